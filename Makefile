@@ -1,0 +1,42 @@
+# Needs Python 3.10 or newer with venv, and access to a package index; everything else it sets up.
+#   make demo [KEEP=1]   run the quickstart on a real server; KEEP=1 leaves it running (make stop)
+#   make test [JOBS=4]   all tests; TESTS=tests/unit for some
+#   make lint | bench | clean
+
+PYTHON ?= python3
+JOBS   ?= 2
+TESTS  ?= tests/unit tests/contract tests/live
+
+BIN = .venv/bin
+
+.PHONY: demo stop test lint bench clean
+
+demo: .venv/demo
+	$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
+
+stop: .venv/demo
+	$(BIN)/python examples/demo.py --stop
+
+test: .venv/dev
+	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+
+lint: .venv/dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy --strict labelstudio_orm examples
+
+bench: .venv/demo
+	$(BIN)/python tests/bench/run.py
+
+clean: $(if $(wildcard .cache/demo.json),stop)
+	rm -rf .venv .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The two stamps: the environment as users have it, and the same with the tools of the tests.
+.venv/demo: setup.cfg pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --editable '.[fast]'
+	touch $@
+
+.venv/dev: .venv/demo
+	$(BIN)/python -m pip install --quiet --editable '.[fast,test,dev]'
+	touch $@
