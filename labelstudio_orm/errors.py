@@ -1,0 +1,254 @@
+"""The exceptions of this library. Each is also the fitting builtin, and each can be pickled."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+from itertools import islice
+from typing import Any
+
+_MAX_MESSAGES = 12
+_MAX_MESSAGE = 300
+_MAX_DETAIL = 1000
+
+
+class LabelStudioError(Exception):
+    """Base class of everything that this library raises on purpose.
+
+    `request` is the request in question, such as ``"PATCH /api/projects/5/"``, without its query
+    and without credentials; an empty string where there was none.
+    """
+
+    def __init__(self, message: str = "", *, request: str = "") -> None:
+        super().__init__(message)
+        self.request = request
+
+
+class APIError(LabelStudioError):
+    """The server answered, and said no.
+
+    * `status`: the HTTP status, or None where the library found out by itself.
+    * `detail`: the server's sentence, shortened; empty if it gave none.
+    * `validation_errors`: what the server found wrong, as it sent it: usually ``{field: [text]}``,
+      but it nests, and some endpoints send a list. None if it sent nothing of the kind.
+    * `repeated`: True when an earlier try of the same request was lost on the way, so that this
+      answer may be about the library's own first try (a 409 to the second create, for example).
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int | None = None,
+        detail: str = "",
+        validation_errors: dict[str, Any] | list[Any] | None = None,
+        request: str = "",
+        repeated: bool = False,
+    ) -> None:
+        super().__init__(message, request=request)
+        self.status = status
+        self.detail = detail
+        self.validation_errors = validation_errors
+        self.repeated = repeated
+
+
+class BadRequest(APIError, ValueError):
+    """The server refused the request as it was put: 400 and the other 4xx without a class."""
+
+
+class AuthenticationError(APIError, PermissionError):
+    """401: the server does not accept the credential."""
+
+
+class PermissionDenied(APIError, PermissionError):
+    """403: the credential is fine, but this is not allowed."""
+
+
+class NotFound(APIError, LookupError):
+    """404 or 410: there is no such object, or no such address, for this user."""
+
+
+class Conflict(APIError):
+    """409, or the object changed on the server since it was read (then `status` is None)."""
+
+
+class RateLimited(APIError):
+    """429, still after the last retry."""
+
+
+class ServerError(APIError):
+    """5xx. Label Studio also answers 500 to many mistakes of the caller; `detail` tells."""
+
+
+class ConnectionFailed(LabelStudioError, ConnectionError):
+    """The server could not be reached, or the connection broke, still after the last retry."""
+
+
+class Timeout(LabelStudioError, TimeoutError):
+    """The server did not answer in time, still after the last retry."""
+
+
+class OutcomeUnknown(LabelStudioError):
+    """A write whose answer was lost: it may or may not have been done.
+
+    It is not repeated, because that could do it twice. Look on the server before repeating it.
+    """
+
+
+class JobFailed(LabelStudioError, RuntimeError):
+    """A job on the server (an import, an export, a sync) ended in failure."""
+
+
+class DoesNotExist(LabelStudioError, LookupError):
+    """A query that must find one object found none."""
+
+
+class MultipleObjectsReturned(LabelStudioError, LookupError):
+    """A query that must find one object found several."""
+
+
+class FieldError(LabelStudioError, ValueError):
+    """No such field or lookup, or a value that it cannot take."""
+
+
+class NotSupportedByServer(LabelStudioError, NotImplementedError):
+    """This server (its edition or its version) does not have the operation."""
+
+
+class ClientSideFilterWarning(UserWarning):
+    """A query has to read all rows, because the server cannot filter them by this condition."""
+
+
+_BY_STATUS: dict[int, type[APIError]] = {
+    401: AuthenticationError,
+    403: PermissionDenied,
+    404: NotFound,
+    409: Conflict,
+    410: NotFound,
+    429: RateLimited,
+}
+_HINTS = {
+    403: "The credential is accepted but may not do this: ask an administrator.",
+    405: "The server does not allow this change or this method here.",
+    413: "The request is too large for the server or a proxy before it: send it in smaller parts.",
+    414: "The address is too long for the server or a proxy before it: ask for less at once.",
+    429: "Wait, use fewer workers, or allow more retries.",
+}
+_HTML_404_HINT = (
+    "The answer is a web page, not this API's: check the base URL (scheme, port, sub-path), "
+    "or the object is gone, or this server does not have the operation."
+)
+
+
+def error_class(status: int) -> type[APIError]:
+    """The exception class for an HTTP status which is not a success."""
+    if status >= 500:
+        return ServerError
+    return _BY_STATUS.get(status, BadRequest if 400 <= status < 500 else APIError)
+
+
+def error_from_response(
+    status: int,
+    body: bytes | str,
+    *,
+    content_type: str = "",
+    request: str = "",
+    doing: str = "",
+    hint: str = "",
+    repeated: bool = False,
+) -> APIError:
+    """The exception for an HTTP answer that is not a success; it is returned, not raised.
+
+    Understands the server's envelope (`detail`, `validation_errors`), a bare ``{field: [text]}``
+    or list, a bare string, an HTML page, and an empty body. `doing` says what was going on
+    ("saving Project 5"); `hint` what to do next, where the caller knows better than this function.
+    """
+    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    is_page = "html" in content_type.lower() or text.lstrip()[:1] == "<"
+    validation: dict[str, Any] | list[Any] | None = None
+    if is_page:
+        detail = page_summary(text)
+    else:
+        detail, validation = _read_body(text)
+    if not hint:
+        hint = _HTML_404_HINT if is_page and status == 404 else _HINTS.get(status, "")
+    said = ": ".join(filter(None, [detail, render_validation(validation)]))
+    failed = f"{doing} failed ({request})" if doing and request else f"{doing or request} failed"
+    message = f"{failed}: {_status_text(status)}" + (f": {said}" if said else "")
+    if hint:
+        message = f"{message}{'' if message.endswith('.') else '.'} {hint}"
+    return error_class(status)(
+        message,
+        status=status,
+        detail=detail,
+        validation_errors=validation,
+        request=request,
+        repeated=repeated,
+    )
+
+
+def render_validation(errors: object) -> str:
+    """Validation errors of any nesting as ``field: text; other.field: text``, bounded in length."""
+    lines = list(islice(_messages(errors, ""), _MAX_MESSAGES + 1))
+    if len(lines) > _MAX_MESSAGES:
+        lines[_MAX_MESSAGES:] = ["and more"]
+    return "; ".join(lines)
+
+
+def shorten(text: str, limit: int) -> str:
+    """`text` on one line, at most `limit` characters of it."""
+    line = " ".join(text[: 4 * limit].split())
+    return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[: limit - 3]}..."
+
+
+def page_summary(page: str) -> str:
+    """What an HTML page says of itself: its title, or else the beginning of its text."""
+    title = re.search(r"<title[^>]*>([^<]*)</title>", page[:20_000], re.IGNORECASE)
+    if title and title[1].strip():
+        return shorten(title[1], _MAX_MESSAGE)
+    return shorten(re.sub(r"<[^>]*>", " ", page[:4000]), _MAX_MESSAGE)
+
+
+def _status_text(status: int) -> str:
+    try:
+        return f"{status} {HTTPStatus(status).phrase}"
+    except ValueError:
+        return str(status)
+
+
+def _read_body(text: str) -> tuple[str, dict[str, Any] | list[Any] | None]:
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return shorten(text, _MAX_DETAIL), None
+    if isinstance(value, list):
+        return "", value
+    if not isinstance(value, dict):
+        return ("" if value is None else shorten(str(value), _MAX_DETAIL)), None
+    if "detail" not in value and "validation_errors" not in value:
+        return "", value or None
+    detail = value.get("detail") or ""
+    validation = value.get("validation_errors") or None
+    if not isinstance(validation, (dict, list, type(None))):
+        validation = [validation]
+    if validation is None and isinstance(detail, (dict, list)):
+        return "", detail
+    text = detail if isinstance(detail, str) else render_validation(detail)
+    return shorten(text, _MAX_DETAIL), validation
+
+
+def _messages(value: object, field: str) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            # Django REST framework's name for "the object as a whole" tells a reader nothing.
+            step = "" if key == "non_field_errors" else shorten(str(key), 100)
+            yield from _messages(inner, ".".join(filter(None, [field, step])))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            nested = isinstance(inner, (dict, list))
+            yield from _messages(inner, f"{field}[{index}]" if nested else field)
+    elif value is not None and value != "":
+        text = shorten(str(value), _MAX_MESSAGE)
+        yield f"{field}: {text}" if field else text

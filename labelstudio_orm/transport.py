@@ -1,0 +1,831 @@
+"""HTTP: one session with authentication, retries, timeouts, streams, and errors that explain."""
+
+from __future__ import annotations
+
+import copy
+import json as jsonlib
+import logging
+import math
+import os
+import random
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from email.utils import parsedate_to_datetime
+from http.cookiejar import DefaultCookiePolicy
+from typing import Any, ClassVar, NoReturn, TypeAlias
+from urllib.parse import SplitResult, urljoin, urlsplit
+
+import requests
+import urllib3
+from attrs import evolve, field, frozen, validators
+from requests import adapters, exceptions
+from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+
+from .auth import Credential
+from .errors import (
+    APIError,
+    AuthenticationError,
+    ConnectionFailed,
+    LabelStudioError,
+    OutcomeUnknown,
+    Timeout,
+    error_from_response,
+    page_summary,
+    shorten,
+)
+
+try:
+    import orjson
+except ImportError:  # an optional accelerator
+    orjson = None  # type: ignore[assignment, unused-ignore]
+
+log = logging.getLogger("labelstudio_orm")
+
+TimeoutValue: TypeAlias = "float | tuple[float | None, float | None] | None"
+"""Seconds: for connecting and for each wait for data, as a pair or the same for both."""
+
+_IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_GATEWAY = frozenset({502, 503, 504})
+_TLS_REFUSALS = ("CERTIFICATE", "WRONG_VERSION", "RECORD_LAYER", "HANDSHAKE", "PROTOCOL")
+_MAX_REDIRECTS = 5
+_POOL_SIZE = 32
+_REFRESH_PATH = "/api/token/refresh/"
+_LOGIN_PATH = "/user/login"
+
+
+@frozen
+class Retries:
+    """When to try again, and how long to wait before it.
+
+    * `total`: tries after the first one; 0 switches retries off.
+    * `backoff`: seconds; before the n-th repeat (from 0) a random time of up to ``backoff * 2**n``.
+    * `max_wait`: the longest wait in seconds, also for a server that asks for more by
+      `Retry-After`.
+
+    Repeated are: what provably never reached the server, and an answer 429, for every request;
+    connections that break, timeouts, cut answers, 502, 503 and 504 for idempotent requests only.
+    A 500 is never repeated: Label Studio gives it to mistakes of the caller.
+
+    `sleep` and `random` are for tests.
+    """
+
+    total: int = field(default=4, validator=[validators.instance_of(int), validators.ge(0)])
+    backoff: float = field(default=0.5, validator=validators.ge(0))
+    max_wait: float = field(default=60.0, validator=validators.ge(0))
+    sleep: Callable[[float], object] = field(default=time.sleep, repr=False, eq=False)
+    random: Callable[[], float] = field(default=random.random, repr=False, eq=False)
+
+    def wait(self, attempt: int, retry_after: float | None = None) -> float:
+        """Seconds to wait after the failure of try number `attempt`, counted from 0."""
+        # The exponent is bounded because 2.0**1024 overflows.
+        longest = min(self.max_wait, self.backoff * 2.0 ** min(attempt, 64))
+        return min(self.max_wait, self.random() * longest + (retry_after or 0.0))
+
+
+class Transport:
+    """Sends requests to one server; what a client and all of its querysets share.
+
+    * `url`: the base URL, with its sub-path if it has one. ValueError unless http or https, and
+      for a URL that holds a user name, a password, a query or a fragment.
+    * `timeout`: seconds, (connect, read) or one number for both; None waits forever.
+    * `headers`: sent with each request to this server, and never to another.
+    * `verify`: False, or the path of a CA bundle; True is the system's choice, which
+      `REQUESTS_CA_BUNDLE` changes.
+    * `session`: a session of your own, used as it is and left open by `close`.
+
+    Threads may share it. `using` makes a cheap copy with other options.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credential: Credential,
+        *,
+        timeout: TimeoutValue = (10.0, 120.0),
+        retries: Retries = Retries(),
+        headers: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        proxies: Mapping[str, str] | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        self.url = normalize_url(url)
+        self.timeout = _check_timeout(timeout)
+        self.retries = retries
+        self._credential = credential
+        self._owns_session = session is None
+        self._session = session or _new_session()
+        self._verify = verify
+        self._proxies = dict(proxies or {})
+        # A session of the user's own may say something else on purpose.
+        defaults = {"User-Agent": _user_agent(), "Accept": "application/json"}
+        plain = requests.utils.default_headers()
+        self._headers = {
+            name: value
+            for name, value in defaults.items()
+            if self._session.headers.get(name) in (None, plain.get(name))
+        } | _check_headers(headers)
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Any = None,
+        json: Any = None,
+        data: Any = None,
+        files: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: TimeoutValue = None,
+        doing: str = "",
+        idempotent: bool | None = None,
+    ) -> Any:
+        """The parsed JSON of the answer, or None for an empty one.
+
+        * `path` starts with "/" and follows the base URL.
+        * `json`: the body; None is no body. `data` and `files` are as in requests.
+        * `timeout`: None is the transport's own.
+        * `doing`: what this is about ("saving Project 5"), for the text of errors.
+        * `idempotent`: whether doing it twice is the same as once; by default, unless a POST.
+
+        Raises an `APIError` for an answer that is not a success, `ConnectionFailed` or `Timeout`
+        where nothing is known to have changed or repeating is harmless, `OutcomeUnknown` for a
+        write that is not idempotent and whose answer was lost, and ValueError or TypeError, before
+        sending, for values that JSON cannot hold. A repeated DELETE that finds nothing any more
+        has succeeded.
+
+        >>> transport.request("PATCH", "/api/projects/5/", json={"title": "A"}, doing="saving it")
+        """
+        call = self._call(
+            method,
+            path,
+            doing=doing,
+            params=params,
+            json=json,
+            data=data,
+            files=files,
+            headers=headers,
+            timeout=timeout,
+        )
+        if idempotent is not None:
+            call = evolve(call, idempotent=idempotent)
+        return self._perform(call, self._authorize).value
+
+    @contextmanager
+    def stream(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Any = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: TimeoutValue = None,
+        doing: str = "",
+    ) -> Iterator[requests.Response]:
+        """A response whose body is still to be read (`iter_content`, or `raw` as a file).
+
+        Retried like `request` until the answer begins; an error status raises the same errors.
+        While reading, a connection that breaks or a body that ends early raises
+        `ConnectionFailed`, a stall `Timeout`. A redirect to another host (files in a cloud
+        storage) is followed without credentials.
+
+        >>> with transport.stream("GET", "/api/projects/1/export", doing="exporting") as response:
+        ...     for chunk in response.iter_content(65536): ...
+        """
+        call = self._call(
+            method, path, doing=doing, params=params, json=json, headers=headers, timeout=timeout
+        )
+        response = self._perform(evolve(call, stream=True), self._authorize).response
+        response.raw = _CheckedBody(response.raw, call)
+        try:
+            yield response
+        finally:
+            response.close()
+
+    def using(
+        self, *, timeout: TimeoutValue = None, headers: Mapping[str, str] | None = None
+    ) -> Transport:
+        """A copy with another timeout or more headers; session, pool and credential are shared."""
+        other = object.__new__(Transport)
+        other.__dict__.update(self.__dict__, _owns_session=False)
+        if timeout is not None:
+            other.timeout = _check_timeout(timeout)
+        other._headers = self._headers | _check_headers(headers)
+        return other
+
+    def close(self) -> None:
+        """Close the idle connections, unless the session is the user's own."""
+        if self._owns_session:
+            self._session.close()
+
+    def __repr__(self) -> str:
+        return f"<Transport {self.url}>"
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a Transport cannot be pickled or copied: it holds a credential")
+
+    # One request, from its parts to its answer
+
+    def _call(
+        self,
+        method: str,
+        path: str,
+        *,
+        doing: str,
+        params: Any = None,
+        json: Any = None,
+        data: Any = None,
+        files: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: TimeoutValue = None,
+    ) -> _Call:
+        if not path.startswith("/"):
+            raise ValueError(f"a path starts with '/': {path!r}")
+        method = method.upper()
+        every = self._headers | _check_headers(headers)
+        if json is not None:
+            data = _encode(json, doing)
+            every["Content-Type"] = "application/json"
+        if isinstance(params, Mapping):
+            params = {key: _query_value(value) for key, value in params.items()}
+        prepared = self._session.prepare_request(
+            requests.Request(
+                method, self.url + path, every, files, data, params=params, auth=_no_netrc
+            )
+        )
+        body: Any = prepared.body
+        seekable = hasattr(body, "seek") and hasattr(body, "tell")
+        return _Call(
+            prepared=prepared,
+            name=f"{method} {urlsplit(self.url).path}{path.partition('?')[0]}",
+            doing=doing,
+            timeout=self.timeout if timeout is None else _check_timeout(timeout),
+            idempotent=method in _IDEMPOTENT,
+            body_start=body.tell() if seekable else None,
+        )
+
+    def _perform(self, call: _Call, authorize: Callable[[], str] | None) -> _Answer:
+        """Send until there is an answer worth having, or raise. None: without a credential."""
+        attempt = 0
+        renewed = lost = False
+        while True:
+            header = authorize() if authorize else None
+            answer: _Answer | None = None
+            try:
+                answer = self._attempt(call, header)
+            except _Problem as caught:
+                problem = caught
+            else:
+                if answer.status == 401 and header and not renewed:
+                    renewed = True
+                    if self._credential.renew(header, self._exchange) and call.rewind():
+                        continue
+                asked_again = _problem_of(answer)
+                if asked_again is None:
+                    return self._finish(call, answer, lost)
+                problem = asked_again
+            if problem.may_be_done:
+                lost = True
+                if not call.idempotent:
+                    raise self._unknown(call, problem.text) from problem.root
+            last = attempt >= self.retries.total or not problem.retryable
+            if last or not call.rewind():
+                if answer is not None:
+                    raise self._refusal(call, answer, lost)
+                raise _final_error(call, problem, attempt + 1) from problem.root
+            wait = self.retries.wait(attempt, problem.retry_after)
+            log.debug("%s: %s; again in %.1f s", call.name, problem.text, wait)
+            self.retries.sleep(wait)
+            attempt += 1
+
+    def _attempt(self, call: _Call, header: str | None) -> _Answer:
+        """One exchange over the network, redirects included; raises _Problem for no answer."""
+        prepared = call.prepared
+        if header:
+            prepared.headers["Authorization"] = header
+        for _ in range(_MAX_REDIRECTS + 1):
+            response = self._send(call, prepared)
+            if response.status_code not in _REDIRECTS or "Location" not in response.headers:
+                break
+            prepared = self._redirected(call, prepared, response)
+        else:
+            raise APIError(call.failed(f"more than {_MAX_REDIRECTS} redirects"), request=call.name)
+        if call.stream and 200 <= response.status_code < 300:
+            return _Answer(response, b"")
+        return _Answer(response, _read(response, call))
+
+    def _send(self, call: _Call, prepared: requests.PreparedRequest) -> requests.Response:
+        settings = self._session.merge_environment_settings(
+            prepared.url,
+            dict(self._proxies),
+            True,
+            # Passed on, because requests lets the environment overrule a session's own.
+            self._session.verify if self._verify is True else self._verify,
+            None,
+        )
+        started = time.perf_counter()
+        outcome = "no answer"
+        try:
+            response = self._session.send(
+                prepared, timeout=call.timeout, allow_redirects=False, **settings
+            )
+            outcome = str(response.status_code)
+            return response
+        except (exceptions.RequestException, HTTPError) as error:
+            # A bare OSError is about a file here, such as the CA bundle: it passes.
+            raise _problem_from(error, call) from error
+        finally:
+            log.debug("%s: %s, %.0f ms", call.name, outcome, 1e3 * (time.perf_counter() - started))
+
+    def _redirected(
+        self, call: _Call, prepared: requests.PreparedRequest, response: requests.Response
+    ) -> requests.PreparedRequest:
+        """The next request of a redirect that may be followed."""
+        response.close()
+        here = prepared.url or ""
+        target = urlsplit(urljoin(here, response.headers["Location"]))
+        # Without its query: a signed address is a secret.
+        shown = f"{target.scheme}://{_host(target)}{target.path}"
+        status = response.status_code
+        facts: dict[str, Any] = {"status": status, "request": call.name}
+        if _LOGIN_PATH in target.path:
+            text = f"the server redirects to its login page {shown}"
+            raise AuthenticationError(call.failed(text, self._credential.hint()), **facts)
+        text = f"{status}, the server redirects to {shown}"
+        if prepared.method not in ("GET", "HEAD"):
+            hint = "That would drop or change the request: use the base URL that it redirects to."
+            raise APIError(call.failed(text, hint), **facts)
+        follow = copy.copy(prepared)
+        follow.headers = prepared.headers.copy()
+        follow.url = target.geturl()
+        if _origin(target) != _origin(urlsplit(here)):
+            if not call.stream or (
+                target.hostname == urlsplit(here).hostname and _is_upgrade(here, target)
+            ):
+                hint = "Credentials are not sent to another address: use the right base URL."
+                raise APIError(call.failed(text, hint), **facts)
+            follow.headers.clear()
+            follow.headers["User-Agent"] = prepared.headers.get("User-Agent", "")
+        return follow
+
+    def _finish(self, call: _Call, answer: _Answer, lost: bool) -> _Answer:
+        if answer.status == 404 and lost and call.prepared.method == "DELETE":
+            return answer
+        if not 200 <= answer.status < 300:
+            raise self._refusal(call, answer, lost)
+        if not call.stream and answer.body.strip():
+            try:
+                answer.value = _decode(answer.body)
+            except ValueError:
+                raise self._unreadable(call, answer) from None
+        return answer
+
+    # What went wrong
+
+    def _refusal(self, call: _Call, answer: _Answer, lost: bool) -> APIError:
+        said = self._credential.redact(answer.body.decode("utf-8", "replace"))
+        return error_from_response(
+            answer.status,
+            said,
+            content_type=answer.content_type,
+            request=call.name,
+            doing=call.doing,
+            hint=self._credential.hint(said) if answer.status == 401 else "",
+            repeated=lost,
+        )
+
+    def _unreadable(self, call: _Call, answer: _Answer) -> LabelStudioError:
+        start = self._credential.redact(answer.body[:2000].decode("utf-8", "replace"))
+        shown = page_summary(start) if "html" in answer.content_type else shorten(start, 100)
+        text = (
+            f"{answer.status}, but the answer is no JSON "
+            f"({answer.content_type or 'no content type'}, it begins: {shown!r})"
+        )
+        if not call.idempotent:
+            return self._unknown(call, text)
+        hint = "Is the base URL right, or does a proxy or a login page answer instead?"
+        return APIError(
+            call.failed(text, hint), status=answer.status, detail=shown, request=call.name
+        )
+
+    def _unknown(self, call: _Call, text: str) -> OutcomeUnknown:
+        return OutcomeUnknown(
+            f"{call.doing or call.name}: the answer was lost ({text}), so it may or may not have "
+            f"been done ({call.name}). Look on the server before repeating it.",
+            request=call.name,
+        )
+
+    # The exchange of a personal access token
+
+    def _authorize(self) -> str:
+        return self._credential.header(self._exchange)
+
+    def _exchange(self, refresh: str) -> str:
+        doing = "exchanging the personal access token"
+        call = self._call("POST", _REFRESH_PATH, doing=doing, json={"refresh": refresh})
+        answer = self._perform(evolve(call, idempotent=True), None)
+        access = answer.value.get("access") if isinstance(answer.value, dict) else None
+        if not isinstance(access, str) or not access:
+            raise APIError(
+                call.failed("the answer holds no access token", "Is the base URL right?"),
+                status=answer.status,
+                request=call.name,
+            )
+        return access
+
+
+def normalize_url(url: str) -> str:
+    """The base URL without trailing slashes; ValueError, with the way out, if it cannot be one."""
+    text = url.strip() if isinstance(url, str) else ""
+    parts = urlsplit(text)
+    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+        shown = text.rpartition("@")[2]
+        raise ValueError(f"url must start with http:// or https:// and name a host: {shown!r}")
+    if parts.username is not None or parts.password is not None:
+        raise ValueError(f"url holds credentials: use http(s)://{_host(parts)} and api_key=...")
+    if parts.query or parts.fragment:
+        raise ValueError("url must not have a query or a fragment: give the server's base URL")
+    try:
+        host = _host(parts)
+    except ValueError:
+        raise ValueError("url has a port that is no number from 0 to 65535") from None
+    return f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"
+
+
+# Values of one request
+
+
+@frozen
+class _Call:
+    prepared: requests.PreparedRequest
+    name: str
+    doing: str
+    timeout: Any
+    idempotent: bool
+    body_start: int | None
+    stream: bool = False
+
+    def failed(self, text: str, hint: str = "") -> str:
+        what = f"{self.doing} failed ({self.name})" if self.doing else f"{self.name} failed"
+        return f"{what}: {text}. {hint}".rstrip()
+
+    def rewind(self) -> bool:
+        """Make the body ready to be sent again; False if it cannot be."""
+        body = self.prepared.body
+        if body is None or isinstance(body, (bytes, str)):
+            return True
+        if self.body_start is None:
+            return False
+        body.seek(self.body_start)
+        return True
+
+
+class _Answer:
+    def __init__(self, response: requests.Response, body: bytes) -> None:
+        self.response = response
+        self.body = body
+        self.value: Any = None
+        self.status = response.status_code
+        self.content_type = response.headers.get("Content-Type", "")
+
+
+class _Problem(Exception):
+    """A try that a further one may mend: no answer, or one that asks to come again."""
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        may_be_done: bool,
+        retryable: bool = True,
+        timeout: bool = False,
+        retry_after: float | None = None,
+        root: BaseException | None = None,
+        hint: str = "",
+    ) -> None:
+        super().__init__(text)
+        self.text = text
+        self.hint = hint
+        self.may_be_done = may_be_done
+        self.retryable = retryable
+        self.timeout = timeout
+        self.retry_after = retry_after
+        self.root = root
+
+
+def _problem_of(answer: _Answer) -> _Problem | None:
+    """The problem with an answer that asks to come again: a busy server, a gateway's error."""
+    if answer.status != 429 and answer.status not in _GATEWAY:
+        return None
+    after = _retry_after(answer.response.headers.get("Retry-After", ""))
+    text = f"the answer was {answer.status} {answer.response.reason or ''}".rstrip()
+    return _Problem(text, may_be_done=answer.status != 429, retry_after=after)
+
+
+def _problem_from(error: BaseException, call: _Call) -> _Problem:
+    """What an exception of requests or urllib3 means: was it sent, and is a repeat of use?"""
+    reason: BaseException = next(
+        (
+            arg.reason
+            for arg in error.args
+            if isinstance(arg, urllib3.exceptions.MaxRetryError) and arg.reason
+        ),
+        error,
+    )
+    root = _root(reason)
+    said = shorten(getattr(root, "strerror", None) or str(root) or type(root).__name__, 200)
+    host = _host(urlsplit(call.prepared.url or ""))
+    if isinstance(error, exceptions.SSLError):
+        # These come before anything is sent, and a repeat would change nothing.
+        refused = any(word in str(root).upper() for word in _TLS_REFUSALS)
+        hint = "Is it https? A CA bundle is given by verify=... or REQUESTS_CA_BUNDLE."
+        return _Problem(
+            f"no secure connection to {host}: {shorten(str(root), 200)}",
+            may_be_done=not refused,
+            retryable=not refused,
+            root=root,
+            hint=hint,
+        )
+    unsent = "Nothing was sent: check the URL, and that the server runs."
+    if isinstance(error, exceptions.ConnectTimeout):
+        text = f"could not connect to {host} in time"
+        return _Problem(text, may_be_done=False, root=root, hint=unsent)
+    proxy = isinstance(error, exceptions.ProxyError)
+    if proxy or isinstance(reason, NewConnectionError):
+        text = f"could not connect to {'the proxy for ' if proxy else ''}{host}: {said}"
+        return _Problem(text, may_be_done=False, root=root, hint=unsent)
+    if any(isinstance(e, (exceptions.Timeout, ReadTimeoutError)) for e in (error, *error.args)):
+        text = f"no answer within {_read_timeout(call.timeout)}"
+        hint = "A busy server may need a longer timeout."
+        return _Problem(text, may_be_done=True, timeout=True, root=root, hint=hint)
+    broken = (exceptions.ConnectionError, exceptions.ChunkedEncodingError)
+    if isinstance(error, exceptions.RequestException) and not isinstance(error, broken):
+        # An address or a setting that requests itself refuses.
+        return _Problem(said, may_be_done=False, retryable=False, root=root, hint=unsent)
+    return _Problem(f"the connection broke: {said}", may_be_done=True, root=root)
+
+
+def _final_error(call: _Call, problem: _Problem, tries: int) -> LabelStudioError:
+    kind = Timeout if problem.timeout else ConnectionFailed
+    text = problem.text + (f", {tries} times" if tries > 1 else "")
+    return kind(call.failed(text, problem.hint), request=call.name)
+
+
+def _root(error: BaseException) -> BaseException:
+    """The innermost cause. The outer ones quote the address with its query, so are not shown."""
+    for _ in range(10):
+        inner = error.__cause__ or next(
+            (arg for arg in error.args if isinstance(arg, BaseException)), None
+        )
+        if inner is None:
+            break
+        error = inner
+    return error
+
+
+# Bodies
+
+
+def _read(response: requests.Response, call: _Call) -> bytes:
+    """The whole body at once, which is much faster than requests' 10 kB pieces."""
+    raw = response.raw
+    try:
+        if not isinstance(raw, urllib3.HTTPResponse):
+            return response.content  # an adapter that is not urllib3's
+        body: bytes = raw.read(decode_content=True)
+    except (exceptions.RequestException, HTTPError, OSError) as error:
+        raise _problem_from(error, call) from error
+    if raw.length_remaining:
+        raise _Problem("the answer ended early", may_be_done=True)
+    return body
+
+
+class _CheckedBody:
+    """The body of a stream, whose failures become this library's errors."""
+
+    def __init__(self, raw: Any, call: _Call) -> None:
+        self._raw = raw
+        self._call = call
+
+    def read(self, *args: Any, **kwargs: Any) -> bytes:
+        with self._checked():
+            chunk: bytes = self._raw.read(*args, **kwargs)
+        if not chunk:
+            self._check_end()
+        return chunk
+
+    def stream(self, amt: int = 65536, **kwargs: Any) -> Iterator[bytes]:
+        with self._checked():
+            if hasattr(self._raw, "stream"):
+                yield from self._raw.stream(amt, **kwargs)
+            else:
+                yield from iter(lambda: self._raw.read(amt), b"")
+        self._check_end()
+
+    @contextmanager
+    def _checked(self) -> Iterator[None]:
+        try:
+            yield
+        except (exceptions.RequestException, HTTPError, OSError) as error:
+            problem = _problem_from(error, self._call)
+            raise _final_error(self._call, problem, 1) from problem.root
+
+    def _check_end(self) -> None:
+        # urllib3 1.x does not check this by itself.
+        if getattr(self._raw, "length_remaining", None):
+            raise ConnectionFailed(
+                self._call.failed("the answer ended early"), request=self._call.name
+            )
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._raw, name)
+
+
+_DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+
+
+def _decode(body: bytes) -> Any:
+    # orjson turns an integer beyond 64 bits into a float, and refuses some escapes that Python
+    # and the server take; both are rare, and then the standard library reads the body.
+    if orjson is not None and b"0" * 19 not in body.translate(_DIGITS):
+        with suppress(ValueError):
+            return orjson.loads(body)
+    try:
+        return jsonlib.loads(body)
+    except RecursionError:
+        raise ValueError("nested too deeply") from None
+
+
+def _encode(value: object, doing: str) -> bytes:
+    try:
+        text = jsonlib.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        return text.encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        found = _unfit(value, "", ())
+        path, why = found or ("the value", str(error) or "nested too deeply")
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+    prefix = f"{doing}: " if doing else ""
+    raise kind(f"{prefix}{path or 'the value'} {why}; JSON cannot hold it, so nothing was sent")
+
+
+def _unfit(value: object, path: str, parents: tuple[int, ...]) -> tuple[str, str] | None:
+    """Where in `value` is what JSON cannot hold, and what it is."""
+    if isinstance(value, (dict, list, tuple)):
+        if id(value) in parents:
+            return path, "contains itself"
+        if len(parents) > 500:
+            return path[:100] + "...", "is nested too deeply"
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in pairs:
+            if isinstance(value, dict) and not isinstance(key, (str, int, float, bool, type(None))):
+                return path, f"has a key of type {type(key).__name__}"
+            step = f"[{key}]" if not isinstance(value, dict) else f".{key}" if path else str(key)
+            for part, where in ((key, f"the key {step!r}"), (inner, path + step)):
+                found = _unfit(part, where, (*parents, id(value)))
+                if found:
+                    return found
+    elif isinstance(value, str):
+        if any("\ud800" <= c <= "\udfff" for c in value):
+            return path, "has half a surrogate pair"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            return path, f"is {value}"
+    elif not isinstance(value, (int, type(None))):
+        return path, f"is a {type(value).__name__}"
+    return None
+
+
+# Small checks
+
+
+def _query_value(value: object) -> object:
+    return str(value).lower() if isinstance(value, bool) else value
+
+
+def _check_timeout(timeout: TimeoutValue) -> TimeoutValue:
+    values: Sequence[Any] = timeout if isinstance(timeout, tuple) else (timeout,)
+    fits = len(values) == 2 or not isinstance(timeout, tuple)
+    for value in values:
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        fits = fits and (value is None or (number and value > 0))
+    if not fits:
+        raise ValueError(f"timeout must be seconds > 0, or a pair (connect, read): {timeout!r}")
+    return timeout
+
+
+def _read_timeout(timeout: Any) -> str:
+    seconds = timeout[1] if isinstance(timeout, tuple) else timeout
+    return "the time allowed" if seconds is None else f"{seconds:g} s"
+
+
+def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
+    for name, value in (headers or {}).items():
+        # Checked here because requests and http.client quote the value, which may be a secret.
+        if not isinstance(value, str) or not value.isprintable() or value != value.strip():
+            raise ValueError(f"the header {name!r} needs a value of printable characters")
+        try:
+            value.encode("latin-1")
+        except UnicodeEncodeError:
+            raise ValueError(f"the header {name!r} needs a value in Latin-1") from None
+        if name.lower() == "authorization":
+            raise ValueError("the Authorization header is made from api_key; do not give another")
+    return dict(headers or {})
+
+
+def _retry_after(value: str) -> float | None:
+    """Seconds from a `Retry-After` header: a number of seconds, or a date."""
+    with suppress(ValueError, TypeError, OverflowError):
+        if value.strip().isdigit():
+            return float(value)
+        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
+    return None
+
+
+def _host(parts: SplitResult) -> str:
+    name = parts.hostname or ""
+    name = f"[{name}]" if ":" in name else name
+    return name if parts.port is None else f"{name}:{parts.port}"
+
+
+def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
+
+
+def _is_upgrade(here: str, target: SplitResult) -> bool:
+    return urlsplit(here).scheme == "http" and target.scheme == "https"
+
+
+def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    """No authentication: given as `auth`, it keeps requests from taking one from ~/.netrc."""
+    return request
+
+
+def _user_agent() -> str:
+    import labelstudio_orm  # here, because the package imports this module
+
+    return f"labelstudio_orm/{getattr(labelstudio_orm, '__version__', 'unknown')}"
+
+
+# The session
+
+
+def _new_session() -> requests.Session:
+    session = requests.Session()
+    adapter = _Adapter(pool_connections=8, pool_maxsize=_POOL_SIZE)
+    session.mount("http://", adapter)
+    session.mount("https://", adapter)
+    # Every answer of the server sets a session cookie, which would only confuse authentication.
+    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
+    return session
+
+
+class _QuickAck:
+    """Acknowledge the next answer's segments at once.
+
+    Label Studio's development server sends headers and body separately and, on a connection that
+    is kept alive, waits for the delayed acknowledgement in between: 40 ms for each request. The
+    flag does not last, so it is set before each answer. Linux only; elsewhere nothing happens.
+    """
+
+    sock: Any
+    _OPTION: ClassVar[int | None] = getattr(socket, "TCP_QUICKACK", None)
+
+    def getresponse(self) -> Any:
+        if self._OPTION is not None:
+            with suppress(OSError, AttributeError):  # TLS within TLS has no socket options
+                self.sock.setsockopt(socket.IPPROTO_TCP, self._OPTION, 1)
+        return super().getresponse()  # type: ignore[misc]
+
+
+class _HTTPConnection(_QuickAck, urllib3.connection.HTTPConnection):
+    pass
+
+
+class _HTTPSConnection(_QuickAck, urllib3.connection.HTTPSConnection):
+    pass
+
+
+class _HTTPPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _HTTPSConnection
+
+
+class _Adapter(adapters.HTTPAdapter):
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+        self._settings = args, kwargs
+        self._pid = os.getpid()
+
+    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
+        if self._pid != os.getpid():
+            # Two processes after a fork must not read each other's answers from one connection.
+            self.init_poolmanager(*self._settings[0], **self._settings[1])
+            self.proxy_manager.clear()
+        return super().send(*args, **kwargs)
