@@ -1,0 +1,552 @@
+"""The tags of a labelling config that people label with, and the regions that they make."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+
+import attrs
+from attrs import field, frozen
+
+from .kinds import KINDS, Kind
+from .shapes import number, write_shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Region: TypeAlias = dict[str, Any]
+"""A region as plain JSON, an item of `Annotation.result`."""
+
+
+class RegionOptions(TypedDict, total=False):
+    """What every builder takes beside the value.
+
+    `id`: the region's id, by default a fresh random one; of a control with `perRegion="true"`
+    it is the id of the region which the value is about, and required.
+    `to_name`: the object, where the control serves several.
+    `score`: the confidence of a prediction, a number.
+    """
+
+    id: str | None
+    to_name: str | None
+    score: float | None
+
+
+class ImageOptions(RegionOptions, total=False):
+    """What the builders on an image take as well: its size in pixels.
+
+    The server needs neither, but exports to formats in pixels (COCO, YOLO) leave out regions
+    without them.
+    """
+
+    original_width: int | None
+    original_height: int | None
+
+
+_OPTIONS = frozenset(RegionOptions.__annotations__)
+_IMAGE_SIZE = ("original_width", "original_height")
+
+# A HyperText shows a page of elements, a Paragraphs a list of utterances: a place there is a path.
+_OBJECTS_WITH_PATHS = frozenset({"hypertext", "paragraphs"})
+# What a generic <Labels> marks here has a form of its own, which no start and end can say.
+_OBJECTS_WITH_SHAPES = frozenset({"image", "pdf"})
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """The sentence about a name that does not exist: its near misses and the names that do."""
+    from difflib import get_close_matches
+
+    known = list(known)
+    near = get_close_matches(name, known) or [k for k in known if k.lower() == name.lower()]
+    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
+    shown = ", ".join(map(repr, known[:30])) or "none"
+    more = f" and {len(known) - 30} more" if len(known) > 30 else ""
+    return f"{what} {name!r}{hint} There are: {shown}{more}"
+
+
+@frozen
+class ObjectTag:
+    """A tag that shows a part of the task (`<Text name="text" value="$text"/>`).
+
+    `attributes` are all attributes as written.
+    """
+
+    name: str
+    tag: str
+    attributes: Mapping[str, str] = field(hash=False, repr=False)
+
+    @property
+    def value(self) -> str | None:
+        """The `value` or `valueList` attribute as written, or None."""
+        return self.attributes.get("value", self.attributes.get("valueList"))
+
+
+@frozen
+class Label:
+    """A `<Choice>` or `<Label>`.
+
+    `value` is what annotators see, `path` the stored names from the outermost choice down to this
+    one.
+    """
+
+    value: str
+    path: tuple[str, ...]
+    attributes: Mapping[str, str] = field(hash=False, repr=False)
+
+    @property
+    def stored(self) -> str:
+        """What regions hold: the alias, else the value."""
+        return self.path[-1]
+
+    @property
+    def alias(self) -> str | None:
+        """The `alias` attribute or None."""
+        return self.attributes.get("alias")
+
+    @property
+    def hint(self) -> str | None:
+        """The `hint` attribute or None."""
+        return self.attributes.get("hint")
+
+
+@frozen
+class Control:
+    """A tag that people label with (`<Choices name="sentiment" toName="text">`).
+
+    `to_name` are the names of the objects that it is about, `attributes` all attributes as
+    written, `label_tags` its `<Choice>`s or `<Label>`s in document order.
+
+    Each builder (`choice`, `label`, `rectangle`, ...) returns a new region as a plain JSON dict
+    and takes `id=`, `to_name=` and `score=` (`RegionOptions`). A builder of another kind of
+    control raises TypeError and names the right one; a value that the control does not allow
+    raises ValueError. Choices that come from the task or from a URL (`value="$options"`,
+    `apiUrl`) are not known here, so that any is allowed.
+
+    ```python
+    task.annotations.create(result=[config["sentiment"].choice("Positive")])
+    ```
+    """
+
+    name: str
+    tag: str
+    to_name: tuple[str, ...]
+    attributes: Mapping[str, str] = field(hash=False, repr=False)
+    label_tags: tuple[Label, ...] = field(default=(), repr=False)
+    objects: tuple[ObjectTag, ...] = field(default=(), repr=False)
+    index_flags: tuple[str, ...] = field(default=(), repr=False)
+
+    def __str__(self) -> str:
+        return f"<{self.tag} name={self.name!r}>"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The values that regions may hold, in document order: the alias where there is one."""
+        return tuple(dict.fromkeys(label.stored for label in self.label_tags))
+
+    @property
+    def multiple(self) -> bool:
+        """True where one region may hold several labels (`choice="multiple"`)."""
+        return self._attribute("choice") == "multiple"
+
+    @property
+    def per_region(self) -> bool:
+        """True where its values are about single regions (`perRegion="true"`)."""
+        return self._attribute("perRegion") == "true"
+
+    @property
+    def dynamic(self) -> bool:
+        """True where choices come from the task or from a URL, so that any value is allowed."""
+        sources = [self._attribute("value"), *(label.value for label in self.label_tags)]
+        return bool(self._attribute("apiUrl")) or any(s.startswith("$") for s in sources)
+
+    # -- classifications ---------------------------------------------------------------------
+
+    def choice(self, value: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
+        """One choice of a `Choices`: its value or alias; a path of them with `allowNested`."""
+        kind = self._kind("choice")
+        return self._region(kind, [self._choice(value)], options)
+
+    def choices(self, *values: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
+        """Several choices of a `Choices` with `choice="multiple"`; TypeError on a single one."""
+        kind = self._kind("choices")
+        if not self.multiple:
+            raise TypeError(
+                f'{self} takes one choice: use .choice(value), or give it choice="multiple"'
+            )
+        return self._region(kind, self._several(values, self._choice), options)
+
+    def taxonomy(self, *paths: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
+        """Nodes of a `Taxonomy`, each the path from the root down: `["Animal", "Bird"]`.
+
+        A str is a path of one step.
+        """
+        kind = self._kind("taxonomy")
+        return self._region(kind, self._several(paths, self._path), options)
+
+    def rating(self, stars: int, **options: Unpack[RegionOptions]) -> Region:
+        """The stars of a `Rating`: an int from 0 (none) to `maxRating`, by default 5."""
+        kind = self._kind("rating")
+        most = _float(self._attribute("maxRating") or "5")
+        return self._region(kind, self._count("the rating", stars, most=most), options)
+
+    def number(self, value: float, **options: Unpack[RegionOptions]) -> Region:
+        """The number of a `Number`, within its `min` and `max`."""
+        kind = self._kind("number")
+        low, high = _float(self._attribute("min")), _float(self._attribute("max"))
+        return self._region(kind, number(value, f"{self}: the number", low, high), options)
+
+    def text(self, *texts: str, **options: Unpack[RegionOptions]) -> Region:
+        """The text of a `TextArea`, or several texts, as its annotators may submit."""
+        kind = self._kind("text")
+        return self._region(kind, self._several(texts, self._string, unique=False), options)
+
+    def datetime(self, value: str, **options: Unpack[RegionOptions]) -> Region:
+        """The date or time of a `DateTime` as text, in the form that the control stores.
+
+        That is its `format`, else `2026-01-31T23:59`, `2026-01-31` with `only="date"` or `23:59`
+        with `only="time"`.
+        """
+        kind = self._kind("datetime")
+        return self._region(kind, self._string(value), options)
+
+    def pairwise(self, selected: str, **options: Unpack[RegionOptions]) -> Region:
+        """The better side of a `Pairwise`: `"left"` or `"right"`.
+
+        The region is filed under the control's own name, as the labelling editor does. A server
+        that validates predictions may want an object there instead: give `to_name=`.
+        """
+        kind = self._kind("pairwise")
+        if selected not in ("left", "right"):
+            raise ValueError(f"{self}: 'left' or 'right' can be selected, not {selected!r}")
+        return self._region(kind, selected, options)
+
+    # -- regions -----------------------------------------------------------------------------
+
+    def label(
+        self,
+        *labels: str,
+        start: float | str,
+        end: float | str,
+        text: str | None = None,
+        start_offset: int | None = None,
+        end_offset: int | None = None,
+        global_offsets: tuple[int, int] | None = None,
+        **options: Unpack[RegionOptions],
+    ) -> Region:
+        """A labelled span, of a `Labels` or `HyperTextLabels`.
+
+        On a Text, `start` and `end` count its characters as Python does (`end` excluded); on
+        audio and video they are seconds. On a HyperText they count the characters of the text
+        that the page shows (its global offsets), or are XPaths, which need `start_offset` and
+        `end_offset` beside them and should have `global_offsets`: without these, reading gives
+        the raw region. `text` is the marked text, stored as given.
+
+        ```python
+        config["ner"].label("Person", start=0, end=4, text="Anna")
+        ```
+        """
+        kind = self._kind("label")
+        to_name = self._to_name(options)
+        tag = next((o.tag.lower() for o in self.objects if o.name == to_name), "")
+        if tag in _OBJECTS_WITH_SHAPES:
+            raise TypeError(
+                f"{self} labels an image, where a span means nothing: "
+                "use a control such as <RectangleLabels>, or write the region as a dict"
+            )
+        has_paths = tag in _OBJECTS_WITH_PATHS
+        value: dict[str, Any] = {"start": start, "end": end}
+        if isinstance(start, str) or isinstance(end, str):
+            if not (has_paths and isinstance(start, str) and isinstance(end, str)):
+                raise TypeError(f"{self}: start and end must be numbers, not {start!r} and {end!r}")
+            value["startOffset"] = self._count("start_offset", start_offset)
+            value["endOffset"] = self._count("end_offset", end_offset)
+        else:
+            if (start_offset, end_offset, global_offsets) != (None, None, None):
+                raise TypeError(
+                    f"{self}: start_offset, end_offset and global_offsets go with start and end "
+                    "that are XPaths, not numbers"
+                )
+            self._order(start, end)
+            if has_paths:
+                global_offsets = (self._count("start", start), self._count("end", end))
+        if global_offsets is not None:
+            first, last = (self._count("global_offsets", n) for n in global_offsets)
+            self._order(first, last)
+            value["globalOffsets"] = {"start": first, "end": last}
+        if text is not None:
+            value["text"] = self._string(text)
+        return self._region(kind, self._labels(labels), options, value)
+
+    def rectangle(
+        self,
+        *labels: str,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        rotation: float = 0,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """A box of a `RectangleLabels` or `Rectangle`, in percent of the image (0 to 100).
+
+        (`x`, `y`) is the top left corner, `rotation` in degrees. Raises ValueError outside of
+        the ranges: pixels must be divided by the image's size first.
+        """
+        where = {"x": x, "y": y, "width": width, "height": height, "rotation": rotation}
+        return self._draw("rectangle", labels, where, options)
+
+    def ellipse(
+        self,
+        *labels: str,
+        x: float,
+        y: float,
+        radius_x: float,
+        radius_y: float,
+        rotation: float = 0,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """An ellipse of an `EllipseLabels` or `Ellipse`: centre (0 to 100) and radii (0 to 50).
+
+        All are percent of the image, `rotation` in degrees.
+        """
+        where = {"x": x, "y": y, "radius_x": radius_x, "radius_y": radius_y, "rotation": rotation}
+        return self._draw("ellipse", labels, where, options)
+
+    def keypoint(
+        self,
+        *labels: str,
+        x: float,
+        y: float,
+        width: float = 0.5,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """A point of a `KeyPointLabels` or `KeyPoint`, in percent; `width` is that of its dot."""
+        return self._draw("keypoint", labels, {"x": x, "y": y, "width": width}, options)
+
+    def polygon(
+        self,
+        *labels: str,
+        points: Iterable[Sequence[float]],
+        closed: bool = True,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """A polygon of a `PolygonLabels` or `Polygon`: three or more (x, y) points in percent."""
+        return self._draw("polygon", labels, {"points": points, "closed": closed}, options)
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def read(self, regions: Iterable[Mapping[str, Any]]) -> Any:
+        """What these regions of this control say: see `LabelConfig.values`. Never raises."""
+        if self.per_region:
+            about: dict[str | None, list[Mapping[str, Any]]] = {}
+            for region in regions:
+                id_ = region.get("id")
+                about.setdefault(id_ if isinstance(id_, str) else None, []).append(region)
+            return {id_: self._read(same) for id_, same in about.items()}
+        return self._read(regions)
+
+    def _read(self, regions: Iterable[Mapping[str, Any]]) -> Any:
+        kind = KINDS.get(self.tag.lower())
+        if kind is None:
+            return list(regions)
+        readings = [reading for region in regions for reading in _readings(kind, region)]
+        alone = len(readings) == 1 and not kind.many and not self.multiple
+        return readings[0] if alone else readings
+
+    def at(self, name: str) -> Control | None:
+        """This control of a `<Repeater>` under one of its indexes, or None if `name` is not it.
+
+        `"score_{{idx}}"` at `"score_2"` is the control of the third item.
+        """
+        if not self.index_flags:
+            return None
+        groups = {flag: f"index{n}" for n, flag in enumerate(self.index_flags)}
+        pattern = re.escape(self.name)
+        for flag, group in groups.items():
+            first, again = f"(?P<{group}>[0-9]+)", f"(?P={group})"
+            pattern = pattern.replace(re.escape(flag), first, 1).replace(re.escape(flag), again)
+        match = re.fullmatch(pattern, name)
+        if match is None:
+            return None
+
+        def indexed(template: str) -> str:
+            for flag, group in groups.items():
+                template = template.replace(flag, match[group])
+            return template
+
+        return attrs.evolve(
+            self,
+            name=name,
+            to_name=tuple(map(indexed, self.to_name)),
+            objects=tuple(attrs.evolve(o, name=indexed(o.name)) for o in self.objects),
+            index_flags=(),
+        )
+
+    # -- what the builders share ---------------------------------------------------------------
+
+    def _attribute(self, name: str) -> str:
+        # The editor takes attribute names in any case.
+        return next((v for k, v in self.attributes.items() if k.lower() == name.lower()), "")
+
+    def _kind(self, builder: str) -> Kind:
+        kind = KINDS.get(self.tag.lower())
+        builders = kind.builders if kind else ()
+        if kind and builder in builders:
+            return kind
+        usable = " or ".join(f".{b}()" for b in builders)
+        way_out = f"use {usable}" if usable else "write its regions as dicts"
+        raise TypeError(f"{self} has no .{builder}(): {way_out}")
+
+    def _region(
+        self,
+        kind: Kind,
+        main: Any,
+        options: Mapping[str, Any],
+        value: Mapping[str, Any] | None = None,
+        size: Mapping[str, Any] | None = None,
+    ) -> Region:
+        if self.index_flags:
+            raise ValueError(
+                f"{self} stands in a <Repeater>: take one of its items, "
+                f"config[{self._example()!r}]"
+            )
+        strange = sorted(set(options) - _OPTIONS)
+        if strange:
+            raise TypeError(f"{self}: unexpected argument {', '.join(strange)}")
+        id_, score = options.get("id"), options.get("score")
+        if self.per_region and not id_:
+            raise ValueError(
+                f"{self} is about single regions (perRegion): give id= of the region it is about"
+            )
+        region = {
+            "id": self._string(id_) if id_ else secrets.token_hex(5),
+            "from_name": self.name,
+            "to_name": self._to_name(options),
+            "type": kind.type,
+            "value": {**(value or {}), **({kind.key: main} if kind.key else {})},
+            **(size or {}),
+        }
+        if score is not None:
+            region["score"] = number(score, f"{self}: score")
+        return region
+
+    def _draw(
+        self,
+        builder: str,
+        labels: Sequence[str],
+        where: Mapping[str, Any],
+        options: Mapping[str, Any],
+    ) -> Region:
+        kind = self._kind(builder)
+        assert kind.shape is not None
+        size = {
+            key: self._count(key, options[key], 1)
+            for key in _IMAGE_SIZE
+            if options.get(key) is not None
+        }
+        options = {key: option for key, option in options.items() if key not in _IMAGE_SIZE}
+        if kind.key is None and labels:
+            raise TypeError(f"{self} has no labels: {self.tag}Labels would; got {labels!r}")
+        chosen = self._labels(labels) if kind.key else None
+        return self._region(
+            kind, chosen, options, write_shape(kind.shape, str(self), where), size
+        )
+
+    def _to_name(self, options: Mapping[str, Any]) -> str:
+        given = options.get("to_name")
+        # A pairwise is about two objects at once, and its regions belong to itself.
+        allowed = (self.name, *self.to_name) if self.tag.lower() == "pairwise" else self.to_name
+        if given is None:
+            if len(self.to_name) == 1 or allowed is not self.to_name:
+                return allowed[0]
+            raise ValueError(f"{self} serves {', '.join(self.to_name)}: give to_name=")
+        if given not in allowed:
+            raise ValueError(unknown(f"{self} does not serve an object", str(given), allowed))
+        return str(given)
+
+    def _example(self) -> str:
+        name = self.name
+        for flag in self.index_flags:
+            name = name.replace(flag, "0")
+        return name
+
+    def _several(
+        self, values: Sequence[Any], check: Callable[[Any], Any], unique: bool = True
+    ) -> list[Any]:
+        if not values:
+            raise ValueError(f"{self}: at least one value is needed; leave the region out instead")
+        checked = [check(value) for value in values]
+        if unique and any(value in checked[:n] for n, value in enumerate(checked)):
+            raise ValueError(f"{self}: a value is given twice: {checked!r}")
+        return checked
+
+    def _labels(self, labels: Sequence[str]) -> list[str]:
+        if not labels and self._attribute("allowEmpty") == "true":
+            return []
+        if len(labels) > 1 and not self.multiple:
+            raise ValueError(
+                f'{self} takes one label for a region, not {labels!r}, unless choice="multiple"'
+            )
+        return [path[0] for path in self._several(labels, self._flat)]
+
+    def _choice(self, value: str | Sequence[str]) -> str | list[str]:
+        if self._attribute("allowNested") == "true":
+            return self._path(value)
+        # Without allowNested the editor ignores a <Choice> within a <Choice>.
+        return self._flat(value)[0]
+
+    def _flat(self, value: Any) -> list[str]:
+        is_label = self.tag.lower() != "choices"
+        allowed = [label for label in self.label_tags if is_label or len(label.path) == 1]
+        return self._stored((self._string(value),), {(label.stored,): label for label in allowed})
+
+    def _path(self, value: str | Sequence[str]) -> list[str]:
+        steps = (value,) if isinstance(value, str) else tuple(map(self._string, value))
+        return self._stored(steps, {label.path: label for label in self.label_tags})
+
+    def _stored(
+        self, steps: tuple[str, ...], allowed: Mapping[tuple[str, ...], Label]
+    ) -> list[str]:
+        if steps in allowed:
+            return list(steps)
+        for path in allowed:
+            shown = tuple(allowed[path[: n + 1]].value for n in range(len(path)))
+            if steps == shown:
+                return list(path)
+        if self.dynamic:
+            return list(steps)
+        known = [" > ".join(path) for path in allowed]
+        raise ValueError(unknown(f"{self} has no label", " > ".join(steps), known))
+
+    def _string(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise TypeError(f"{self}: a str is needed, not {value!r}")
+        return value
+
+    def _count(self, what: str, value: Any, least: int = 0, most: float | None = None) -> int:
+        if isinstance(value, bool) or not isinstance(value, int):
+            raise TypeError(f"{self}: {what} must be an int, not {value!r}")
+        number(value, f"{self}: {what}", least, most)
+        return value
+
+    def _order(self, start: float, end: float) -> None:
+        number(start, f"{self}: start", 0)
+        number(end, f"{self}: end", start)
+
+
+def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
+    if str(region.get("type")).lower() != kind.type:
+        return [region]
+    try:
+        return kind.read(kind, region)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+        return [region]
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None
