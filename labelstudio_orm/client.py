@@ -1,0 +1,230 @@
+"""LabelStudio: one server, one credential, one session; the root of every queryset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from .auth import Credential
+from .queryset import QuerySet
+from .resources.people import User, Users
+from .resources.projects import Project
+from .resources.server import ServerInfo
+from .resources.tasks import Annotation, Prediction, Task
+from .transport import Retries, Transport
+
+if TYPE_CHECKING:
+    import requests
+    from typing_extensions import Self
+
+    from .resource import Resource
+
+R = TypeVar("R", bound="Resource")
+
+LONG = 600.0
+"""Seconds that an import, an export, a sync or a validation may take at least before it counts as
+lost.
+"""
+
+
+class LabelStudio:
+    """A client of one Label Studio server.
+
+    ``url``: with a sub-path if there is one; default: the environment's ``LABEL_STUDIO_URL``.
+    ``api_key``: a personal access token or a legacy token; default: ``LABEL_STUDIO_API_KEY``.
+    ``timeout``: seconds to connect and to wait for an answer. ``retries``: how often, or a
+    ``Retries``. ``page_size``: rows of a page of tasks (default: 100, then 1,000). ``headers``,
+    ``verify``, ``proxies``, ``session`` as requests has them; they hold for every request.
+
+    Making one sends no request. It may be used from several threads, and is closed by ``close()``
+    or ``with``.
+
+    >>> with LabelStudio("http://localhost:8080", api_key="...") as ls:
+    ...     print(ls.projects.count())
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float | tuple[float | None, float | None] | None = (10.0, 120.0),
+        retries: Retries | int = 4,
+        page_size: int | None = None,
+        headers: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        proxies: Mapping[str, str] | None = None,
+        session: requests.Session | None = None,
+    ) -> None:
+        url = url or os.environ.get("LABEL_STUDIO_URL")
+        api_key = api_key or os.environ.get("LABEL_STUDIO_API_KEY")
+        if not url:
+            raise ValueError("no server: give LabelStudio(url) or set LABEL_STUDIO_URL")
+        if not api_key:
+            raise ValueError(
+                "no credential: give LabelStudio(api_key=...) or set LABEL_STUDIO_API_KEY; "
+                "Account & Settings in Label Studio shows one"
+            )
+        if page_size is not None and page_size < 1:
+            raise ValueError(f"page_size is a number of rows from 1 on, not {page_size!r}")
+        self.page_size = page_size
+        self._transport = Transport(
+            url,
+            Credential(api_key),
+            timeout=timeout,
+            retries=Retries(total=retries) if isinstance(retries, int) else retries,
+            headers=headers,
+            verify=verify,
+            proxies=proxies,
+            session=session,
+        )
+
+    @property
+    def url(self) -> str:
+        """The server's address, without a slash at the end."""
+        return self._transport.url
+
+    def __repr__(self) -> str:
+        return f"<LabelStudio {self.url}>"
+
+    # -- the nouns --------------------------------------------------------------------------------
+
+    def all_of(self, model: type[R]) -> QuerySet[R]:
+        """The queryset of every object of a resource: ``ls.all_of(Project)`` is ``ls.projects``."""
+        return QuerySet.of(model, self)
+
+    @property
+    def projects(self) -> QuerySet[Project]:
+        """All projects: ``ls.projects.get(title="Reviews")``."""
+        return self.all_of(Project)
+
+    @property
+    def tasks(self) -> QuerySet[Task]:
+        """Tasks by id, ``ls.tasks.get(1)``, or of one project: ``ls.tasks.filter(project=1)``."""
+        return self.all_of(Task)
+
+    @property
+    def annotations(self) -> QuerySet[Annotation]:
+        """Annotations by id: ``ls.annotations.get(1)``; to list them: ``task.annotations``,
+        ``project.annotations``.
+        """
+        return self.all_of(Annotation)
+
+    @property
+    def predictions(self) -> QuerySet[Prediction]:
+        """Predictions: ``ls.predictions.filter(project=1)``; without a filter those of the whole
+        organization.
+        """
+        return self.all_of(Prediction)
+
+    @property
+    def users(self) -> Users:
+        """The users of the organization: ``ls.users.get(email="a@b.co")``, ``ls.users.me()``."""
+        return Users(User, self)
+
+    # -- the server -------------------------------------------------------------------------------
+
+    def version(self) -> Mapping[str, Any]:
+        """The server's own answer about its version; one request."""
+        answer: Mapping[str, Any] = self.request(
+            "GET", "/api/version", doing="asking for the server's version"
+        )
+        return answer
+
+    def server(self) -> ServerInfo:
+        """Version and edition; one request."""
+        return ServerInfo.from_version(self.version())
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    def using(
+        self,
+        *,
+        timeout: float | tuple[float | None, float | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The same client with other options for some requests; shares the connections. Costs no
+        request.
+
+        >>> ls.using(timeout=5, headers={"X-Trace": "1"}).projects.count()
+        """
+        other = object.__new__(type(self))
+        other.page_size = self.page_size
+        other._transport = self._transport.using(timeout=timeout, headers=headers)
+        return other
+
+    @property
+    def retries(self) -> Retries:
+        """How requests are retried."""
+        return self._transport.retries
+
+    @property
+    def long_timeout(self) -> tuple[float | None, float | None]:
+        """The timeout of imports, exports, syncs and validations: at least 600 s for the answer."""
+        timeout = self._transport.timeout
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        return connect, None if read is None else max(read, LONG)
+
+    def request(self, method: str, path: str, **options: Any) -> Any:
+        """Send one request and return its JSON; for what this library has no verb for. See
+        ``Transport.request``.
+
+        >>> ls.request("GET", "/api/projects/5/summary/")
+        """
+        return self._transport.request(method, path, **options)
+
+    def stream(
+        self, method: str, path: str, **options: Any
+    ) -> AbstractContextManager[requests.Response]:
+        """Send one request and read its body in pieces. See ``Transport.stream``."""
+        return self._transport.stream(method, path, **options)
+
+    def close(self) -> None:
+        """Close the connections; a session that was given stays open."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a client is not pickled, since it holds a credential; make one where it is needed"
+        )
+
+
+_default: LabelStudio | None = None
+
+
+def connect(url: str | None = None, api_key: str | None = None, **options: Any) -> LabelStudio:
+    """Make a client and let it be the default one, which ``Project.objects`` and ``save()`` use.
+    No request.
+
+    >>> connect("http://localhost:8080", "...")
+    >>> Project.objects.filter(title__icontains="review").count()
+    """
+    global _default
+    _default = LabelStudio(url, api_key, **options)
+    return _default
+
+
+def default_client(*, url: str | None = None) -> LabelStudio:
+    """The default client. ``url``: the server that an object came from, which has to be the same.
+
+    Raises ValueError when ``connect()`` was not called, or named another server.
+    """
+    if _default is None:
+        raise ValueError(
+            "no client: call labelstudio_orm.connect(url, api_key) first, "
+            "or name one: save(using=ls), ls.projects"
+            + (f" (this object came from {url})" if url else "")
+        )
+    if url is not None and url != _default.url:
+        raise ValueError(
+            f"this object came from {url}, but the default client is for {_default.url}"
+        )
+    return _default

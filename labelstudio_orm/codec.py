@@ -1,0 +1,159 @@
+"""JSON to Python and back: one cattrs converter, and a tolerant reader and writer for each field
+type.
+
+Reading never raises: a value that does not have the declared shape is handed out as it came, since
+a newer server must not break a script that does not even look at the field.
+"""
+
+from __future__ import annotations
+
+import marshal
+import types
+import typing
+from collections.abc import Callable, Mapping
+from datetime import datetime, timezone
+from typing import Any, Union
+
+import cattrs
+
+JSON = Any
+"""Whatever ``json.loads`` returns."""
+
+Codec = Callable[[Any], Any]
+
+
+def _read_datetime(value: Any, _: Any = None) -> datetime:
+    """ISO 8601 as the server writes it: always UTC, with ``Z`` or an offset, with 0 to 6 digits."""
+    text = value.replace("Z", "+00:00")
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:  # Python 3.10 reads fractions of 3 or 6 digits only
+        head, _, tail = text.partition(".")
+        digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
+        moment = datetime.fromisoformat(f"{head}.{digits[:6]:0<6}{tail[len(digits) :]}")
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def write_datetime(moment: datetime) -> str:
+    """The server's own form: UTC, six fractional digits, ``Z``. Raises ValueError for a naive
+    one.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(
+            f"{moment!r} has no time zone; give an aware datetime, for example "
+            "datetime(2026, 1, 31, tzinfo=timezone.utc)"
+        )
+    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+converter = cattrs.Converter()
+converter.register_structure_hook(datetime, _read_datetime)
+converter.register_unstructure_hook(datetime, write_datetime)
+for _plain in (bool, int, float, str):  # JSON has these already; cattrs would turn "no" into True
+    converter.register_structure_hook(_plain, lambda value, _: value)
+
+
+def copy_json(value: JSON) -> JSON:
+    """A deep copy of a JSON value (marshal: the quickest deep copy that the standard library
+    has).
+    """
+    return marshal.loads(marshal.dumps(value, 2))
+
+
+def same_json(left: JSON, right: JSON) -> bool:
+    """Equality as JSON sees it: ``True`` is not ``1``, ``1`` is not ``1.0``, key order is nothing.
+
+    >>> same_json({"a": 1, "b": [True]}, {"b": [True], "a": 1}), same_json(True, 1)
+    (True, False)
+    """
+    if type(left) is not type(right):
+        return False
+    if type(left) is dict:
+        return left.keys() == right.keys() and all(same_json(left[k], right[k]) for k in left)
+    if type(left) is list:
+        return len(left) == len(right) and all(map(same_json, left, right))
+    return bool(left == right) or (left != left and right != right)  # NaN is itself here
+
+
+def parts(annotation: Any) -> tuple[Any, ...]:
+    """The alternatives of a union annotation, or the annotation alone."""
+    if typing.get_origin(annotation) in (Union, types.UnionType):
+        return typing.get_args(annotation)
+    return (annotation,)
+
+
+def is_nested(annotation: Any) -> bool:
+    """Is this the type of nested, mutable JSON (a dict or a list)?"""
+    return any(
+        typing.get_origin(part) in (dict, list) or part in (dict, list, Any)
+        for part in parts(annotation)
+    )
+
+
+def reader(annotation: Any) -> Codec:
+    """The function that turns a field's JSON into its Python value; it never raises."""
+    if is_nested(annotation):
+        return copy_json
+    kinds = [part for part in parts(annotation) if part is not type(None)]
+    if len(kinds) != 1 or kinds[0] in (bool, int, float, str) or typing.get_origin(kinds[0]):
+        return _as_it_came
+    hook = converter.get_structure_hook(kinds[0])
+
+    def read(value: Any) -> Any:
+        try:
+            return hook(value, kinds[0])
+        except Exception:
+            return value
+
+    return read
+
+
+def _as_it_came(value: Any) -> Any:
+    return value
+
+
+def write(value: Any) -> JSON:
+    """The JSON form of a field's value. Raises ValueError for a naive datetime."""
+    return converter.unstructure(value) if not isinstance(value, (dict, list)) else value
+
+
+def misfit(value: Any, annotation: Any) -> str | None:
+    """Why ``value`` cannot stand in a field of this type, or None when it can."""
+    for part in parts(annotation):
+        origin = typing.get_origin(part) or part
+        if origin is Any:
+            return None
+        if origin is typing.Literal:
+            if value in typing.get_args(part):
+                return None
+        elif origin is float:
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return None
+        elif origin is int:
+            if isinstance(value, int) and not isinstance(value, bool):
+                return None
+        elif origin in (dict, Mapping):
+            if isinstance(value, Mapping):
+                return None
+        elif origin is list:
+            if isinstance(value, (list, tuple)):
+                return None
+        elif isinstance(value, origin):
+            if isinstance(value, datetime) and value.tzinfo is None:
+                return "a datetime without a time zone; give an aware one"
+            return None
+    names = " or ".join("None" if part is type(None) else _name(part) for part in parts(annotation))
+    return f"{type(value).__name__} ({_short(value)}); expected {names}"
+
+
+def _name(annotation: Any) -> str:
+    return (
+        annotation.__name__
+        if isinstance(annotation, type) and not typing.get_args(annotation)
+        else (str(annotation).replace("typing.", ""))
+    )
+
+
+def _short(value: Any, width: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= width else text[: width - 1] + "…"

@@ -1,0 +1,164 @@
+"""How a resource is declared: the header, what follows from its fields, and the registry of them
+all.
+"""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from . import pages as shapes
+from .fields import (
+    UNSET,
+    WORD,
+    Field,
+    ForeignKey,
+    HasMany,
+    always_sent,
+    belongs_to,
+    computed,
+    counter,
+    field,
+    id_of,
+    readonly,
+    secret,
+    target_of,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+
+    from .resource import Resource
+else:
+
+    def dataclass_transform(**_: Any) -> Any:
+        """Only type checkers look at it."""
+        return lambda decorator: decorator
+
+
+C = TypeVar("C", bound="type[Resource]")
+
+registry: dict[str, type[Resource]] = {}
+"""Every declared resource by its name, so that declarations may name each other in any order."""
+
+
+@attrs.frozen
+class Options:
+    """What the header of a declaration says, and what follows from its fields."""
+
+    owner: type[Resource]
+    item: str
+    collection: str
+    pages: shapes.Source
+    params: Mapping[str, str]
+    label: str
+    get_params: Mapping[str, str]
+    fields: dict[str, Field]
+    relations: dict[str, ForeignKey[Any]]
+    sets: dict[str, HasMany[Any]]
+
+    @cached_property
+    def types(self) -> dict[str, Any]:
+        """The resolved annotations of the fields."""
+        namespace = {**vars(typing), **registry}
+        return typing.get_type_hints(self.owner, localns=namespace)
+
+    @cached_property
+    def wires(self) -> dict[str, Field]:
+        """The fields by their names on the wire."""
+        return {field.wire: field for field in self.fields.values()}
+
+    @cached_property
+    def embedded(self) -> frozenset[str]:
+        """The row keys that hold related rows and not a field: a task's annotations."""
+        return frozenset(self.sets) - set(self.wires)
+
+    @cached_property
+    def computed(self) -> frozenset[str]:
+        """The fields that a listing leaves uncomputed unless asked."""
+        return frozenset(name for name, field in self.fields.items() if field.computed)
+
+
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(field, readonly, computed, counter, secret, always_sent, id_of, belongs_to),
+)
+def resource(
+    item: str,
+    *,
+    collection: str | None = None,
+    pages: shapes.Source = shapes.PLAIN,
+    params: Mapping[str, str] | None = None,
+    get_params: Mapping[str, str] | None = None,
+    label: str = "",
+) -> Callable[[C], C]:
+    """Declare a resource: the address of one object, and how its listing is read.
+
+    ``item``: path of one object, ``{id}`` and the names of relations stand in braces.
+    ``collection``: path of the listing and of creations; default: ``item`` up to ``{id}``.
+    ``pages``: the shape of the listing. ``params``: lookups that the server's listing understands,
+    and the parameter that says each. ``get_params``: parameters that every GET of one object
+    carries. ``label``: the field that a repr shows.
+    """
+
+    def declare(cls: C) -> C:
+        own: dict[str, Field] = {}
+        relations: dict[str, ForeignKey[Any]] = {}
+
+        def read_words(
+            _: type, attributes: list[attrs.Attribute[Any]]
+        ) -> list[attrs.Attribute[Any]]:
+            seen = []
+            for attribute in attributes:
+                says = dict(attribute.metadata.get(WORD, {}))
+                if says.pop("relation", False):
+                    relations[attribute.name] = ForeignKey(
+                        attribute.name, cls, target_of(attribute.type), required=says["required"]
+                    )
+                else:
+                    default = UNSET if attribute.default is attrs.NOTHING else attribute.default
+                    own[attribute.name] = Field(attribute.name, cls, default=default, **says)
+                needed = attribute.default is attrs.NOTHING and attribute.init
+                seen.append(attribute if needed else attribute.evolve(default=UNSET))
+            return seen
+
+        # The words have to outlive attrs' first pass: a subclass reads them again from its base's
+        # attributes.
+        made = attrs.define(
+            cls,
+            slots=False,
+            eq=False,
+            repr=False,
+            kw_only=True,
+            on_setattr=None,
+            field_transformer=read_words,
+        )
+        sets = {
+            name: value
+            for base in made.__mro__
+            for name, value in vars(base).items()
+            if isinstance(value, HasMany)
+        }
+        for name, descriptor in (*own.items(), *relations.items()):
+            setattr(made, name, descriptor)
+        made._options = Options(
+            owner=made,
+            item=item,
+            collection=collection or item[: item.index("{id}")],
+            pages=pages,
+            params=params or {},
+            label=label,
+            get_params=get_params or {},
+            fields=own,
+            relations=relations,
+            sets=sets,
+        )
+        registry[made.__name__] = made
+        return made
+
+    return declare

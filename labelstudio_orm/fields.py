@@ -1,0 +1,332 @@
+"""The words that a resource declaration is made of.
+
+A declaration is an annotated class body; a field without a word is simply writable. The words say
+what the annotation cannot: ``readonly`` ``computed`` ``counter`` ``secret`` ``always_sent``
+``id_of`` ``belongs_to`` and ``HasMany``.
+
+    >>> from labelstudio_orm import Task
+    >>> Task.data.wire, Task.inner_id.read_only
+    ('data', True)
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
+
+import attrs
+
+from . import codec
+
+if TYPE_CHECKING:
+    from .queryset import QuerySet
+    from .resource import Resource
+
+R = TypeVar("R", bound="Resource")
+
+WORD: Final = "labelstudio_orm"
+"""The key under which a word keeps what it says in an attrs field's metadata."""
+
+
+class _Unset:
+    def __repr__(self) -> str:
+        return "..."
+
+    def __bool__(self) -> bool:
+        return False
+
+
+UNSET: Final[Any] = _Unset()
+"""What a constructor argument is when it was not given: the server's own default then applies."""
+
+
+class Field:
+    """One declared field: its name, its name on the wire, its type, and what the word before it
+    said.
+
+    A class gives the Field itself (``Project.title``), an object gives the value. The value is
+    read from the row when it is first touched and then lies in the object's ``__dict__``, which
+    Python looks at first.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        owner: type[Resource],
+        *,
+        wire: str | None = None,
+        default: Any = UNSET,
+        read_only: bool = False,
+        fixed: bool = False,
+        computed: bool = False,
+        null_is_unknown: bool = False,
+        secret: bool = False,
+        always_sent: bool = False,
+        only: type | None = None,
+        references: str | None = None,
+    ) -> None:
+        self.name, self.owner = name, owner
+        self.wire = wire or references or name
+        self.default = default
+        self.read_only, self.fixed = read_only, fixed
+        self.computed, self.null_is_unknown = computed, null_is_unknown
+        self.secret, self.always_sent = secret, always_sent
+        self.only = only
+        self.references = references
+
+    def __repr__(self) -> str:
+        return f"<Field {self.owner.__name__}.{self.name}>"
+
+    @cached_property
+    def annotation(self) -> Any:
+        """The resolved annotation, for example ``int | None``."""
+        return self.owner._options.types[self.name]
+
+    @cached_property
+    def read(self) -> codec.Codec:
+        """JSON to Python; never raises."""
+        return as_id if self.references else codec.reader(self.annotation)
+
+    @property
+    def deferred(self) -> bool:
+        """May a row lack it although the server has it?"""
+        return self.computed or self.null_is_unknown or self.only is not None
+
+    def believes(self, value: Any) -> bool:
+        """May this JSON be taken for the value, or does the field have to be fetched?"""
+        if value is None:
+            return not self.null_is_unknown
+        return self.only is None or isinstance(value, self.only)
+
+    @cached_property
+    def listed(self) -> bool:
+        """Does it hold several plain values, as ``annotators`` does?"""
+        return self.annotation in (list[int], list[str])
+
+    @cached_property
+    def nested(self) -> bool:
+        """Does it hold JSON that a user may edit in place?"""
+        return not self.references and codec.is_nested(self.annotation)
+
+    def same(self, left: Any, right: Any) -> bool:
+        """Are two Python values of this field the same to the server?"""
+        return (
+            codec.same_json(left, right)
+            if self.nested
+            else type(left) is type(right) and left == right
+        )
+
+    def check(self, value: Any) -> Any:
+        """``value`` as it will be kept. Raises TypeError naming the resource and the field."""
+        from .resource import Resource
+
+        if isinstance(value, Resource):
+            if not self.references:
+                raise TypeError(f"{self.owner.__name__}.{self.name} takes a value, not {value!r}")
+            value = value._saved_id(f"{self.owner.__name__}.{self.name}")
+        why = codec.misfit(value, self.annotation)
+        if why:
+            raise TypeError(f"{self.owner.__name__}.{self.name} cannot be {why}")
+        return value
+
+    if not TYPE_CHECKING:  # a type checker sees the field's own annotation instead
+
+        def __get__(self, obj, owner=None):
+            if obj is None:
+                return self
+            row = obj._row
+            if self.wire in row and not (self.computed and obj._uncomputed(self)):
+                value = self.read(row[self.wire])
+            else:
+                value = obj._missing(self)
+            obj.__dict__[self.name] = value
+            return value
+
+
+def as_id(value: Any) -> Any:
+    """The id in any of the shapes in which the server mentions an object: 7, {"id": 7},
+    [{"user_id": 7}].
+    """
+    if isinstance(value, dict):
+        return value.get("id", value.get("user_id"))
+    if isinstance(value, list):
+        return as_id(value[0]) if value else None
+    return value
+
+
+def _word(init: bool = True, **says: Any) -> Any:
+    default = says.pop("default", UNSET)
+    factory = says.pop("factory", None)
+    if factory is not None:
+        default = attrs.Factory(factory)
+    return attrs.field(default=default, init=init, metadata={WORD: says})
+
+
+def field(
+    *,
+    default: Any = attrs.NOTHING,
+    factory: Callable[[], Any] | None = None,
+    wire: str | None = None,
+    fixed: bool = False,
+) -> Any:
+    """A writable field. ``wire``: its name on the wire, default its own; ``fixed``: writable until
+    it is saved.
+    """
+    return _word(default=default, factory=factory, wire=wire, fixed=fixed)
+
+
+def readonly(
+    *, init: Literal[False] = False, wire: str | None = None, only: type | None = None
+) -> Any:
+    """A field that the server owns, or would accept to its own harm: assigning to it raises
+    AttributeError.
+
+    ``only``: the one JSON type in which the value may be believed; an answer that gives another (a
+    file's key where the listing gives its name) leaves the field to be fetched when it is touched.
+    """
+    return _word(init, read_only=True, wire=wire, only=only)
+
+
+def computed(*, init: Literal[False] = False) -> Any:
+    """A read-only field that a listing does not compute unless asked; fetched once when it is
+    touched.
+    """
+    return _word(init, read_only=True, computed=True)
+
+
+def counter(*, init: Literal[False] = False) -> Any:
+    """A read-only number that the answer to a creation leaves null; fetched once when it is
+    touched.
+    """
+    return _word(init, read_only=True, null_is_unknown=True)
+
+
+def secret(*, default: Any = UNSET, factory: Callable[[], Any] | None = None) -> Any:
+    """A writable field that never shows in a repr, ``raw``, ``changes``, ``values()``, a log or a
+    pickle.
+    """
+    return _word(default=default, factory=factory, secret=True)
+
+
+def always_sent(*, default: Any = UNSET, factory: Callable[[], Any] | None = None) -> Any:
+    """A writable field that every PATCH must carry, since the server would otherwise clear or
+    refuse it.
+    """
+    return _word(default=default, factory=factory, always_sent=True)
+
+
+def id_of(
+    relation: str, *, init: Literal[False] = False, read_only: bool = False, fixed: bool = False
+) -> Any:
+    """The id behind a ``belongs_to`` of the name ``relation``, which is also its name on the
+    wire.
+    """
+    return _word(init, references=relation, read_only=read_only, fixed=fixed)
+
+
+def belongs_to(*, init: bool = True, default: Any = UNSET) -> Any:
+    """The object whose id the field ``<name>_id`` holds; required in a constructor unless it has a
+    default.
+    """
+    return _word(init, relation=True, required=default is UNSET and init)
+
+
+class ForeignKey(Generic[R]):
+    """The other end of an ``id_of``: ``task.project``.
+
+    Reading it costs a request the first time, unless the object came through that very relation,
+    or the row had the object inside. Assigning takes an object of the type, its id, or None.
+    """
+
+    def __init__(
+        self, name: str, owner: type[Resource], target: str, *, required: bool = False
+    ) -> None:
+        self.name, self.owner, self.target_name, self.required = name, owner, target, required
+
+    def __repr__(self) -> str:
+        return f"<ForeignKey {self.owner.__name__}.{self.name} to {self.target_name}>"
+
+    @property
+    def target(self) -> type[Resource]:
+        """The class of the related objects."""
+        from .declaration import registry
+
+        return registry[self.target_name]
+
+    @property
+    def id_name(self) -> str:
+        """The name of the field that holds the id."""
+        return f"{self.name}_id"
+
+    @overload
+    def __get__(self, obj: None, owner: Any = None) -> ForeignKey[R]: ...
+    @overload
+    def __get__(self, obj: Resource, owner: Any = None) -> R | None: ...
+    def __get__(self, obj: Resource | None, owner: Any = None) -> Any:
+        if obj is None:
+            return self
+        return obj._related_object(self)
+
+    def __set__(self, obj: Resource, value: R | int | None) -> None:
+        if value is UNSET:
+            return
+        if value is not None and not isinstance(value, (int, self.target)):
+            raise TypeError(
+                f"{self.owner.__name__}.{self.name} takes a {self.target_name} or its id, "
+                f"not {value!r}"
+            )
+        field = obj._options.fields[self.id_name]
+        obj.__dict__[self.id_name] = field.check(value)
+        obj._forget(self.name)
+        obj._remember(self.name, None if isinstance(value, int) else value)
+
+
+class HasMany(Generic[R]):
+    """The objects that point here: ``project.tasks`` is a fresh queryset at each touch, free until
+    it is used.
+
+    Declared as ``tasks: ClassVar[HasMany[Task]] = HasMany()``. The other side's ``belongs_to`` to
+    this class is found by its type; ``path`` says where a listing of them has its own address
+    (``/api/.../{project}/``).
+    """
+
+    def __init__(self) -> None:
+        self.name = ""
+        self.owner: type[Resource]
+
+    def __set_name__(self, owner: type[Resource], name: str) -> None:
+        self.name, self.owner = name, owner
+
+    @cached_property
+    def target(self) -> type[Resource]:
+        """The class of the related objects, from the annotation."""
+        from .declaration import registry
+
+        return registry[target_of(self.owner.__annotations__[self.name])]
+
+    @cached_property
+    def via(self) -> str:
+        """The name of the relation on the other side that points here."""
+        for relation in self.target._options.relations.values():
+            if relation.target is self.owner:
+                return relation.name
+        raise TypeError(f"{self.target.__name__} has no belongs_to() of type {self.owner.__name__}")
+
+    @overload
+    def __get__(self, obj: None, owner: Any = None) -> HasMany[R]: ...
+    @overload
+    def __get__(self, obj: Resource, owner: Any = None) -> QuerySet[R]: ...
+    def __get__(self, obj: Resource | None, owner: Any = None) -> Any:
+        if obj is None:
+            return self
+        return obj._related_set(self)
+
+
+def target_of(annotation: Any) -> str:
+    """``Project`` of ``ForeignKey[Project]`` or ``ClassVar[HasMany[Project]]``, from the text of
+    an annotation.
+    """
+    names = re.findall(r"\w+", str(annotation))
+    return str(names[-1])

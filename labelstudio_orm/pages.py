@@ -1,0 +1,474 @@
+"""How listings are read: the shapes of their pages, keyset paging for tasks, and one page of
+look-ahead.
+
+A *source* is the shape of one listing. It gives pages of rows for a ``Select`` and knows how to
+count; what a row means is the resource's business, and what to keep of it the queryset's.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
+from urllib.parse import urlencode
+
+import attrs
+
+from .errors import LabelStudioError, NotFound
+from .plan import Item, Plan
+
+if TYPE_CHECKING:
+    from .client import LabelStudio
+    from .resource import Resource
+
+Row = dict[str, Any]
+T = TypeVar("T")
+
+FIRST_PAGE, PAGE = 100, 1000
+"""Rows of the first page and of the later ones: a script that stops early waits for a small one."""
+
+IDS = 300
+"""Ids that one request asks for: an address with as many stays below what proxies take."""
+
+_TRIES = 5
+
+BODY_LIMIT = 3500
+"""Bytes of a query above which it travels in the body of the GET: gunicorn refuses a line of
+4,094.
+"""
+
+
+@attrs.frozen
+class Select:
+    """What to read: a plan, where, and how much of each row.
+
+    ``scope`` are the objects or ids that the listing belongs to; ``fields`` the only fields to
+    bring (None: all that a listing has); ``wanted`` the computed fields to compute; ``relations``
+    the related rows to bring along; ``limit`` the number of rows that will be taken, if that is
+    known; ``backwards`` reads by falling id.
+    """
+
+    model: type[Resource]
+    client: LabelStudio
+    plan: Plan
+    scope: Mapping[str, Any] = attrs.field(factory=dict)
+    fields: frozenset[str] | None = None
+    wanted: frozenset[str] = frozenset()
+    relations: frozenset[str] = frozenset()
+    limit: int | None = None
+    backwards: bool = False
+
+    @property
+    def doing(self) -> str:
+        """For messages: what is being done, to what."""
+        where = " of ".join(f"{name} {id_of(value)}" for name, value in self.scope.items())
+        return f"listing {self.model.__name__}s" + (f" of {where}" if where else "")
+
+    @property
+    def scope_ids(self) -> dict[str, Any]:
+        """The scope as parameters."""
+        return {name: id_of(value) for name, value in self.scope.items()}
+
+    @property
+    def wires(self) -> list[str]:
+        """The names on the wire of the fields to bring."""
+        fields = self.model._options.fields
+        return sorted({"id", *(fields[name].wire for name in self.fields or ())})
+
+
+def id_of(value: Any) -> Any:
+    """The id of an object, or the id itself."""
+    return getattr(value, "id", value)
+
+
+@attrs.frozen
+class Page:
+    """Some rows in order, and what can be believed in them: see ``Origin``, which has the same
+    names.
+    """
+
+    rows: list[Row]
+    uncomputed: frozenset[str] = frozenset()
+    prefetched: frozenset[str] = frozenset()
+    whole: bool = False
+
+
+class Source(Protocol):
+    """The shape of a listing."""
+
+    @property
+    def filters_tasks(self) -> bool:
+        """Does it take the Data Manager's filters?"""
+
+    @property
+    def scoped_by(self) -> tuple[str, ...]:
+        """The relations that a listing cannot do without."""
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """The rows, a page at a time; each page is requested when it is asked for."""
+
+    def count(self, select: Select) -> int | None:
+        """How many rows the server says there are, in one request; None where it does not say."""
+
+
+# -- one bare list --------------------------------------------------------------------------------
+
+
+class Plain:
+    """A listing that is one JSON list; page parameters are ignored by the server."""
+
+    filters_tasks = False
+    scoped_by: tuple[str, ...] = ()
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """One page: the whole list."""
+        path = select.model._options.collection.format(**select.scope_ids)
+        params = {**select.scope_ids, **select.plan.params}
+        rows = select.client.request("GET", path, params=params, doing=select.doing)
+        yield Page(_in_order(rows, select), whole=True)
+
+    def count(self, select: Select) -> int | None:
+        """Not without reading the list."""
+        return None
+
+
+def _in_order(rows: list[Row], select: Select) -> list[Row]:
+    return sorted(rows, key=lambda row: cast(int, row.get("id", 0)), reverse=select.backwards)
+
+
+# -- numbered pages -------------------------------------------------------------------------------
+
+
+class Numbered:
+    """``{count, next, previous, results}`` by page number.
+
+    There is no keyset here, so an object that is deleted while a script loops would shift the
+    pages; all of them are therefore read, by id, before the first row is handed out.
+    """
+
+    filters_tasks = False
+    scoped_by: tuple[str, ...] = ()
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """All rows as one page; up to 100 rows need one request."""
+        for _ in range(_TRIES):
+            rows = self._read(select)
+            if rows is not None:
+                yield Page(rows, whole=select.fields is None)
+                return
+        raise LabelStudioError(
+            f"{select.doing}: the number of rows changed during each of {_TRIES} readings"
+        )
+
+    def _read(self, select: Select) -> list[Row] | None:
+        """All rows, or None when their number changed meanwhile, so that one may have slipped
+        by.
+        """
+        rows: list[Row] = []
+        number = 1
+        while True:
+            size = min(select.limit or FIRST_PAGE, FIRST_PAGE)
+            try:
+                answer = self._ask(select, number, size)
+            except NotFound:  # "Invalid page.": there are fewer pages by now
+                return None
+            if number == 1:
+                count = answer["count"]
+            elif answer["count"] != count:
+                return None
+            rows.extend(answer["results"])
+            if answer.get("next") is None or len(rows) >= (select.limit or len(rows) + 1):
+                return rows
+            number += 1
+
+    def count(self, select: Select) -> int | None:
+        """The server's ``count``."""
+        answer = self._ask(attrs.evolve(select, fields=frozenset({"id"})), 1, 1)
+        return cast(int, answer["count"])
+
+    def _ask(self, select: Select, page: int, size: int) -> Any:
+        params = {
+            **select.plan.params,
+            "ordering": "-id" if select.backwards else "id",
+            "page": page,
+            "page_size": size,
+        }
+        if select.fields is not None:
+            params["include"] = ",".join(select.wires)
+        path = select.model._options.collection
+        return select.client.request("GET", path, params=params, doing=select.doing)
+
+
+# -- tasks ----------------------------------------------------------------------------------------
+
+
+class Keyset:
+    """Tasks by id, each page from where the last one ended (``id > last``).
+
+    So saving, deleting or adding tasks while looping skips and repeats none that exists
+    throughout. A page's ``total`` counts what is left; it ends the listing, since a server may cap
+    the page size silently.
+    """
+
+    filters_tasks = True
+    scoped_by: tuple[str, ...] = ("project",)
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """Pages of growing size. Raises ValueError without a project."""
+        if "project" not in select.scope:
+            raise ValueError(
+                "tasks are listed in a project: project.tasks, or ls.tasks.filter(project=...); "
+                "ls.tasks.get(id) reads one"
+            )
+        left = select.limit
+        for part in _parts(select):
+            for page in self._pages(attrs.evolve(part, limit=left)):
+                left = None if left is None else left - len(page.rows)
+                yield page
+            if left is not None and left <= 0:
+                return
+
+    def _pages(self, select: Select) -> Iterator[Page]:
+        relations = select.relations
+        everything = bool(relations) or "drafts" in select.wanted
+        uncomputed = frozenset() if everything else select.model._options.computed - select.wanted
+        size = select.limit or select.client.page_size or FIRST_PAGE
+        left = select.limit
+        last: int | None = None
+        while True:
+            answer = self._ask(select, everything, last, min(size, left or size))
+            rows: list[Row] = answer["tasks"]
+            if not rows and answer["total"] > 0:
+                raise LabelStudioError(
+                    f"{select.doing}: {answer['total']} are left, the server says, and gives none"
+                )
+            if left is not None:
+                rows, left = rows[:left], left - len(rows)
+            done = len(rows) >= answer["total"] or (left is not None and left <= 0)
+            if rows:
+                last = rows[-1]["id"]
+                yield Page(rows, uncomputed, relations, whole=select.fields is None)
+            if done:
+                return
+            size = select.client.page_size or PAGE
+
+    def count(self, select: Select) -> int | None:
+        """The ``total`` of a page of one."""
+        light = attrs.evolve(
+            select, fields=frozenset({"id"}), wanted=frozenset(), relations=frozenset(), limit=None
+        )
+        totals: list[int] = [self._ask(part, False, None, 1)["total"] for part in _parts(light)]
+        return sum(totals)
+
+    def by_ids(self, select: Select, ids: list[int]) -> Iterator[Page]:
+        """The rows of these ids, in their order; those that are gone by now are left out."""
+        for start in range(0, len(ids), IDS):
+            chunk = ids[start : start + IDS]
+            found = {
+                row["id"]: attrs.evolve(page, rows=[row])
+                for page in self.pages(
+                    attrs.evolve(select, plan=Plan(items=(_among(chunk),)), limit=len(chunk))
+                )
+                for row in page.rows
+            }
+            yield from (found[wanted] for wanted in chunk if wanted in found)
+
+    def _ask(self, select: Select, everything: bool, last: int | None, size: int) -> Any:
+        query: dict[str, Any] = {"ordering": ["-tasks:id" if select.backwards else "tasks:id"]}
+        filters = select.plan.filters(_after(last, select.backwards))
+        if filters:
+            query["filters"] = filters
+        if select.wanted and not everything:
+            query["hiddenColumns"] = _all_columns_but(select)
+        params: dict[str, Any] = {**select.scope_ids, "page_size": size, "resolve_uri": "false"}
+        if everything:
+            params["fields"] = "all"
+        if select.fields is not None:
+            params["include"] = ",".join(_included(select))
+        text = json.dumps(query, separators=(",", ":"))
+        body = None
+        if (
+            len(text) > BODY_LIMIT
+        ):  # the project goes with it: a proxy that strips the body causes an error
+            body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
+        else:
+            params["query"] = text
+        return select.client.request(
+            "GET",
+            "/api/tasks/",
+            params=urlencode(params, safe=",:[]"),
+            json=body,
+            doing=select.doing,
+        )
+
+
+def _among(ids: list[int]) -> Item:
+    return {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number", "value": ids}
+
+
+def _parts(select: Select) -> list[Select]:
+    """The same query in pieces of so many ids that each of them fits into an address, in order."""
+    plan = select.plan
+    for place, item in enumerate(plan.items if plan.conjunction == "and" else ()):
+        if (
+            item["filter"] == "filter:tasks:id"
+            and item["operator"] == "in_list"
+            and len(item["value"]) > IDS
+        ):
+            ids = sorted(set(item["value"]), reverse=select.backwards)
+            return [
+                attrs.evolve(
+                    select,
+                    plan=attrs.evolve(
+                        plan,
+                        items=(
+                            *plan.items[:place],
+                            _among(ids[start : start + IDS]),
+                            *plan.items[place + 1 :],
+                        ),
+                    ),
+                )
+                for start in range(0, len(ids), IDS)
+            ]
+    return [select]
+
+
+def _after(last: int | None, backwards: bool) -> Item | None:
+    if last is None:
+        return None
+    operator = "less" if backwards else "greater"
+    return {"filter": "filter:tasks:id", "operator": operator, "type": "Number", "value": last}
+
+
+def _all_columns_but(select: Select) -> dict[str, list[str]]:
+    """``hiddenColumns`` makes the server compute the columns of a light listing, except those it
+    names.
+    """
+    hidden = [f"tasks:{name}" for name in sorted(select.model._options.computed - select.wanted)]
+    return {"explore": hidden, "labeling": hidden}
+
+
+def _included(select: Select) -> list[str]:
+    """``include`` trims embedded rows by the same names, so theirs have to be in it."""
+    names = set(select.wires) | select.relations
+    for relation in select.relations:
+        names |= select.model._options.sets[relation].target._options.wires.keys()
+    return sorted(names)
+
+
+# -- rows inside another resource's rows ----------------------------------------------------------
+
+
+@attrs.frozen
+class Embedded:
+    """Annotations: of a task, from the task itself, since their own listing hides the cancelled
+    ones; of a project, from its tasks.
+    """
+
+    key: str
+    filters_tasks: ClassVar[bool] = False
+    scoped_by: ClassVar[tuple[str, ...]] = ("task", "project")
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """One page for a task; pages as the tasks' pages come for a project."""
+        if "task" in select.scope:
+            yield Page(_in_order(self._of_task(select), select))
+        elif "project" in select.scope:
+            yield from self._of_project(select)
+        else:
+            raise ValueError(
+                f"{self.key} are listed through their task or project: task.{self.key}, "
+                f"project.{self.key}; ls.{self.key}.get(id) reads one"
+            )
+
+    def _of_task(self, select: Select) -> list[Row]:
+        task = id_of(select.scope["task"])
+        if select.plan.params.get("was_cancelled") is False:
+            path = select.model._options.collection.format(task=task)
+            return cast("list[Row]", select.client.request("GET", path, doing=select.doing))
+        params = {"include": f"id,{self.key}", "resolve_uri": "false"}
+        answer = select.client.request(
+            "GET", f"/api/tasks/{task}/", params=params, doing=select.doing
+        )
+        return cast("list[Row]", answer[self.key])
+
+    def _of_project(self, select: Select) -> Iterator[Page]:
+        tasks = select.client.tasks.model
+        inner = Select(
+            tasks,
+            select.client,
+            Plan(),
+            scope=select.scope,
+            fields=frozenset({"id"}),
+            relations=frozenset({self.key}),
+        )
+        for page in TASKS.pages(inner):
+            rows = [
+                {"task": task["id"], "project": id_of(select.scope["project"]), **row}
+                for task in page.rows
+                for row in task[self.key]
+            ]
+            yield Page(rows)
+
+    def count(self, select: Select) -> int | None:
+        """Not without reading them."""
+        return None
+
+
+PLAIN, NUMBERED, TASKS = Plain(), Numbered(), Keyset()
+
+
+# -- look-ahead -----------------------------------------------------------------------------------
+
+
+def look_ahead(pages: Iterator[Page]) -> Iterator[Page]:
+    """The same pages in halves, each next one being requested once the second half of a page is
+    asked for.
+    """
+    page = next(pages, None)
+    while page is not None:
+        half = len(page.rows) // 2 + 1
+        yield attrs.evolve(page, rows=page.rows[:half])
+        if len(page.rows) <= half:
+            page = next(pages, None)
+            continue
+        coming = _Coming(lambda: next(pages, None))
+        yield attrs.evolve(page, rows=page.rows[half:])
+        page = coming.result()
+
+
+class _Coming(threading.Thread, Generic[T]):
+    """A value that a thread is getting. A daemon, so that an unanswered request cannot hold up an
+    exit.
+    """
+
+    def __init__(self, get: Callable[[], T]) -> None:
+        super().__init__(daemon=True, name="labelstudio_orm-look-ahead")
+        self._get = get
+        self._error: BaseException | None = None
+        self.start()
+
+    def run(self) -> None:
+        try:
+            self._value = self._get()
+        except BaseException as error:
+            self._error = error
+
+    def result(self) -> T:
+        self.join()
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+
+def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """``items`` in lists of at most ``size``."""
+    chunk: list[T] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) >= size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

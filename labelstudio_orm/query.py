@@ -1,0 +1,424 @@
+"""Conditions: ``Q``, the lookups, and what they mean.
+
+``filter``, ``exclude`` and ``Q`` build one small tree of ``Leaf`` under ``And``, ``Any`` and
+``Not``. A tree is checked against the resource when it is built, so that a misspelt field fails
+before a request, and it can be asked of an object here, which is the definition of what it means;
+the planner may only make this faster.
+"""
+
+from __future__ import annotations
+
+import difflib
+import operator
+import re
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from . import codec
+from .errors import FieldError
+
+if TYPE_CHECKING:
+    from .fields import Field
+    from .resource import Resource
+
+Predicate = Callable[["Resource"], bool]
+
+
+class Q:
+    """A condition to combine with ``&``, ``|`` and ``~``; what ``filter`` takes beside keyword
+    lookups.
+
+    >>> Q(total_annotations=0) | ~Q(data__lang="de")
+    Q(total_annotations=0) | ~Q(data__lang='de')
+    """
+
+    __slots__ = ("joint", "negated", "terms")
+
+    def __init__(self, *conditions: Q, **lookups: Any) -> None:
+        for condition in conditions:
+            if not isinstance(condition, Q):
+                raise TypeError(f"Q() takes conditions (Q) and lookups, not {condition!r}")
+        self.terms: tuple[Q | tuple[str, Any], ...] = (*conditions, *lookups.items())
+        self.joint = "&"
+        self.negated = False
+
+    def _joined(self, other: Q, joint: str) -> Q:
+        if not isinstance(other, Q):
+            return NotImplemented
+        both = Q(self, other)
+        both.joint = joint
+        return both
+
+    def __and__(self, other: Q) -> Q:
+        return self._joined(other, "&")
+
+    def __or__(self, other: Q) -> Q:
+        return self._joined(other, "|")
+
+    def __invert__(self) -> Q:
+        opposite = Q(self)
+        opposite.negated = True
+        return opposite
+
+    def __repr__(self) -> str:
+        shown = [
+            repr(term) if isinstance(term, Q) else f"Q({term[0]}={term[1]!r})"
+            for term in self.terms
+        ]
+        text = f" {self.joint} ".join(shown) or "Q()"
+        if self.negated:
+            return f"~{text}" if len(shown) == 1 else f"~({text})"
+        return (
+            f"({text})"
+            if len(shown) > 1 and any(isinstance(t, Q) and len(t.terms) > 1 for t in self.terms)
+            else text
+        )
+
+
+# -- lookups --------------------------------------------------------------------------------------
+
+
+def _kind(value: Any) -> Any:
+    """Values are ordered within a kind: numbers (bool is none), texts, moments."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    return "moment" if isinstance(value, datetime) else None
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equality of filters: ``1 == 1.0``, but ``"10" != 10`` and ``True != 1``, at any depth."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def holds(value: Any, wanted: Any) -> bool:
+        kind = _kind(value)
+        return kind is not None and kind == _kind(wanted) and compare(value, wanted)
+
+    return holds
+
+
+_at_least, _at_most = _ordered(operator.ge), _ordered(operator.le)
+
+
+def _text(compare: Callable[[str, str], bool], *, fold: bool = False) -> Callable[[Any, Any], bool]:
+    def holds(value: Any, wanted: str) -> bool:
+        if not isinstance(value, str):
+            return False
+        return compare(value.lower(), wanted.lower()) if fold else compare(value, wanted)
+
+    return holds
+
+
+def _iexact(value: Any, wanted: Any) -> bool:
+    if isinstance(value, str) and isinstance(wanted, str):
+        return value.lower() == wanted.lower()
+    return same(value, wanted)
+
+
+LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
+    "exact": same,
+    "iexact": _iexact,
+    "contains": _text(operator.contains),
+    "icontains": _text(operator.contains, fold=True),
+    "startswith": _text(str.startswith),
+    "istartswith": _text(str.startswith, fold=True),
+    "endswith": _text(str.endswith),
+    "iendswith": _text(str.endswith, fold=True),
+    "regex": _text(lambda value, pattern: re.search(pattern, value) is not None),
+    "iregex": _text(lambda value, pattern: re.search(pattern, value, re.IGNORECASE) is not None),
+    "in": lambda value, wanted: any(same(value, one) for one in wanted),
+    "range": lambda value, wanted: _at_least(value, wanted[0]) and _at_most(value, wanted[1]),
+    "gt": _ordered(operator.gt),
+    "gte": _at_least,
+    "lt": _ordered(operator.lt),
+    "lte": _at_most,
+    "isnull": lambda value, wanted: (value is None) is wanted,
+    "has_key": lambda value, wanted: isinstance(value, dict) and wanted in value,
+}
+"""What each lookup means for one value. Django's names; the table is the whole lookup language."""
+
+_TEXT_LOOKUPS = {name for name in LOOKUPS if name.endswith(("contains", "with", "regex"))}
+
+
+# -- the tree -------------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Leaf:
+    """One comparison: a field of the resource, the way into it, a lookup and the value.
+
+    ``relation`` is set when the field belongs to related objects (``annotations__ground_truth``);
+    ``path`` are the keys into nested JSON (``data__a__b``). A leaf over several values holds when
+    it holds for any of them.
+    """
+
+    key: str
+    field: Field
+    path: tuple[str, ...]
+    lookup: str
+    value: Any
+    relation: str | None = None
+
+    def __str__(self) -> str:
+        return f"{self.key}={self.value!r}"
+
+    @property
+    def is_many(self) -> bool:
+        """Does the field hold several values (``annotators``), so that any of them may fit?"""
+        return self.field.listed
+
+    def holds(self, obj: Resource) -> bool:
+        """Is it true of ``obj``? Reads deferred fields, so the caller brings them along."""
+        if self.relation is None:
+            return self._holds_for(obj)
+        related = list(getattr(obj, self.relation))
+        if self.lookup == "isnull" and not related:
+            return bool(self.value)
+        return any(self._holds_for(one) for one in related)
+
+    def _holds_for(self, obj: Resource) -> bool:
+        compare = LOOKUPS[self.lookup]
+        value = obj._peek(self.field)
+        for step, key in enumerate(self.path):
+            if isinstance(value, dict):
+                value = value.get(key)
+            elif isinstance(value, list):  # a region list: any region, any label in it
+                rest = self.path[step:]
+                return any(compare(found, self.value) for found in _inside(value, rest))
+            else:
+                value = None
+        if self.is_many and not self.path:
+            values = value if isinstance(value, list) else []
+            if self.lookup == "isnull":
+                return (not values) is self.value
+            return any(compare(one, self.value) for one in values)
+        return compare(value, self.value)
+
+
+def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """And values found along ``path``, lists on the way being gone through."""
+    if isinstance(value, list):
+        for one in value:
+            yield from _inside(one, path)
+    elif not path:
+        yield value
+    elif isinstance(value, dict):
+        yield from _inside(value.get(path[0]), path[1:])
+
+
+@attrs.frozen
+class And:
+    """True when every part is; of no parts, always."""
+
+    parts: tuple[Node, ...]
+
+    def holds(self, obj: Resource) -> bool:
+        """Is it true of ``obj``?"""
+        return all(part.holds(obj) for part in self.parts)
+
+
+@attrs.frozen
+class Or:
+    """True when one part is; of no parts, never."""
+
+    parts: tuple[Node, ...]
+
+    def holds(self, obj: Resource) -> bool:
+        """Is it true of ``obj``?"""
+        return any(part.holds(obj) for part in self.parts)
+
+
+@attrs.frozen
+class Not:
+    """The complement, nulls and missing keys included."""
+
+    part: Node
+
+    def holds(self, obj: Resource) -> bool:
+        """Is it true of ``obj``?"""
+        return not self.part.holds(obj)
+
+
+Node: TypeAlias = "Leaf | And | Or | Not"
+
+EVERYTHING = And(())
+NOTHING = Or(())
+
+
+def leaves(node: Node) -> Iterator[Leaf]:
+    """Every comparison in a tree."""
+    if isinstance(node, Leaf):
+        yield node
+    else:
+        for part in (node.part,) if isinstance(node, Not) else node.parts:
+            yield from leaves(part)
+
+
+def conjunction(*nodes: Node) -> Node:
+    """All of ``nodes`` in one flat node."""
+    parts: list[Node] = []
+    for node in nodes:
+        parts.extend(node.parts if isinstance(node, And) else (node,))
+    return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+# -- building it ----------------------------------------------------------------------------------
+
+
+def build(
+    model: type[Resource],
+    conditions: Iterable[Q],
+    lookups: dict[str, Any],
+    server: str | None = None,
+) -> Node:
+    """The tree of ``filter(*conditions, **lookups)`` for the server of this address.
+
+    Raises FieldError for an unknown field or lookup, and for an object that is on another server.
+    """
+    return _node(model, Q(*conditions, **lookups), server)
+
+
+def _node(model: type[Resource], condition: Q, server: str | None) -> Node:
+    parts = [
+        _node(model, term, server) if isinstance(term, Q) else leaf(model, *term, server)
+        for term in condition.terms
+        if not (isinstance(term, Q) and _is_empty(term))
+    ]
+    if condition.joint == "&":
+        node = conjunction(*parts)
+    else:
+        node = parts[0] if len(parts) == 1 else Or(tuple(parts)) if parts else EVERYTHING
+    return Not(node) if condition.negated else node
+
+
+def _is_empty(condition: Q) -> bool:
+    return all(isinstance(term, Q) and _is_empty(term) for term in condition.terms)
+
+
+def leaf(model: type[Resource], key: str, value: Any, server: str | None = None) -> Leaf:
+    """The comparison that a keyword lookup says: ``leaf(Task, "data__lang__in", ["de"])``."""
+    names = key.split("__")
+    relation = None
+    owner = model
+    if names[0] in model._options.sets and len(names) > 1:
+        relation = names.pop(0)
+        owner = model._options.sets[relation].target
+    field = find_field(owner, names.pop(0), key)
+    lookup = "exact"
+    if names and names[-1] in LOOKUPS:
+        lookup = names.pop()
+    if names and field.references and names == ["id"]:
+        names = []
+    if names and not field.nested:
+        raise FieldError(
+            f"unknown lookup {'__'.join(names)!r} in {key!r}{_near(names[-1], LOOKUPS)}; "
+            f"{model.__name__}.{field.name} knows {', '.join(LOOKUPS)}"
+        )
+    made = Leaf(key, field, tuple(names), lookup, _value(key, lookup, value, server), relation)
+    _check_value(owner, made)
+    return made
+
+
+def find_field(model: type[Resource], name: str, key: str | None = None) -> Field:
+    """The field of this name, of this foreign key, or ``pk``. Raises FieldError naming the near
+    misses.
+    """
+    options = model._options
+    name = "id" if name == "pk" else name
+    if name in options.relations:
+        name = options.relations[name].id_name
+    try:
+        return options.fields[name]
+    except KeyError:
+        known = [*options.fields, *options.relations, *options.sets]
+        where = f" in {key!r}" if key not in (None, name) else ""
+        raise FieldError(
+            f"{model.__name__} has no field {name!r}{where}{_near(name, known)}; "
+            f"it has {', '.join(sorted(known))}"
+        ) from None
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(name, list(known), 3)
+    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""
+
+
+def _value(key: str, lookup: str, value: Any, server: str | None) -> Any:
+    """The value to compare with, ids for objects; for the lookups that take several, a tuple."""
+    if lookup in ("in", "range"):
+        if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
+            raise FieldError(f"{key} takes a list of values, not {value!r}")
+        value = tuple(_plain(key, one, server) for one in value)
+        if lookup == "range" and len(value) != 2:
+            raise FieldError(
+                f"{key} takes the two ends (from, to), both included, not {len(value)} values"
+            )
+        return value
+    return _plain(key, value, server)
+
+
+def _check_value(model: type[Resource], leaf: Leaf) -> None:
+    """Refuse what could never fit, since it is a mistake."""
+    key, field, lookup, value = leaf.key, leaf.field, leaf.lookup, leaf.value
+    if lookup == "isnull" and not isinstance(value, bool):
+        raise FieldError(f"{key} takes True or False, not {value!r}")
+    if lookup in _TEXT_LOOKUPS or lookup == "has_key":
+        if not isinstance(value, str):
+            raise FieldError(f"{key} takes a text, not {value!r}")
+        if lookup.endswith("regex"):
+            try:
+                re.compile(value)
+            except re.error as error:
+                raise FieldError(f"{key}: {value!r} is no regular expression: {error}") from None
+    elif lookup == "exact" and value is not None and not field.nested and not field.listed:
+        why = codec.misfit(value, field.annotation)
+        if why and not isinstance(value, (int, float)):
+            raise FieldError(f"{key}: {model.__name__}.{field.name} is never {why}")
+
+
+def _plain(key: str, value: Any, server: str | None) -> Any:
+    from .resource import Resource
+
+    if isinstance(value, Resource):
+        if server is not None and value._server not in (None, server):
+            raise FieldError(f"{key}: {value!r} is on {value._server}, the queryset on {server}")
+        return value._saved_id(key)
+    if isinstance(value, datetime) and value.tzinfo is None:
+        raise FieldError(f"{key}: {value!r} has no time zone; give an aware datetime")
+    return value
+
+
+def parts_of(node: Node) -> tuple[Node, ...]:
+    """What a tree is the conjunction of."""
+    return node.parts if isinstance(node, And) else (node,)
+
+
+def pins(node: Node, name: str) -> bool:
+    """Is it a plain ``name=value``?"""
+    return isinstance(node, Leaf) and (node.field.name, node.lookup, node.path, node.relation) == (
+        name,
+        "exact",
+        (),
+        None,
+    )
+
+
+def exactly(node: Node, name: str) -> Any:
+    """The value that a conjunction pins the field ``name`` to, or None: 5 of ``filter(id=5)``."""
+    return next(
+        (part.value for part in parts_of(node) if isinstance(part, Leaf) and pins(part, name)), None
+    )

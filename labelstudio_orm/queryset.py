@@ -1,0 +1,680 @@
+"""QuerySet: a lazy, frozen description of some objects, and the verbs on them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+
+import attrs
+
+from . import pages
+from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from .pages import Page, Select, look_ahead
+from .plan import Plan, fields_needed, plan
+from .query import (
+    EVERYTHING,
+    LOOKUPS,
+    And,
+    Leaf,
+    Node,
+    Not,
+    Q,
+    build,
+    conjunction,
+    exactly,
+    find_field,
+    parts_of,
+    pins,
+)
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .bulk import Progress
+    from .client import LabelStudio
+    from .fields import Field
+    from .resource import Resource
+
+R = TypeVar("R", bound="Resource")
+V = TypeVar("V")
+
+REPR_ROWS = 20
+
+
+@attrs.frozen(eq=False, repr=False, slots=False)
+class QuerySet(Generic[R]):
+    """Some objects of one resource:
+    ``project.tasks.filter(total_annotations=0).order_by("-created_at")``.
+
+    Every method that narrows or orders returns a new queryset and costs nothing. Requests are sent
+    when objects are needed: by a loop, ``len``, ``bool``, an index, ``first``, ``count`` and the
+    other verbs. A loop that ran to its end is kept, so a second one costs nothing; ``iterator()``
+    keeps nothing.
+
+    >>> todo = project.tasks.filter(total_annotations=0)     # no request
+    >>> for task in todo:                                    # pages of up to 1,000 tasks
+    ...     print(task.data)
+    """
+
+    model: type[R]
+    client: LabelStudio
+    scope: Mapping[str, Any] = attrs.field(factory=dict)
+    where: Node = EVERYTHING
+    ordering: tuple[tuple[Field, tuple[str, ...], bool], ...] = ()
+    start: int = 0
+    stop: int | None = None
+    fields: frozenset[str] | None = None
+    relations: frozenset[str] = frozenset()
+    said_all: bool = False
+    here: tuple[R, ...] | None = None
+    _cache: list[list[R]] = attrs.field(factory=list, init=False)
+
+    @classmethod
+    def of(cls, model: type[Any], client: LabelStudio, **state: Any) -> QuerySet[Any]:
+        """A queryset of the class that the resource's verbs need: see ``querysets``."""
+        return querysets.get(model.__name__, QuerySet)(model, client, **state)
+
+    # -- narrowing --------------------------------------------------------------------------------
+
+    def _with(self, **state: Any) -> Self:
+        return attrs.evolve(self, **state)
+
+    def _refuse_slice(self, verb: str) -> None:
+        if self._is_slice:
+            raise TypeError(
+                f"{verb} a slice of a queryset is refused, since its meaning is unclear; slice last"
+            )
+
+    @property
+    def _is_slice(self) -> bool:
+        return self.start != 0 or self.stop is not None
+
+    def all(self) -> Self:
+        """The same objects, fresh; says that really all are meant, which ``delete`` insists on."""
+        return self._with(said_all=True)
+
+    def filter(self, *conditions: Q, **lookups: Any) -> Self:
+        """The objects for which every condition holds.
+
+        Lookups are Django's: ``exact iexact contains icontains startswith istartswith endswith
+        iendswith regex iregex in range gt gte lt lte isnull``, and ``data__a__b`` for task data,
+        ``data__has_key``. Objects stand for their ids. Raises FieldError at once for a field or
+        lookup that does not exist, naming near ones.
+
+        >>> project.tasks.filter(Q(annotators=7) | Q(total_predictions__gte=3), data__lang="de")
+        """
+        self._refuse_slice("filtering")
+        node = build(self.model, conditions, lookups, self.client.url)
+        return self._narrowed(conjunction(self.where, node))
+
+    def _narrowed(self, where: Node) -> Self:
+        """With these conditions; one that pins what a listing is of (``project=1``) becomes its
+        scope.
+        """
+        scope = dict(self.scope)
+        for name in self.model._options.pages.scoped_by:
+            if name not in scope and (pinned := exactly(where, f"{name}_id")) is not None:
+                scope[name] = pinned
+                where = conjunction(
+                    *(part for part in parts_of(where) if not pins(part, f"{name}_id"))
+                )
+        return self._with(where=where, scope=scope)
+
+    def exclude(self, *conditions: Q, **lookups: Any) -> Self:
+        """The complement of ``filter``: null and missing values are among the objects that stay."""
+        self._refuse_slice("filtering")
+        node = build(self.model, conditions, lookups, self.client.url)
+        if node == EVERYTHING:
+            return self._with()
+        return self._with(where=conjunction(self.where, Not(node)))
+
+    def order_by(self, *keys: str) -> Self:
+        """Ordered by these fields, ``-`` for falling; nulls last, ties by id. Without keys: by id.
+
+        Any order but by id lists all ids and keys first and sorts here.
+        """
+        self._refuse_slice("ordering")
+        return self._with(ordering=tuple(self._order_key(key) for key in keys))
+
+    def _order_key(self, key: str) -> tuple[Field, tuple[str, ...], bool]:
+        name, *path = key.lstrip("-").split("__")
+        field = find_field(self.model, name, key)
+        if path and not field.nested:
+            raise FieldError(
+                f"{self.model.__name__}.{field.name} has nothing inside to order by: {key!r}"
+            )
+        return field, tuple(path), key.startswith("-")
+
+    def reverse(self) -> Self:
+        """The opposite order (nulls stay last)."""
+        self._refuse_slice("reversing")
+        ordering = self.ordering or (self._order_key("id"),)
+        return self._with(
+            ordering=tuple((field, path, not falling) for field, path, falling in ordering)
+        )
+
+    def only(self, *names: str) -> Self:
+        """Bring just these fields (and the id); the others are fetched when they are touched."""
+        fields = {find_field(self.model, name).name for name in names}
+        return self._with(fields=frozenset(fields | {"id"}))
+
+    def prefetch(self, *relations: str) -> Self:
+        """Bring related objects along in the same requests: ``prefetch("annotations",
+        "predictions")``.
+        """
+        known = self.model._options.sets if self.model._options.pages.filters_tasks else {}
+        for name in relations:
+            if name not in known:
+                raise FieldError(
+                    f"{self.model.__name__} cannot prefetch {name!r}; "
+                    f"it can prefetch {', '.join(known) or 'nothing'}"
+                )
+        return self._with(relations=self.relations | set(relations))
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    @property
+    def _falling_ids(self) -> bool:
+        return bool(self.ordering) and self.ordering[0][0].name == "id" and self.ordering[0][2]
+
+    @property
+    def _in_id_order(self) -> bool:
+        return not self.ordering or self.ordering[0][0].name == "id"
+
+    def _plan(self) -> Plan:
+        return plan(self.model, self.where)
+
+    def _select(self, planned: Plan, *, limit: int | None = None) -> Select:
+        needed, related = fields_needed(planned.here)
+        computed = self.model._options.computed
+        wanted = (needed | (self.fields or set())) & computed
+        return Select(
+            self.model,
+            self.client,
+            planned,
+            scope=self.scope,
+            fields=None if self.fields is None else self.fields | needed,
+            wanted=frozenset(wanted),
+            relations=self.relations | related,
+            limit=limit,
+            backwards=self._falling_ids,
+        )
+
+    def iterator(self) -> Iterator[R]:
+        """The objects, streamed: constant memory, nothing is kept. One request a page, one page
+        ahead.
+
+        Tasks are read by id from where the last page ended, so they may be saved, deleted and
+        added meanwhile.
+        """
+        return islice(self._stream(), self.start, self.stop)
+
+    def _stream(self) -> Iterator[R]:
+        if self.here is not None:
+            yield from self._from_here(self.here)
+            return
+        planned = self._plan()
+        if planned.nothing:
+            return
+        if not self._in_id_order:
+            yield from self._ordered(planned)
+            return
+        limit = self.stop if planned.here is None else None
+        select = self._select(planned, limit=limit)
+        for page in look_ahead(self.model._options.pages.pages(select)):
+            yield from self._objects(page, planned.here)
+
+    def _objects(self, page: Page, check: Node | None) -> Iterable[R]:
+        from .resource import Origin
+
+        parents = {name: value for name, value in self.scope.items() if not isinstance(value, int)}
+        origin = Origin(self.client, parents, page.uncomputed, page.prefetched, page.whole)
+        objects = self.model._load(page.rows, origin)
+        return objects if check is None else filter(check.holds, objects)
+
+    def _from_here(self, objects: Iterable[R]) -> list[R]:
+        return self._sorted([obj for obj in objects if self.where.holds(obj)])
+
+    def _sorted(self, objects: list[R]) -> list[R]:
+        objects.sort(key=lambda obj: obj.id)
+        for field, path, falling in reversed(self.ordering):
+            keyed = [(_order_value(obj, field, path), obj) for obj in objects]
+            known = [pair for pair in keyed if pair[0] is not None]
+            known.sort(key=lambda pair: pair[0] or (), reverse=falling)  # stable: ties stay by id
+            objects = [obj for _, obj in known] + [obj for value, obj in keyed if value is None]
+        return objects
+
+    def _ordered(self, planned: Plan) -> Iterator[R]:
+        """By any keys: for tasks, ids and keys first and then the rows by id; else all rows,
+        sorted here.
+        """
+        source = self.model._options.pages
+        keys = frozenset(field.name for field, _, _ in self.ordering)
+        if not isinstance(source, pages.Keyset):
+            select = self._select(planned)
+            found = [
+                obj for page in source.pages(select) for obj in self._objects(page, planned.here)
+            ]
+            yield from self._sorted(found)
+            return
+        light = self._with(fields=keys | {"id"}, ordering=(), relations=frozenset())
+        listed = light._sorted_by(self.ordering, planned)
+        ids = [obj.id for obj in listed[: self.stop]]
+        for page in source.by_ids(self._select(planned), ids):
+            yield from self._objects(page, None)
+
+    def _sorted_by(self, ordering: Any, planned: Plan) -> list[R]:
+        select = self._select(planned)
+        found = [
+            obj
+            for page in look_ahead(self.model._options.pages.pages(select))
+            for obj in self._objects(page, planned.here)
+        ]
+        return self._with(ordering=ordering)._sorted(found)
+
+    def __iter__(self) -> Iterator[R]:
+        if self._cache:
+            return iter(self._cache[0])
+        return self._filling()
+
+    def _filling(self) -> Iterator[R]:
+        seen = []
+        for obj in self.iterator():
+            seen.append(obj)
+            yield obj
+        self._cache[:] = [seen]
+
+    def _all(self) -> list[R]:
+        if not self._cache:
+            self._cache[:] = [list(self.iterator())]
+        return self._cache[0]
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __bool__(self) -> bool:
+        return bool(self._all())
+
+    def __contains__(self, obj: object) -> bool:
+        return obj in self._all()
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> R | Self:
+        """``[i]`` is the object at that place (IndexError beyond the end), ``[a:b]`` a lazy
+        queryset.
+        """
+        if isinstance(index, slice):
+            return self._sliced(index)
+        if not isinstance(index, int):
+            raise TypeError(f"a queryset is indexed by numbers and slices, not {index!r}")
+        if index < 0:
+            raise ValueError("a queryset has no negative indexes; use reverse() or last()")
+        if self._cache:
+            return self._cache[0][index]
+        for obj in self._sliced(slice(index, index + 1)):
+            return obj
+        raise IndexError(f"{self._what} has no object at {index}")
+
+    def _sliced(self, index: slice) -> Self:
+        if index.step is not None or (index.start or 0) < 0 or (index.stop or 0) < 0:
+            raise ValueError("a queryset takes [start:stop] with numbers from 0 on, without a step")
+        start = self.start + (index.start or 0)
+        stops = [
+            stop
+            for stop in (self.stop, None if index.stop is None else self.start + index.stop)
+            if stop is not None
+        ]
+        return self._with(start=start, stop=max(start, min(stops)) if stops else None)
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    def count(self) -> int:
+        """How many there are: one request where the server can say, else the rows are read (ids
+        only).
+        """
+        if self._cache:
+            return len(self._cache[0])
+        if self.here is None:
+            planned = self._plan()
+            if planned.nothing:
+                return 0
+            if planned.here is None:
+                total = self.model._options.pages.count(self._select(planned))
+                if total is not None:
+                    stop = total if self.stop is None else min(self.stop, total)
+                    return max(0, stop - self.start)
+        return sum(1 for _ in self._light().iterator())
+
+    def _light(self) -> Self:
+        return self._with(fields=frozenset({"id"}), relations=frozenset(), ordering=())
+
+    def exists(self) -> bool:
+        """Is there any? One request where the server can filter."""
+        return bool(self._cache[0]) if self._cache else any(True for _ in self._light()[:1])
+
+    def first(self) -> R | None:
+        """The first object, or None. One request for querysets by id that the server can filter."""
+        return next(iter(self[:1]), None)
+
+    def last(self) -> R | None:
+        """The last object, or None. One request by id; in another order all objects are read."""
+        if self._is_slice or self.here is not None or not self._in_id_order:
+            found = self._all()
+            return found[-1] if found else None
+        return self.reverse().first()
+
+    def get(self, id: int | str | None = None, *conditions: Q, **lookups: Any) -> R:
+        """The one object that fits. One request.
+
+        ``get(5)`` reads one object by id; within a relation it must belong to it. Raises
+        DoesNotExist or MultipleObjectsReturned.
+
+        >>> ls.projects.get(title="Reviews")
+        """
+        if isinstance(id, Q):
+            conditions, id = (id, *conditions), None
+        if id is not None:
+            lookups["id"] = _as_int(id)
+        narrowed = self.filter(*conditions, **lookups)
+        identifier = exactly(narrowed.where, "id")
+        if isinstance(identifier, int) and self.here is None:
+            obj = self.ref(identifier)
+            narrowed._must_fit(obj.refresh())
+            return obj
+        found = list(narrowed[:2])
+        if not found:
+            raise DoesNotExist(f"no {self.model.__name__} fits {narrowed._what}")
+        if len(found) > 1:
+            raise MultipleObjectsReturned(
+                f"several {self.model.__name__}s fit {narrowed._what}, "
+                f"the first two: {found[0]!r}, {found[1]!r}"
+            )
+        return found[0]
+
+    def _must_fit(self, obj: R) -> None:
+        for name, value in self.scope.items():
+            relation = self.model._options.relations.get(name)
+            if relation and getattr(obj, relation.id_name) != pages.id_of(value):
+                raise DoesNotExist(f"{obj!r} is not of {name} {pages.id_of(value)}")
+        if not self.where.holds(obj):
+            raise DoesNotExist(f"{obj!r} does not fit {self._what}")
+
+    def ref(self, id: int) -> R:
+        """A handle on the object of this id, without a request; its fields are fetched when
+        touched.
+        """
+        from .resource import Origin
+
+        parents = {name: value for name, value in self.scope.items() if not isinstance(value, int)}
+        row = {
+            "id": _as_int(id),
+            **{name: pages.id_of(value) for name, value in self.scope.items()},
+        }
+        return self.model._from_row(row, Origin(self.client, parents))
+
+    def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
+        """The objects of these ids, by id; those that do not exist are left out."""
+        return {obj.id: obj for obj in self.filter(id__in=list(ids))}
+
+    # -- rows of another shape --------------------------------------------------------------------
+
+    def values(self, *names: str) -> Rows[dict[str, Any]]:
+        """Dicts instead of objects: ``values("id", "data__text")``. Without names: every field but
+        secrets.
+
+        Asks the server for just these fields.
+        """
+        return self._rows(
+            names,
+            lambda found: dict(zip(keys, found, strict=True)),
+            keys := list(names or self._plain_names()),
+        )
+
+    @overload
+    def values_list(self, name: str, /, *, flat: bool) -> Rows[Any]: ...
+    @overload
+    def values_list(self, *names: str) -> Rows[tuple[Any, ...]]: ...
+    def values_list(self, *names: str, flat: bool = False) -> Rows[Any]:
+        """Tuples instead of objects, or with ``flat=True`` the bare values of one field.
+
+        >>> project.tasks.values_list("id", flat=True)
+        """
+        if flat and len(names) != 1:
+            raise TypeError("values_list(flat=True) takes exactly one field")
+        shape: Callable[[tuple[Any, ...]], Any] = (
+            (lambda found: found[0]) if flat else (lambda found: found)
+        )
+        return self._rows(names, shape, list(names or self._plain_names()))
+
+    def _plain_names(self) -> list[str]:
+        fields = self.model._options.fields.values()
+        return [field.name for field in fields if not field.secret and not field.computed]
+
+    def _rows(
+        self, names: Sequence[str], shape: Callable[[tuple[Any, ...]], V], keys: list[str]
+    ) -> Rows[V]:
+        columns = [self._order_key(key)[:2] for key in keys]
+        for field, _ in columns:
+            if field.secret:
+                raise FieldError(
+                    f"{self.model.__name__}.{field.name} is secret and not among the values"
+                )
+        light = (
+            self._with(fields=frozenset({"id", *(field.name for field, _ in columns)}))
+            if names
+            else self
+        )
+
+        def row(obj: Resource) -> V:
+            return shape(tuple(_value(obj, field, path) for field, path in columns))
+
+        return Rows(light, row)
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def create(self, **fields: Any) -> R:
+        """Make one object here and save it; one POST. ``project.tasks.create(data={"text":
+        "a"})``.
+        """
+        obj = self._new(fields)
+        obj.save()
+        obj._tell_parents()
+        return obj
+
+    def _new(self, fields: Mapping[str, Any]) -> R:
+        scope = {
+            name: value
+            for name, value in self.scope.items()
+            if name in self.model._options.relations
+        }
+        try:
+            obj = self.model(**{**scope, **fields})
+        except TypeError as error:
+            text = str(error).replace("__init__()", self.model.__name__)
+            raise TypeError(text) if "argument" in text else error from None
+        obj._bind(self.client)
+        from .resource import _set_origin
+
+        parents = {name: value for name, value in scope.items() if not isinstance(value, int)}
+        _set_origin(obj, attrs.evolve(obj._origin, parents=parents))
+        return obj
+
+    def get_or_create(
+        self, defaults: Mapping[str, Any] | None = None, **lookups: Any
+    ) -> tuple[R, bool]:
+        """The one object that fits, or a new one with the lookups' and ``defaults``' values;
+        (object, created).
+        """
+        try:
+            return self.get(**lookups), False
+        except DoesNotExist:
+            return self.create(**_creation(lookups), **dict(defaults or {})), True
+
+    def update_or_create(
+        self, defaults: Mapping[str, Any] | None = None, **lookups: Any
+    ) -> tuple[R, bool]:
+        """The one object that fits with ``defaults`` set and saved, or a new one; (object,
+        created).
+        """
+        obj, created = self.get_or_create(defaults, **lookups)
+        if not created:
+            for name, value in (defaults or {}).items():
+                setattr(obj, name, value)
+            obj.save()
+        return obj, created
+
+    def bulk_create(
+        self,
+        items: Iterable[Mapping[str, Any] | R],
+        *,
+        batch_size: int = 1000,
+        batch_bytes: int = 8_000_000,
+        progress: Progress = None,
+    ) -> list[R]:
+        """Create many; the objects come back with ids, in input order. For tasks: the import
+        endpoint.
+
+        ``items``: for tasks a full form with a dict under ``data`` (and ``meta``, ``annotations``,
+        ``predictions``), a bare data dict, or unsaved objects; for other resources dicts of fields
+        or unsaved objects. A batch ends at ``batch_size`` items or ``batch_bytes`` bytes of JSON;
+        each is one request and is stored whole or not at all. ``progress``: True for a line on
+        stderr, or a function ``(done, total)``.
+
+        Raises BadRequest naming the item, and OutcomeUnknown when nobody can know whether a batch
+        was stored; either has the objects created so far in ``created``.
+        """
+        from .bulk import create_many
+
+        return create_many(
+            self, items, batch_size=batch_size, batch_bytes=batch_bytes, progress=progress
+        )
+
+    def delete(self) -> int:
+        """Delete the objects; returns their number. Refused without a condition unless ``all()``
+        said so.
+
+        Tasks: one request for 1,000 tasks; a project's views stay, also when all its tasks go (the
+        server's own action drops them with the last task). Others: one request each.
+        """
+        from .bulk import delete_many
+
+        if self.where == EVERYTHING and not self.said_all and not self._is_slice:
+            raise ValueError(f"delete() on {self._what} would delete all; say so: .all().delete()")
+        return delete_many(self)
+
+    # -- showing ----------------------------------------------------------------------------------
+
+    @property
+    def _what(self) -> str:
+        scope = " of ".join(f"{name} {pages.id_of(value)}" for name, value in self.scope.items())
+        where = "" if self.where == EVERYTHING else f" where {describe(self.where)}"
+        return f"{self.model.__name__}s" + (f" of {scope}" if scope else "") + where
+
+    def __repr__(self) -> str:
+        if not self._cache:
+            return f"<QuerySet of {self._what}>"
+        shown = ", ".join(map(repr, self._cache[0][:REPR_ROWS]))
+        more = ", ..." if len(self._cache[0]) > REPR_ROWS else ""
+        return f"<QuerySet [{shown}{more}]>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        raise TypeError("a queryset is not pickled, since it holds a client; pickle list(queryset)")
+
+
+querysets: dict[str, type[QuerySet[Any]]] = {}
+"""Querysets with verbs of their own, by the name of their resource."""
+
+
+class Rows(Generic[V]):
+    """The rows of ``values()`` and ``values_list()``: lazy, may be looped again, counted, indexed
+    and sliced.
+    """
+
+    def __init__(self, objects: QuerySet[Any], shape: Callable[[Any], V]) -> None:
+        self._objects, self._shape = objects, shape
+
+    def __iter__(self) -> Iterator[V]:
+        return map(self._shape, self._objects)
+
+    def iterator(self) -> Iterator[V]:
+        """The rows, streamed: constant memory."""
+        return map(self._shape, self._objects.iterator())
+
+    def __len__(self) -> int:
+        return len(self._objects)
+
+    def count(self) -> int:
+        """How many rows: see ``QuerySet.count``."""
+        return self._objects.count()
+
+    def first(self) -> V | None:
+        """The first row, or None."""
+        obj = self._objects.first()
+        return None if obj is None else self._shape(obj)
+
+    @overload
+    def __getitem__(self, index: int) -> V: ...
+    @overload
+    def __getitem__(self, index: slice) -> Rows[V]: ...
+    def __getitem__(self, index: int | slice) -> V | Rows[V]:
+        if isinstance(index, slice):
+            return Rows(self._objects[index], self._shape)
+        return self._shape(self._objects[index])
+
+    def __repr__(self) -> str:
+        return f"<Rows of {self._objects!r}>"
+
+
+def describe(node: Node) -> str:
+    """A tree in the words that built it."""
+    if isinstance(node, Leaf):
+        return str(node)
+    if isinstance(node, Not):
+        return f"not ({describe(node.part)})"
+    joint = " and " if isinstance(node, And) else " or "
+    return joint.join(
+        describe(part) if isinstance(part, Leaf) else f"({describe(part)})" for part in node.parts
+    )
+
+
+def _as_int(value: Any) -> int:
+    try:
+        return int(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"an id is a number, not {value!r}") from None
+
+
+def _value(obj: Resource, field: Field, path: tuple[str, ...]) -> Any:
+    value = getattr(obj, field.name)
+    for key in path:
+        value = value.get(key) if isinstance(value, dict) else None
+    return value
+
+
+def _order_value(obj: Resource, field: Field, path: tuple[str, ...]) -> Any:
+    """A key that sorts any two values: by kind first (numbers, texts, moments, the rest as
+    text).
+    """
+    value = _value(obj, field, path)
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return (0, value)
+    if isinstance(value, str):
+        return (1, value)
+    if hasattr(value, "timestamp"):
+        return (2, value)
+    return (3, repr(value))
+
+
+def _creation(lookups: Mapping[str, Any]) -> dict[str, Any]:
+    """The exact lookups as fields of a new object; the others only search."""
+    return {
+        key: value
+        for key, value in lookups.items()
+        if "__" not in key or key.split("__")[-1] not in LOOKUPS
+    }

@@ -1,0 +1,609 @@
+"""Active records: a resource loads from a row, knows what was changed, saves, deletes and
+refreshes itself.
+"""
+
+from __future__ import annotations
+
+import difflib
+import typing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+import attrs
+
+from . import codec
+from .declaration import Options
+from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound
+from .fields import UNSET, Field, ForeignKey, HasMany, as_id, readonly
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .client import LabelStudio
+    from .queryset import QuerySet
+
+R = TypeVar("R", bound="Resource")
+
+
+@attrs.frozen
+class Origin:
+    """Where an object came from; shared by all the rows of a listing.
+
+    ``parents`` are the objects that it was reached through, ``uncomputed`` the fields that the row
+    holds without truth, ``prefetched`` the relations whose rows it has inside. ``whole``: the row
+    has every plain field that the server has; ``fetched``: and the deferred ones too.
+    """
+
+    client: LabelStudio | None = None
+    parents: Mapping[str, Any] = attrs.field(factory=dict)
+    uncomputed: frozenset[str] = frozenset()
+    prefetched: frozenset[str] = frozenset()
+    whole: bool = False
+    fetched: bool = False
+    url: str | None = None
+
+
+NOWHERE = Origin()
+
+
+class Objects:
+    """``Project.objects``: every object of the class on the default client's server
+    (``connect()``).
+    """
+
+    def __get__(self, instance: Resource | None, owner: type[R]) -> QuerySet[R]:
+        from .client import default_client
+
+        return default_client().all_of(owner)
+
+
+@attrs.define(slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
+class Resource:
+    """The base of every resource.
+
+    Equality and hash go by (type, id, server); an object that was never saved equals only itself
+    and has no hash. Fields are read from the row when they are touched; edits, also in place, are
+    found by ``save``.
+    """
+
+    __slots__ = ("_origin", "_row")
+
+    id: int = readonly()
+
+    objects: ClassVar[Objects] = Objects()
+    _options: ClassVar[Options]
+    _row: ClassVar[dict[str, Any]]
+    _origin: ClassVar[Origin]
+
+    def __attrs_pre_init__(self) -> None:
+        _set_row(self, {})
+        _set_origin(self, NOWHERE)
+
+    # -- loading ----------------------------------------------------------------------------------
+
+    @classmethod
+    def _load(cls, rows: Iterable[dict[str, Any]], origin: Origin) -> Iterator[Self]:
+        """Objects of rows as they came. The loop that every listing runs: it must stay this
+        short.
+        """
+        new, set_row, set_origin = cls.__new__, _set_row, _set_origin
+        for row in rows:
+            obj = new(cls)
+            set_row(obj, row)
+            set_origin(obj, origin)
+            yield obj
+
+    @classmethod
+    def _from_row(cls, row: dict[str, Any], origin: Origin) -> Self:
+        return next(cls._load((row,), origin))
+
+    def _uncomputed(self, field: Field) -> bool:
+        return field.name in self._origin.uncomputed
+
+    def _missing(self, field: Field) -> Any:
+        """The value of a field which the row does not have: fetched for a saved object, else the
+        default.
+        """
+        if field.references and field.references in self._origin.parents:
+            return self._origin.parents[field.references].id
+        if field.name == "id" or not self._is_saved:
+            return _default(field)
+        origin = self._origin
+        if not (origin.fetched or (origin.whole and not field.deferred)):
+            self._complete()
+            if field.wire in self._row:
+                return field.read(self._row[field.wire])
+        return _default(field)
+
+    def _complete(self) -> None:
+        """Fetch the object once and fill in what is missing; what is here already stays as it
+        is.
+        """
+        fetched = self._get_row(f"reading the deferred fields of {self!r}")
+        fields = self._options.fields
+        for name in self._origin.uncomputed:
+            self._row.pop(fields[name].wire, None)
+        _set_row(self, {**fetched, **self._row})
+        _set_origin(
+            self,
+            attrs.evolve(self._origin, client=self._client, uncomputed=frozenset(), fetched=True),
+        )
+
+    def _get_row(self, doing: str) -> dict[str, Any]:
+        try:
+            row = self._client.request(
+                "GET", self._url(), params=self._options.get_params, doing=doing
+            )
+        except NotFound as error:
+            raise DoesNotExist(
+                f"{self!r} is no longer on the server ({error.detail or 'not found'})"
+            ) from error
+        return self._accept(row)
+
+    @classmethod
+    def _accept(cls, row: Any) -> dict[str, Any]:
+        """A row without what cannot be believed in it: see ``counter`` and
+        ``readonly(only=...)``.
+        """
+        if not isinstance(row, dict):
+            raise LabelStudioError(
+                f"the server answered {type(row).__name__} where a {cls.__name__} was expected"
+            )
+        wires = cls._options.wires
+        return {
+            key: value
+            for key, value in row.items()
+            if key not in wires or wires[key].believes(value)
+        }
+
+    # -- what the object is -----------------------------------------------------------------------
+
+    @property
+    def _is_saved(self) -> bool:
+        return self._row.get("id") is not None
+
+    @property
+    def _client(self) -> LabelStudio:
+        from .client import default_client
+
+        origin = self._origin
+        if origin.client is not None:
+            return origin.client
+        return default_client(url=origin.url)
+
+    @property
+    def _server(self) -> str | None:
+        return self._origin.client.url if self._origin.client is not None else self._origin.url
+
+    def _saved_id(self, what: str) -> int:
+        if not self._is_saved:
+            raise ValueError(
+                f"{what} needs a saved {type(self).__name__}; call save() on {self!r} first"
+            )
+        return self.id
+
+    def _url(self, template: str | None = None) -> str:
+        """The address of this object, or of another template of this resource, with the ids filled
+        in.
+        """
+        template = template or self._options.item
+        ids: dict[str, Any] = {}
+        for name in _names_in(template):
+            value = self.id if name == "id" else getattr(self, f"{name}_id")
+            if value is None:
+                raise ValueError(f"{self!r} has no {name}; set it, or create it through its {name}")
+            ids[name] = value
+        return template.format(**ids)
+
+    def __repr__(self) -> str:
+        options = self._options
+        state = str(self._row["id"]) if self._is_saved else "unsaved"
+        label = options.label
+        text = ""
+        if label:
+            value = self.__dict__.get(label, self._row.get(options.fields[label].wire))
+            if value is not None:
+                text = f" {value if len(str(value)) < 50 else str(value)[:49] + '…'!r}"
+        return f"<{type(self).__name__} {state}{text}>"
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        if type(other) is not type(self) or not self._is_saved or not other._is_saved:
+            return NotImplemented if not isinstance(other, Resource) else False
+        return self.id == other.id and self._server == other._server
+
+    def __hash__(self) -> int:
+        if not self._is_saved:
+            raise TypeError(f"{self!r} has no hash until it is saved")
+        return hash((type(self), self.id, self._server))
+
+    @property
+    def raw(self) -> dict[str, Any]:
+        """A copy of the JSON as it came, unknown keys included and secrets left out. Costs no
+        request.
+        """
+        hidden = {field.wire for field in self._options.fields.values() if field.secret}
+        return {
+            key: codec.copy_json(value) for key, value in self._row.items() if key not in hidden
+        }
+
+    @property
+    def extra(self) -> dict[str, Any]:
+        """What the server sent that this version does not know. Kept, and never sent back."""
+        known = (
+            self._options.wires.keys() | self._options.sets.keys() | self._options.relations.keys()
+        )
+        return {key: value for key, value in self.raw.items() if key not in known}
+
+    # -- changes ----------------------------------------------------------------------------------
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        field = self._options.fields.get(name)
+        if field is not None:
+            if value is UNSET:
+                return
+            self._refuse_fixed(field, name)
+            self.__dict__[name] = field.check(value)
+            if field.references:
+                self._forget(field.references)
+        elif name in self._options.relations:
+            relation = self._options.relations[name]
+            if (
+                value is not UNSET
+                and self._options.fields[relation.id_name].read_only
+                and self._is_saved
+            ):
+                raise AttributeError(f"{type(self).__name__}.{name} is read-only")
+            relation.__set__(self, value)
+        elif hasattr(type(self), name):
+            object.__setattr__(self, name, value)
+        else:
+            near = difflib.get_close_matches(
+                name, [*self._options.fields, *self._options.relations], 3
+            )
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            raise AttributeError(f"{type(self).__name__} has no field {name!r}{hint}")
+
+    def _refuse_fixed(self, field: Field, name: str) -> None:
+        if field.read_only:
+            raise AttributeError(f"{type(self).__name__}.{name} is read-only")
+        if field.fixed and self._is_saved:
+            raise AttributeError(
+                f"{type(self).__name__}.{name} cannot be changed once the object is saved"
+            )
+
+    def _is_writable(self, field: Field) -> bool:
+        return not field.read_only and not (field.fixed and self._is_saved)
+
+    def _peek(self, field: Field) -> Any:
+        """The value to compare with: nested JSON is not copied for it."""
+        untouched = field.nested and field.name not in self.__dict__
+        if untouched and field.wire in self._row and not self._uncomputed(field):
+            return self._row[field.wire]
+        return getattr(self, field.name)
+
+    def _old(self, field: Field) -> Any:
+        return field.read(self._row[field.wire]) if field.wire in self._row else _default(field)
+
+    def _changed(self) -> dict[str, tuple[Any, Any]]:
+        found = {}
+        for name, field in self._options.fields.items():
+            if name not in self.__dict__ or not self._is_writable(field):
+                continue
+            new = self.__dict__[name]
+            if not self._is_saved and field.wire not in self._row:
+                if not (field.nested and field.same(new, _default(field))):
+                    found[name] = (None, new)
+            else:
+                old = self._old(field)
+                if not field.same(old, new):
+                    found[name] = (old, new)
+        return found
+
+    @property
+    def changes(self) -> dict[str, tuple[Any, Any]]:
+        """What ``save`` would send: ``{field: (old, new)}``; in-place edits included. Costs no
+        request.
+
+        >>> from labelstudio_orm import Project
+        >>> Project(title="Reviews").changes
+        {'title': (None, 'Reviews')}
+        """
+        return {
+            name: ("***", "***") if self._options.fields[name].secret else pair
+            for name, pair in self._changed().items()
+        }
+
+    # -- verbs ------------------------------------------------------------------------------------
+
+    def save(
+        self,
+        *,
+        using: LabelStudio | None = None,
+        fields: Iterable[str] | None = None,
+        force: bool = False,
+        check: bool = False,
+    ) -> Self:
+        """Create the object, or send what was changed; returns self.
+
+        One POST for a new object; one PATCH that holds only the changed fields for a saved one; no
+        request when nothing was changed.
+
+        ``using``: the client, for an object that has none yet. ``fields``: save only these.
+        ``force``: send every writable field. ``check``: first compare ``updated_at`` with the
+        server's (one more request; the server has no conditional writes) and raise Conflict if
+        somebody else saved in the meantime.
+
+        Raises TypeError for a value of the wrong type before anything is sent, OutcomeUnknown when
+        the answer to a creation was lost, and the errors of the server.
+        """
+        if using is not None:
+            self._bind(using)
+        if not self._is_saved:
+            self._create()
+        else:
+            if check:
+                self._check_unchanged()
+            self._update(self._chosen(fields, force))
+        return self
+
+    def _bind(self, client: LabelStudio) -> None:
+        if self._server not in (None, client.url):
+            raise ValueError(
+                f"{self!r} belongs to {self._server}, not to {client.url}; make a new object there"
+            )
+        _set_origin(self, attrs.evolve(self._origin, client=client))
+
+    def _chosen(self, names: Iterable[str] | None, force: bool) -> list[Field]:
+        fields = self._options.fields
+        if force:
+            return [
+                field
+                for field in fields.values()
+                if self._is_writable(field)
+                and (
+                    field.name in self.__dict__
+                    or (field.wire in self._row and not self._uncomputed(field))
+                )
+            ]
+        changed = self._changed()
+        if names is None:
+            return [fields[name] for name in changed]
+        names = [names] if isinstance(names, str) else list(names)
+        for name in names:
+            if name not in fields or not self._is_writable(fields[name]):
+                raise ValueError(f"{type(self).__name__} has no writable field {name!r}")
+        return [fields[name] for name in names if name in changed]
+
+    def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
+        return {field.wire: codec.write(field.check(getattr(self, field.name))) for field in chosen}
+
+    def _create(self) -> None:
+        options = self._options
+        for relation in options.relations.values():
+            if relation.required and getattr(self, relation.id_name) is None:
+                name = type(self).__name__
+                raise ValueError(f"a {name} needs a {relation.name}: {name}({relation.name}=...)")
+        client = self._client
+        in_path = _names_in(options.collection)
+        chosen = [options.fields[name] for name in self._changed()]
+        row = self._post(
+            client, self._body(field for field in chosen if field.references not in in_path)
+        )
+        self._absorb(row)
+        _set_origin(self, attrs.evolve(self._origin, client=client, fetched=False))
+
+    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+        """Send the creation; a resource whose creation can be made safe to repeat overrides
+        this.
+        """
+        return client.request(
+            "POST",
+            self._url(self._options.collection),
+            json=body,
+            doing=f"creating {type(self).__name__}",
+        )
+
+    def _update(self, chosen: list[Field]) -> None:
+        if not chosen:
+            return
+        carried = [
+            field
+            for field in self._options.fields.values()
+            if field.always_sent and field not in chosen
+        ]
+        row = self._client.request(
+            "PATCH", self._url(), json=self._body([*chosen, *carried]), doing=f"saving {self!r}"
+        )
+        self._absorb(row, sent=chosen)
+
+    def _absorb(self, row: Any, sent: Iterable[Field] = ()) -> None:
+        """Take the answer to a write: the server's values win, edits that were not sent stay
+        edits.
+        """
+        unsent = set(self._changed()) - {field.name for field in sent} if self._is_saved else set()
+        kept = {
+            key: value
+            for key, value in self._accept(row).items()
+            if key not in self._options.embedded
+        }
+        stale = {
+            key for key in self._row if key in row and key not in kept
+        } - self._options.embedded
+        _set_row(
+            self, {key: value for key, value in {**self._row, **kept}.items() if key not in stale}
+        )
+        for name in [name for name in self.__dict__ if name in self._options.fields]:
+            field = self._options.fields[name]
+            if name not in unsent and not (
+                field.nested
+                and field.wire in self._row
+                and field.same(self.__dict__[name], self._old(field))
+            ):
+                del self.__dict__[name]
+
+    def _check_unchanged(self) -> None:
+        if "updated_at" not in self._options.fields:
+            raise ValueError(
+                f"{self!r} has no updated_at, so save(check=True) cannot tell a conflict"
+            )
+        theirs = self._get_row(f"checking {self!r} before saving")
+        if theirs.get("updated_at") != self._row.get("updated_at"):
+            raise Conflict(
+                f"{self!r} was changed on the server at {theirs.get('updated_at')}, after it was "
+                "read here; refresh() and apply the change again"
+            )
+
+    def refresh(self) -> Self:
+        """Read the object again and drop unsaved edits; returns self. One request.
+
+        Raises DoesNotExist when it has been deleted.
+        """
+        self._saved_id("refresh()")
+        row = self._get_row(f"refreshing {self!r}")
+        client = self._client
+        self.__dict__.clear()
+        _set_row(self, row)
+        _set_origin(
+            self,
+            attrs.evolve(
+                self._origin,
+                client=client,
+                uncomputed=frozenset(),
+                prefetched=frozenset(),
+                fetched=True,
+            ),
+        )
+        return self
+
+    def delete(self) -> None:
+        """Delete the object on the server. One request; an object that is already gone raises
+        DoesNotExist.
+        """
+        self._saved_id("delete()")
+        try:
+            self._client.request("DELETE", self._url(), doing=f"deleting {self!r}")
+        except NotFound as error:
+            raise DoesNotExist(f"{self!r} is no longer on the server") from error
+        self._tell_parents()
+        kept = {
+            name: self._peek(field)
+            for name, field in self._options.fields.items()
+            if self._is_kept(field)
+        }
+        _set_row(self, {})
+        self.__dict__.clear()
+        self.__dict__.update(kept)
+
+    def _is_kept(self, field: Field) -> bool:
+        """Is it part of what a deleted object would be created again with?"""
+        return not field.read_only and (field.name in self.__dict__ or field.wire in self._row)
+
+    # -- relations --------------------------------------------------------------------------------
+
+    def _related_cache(self) -> dict[str, Any]:
+        cache: dict[str, Any] = self.__dict__.setdefault("_related", {})
+        return cache
+
+    def _remember(self, name: str, value: Resource | None) -> None:
+        if value is None:
+            return
+        self._related_cache()[name] = value
+        if self._origin.client is None and value._origin.client is not None:
+            self._bind(value._origin.client)
+        elif self._server and value._server and self._server != value._server:
+            raise ValueError(f"{value!r} is on {value._server}, {self!r} on {self._server}")
+
+    def _forget(self, name: str) -> None:
+        self.__dict__.get("_related", {}).pop(name, None)
+
+    def _related_object(self, relation: ForeignKey[Any]) -> Resource | None:
+        identifier = getattr(self, relation.id_name)
+        if identifier is None:
+            return None
+        parent = self._origin.parents.get(relation.name)
+        if parent is not None and parent.id == identifier:
+            return typing.cast(Resource, parent)
+        cached = self._related_cache().get(relation.name)
+        if cached is not None and cached.id == identifier:
+            return typing.cast(Resource, cached)
+        embedded = self._row.get(self._options.fields[relation.id_name].wire)
+        target = relation.target
+        if isinstance(embedded, dict) and as_id(embedded) == identifier:
+            found = target._from_row(embedded, Origin(self._client))
+        else:
+            found = self._client.all_of(target).get(identifier)
+        self._related_cache()[relation.name] = found
+        return found
+
+    def _related_set(self, relation: HasMany[Any]) -> QuerySet[Any]:
+        from .queryset import QuerySet
+
+        self._saved_id(f"{type(self).__name__}.{relation.name}")
+        rows = None
+        if relation.name in self._origin.prefetched:
+            cache = self._related_cache()
+            if relation.name not in cache:
+                origin = Origin(self._client, {relation.via: self})
+                cache[relation.name] = tuple(
+                    relation.target._load(self._row.get(relation.name) or (), origin)
+                )
+            rows = cache[relation.name]
+        return QuerySet.of(relation.target, self._client, scope={relation.via: self}, here=rows)
+
+    def _drop_prefetched(self, name: str) -> None:
+        """After a write to a relation its rows here are no longer the truth."""
+        self._forget(name)
+        if name in self._origin.prefetched:
+            _set_origin(
+                self, attrs.evolve(self._origin, prefetched=self._origin.prefetched - {name})
+            )
+
+    def _tell_parents(self) -> None:
+        for name, parent in self._origin.parents.items():
+            for relation in parent._options.sets.values():
+                if relation.target is type(self) and relation.via == name:
+                    parent._drop_prefetched(relation.name)
+
+    # -- pickling ---------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        fields = self._options.fields
+        touched = {
+            name: value
+            for name, value in self.__dict__.items()
+            if name in fields and not fields[name].secret
+        }
+        parents = {name: parent.id for name, parent in self._origin.parents.items()}
+        hidden = {field.wire for field in fields.values() if field.secret}
+        row = {key: value for key, value in self._row.items() if key not in hidden}
+        return {
+            "row": {**parents, **row},
+            "touched": touched,
+            "origin": attrs.evolve(self._origin, client=None, parents={}, url=self._server),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        _set_row(self, state["row"])
+        _set_origin(self, state["origin"])
+        self.__dict__.update(state["touched"])
+
+
+# The private state lies in slots beside the __dict__ that holds the touched fields: setting it
+# through the
+# slot's own descriptor costs no call of __setattr__, which counts in a loop over a hundred
+# thousand rows.
+_set_row: Callable[[Resource, dict[str, Any]], None] = Resource.__dict__["_row"].__set__
+_set_origin: Callable[[Resource, Origin], None] = Resource.__dict__["_origin"].__set__
+
+
+def _default(field: Field) -> Any:
+    default = field.default
+    if default is UNSET:
+        return None
+    return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
+
+
+def _names_in(template: str) -> list[str]:
+    return [part.split("}")[0] for part in template.split("{")[1:]]

@@ -1,0 +1,1 @@
+"""The nouns, by what they are about."""

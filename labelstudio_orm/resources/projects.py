@@ -1,0 +1,157 @@
+"""Projects."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..declaration import resource
+from ..fields import ForeignKey, HasMany, belongs_to, counter, id_of, readonly, secret
+from ..pages import NUMBERED
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    import os
+
+    from ..config import LabelConfig
+    from .people import User
+    from .tasks import Annotation, Prediction, Task
+
+Sampling = Literal["Sequential sampling", "Uniform sampling", "Uncertainty sampling"]
+SkipQueue = Literal["REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED"]
+
+
+@resource(
+    "/api/projects/{id}/",
+    pages=NUMBERED,
+    params={"id__in": "ids", "title__icontains": "title"},
+    label="title",
+)
+class Project(Resource):
+    """A labelling project: its settings, its labelling config, and what belongs to it.
+
+    >>> project = Project(title="Reviews", label_config=xml).save(using=ls)
+    >>> project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+    """
+
+    title: str | None = None
+    description: str | None = None
+    label_config: str | None = None
+    expert_instruction: str | None = None
+    show_instruction: bool = False
+    show_skip_button: bool = True
+    enable_empty_annotation: bool = True
+    show_annotation_history: bool = False
+    show_collab_predictions: bool = True
+    show_ground_truth_first: bool = False
+    show_overlap_first: bool = False
+    reveal_preannotations_interactively: bool = False
+    evaluate_predictions_automatically: bool = False
+    annotator_evaluation_enabled: bool = False
+    color: str | None = None
+    control_weights: dict[str, Any] | None = None
+    maximum_annotations: int = 1
+    annotation_limit_count: int | None = None
+    annotation_limit_percent: float | None = None
+    min_annotations_to_start_training: int = 0
+    overlap_cohort_percentage: int = 100
+    sampling: Sampling | None = None
+    skip_queue: SkipQueue | None = None
+    model_version: str | None = None
+    is_published: bool = False
+    pinned_at: datetime | None = None
+    workspace: int | None = None
+    task_data_login: str | None = None
+    task_data_password: str | None = secret(default=None)
+
+    organization: int | None = readonly()
+    is_draft: bool = readonly()
+    prompts: list[dict[str, Any]] | None = readonly()
+    created_at: datetime | None = readonly()
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
+    parsed_label_config: dict[str, Any] | None = readonly()
+    config_has_control_tags: bool = readonly()
+    config_suitable_for_bulk_annotation: bool = readonly()
+    start_training_on_annotation_update: bool = readonly()
+    state: str | None = readonly()
+    task_number: int = counter()
+    finished_task_number: int = counter()
+    num_tasks_with_annotations: int = counter()
+    total_annotations_number: int = counter()
+    total_predictions_number: int = counter()
+    useful_annotation_number: int = counter()
+    ground_truth_number: int = counter()
+    skipped_annotations_number: int = counter()
+    queue_total: int = counter()
+    queue_done: int = counter()
+
+    tasks: ClassVar[HasMany[Task]] = HasMany()
+    annotations: ClassVar[HasMany[Annotation]] = HasMany()
+    predictions: ClassVar[HasMany[Prediction]] = HasMany()
+
+    @property
+    def config(self) -> LabelConfig:
+        """The labelling config as objects; raises ValueError for XML that is broken. Costs no
+        request.
+
+        >>> project.config["sentiment"].choice("Positive")
+        """
+        from ..config import LabelConfig
+
+        text = self.label_config or "<View></View>"
+        cached: tuple[str, LabelConfig] | None = self._related_cache().get("config")
+        if cached is None or cached[0] != text:
+            cached = self._related_cache()["config"] = (text, LabelConfig.parse(text))
+        return cached[1]
+
+    def validate_config(self, label_config: str) -> Mapping[str, Any]:
+        """Ask the server whether this project could take another labelling config; one request.
+
+        Returns its answer (``config_essential_data_has_changed``). Raises BadRequest saying what
+        is wrong.
+        """
+        answer: Mapping[str, Any] = self._client.request(
+            "POST",
+            f"/api/projects/{self._saved_id('validate_config()')}/validate/",
+            json={"label_config": label_config},
+            timeout=self._client.long_timeout,
+            idempotent=True,
+            doing=f"validating a labelling config for {self!r}",
+        )
+        return answer
+
+    def export(
+        self,
+        format: str,
+        path: str | os.PathLike[str],
+        *,
+        only_annotated: bool = False,
+        progress: bool | Callable[[int, int | None], object] = False,
+    ) -> Path:
+        """Write the project to a file in one of the server's formats; returns the path. One
+        request, streamed.
+
+        ``format``: "JSON", "JSON_MIN", "CSV", "TSV", "COCO", "YOLO" ... as the server lists them.
+        Tasks without an annotation are included unless ``only_annotated`` (the server's own
+        default leaves them out). The file appears under its name only when it is complete.
+        ``progress``: True for a line on stderr, or a function ``(bytes so far, bytes in all or
+        None)``. Waits at least 600 s: the server builds the whole file first.
+
+        Raises ServerError for a format that the server does not know (it answers 500).
+        """
+        from ..bulk import download
+
+        return download(
+            self._client,
+            f"/api/projects/{self._saved_id('export()')}/export",
+            Path(path),
+            params={
+                "exportType": format,
+                "download_all_tasks": "false" if only_annotated else "true",
+            },
+            doing=f"exporting {self!r} as {format}",
+            progress=progress,
+        )
