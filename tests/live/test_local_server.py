@@ -1,0 +1,104 @@
+"""LocalLabelStudio with the real server."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from labelstudio_orm.testing.local import VERSION, LocalLabelStudio, LocalServerError
+
+pytestmark = pytest.mark.live
+
+CLI = [sys.executable, "-c", "import sys; from labelstudio_orm.cli import main; sys.exit(main())"]
+
+
+@pytest.fixture(scope="module")
+def development() -> Iterator[LocalLabelStudio]:
+    with LocalLabelStudio(settings={"TASK_API_PAGE_SIZE_MAX": "1"}) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def gunicorn() -> Iterator[LocalLabelStudio]:
+    with LocalLabelStudio(workers=2) as server:
+        yield server
+
+
+def ask(url: str, token: str, path: str, **options: object) -> requests.Response:
+    method = "POST" if options else "GET"
+    headers = {"Authorization": f"Token {token}"}
+    return requests.request(method, url + path, headers=headers, timeout=60, **options)
+
+
+def is_up(url: str) -> bool:
+    try:
+        return requests.get(f"{url}/health", timeout=10).ok
+    except requests.ConnectionError:
+        return False
+
+
+def test_release_and_administrator(development, gunicorn):
+    for server in (development, gunicorn):
+        assert ask(server.url, server.api_key, "/api/version").json()["release"] == VERSION
+        me = ask(server.url, server.api_key, "/api/current-user/whoami").json()
+        assert me["email"] == server.email
+
+
+def test_two_servers_have_nothing_in_common(development, gunicorn):
+    assert development.url != gunicorn.url
+    ask(development.url, development.api_key, "/api/projects/", json={"title": "Here only"})
+    assert ask(gunicorn.url, gunicorn.api_key, "/api/projects/").json()["count"] == 0
+    assert ask(gunicorn.url, development.api_key, "/api/projects/").status_code == 401
+
+
+def test_settings_reach_the_server(development):
+    url, token = development.url, development.api_key
+    project = ask(url, token, "/api/projects/", json={"title": "Pages"}).json()["id"]
+    ask(url, token, f"/api/projects/{project}/import", json=[{"text": "a"}, {"text": "b"}])
+    page = ask(url, token, f"/api/tasks/?project={project}&page_size=10").json()
+    assert (page["total"], len(page["tasks"])) == (2, 1)
+
+
+def test_stopping_twice_and_starting_again_on_kept_data(tmp_path):
+    server = LocalLabelStudio(data_dir=tmp_path / "data")
+    with server:
+        assert server.start() is server
+        ask(server.url, server.api_key, "/api/projects/", json={"title": "Kept"})
+    server.stop()
+    assert not is_up(server.url)
+    with LocalLabelStudio(data_dir=tmp_path / "data") as again:
+        assert again.api_key == server.api_key
+        assert ask(again.url, again.api_key, "/api/projects/").json()["count"] == 1
+
+
+def test_a_temporary_folder_goes_with_the_server():
+    server = LocalLabelStudio().start()
+    assert server.log.exists()
+    server.stop()
+    assert not server.data_dir.exists()
+
+
+def test_a_server_that_fails_shows_the_end_of_its_log():
+    server = LocalLabelStudio(settings={"DJANGO_DB": "no-such-database"})
+    with pytest.raises(LocalServerError, match=r"while starting(.|\n)*no-such-database"):
+        server.start()
+    assert not server.data_dir.exists()
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -9)])
+def test_the_command_serves_until_it_is_ended(number, code):
+    with subprocess.Popen([*CLI, "serve"], stdout=subprocess.PIPE, text=True) as command:
+        shown = dict(command.stdout.readline().split() for _ in range(4))
+        assert ask(shown["url"], shown["token"], "/api/current-user/whoami").ok
+        command.send_signal(number)
+        assert command.wait(30) == code
+    deadline = time.monotonic() + 10
+    while is_up(shown["url"]) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not is_up(shown["url"])
