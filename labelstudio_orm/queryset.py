@@ -14,7 +14,6 @@ from .pages import Page, Select, look_ahead
 from .plan import Plan, fields_needed, plan
 from .query import (
     EVERYTHING,
-    LOOKUPS,
     And,
     Leaf,
     Node,
@@ -24,6 +23,7 @@ from .query import (
     conjunction,
     exactly,
     find_field,
+    leaf,
     parts_of,
     pins,
 )
@@ -279,6 +279,9 @@ class QuerySet(Generic[R]):
         return self._filling()
 
     def _filling(self) -> Iterator[R]:
+        if self._cache:  # list(queryset) asks for the length after it asked for the iterator
+            yield from self._cache[0]
+            return
         seen = []
         for obj in self.iterator():
             seen.append(obj)
@@ -494,8 +497,7 @@ class QuerySet(Generic[R]):
         try:
             obj = self.model(**{**scope, **fields})
         except TypeError as error:
-            text = str(error).replace("__init__()", self.model.__name__)
-            raise TypeError(text) if "argument" in text else error from None
+            raise TypeError(str(error).replace(".__init__()", "")) from error
         obj._bind(self.client)
         from .resource import _set_origin
 
@@ -512,7 +514,21 @@ class QuerySet(Generic[R]):
         try:
             return self.get(**lookups), False
         except DoesNotExist:
-            return self.create(**_creation(lookups), **dict(defaults or {})), True
+            return self.create(**{**self._said(lookups), **(defaults or {})}), True
+
+    def _said(self, lookups: Mapping[str, Any]) -> dict[str, Any]:
+        """The fields that exact lookups say: ``{"data": {"text": "a"}}`` of ``data__text="a"``."""
+        fields: dict[str, Any] = {}
+        for key, value in lookups.items():
+            said = leaf(self.model, key, value)
+            if said.lookup != "exact" or said.relation:
+                continue
+            *way, last = (said.field.references or said.field.name, *said.path)
+            inner = fields
+            for step in way:
+                inner = inner.setdefault(step, {})
+            inner[last] = value
+        return fields
 
     def update_or_create(
         self, defaults: Mapping[str, Any] | None = None, **lookups: Any
@@ -669,12 +685,3 @@ def _order_value(obj: Resource, field: Field, path: tuple[str, ...]) -> Any:
     if hasattr(value, "timestamp"):
         return (2, value)
     return (3, repr(value))
-
-
-def _creation(lookups: Mapping[str, Any]) -> dict[str, Any]:
-    """The exact lookups as fields of a new object; the others only search."""
-    return {
-        key: value
-        for key, value in lookups.items()
-        if "__" not in key or key.split("__")[-1] not in LOOKUPS
-    }

@@ -249,13 +249,9 @@ class Resource:
                 self._forget(field.references)
         elif name in self._options.relations:
             relation = self._options.relations[name]
-            if (
-                value is not UNSET
-                and self._options.fields[relation.id_name].read_only
-                and self._is_saved
-            ):
-                raise AttributeError(f"{type(self).__name__}.{name} is read-only")
-            relation.__set__(self, value)
+            if value is not UNSET:
+                self._refuse_fixed(self._options.fields[relation.id_name], name)
+                relation.__set__(self, value)
         elif hasattr(type(self), name):
             object.__setattr__(self, name, value)
         else:
@@ -522,9 +518,9 @@ class Resource:
         identifier = getattr(self, relation.id_name)
         if identifier is None:
             return None
-        parent = self._origin.parents.get(relation.name)
-        if parent is not None and parent.id == identifier:
-            return typing.cast(Resource, parent)
+        for ancestor in self._ancestors():
+            if type(ancestor) is relation.target and ancestor.id == identifier:
+                return ancestor
         cached = self._related_cache().get(relation.name)
         if cached is not None and cached.id == identifier:
             return typing.cast(Resource, cached)
@@ -536,6 +532,12 @@ class Resource:
             found = self._client.all_of(target).get(identifier)
         self._related_cache()[relation.name] = found
         return found
+
+    def _ancestors(self) -> Iterator[Resource]:
+        """The objects that this one was reached through: an annotation's task, and its project."""
+        for parent in self._origin.parents.values():
+            yield parent
+            yield from parent._ancestors()
 
     def _related_set(self, relation: HasMany[Any]) -> QuerySet[Any]:
         from .queryset import QuerySet

@@ -1,0 +1,339 @@
+"""Querysets: lazy, frozen, and the same as asking each object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from labelstudio_orm import (
+    DoesNotExist,
+    FieldError,
+    LabelStudio,
+    MultipleObjectsReturned,
+    Project,
+    Q,
+    Task,
+)
+
+Asked = Callable[[], list[str]]
+
+TEXTS = ["refund please", "Great REFUND", "ÄRGER", "ärger und köln", "100%", "a_b", "it's", ""]
+
+
+@pytest.fixture
+def filled(project: Project) -> Project:
+    """Eight texts, some with annotations and predictions; n counts up, every other task has it."""
+    choice = project.config["sentiment"].choice
+    project.tasks.bulk_create(
+        {
+            "data": {"text": text, **({"n": number} if number % 2 else {})},
+            "annotations": [{"result": [choice("Positive")]}] * (number % 3),
+            "predictions": [
+                {"result": [choice("Negative")], "score": number / 10, "model_version": "v1"}
+            ]
+            * (number % 2),
+        }
+        for number, text in enumerate(TEXTS)
+    )
+    return project
+
+
+def test_nothing_is_requested_until_rows_are_needed(filled: Project, asked: Asked) -> None:
+    todo = filled.tasks.filter(total_annotations=0).exclude(data__text="").order_by("-id")[:3]
+    repr(todo)
+    assert asked() == []
+    assert [task.data["text"] for task in todo] == ["it's", "ärger und köln", "refund please"]
+    assert asked() == ["GET /api/tasks/"]
+
+
+def test_a_full_loop_is_kept_and_a_stream_is_not(filled: Project, asked: Asked) -> None:
+    tasks = filled.tasks.filter(id__gt=0)
+    first, second = list(tasks), list(tasks)
+    assert first == second
+    assert len(tasks) == tasks.count() == len(TEXTS)
+    assert tasks.exists()
+    assert asked() == ["GET /api/tasks/"]
+    list(tasks.iterator())
+    list(tasks.all())
+    assert asked() == ["GET /api/tasks/"] * 2
+
+
+def test_a_queryset_is_never_changed_by_its_children(filled: Project) -> None:
+    tasks = filled.tasks
+    parent = tasks.filter(total_predictions=1)
+    parent.filter(id=0), parent.exclude(id__gt=0), parent.order_by("-id"), parent.only("data")
+    assert len(parent) == 4
+    assert len(tasks) == len(TEXTS)
+
+
+@pytest.mark.parametrize(
+    ("conditions", "fits"),
+    [
+        ({"data__text__icontains": "refund"}, lambda t: "refund" in t.data["text"].lower()),
+        ({"data__text__icontains": "ärger"}, lambda t: "ärger" in t.data["text"].lower()),
+        ({"data__text__contains": "REFUND"}, lambda t: "REFUND" in t.data["text"]),
+        ({"data__text__contains": "%"}, lambda t: "%" in t.data["text"]),
+        ({"data__text__contains": "_"}, lambda t: "_" in t.data["text"]),
+        ({"data__text__startswith": "it'"}, lambda t: t.data["text"].startswith("it'")),
+        ({"data__text__iexact": "ärger"}, lambda t: t.data["text"].lower() == "ärger"),
+        ({"data__text": ""}, lambda t: t.data["text"] == ""),
+        ({"data__text__regex": "^[a-z]+_"}, lambda t: t.data["text"] == "a_b"),
+        ({"data__n": 3}, lambda t: t.data.get("n") == 3),
+        ({"data__n": 3.0}, lambda t: t.data.get("n") == 3),
+        ({"data__n": "3"}, lambda t: False),
+        ({"data__n": None}, lambda t: "n" not in t.data),
+        ({"data__n__isnull": False}, lambda t: "n" in t.data),
+        ({"data__n__gte": 3, "data__n__lt": 7}, lambda t: t.data.get("n") in (3, 5)),
+        ({"data__n__in": [1, 7, 8]}, lambda t: t.data.get("n") in (1, 7)),
+        ({"data__n__range": (3, 5)}, lambda t: t.data.get("n") in (3, 5)),
+        ({"data__has_key": "n"}, lambda t: "n" in t.data),
+        ({"total_annotations": 0}, lambda t: t.total_annotations == 0),
+        ({"total_annotations__in": [1, 2]}, lambda t: t.total_annotations in (1, 2)),
+        ({"total_predictions__gte": 1}, lambda t: t.total_predictions >= 1),
+        ({"is_labeled": True}, lambda t: t.is_labeled),
+        ({"annotators__isnull": True}, lambda t: t.total_annotations == 0),
+        ({"predictions__score__lt": 0.4}, lambda t: any(p.score < 0.4 for p in t.predictions)),
+        ({"predictions__model_version": "v1"}, lambda t: t.total_predictions > 0),
+        ({"annotations__ground_truth": False}, lambda t: t.total_annotations > 0),
+        ({"predictions__score__isnull": True}, lambda t: t.total_predictions == 0),
+    ],
+)  # fmt: skip
+def test_filter_is_the_predicate_and_exclude_its_complement(
+    filled: Project, conditions: dict[str, Any], fits: Callable[[Task], bool]
+) -> None:
+    everything = list(filled.tasks)
+    assert list(filled.tasks.filter(**conditions)) == [t for t in everything if fits(t)]
+    assert list(filled.tasks.exclude(**conditions)) == [t for t in everything if not fits(t)]
+    assert filled.tasks.filter(**conditions).count() == sum(map(bool, map(fits, everything)))
+    assert filled.tasks.filter(**conditions).exists() == any(map(fits, everything))
+
+
+def test_people_in_filters(ls: LabelStudio, filled: Project) -> None:
+    me = ls.users.me()
+    annotated = [task for task in filled.tasks if task.total_annotations]
+    assert list(filled.tasks.filter(annotators=me)) == annotated
+    assert list(filled.tasks.filter(annotators=me.id)) == annotated
+    assert list(filled.tasks.filter(annotators__in=[me, 0])) == annotated
+    assert list(filled.tasks.filter(annotations__completed_by=me)) == annotated
+    assert len(filled.tasks.exclude(annotators=me)) == len(TEXTS) - len(annotated)
+    assert list(filled.tasks.filter(annotators=0)) == []
+
+
+def test_q_trees(filled: Project) -> None:
+    everything = list(filled.tasks)
+    either = Q(total_annotations=0) | Q(data__n=1)
+    assert list(filled.tasks.filter(either)) == [
+        t for t in everything if t.total_annotations == 0 or t.data.get("n") == 1
+    ]
+    assert list(filled.tasks.filter(~either, data__text__contains="e")) == [
+        t
+        for t in everything
+        if not (t.total_annotations == 0 or t.data.get("n") == 1) and "e" in t.data["text"]
+    ]
+    ids = [t.id for t in everything]
+    assert list(filled.tasks.filter(Q(id=ids[0]) | Q(id=ids[5]))) == [everything[0], everything[5]]
+    assert list(filled.tasks.filter(Q())) == everything
+    assert list(filled.tasks.exclude(Q())) == everything
+
+
+def test_ids(filled: Project, asked: Asked) -> None:
+    ids = [task.id for task in filled.tasks]
+    asked()
+    assert list(filled.tasks.filter(id__in=[])) == []
+    assert filled.tasks.filter(id__in=[]).count() == 0
+    assert not filled.tasks.filter(id__in=[], total_annotations=0).exists()
+    assert asked() == []
+    assert [t.id for t in filled.tasks.filter(id__in=[ids[4], ids[1], ids[1], 0])] == [ids[1], ids[4]]
+    assert filled.tasks.in_bulk(ids[2:4]).keys() == set(ids[2:4])
+    many = [*ids, *range(10_000_000, 10_001_500)]
+    assert [t.id for t in filled.tasks.filter(id__in=many)] == ids
+    assert filled.tasks.filter(id__in=many).count() == len(ids)
+
+
+def test_first_last_index_and_slices(filled: Project, asked: Asked) -> None:
+    tasks = list(filled.tasks)
+    asked()
+    assert filled.tasks.first() == tasks[0]
+    assert filled.tasks.last() == tasks[-1]
+    assert filled.tasks[3] == tasks[3]
+    assert filled.tasks.exists()
+    assert asked() == ["GET /api/tasks/"] * 4
+    assert list(filled.tasks[2:5]) == tasks[2:5]
+    assert list(filled.tasks[2:][1:3]) == tasks[3:5]
+    assert list(filled.tasks[6:20]) == tasks[6:]
+    assert filled.tasks[2:5].count() == 3
+    assert filled.tasks[7:20].count() == 1
+    assert list(filled.tasks[5:3]) == []
+    assert filled.tasks[100:].first() is None
+    with pytest.raises(IndexError):
+        filled.tasks[8]
+    with pytest.raises(ValueError, match="negative"):
+        filled.tasks[-1]
+    with pytest.raises(ValueError, match="step"):
+        filled.tasks[::2]
+    with pytest.raises(TypeError, match="slice"):
+        filled.tasks[:3].filter(id=1)
+    with pytest.raises(TypeError, match="slice"):
+        filled.tasks[:3].order_by("id")
+
+
+def test_orders(filled: Project) -> None:
+    tasks = list(filled.tasks)
+    by_text = sorted(tasks, key=lambda t: (t.data["text"], t.id))
+    assert list(filled.tasks.order_by("data__text")) == by_text
+    assert list(filled.tasks.order_by("-id")) == tasks[::-1]
+    assert list(filled.tasks.reverse()) == tasks[::-1]
+    falling = sorted(tasks, key=lambda t: (-t.total_annotations, t.data["text"]))
+    assert list(filled.tasks.order_by("-total_annotations", "data__text")) == falling
+    assert list(filled.tasks.order_by("-total_annotations", "data__text")[1:4]) == falling[1:4]
+    with_n = sorted((t for t in tasks if "n" in t.data), key=lambda t: -t.data["n"])
+    without = [t for t in tasks if "n" not in t.data]
+    assert list(filled.tasks.order_by("-data__n")) == with_n + without
+    assert filled.tasks.order_by("data__text").last() == by_text[-1]
+    assert filled.tasks.order_by("data__text").first() == by_text[0]
+    labelled = filled.tasks.filter(total_annotations__gt=0).order_by("-data__text")
+    assert list(labelled) == [t for t in by_text[::-1] if t.total_annotations]
+
+
+def test_get(ls: LabelStudio, filled: Project) -> None:
+    task = filled.tasks.get(data__text="100%")
+    assert filled.tasks.get(task.id) == task == filled.tasks.get(id=task.id) == ls.tasks.get(task.id)
+    assert filled.tasks.get(Q(data__text="100%"), total_annotations=1) == task
+    with pytest.raises(DoesNotExist, match="nothing"):
+        filled.tasks.get(data__text="nothing")
+    with pytest.raises(MultipleObjectsReturned, match="Task"):
+        filled.tasks.get(data__text__icontains="refund")
+    with pytest.raises(DoesNotExist):
+        filled.tasks.get(10_000_000)
+    with pytest.raises(DoesNotExist):
+        filled.tasks.get(task.id, data__text="other")
+    other = ls.projects.create(title="Other")
+    try:
+        with pytest.raises(DoesNotExist, match="not of project"):
+            other.tasks.get(task.id)
+    finally:
+        other.delete()
+
+
+def test_mistakes_raise_before_a_request(ls: LabelStudio, filled: Project, asked: Asked) -> None:
+    tasks = filled.tasks
+    asked()
+    mistakes: list[tuple[Callable[[], object], str]] = [
+        (lambda: tasks.filter(total_annotation=0), "total_annotations"),
+        (lambda: tasks.filter(total_annotations__gr=0), "gr"),
+        (lambda: tasks.filter(data__text__contains=5), "text"),
+        (lambda: tasks.filter(id__in=5), "list"),
+        (lambda: tasks.filter(id__range=(1, 2, 3)), "two ends"),
+        (lambda: tasks.filter(data__text__regex="("), "regular expression"),
+        (lambda: tasks.filter(annotations__nosuch=1), "nosuch"),
+        (lambda: tasks.filter(is_labeled__isnull="no"), "True or False"),
+        (lambda: tasks.filter(total_annotations="many"), "never"),
+        (lambda: tasks.order_by("nosuch"), "nosuch"),
+        (lambda: tasks.only("nosuch"), "nosuch"),
+        (lambda: tasks.prefetch("nosuch"), "annotations"),
+        (lambda: tasks.values("nosuch"), "nosuch"),
+        (lambda: ls.projects.values("task_data_password"), "secret"),
+    ]
+    for mistake, named in mistakes:
+        with pytest.raises(FieldError, match=named):
+            mistake()
+    with pytest.raises(TypeError, match="Q"):
+        tasks.filter({"total_annotations": 0})  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="project"):
+        list(ls.tasks)
+    assert asked() == []
+
+
+def test_rows_of_another_shape(filled: Project, asked: Asked) -> None:
+    ids = [task.id for task in filled.tasks]
+    asked()
+    flat = filled.tasks.values_list("id", flat=True)
+    assert (list(flat), len(flat), flat[2], list(flat[1:3]), flat.first()) == (
+        ids, len(ids), ids[2], ids[1:3], ids[0],
+    )  # fmt: skip
+    rows = filled.tasks.values_list("id", "data__n", "project")
+    assert list(rows)[1] == (ids[1], 1, filled.id)
+    assert filled.tasks.values("data__text", "total_annotations").first() == {
+        "data__text": TEXTS[0], "total_annotations": 0,
+    }  # fmt: skip
+    asked()
+    whole = list(filled.tasks.values())
+    assert whole[0]["data"] == {"text": TEXTS[0]}
+    assert asked() == ["GET /api/tasks/"]
+    assert filled.tasks.values_list("annotators", flat=True)[1] != []
+
+
+def test_only_brings_what_it_says_and_the_rest_on_demand(filled: Project, asked: Asked) -> None:
+    task = filled.tasks.only("data").first()
+    assert task is not None
+    assert set(task.raw) == {"id", "data"}
+    asked()
+    assert task.data == {"text": TEXTS[0]}
+    assert asked() == []
+    assert task.total_annotations == 0
+    assert task.created_at is not None
+    assert asked() == [f"GET /api/tasks/{task.id}/"]
+
+
+def test_prefetched_relations_cost_nothing_until_they_change(
+    filled: Project, asked: Asked
+) -> None:
+    task = filled.tasks.prefetch("annotations", "predictions").get(data__text="")
+    asked()
+    assert [a.values() for a in task.annotations] == [{"sentiment": "Positive"}]
+    assert task.annotations.filter(ground_truth=False).count() == 1
+    assert [p.score for p in task.predictions.all()] == [0.7]
+    assert task.annotations.get(was_cancelled=False).task is task
+    assert asked() == []
+    made = task.annotations.create(result=[])
+    assert made in task.annotations
+    assert len(task.annotations) == 2
+    made.delete()
+    assert len(task.annotations) == 1
+    trimmed = filled.tasks.only("id").prefetch("annotations").get(id__in=[task.id])
+    only = trimmed.annotations.get()
+    asked()
+    assert only.result
+    assert only.completed_by_id
+    assert asked() == []
+
+
+def test_get_or_create_and_update_or_create(filled: Project) -> None:
+    task, created = filled.tasks.get_or_create(data__text="100%", defaults={"data": {"text": "x"}})
+    assert not created
+    made, created = filled.tasks.get_or_create(
+        data__text="new", defaults={"data": {"text": "new"}, "meta": {"m": 1}}
+    )
+    assert created
+    assert made.refresh().meta == {"m": 1}
+    again, created = filled.tasks.update_or_create(
+        data__text="new", defaults={"data": {"text": "new", "seen": True}}
+    )
+    assert (again, created) == (made, False)
+    assert filled.tasks.get(made.id).data["seen"] is True
+    assert task.data == {"text": "100%"}
+
+
+def test_projects(ls: LabelStudio, project: Project, asked: Asked) -> None:
+    more = [ls.projects.create(title=f"Many Ärger {n}") for n in range(3)]
+    try:
+        asked()
+        assert list(ls.projects.filter(title__icontains="many ärger")) == more
+        assert list(ls.projects.filter(title__startswith="Many").order_by("-title")) == more[::-1]
+        assert list(ls.projects.filter(id__in=[more[2], more[0]])) == [more[0], more[2]]
+        assert ls.projects.get(title="Many Ärger 1") == more[1]
+        assert asked() == ["GET /api/projects/"] * 4
+        assert ls.projects.count() >= 4
+        assert ls.projects.last() == more[2]
+        assert list(ls.projects.filter(created_by=ls.users.me(), title__contains="Many")) == more
+        assert ls.projects.only("title").get(id__in=[more[0].id]).title == "Many Ärger 0"
+        assert list(ls.projects.filter(workspace=7)) == []
+        with pytest.raises(ValueError, match=r"\.all\(\)"):
+            ls.projects.delete()
+        assert ls.projects.filter(title__startswith="Many").delete() == 3
+        assert not ls.projects.filter(id__in=more).exists()
+    finally:
+        for made in ls.projects.filter(title__startswith="Many"):
+            made.delete()
