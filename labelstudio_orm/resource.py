@@ -130,15 +130,17 @@ class Resource:
         )
 
     def _get_row(self, doing: str) -> dict[str, Any]:
+        return self._accept(self._ask("GET", doing, params=self._options.get_params))
+
+    def _ask(self, method: str, doing: str, **options: Any) -> Any:
+        """One request to this object's own address."""
         try:
-            row = self._client.request(
-                "GET", self._url(), params=self._options.get_params, doing=doing
-            )
+            return self._client.request(method, self._url(), doing=doing, **options)
         except NotFound as error:
             raise DoesNotExist(
-                f"{self!r} is no longer on the server ({error.detail or 'not found'})"
+                f"{doing}: it is not on the server ({error.detail or 'not found'})",
+                request=error.request,
             ) from error
-        return self._accept(row)
 
     @classmethod
     def _accept(cls, row: Any) -> dict[str, Any]:
@@ -409,9 +411,7 @@ class Resource:
             for field in self._options.fields.values()
             if field.always_sent and field not in chosen
         ]
-        row = self._client.request(
-            "PATCH", self._url(), json=self._body([*chosen, *carried]), doing=f"saving {self!r}"
-        )
+        row = self._ask("PATCH", f"saving {self!r}", json=self._body([*chosen, *carried]))
         self._absorb(row, sent=chosen)
 
     def _absorb(self, row: Any, sent: Iterable[Field] = ()) -> None:
@@ -478,10 +478,7 @@ class Resource:
         DoesNotExist.
         """
         self._saved_id("delete()")
-        try:
-            self._client.request("DELETE", self._url(), doing=f"deleting {self!r}")
-        except NotFound as error:
-            raise DoesNotExist(f"{self!r} is no longer on the server") from error
+        self._ask("DELETE", f"deleting {self!r}")
         self._tell_parents()
         kept = {
             name: self._peek(field)

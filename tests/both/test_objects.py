@@ -359,7 +359,9 @@ def test_dates_are_aware_and_written_back_as_they_were(ls: LabelStudio, project:
 
 
 def test_a_config_that_the_server_would_refuse(project: Project) -> None:
-    assert "config_essential_data_has_changed" in project.validate_config(project.label_config or "")
+    assert "config_essential_data_has_changed" in project.validate_config(
+        project.label_config or ""
+    )
     with pytest.raises(labelstudio_orm.BadRequest, match="validating a labelling config"):
         project.validate_config("<View>")
     project.label_config = "<View>"

@@ -145,7 +145,10 @@ def test_ids(filled: Project, asked: Asked) -> None:
     assert filled.tasks.filter(id__in=[]).count() == 0
     assert not filled.tasks.filter(id__in=[], total_annotations=0).exists()
     assert asked() == []
-    assert [t.id for t in filled.tasks.filter(id__in=[ids[4], ids[1], ids[1], 0])] == [ids[1], ids[4]]
+    assert [t.id for t in filled.tasks.filter(id__in=[ids[4], ids[1], ids[1], 0])] == [
+        ids[1],
+        ids[4],
+    ]
     assert filled.tasks.in_bulk(ids[2:4]).keys() == set(ids[2:4])
     many = [*ids, *range(10_000_000, 10_001_500)]
     assert [t.id for t in filled.tasks.filter(id__in=many)] == ids
@@ -199,7 +202,9 @@ def test_orders(filled: Project) -> None:
 
 def test_get(ls: LabelStudio, filled: Project) -> None:
     task = filled.tasks.get(data__text="100%")
-    assert filled.tasks.get(task.id) == task == filled.tasks.get(id=task.id) == ls.tasks.get(task.id)
+    assert (
+        filled.tasks.get(task.id) == task == filled.tasks.get(id=task.id) == ls.tasks.get(task.id)
+    )
     assert filled.tasks.get(Q(data__text="100%"), total_annotations=1) == task
     with pytest.raises(DoesNotExist, match="nothing"):
         filled.tasks.get(data__text="nothing")
@@ -277,9 +282,7 @@ def test_only_brings_what_it_says_and_the_rest_on_demand(filled: Project, asked:
     assert asked() == [f"GET /api/tasks/{task.id}/"]
 
 
-def test_prefetched_relations_cost_nothing_until_they_change(
-    filled: Project, asked: Asked
-) -> None:
+def test_prefetched_relations_cost_nothing_until_they_change(filled: Project, asked: Asked) -> None:
     task = filled.tasks.prefetch("annotations", "predictions").get(data__text="")
     asked()
     assert [a.values() for a in task.annotations] == [{"sentiment": "Positive"}]
