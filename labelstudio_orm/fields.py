@@ -141,6 +141,8 @@ class Field:
                 value = self.read(row[self.wire])
             else:
                 value = obj._missing(self)
+                if not (self.nested or obj._is_saved):
+                    return value  # a default that was only looked at is not a change
             obj.__dict__[self.name] = value
             return value
 

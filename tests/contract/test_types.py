@@ -1,0 +1,115 @@
+"""What a type checker, and so a user's editor, infers."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+USER_CODE = """
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, ClassVar
+
+from typing_extensions import assert_type
+
+from labelstudio_orm import Annotation, LabelStudio, Prediction, Project, Q, QuerySet, Task, User
+from labelstudio_orm.declaration import resource
+from labelstudio_orm.fields import (
+    ForeignKey, HasMany, always_sent, belongs_to, id_of, readonly, secret,
+)
+from labelstudio_orm.resource import Resource
+
+
+@resource("/api/webhooks/{id}/")
+class Webhook(Resource):
+    url: str
+    is_active: bool = True
+    headers: dict[str, str] = secret(factory=dict)
+    actions: list[str] = always_sent(factory=list)
+    project_id: int | None = id_of("project")
+    project: ForeignKey[Project] = belongs_to(default=None)
+    created_at: datetime | None = readonly()
+
+
+@resource("/api/boards/{id}/")
+class Board(Resource):
+    title: str = ""
+    webhooks: ClassVar[HasMany[Webhook]] = HasMany()
+
+
+def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
+    project = ls.projects.get(1)
+    assert_type(project, Project)
+    assert_type(project.title, str | None)
+    assert_type(project.created_at, datetime | None)
+    assert_type(project.created_by, User | None)
+    assert_type(project.save(), Project)
+    assert_type(project.tasks, QuerySet[Task])
+    assert_type(project.tasks.filter(Q(id=1) | Q(id=2), total_annotations=0), QuerySet[Task])
+    assert_type(project.tasks.exclude(id=1).order_by("-id").only("data").all(), QuerySet[Task])
+    assert_type(project.tasks.prefetch("annotations")[1:5], QuerySet[Task])
+    assert_type(project.tasks[0], Task)
+    assert_type(project.tasks.first(), Task | None)
+    assert_type(project.tasks.last(), Task | None)
+    assert_type(project.tasks.iterator(), Iterator[Task])
+    assert_type(project.tasks.count(), int)
+    assert_type(project.tasks.bulk_create([{"text": "a"}]), list[Task])
+    assert_type(project.tasks.get_or_create(id=1), tuple[Task, bool])
+    assert_type(project.tasks.in_bulk([1]), dict[int, Task])
+    assert_type(list(project.tasks.values("id")), list[dict[str, Any]])
+    assert_type(list(project.tasks.values_list("id", "data")), list[tuple[Any, ...]])
+    assert_type(Project.objects.filter(title="x"), QuerySet[Project])
+    assert_type(ls.users.me(), User)
+    task = project.tasks[0]
+    assert_type(task.project_id, int)
+    assert_type(task.project, Project | None)
+    assert_type(task.data, dict[str, Any])
+    assert_type(task.annotations.create(result=[]), Annotation)
+    assert_type(task.predictions.first(), Prediction | None)
+    assert_type(task.annotations[0].completed_by, User | None)
+    assert_type(webhook.project, Project | None)
+    assert_type(webhook.project_id, int | None)
+    assert_type(board.webhooks.filter(is_active=True), QuerySet[Webhook])
+    webhook.project = project
+    webhook.project = 5
+    webhook.project = None
+    Webhook(url="x", project=project).save(using=ls)
+    Annotation(task=task, result=[], completed_by=ls.users.me())
+    Project(title="x", id=5)  # error: call-arg
+    Webhook()  # error: call-arg
+    Webhook(url="x", created_at=None)  # error: call-arg
+    project.titel  # error: attr-defined
+    webhook.project = task  # error: assignment
+    task.data = "x"  # error: assignment
+"""
+
+
+def test_what_mypy_infers(tmp_path: Path) -> None:
+    """Every ``assert_type`` holds, and each line marked as an error is one, and no other."""
+    code = tmp_path / "user_code.py"
+    code.write_text(USER_CODE)
+    run = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--no-incremental", code],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "MYPYPATH": str(ROOT)},
+        check=False,
+    )
+    found = {
+        (int(line.split(":")[1]), line.rsplit("[", 1)[1].rstrip("]"))
+        for line in run.stdout.splitlines()
+        if ": error:" in line
+    }
+    wanted = {
+        (number, line.rsplit("# error: ", 1)[1])
+        for number, line in enumerate(USER_CODE.splitlines(), start=1)
+        if "# error: " in line
+    }
+    assert found == wanted, run.stdout + run.stderr
