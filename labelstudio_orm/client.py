@@ -43,6 +43,7 @@ class LabelStudio:
 
     >>> with LabelStudio("http://localhost:8080", api_key="...") as ls:
     ...     print(ls.projects.count())
+    1
     """
 
     def __init__(
@@ -171,7 +172,8 @@ class LabelStudio:
         """Send one request and return its JSON; for what this library has no verb for. See
         ``Transport.request``.
 
-        >>> ls.request("GET", "/api/projects/5/summary/")
+        >>> ls.request("GET", f"/api/projects/{project.id}/")["title"]
+        'Reviews'
         """
         return self._transport.request(method, path, **options)
 
@@ -205,7 +207,9 @@ def connect(url: str | None = None, api_key: str | None = None, **options: Any) 
     No request.
 
     >>> connect("http://localhost:8080", "...")
+    <LabelStudio http://localhost:8080>
     >>> Project.objects.filter(title__icontains="review").count()
+    1
     """
     global _default
     _default = LabelStudio(url, api_key, **options)

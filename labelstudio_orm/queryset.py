@@ -377,6 +377,7 @@ class QuerySet(Generic[R]):
         DoesNotExist or MultipleObjectsReturned.
 
         >>> ls.projects.get(title="Reviews")
+        <Project 1 'Reviews'>
         """
         if isinstance(id, Q):
             conditions, id = (id, *conditions), None
@@ -444,7 +445,8 @@ class QuerySet(Generic[R]):
     def values_list(self, *names: str, flat: bool = False) -> Rows[Any]:
         """Tuples instead of objects, or with ``flat=True`` the bare values of one field.
 
-        >>> project.tasks.values_list("id", flat=True)
+        >>> list(project.tasks.values_list("id", flat=True))
+        [1, 2, 3, 4]
         """
         if flat and len(names) != 1:
             raise TypeError("values_list(flat=True) takes exactly one field")

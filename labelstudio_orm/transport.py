@@ -156,7 +156,7 @@ class Transport:
         sending, for values that JSON cannot hold. A repeated DELETE that finds nothing any more
         has succeeded.
 
-        >>> transport.request("PATCH", "/api/projects/5/", json={"title": "A"}, doing="saving it")
+        >>> transport.request("PATCH", "/api/projects/1/", json={"title": "Abc"}, doing="saving")
         """
         call = self._call(
             method,

@@ -187,7 +187,9 @@ class Prediction(Labelled, Resource):
     """What a model said of one task; ``score`` is its confidence, ``model_version`` names the
     model.
 
-    >>> task.predictions.create(result=[...], score=0.9, model_version="v1")
+    >>> region = project.config["sentiment"].choice("Positive")
+    >>> task.predictions.create(result=[region], score=0.9, model_version="v1")
+    <Prediction 1>
     """
 
     task_id: int = id_of("task", fixed=True)

@@ -1,0 +1,114 @@
+"""Every example in a docstring and in the README runs, on the server in memory."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import labelstudio_orm
+from labelstudio_orm import client, transport
+from labelstudio_orm.testing import FakeLabelStudio
+from tests.conftest import CONFIG
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Checker(doctest.OutputChecker):
+    """An example that shows no output may have any."""
+
+    def check_output(self, want: str, got: str, optionflags: int) -> bool:
+        return not want or super().check_output(want, got, optionflags)
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
+    """What the examples may use: a client, and a project with an annotated task."""
+    fake = FakeLabelStudio("http://localhost:8080")
+    real = client.Credential
+    monkeypatch.setattr(transport, "_new_session", fake.session)
+    monkeypatch.setattr(
+        client, "Credential", lambda key: real(fake.api_key if key == "..." else key)
+    )
+    monkeypatch.setattr(client, "_default", None)
+    monkeypatch.chdir(tmp_path)
+    ls = labelstudio_orm.connect("http://localhost:8080", "...")
+    ls.users.create(email="ann@example.com", username="ann")
+    project = ls.projects.create(title="Reviews", label_config=CONFIG)
+    project.tasks.bulk_create([{"text": "refund"}, {"text": "fine"}, {"text": "good"}])
+    task = project.tasks.create(data={"text": "well done", "lang": "de"})
+    annotation = task.annotations.create(result=[project.config["sentiment"].choice("Positive")])
+    return {
+        **{name: getattr(labelstudio_orm, name) for name in labelstudio_orm.__all__},
+        "ls": ls,
+        "project": project,
+        "config": project.config,
+        "task": task,
+        "annotation": annotation,
+        "transport": ls._transport,
+        "fake": fake,
+        "xml": CONFIG,
+    }
+
+
+def modules() -> list[str]:
+    """Every module of the package."""
+    found = pkgutil.walk_packages(labelstudio_orm.__path__, "labelstudio_orm.")
+    return ["labelstudio_orm", *(module.name for module in found)]
+
+
+def run(test: doctest.DocTest) -> str:
+    """The report of the examples that fail; empty when none does."""
+    report: list[str] = []
+    runner = doctest.DocTestRunner(Checker(), optionflags=doctest.ELLIPSIS)
+    runner.run(test, out=report.append, clear_globs=False)
+    return "".join(report)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples_in_docstrings(name: str, names: dict[str, Any]) -> None:
+    module = importlib.import_module(name)
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs=names):
+        assert run(test) == ""
+
+
+def test_examples_in_the_readme(names: dict[str, Any]) -> None:
+    """One after the other, as somebody would type them."""
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), names)
+
+
+def test_every_public_name_is_documented() -> None:
+    """Modules, classes, functions, methods and properties whose name has no underscore."""
+    missing = []
+    for name in modules():
+        if name.startswith("labelstudio_orm.testing.fake."):
+            continue  # the inside of the server in memory: its routes are not called by people
+        module = importlib.import_module(name)
+        if not module.__doc__:
+            missing.append(name)
+        for thing_name, thing in vars(module).items():
+            if thing_name.startswith("_") or getattr(thing, "__module__", None) != name:
+                continue
+            if not callable(thing) or not hasattr(thing, "__qualname__"):
+                continue
+            if not thing.__doc__:
+                missing.append(f"{name}.{thing_name}")
+            for member_name, member in vars(thing).items() if isinstance(thing, type) else ():
+                function = getattr(member, "fget", getattr(member, "__func__", member))
+                if member_name.startswith("_") or not hasattr(function, "__code__"):
+                    continue
+                if not function.__doc__ and not _inherits_words(thing, member_name):
+                    missing.append(f"{name}.{thing_name}.{member_name}")
+    assert missing == []
+
+
+def _inherits_words(owner: type, name: str) -> bool:
+    return any(getattr(vars(base).get(name), "__doc__", None) for base in owner.__mro__[1:])
