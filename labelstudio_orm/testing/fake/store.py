@@ -1,0 +1,202 @@
+"""The state of the fake server: an SQLite database in memory.
+
+The real server's answers to Data Manager queries are SQLite's answers (how it compares JSON values
+of
+different types, what LIKE folds, where NULLs go), so the fake asks the same engine instead of
+imitating
+it. It also gives transactions, cascades and real copies of everything for free.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+import weakref
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+# AUTOINCREMENT, column affinities and the order of the indexes are the real ones: the id after a
+# deletion
+# and the order of rows that nothing else orders depend on them.
+_SCHEMA = """
+CREATE TABLE user (id integer PRIMARY KEY AUTOINCREMENT, first_name text, last_name text, username
+  text, email text, last_activity datetime, custom_hotkeys text, phone text, active_organization
+  integer, allow_newsletters bool, date_joined datetime, token text);
+CREATE TABLE token (jti text PRIMARY KEY, user_id integer REFERENCES user ON DELETE CASCADE, token
+  text, blacklisted bool NOT NULL DEFAULT 0);
+CREATE TABLE project (id integer PRIMARY KEY AUTOINCREMENT, title varchar(50), description text,
+  label_config text, expert_instruction text, show_instruction bool, show_skip_button bool,
+  enable_empty_annotation bool, show_annotation_history bool, color varchar(16),
+  maximum_annotations integer, is_published bool, model_version text, is_draft bool, created_by
+  integer, created_at datetime, min_annotations_to_start_training integer, show_collab_predictions
+  bool, sampling varchar(100), show_ground_truth_first bool, annotator_evaluation_enabled bool,
+  show_overlap_first bool, overlap_cohort_percentage integer, task_data_login varchar(256),
+  task_data_password varchar(256), control_weights text, evaluate_predictions_automatically bool,
+  skip_queue varchar(100), reveal_preannotations_interactively bool, pinned_at datetime,
+  created_annotations text, created_labels text);
+CREATE TABLE task (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, data text NOT NULL, created_at
+  datetime, updated_at datetime, is_labeled bool NOT NULL, project_id integer REFERENCES project
+  ON DELETE CASCADE, meta text, overlap integer NOT NULL, file_upload_id integer, updated_by_id
+  integer REFERENCES user ON DELETE SET NULL, inner_id bigint, total_annotations integer NOT NULL,
+  cancelled_annotations integer NOT NULL, total_predictions integer NOT NULL, comment_count
+  integer NOT NULL, last_comment_updated_at datetime, unresolved_comment_count integer NOT NULL,
+  precomputed_agreement real, allow_skip bool);
+CREATE INDEX task_project ON task (project_id);
+CREATE INDEX task_updated_by ON task (updated_by_id);
+CREATE INDEX task_project_labeled ON task (project_id, is_labeled);
+CREATE INDEX task_id_project ON task (id, project_id);
+CREATE INDEX task_project_inner ON task (project_id, inner_id);
+CREATE INDEX task_project_id ON task (project_id, id);
+CREATE TABLE annotation (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, result text, was_cancelled
+  bool NOT NULL, created_at datetime, updated_at datetime, task_id integer REFERENCES task ON
+  DELETE CASCADE, prediction text, lead_time real, result_count integer NOT NULL, completed_by_id
+  integer REFERENCES user ON DELETE SET NULL, ground_truth bool NOT NULL, parent_prediction_id
+  integer REFERENCES prediction ON DELETE SET NULL, last_action varchar(128), last_created_by_id
+  integer, project_id integer, updated_by_id integer REFERENCES user ON DELETE SET NULL, unique_id
+  char(32) UNIQUE, draft_created_at datetime, import_id bigint, bulk_created bool,
+  parent_annotation_id integer REFERENCES annotation ON DELETE SET NULL);
+CREATE INDEX annotation_task ON annotation (task_id);
+CREATE INDEX annotation_completed_by ON annotation (completed_by_id);
+CREATE INDEX annotation_parent_prediction ON annotation (parent_prediction_id);
+CREATE INDEX annotation_project ON annotation (project_id);
+CREATE INDEX annotation_updated_by ON annotation (updated_by_id);
+CREATE INDEX annotation_parent ON annotation (parent_annotation_id);
+CREATE INDEX annotation_task_truth ON annotation (task_id, ground_truth);
+CREATE INDEX annotation_task_completed_by ON annotation (task_id, completed_by_id);
+CREATE INDEX annotation_id_task ON annotation (id, task_id);
+CREATE INDEX annotation_task_cancelled ON annotation (task_id, was_cancelled);
+CREATE INDEX annotation_project_id ON annotation (project_id, id);
+CREATE TABLE prediction (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, result text, score real,
+  model_version text, created_at datetime, updated_at datetime, task_id integer NOT NULL
+  REFERENCES task ON DELETE CASCADE, cluster integer, mislabeling real NOT NULL DEFAULT 0.0,
+  neighbors text, project_id integer REFERENCES project ON DELETE CASCADE, model_run integer,
+  model integer);
+CREATE INDEX prediction_task ON prediction (task_id);
+CREATE INDEX prediction_project ON prediction (project_id);
+CREATE TABLE draft (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, result text, task_id integer
+  REFERENCES task ON DELETE CASCADE, user_id integer);
+CREATE INDEX draft_task ON draft (task_id);
+CREATE TABLE view (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, data text, ordering text,
+  "order" integer, selected_items text, filters text, user integer, project_id integer REFERENCES
+  project ON DELETE CASCADE);
+"""
+
+Row = dict[str, Any]
+
+
+def dumps(value: Any) -> str:
+    """JSON text as the server stores it: `contains` on results looks into exactly this text."""
+    return json.dumps(value)
+
+
+def loads(text: str | None) -> Any:
+    """The value of a JSON column; None for SQL NULL."""
+    return None if text is None else json.loads(text)
+
+
+def iso(stored: str | None) -> str | None:
+    """A stored time (`2026-11-23 12:00:40.919041`, UTC) as the API shows it."""
+    return None if stored is None else stored.replace(" ", "T") + "Z"
+
+
+def stored_time(moment: datetime) -> str:
+    """An aware or naive (then UTC) datetime as the database stores it."""
+    if moment.tzinfo is not None:
+        moment = moment.astimezone(timezone.utc).replace(tzinfo=None)
+    return str(moment)
+
+
+def _regexp(pattern: str | None, text: Any) -> bool | None:
+    if pattern is None or text is None:
+        return None
+    return bool(re.search(pattern, text if isinstance(text, str) else str(text)))
+
+
+class Store:
+    """One database and a clock that never shows the same time twice."""
+
+    def __init__(self) -> None:
+        self.db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+        weakref.finalize(self, self.db.close)  # newer Pythons warn of a connection left open
+        self.db.row_factory = lambda cursor, row: {
+            column[0]: value for column, value in zip(cursor.description, row, strict=True)
+        }
+        self.db.create_function("regexp", 2, _regexp, deterministic=True)
+        self.db.executescript(_SCHEMA)
+        self.db.execute("PRAGMA foreign_keys = ON")
+        self._last = datetime.min
+
+    def now(self) -> str:
+        """The time to store now; later than any time this returned before."""
+        moment = datetime.now(timezone.utc).replace(tzinfo=None)
+        self._last = max(moment, self._last + timedelta(microseconds=1))
+        if self._last.microsecond == 0:  # would be stored without a fraction, like no other time
+            self._last += timedelta(microseconds=1)
+        return str(self._last)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Everything inside happens, or nothing (when an exception leaves the block)."""
+        self.db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK")
+            raise
+        self.db.execute("COMMIT")
+
+    def rows(self, sql: str, *parameters: Any) -> list[Row]:
+        """All rows of a SELECT."""
+        return list(self.db.execute(sql, parameters))
+
+    def one(self, sql: str, *parameters: Any) -> Row | None:
+        """The first row of a SELECT, or None."""
+        row: Row | None = self.db.execute(sql, parameters).fetchone()
+        return row
+
+    def value(self, sql: str, *parameters: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self.one(sql, *parameters)
+        return None if row is None else next(iter(row.values()))
+
+    def get(self, table: str, pk: int | str | None) -> Row | None:
+        """The row of that id, or None."""
+        return self.one(f"SELECT * FROM {table} WHERE id = ?", pk)
+
+    def insert(self, table: str, row: Mapping[str, Any]) -> int:
+        """Inserts one row; its id."""
+        columns = ", ".join(f'"{name}"' for name in row)
+        marks = ", ".join("?" * len(row))
+        cursor = self.db.execute(
+            f"INSERT INTO {table} ({columns}) VALUES ({marks})", tuple(row.values())
+        )
+        assert cursor.lastrowid is not None
+        return cursor.lastrowid
+
+    def insert_many(self, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Inserts rows of the same columns."""
+        if rows:
+            columns = ", ".join(f'"{name}"' for name in rows[0])
+            marks = ", ".join("?" * len(rows[0]))
+            self.db.executemany(
+                f"INSERT INTO {table} ({columns}) VALUES ({marks})",
+                [tuple(r.values()) for r in rows],
+            )
+
+    def update(self, table: str, pk: int, changes: Mapping[str, Any]) -> None:
+        """Sets columns of one row."""
+        if changes:
+            columns = ", ".join(f'"{name}" = ?' for name in changes)
+            self.db.execute(f"UPDATE {table} SET {columns} WHERE id = ?", (*changes.values(), pk))
+
+    def execute(self, sql: str, *parameters: Any) -> int:
+        """Runs a statement; the number of rows it changed."""
+        return self.db.execute(sql, parameters).rowcount
+
+
+def id_list(ids: Iterable[int]) -> str:
+    """`(1, 2, 3)` for an IN; written out, because the number of parameters is limited."""
+    return "(" + ", ".join(str(int(pk)) for pk in ids) + ")"

@@ -1,0 +1,600 @@
+"""Tasks, their annotations and their predictions, one at a time."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from typing import Any
+
+from . import markup, shapes, summary
+from .datamanager import COMPUTED, TaskQuery, read_selection, shown_columns
+from .fields import (
+    Field,
+    big_integer,
+    boolean,
+    choice,
+    integer,
+    json_text,
+    moment,
+    number,
+    read,
+    reference,
+    text,
+)
+from .routing import (
+    Answer,
+    Request,
+    crash,
+    failure,
+    invalid,
+    not_found,
+    not_implemented,
+    paginate,
+    route,
+    to_integer,
+)
+from .store import Row, Store, dumps, loads
+
+_ACTIONS = (
+    "prediction",
+    "propagated_annotation",
+    "imported",
+    "submitted",
+    "updated",
+    "skipped",
+    "accepted",
+    "rejected",
+    "fixed_and_accepted",
+    "deleted_review",
+)
+
+
+# --- bookkeeping ----------------------------------------------------------------------------------
+
+
+def update_is_labeled(store: Store, task_id: int) -> None:
+    """A task is labelled when as many users as its overlap have annotated it."""
+    store.execute(
+        """UPDATE task SET is_labeled = (SELECT COUNT(*) FROM (
+             SELECT DISTINCT a.completed_by_id FROM annotation a, project p WHERE a.task_id =
+             task.id
+             AND p.id = task.project_id AND (p.skip_queue = 'IGNORE_SKIPPED'
+                                             OR (NOT a.was_cancelled AND a.result IS NOT NULL))
+           )) >= overlap WHERE id = ?""",
+        task_id,
+    )
+
+
+def update_is_labeled_bulk(store: Store, where: str, *parameters: Any) -> None:
+    """The same for many tasks; here the server counts differently (annotations without a result
+    count)."""
+    store.execute(
+        f"""UPDATE task SET is_labeled = (
+              SELECT COUNT(DISTINCT a.completed_by_id) FROM annotation a, project p WHERE a.task_id
+              = task.id
+              AND p.id = task.project_id AND (p.skip_queue = 'IGNORE_SKIPPED' OR NOT
+              a.was_cancelled)
+            ) >= overlap WHERE {where}""",
+        *parameters,
+    )
+
+
+def update_counters(store: Store, where: str, *parameters: Any) -> None:
+    """Counts the annotations and predictions of tasks anew."""
+    store.execute(
+        f"""UPDATE task SET
+              total_annotations = (SELECT COUNT(*) FROM annotation a WHERE a.task_id = task.id AND
+              NOT was_cancelled),
+              cancelled_annotations = (SELECT COUNT(*) FROM annotation a WHERE a.task_id = task.id
+              AND was_cancelled),
+              total_predictions = (SELECT COUNT(*) FROM prediction p WHERE p.task_id = task.id)
+            WHERE {where}""",
+        *parameters,
+    )
+
+
+def _count_annotations(store: Store, task_id: int, *, cancelled: bool) -> None:
+    column = "cancelled_annotations" if cancelled else "total_annotations"
+    store.execute(
+        f"UPDATE task SET {column} = (SELECT COUNT(*) FROM annotation WHERE task_id = task.id "
+        "AND was_cancelled = ?) WHERE id = ?",
+        cancelled,
+        task_id,
+    )
+
+
+def touch(request: Request, task_id: int) -> None:
+    """Somebody did something to the task."""
+    store = request.fake.store
+    store.update("task", task_id, {"updated_at": store.now(), "updated_by_id": request.user["id"]})
+
+
+# --- tasks ----------------------------------------------------------------------------------------
+
+
+def find_task(request: Request, pk: int) -> Row:
+    """404 for a task that does not exist, or no longer belongs to a project."""
+    row = request.fake.store.get("task", pk) if pk < 2**63 else None
+    if row is None or row["project_id"] is None:
+        raise not_found("Task")
+    return row
+
+
+def find_project(request: Request, pk: Any) -> Row:
+    """404 for a project that does not exist."""
+    row = request.fake.store.get("project", pk) if isinstance(pk, (int, str)) else None
+    if row is None:
+        raise not_found("Project")
+    return row
+
+
+@route("GET", "/api/tasks/")
+def list_tasks(request: Request) -> Any:
+    body = request.body if isinstance(request.body, dict) else {}
+    if request.body is not None and not isinstance(request.body, dict):
+        raise crash(f"'{type(request.body).__name__}' object has no attribute 'get'")
+    project_id = request.query.integer("project", 0) or to_integer(
+        body.get("project"), "project", 0
+    )
+    view_id = request.query.integer("view", 0) or to_integer(body.get("view"), "view", 0)
+    store = request.fake.store
+    if not project_id and view_id:
+        view = store.get("view", view_id)
+        if view is None:
+            raise not_found("View")
+        project_id = view["project_id"]
+    if not project_id:
+        return Answer({"detail": "Neither project nor view id specified"}, 404)
+    project = find_project(request, project_id)
+    for name in ("review", "expand"):
+        if name in request.query:
+            raise not_implemented(f"the parameter {name} of the task list")
+    selection = read_selection(request, project)
+    query = TaskQuery(store, project, selection)
+    total, annotations, predictions = query.totals()
+    _, offset, size = paginate(request, total, 100, None)
+    everything = request.query.get("fields") == "all"
+    columns = set(COMPUTED) if everything else shown_columns(selection, store, project)
+    ids = query.ids(offset, size)
+    return {
+        "total_annotations": annotations,
+        "total_predictions": predictions,
+        "total": total,
+        "tasks": shapes.tasks_shown(request, project, ids, columns, embed=everything, single=False),
+    }
+
+
+def _task_fields(store: Store) -> dict[str, Field]:
+    return {
+        "data": Field(json_text, required=True),
+        "meta": Field(json_text, null=True),
+        "is_labeled": Field(boolean),
+        "inner_id": Field(big_integer, null=True),
+        "overlap": Field(integer),
+        **{
+            name: Field(integer)
+            for name in (
+                "total_annotations",
+                "cancelled_annotations",
+                "total_predictions",
+                "comment_count",
+            )
+        },
+        "unresolved_comment_count": Field(integer),
+        "last_comment_updated_at": Field(moment, null=True),
+        "updated_by": Field(reference(store, "user"), null=True, column="updated_by_id"),
+    }
+
+
+def _unsupported(data: dict[str, Any], *names: str) -> None:
+    for name in names:
+        if data.get(name):
+            raise not_implemented(f"writing {name}")
+
+
+@route("POST", "/api/tasks/")
+def create_task(request: Request) -> Any:
+    if isinstance(request.body, list):
+        raise crash("'list' object has no attribute 'get'")
+    store, data = request.fake.store, request.data()
+    _unsupported(data, "file_upload", "comment_authors")
+    project = find_project(request, data["project"]) if data.get("project") else None
+    columns = read({**_task_fields(store), "project": Field(int, null=True)}, data, partial=False)
+    columns.pop("project", None)
+    if project is None:
+        raise invalid({"project": ["This field is required."]})
+    value = data["data"]
+    if not isinstance(value, (dict, list)):
+        raise invalid("Task[data] must be dict or list")
+    if not isinstance(value, dict):
+        raise not_implemented("task data that is a list")
+    problem = markup.data_error(markup.data_types(project["label_config"]), value, root=False)
+    if problem:
+        raise invalid(problem)
+    if "meta" in data and not isinstance(data["meta"], (dict, list)):
+        raise invalid("Task[meta] must be dict or list")
+    if columns.get("inner_id", 0) == 0:
+        highest = store.one(
+            "SELECT inner_id FROM task WHERE project_id = ? ORDER BY inner_id DESC", project["id"]
+        )
+        before = (
+            1 if highest is None else highest["inner_id"]
+        )  # the very first task gets 2: a quirk
+        columns["inner_id"] = None if before is None else before + 1
+    now = store.now()
+    pk = store.insert(
+        "task",
+        {
+            "meta": "{}",
+            "is_labeled": False,
+            "overlap": 1,
+            "total_annotations": 0,
+            "cancelled_annotations": 0,
+            "total_predictions": 0,
+            "comment_count": 0,
+            "unresolved_comment_count": 0,
+            "allow_skip": True,
+            "created_at": now,
+            "updated_at": now,
+            **columns,
+            "project_id": project["id"],
+        },
+    )
+    return Answer(
+        request.flex(shapes.task_written(store, find_task(request, pk), embed=False)), 201
+    )
+
+
+@route("GET", "/api/tasks/{id}/")
+def get_task(request: Request, id: int) -> Any:
+    row = find_task(request, id)
+    project = find_project(request, row["project_id"])
+    columns = set(COMPUTED) - {"annotations_results", "predictions_results"}
+    return shapes.tasks_shown(request, project, [id], columns, embed=True, single=True)[0]
+
+
+@route("PATCH PUT", "/api/tasks/{id}/")
+def update_task(request: Request, id: int) -> Any:
+    row, store, data = find_task(request, id), request.fake.store, request.data()
+    _unsupported(data, "file_upload", "comment_authors")
+    if data.get("project") not in (None, row["project_id"], str(row["project_id"])):
+        if store.get("project", data["project"]) is None:
+            raise crash("Project matching query does not exist.")
+        raise not_found("Task")
+    columns = read(_task_fields(store), data, partial=request.method == "PATCH")
+    if "project" in data and data["project"] is None:
+        columns["project_id"] = None  # from now on nobody finds the task
+    if "data" in data and not isinstance(data["data"], dict):
+        raise not_implemented("task data that is no object (it breaks a real server)")
+    store.update("task", id, {**columns, "updated_at": store.now()})
+    written = store.get("task", id)
+    assert written is not None
+    return request.flex(shapes.task_written(store, written, embed=True), ("annotations",))
+
+
+@route("DELETE", "/api/tasks/{id}/")
+def delete_task(request: Request, id: int) -> Any:
+    find_task(request, id)
+    request.fake.store.execute("DELETE FROM task WHERE id = ?", id)
+    return Answer(status=204)
+
+
+@route("DELETE", "/api/projects/{id}/tasks/")
+def delete_project_tasks(request: Request, id: int) -> Any:
+    find_project(request, id)
+    request.fake.store.execute("DELETE FROM task WHERE project_id = ?", id)
+    summary.reset(request.fake.store, id)
+    return Answer(status=204)
+
+
+# --- annotations ----------------------------------------------------------------------------------
+
+
+def _find_annotation(request: Request, pk: int) -> Row:
+    row = request.fake.store.get("annotation", pk)
+    if row is None:
+        raise not_found("Annotation")
+    return row
+
+
+def _annotation_fields(store: Store) -> dict[str, Field]:
+    def result(value: Any) -> str:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                raise crash('annotation "result" can\'t be parse from str to JSON') from None
+        if not isinstance(value, list):
+            raise invalid({"result": ['annotation "result" field in annotation must be list']})
+        return dumps(value)
+
+    return {
+        "result": Field(result),
+        "completed_by": Field(reference(store, "user"), column="completed_by_id"),
+        "was_cancelled": Field(boolean),
+        "ground_truth": Field(boolean),
+        "draft_created_at": Field(moment, null=True),
+        "lead_time": Field(number, null=True),
+        "import_id": Field(big_integer, null=True),
+        "last_action": Field(choice(*_ACTIONS), null=True),
+        "bulk_created": Field(boolean, null=True),
+        "parent_prediction": Field(
+            reference(store, "prediction"), null=True, column="parent_prediction_id"
+        ),
+        "parent_annotation": Field(
+            reference(store, "annotation"), null=True, column="parent_annotation_id"
+        ),
+        "last_created_by": Field(reference(store, "user"), null=True, column="last_created_by_id"),
+        # Checked, and then not used.
+        **{
+            name: Field(reference(store, table), null=True)
+            for name, table in (("updated_by", "user"), ("task", "task"), ("project", "project"))
+        },
+    }
+
+
+def _without_unused(columns: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in columns.items() if k not in ("updated_by", "task", "project")}
+
+
+@route("GET", "/api/tasks/{id}/annotations/")
+def list_annotations(request: Request, id: int) -> Any:
+    find_task(request, id)
+    store = request.fake.store
+    rows = store.rows(
+        "SELECT * FROM annotation WHERE task_id = ? AND NOT was_cancelled ORDER BY id", id
+    )
+    return [request.flex(shapes.annotation(store, row)) for row in rows]
+
+
+@route("POST", "/api/tasks/{id}/annotations/")
+def create_annotation(request: Request, id: int) -> Any:
+    store, data = request.fake.store, request.data()
+    task = find_task(request, id)
+    fields = {**_annotation_fields(store), "unique_id": Field(text(blank=False))}
+    columns = _without_unused(read(fields, data, partial=False))
+    if data.get("draft_id") is not None:
+        raise not_implemented("submitting a draft")
+    if "was_cancelled" in request.query:
+        columns["was_cancelled"] = request.query.flag("was_cancelled", False)
+    unique = columns.pop("unique_id", None)
+    try:
+        columns["unique_id"] = uuid.UUID(unique).hex if unique else uuid.uuid4().hex
+    except ValueError:
+        raise crash(f"['“{unique}” is not a valid UUID.']") from None
+    if store.value("SELECT 1 FROM annotation WHERE unique_id = ?", columns["unique_id"]):
+        raise failure(409, "Annotation with this unique id already exists")
+    prediction = None
+    if "result" in columns:
+        model_version = store.value(
+            "SELECT model_version FROM project WHERE id = ?", task["project_id"]
+        )
+        prediction = store.one(
+            "SELECT * FROM prediction WHERE task_id = ? AND model_version = ? ORDER BY id",
+            id,
+            model_version,
+        )
+    now = store.now()
+    result = loads(columns.get("result"))
+    _check_regions(result)
+    pk = store.insert(
+        "annotation",
+        {
+            "was_cancelled": False,
+            "ground_truth": False,
+            "bulk_created": False,
+            "completed_by_id": request.user["id"],
+            "prediction": dumps(shapes.prediction(prediction) if prediction else {}),
+            **columns,
+            "result_count": shapes.result_count(result),
+            "task_id": id,
+            "project_id": task["project_id"],
+            "updated_by_id": request.user["id"],
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    row = _find_annotation(request, pk)
+    summary.count(store, task["project_id"], [result], 1)
+    _count_annotations(store, id, cancelled=bool(row["was_cancelled"]))
+    update_is_labeled(store, id)
+    touch(request, id)
+    if data.get("ground_truth"):
+        store.execute(
+            "UPDATE annotation SET ground_truth = 0 WHERE task_id = ? AND id <> ?", id, pk
+        )
+    return Answer(request.flex(shapes.annotation(store, row)), 201)
+
+
+def _check_regions(result: Any) -> None:
+    for region in result or []:
+        if not isinstance(region, dict):
+            raise crash(f"'{type(region).__name__}' object has no attribute 'get'")
+
+
+@route("GET", "/api/annotations/{id}/")
+def get_annotation(request: Request, id: int) -> Any:
+    expand = request.query.get("expand") == "completed_by"
+    return request.flex(
+        shapes.annotation(request.fake.store, _find_annotation(request, id), expand=expand)
+    )
+
+
+@route("PATCH PUT", "/api/annotations/{id}/")
+def update_annotation(request: Request, id: int) -> Any:
+    store, data = request.fake.store, request.data()
+    row = _find_annotation(request, id)
+    for name in ("task", "project"):
+        if name in data and data[name] != row[name + "_id"]:
+            raise not_implemented(f"moving an annotation to another {name}")
+    columns = _without_unused(read(_annotation_fields(store), data, partial=True))
+    result = loads(columns["result"] if "result" in columns else row["result"])
+    _check_regions(result)
+    task_id = row["task_id"]
+    if data.get("ground_truth"):
+        store.execute(
+            "UPDATE annotation SET ground_truth = 0 WHERE task_id = ? AND id <> ?", task_id, id
+        )
+    summary.count(store, row["project_id"], [loads(row["result"])], -1)
+    store.update(
+        "annotation",
+        id,
+        {
+            **columns,
+            "updated_by_id": request.user["id"],
+            "updated_at": store.now(),
+            "result_count": shapes.result_count(result),
+        },
+    )
+    summary.count(store, row["project_id"], [result], 1)
+    changed = _find_annotation(request, id)
+    if changed["was_cancelled"] != row["was_cancelled"]:
+        step = 1 if changed["was_cancelled"] else -1
+        store.execute(
+            "UPDATE task SET cancelled_annotations = cancelled_annotations + ?, "
+            "total_annotations = total_annotations - ? WHERE id = ?",
+            step,
+            step,
+            task_id,
+        )
+    _count_annotations(store, task_id, cancelled=bool(changed["was_cancelled"]))
+    update_is_labeled(store, task_id)
+    touch(request, task_id)
+    return request.flex(shapes.annotation(store, changed))
+
+
+@route("DELETE", "/api/annotations/{id}/")
+def delete_annotation(request: Request, id: int) -> Any:
+    store = request.fake.store
+    row = _find_annotation(request, id)
+    store.execute("DELETE FROM annotation WHERE id = ?", id)
+    touch(request, row["task_id"])
+    _count_annotations(store, row["task_id"], cancelled=bool(row["was_cancelled"]))
+    update_is_labeled(store, row["task_id"])
+    summary.count(store, row["project_id"], [loads(row["result"])], -1)
+    return Answer(status=204)
+
+
+# --- predictions ----------------------------------------------------------------------------------
+
+
+def _find_prediction(request: Request, pk: int) -> Row:
+    row = request.fake.store.get("prediction", pk)
+    if row is None:
+        raise not_found("Prediction")
+    return row
+
+
+def _prediction_fields(store: Store) -> dict[str, Field]:
+    return {
+        "task": Field(reference(store, "task"), required=True, column="task_id"),
+        "result": Field(lambda value: value, required=True),
+        "model_version": Field(text()),
+        "score": Field(number, null=True),
+        "cluster": Field(integer, null=True),
+        "neighbors": Field(json_text, null=True),
+        "mislabeling": Field(number),
+        "project": Field(reference(store, "project"), null=True, column="project_id"),
+    }
+
+
+@route("GET", "/api/predictions/")
+def list_predictions(request: Request) -> Any:
+    store = request.fake.store
+    where, parameters = ["project_id IS NOT NULL"], []
+    filters = {
+        "task": ("task", "task_id = ?"),
+        "project": ("project", "project_id = ?"),
+        "task__project": ("project", "task_id IN (SELECT id FROM task WHERE project_id = ?)"),
+    }
+    errors = {}
+    for name, (table, condition) in filters.items():
+        value = request.query.get(name)
+        if not value:
+            continue
+        if not value.strip().isdigit() or store.get(table, int(value)) is None:
+            errors[name] = [
+                "Select a valid choice. That choice is not one of the available choices."
+            ]
+        else:
+            where.append(condition)
+            parameters.append(int(value))
+    if errors:
+        raise invalid(errors)
+    rows = store.rows(
+        f"SELECT * FROM prediction WHERE {' AND '.join(where)} ORDER BY id", *parameters
+    )
+    return [shapes.prediction(row) for row in rows]
+
+
+def _config_of(store: Store, project_id: int | None) -> str | None:
+    config: str | None = store.value("SELECT label_config FROM project WHERE id = ?", project_id)
+    return config
+
+
+@route("POST", "/api/predictions/")
+def create_prediction(request: Request) -> Any:
+    store, data = request.fake.store, request.data()
+    _unsupported(data, "model", "model_run")
+    columns = read(_prediction_fields(store), data, partial=False)
+    task_id = columns["task_id"]
+    if columns.get("project_id") is None:
+        columns["project_id"] = store.value("SELECT project_id FROM task WHERE id = ?", task_id)
+    result = markup.prediction_result(columns["result"], _config_of(store, columns["project_id"]))
+    touch(request, task_id)
+    now = store.now()
+    pk = store.insert(
+        "prediction",
+        {
+            "model_version": "",
+            **columns,
+            "result": None if result is None else dumps(result),
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    update_prediction_count(store, task_id)
+    return Answer(shapes.prediction(_find_prediction(request, pk)), 201)
+
+
+def update_prediction_count(store: Store, task_id: int) -> None:
+    """Counts the predictions of one task anew."""
+    store.execute(
+        "UPDATE task SET total_predictions = "
+        "(SELECT COUNT(*) FROM prediction WHERE task_id = task.id) "
+        "WHERE id = ?",
+        task_id,
+    )
+
+
+@route("GET", "/api/predictions/{id}/")
+def get_prediction(request: Request, id: int) -> Any:
+    return shapes.prediction(_find_prediction(request, id))
+
+
+@route("PATCH PUT", "/api/predictions/{id}/")
+def update_prediction(request: Request, id: int) -> Any:
+    store, data = request.fake.store, request.data()
+    row = _find_prediction(request, id)
+    _unsupported(data, "model", "model_run")
+    columns = read(_prediction_fields(store), data, partial=request.method == "PATCH")
+    for name in ("task_id", "project_id"):
+        if columns.get(name, row[name]) != row[name]:
+            raise not_implemented("moving a prediction")
+    value = columns["result"] if "result" in columns else loads(row["result"])
+    result = markup.prediction_result(value, _config_of(store, row["project_id"]))
+    touch(request, row["task_id"])
+    columns["result"] = None if result is None else dumps(result)
+    store.update("prediction", id, {**columns, "updated_at": store.now()})
+    update_prediction_count(store, row["task_id"])
+    return shapes.prediction(_find_prediction(request, id))
+
+
+@route("DELETE", "/api/predictions/{id}/")
+def delete_prediction(request: Request, id: int) -> Any:
+    store = request.fake.store
+    row = _find_prediction(request, id)
+    store.execute("DELETE FROM prediction WHERE id = ?", id)
+    update_prediction_count(store, row["task_id"])
+    touch(request, row["task_id"])
+    return Answer(status=204)

@@ -1,0 +1,301 @@
+"""FakeLabelStudio beyond the comparison with a real server: faults, the log, isolation."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import requests
+
+from labelstudio_orm.testing import FakeLabelStudio, Fault
+
+pytest_plugins = ["pytester"]
+
+Ask = Callable[..., requests.Response]
+
+
+@pytest.fixture
+def fake() -> FakeLabelStudio:
+    return FakeLabelStudio()
+
+
+@pytest.fixture(params=["in memory", "over a socket"])
+def ask(fake: FakeLabelStudio, request: pytest.FixtureRequest) -> Iterator[Ask]:
+    """Sends requests as user 1, with and without a network."""
+    headers = {"Authorization": f"Token {fake.api_key}"}
+    if request.param == "in memory":
+        with fake.session() as session:
+            session.headers.update(headers)
+            yield lambda method, path, body=None, **options: session.request(
+                method, fake.url + path, json=body, **options
+            )
+        return
+    with fake.serve() as url, requests.Session() as session:
+        session.trust_env = False
+        session.headers.update(headers)
+        yield lambda method, path, body=None, **options: session.request(
+            method, url + path, json=body, **options
+        )
+
+
+def make_project(ask: Ask, tasks: int = 0, **fields: Any) -> int:
+    project = int(ask("POST", "/api/projects/", {"title": "project", **fields}).json()["id"])
+    if tasks:
+        items = [{"data": {"n": n}} for n in range(tasks)]
+        assert ask("POST", f"/api/projects/{project}/import", items).status_code == 201
+    return project
+
+
+def count(ask: Ask) -> int:
+    return int(ask("GET", "/api/projects/").json()["count"])
+
+
+def test_both_ways_give_the_same(ask: Ask) -> None:
+    project = make_project(ask, tasks=3)
+    answer = ask("GET", f"/api/tasks/?project={project}&page_size=2")
+    assert answer.headers["Content-Type"] == "application/json"
+    assert [task["data"] for task in answer.json()["tasks"]] == [{"n": 0}, {"n": 1}]
+    assert ask("DELETE", f"/api/projects/{project}/").content == b""
+    assert ask("GET", "/api/nosuch/").headers["Content-Type"] == "text/html; charset=utf-8"
+
+
+def test_what_is_not_known_is_a_loud_501(ask: Ask) -> None:
+    for method, path in (
+        ("GET", "/api/webhooks/"),
+        ("GET", "/api/projects/1/exports/"),
+        ("PUT", "/api/projects/1/"),
+        ("GET", "/api/dm/actions/?project=1"),
+    ):
+        answer = ask(method, path, {} if method == "PUT" else None)
+        assert answer.status_code == 501
+        assert path.partition("?")[0].replace("/1/", "/")[:9] in answer.json()["detail"]
+    project = make_project(ask, tasks=1)
+    action = f"/api/dm/actions/?project={project}&id=remove_duplicates"
+    assert ask("POST", action, {}).json()["not_implemented"] == "the action remove_duplicates"
+
+
+def test_requests_are_recorded(fake: FakeLabelStudio, ask: Ask) -> None:
+    make_project(ask)
+    ask("GET", "/api/projects/?title=a%20b&page=1")
+    first, second = fake.requests
+    assert (first.method, first.path, first.body) == (
+        "POST",
+        "/api/projects/",
+        {"title": "project"},
+    )
+    assert (second.query, second.body) == ({"title": "a b", "page": "1"}, None)
+    fake.requests.clear()
+    assert count(ask) == 1
+    assert len(fake.requests) == 1
+
+
+def test_state_is_a_copy(fake: FakeLabelStudio, ask: Ask) -> None:
+    data = {"list": [1, {"deep": True}]}
+    project = make_project(ask)
+    task = ask("POST", "/api/tasks/", {"project": project, "data": data}).json()
+    data["list"].append(2)
+    task["data"]["list"].clear()
+    assert ask("GET", f"/api/tasks/{task['id']}/").json()["data"] == {"list": [1, {"deep": True}]}
+    assert fake.requests[1].body["data"] == {"list": [1, {"deep": True}]}
+
+
+def test_a_failed_write_changes_nothing(ask: Ask) -> None:
+    project = make_project(ask, label_config='<View><Text name="t" value="$text"/></View>')
+    items = [{"text": "good"}, {"txt": "bad"}]
+    answer = ask("POST", f"/api/projects/{project}/import", items)
+    assert answer.status_code == 400
+    errors = answer.json()["validation_errors"]["non_field_errors"]
+    assert errors[0] == {}
+    assert errors[1].startswith('Error at item 1: "text" key is expected in task data')
+    assert ask("GET", f"/api/tasks/?project={project}").json()["total"] == 0
+
+
+# --- faults --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("fault", "status"),
+    [
+        (Fault.answer(500), 500),
+        (Fault.answer(504), 504),
+        (Fault.bad_gateway(), 502),
+        (Fault.too_many_requests(7), 429),
+        (Fault.unauthorized(), 401),
+    ],
+)
+def test_an_answer_instead_of_the_deed(
+    fake: FakeLabelStudio, ask: Ask, fault: Fault, status: int
+) -> None:
+    fake.fault("POST", "/api/projects/", fault)
+    answer = ask("POST", "/api/projects/", {"title": "lost"})
+    assert answer.status_code == status
+    assert count(ask) == 0
+    assert answer.headers.get("Retry-After") == ("7" if status == 429 else None)
+    assert answer.headers["Content-Type"].startswith(
+        "text/html" if status == 502 else "application"
+    )
+    assert make_project(ask) == 1  # once only
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.answer(500, committed=True), Fault.answer(504, committed=True)]
+)
+def test_an_answer_after_the_deed(fake: FakeLabelStudio, ask: Ask, fault: Fault) -> None:
+    fake.fault("POST", "/api/*", fault)
+    assert ask("POST", "/api/projects/", {"title": "kept"}).status_code == fault.status
+    assert count(ask) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "projects"),
+    [
+        (Fault.refused(), requests.ConnectionError, 0),
+        (Fault.reset(), requests.ConnectionError, 0),
+        (Fault.reset(committed=True), requests.ConnectionError, 1),
+        (
+            Fault.reset_in_body(),
+            (requests.ConnectionError, requests.exceptions.ChunkedEncodingError),
+            1,
+        ),
+        (Fault.stall(), requests.exceptions.ReadTimeout, 0),
+        (Fault.stall(committed=True), requests.exceptions.ReadTimeout, 1),
+        (Fault.truncated(keep_length=True), requests.exceptions.ChunkedEncodingError, 1),
+    ],
+)
+def test_connections_that_fail(
+    fake: FakeLabelStudio, ask: Ask, fault: Fault, error: Any, projects: int
+) -> None:
+    fake.fault("POST", "*", fault)
+    with pytest.raises(error):
+        ask("POST", "/api/projects/", {"title": "project"}, timeout=0.2)
+    assert count(ask) == projects
+
+
+def test_half_an_answer_that_claims_to_be_whole(fake: FakeLabelStudio, ask: Ask) -> None:
+    fake.fault("GET", "/api/users/", Fault.truncated())
+    answer = ask("GET", "/api/users/")
+    assert int(answer.headers["Content-Length"]) == len(answer.content) > 0
+    with pytest.raises(requests.exceptions.JSONDecodeError):
+        answer.json()
+
+
+def test_refused_looks_like_a_refused_connection(fake: FakeLabelStudio) -> None:
+    fake.fault("*", "*", Fault.refused())
+    with pytest.raises(requests.ConnectionError) as caught:
+        fake.session().get(fake.url + "/health")
+    reason = caught.value.args[0].reason
+    assert type(reason).__name__ == "NewConnectionError"
+
+
+def test_a_fault_spares_some_and_strikes_some(fake: FakeLabelStudio, ask: Ask) -> None:
+    fake.fault("GET", "/health", Fault.answer(503), after=1, times=2)
+    assert [ask("GET", "/health").status_code for _ in range(4)] == [200, 503, 503, 200]
+    fake.fault("GET", "/health", Fault.answer(503), times=None)
+    assert [ask("GET", "/health").status_code for _ in range(3)] == [503] * 3
+    assert ask("GET", "/api/version").status_code == 200
+
+
+def test_a_short_stall_is_only_slow(fake: FakeLabelStudio, ask: Ask) -> None:
+    fake.fault("GET", "/health", Fault.stall(0.05))
+    started = time.monotonic()
+    assert ask("GET", "/health", timeout=5).status_code == 200
+    assert time.monotonic() - started >= 0.05
+
+
+# --- the rest ------------------------------------------------------------------------------------
+
+
+def test_access_tokens_expire(fake: FakeLabelStudio, ask: Ask) -> None:
+    token = ask("POST", "/api/token/").json()["token"]
+    fake.access_lifetime = 0.2
+    access = ask("POST", "/api/token/refresh/", {"refresh": token}).json()["access"]
+    bearer = {"Authorization": f"Bearer {access}"}
+    assert ask("GET", "/api/current-user/whoami", headers=bearer).status_code == 200
+    time.sleep(0.25)
+    answer = ask("GET", "/api/current-user/whoami", headers=bearer)
+    assert answer.status_code == 401
+    assert answer.json()["detail"] == "Authentication credentials were not provided."
+
+
+def test_resetting_the_token_makes_a_new_api_key(fake: FakeLabelStudio, ask: Ask) -> None:
+    old = fake.api_key
+    assert ask("POST", "/api/current-user/reset-token/").json() == {"token": fake.api_key}
+    assert fake.api_key != old
+    assert ask("GET", "/api/users/").json()["detail"] == "Invalid token."
+
+
+def test_no_secret_in_the_repr(fake: FakeLabelStudio) -> None:
+    assert fake.api_key not in repr(fake)
+
+
+def test_a_url_with_a_path_and_an_edition() -> None:
+    fake = FakeLabelStudio("http://example.test/label/", edition="Enterprise")
+    answer = fake.session().get("http://example.test/label/api/version")
+    assert answer.json()["edition"] == "Enterprise"
+
+
+def test_two_fakes_share_nothing() -> None:
+    one, two = FakeLabelStudio(), FakeLabelStudio()
+    assert one.api_key != two.api_key
+    session = one.session()
+    session.headers["Authorization"] = f"Token {one.api_key}"
+    session.post(one.url + "/api/projects/", json={})
+    assert two.store.value("SELECT COUNT(*) FROM project") == 0
+
+
+def test_threads(fake: FakeLabelStudio, ask: Ask) -> None:
+    project = make_project(ask)
+    statuses: list[int] = []
+
+    def work() -> None:
+        session = fake.session()
+        session.headers["Authorization"] = f"Token {fake.api_key}"
+        for n in range(20):
+            body = {"project": project, "data": {"n": n}}
+            statuses.append(session.post(fake.url + "/api/tasks/", json=body).status_code)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [201] * 80
+    listed = ask("GET", f"/api/tasks/?project={project}").json()
+    assert len({task["inner_id"] for task in listed["tasks"]}) == listed["total"] == 80
+
+
+def test_many_tasks_are_quick(fake: FakeLabelStudio) -> None:
+    session = fake.session()
+    session.headers["Authorization"] = f"Token {fake.api_key}"
+    project = make_project(
+        lambda m, p, b=None: session.request(m, fake.url + p, json=b), tasks=20_000
+    )
+    started = time.monotonic()
+    last, seen = 0, 0
+    while True:
+        line = {"filter": "filter:tasks:id", "operator": "greater", "type": "Number", "value": last}
+        query = {"filters": {"conjunction": "and", "items": [line]}, "ordering": ["tasks:id"]}
+        page = session.get(
+            f"{fake.url}/api/tasks/?page_size=1000", json={"project": project, **query}
+        ).json()
+        seen += len(page["tasks"])
+        last = page["tasks"][-1]["id"]
+        if page["total"] == len(page["tasks"]):
+            break
+    assert seen == 20_000
+    assert time.monotonic() - started < 10  # about one second; it must not become quadratic
+
+
+def test_the_plugin_gives_a_fresh_fake(pytester: pytest.Pytester) -> None:
+    pytester.makeconftest('pytest_plugins = ["labelstudio_orm.testing.pytest_plugin"]')
+    pytester.makepyfile(
+        """
+        def test_one(fake_label_studio):
+            session = fake_label_studio.session()
+            assert session.get(fake_label_studio.url + "/health").json() == {"status": "UP"}
+        """
+    )
+    pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
