@@ -5,7 +5,7 @@
 
 PYTHON ?= python3
 JOBS   ?= 2
-TESTS  ?= tests/unit tests/contract tests/live
+TESTS  ?= tests
 
 BIN = .venv/bin
 
@@ -18,7 +18,7 @@ stop: .venv/demo
 	$(BIN)/python examples/demo.py --stop
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n $(JOBS) $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -6,7 +6,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -34,14 +35,17 @@ def reporter(progress: Progress, what: str) -> Callable[[int, int | None], objec
     if not progress:
         return lambda done, total: None
 
+    shown = 0.0
+
     def show(done: int, total: int | None) -> None:
+        nonlocal shown
+        now = time.monotonic()
+        if done != total and now - shown < 0.1:
+            return
+        shown = now
         of = f" of {total:,}" if total is not None else ""
-        print(
-            f"\r{what}: {done:,}{of}",
-            end="\n" if done == total else "",
-            file=sys.stderr,
-            flush=True,
-        )
+        end = "\n" if done == total else ""
+        print(f"\r{what}: {done:,}{of}", end=end, file=sys.stderr, flush=True)
 
     return show
 
@@ -58,43 +62,62 @@ def create_many(
     progress: Progress,
 ) -> list[Any]:
     """See ``QuerySet.bulk_create``."""
-    items = list(items)
+    total = len(items) if isinstance(items, Sized) else None
     report = reporter(progress, f"creating {queryset._what}")
+    report(0, total)
     created: list[Any] = []
-    report(0, len(items))
-    if queryset.model._options.pages is not TASKS:
-        for item in items:
-            fields = (
-                item
-                if isinstance(item, Mapping)
-                else {name: getattr(item, name) for name in item.changes}
-            )
-            created.append(queryset.create(**fields))
-            report(len(created), len(items))
-        return created
-    importer = _Import(queryset)
-    server = queryset.client.url
-    forms = [import_form(item, f"item {n}", server=server) for n, item in enumerate(items)]
-    for batch in _batches(forms, batch_size, batch_bytes):
-        try:
-            created.extend(importer.store(batch, offset=len(created)))
-        except LabelStudioError as error:
-            error.created = created  # type: ignore[attr-defined]
-            raise
-        report(len(created), len(items))
+    try:
+        for stored in _stored(queryset, items, batch_size, batch_bytes):
+            created.extend(stored)
+            report(len(created), total)
+    except LabelStudioError as error:
+        error.created = created
+        raise
+    if total is None:
+        report(len(created), len(created))
     return created
 
 
-def _batches(forms: list[dict[str, Any]], size: int, limit: int) -> Iterator[list[dict[str, Any]]]:
+def _stored(
+    queryset: QuerySet[Any], items: Iterable[Any], batch_size: int, batch_bytes: int
+) -> Iterator[list[Any]]:
+    """The objects of each request. What can be measured is checked as a whole before the first."""
+    if queryset.model._options.pages is not TASKS:
+        yield from ([queryset.create(**_fields(item))] for item in items)
+        return
+    server = queryset.client.url
+    forms: Iterable[dict[str, Any]] = (
+        import_form(item, f"item {number}", server=server) for number, item in enumerate(items)
+    )
+    if isinstance(items, Sized):
+        forms = list(forms)
+    importer = _Import(queryset)
+    done = 0
+    for batch in _batches(forms, batch_size, batch_bytes):
+        yield importer.store(batch, offset=done)
+        done += len(batch)
+
+
+def _fields(item: Any) -> Mapping[str, Any]:
+    if isinstance(item, Mapping):
+        return item
+    if not isinstance(item, Resource) or item._is_saved:
+        raise TypeError(f"bulk_create takes dicts of fields and unsaved objects, not {item!r:.80}")
+    return {name: getattr(item, name) for name in item.changes}
+
+
+def _batches(
+    forms: Iterable[dict[str, Any]], size: int, limit: int
+) -> Iterator[list[dict[str, Any]]]:
     batch: list[dict[str, Any]] = []
     held = 0
     for form in forms:
-        bytes_ = len(json.dumps(form))
-        if batch and (len(batch) >= size or held + bytes_ > limit):
+        length = len(json.dumps(form, default=str))
+        if batch and (len(batch) >= size or held + length > limit):
             yield batch
             batch, held = [], 0
         batch.append(form)
-        held += bytes_
+        held += length
     if batch:
         yield batch
 
@@ -207,8 +230,7 @@ def import_form(item: Any, where: str = "item", *, server: str | None = None) ->
     {'data': {'text': 'a'}}
     """
     if isinstance(item, Resource):
-        changed = {name: getattr(item, name) for name in item.changes if name != "project_id"}
-        return import_form(changed, where, server=server)
+        return import_form(_item_of(item, where), where, server=server)
     if not isinstance(item, Mapping):
         raise TypeError(f"{where}: a task is a dict or an unsaved Task, not {item!r:.80}")
     if not isinstance(item.get("data"), Mapping):
@@ -238,6 +260,26 @@ def import_form(item: Any, where: str = "item", *, server: str | None = None) ->
                 make(one, f"{where}, {key}[{n}]", server) for n, one in enumerate(item[key])
             ]
     return form
+
+
+def _item_of(task: Resource, where: str) -> dict[str, Any]:
+    """The full form of a Task; of a saved one, with what was prefetched."""
+    if not task._is_saved:
+        return {name: getattr(task, name) for name in task.changes if name != "project_id"}
+    item = {"data": getattr(task, "data", None), "meta": getattr(task, "meta", None) or {}}
+    counters = {
+        "annotations": ("total_annotations", "cancelled_annotations"),
+        "predictions": ("total_predictions",),
+    }
+    for relation, counts in counters.items():
+        if relation in task._origin.prefetched:
+            item[relation] = list(getattr(task, relation))
+        elif any(getattr(task, count) for count in counts):
+            raise ValueError(
+                f"{where}: {task!r} has {relation}, which would be lost; "
+                f"bring them with prefetch({relation!r}), or give its data alone"
+            )
+    return item
 
 
 def _annotation_form(annotation: Any, where: str, server: str | None) -> dict[str, Any]:

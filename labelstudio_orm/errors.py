@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from itertools import islice
 from typing import Any
@@ -18,8 +18,11 @@ class LabelStudioError(Exception):
     """Base class of everything that this library raises on purpose.
 
     `request` is the request in question, such as ``"PATCH /api/projects/5/"``, without its query
-    and without credentials; an empty string where there was none.
+    and without credentials; an empty string where there was none. `created` are the objects that a
+    bulk verb had created before it failed.
     """
+
+    created: Sequence[Any] = ()
 
     def __init__(self, message: str = "", *, request: str = "") -> None:
         super().__init__(message)

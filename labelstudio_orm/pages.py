@@ -56,6 +56,7 @@ class Select:
     fields: frozenset[str] | None = None
     wanted: frozenset[str] = frozenset()
     relations: frozenset[str] = frozenset()
+    related_fields: frozenset[str] | None = None
     limit: int | None = None
     backwards: bool = False
 
@@ -353,7 +354,8 @@ def _included(select: Select) -> list[str]:
     """``include`` trims embedded rows by the same names, so theirs have to be in it."""
     names = set(select.wires) | select.relations
     for relation in select.relations:
-        names |= select.model._options.sets[relation].target._options.wires.keys()
+        fields = select.model._options.sets[relation].target._options.fields
+        names |= {fields[name].wire for name in select.related_fields or fields}
     return sorted(names)
 
 
@@ -402,6 +404,7 @@ class Embedded:
             scope=select.scope,
             fields=frozenset({"id"}),
             relations=frozenset({self.key}),
+            related_fields=select.fields,
         )
         for page in TASKS.pages(inner):
             rows = [

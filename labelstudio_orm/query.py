@@ -344,7 +344,12 @@ def find_field(model: type[Resource], name: str, key: str | None = None) -> Fiel
     try:
         return options.fields[name]
     except KeyError:
-        known = [*options.fields, *options.relations, *options.sets]
+        if name in options.sets:
+            raise FieldError(
+                f"{key or name!r}: {name} are objects of their own, no value of a "
+                f"{model.__name__}; filter() takes {name}__<field>, prefetch({name!r}) brings them"
+            ) from None
+        known = [*options.fields, *options.relations]
         where = f" in {key!r}" if key not in (None, name) else ""
         raise FieldError(
             f"{model.__name__} has no field {name!r}{where}{_near(name, known)}; "

@@ -201,14 +201,31 @@ class QuerySet(Generic[R]):
             backwards=self._falling_ids,
         )
 
-    def iterator(self) -> Iterator[R]:
+    def iterator(self, *, progress: Progress = None) -> Iterator[R]:
         """The objects, streamed: constant memory, nothing is kept. One request a page, one page
         ahead.
+
+        ``progress``: True for a line on stderr, or a function ``(done, total)``; the total is None
+        where the server cannot count them.
 
         Tasks are read by id from where the last page ended, so they may be saved, deleted and
         added meanwhile.
         """
-        return islice(self._stream(), self.start, self.stop)
+        objects = islice(self._stream(), self.start, self.stop)
+        return self._reported(objects, progress) if progress else objects
+
+    def _reported(self, objects: Iterator[R], progress: Progress) -> Iterator[R]:
+        from .bulk import reporter
+
+        total = None if self._plan().here else self.count()
+        report = reporter(progress, f"reading {self._what}")
+        report(0, total)
+        done = 0
+        for done, obj in enumerate(objects, start=1):
+            yield obj
+            report(done, total)
+        if total is None:
+            report(done, done)
 
     def _stream(self) -> Iterator[R]:
         if self.here is not None:
@@ -222,14 +239,19 @@ class QuerySet(Generic[R]):
             return
         limit = self.stop if planned.here is None else None
         select = self._select(planned, limit=limit)
+        shared: dict[Any, Any] = {}
         for page in look_ahead(self.model._options.pages.pages(select)):
-            yield from self._objects(page, planned.here)
+            yield from self._objects(page, planned.here, shared)
 
-    def _objects(self, page: Page, check: Node | None) -> Iterable[R]:
+    def _objects(
+        self, page: Page, check: Node | None, shared: dict[Any, Any] | None = None
+    ) -> Iterable[R]:
         from .resource import Origin
 
         parents = {name: value for name, value in self.scope.items() if not isinstance(value, int)}
-        origin = Origin(self.client, parents, page.uncomputed, page.prefetched, page.whole)
+        origin = Origin(
+            self.client, parents, page.uncomputed, page.prefetched, page.whole, shared=shared
+        )
         objects = self.model._load(page.rows, origin)
         return objects if check is None else filter(check.holds, objects)
 

@@ -31,7 +31,8 @@ class Origin:
 
     ``parents`` are the objects that it was reached through, ``uncomputed`` the fields that the row
     holds without truth, ``prefetched`` the relations whose rows it has inside. ``whole``: the row
-    has every plain field that the server has; ``fetched``: and the deferred ones too.
+    has every plain field that the server has; ``fetched``: and the deferred ones too. ``shared``
+    are related objects that the rows of one listing have in common, by type and id.
     """
 
     client: LabelStudio | None = None
@@ -41,9 +42,13 @@ class Origin:
     whole: bool = False
     fetched: bool = False
     url: str | None = None
+    shared: dict[tuple[type, int], Any] | None = None
 
 
 NOWHERE = Origin()
+
+SHARED = 1000
+"""Related objects that the rows of one listing keep for each other."""
 
 
 class Objects:
@@ -521,14 +526,25 @@ class Resource:
         cached = self._related_cache().get(relation.name)
         if cached is not None and cached.id == identifier:
             return typing.cast(Resource, cached)
-        embedded = self._row.get(self._options.fields[relation.id_name].wire)
-        target = relation.target
-        if isinstance(embedded, dict) and as_id(embedded) == identifier:
-            found = target._from_row(embedded, Origin(self._client))
-        else:
-            found = self._client.all_of(target).get(identifier)
+        found = self._shared_object(relation.target, identifier)
+        if found is None:
+            embedded = self._row.get(self._options.fields[relation.id_name].wire)
+            if isinstance(embedded, dict) and as_id(embedded) == identifier:
+                found = relation.target._from_row(embedded, Origin(self._client))
+            else:
+                found = self._client.all_of(relation.target).get(identifier)
+            if self._origin.shared is not None:
+                self._origin.shared[relation.target, identifier] = found
         self._related_cache()[relation.name] = found
         return found
+
+    def _shared_object(self, target: type[Resource], identifier: int) -> Resource | None:
+        shared = self._origin.shared
+        if shared is None:
+            return None
+        if len(shared) > SHARED:  # an endless listing must not keep an endless number of them
+            shared.clear()
+        return shared.get((target, identifier))
 
     def _ancestors(self) -> Iterator[Resource]:
         """The objects that this one was reached through: an annotation's task, and its project."""
@@ -544,7 +560,7 @@ class Resource:
         if relation.name in self._origin.prefetched:
             cache = self._related_cache()
             if relation.name not in cache:
-                origin = Origin(self._client, {relation.via: self})
+                origin = Origin(self._client, {relation.via: self}, shared=self._origin.shared)
                 cache[relation.name] = tuple(
                     relation.target._load(self._row.get(relation.name) or (), origin)
                 )
@@ -580,7 +596,9 @@ class Resource:
         return {
             "row": {**parents, **row},
             "touched": touched,
-            "origin": attrs.evolve(self._origin, client=None, parents={}, url=self._server),
+            "origin": attrs.evolve(
+                self._origin, client=None, parents={}, shared=None, url=self._server
+            ),
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:

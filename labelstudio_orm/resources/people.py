@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..declaration import resource
 from ..fields import field, readonly
 from ..queryset import QuerySet, querysets
 from ..resource import Origin, Resource
+
+if TYPE_CHECKING:
+    from ..client import LabelStudio
 
 
 @resource("/api/users/{id}/", label="email")
@@ -33,6 +36,10 @@ class User(Resource):
     last_activity: datetime | None = readonly()
     date_joined: datetime | None = readonly()
     permissions: list[str] | None = readonly()
+
+    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+        """The server insists on a user name; the e-mail address serves."""
+        return super()._post(client, {"username": body["email"], **body})
 
     def get_token(self) -> str:
         """The legacy token of the current user; two requests. Raises ValueError for another

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
+from ..errors import ServerError
 from ..fields import ForeignKey, HasMany, belongs_to, counter, id_of, readonly, secret
 from ..pages import NUMBERED
 from ..resource import Resource
@@ -140,18 +141,31 @@ class Project(Resource):
         ``progress``: True for a line on stderr, or a function ``(bytes so far, bytes in all or
         None)``. Waits at least 600 s: the server builds the whole file first.
 
-        Raises ServerError for a format that the server does not know (it answers 500).
+        Raises ValueError for a format that the server does not have (it answers 500).
         """
         from ..bulk import download
 
-        return download(
-            self._client,
-            f"/api/projects/{self._saved_id('export()')}/export",
-            Path(path),
-            params={
-                "exportType": format,
-                "download_all_tasks": "false" if only_annotated else "true",
-            },
-            doing=f"exporting {self!r} as {format}",
-            progress=progress,
-        )
+        try:
+            return download(
+                self._client,
+                f"/api/projects/{self._saved_id('export()')}/export",
+                Path(path),
+                params={
+                    "exportType": format,
+                    "download_all_tasks": "false" if only_annotated else "true",
+                },
+                doing=f"exporting {self!r} as {format}",
+                progress=progress,
+            )
+        except ServerError as error:
+            known = self._export_formats()
+            if format in known:
+                raise
+            raise ValueError(
+                f"the server has no export format {format!r}; it has {', '.join(known)}"
+            ) from error
+
+    def _export_formats(self) -> list[str]:
+        path = f"/api/projects/{self.id}/export/formats"
+        formats = self._client.request("GET", path, doing=f"listing export formats of {self!r}")
+        return [one["name"] for one in formats]

@@ -104,7 +104,7 @@ def test_the_servers_refusal_names_the_item_of_the_caller(project: Project) -> N
     items = [{"text": "a"}, {"text": "b"}, {"nothing": "c"}, {"text": "d"}]
     with pytest.raises(BadRequest, match="item 2") as refusal:
         project.tasks.bulk_create(items, batch_size=2)
-    assert [task.data["text"] for task in refusal.value.created] == ["a", "b"]  # type: ignore[attr-defined]
+    assert [task.data["text"] for task in refusal.value.created] == ["a", "b"]
     assert project.tasks.count() == 2
 
 
@@ -171,3 +171,70 @@ def test_export(project: Project, tmp_path: Path) -> None:
     annotated = project.export("JSON", tmp_path / "some.json", only_annotated=True)
     assert [row["id"] for row in json.loads(annotated.read_text())] == [made[1].id]
     assert {file.name for file in tmp_path.iterdir()} == {"all.json", "some.json"}
+
+
+def test_saved_tasks_are_copied_with_what_was_prefetched(ls: LabelStudio, project: Project) -> None:
+    choice = project.config["sentiment"].choice
+    project.tasks.bulk_create(
+        [
+            {"data": {"text": "a"}, "meta": {"m": 1}},
+            {
+                "data": {"text": "b"},
+                "annotations": [{"result": [choice("Positive")], "lead_time": 1.5}],
+                "predictions": [{"result": [choice("Neutral")], "score": 0.5}],
+            },
+        ]
+    )
+    twin = ls.projects.create(title="Twin", label_config=project.label_config)
+    try:
+        with pytest.raises(ValueError, match=r"item 1.*prefetch\('annotations'\)"):
+            twin.tasks.bulk_create(list(project.tasks))
+        assert twin.tasks.count() == 0
+        found = project.tasks.prefetch("annotations", "predictions")
+        made = twin.tasks.bulk_create(found.iterator())
+        assert [(task.data, task.meta) for task in made] == [(t.data, t.meta) for t in found]
+        (annotation,), (prediction,) = made[1].annotations, made[1].predictions
+        assert (annotation.values(), annotation.lead_time) == ({"sentiment": "Positive"}, 1.5)
+        assert annotation.import_id == found[1].annotations[0].id
+        assert prediction.values() == {"sentiment": "Neutral"}
+    finally:
+        twin.delete()
+
+
+def test_a_stream_is_created_batch_by_batch(project: Project, asked: Asked) -> None:
+    sent = []
+
+    def stream() -> object:
+        for number in range(25):
+            sent.append(len([one for one in asked() if one.startswith("POST")]))
+            yield {"text": str(number)}
+
+    assert len(project.tasks.bulk_create(stream(), batch_size=10)) == 25  # type: ignore[arg-type]
+    assert sum(sent) == 2
+    assert project.tasks.count() == 25
+
+
+def test_authors_are_fetched_once_for_a_listing(project: Project, asked: Asked) -> None:
+    project.tasks.bulk_create(
+        [{"data": {"text": str(n)}, "annotations": [{"result": []}]} for n in range(4)]
+    )
+    asked()
+    emails = {a.completed_by.email for a in project.annotations if a.completed_by}
+    assert len(emails) == 1
+    assert len([one for one in asked() if "users" in one]) == 1
+    tasks = project.tasks.prefetch("annotations")
+    assert {t.annotations[0].completed_by.email for t in tasks} == emails  # type: ignore[union-attr]
+    assert len([one for one in asked() if "users" in one]) == 1
+
+
+def test_streams_report_progress(project: Project) -> None:
+    project.tasks.bulk_create([{"text": str(n)} for n in range(3)])
+    reports: list[tuple[int, int | None]] = []
+    list(project.tasks.iterator(progress=lambda *report: reports.append(report)))
+    assert reports == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_an_unknown_export_format_names_the_known_ones(project: Project, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="JSON_MIN"):
+        project.export("json", tmp_path / "x")
+    assert list(tmp_path.iterdir()) == []
