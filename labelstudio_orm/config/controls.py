@@ -409,8 +409,7 @@ class Control:
     ) -> Region:
         if self.index_flags:
             raise ValueError(
-                f"{self} stands in a <Repeater>: take one of its items, "
-                f"config[{self._example()!r}]"
+                f"{self} stands in a <Repeater>: take one of its items, config[{self._example()!r}]"
             )
         strange = sorted(set(options) - _OPTIONS)
         if strange:
@@ -450,9 +449,7 @@ class Control:
         if kind.key is None and labels:
             raise TypeError(f"{self} has no labels: {self.tag}Labels would; got {labels!r}")
         chosen = self._labels(labels) if kind.key else None
-        return self._region(
-            kind, chosen, options, write_shape(kind.shape, str(self), where), size
-        )
+        return self._region(kind, chosen, options, write_shape(kind.shape, str(self), where), size)
 
     def _to_name(self, options: Mapping[str, Any]) -> str:
         given = options.get("to_name")

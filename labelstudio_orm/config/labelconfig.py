@@ -52,9 +52,7 @@ class LabelConfig:
         for element in found:
             for target in _targets(element):
                 if target not in named:
-                    raise ValueError(
-                        unknown(f"toName of {element} names nothing:", target, named)
-                    )
+                    raise ValueError(unknown(f"toName of {element} names nothing:", target, named))
         objects = {n: ObjectTag(n, e.tag, e.attributes) for n, e in named.items() if _is_object(e)}
         control_names = {name for name, e in named.items() if _is_control(e)}
         labels: dict[str, list[Label]] = {name: [] for name in control_names}
@@ -62,16 +60,21 @@ class LabelConfig:
             _add_label(element, labels)
         self.xml = xml
         self.objects = MappingProxyType(objects)
-        self.controls = MappingProxyType({
-            name: Control(
-                name, element.tag, tuple(_targets(element)), element.attributes,
-                tuple(labels[name]),
-                tuple(objects[t] for t in _targets(element) if t in objects),
-                _index_flags(name, element),
-            )
-            for name, element in named.items()
-            if name in control_names
-        })
+        self.controls = MappingProxyType(
+            {
+                name: Control(
+                    name,
+                    element.tag,
+                    tuple(_targets(element)),
+                    element.attributes,
+                    tuple(labels[name]),
+                    tuple(objects[t] for t in _targets(element) if t in objects),
+                    _index_flags(name, element),
+                )
+                for name, element in named.items()
+                if name in control_names
+            }
+        )
 
     @classmethod
     def parse(cls, xml: str) -> LabelConfig:

@@ -14,8 +14,9 @@ import attrs
 from attrs import NOTHING, field, frozen
 
 
-def number(value: Any, what: str = "the value", low: float | None = None,
-           high: float | None = None) -> float:
+def number(
+    value: Any, what: str = "the value", low: float | None = None, high: float | None = None
+) -> float:
     """`value` if it is a finite number (not a bool) from `low` to `high`, else an error.
 
     Raises TypeError for anything but a number, ValueError outside of the range.
@@ -27,8 +28,10 @@ def number(value: Any, what: str = "the value", low: float | None = None,
         or (low is not None and value < low)
         or (high is not None and value > high)
     ):
-        limits = [f"at least {low:g}" if low is not None else "",
-                  f"at most {high:g}" if high is not None else ""]
+        limits = [
+            f"at least {low:g}" if low is not None else "",
+            f"at most {high:g}" if high is not None else "",
+        ]
         range_ = " and ".join(filter(None, limits)) or "finite"
         raise ValueError(f"{what} must be {range_}, not {value!r}")
     return value
@@ -47,8 +50,12 @@ def _flag(value: Any, what: str = "the value") -> bool:
     return value
 
 
-def _stored(key: str, read: Callable[[Any], Any], check: Callable[[Any, str], Any] | None = None,
-            default: Any = NOTHING) -> Any:
+def _stored(
+    key: str,
+    read: Callable[[Any], Any],
+    check: Callable[[Any, str], Any] | None = None,
+    default: Any = NOTHING,
+) -> Any:
     return field(default=default, metadata={"key": key, "read": read, "check": check})
 
 
@@ -169,6 +176,9 @@ def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
     place = value.get("globalOffsets") or value
     text = value.get("text")
     return Span(
-        number(place["start"]), number(place["end"]),
-        text if isinstance(text, str) else None, labels, region.get("id"),
+        number(place["start"]),
+        number(place["end"]),
+        text if isinstance(text, str) else None,
+        labels,
+        region.get("id"),
     )

@@ -111,7 +111,9 @@ def test_a_control_tells_its_tag_objects_labels_and_attributes() -> None:
     assert (control.name, control.tag, control.to_name) == ("sentiment", "Choices", ("text",))
     assert control.labels == ("Positive", "neg", "Neutral")
     assert [(tag.value, tag.alias, tag.hint) for tag in control.label_tags][1] == (
-        "Negative", "neg", "bad mood",
+        "Negative",
+        "neg",
+        "bad mood",
     )
     assert config["stars"].attributes["maxRating"] == "6"
     assert config["better"].to_name == ("text", "other")
@@ -193,7 +195,9 @@ def test_a_region_is_plain_json_with_a_fresh_id() -> None:
     region = config["sentiment"].choice("Positive")
     id_ = region.pop("id")
     assert region == {
-        "from_name": "sentiment", "to_name": "text", "type": "choices",
+        "from_name": "sentiment",
+        "to_name": "text",
+        "type": "choices",
         "value": {"choices": ["Positive"]},
     }
     assert isinstance(id_, str)
@@ -272,15 +276,22 @@ def test_a_span_has_the_keys_of_a_span_on_text() -> None:
 def test_a_span_of_hypertext_is_global_offsets_or_xpaths() -> None:
     offsets = config["marks"].label("Title", start=3, end=9)
     assert offsets["value"] == {
-        "start": 3, "end": 9, "globalOffsets": {"start": 3, "end": 9}, "hypertextlabels": ["Title"],
+        "start": 3,
+        "end": 9,
+        "globalOffsets": {"start": 3, "end": 9},
+        "hypertextlabels": ["Title"],
     }
     place = "/p[1]/text()[1]"
     xpaths = config["marks"].label(
         "Title", start=place, end=place, start_offset=1, end_offset=7, global_offsets=(3, 9)
     )
     assert xpaths["value"] == {
-        "start": place, "end": place, "startOffset": 1, "endOffset": 7,
-        "globalOffsets": {"start": 3, "end": 9}, "hypertextlabels": ["Title"],
+        "start": place,
+        "end": place,
+        "startOffset": 1,
+        "endOffset": 7,
+        "globalOffsets": {"start": 3, "end": 9},
+        "hypertextlabels": ["Title"],
     }
     assert read(offsets) == [Span(3, 9, None, ("Title",), offsets["id"])]
     assert read(xpaths) == [Span(3, 9, None, ("Title",), xpaths["id"])]
@@ -290,18 +301,36 @@ def test_a_span_of_hypertext_is_global_offsets_or_xpaths() -> None:
 
 @given(percent, percent, percent, percent, st.floats(-360, 360), pixels, pixels)
 def test_a_box_reads_back(
-    x: float, y: float, width: float, height: float, rotation: float,
-    original_width: int | None, original_height: int | None,
+    x: float,
+    y: float,
+    width: float,
+    height: float,
+    rotation: float,
+    original_width: int | None,
+    original_height: int | None,
 ) -> None:
     for name, labels in (("box", ("Car",)), ("rect", ())):
         region = config[name].rectangle(
-            *labels, x=x, y=y, width=width, height=height, rotation=rotation,
-            original_width=original_width, original_height=original_height,
+            *labels,
+            x=x,
+            y=y,
+            width=width,
+            height=height,
+            rotation=rotation,
+            original_width=original_width,
+            original_height=original_height,
         )
         assert read(region) == [
             Box(
-                x, y, width, height, rotation, labels=labels, id=region["id"],
-                original_width=original_width, original_height=original_height,
+                x,
+                y,
+                width,
+                height,
+                rotation,
+                labels=labels,
+                id=region["id"],
+                original_width=original_width,
+                original_height=original_height,
             )
         ]
 
@@ -323,7 +352,12 @@ def test_a_shape_is_stored_in_the_keys_of_the_server() -> None:
         "Eye", x=1, y=2, radius_x=3, radius_y=4, original_width=600, original_height=400
     )
     assert region["value"] == {
-        "x": 1, "y": 2, "radiusX": 3, "radiusY": 4, "rotation": 0, "ellipselabels": ["Eye"],
+        "x": 1,
+        "y": 2,
+        "radiusX": 3,
+        "radiusY": 4,
+        "rotation": 0,
+        "ellipselabels": ["Eye"],
     }
     assert (region["original_width"], region["original_height"]) == (600, 400)
 
@@ -371,8 +405,10 @@ def test_the_wrong_builder_or_type_is_a_type_error(call: Any, message: str) -> N
         (lambda: config["age"].number(151), "at most 150"),
         (lambda: config["age"].number(float("nan")), "not nan"),
         (lambda: config["better"].pairwise("both"), "'left' or 'right'"),
-        (lambda: config["box"].rectangle("Car", x=640, y=1, width=1, height=1),
-         r"x \(percent\) must be at least 0 and at most 100, not 640"),
+        (
+            lambda: config["box"].rectangle("Car", x=640, y=1, width=1, height=1),
+            r"x \(percent\) must be at least 0 and at most 100, not 640",
+        ),
         (lambda: config["polygon"].polygon("Lake", points=[(1, 2), (3, 4)]), "at least three"),
         (lambda: config["polygon"].polygon("Lake", points=[(1, 2), (3, 4), (5, 101)]), "101"),
         (lambda: config["mood"].choice("up"), "give id="),
@@ -390,8 +426,11 @@ def test_a_value_that_is_not_allowed_is_a_value_error(call: Any, message: str) -
 def test_values_are_by_control_and_absent_without_a_region() -> None:
     person = config["ner"].label("Person", start=0, end=4, text="Anna")
     result = [
-        config["sentiment"].choice("Positive"), config["topics"].choices("A", "B"), person,
-        config["mood"].choice("up", id=person["id"]), config["stars"].rating(4),
+        config["sentiment"].choice("Positive"),
+        config["topics"].choices("A", "B"),
+        person,
+        config["mood"].choice("up", id=person["id"]),
+        config["stars"].rating(4),
     ]
     assert config.values(result) == {
         "sentiment": "Positive",
@@ -409,7 +448,10 @@ def test_several_regions_of_a_single_control_are_a_list() -> None:
 
 def test_a_brush_is_read() -> None:
     region = {
-        "id": "b", "from_name": "brush", "to_name": "image", "type": "brushlabels",
+        "id": "b",
+        "from_name": "brush",
+        "to_name": "image",
+        "type": "brushlabels",
         "value": {"format": "rle", "rle": [0, 255], "brushlabels": ["Sky"]},
     }
     assert read(region) == [Brush((0, 255), labels=("Sky",), id="b")]
@@ -433,14 +475,33 @@ def test_reading_never_raises_on_odd_results(result: Any) -> None:
 
 kinds_of_value = sorted({*config} - {"odd"})
 keys = st.sampled_from(
-    ["choices", "rating", "text", "number", "labels", "start", "end", "globalOffsets", "x", "y",
-     "width", "height", "points", "rle", "taxonomy", "selected", "rectanglelabels"]
+    [
+        "choices",
+        "rating",
+        "text",
+        "number",
+        "labels",
+        "start",
+        "end",
+        "globalOffsets",
+        "x",
+        "y",
+        "width",
+        "height",
+        "points",
+        "rle",
+        "taxonomy",
+        "selected",
+        "rectanglelabels",
+    ]
 )
 types = st.sampled_from(sorted({config[name].tag.lower() for name in kinds_of_value}))
 
 
 @given(
-    st.sampled_from(kinds_of_value), types | json_values, json_values,
+    st.sampled_from(kinds_of_value),
+    types | json_values,
+    json_values,
     st.dictionaries(keys, json_values, max_size=8) | json_values,
 )
 def test_reading_never_raises_on_odd_values(name: str, type_: Any, id_: Any, value: Any) -> None:
