@@ -11,7 +11,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError
+from .errors import (
+    APIError,
+    BadRequest,
+    ConnectionFailed,
+    LabelStudioError,
+    OutcomeUnknown,
+    ServerError,
+)
 from .pages import TASKS, chunked, id_of
 from .query import EVERYTHING, same
 from .resource import Origin, Resource
@@ -146,6 +153,7 @@ class _Import:
                 json=batch,
                 timeout=self.client.long_timeout,
                 doing=doing,
+                expect=("task_ids",),
             )
             ids = answer.get("task_ids")
             if not isinstance(ids, list) or len(ids) != len(batch):
@@ -169,24 +177,31 @@ class _Import:
     def _landed(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
         """The ids of a batch whose answer was lost, if the server has it; else ``error`` again.
 
-        An import is one transaction, so either all of it is there, in order and newer than what
-        was there before, or nothing: then it may still be under way.
+        An import is one transaction, so either all of it is there, in one run and newer than what
+        was there before, or nothing: then it may still be under way. Others may have written the
+        same: of several such runs nobody can say which one is ours.
         """
         newer = self.queryset.only("data", "meta").filter(id__gt=self.highest)
         for attempt in range(3):
             if attempt:
                 self.client.retries.sleep(self.client.retries.wait(attempt))
-            ids: list[int] = []
-            for task in newer.iterator():
-                if len(ids) < len(batch) and _is_stored(task, batch[len(ids)]):
-                    ids.append(task.id)
-            if len(ids) == len(batch):
-                return ids
+            try:
+                tasks = list(newer.iterator())
+            except LabelStudioError as blind:
+                raise error from blind
+            runs = [
+                run
+                for start in range(len(tasks) - len(batch) + 1)
+                if all(map(_is_stored, run := tasks[start : start + len(batch)], batch))
+            ]
+            if len(runs) == 1:
+                return [task.id for task in runs[0]]
         raise error
 
 
 def _is_stored(task: Any, form: dict[str, Any]) -> bool:
-    return same(task.data, form["data"]) and same(task.meta or {}, form.get("meta") or {})
+    sent = json.loads(json.dumps([form["data"], form.get("meta") or {}]))
+    return same([task.data, task.meta or {}], sent)
 
 
 def _named(error: BadRequest, offset: int) -> BadRequest:
@@ -240,7 +255,7 @@ def import_form(item: Any, where: str = "item", *, server: str | None = None) ->
                 f"{where}: {clashing[0]!r} beside bare data would be stored as data; "
                 "put the data under the key 'data'"
             )
-        return {"data": dict(item)}
+        return {"data": _checked_keys(item, where)}
     unknown = sorted(item.keys() - _TASK_KEYS)
     if unknown:
         raise ValueError(
@@ -254,12 +269,20 @@ def import_form(item: Any, where: str = "item", *, server: str | None = None) ->
         for key, value in item.items()
         if key not in ("annotations", "predictions", "drafts")
     }
+    form["data"] = _checked_keys(item["data"], where)
     for key, make in (("annotations", _annotation_form), ("predictions", _prediction_form)):
         if item.get(key):
             form[key] = [
                 make(one, f"{where}, {key}[{n}]", server) for n, one in enumerate(item[key])
             ]
     return form
+
+
+def _checked_keys(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    for key in data:
+        if not isinstance(key, str):
+            raise TypeError(f"{where}: a key of data is a text, not {key!r}")
+    return dict(data)
 
 
 def _item_of(task: Resource, where: str) -> dict[str, Any]:
@@ -384,6 +407,7 @@ def delete_many(queryset: QuerySet[Any]) -> int:
             json={"selectedItems": {"all": False, "included": chunk}},
             timeout=client.long_timeout,
             idempotent=True,
+            expect=("processed_items",),
             doing=f"deleting {len(chunk)} tasks of Project {project}",
         )
     if ids:
@@ -410,14 +434,27 @@ def download(
         with client.stream(
             "GET", path, params=params, timeout=client.long_timeout, doing=doing
         ) as response:
+            kind = response.headers.get("Content-Type", "")
+            if "html" in kind:
+                raise APIError(
+                    f"{doing} failed: the answer is a web page. Is the base URL right, or does a "
+                    "proxy or a login page answer instead?",
+                    status=response.status_code,
+                    request=f"GET {path}",
+                )
             size = response.headers.get("Content-Length")
             total = int(size) if size and size.isdigit() else None
-            done = 0
+            done, end = 0, b""
             with part.open("wb") as file:
                 for piece in response.iter_content(1 << 16):
                     file.write(piece)
                     done += len(piece)
                     report(done, total)
+                    end = piece.rstrip()[-1:] or end
+            if "json" in kind and end not in (b"]", b"}"):
+                raise ConnectionFailed(
+                    f"{doing} failed: the answer ended early", request=f"GET {path}"
+                )
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -130,7 +130,7 @@ class LabelStudio:
     def version(self) -> Mapping[str, Any]:
         """The server's own answer about its version; one request."""
         answer: Mapping[str, Any] = self.request(
-            "GET", "/api/version", doing="asking for the server's version"
+            "GET", "/api/version", doing="asking for the server's version", expect=()
         )
         return answer
 

@@ -19,14 +19,17 @@ class LabelStudioError(Exception):
 
     `request` is the request in question, such as ``"PATCH /api/projects/5/"``, without its query
     and without credentials; an empty string where there was none. `created` are the objects that a
-    bulk verb had created before it failed.
+    bulk verb had created before it failed. `repeated`: an answer to this request, or to an
+    earlier try of it, was lost on the way, so that the server may have carried it out (a 409 to the
+    second create, for example, may be about the library's own first try).
     """
 
     created: Sequence[Any] = ()
 
-    def __init__(self, message: str = "", *, request: str = "") -> None:
+    def __init__(self, message: str = "", *, request: str = "", repeated: bool = False) -> None:
         super().__init__(message)
         self.request = request
+        self.repeated = repeated
 
 
 class APIError(LabelStudioError):
@@ -36,8 +39,6 @@ class APIError(LabelStudioError):
     * `detail`: the server's sentence, shortened; empty if it gave none.
     * `validation_errors`: what the server found wrong, as it sent it: usually ``{field: [text]}``,
       but it nests, and some endpoints send a list. None if it sent nothing of the kind.
-    * `repeated`: True when an earlier try of the same request was lost on the way, so that this
-      answer may be about the library's own first try (a 409 to the second create, for example).
     """
 
     def __init__(
@@ -50,11 +51,10 @@ class APIError(LabelStudioError):
         request: str = "",
         repeated: bool = False,
     ) -> None:
-        super().__init__(message, request=request)
+        super().__init__(message, request=request, repeated=repeated)
         self.status = status
         self.detail = detail
         self.validation_errors = validation_errors
-        self.repeated = repeated
 
 
 class BadRequest(APIError, ValueError):
@@ -82,7 +82,9 @@ class RateLimited(APIError):
 
 
 class ServerError(APIError):
-    """5xx. Label Studio also answers 500 to many mistakes of the caller; `detail` tells."""
+    """5xx. Label Studio also answers 500 to many mistakes of the caller; `detail` tells. A write
+    may have been carried out before it failed: look before repeating a creation.
+    """
 
 
 class ConnectionFailed(LabelStudioError, ConnectionError):

@@ -126,7 +126,7 @@ class Plain:
         """One page: the whole list."""
         path = select.model._options.collection.format(**select.scope_ids)
         params = {**select.scope_ids, **select.plan.params}
-        rows = select.client.request("GET", path, params=params, doing=select.doing)
+        rows = select.client.request("GET", path, params=params, doing=select.doing, expect=list)
         yield Page(_in_order(rows, select), whole=True)
 
     def count(self, select: Select) -> int | None:
@@ -198,7 +198,9 @@ class Numbered:
         if select.fields is not None:
             params["include"] = ",".join(select.wires)
         path = select.model._options.collection
-        return select.client.request("GET", path, params=params, doing=select.doing)
+        return select.client.request(
+            "GET", path, params=params, doing=select.doing, expect=("count", "results")
+        )
 
 
 # -- tasks ----------------------------------------------------------------------------------------
@@ -301,6 +303,7 @@ class Keyset:
             params=urlencode(params, safe=",:[]"),
             json=body,
             doing=select.doing,
+            expect=("tasks", "total"),
         )
 
 
@@ -388,10 +391,12 @@ class Embedded:
         task = id_of(select.scope["task"])
         if select.plan.params.get("was_cancelled") is False:
             path = select.model._options.collection.format(task=task)
-            return cast("list[Row]", select.client.request("GET", path, doing=select.doing))
+            return cast(
+                "list[Row]", select.client.request("GET", path, doing=select.doing, expect=list)
+            )
         params = {"include": f"id,{self.key}", "resolve_uri": "false"}
         answer = select.client.request(
-            "GET", f"/api/tasks/{task}/", params=params, doing=select.doing
+            "GET", f"/api/tasks/{task}/", params=params, doing=select.doing, expect=(self.key,)
         )
         return cast("list[Row]", answer[self.key])
 

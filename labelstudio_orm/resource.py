@@ -135,7 +135,9 @@ class Resource:
         )
 
     def _get_row(self, doing: str) -> dict[str, Any]:
-        return self._accept(self._ask("GET", doing, params=self._options.get_params))
+        return self._accept(
+            self._ask("GET", doing, params=self._options.get_params, expect=("id",))
+        )
 
     def _ask(self, method: str, doing: str, **options: Any) -> Any:
         """One request to this object's own address."""
@@ -406,6 +408,7 @@ class Resource:
             self._url(self._options.collection),
             json=body,
             doing=f"creating {type(self).__name__}",
+            expect=("id",),
         )
 
     def _update(self, chosen: list[Field]) -> None:
@@ -416,7 +419,8 @@ class Resource:
             for field in self._options.fields.values()
             if field.always_sent and field not in chosen
         ]
-        row = self._ask("PATCH", f"saving {self!r}", json=self._body([*chosen, *carried]))
+        body = self._body([*chosen, *carried])
+        row = self._ask("PATCH", f"saving {self!r}", json=body, expect=("id",))
         self._absorb(row, sent=chosen)
 
     def _absorb(self, row: Any, sent: Iterable[Field] = ()) -> None:

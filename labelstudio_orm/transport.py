@@ -46,6 +46,8 @@ log = logging.getLogger("labelstudio_orm")
 TimeoutValue: TypeAlias = "float | tuple[float | None, float | None] | None"
 """Seconds: for connecting and for each wait for data, as a pair or the same for both."""
 
+Expected: TypeAlias = "type[list[Any]] | tuple[str, ...] | None"
+
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _GATEWAY = frozenset({502, 503, 504})
@@ -141,6 +143,7 @@ class Transport:
         timeout: TimeoutValue = None,
         doing: str = "",
         idempotent: bool | None = None,
+        expect: Expected = None,
     ) -> Any:
         """The parsed JSON of the answer, or None for an empty one.
 
@@ -149,6 +152,8 @@ class Transport:
         * `timeout`: None is the transport's own.
         * `doing`: what this is about ("saving Project 5"), for the text of errors.
         * `idempotent`: whether doing it twice is the same as once; by default, unless a POST.
+        * `expect`: what the answer must be: ``list``, or the keys that an object must have. Any
+          other counts as lost on the way. None takes everything, also an empty answer.
 
         Raises an `APIError` for an answer that is not a success, `ConnectionFailed` or `Timeout`
         where nothing is known to have changed or repeating is harmless, `OutcomeUnknown` for a
@@ -169,6 +174,7 @@ class Transport:
             headers=headers,
             timeout=timeout,
         )
+        call = evolve(call, expect=expect)
         if idempotent is not None:
             call = evolve(call, idempotent=idempotent)
         return self._perform(call, self._authorize).value
@@ -283,7 +289,7 @@ class Transport:
                     renewed = True
                     if self._credential.renew(header, self._exchange) and call.rewind():
                         continue
-                asked_again = _problem_of(answer)
+                asked_again = _problem_of(answer) or _cut(answer, call)
                 if asked_again is None:
                     return self._finish(call, answer, lost)
                 problem = asked_again
@@ -293,9 +299,11 @@ class Transport:
                     raise self._unknown(call, problem.text) from problem.root
             last = attempt >= self.retries.total or not problem.retryable
             if last or not call.rewind():
-                if answer is not None:
-                    raise self._refusal(call, answer, lost)
-                raise _final_error(call, problem, attempt + 1) from problem.root
+                if answer is None:
+                    raise _final_error(call, problem, attempt + 1, lost) from problem.root
+                if 200 <= answer.status < 300:
+                    raise self._unreadable(call, answer)
+                raise self._refusal(call, answer, lost)
             wait = self.retries.wait(attempt, problem.retry_after)
             log.debug("%s: %s; again in %.1f s", call.name, problem.text, wait)
             self.retries.sleep(wait)
@@ -376,11 +384,13 @@ class Transport:
             return answer
         if not 200 <= answer.status < 300:
             raise self._refusal(call, answer, lost)
-        if not call.stream and answer.body.strip():
+        if not call.stream and answer.value is None and answer.body.strip():
             try:
                 answer.value = _decode(answer.body)
             except ValueError:
                 raise self._unreadable(call, answer) from None
+        if not _fits(answer.value, call.expect):
+            raise self._unreadable(call, answer)
         return answer
 
     # What went wrong
@@ -400,15 +410,21 @@ class Transport:
     def _unreadable(self, call: _Call, answer: _Answer) -> LabelStudioError:
         start = self._credential.redact(answer.body[:2000].decode("utf-8", "replace"))
         shown = page_summary(start) if "html" in answer.content_type else shorten(start, 100)
+        what = "not what was asked for" if answer.value is not None else "no JSON"
+        begins = f", it begins: {shown!r}" if shown else ", it is empty"
         text = (
-            f"{answer.status}, but the answer is no JSON "
-            f"({answer.content_type or 'no content type'}, it begins: {shown!r})"
+            f"{answer.status}, but the answer is {what} "
+            f"({answer.content_type or 'no content type'}{begins})"
         )
         if not call.idempotent:
             return self._unknown(call, text)
         hint = "Is the base URL right, or does a proxy or a login page answer instead?"
         return APIError(
-            call.failed(text, hint), status=answer.status, detail=shown, request=call.name
+            call.failed(text, hint),
+            status=answer.status,
+            detail=shown,
+            request=call.name,
+            repeated=True,
         )
 
     def _unknown(self, call: _Call, text: str) -> OutcomeUnknown:
@@ -467,6 +483,7 @@ class _Call:
     idempotent: bool
     body_start: int | None
     stream: bool = False
+    expect: Expected = None
 
     def failed(self, text: str, hint: str = "") -> str:
         what = f"{self.doing} failed ({self.name})" if self.doing else f"{self.name} failed"
@@ -525,6 +542,26 @@ def _problem_of(answer: _Answer) -> _Problem | None:
     return _Problem(text, may_be_done=answer.status != 429, retry_after=after)
 
 
+def _fits(value: object, expect: Expected) -> bool:
+    if expect is None:
+        return True
+    if isinstance(expect, tuple):
+        return isinstance(value, dict) and all(key in value for key in expect)
+    return isinstance(value, expect)
+
+
+def _cut(answer: _Answer, call: _Call) -> _Problem | None:
+    """The problem with a success whose body says that it is JSON and ends within it."""
+    if call.stream or not 200 <= answer.status < 300 or "json" not in answer.content_type:
+        return None
+    try:
+        if answer.body.lstrip()[:1] in (b"{", b"["):
+            answer.value = _decode(answer.body)
+    except ValueError:
+        return _Problem("the answer is no whole JSON", may_be_done=True)
+    return None
+
+
 def _problem_from(error: BaseException, call: _Call) -> _Problem:
     """What an exception of requests or urllib3 means: was it sent, and is a repeat of use?"""
     reason: BaseException = next(
@@ -568,10 +605,10 @@ def _problem_from(error: BaseException, call: _Call) -> _Problem:
     return _Problem(f"the connection broke: {said}", may_be_done=True, root=root)
 
 
-def _final_error(call: _Call, problem: _Problem, tries: int) -> LabelStudioError:
+def _final_error(call: _Call, problem: _Problem, tries: int, lost: bool) -> LabelStudioError:
     kind = Timeout if problem.timeout else ConnectionFailed
     text = problem.text + (f", {tries} times" if tries > 1 else "")
-    return kind(call.failed(text, problem.hint), request=call.name)
+    return kind(call.failed(text, problem.hint), request=call.name, repeated=lost)
 
 
 def _root(error: BaseException) -> BaseException:
@@ -631,7 +668,7 @@ class _CheckedBody:
             yield
         except (exceptions.RequestException, HTTPError, OSError) as error:
             problem = _problem_from(error, self._call)
-            raise _final_error(self._call, problem, 1) from problem.root
+            raise _final_error(self._call, problem, 1, False) from problem.root
 
     def _check_end(self) -> None:
         # urllib3 1.x does not check this by itself.

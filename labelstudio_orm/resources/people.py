@@ -74,7 +74,10 @@ class Users(QuerySet[User]):
     def me(self) -> User:
         """The user whose credential this client carries. One request."""
         row = self.client.request(
-            "GET", "/api/current-user/whoami", doing="asking who the current user is"
+            "GET",
+            "/api/current-user/whoami",
+            doing="asking who the current user is",
+            expect=("id",),
         )
         return User._from_row(row, Origin(self.client))
 

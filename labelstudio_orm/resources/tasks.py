@@ -6,8 +6,9 @@ import uuid
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..codec import same_json
 from ..declaration import resource
-from ..errors import Conflict, OutcomeUnknown
+from ..errors import Conflict, LabelStudioError, OutcomeUnknown
 from ..fields import ForeignKey, HasMany, belongs_to, computed, field, id_of, readonly
 from ..pages import TASKS, Embedded
 from ..resource import Resource
@@ -153,30 +154,50 @@ class Annotation(Labelled, Resource):
         # The server answers 500 without it where it would otherwise store a null that can never be
         # saved again.
         body.setdefault("result", [])
+        doing = f"creating an Annotation of Task {self.task_id}"
         try:
             return client.request(
                 "POST",
                 self._url(self._options.collection),
                 json=body,
                 idempotent=True,
-                doing=f"creating an Annotation of Task {self.task_id}",
+                doing=doing,
+                expect=("id",),
             )
-        except Conflict as conflict:
-            if not conflict.repeated:
+        except LabelStudioError as error:
+            if not error.repeated:
                 raise
-            return self._stored(client, body["unique_id"])
+            failure = error
+        try:
+            if isinstance(failure, Conflict):
+                return self._stored(client, body, failure)
+        except LabelStudioError as blind:
+            failure = blind
+        # Whoever creates it anew sends another unique_id, so this must not look harmless to repeat.
+        raise OutcomeUnknown(
+            f"{doing}: the answer was lost, so it may or may not have been done. Look on the "
+            f"server before repeating it ({failure})",
+            request=failure.request,
+        ) from failure
 
-    def _stored(self, client: LabelStudio, unique_id: str) -> Any:
+    def _stored(self, client: LabelStudio, body: dict[str, Any], conflict: Conflict) -> Any:
         """The row that an earlier try stored. Only an export shows unique ids."""
         task = client.tasks.get(self.task_id)
         params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": task.id}
         doing = f"looking for a new Annotation of {task!r}"
         exported = client.request(
-            "GET", f"/api/projects/{task.project_id}/export", params=params, doing=doing
+            "GET",
+            f"/api/projects/{task.project_id}/export",
+            params=params,
+            doing=doing,
+            expect=list,
         )
         for row in exported[0]["annotations"] if exported else ():
-            if row["unique_id"] == unique_id:
-                return client.request("GET", f"/api/annotations/{row['id']}/", doing=doing)
+            if row["unique_id"] == body["unique_id"]:
+                if not same_json(row["result"], body["result"]):
+                    raise conflict  # the caller's own unique_id, of another annotation
+                path = f"/api/annotations/{row['id']}/"
+                return client.request("GET", path, doing=doing, expect=("id",))
         raise OutcomeUnknown(f"{doing}: the server says that it has it, and does not show it")
 
 

@@ -87,6 +87,7 @@ def test_unsaved_tasks_are_taken_too(project: Project) -> None:
         ({"data": {"text": "a"}, "annotations": [{"result": [], "completed_by": "bob"}]}, "bob"),
         ({"data": {"text": "a"}, "predictions": [{"score": 1.0}]}, "result"),
         ({"data": {"text": "a"}, "predictions": [{"result": [], "score": "high"}]}, "score"),
+        ({1: "a"}, "text, not 1"),
         ("text", "dict"),
     ],
 )
