@@ -54,10 +54,29 @@ for _plain in (bool, int, float, str):  # JSON has these already; cattrs would t
 
 
 def copy_json(value: JSON) -> JSON:
-    """A deep copy of a JSON value (marshal: the quickest deep copy that the standard library
-    has).
-    """
-    return marshal.loads(marshal.dumps(value, 2))
+    """A deep copy of a JSON value; texts and numbers are shared."""
+    try:
+        return _copied(value)
+    except RecursionError:  # JSON may be nested more deeply than Python calls may
+        return marshal.loads(marshal.dumps(value, 2))
+
+
+def _copied(value: JSON) -> JSON:
+    # This runs for each `data` and `result` that a script looks at, and is quicker than marshal,
+    # pickle and copy.deepcopy for documents of the usual size.
+    kind = type(value)
+    if kind is dict:
+        copied = value.copy()
+        for key, inner in value.items():
+            if type(inner) in _NESTED:
+                copied[key] = _copied(inner)
+        return copied
+    if kind is list:
+        return [_copied(inner) if type(inner) in _NESTED else inner for inner in value]
+    return value
+
+
+_NESTED = frozenset((dict, list))
 
 
 def same_json(left: JSON, right: JSON) -> bool:

@@ -67,7 +67,7 @@ class QuerySet(Generic[R]):
     fields: frozenset[str] | None = None
     relations: frozenset[str] = frozenset()
     said_all: bool = False
-    here: tuple[R, ...] | None = None
+    here: list[R] | None = None
     _cache: list[list[R]] = attrs.field(factory=list, init=False)
 
     @classmethod
@@ -296,9 +296,15 @@ class QuerySet(Generic[R]):
         return self._with(ordering=ordering)._sorted(found)
 
     def __iter__(self) -> Iterator[R]:
+        if self.here is not None and self._is_everything:
+            return iter(self.here)
         if self._cache:
             return iter(self._cache[0])
         return self._filling()
+
+    @property
+    def _is_everything(self) -> bool:
+        return self.where is EVERYTHING and not self.ordering and not self._is_slice
 
     def _filling(self) -> Iterator[R]:
         if self._cache:  # list(queryset) asks for the length after it asked for the iterator

@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 import attrs
@@ -15,17 +16,17 @@ from . import codec
 from .declaration import Options
 from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound
 from .fields import UNSET, Field, ForeignKey, HasMany, as_id, readonly
+from .queryset import QuerySet
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .client import LabelStudio
-    from .queryset import QuerySet
 
 R = TypeVar("R", bound="Resource")
 
 
-@attrs.frozen
+@attrs.frozen(slots=False)
 class Origin:
     """Where an object came from; shared by all the rows of a listing.
 
@@ -173,11 +174,11 @@ class Resource:
 
     @property
     def _client(self) -> LabelStudio:
-        from .client import default_client
-
         origin = self._origin
         if origin.client is not None:
             return origin.client
+        from .client import default_client
+
         return default_client(url=origin.url)
 
     @property
@@ -557,19 +558,18 @@ class Resource:
             yield from parent._ancestors()
 
     def _related_set(self, relation: HasMany[Any]) -> QuerySet[Any]:
-        from .queryset import QuerySet
-
-        self._saved_id(f"{type(self).__name__}.{relation.name}")
-        rows = None
+        if not self._is_saved:
+            self._saved_id(f"{type(self).__name__}.{relation.name}")
+        client, scope = self._client, {relation.via: self}
+        here = None
         if relation.name in self._origin.prefetched:
             cache = self._related_cache()
-            if relation.name not in cache:
-                origin = Origin(self._client, {relation.via: self}, shared=self._origin.shared)
-                cache[relation.name] = tuple(
-                    relation.target._load(self._row.get(relation.name) or (), origin)
-                )
-            rows = cache[relation.name]
-        return QuerySet.of(relation.target, self._client, scope={relation.via: self}, here=rows)
+            here = cache.get(relation.name)
+            if here is None:
+                rows = sorted(self._row.get(relation.name) or (), key=itemgetter("id"))
+                origin = Origin(client, scope, shared=self._origin.shared)
+                here = cache[relation.name] = list(relation.target._load(rows, origin))
+        return QuerySet.of(relation.target, client, scope=scope, here=here)
 
     def _drop_prefetched(self, name: str) -> None:
         """After a write to a relation its rows here are no longer the truth."""
@@ -612,9 +612,8 @@ class Resource:
 
 
 # The private state lies in slots beside the __dict__ that holds the touched fields: setting it
-# through the
-# slot's own descriptor costs no call of __setattr__, which counts in a loop over a hundred
-# thousand rows.
+# through the slot's own descriptor costs no call of __setattr__, which counts in a loop over a
+# hundred thousand rows.
 _set_row: Callable[[Resource, dict[str, Any]], None] = Resource.__dict__["_row"].__set__
 _set_origin: Callable[[Resource, Origin], None] = Resource.__dict__["_origin"].__set__
 

@@ -681,13 +681,14 @@ class _CheckedBody:
         return getattr(self._raw, name)
 
 
-_DIGITS = bytes(48 if 48 <= byte <= 57 else 32 for byte in range(256))
+_DIGITS = bytes(48 if 48 <= byte <= 57 else 46 if byte == 46 else 32 for byte in range(256))
+_LONG_INTEGER = b" " + b"0" * 19  # after a point it would be a fraction, which may be as long
 
 
 def _decode(body: bytes) -> Any:
     # orjson turns an integer beyond 64 bits into a float, and refuses some escapes that Python
     # and the server take; both are rare, and then the standard library reads the body.
-    if orjson is not None and b"0" * 19 not in body.translate(_DIGITS):
+    if orjson is not None and _LONG_INTEGER not in b" " + body.translate(_DIGITS):
         with suppress(ValueError):
             return orjson.loads(body)
     try:
