@@ -48,9 +48,15 @@ class Q:
     def _joined(self, other: Q, joint: str) -> Q:
         if not isinstance(other, Q):
             return NotImplemented
-        both = Q(self, other)
+        both = Q()
         both.joint = joint
+        both.terms = (*self._terms_for(joint), *other._terms_for(joint))
         return both
+
+    def _terms_for(self, joint: str) -> tuple[Q | tuple[str, Any], ...]:
+        """Its terms, if they may stand beside others under ``joint``: ``|=`` in a loop stays flat."""
+        flat = not self.negated and (self.joint == joint or len(self.terms) <= 1)
+        return self.terms if flat else (self,)
 
     def __and__(self, other: Q) -> Q:
         return self._joined(other, "&")
@@ -256,7 +262,6 @@ class Not:
 Node: TypeAlias = "Leaf | And | Or | Not"
 
 EVERYTHING = And(())
-NOTHING = Or(())
 
 
 def leaves(node: Node) -> Iterator[Leaf]:
@@ -269,11 +274,19 @@ def leaves(node: Node) -> Iterator[Leaf]:
 
 
 def conjunction(*nodes: Node) -> Node:
-    """All of ``nodes`` in one flat node."""
+    """All of ``nodes`` in one flat node; of none, everything."""
     parts: list[Node] = []
     for node in nodes:
         parts.extend(node.parts if isinstance(node, And) else (node,))
     return parts[0] if len(parts) == 1 else And(tuple(parts))
+
+
+def disjunction(*nodes: Node) -> Node:
+    """Any of ``nodes`` in one flat node; of none, everything, since nothing was said."""
+    parts: list[Node] = []
+    for node in nodes:
+        parts.extend(node.parts if isinstance(node, Or) else (node,))
+    return parts[0] if len(parts) == 1 else Or(tuple(parts)) if parts else EVERYTHING
 
 
 # -- building it ----------------------------------------------------------------------------------
@@ -298,10 +311,7 @@ def _node(model: type[Resource], condition: Q, server: str | None) -> Node:
         for term in condition.terms
         if not (isinstance(term, Q) and _is_empty(term))
     ]
-    if condition.joint == "&":
-        node = conjunction(*parts)
-    else:
-        node = parts[0] if len(parts) == 1 else Or(tuple(parts)) if parts else EVERYTHING
+    node = conjunction(*parts) if condition.joint == "&" else disjunction(*parts)
     return Not(node) if condition.negated else node
 
 

@@ -1,0 +1,179 @@
+"""What is sent for what was said."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from labelstudio_orm import LabelStudio, Project, Q, QuerySet, Task
+from labelstudio_orm.testing import FakeLabelStudio
+
+
+@pytest.fixture
+def project(fake: FakeLabelStudio) -> Project:
+    """A project with five tasks."""
+    made = fake.client().projects.create(title="Wire")
+    made.tasks.bulk_create([{"text": str(n)} for n in range(5)])
+    return made
+
+
+def sent(fake: FakeLabelStudio, queryset: QuerySet[Any]) -> tuple[dict[str, str], Any]:
+    """The parameters and the ``query`` of the only request that a queryset makes."""
+    fake.requests.clear()
+    list(queryset.iterator())
+    (request,) = fake.requests
+    params = dict(request.query)
+    return params, json.loads(params.pop("query", "null")) or request.body
+
+
+def line(column: str, operator: str, type_: str, value: Any) -> dict[str, Any]:
+    return {
+        "filter": f"filter:tasks:{column}", "operator": operator, "type": type_, "value": value,
+    }  # fmt: skip
+
+
+def test_tasks_are_listed_light_unresolved_and_by_id(
+    fake: FakeLabelStudio, project: Project
+) -> None:
+    params, query = sent(fake, project.tasks)
+    assert params == {"project": "1", "page_size": "100", "resolve_uri": "false"}
+    assert query == {"ordering": ["tasks:id"]}
+
+
+@pytest.mark.parametrize(
+    ("condition", "conjunction", "items"),
+    [
+        (Q(total_annotations=0), "and", [line("total_annotations", "equal", "Number", 0)]),
+        (Q(id__range=(2, 4)), "and", [line("id", "in", "Number", {"min": 2, "max": 4})]),
+        (Q(annotators=7), "and", [line("annotators", "contains", "List", 7)]),
+        (Q(is_labeled=False), "and", [line("is_labeled", "equal", "Boolean", False)]),
+        (
+            Q(data__text__contains="50% off"),
+            "and",
+            [line("data.text", "contains", "String", "50% off")],
+        ),
+        # The Kelvin sign is a k in lower case, a dotted capital I is an i.
+        (
+            Q(data__text__icontains="thick paint"),
+            "and",
+            [line("data.text", "contains", "String", " pa")],
+        ),
+        (
+            Q(id=1) | Q(total_predictions__gte=3),
+            "or",
+            [
+                line("id", "equal", "Number", 1),
+                line("total_predictions", "greater_or_equal", "Number", 3),
+            ],
+        ),
+    ],
+)  # fmt: skip
+def test_filters(
+    fake: FakeLabelStudio, project: Project, condition: Q, conjunction: str, items: list[Any]
+) -> None:
+    _, query = sent(fake, project.tasks.filter(condition))
+    assert query["filters"] == {"conjunction": conjunction, "items": items}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        ~Q(total_annotations=0),
+        Q(data__n=10),
+        Q(data__text__regex="^a"),
+        Q(meta__source="x"),
+        Q(total_annotations=0) | Q(data__n=10),
+        Q(id__gt=1.5),
+        Q(id__in=[1, 2**70]),
+        Q(data__exact__contains="a"),
+    ],
+)
+def test_what_the_server_would_misread_is_not_sent(
+    fake: FakeLabelStudio, project: Project, condition: Q
+) -> None:
+    _, query = sent(fake, project.tasks.filter(condition))
+    assert "filters" not in query
+
+
+def test_a_keyset_page_of_an_or_has_the_id_in_each_line(
+    fake: FakeLabelStudio, project: Project
+) -> None:
+    ls: LabelStudio = project.tasks.client
+    ls.page_size = 2
+    fake.requests.clear()
+    found = list(project.tasks.filter(Q(id__lt=3) | Q(id__gt=3)).iterator())
+    assert [task.id for task in found] == [1, 2, 4, 5]
+    second = json.loads(fake.requests[1].query["query"])
+    after = line("id", "greater", "Number", 2)
+    assert [item["child_filter"] for item in second["filters"]["items"]] == [after, after]
+
+
+def test_only_asks_for_the_fields_and_computes_what_is_named(
+    fake: FakeLabelStudio, project: Project
+) -> None:
+    params, query = sent(fake, project.tasks.only("data", "annotators"))
+    assert params["include"] == "annotators,data,id"
+    assert "tasks:annotators" not in query["hiddenColumns"]["explore"]
+    assert "tasks:completed_at" in query["hiddenColumns"]["explore"]
+
+
+def test_prefetched_rows_are_not_trimmed(fake: FakeLabelStudio, project: Project) -> None:
+    params, _ = sent(fake, project.tasks.prefetch("annotations"))
+    assert params["fields"] == "all"
+    assert "include" not in params
+    params, _ = sent(fake, project.tasks.only("data").prefetch("annotations"))
+    names = set(params["include"].split(","))
+    assert {"id", "data", "annotations", "result", "completed_by", "was_cancelled"} <= names
+
+
+def test_a_long_query_goes_into_the_body_with_its_project(
+    fake: FakeLabelStudio, project: Project
+) -> None:
+    long = Q(id=1)
+    for number in range(100):
+        long |= Q(total_annotations__gte=number)
+    params, body = sent(fake, project.tasks.filter(long))
+    assert "project" not in params
+    assert body["project"] == project.id
+    assert len(body["filters"]["items"]) == 101
+
+
+def test_many_ids_go_in_pieces_that_fit_into_an_address(
+    fake: FakeLabelStudio, project: Project
+) -> None:
+    fake.requests.clear()
+    found = list(project.tasks.filter(id__in=range(1, 1001)).iterator())
+    assert [task.id for task in found] == [1, 2, 3, 4, 5]
+    assert len(fake.requests) == 4
+    assert all("query" in request.query for request in fake.requests)
+
+
+def test_changes_alone_are_sent(fake: FakeLabelStudio, project: Project) -> None:
+    task = project.tasks.get(1)
+    task.data["x"] = 1
+    fake.requests.clear()
+    task.save()
+    assert [(one.method, one.path, one.body) for one in fake.requests] == [
+        ("PATCH", "/api/tasks/1/", {"data": {"text": "0", "x": 1}})
+    ]
+    annotation = task.annotations.create(result=[])
+    body = fake.requests[-1].body
+    assert set(body) == {"result", "unique_id"}
+    annotation.lead_time = 2.0
+    annotation.save()
+    assert fake.requests[-1].body == {"lead_time": 2.0}
+
+
+def test_imports_say_what_the_server_would_guess(fake: FakeLabelStudio, project: Project) -> None:
+    fake.requests.clear()
+    project.tasks.bulk_create(
+        [{"data": {"text": "a"}, "annotations": [{"result": []}]}, Task(project=1, data={"b": 1})]
+    )
+    request = next(one for one in fake.requests if one.method == "POST")
+    assert request.query == {"return_task_ids": "true", "commit_to_project": "true"}
+    assert request.body == [
+        {"data": {"text": "a"}, "annotations": [{"result": [], "ground_truth": False}]},
+        {"data": {"b": 1}},
+    ]
