@@ -54,7 +54,7 @@ class Q:
         return both
 
     def _terms_for(self, joint: str) -> tuple[Q | tuple[str, Any], ...]:
-        """Its terms, if they may stand beside others under ``joint``: ``|=`` in a loop stays flat."""
+        """Its terms, if they may stand beside others under ``joint``: ``|=`` loops stay flat."""
         flat = not self.negated and (self.joint == joint or len(self.terms) <= 1)
         return self.terms if flat else (self,)
 
