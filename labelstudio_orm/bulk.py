@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .codec import copy_json
 from .errors import (
     APIError,
     BadRequest,
@@ -169,7 +170,12 @@ class _Import:
             self.client, {} if isinstance(self.project, int) else {"project": self.project}
         )
         rows = (
-            {"id": id, "project": project, "data": form["data"], "meta": form.get("meta", {})}
+            {
+                "id": id,
+                "project": project,
+                "data": copy_json(form["data"]),  # the caller may go on to change its own
+                "meta": copy_json(form.get("meta", {})),
+            }
             for id, form in zip(ids, batch, strict=True)
         )
         return list(self.queryset.model._load(rows, origin))

@@ -138,7 +138,11 @@ class Field:
                 return self
             row = obj._row
             if self.wire in row and not (self.computed and obj._uncomputed(self)):
-                value = self.read(row[self.wire])
+                value = row[self.wire]
+                if self.nested:
+                    row[self.wire] = codec.record(value)
+                else:
+                    value = self.read(value)
             else:
                 value = obj._missing(self)
                 if not (self.nested or obj._is_saved):

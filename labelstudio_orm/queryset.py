@@ -68,7 +68,7 @@ class QuerySet(Generic[R]):
     relations: frozenset[str] = frozenset()
     said_all: bool = False
     here: list[R] | None = None
-    _cache: list[list[R]] = attrs.field(factory=list, init=False)
+    _cache: list[R] | None = attrs.field(default=None, init=False)
 
     @classmethod
     def of(cls, model: type[Any], client: LabelStudio, **state: Any) -> QuerySet[Any]:
@@ -298,8 +298,8 @@ class QuerySet(Generic[R]):
     def __iter__(self) -> Iterator[R]:
         if self.here is not None and self._is_everything:
             return iter(self.here)
-        if self._cache:
-            return iter(self._cache[0])
+        if self._cache is not None:
+            return iter(self._cache)
         return self._filling()
 
     @property
@@ -307,19 +307,21 @@ class QuerySet(Generic[R]):
         return self.where is EVERYTHING and not self.ordering and not self._is_slice
 
     def _filling(self) -> Iterator[R]:
-        if self._cache:  # list(queryset) asks for the length after it asked for the iterator
-            yield from self._cache[0]
+        if self._cache is not None:  # list() asks for the length after it has the iterator
+            yield from self._cache
             return
         seen = []
         for obj in self.iterator():
             seen.append(obj)
             yield obj
-        self._cache[:] = [seen]
+        self._keep(seen)
 
     def _all(self) -> list[R]:
-        if not self._cache:
-            self._cache[:] = [list(self.iterator())]
-        return self._cache[0]
+        return self._keep(list(self.iterator())) if self._cache is None else self._cache
+
+    def _keep(self, objects: list[R]) -> list[R]:
+        self.__dict__["_cache"] = objects  # all that ever changes in a queryset
+        return objects
 
     def __len__(self) -> int:
         return len(self._all())
@@ -344,8 +346,8 @@ class QuerySet(Generic[R]):
             raise TypeError(f"a queryset is indexed by numbers and slices, not {index!r}")
         if index < 0:
             raise ValueError("a queryset has no negative indexes; use reverse() or last()")
-        if self._cache:
-            return self._cache[0][index]
+        if self._cache is not None:
+            return self._cache[index]
         for obj in self._sliced(slice(index, index + 1)):
             return obj
         raise IndexError(f"{self._what} has no object at {index}")
@@ -367,8 +369,8 @@ class QuerySet(Generic[R]):
         """How many there are: one request where the server can say, else the rows are read (ids
         only).
         """
-        if self._cache:
-            return len(self._cache[0])
+        if self._cache is not None:
+            return len(self._cache)
         if self.here is None:
             planned = self._plan()
             if planned.nothing:
@@ -385,7 +387,9 @@ class QuerySet(Generic[R]):
 
     def exists(self) -> bool:
         """Is there any? One request where the server can filter."""
-        return bool(self._cache[0]) if self._cache else any(True for _ in self._light()[:1])
+        if self._cache is not None:
+            return bool(self._cache)
+        return any(True for _ in self._light()[:1])
 
     def first(self) -> R | None:
         """The first object, or None. One request for querysets by id that the server can filter."""
@@ -621,10 +625,10 @@ class QuerySet(Generic[R]):
         return f"{self.model.__name__}s" + (f" of {scope}" if scope else "") + where
 
     def __repr__(self) -> str:
-        if not self._cache:
+        if self._cache is None:
             return f"<QuerySet of {self._what}>"
-        shown = ", ".join(map(repr, self._cache[0][:REPR_ROWS]))
-        more = ", ..." if len(self._cache[0]) > REPR_ROWS else ""
+        shown = ", ".join(map(repr, self._cache[:REPR_ROWS]))
+        more = ", ..." if len(self._cache) > REPR_ROWS else ""
         return f"<QuerySet [{shown}{more}]>"
 
     def __getstate__(self) -> dict[str, Any]:

@@ -535,7 +535,8 @@ class Resource:
         if found is None:
             embedded = self._row.get(self._options.fields[relation.id_name].wire)
             if isinstance(embedded, dict) and as_id(embedded) == identifier:
-                found = relation.target._from_row(embedded, Origin(self._client))
+                row = codec.copy_json(embedded)
+                found = relation.target._from_row(row, Origin(self._client))
             else:
                 found = self._client.all_of(relation.target).get(identifier)
             if self._origin.shared is not None:
@@ -596,7 +597,7 @@ class Resource:
         }
         parents = {name: parent.id for name, parent in self._origin.parents.items()}
         hidden = {field.wire for field in fields.values() if field.secret}
-        row = {key: value for key, value in self._row.items() if key not in hidden}
+        row = {key: codec.copy_json(v) for key, v in self._row.items() if key not in hidden}
         return {
             "row": {**parents, **row},
             "touched": touched,

@@ -239,3 +239,13 @@ def test_an_unknown_export_format_names_the_known_ones(project: Project, tmp_pat
     with pytest.raises(ValueError, match="JSON_MIN"):
         project.export("json", tmp_path / "x")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_items_and_objects_share_nothing(project: Project) -> None:
+    item = {"text": "a", "tags": ["x"]}
+    made = project.tasks.bulk_create([item, item])
+    made[0].data["tags"].append("y")  # type: ignore[attr-defined]
+    assert item == {"text": "a", "tags": ["x"]}
+    assert made[1].data == item
+    assert list(made[0].changes) == ["data"]
+    assert made[1].changes == {}

@@ -367,3 +367,18 @@ def test_a_config_that_the_server_would_refuse(project: Project) -> None:
     project.label_config = "<View>"
     with pytest.raises(labelstudio_orm.BadRequest, match="saving <Project"):
         project.save()
+
+
+def test_raw_is_the_json_as_it_came_whatever_was_touched(project: Project) -> None:
+    made = project.tasks.create(data={"text": "a", "deep": [{"x": 1}]})
+    made.annotations.create(result=positive(project))
+    task = project.tasks.prefetch("annotations").get(id__in=[made.id])
+    before = task.raw
+    task.data["deep"][0]["x"] = 2
+    task.annotations[0].result.append({})
+    assert task.annotations[0].changes
+    assert task.raw == before
+    assert task.raw["data"] == {"text": "a", "deep": [{"x": 1}]}
+    assert task.annotations[0].raw["result"] == before["annotations"][0]["result"]
+    assert pickle.loads(pickle.dumps(task)).raw == before
+    assert task.changes["data"] == ({"text": "a", "deep": [{"x": 1}]}, task.data)
