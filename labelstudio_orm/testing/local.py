@@ -17,10 +17,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+
+from .environments import (
+    LocalServerError,
+    Progress,
+    cache_folder,
+    environment,
+    locked,
+    print_progress,
+    run,
+)
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -70,17 +80,6 @@ threading.Thread(target=follow, daemon=True).start()
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
-
-Progress = Callable[[str], object]
-
-
-class LocalServerError(RuntimeError):
-    """The local server could not be installed, started or kept running; the message says why."""
-
-
-def print_progress(line: str) -> None:
-    """Print one line of progress to stderr."""
-    print(line, file=sys.stderr, flush=True)
 
 
 class LocalLabelStudio:
@@ -291,34 +290,10 @@ class LocalLabelStudio:
         return LocalServerError(f"Label Studio {VERSION} {what}. The end of its log:\n{log}")
 
 
-def cache_folder() -> Path:
-    """The folder for what is installed once: ``LABELSTUDIO_ORM_CACHE``, else the user's cache."""
-    if own := os.environ.get("LABELSTUDIO_ORM_CACHE"):
-        return Path(own).absolute()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labelstudio_orm"
-
-
 def _installed(progress: Progress) -> Path:
     """The interpreter of the server's environment, which is made when it is missing."""
-    version = ".".join(map(str, sys.version_info[:2]))
-    venv = cache_folder() / f"label-studio-{VERSION}" / f"python{version}"
-    python, complete = venv / "bin" / "python", venv / "complete"
-    wanted = "\n".join(REQUIREMENTS)
-
-    def is_complete() -> bool:
-        return python.exists() and complete.exists() and complete.read_text() == wanted
-
-    if is_complete():
-        return python
-    with _locked(venv.parent, progress):
-        if not is_complete():
-            progress(f"Installing Label Studio {VERSION} into {venv} (once, about a minute) ...")
-            shutil.rmtree(venv, ignore_errors=True)
-            _run([sys.executable, "-m", "venv", str(venv)], "make a virtual environment")
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--prefer-binary"]
-            _run([*pip, *REQUIREMENTS], f"install Label Studio {VERSION} with Python {version}")
-            complete.write_text(wanted)
-    return python
+    folder = cache_folder() / f"label-studio-{VERSION}"
+    return environment(folder, REQUIREMENTS, what=f"Label Studio {VERSION}", progress=progress)
 
 
 def _seed(python: Path, progress: Progress) -> Path:
@@ -326,7 +301,7 @@ def _seed(python: Path, progress: Progress) -> Path:
     seed = cache_folder() / f"label-studio-{VERSION}" / SEED
     if seed.exists():
         return seed
-    with _locked(seed.parent, progress):
+    with locked(seed.parent, progress):
         if not seed.exists():
             progress("Making Label Studio's database (once, about a minute) ...")
             draft = seed.with_name(f"{SEED}.draft")
@@ -334,37 +309,9 @@ def _seed(python: Path, progress: Progress) -> Path:
             draft.mkdir()
             user = {"LABEL_STUDIO_USERNAME": EMAIL, "LABEL_STUDIO_PASSWORD": PASSWORD}
             init = ["-m", "label_studio.server", "init", "--quiet", "--enable-legacy-api-token"]
-            _run([*_isolated(python), *init], "make the database", env=_environ(draft, user))
+            run([*_isolated(python), *init], "make the database", env=_environ(draft, user))
             draft.rename(seed)
     return seed
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, progress: Progress) -> Iterator[None]:
-    """Hold the lock of a folder: one process at a time fills it, the others wait."""
-    import fcntl  # POSIX only: this module must be importable elsewhere
-
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            progress(f"Waiting for another process that is filling {folder} ...")
-            fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _run(command: list[str], purpose: str, env: Mapping[str, str] | None = None) -> None:
-    if env is None:
-        # These would make an interpreter or pip work on another environment than its own.
-        other = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
-        env = {name: value for name, value in os.environ.items() if name not in other}
-    done = subprocess.run(
-        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        lines = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-        raise LocalServerError(f"could not {purpose} ({sys.executable}):\n{lines}")
 
 
 def _isolated(python: Path) -> list[str]:

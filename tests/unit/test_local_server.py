@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_orm.testing import local
+from labelstudio_orm.testing import environments, local
 from labelstudio_orm.testing.local import LocalLabelStudio, LocalServerError
 
 
@@ -33,11 +33,11 @@ def test_cache_folder_is_the_first_that_the_environment_names(monkeypatch, tmp_p
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.delenv("LABELSTUDIO_ORM_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    assert local.cache_folder() == tmp_path / ".cache" / "labelstudio_orm"
+    assert environments.cache_folder() == tmp_path / ".cache" / "labelstudio_orm"
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert local.cache_folder() == tmp_path / "xdg" / "labelstudio_orm"
+    assert environments.cache_folder() == tmp_path / "xdg" / "labelstudio_orm"
     monkeypatch.setenv("LABELSTUDIO_ORM_CACHE", str(tmp_path / "own"))
-    assert local.cache_folder() == tmp_path / "own"
+    assert environments.cache_folder() == tmp_path / "own"
 
 
 @pytest.mark.parametrize("name", ["LABEL_STUDIO_HOST", "HEARTEX_DEBUG", "CI", "PYTHONPATH"])
@@ -137,7 +137,7 @@ def test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypat
         elif len(ran) == 2:
             raise KeyboardInterrupt
 
-    monkeypatch.setattr(local, "_run", run)
+    monkeypatch.setattr(environments, "run", run)
     with pytest.raises(KeyboardInterrupt):
         local._installed(ignore)
     python = local._installed(ignore)
@@ -149,8 +149,8 @@ def test_other_requirements_are_installed_anew(monkeypatch, tmp_path):
     test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypatch, tmp_path)
     monkeypatch.setattr(local, "REQUIREMENTS", ("label-studio==0",))
     ran: list[str] = []
-    monkeypatch.setattr(local, "_run", lambda command, purpose: ran.append(purpose))
-    monkeypatch.setattr(local.shutil, "rmtree", ignore_tree)
+    monkeypatch.setattr(environments, "run", lambda command, purpose: ran.append(purpose))
+    monkeypatch.setattr(environments.shutil, "rmtree", ignore_tree)
     local._installed(ignore)
     assert len(ran) == 2
 
@@ -162,7 +162,7 @@ def ignore_tree(path: Path, ignore_errors: bool) -> None:
 def test_a_failed_installation_says_why(tmp_path):
     command = [sys.executable, "-c", "import sys; print('no such release'); sys.exit(1)"]
     with pytest.raises(LocalServerError, match=r"could not install it(.|\n)*no such release"):
-        local._run(command, "install it")
+        environments.run(command, "install it")
 
 
 def test_one_process_at_a_time_fills_the_cache(tmp_path):
@@ -174,11 +174,11 @@ def test_one_process_at_a_time_fills_the_cache(tmp_path):
             lines.append(line)
             second_waits.set()
 
-        with local._locked(tmp_path, progress):
+        with environments.locked(tmp_path, progress):
             order.append("second")
 
     thread = threading.Thread(target=second)
-    with local._locked(tmp_path, ignore):
+    with environments.locked(tmp_path, ignore):
         thread.start()
         assert second_waits.wait(10)
         order.append("first")

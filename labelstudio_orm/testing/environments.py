@@ -1,0 +1,90 @@
+"""Environments beside this one, made once in the user's cache: a server's, a benchmark's."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+Progress = Callable[[str], object]
+"""What is called with each line of progress."""
+
+
+class LocalServerError(RuntimeError):
+    """The local server could not be installed, started or kept running; the message says why."""
+
+
+def print_progress(line: str) -> None:
+    """Print one line of progress to stderr."""
+    print(line, file=sys.stderr, flush=True)
+
+
+def cache_folder() -> Path:
+    """The folder for what is installed once: ``LABELSTUDIO_ORM_CACHE``, else the user's cache."""
+    if own := os.environ.get("LABELSTUDIO_ORM_CACHE"):
+        return Path(own).absolute()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labelstudio_orm"
+
+
+def environment(
+    folder: Path, requirements: Sequence[str], *, what: str, progress: Progress = print_progress
+) -> Path:
+    """The interpreter of a virtual environment that has these requirements; made when it is
+    missing.
+
+    It lies in ``folder``, one for each version of Python. ``what``: what is installed, for
+    messages. An environment whose making was interrupted is made anew. Raises LocalServerError if
+    it fails.
+    """
+    version = ".".join(map(str, sys.version_info[:2]))
+    venv = folder / f"python{version}"
+    python, complete = venv / "bin" / "python", venv / "complete"
+    wanted = "\n".join(requirements)
+
+    def is_complete() -> bool:
+        return python.exists() and complete.exists() and complete.read_text() == wanted
+
+    if is_complete():
+        return python
+    with locked(folder, progress):
+        if not is_complete():
+            progress(f"Installing {what} into {venv} (once, about a minute) ...")
+            shutil.rmtree(venv, ignore_errors=True)
+            run([sys.executable, "-m", "venv", str(venv)], "make a virtual environment")
+            pip = [str(python), "-m", "pip", "install", "--quiet", "--prefer-binary"]
+            run([*pip, *requirements], f"install {what} with Python {version}")
+            complete.write_text(wanted)
+    return python
+
+
+@contextlib.contextmanager
+def locked(folder: Path, progress: Progress) -> Iterator[None]:
+    """Hold the lock of a folder: one process at a time fills it, the others wait."""
+    import fcntl  # POSIX only: this module must be importable elsewhere
+
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            progress(f"Waiting for another process that is filling {folder} ...")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def run(command: list[str], purpose: str, env: Mapping[str, str] | None = None) -> None:
+    """Run a program to its end; raises LocalServerError with the last lines of what it printed."""
+    if env is None:
+        # These would make an interpreter or pip work on another environment than its own.
+        other = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
+        env = {name: value for name, value in os.environ.items() if name not in other}
+    done = subprocess.run(
+        command, env=env, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        lines = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise LocalServerError(f"could not {purpose} ({sys.executable}):\n{lines}")
