@@ -441,26 +441,24 @@ def download(
             "GET", path, params=params, timeout=client.long_timeout, doing=doing
         ) as response:
             kind = response.headers.get("Content-Type", "")
-            if "html" in kind:
-                raise APIError(
-                    f"{doing} failed: the answer is a web page. Is the base URL right, or does a "
-                    "proxy or a login page answer instead?",
-                    status=response.status_code,
-                    request=f"GET {path}",
-                )
             size = response.headers.get("Content-Length")
             total = int(size) if size and size.isdigit() else None
-            done, end = 0, b""
+            done, first, last = 0, b"", b""
             with part.open("wb") as file:
                 for piece in response.iter_content(1 << 16):
                     file.write(piece)
                     done += len(piece)
+                    first, last = first or piece.lstrip()[:1], piece.rstrip()[-1:] or last
                     report(done, total)
-                    end = piece.rstrip()[-1:] or end
-            if "json" in kind and end not in (b"]", b"}"):
-                raise ConnectionFailed(
-                    f"{doing} failed: the answer ended early", request=f"GET {path}"
-                )
+        if "html" in kind or ("json" in kind and first not in (b"[", b"")):
+            raise APIError(
+                f"{doing} failed: the answer is no export ({kind}). Is the base URL right, or does "
+                "a proxy or a login page answer instead?",
+                status=response.status_code,
+                request=f"GET {path}",
+            )
+        if "json" in kind and last != b"]":
+            raise ConnectionFailed(f"{doing} failed: the answer ended early", request=f"GET {path}")
         part.replace(target)
     finally:
         part.unlink(missing_ok=True)

@@ -475,7 +475,7 @@ half the body      done    done    done    done    lost+   done        done    b
 401                done    done    done    done    done    done        done    done
 web page           odd     odd     odd     odd     lost    lost        lost    odd
 empty              odd     odd+    done    odd+    lost+   lost+       done    odd
-other JSON         odd     odd     -       odd     lost    lost        lost    -
+other JSON         odd     odd     -       odd     lost    lost        lost    odd
 """
 ALWAYS = """
 fault              read      save      delete    action    create    annotation  bulk      export
