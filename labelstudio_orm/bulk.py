@@ -8,6 +8,7 @@ import json
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sized
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -16,7 +17,9 @@ from .errors import (
     APIError,
     BadRequest,
     ConnectionFailed,
+    DoesNotExist,
     LabelStudioError,
+    NotFound,
     OutcomeUnknown,
     ServerError,
 )
@@ -387,7 +390,8 @@ def delete_many(queryset: QuerySet[Any]) -> int:
     if queryset.model._options.pages is not TASKS:
         objects = list(queryset)
         for obj in objects:
-            obj.delete()
+            with suppress(DoesNotExist):  # somebody else was quicker
+                obj.delete()
         return len(objects)
     client, project = queryset.client, id_of(queryset.scope.get("project"))
     if project is None:
@@ -417,7 +421,8 @@ def delete_many(queryset: QuerySet[Any]) -> int:
             doing=f"deleting {len(chunk)} tasks of Project {project}",
         )
     if ids:
-        client.request("DELETE", f"/api/tasks/{ids[-1]}/", doing=f"deleting Task {ids[-1]}")
+        with suppress(NotFound):
+            client.request("DELETE", f"/api/tasks/{ids[-1]}/", doing=f"deleting Task {ids[-1]}")
     return len(ids)
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
 from urllib.parse import urlencode
 
 import attrs
 
-from .errors import LabelStudioError, NotFound
-from .plan import Item, Plan
+from .errors import BadRequest, LabelStudioError, NotFound
+from .plan import Item, Plan, line
 
 if TYPE_CHECKING:
     from .client import LabelStudio
@@ -25,8 +26,11 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 T = TypeVar("T")
 
-FIRST_PAGE, PAGE = 100, 1000
-"""Rows of the first page and of the later ones: a script that stops early waits for a small one."""
+FIRST_PAGE, LEAST, PAGE = 100, 10, 1000
+"""Rows of the first page, and of the later ones at least and at most."""
+
+PATIENCE = 4.0
+"""Seconds that a page of tasks should take: as many rows are asked for as came in that time."""
 
 IDS = 300
 """Ids that one request asks for: an address with as many stays below what proxies take."""
@@ -123,10 +127,19 @@ class Plain:
     scoped_by: tuple[str, ...] = ()
 
     def pages(self, select: Select) -> Iterator[Page]:
-        """One page: the whole list."""
+        """One page: the whole list. A parameter that names nothing (the server answers 400) means
+        that there is none.
+        """
         path = select.model._options.collection.format(**select.scope_ids)
         params = {**select.scope_ids, **select.plan.params}
-        rows = select.client.request("GET", path, params=params, doing=select.doing, expect=list)
+        try:
+            rows = select.client.request(
+                "GET", path, params=params, doing=select.doing, expect=list
+            )
+        except BadRequest as error:
+            if params.keys().isdisjoint(error.validation_errors or ()):
+                raise
+            return
         yield Page(_in_order(rows, select), whole=True)
 
     def count(self, select: Select) -> int | None:
@@ -240,11 +253,19 @@ class Keyset:
         left = select.limit
         last: int | None = None
         while True:
-            answer = self._ask(select, everything, last, min(size, left or size))
+            size = min(size, left or size)
+            asked = time.monotonic()
+            answer = self._ask(select, everything, last, size)
+            pace = size / max(time.monotonic() - asked, 0.001)
             rows: list[Row] = answer["tasks"]
             if not rows and answer["total"] > 0:
                 raise LabelStudioError(
                     f"{select.doing}: {answer['total']} are left, the server says, and gives none"
+                )
+            if rows and last is not None and (rows[0]["id"] < last) is not select.backwards:
+                raise LabelStudioError(
+                    f"{select.doing}: asked for what comes after id {last}, the server gave "
+                    f"{rows[0]['id']}; does something before it drop the query?"
                 )
             if left is not None:
                 rows, left = rows[:left], left - len(rows)
@@ -254,7 +275,7 @@ class Keyset:
                 yield Page(rows, uncomputed, relations, whole=select.fields is None)
             if done:
                 return
-            size = select.client.page_size or PAGE
+            size = select.client.page_size or max(LEAST, min(PAGE, int(pace * PATIENCE)))
 
     def count(self, select: Select) -> int | None:
         """The ``total`` of a page of one."""
@@ -308,7 +329,7 @@ class Keyset:
 
 
 def _among(ids: list[int]) -> Item:
-    return {"filter": "filter:tasks:id", "operator": "in_list", "type": "Number", "value": ids}
+    return line("id", "in_list", "Number", ids)
 
 
 def _parts(select: Select) -> list[Select]:
@@ -339,10 +360,7 @@ def _parts(select: Select) -> list[Select]:
 
 
 def _after(last: int | None, backwards: bool) -> Item | None:
-    if last is None:
-        return None
-    operator = "less" if backwards else "greater"
-    return {"filter": "filter:tasks:id", "operator": operator, "type": "Number", "value": last}
+    return None if last is None else line("id", "less" if backwards else "greater", "Number", last)
 
 
 def _all_columns_but(select: Select) -> dict[str, list[str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio, Project, Q, QuerySet, Task
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, pages
 from labelstudio_orm.testing import FakeLabelStudio
 
 
@@ -177,3 +177,41 @@ def test_imports_say_what_the_server_would_guess(fake: FakeLabelStudio, project:
         {"data": {"text": "a"}, "annotations": [{"result": [], "ground_truth": False}]},
         {"data": {"b": 1}},
     ]
+
+
+def test_pages_grow_with_the_pace_of_the_server(
+    fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = fake.client().projects.create(title="Pace")
+    project.tasks.bulk_create([{"n": n} for n in range(400)])
+    clock = iter(range(10_000))
+    monkeypatch.setattr(pages.time, "monotonic", lambda: next(clock))
+    fake.requests.clear()
+    assert len(list(project.tasks.iterator())) == 400
+    assert [one.query["page_size"] for one in fake.requests] == ["100", "400"]
+    slow = iter(range(0, 100_000, 20))
+    monkeypatch.setattr(pages.time, "monotonic", lambda: next(slow))
+    fake.requests.clear()
+    assert len(list(project.tasks.filter(id__lte=155).iterator())) == 155
+    sizes = [int(one.query["page_size"]) for one in fake.requests]
+    assert sizes == [100, 20, 10, 10, 10, 10]
+
+
+def test_a_server_that_drops_the_query_is_noticed(
+    fake: FakeLabelStudio, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ls = project.tasks.client
+    ls.page_size = 2
+    send = type(ls).request
+
+    def without_query(self: LabelStudio, method: str, path: str, **options: Any) -> Any:
+        kept = [p for p in options["params"].split("&") if not p.startswith("query=")]
+        return send(self, method, path, **{**options, "params": "&".join(kept)})
+
+    monkeypatch.setattr(type(ls), "request", without_query)
+    with pytest.raises(LabelStudioError, match="drop the query"):
+        list(project.tasks)
+
+
+def test_predictions_of_what_does_not_exist_are_none(fake: FakeLabelStudio) -> None:
+    assert list(fake.client().predictions.filter(task=99)) == []
