@@ -8,7 +8,7 @@ import difflib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import attrs
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .client import LabelStudio
 
 R = TypeVar("R", bound="Resource")
+
+_Shared: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
+"""A row, and what is touched of it."""
 
 
 @attrs.frozen(slots=False)
@@ -100,6 +103,16 @@ class Resource:
             yield obj
 
     @classmethod
+    def _view(cls, shared: Iterable[_Shared], origin: Origin) -> Iterator[Self]:
+        """Objects over rows that they share, edits included, with other objects."""
+        for row, touched in shared:
+            obj = cls.__new__(cls)
+            _set_row(obj, row)
+            _set_origin(obj, origin)
+            object.__setattr__(obj, "__dict__", touched)
+            yield obj
+
+    @classmethod
     def _from_row(cls, row: dict[str, Any], origin: Origin) -> Self:
         return next(cls._load((row,), origin))
 
@@ -129,7 +142,8 @@ class Resource:
         fields = self._options.fields
         for name in self._origin.uncomputed:
             self._row.pop(fields[name].wire, None)
-        _set_row(self, {**fetched, **self._row})
+        for wire, value in fetched.items():
+            self._row.setdefault(wire, value)
         _set_origin(
             self,
             attrs.evolve(self._origin, client=self._client, uncomputed=frozenset(), fetched=True),
@@ -437,9 +451,9 @@ class Resource:
         stale = {
             key for key in self._row if key in row and key not in kept
         } - self._options.embedded
-        _set_row(
-            self, {key: value for key, value in {**self._row, **kept}.items() if key not in stale}
-        )
+        self._row.update(kept)
+        for key in stale:
+            del self._row[key]
         for name in [name for name in self.__dict__ if name in self._options.fields]:
             field = self._options.fields[name]
             if name not in unsent and not (
@@ -470,7 +484,8 @@ class Resource:
         row = self._get_row(f"refreshing {self!r}")
         client = self._client
         self.__dict__.clear()
-        _set_row(self, row)
+        self._row.clear()
+        self._row.update(row)
         _set_origin(
             self,
             attrs.evolve(
@@ -496,8 +511,7 @@ class Resource:
             if self._is_kept(field)
         }
         _set_row(self, {})
-        self.__dict__.clear()
-        self.__dict__.update(kept)
+        object.__setattr__(self, "__dict__", kept)
 
     def _is_kept(self, field: Field) -> bool:
         """Is it part of what a deleted object would be created again with?"""
@@ -564,13 +578,22 @@ class Resource:
         client, scope = self._client, {relation.via: self}
         here = None
         if relation.name in self._origin.prefetched:
-            cache = self._related_cache()
-            here = cache.get(relation.name)
-            if here is None:
-                rows = sorted(self._row.get(relation.name) or (), key=itemgetter("id"))
-                origin = Origin(client, scope, shared=self._origin.shared)
-                here = cache[relation.name] = list(relation.target._load(rows, origin))
+            origin = Origin(client, scope, shared=self._origin.shared)
+            here = list(relation.target._view(self._prefetched_rows(relation.name), origin))
         return QuerySet.of(relation.target, client, scope=scope, here=here)
+
+    def _prefetched_rows(self, name: str) -> list[_Shared]:
+        """Related rows by id, each with what is touched and edited of it.
+
+        It is this that all accesses to a relation share, and not the objects: they hold this object
+        as their parent, and would keep each other alive until the garbage collector comes.
+        """
+        cache = self._related_cache()
+        if name not in cache:
+            rows = sorted(self._row.get(name) or (), key=itemgetter("id"))
+            cache[name] = [(row, {}) for row in rows]
+        found: list[_Shared] = cache[name]
+        return found
 
     def _drop_prefetched(self, name: str) -> None:
         """After a write to a relation its rows here are no longer the truth."""
