@@ -3,57 +3,54 @@
 from __future__ import annotations
 
 import copy
-import json as jsonlib
 import logging
-import math
-import os
 import random
-import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
-from email.utils import parsedate_to_datetime
-from http.cookiejar import DefaultCookiePolicy
-from typing import Any, ClassVar, NoReturn, TypeAlias
+from contextlib import contextmanager
+from typing import Any, NoReturn, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import requests
-import urllib3
 from attrs import evolve, field, frozen, validators
-from requests import adapters, exceptions
-from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
+from requests import exceptions
+from urllib3.exceptions import HTTPError
 
 from .auth import Credential
 from .errors import (
     APIError,
     AuthenticationError,
-    ConnectionFailed,
     LabelStudioError,
     OutcomeUnknown,
-    Timeout,
     error_from_response,
     page_summary,
     shorten,
 )
-
-try:
-    import orjson
-except ImportError:  # an optional accelerator
-    orjson = None  # type: ignore[assignment, unused-ignore]
+from .exchange import (
+    Answer,
+    Call,
+    CheckedBody,
+    Expected,
+    Problem,
+    cut,
+    final_error,
+    fits,
+    host_of,
+    problem_from,
+    problem_of,
+    read_body,
+)
+from .payload import decode, encode
+from .session import new_session, no_netrc, user_agent
 
 log = logging.getLogger("labelstudio_orm")
 
 TimeoutValue: TypeAlias = "float | tuple[float | None, float | None] | None"
 """Seconds: for connecting and for each wait for data, as a pair or the same for both."""
 
-Expected: TypeAlias = "type[list[Any]] | tuple[str, ...] | None"
-
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_GATEWAY = frozenset({502, 503, 504})
-_TLS_REFUSALS = ("CERTIFICATE", "WRONG_VERSION", "RECORD_LAYER", "HANDSHAKE", "PROTOCOL")
 _MAX_REDIRECTS = 5
-_POOL_SIZE = 32
 _REFRESH_PATH = "/api/token/refresh/"
 _LOGIN_PATH = "/user/login"
 
@@ -118,11 +115,11 @@ class Transport:
         self.retries = retries
         self._credential = credential
         self._owns_session = session is None
-        self._session = session or _new_session()
+        self._session = session or new_session()
         self._verify = verify
         self._proxies = dict(proxies or {})
         # A session of the user's own may say something else on purpose.
-        defaults = {"User-Agent": _user_agent(), "Accept": "application/json"}
+        defaults = {"User-Agent": user_agent(), "Accept": "application/json"}
         plain = requests.utils.default_headers()
         self._headers = {
             name: value
@@ -205,7 +202,7 @@ class Transport:
             method, path, doing=doing, params=params, json=json, headers=headers, timeout=timeout
         )
         response = self._perform(evolve(call, stream=True), self._authorize).response
-        response.raw = _CheckedBody(response.raw, call)
+        response.raw = CheckedBody(response.raw, call)
         try:
             yield response
         finally:
@@ -247,24 +244,24 @@ class Transport:
         files: Any = None,
         headers: Mapping[str, str] | None = None,
         timeout: TimeoutValue = None,
-    ) -> _Call:
+    ) -> Call:
         if not path.startswith("/"):
             raise ValueError(f"a path starts with '/': {path!r}")
         method = method.upper()
         every = self._headers | _check_headers(headers)
         if json is not None:
-            data = _encode(json, doing)
+            data = encode(json, doing)
             every["Content-Type"] = "application/json"
         if isinstance(params, Mapping):
             params = {key: _query_value(value) for key, value in params.items()}
         prepared = self._session.prepare_request(
             requests.Request(
-                method, self.url + path, every, files, data, params=params, auth=_no_netrc
+                method, self.url + path, every, files, data, params=params, auth=no_netrc
             )
         )
         body: Any = prepared.body
         seekable = hasattr(body, "seek") and hasattr(body, "tell")
-        return _Call(
+        return Call(
             prepared=prepared,
             name=f"{method} {urlsplit(self.url).path}{path.partition('?')[0]}",
             doing=doing,
@@ -273,23 +270,23 @@ class Transport:
             body_start=body.tell() if seekable else None,
         )
 
-    def _perform(self, call: _Call, authorize: Callable[[], str] | None) -> _Answer:
+    def _perform(self, call: Call, authorize: Callable[[], str] | None) -> Answer:
         """Send until there is an answer worth having, or raise. None: without a credential."""
         attempt = 0
         renewed = lost = False
         while True:
             header = authorize() if authorize else None
-            answer: _Answer | None = None
+            answer: Answer | None = None
             try:
                 answer = self._attempt(call, header)
-            except _Problem as caught:
+            except Problem as caught:
                 problem = caught
             else:
                 if answer.status == 401 and header and not renewed:
                     renewed = True
                     if self._credential.renew(header, self._exchange) and call.rewind():
                         continue
-                asked_again = _problem_of(answer) or _cut(answer, call)
+                asked_again = problem_of(answer) or cut(answer, call)
                 if asked_again is None:
                     return self._finish(call, answer, lost)
                 problem = asked_again
@@ -300,7 +297,7 @@ class Transport:
             last = attempt >= self.retries.total or not problem.retryable
             if last or not call.rewind():
                 if answer is None:
-                    raise _final_error(call, problem, attempt + 1, lost) from problem.root
+                    raise final_error(call, problem, attempt + 1, lost) from problem.root
                 if 200 <= answer.status < 300:
                     raise self._unreadable(call, answer)
                 raise self._refusal(call, answer, lost)
@@ -309,8 +306,8 @@ class Transport:
             self.retries.sleep(wait)
             attempt += 1
 
-    def _attempt(self, call: _Call, header: str | None) -> _Answer:
-        """One exchange over the network, redirects included; raises _Problem for no answer."""
+    def _attempt(self, call: Call, header: str | None) -> Answer:
+        """One exchange over the network, redirects included; raises Problem for no answer."""
         prepared = call.prepared
         if header:
             prepared.headers["Authorization"] = header
@@ -322,10 +319,10 @@ class Transport:
         else:
             raise APIError(call.failed(f"more than {_MAX_REDIRECTS} redirects"), request=call.name)
         if call.stream and 200 <= response.status_code < 300:
-            return _Answer(response, b"")
-        return _Answer(response, _read(response, call))
+            return Answer(response, b"")
+        return Answer(response, read_body(response, call))
 
-    def _send(self, call: _Call, prepared: requests.PreparedRequest) -> requests.Response:
+    def _send(self, call: Call, prepared: requests.PreparedRequest) -> requests.Response:
         settings = self._session.merge_environment_settings(
             prepared.url,
             dict(self._proxies),
@@ -344,19 +341,19 @@ class Transport:
             return response
         except (exceptions.RequestException, HTTPError) as error:
             # A bare OSError is about a file here, such as the CA bundle: it passes.
-            raise _problem_from(error, call) from error
+            raise problem_from(error, call) from error
         finally:
             log.debug("%s: %s, %.0f ms", call.name, outcome, 1e3 * (time.perf_counter() - started))
 
     def _redirected(
-        self, call: _Call, prepared: requests.PreparedRequest, response: requests.Response
+        self, call: Call, prepared: requests.PreparedRequest, response: requests.Response
     ) -> requests.PreparedRequest:
         """The next request of a redirect that may be followed."""
         response.close()
         here = prepared.url or ""
         target = urlsplit(urljoin(here, response.headers["Location"]))
         # Without its query: a signed address is a secret.
-        shown = f"{target.scheme}://{_host(target)}{target.path}"
+        shown = f"{target.scheme}://{host_of(target)}{target.path}"
         status = response.status_code
         facts: dict[str, Any] = {"status": status, "request": call.name}
         if _LOGIN_PATH in target.path:
@@ -379,23 +376,23 @@ class Transport:
             follow.headers["User-Agent"] = prepared.headers.get("User-Agent", "")
         return follow
 
-    def _finish(self, call: _Call, answer: _Answer, lost: bool) -> _Answer:
+    def _finish(self, call: Call, answer: Answer, lost: bool) -> Answer:
         if answer.status == 404 and lost and call.prepared.method == "DELETE":
             return answer
         if not 200 <= answer.status < 300:
             raise self._refusal(call, answer, lost)
         if not call.stream and answer.value is None and answer.body.strip():
             try:
-                answer.value = _decode(answer.body)
+                answer.value = decode(answer.body)
             except ValueError:
                 raise self._unreadable(call, answer) from None
-        if not _fits(answer.value, call.expect):
+        if not fits(answer.value, call.expect):
             raise self._unreadable(call, answer)
         return answer
 
     # What went wrong
 
-    def _refusal(self, call: _Call, answer: _Answer, lost: bool) -> APIError:
+    def _refusal(self, call: Call, answer: Answer, lost: bool) -> APIError:
         said = self._credential.redact(answer.body.decode("utf-8", "replace"))
         return error_from_response(
             answer.status,
@@ -407,7 +404,7 @@ class Transport:
             repeated=lost,
         )
 
-    def _unreadable(self, call: _Call, answer: _Answer) -> LabelStudioError:
+    def _unreadable(self, call: Call, answer: Answer) -> LabelStudioError:
         start = self._credential.redact(answer.body[:2000].decode("utf-8", "replace"))
         shown = page_summary(start) if "html" in answer.content_type else shorten(start, 100)
         what = "not what was asked for" if answer.value is not None else "no JSON"
@@ -427,7 +424,7 @@ class Transport:
             repeated=True,
         )
 
-    def _unknown(self, call: _Call, text: str) -> OutcomeUnknown:
+    def _unknown(self, call: Call, text: str) -> OutcomeUnknown:
         return OutcomeUnknown(
             f"{call.doing or call.name}: the answer was lost ({text}), so it may or may not have "
             f"been done ({call.name}). Look on the server before repeating it.",
@@ -461,282 +458,14 @@ def normalize_url(url: str) -> str:
         shown = text.rpartition("@")[2]
         raise ValueError(f"url must start with http:// or https:// and name a host: {shown!r}")
     if parts.username is not None or parts.password is not None:
-        raise ValueError(f"url holds credentials: use http(s)://{_host(parts)} and api_key=...")
+        raise ValueError(f"url holds credentials: use http(s)://{host_of(parts)} and api_key=...")
     if parts.query or parts.fragment:
         raise ValueError("url must not have a query or a fragment: give the server's base URL")
     try:
-        host = _host(parts)
+        host = host_of(parts)
     except ValueError:
         raise ValueError("url has a port that is no number from 0 to 65535") from None
     return f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"
-
-
-# Values of one request
-
-
-@frozen
-class _Call:
-    prepared: requests.PreparedRequest
-    name: str
-    doing: str
-    timeout: Any
-    idempotent: bool
-    body_start: int | None
-    stream: bool = False
-    expect: Expected = None
-
-    def failed(self, text: str, hint: str = "") -> str:
-        what = f"{self.doing} failed ({self.name})" if self.doing else f"{self.name} failed"
-        return f"{what}: {text}. {hint}".rstrip()
-
-    def rewind(self) -> bool:
-        """Make the body ready to be sent again; False if it cannot be."""
-        body = self.prepared.body
-        if body is None or isinstance(body, (bytes, str)):
-            return True
-        if self.body_start is None:
-            return False
-        body.seek(self.body_start)
-        return True
-
-
-class _Answer:
-    def __init__(self, response: requests.Response, body: bytes) -> None:
-        self.response = response
-        self.body = body
-        self.value: Any = None
-        self.status = response.status_code
-        self.content_type = response.headers.get("Content-Type", "")
-
-
-class _Problem(Exception):
-    """A try that a further one may mend: no answer, or one that asks to come again."""
-
-    def __init__(
-        self,
-        text: str,
-        *,
-        may_be_done: bool,
-        retryable: bool = True,
-        timeout: bool = False,
-        retry_after: float | None = None,
-        root: BaseException | None = None,
-        hint: str = "",
-    ) -> None:
-        super().__init__(text)
-        self.text = text
-        self.hint = hint
-        self.may_be_done = may_be_done
-        self.retryable = retryable
-        self.timeout = timeout
-        self.retry_after = retry_after
-        self.root = root
-
-
-def _problem_of(answer: _Answer) -> _Problem | None:
-    """The problem with an answer that asks to come again: a busy server, a gateway's error."""
-    if answer.status != 429 and answer.status not in _GATEWAY:
-        return None
-    after = _retry_after(answer.response.headers.get("Retry-After", ""))
-    text = f"the answer was {answer.status} {answer.response.reason or ''}".rstrip()
-    return _Problem(text, may_be_done=answer.status != 429, retry_after=after)
-
-
-def _fits(value: object, expect: Expected) -> bool:
-    if expect is None:
-        return True
-    if isinstance(expect, tuple):
-        return isinstance(value, dict) and all(key in value for key in expect)
-    return isinstance(value, expect)
-
-
-def _cut(answer: _Answer, call: _Call) -> _Problem | None:
-    """The problem with a success whose body says that it is JSON and ends within it."""
-    if call.stream or not 200 <= answer.status < 300 or "json" not in answer.content_type:
-        return None
-    try:
-        if answer.body.lstrip()[:1] in (b"{", b"["):
-            answer.value = _decode(answer.body)
-    except ValueError:
-        return _Problem("the answer is no whole JSON", may_be_done=True)
-    return None
-
-
-def _problem_from(error: BaseException, call: _Call) -> _Problem:
-    """What an exception of requests or urllib3 means: was it sent, and is a repeat of use?"""
-    reason: BaseException = next(
-        (
-            arg.reason
-            for arg in error.args
-            if isinstance(arg, urllib3.exceptions.MaxRetryError) and arg.reason
-        ),
-        error,
-    )
-    root = _root(reason)
-    said = shorten(getattr(root, "strerror", None) or str(root) or type(root).__name__, 200)
-    host = _host(urlsplit(call.prepared.url or ""))
-    if isinstance(error, exceptions.SSLError):
-        # These come before anything is sent, and a repeat would change nothing.
-        refused = any(word in str(root).upper() for word in _TLS_REFUSALS)
-        hint = "Is it https? A CA bundle is given by verify=... or REQUESTS_CA_BUNDLE."
-        return _Problem(
-            f"no secure connection to {host}: {shorten(str(root), 200)}",
-            may_be_done=not refused,
-            retryable=not refused,
-            root=root,
-            hint=hint,
-        )
-    unsent = "Nothing was sent: check the URL, and that the server runs."
-    if isinstance(error, exceptions.ConnectTimeout):
-        text = f"could not connect to {host} in time"
-        return _Problem(text, may_be_done=False, root=root, hint=unsent)
-    proxy = isinstance(error, exceptions.ProxyError)
-    if proxy or isinstance(reason, NewConnectionError):
-        text = f"could not connect to {'the proxy for ' if proxy else ''}{host}: {said}"
-        return _Problem(text, may_be_done=False, root=root, hint=unsent)
-    if any(isinstance(e, (exceptions.Timeout, ReadTimeoutError)) for e in (error, *error.args)):
-        text = f"no answer within {_read_timeout(call.timeout)}"
-        hint = "A busy server may need a longer timeout."
-        return _Problem(text, may_be_done=True, timeout=True, root=root, hint=hint)
-    broken = (exceptions.ConnectionError, exceptions.ChunkedEncodingError)
-    if isinstance(error, exceptions.RequestException) and not isinstance(error, broken):
-        # An address or a setting that requests itself refuses.
-        return _Problem(said, may_be_done=False, retryable=False, root=root, hint=unsent)
-    return _Problem(f"the connection broke: {said}", may_be_done=True, root=root)
-
-
-def _final_error(call: _Call, problem: _Problem, tries: int, lost: bool) -> LabelStudioError:
-    kind = Timeout if problem.timeout else ConnectionFailed
-    text = problem.text + (f", {tries} times" if tries > 1 else "")
-    return kind(call.failed(text, problem.hint), request=call.name, repeated=lost)
-
-
-def _root(error: BaseException) -> BaseException:
-    """The innermost cause. The outer ones quote the address with its query, so are not shown."""
-    for _ in range(10):
-        inner = error.__cause__ or next(
-            (arg for arg in error.args if isinstance(arg, BaseException)), None
-        )
-        if inner is None:
-            break
-        error = inner
-    return error
-
-
-# Bodies
-
-
-def _read(response: requests.Response, call: _Call) -> bytes:
-    """The whole body at once, which is much faster than requests' 10 kB pieces."""
-    raw = response.raw
-    try:
-        if not isinstance(raw, urllib3.HTTPResponse):
-            return response.content  # an adapter that is not urllib3's
-        body: bytes = raw.read(decode_content=True)
-    except (exceptions.RequestException, HTTPError, OSError) as error:
-        raise _problem_from(error, call) from error
-    if raw.length_remaining:
-        raise _Problem("the answer ended early", may_be_done=True)
-    return body
-
-
-class _CheckedBody:
-    """The body of a stream, whose failures become this library's errors."""
-
-    def __init__(self, raw: Any, call: _Call) -> None:
-        self._raw = raw
-        self._call = call
-
-    def read(self, *args: Any, **kwargs: Any) -> bytes:
-        with self._checked():
-            chunk: bytes = self._raw.read(*args, **kwargs)
-        if not chunk:
-            self._check_end()
-        return chunk
-
-    def stream(self, amt: int = 65536, **kwargs: Any) -> Iterator[bytes]:
-        with self._checked():
-            if hasattr(self._raw, "stream"):
-                yield from self._raw.stream(amt, **kwargs)
-            else:
-                yield from iter(lambda: self._raw.read(amt), b"")
-        self._check_end()
-
-    @contextmanager
-    def _checked(self) -> Iterator[None]:
-        try:
-            yield
-        except (exceptions.RequestException, HTTPError, OSError) as error:
-            problem = _problem_from(error, self._call)
-            raise _final_error(self._call, problem, 1, False) from problem.root
-
-    def _check_end(self) -> None:
-        # urllib3 1.x does not check this by itself.
-        if getattr(self._raw, "length_remaining", None):
-            raise ConnectionFailed(
-                self._call.failed("the answer ended early"), request=self._call.name
-            )
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._raw, name)
-
-
-_DIGITS = bytes(48 if 48 <= byte <= 57 else 46 if byte == 46 else 32 for byte in range(256))
-_LONG_INTEGER = b" " + b"0" * 19  # after a point it would be a fraction, which may be as long
-
-
-def _decode(body: bytes) -> Any:
-    # orjson turns an integer beyond 64 bits into a float, and refuses some escapes that Python
-    # and the server take; both are rare, and then the standard library reads the body.
-    if orjson is not None and _LONG_INTEGER not in b" " + body.translate(_DIGITS):
-        with suppress(ValueError):
-            return orjson.loads(body)
-    try:
-        return jsonlib.loads(body)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
-
-
-def _encode(value: object, doing: str) -> bytes:
-    try:
-        text = jsonlib.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        return text.encode()
-    except (TypeError, ValueError, RecursionError) as error:
-        found = _unfit(value, "", ())
-        path, why = found or ("the value", str(error) or "nested too deeply")
-        kind = TypeError if isinstance(error, TypeError) else ValueError
-    prefix = f"{doing}: " if doing else ""
-    raise kind(f"{prefix}{path or 'the value'} {why}; JSON cannot hold it, so nothing was sent")
-
-
-def _unfit(value: object, path: str, parents: tuple[int, ...]) -> tuple[str, str] | None:
-    """Where in `value` is what JSON cannot hold, and what it is."""
-    if isinstance(value, (dict, list, tuple)):
-        if id(value) in parents:
-            return path, "contains itself"
-        if len(parents) > 500:
-            return path[:100] + "...", "is nested too deeply"
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in pairs:
-            if isinstance(value, dict) and not isinstance(key, (str, int, float, bool, type(None))):
-                return path, f"has a key of type {type(key).__name__}"
-            step = f"[{key}]" if not isinstance(value, dict) else f".{key}" if path else str(key)
-            for part, where in ((key, f"the key {step!r}"), (inner, path + step)):
-                found = _unfit(part, where, (*parents, id(value)))
-                if found:
-                    return found
-    elif isinstance(value, str):
-        if any("\ud800" <= c <= "\udfff" for c in value):
-            return path, "has half a surrogate pair"
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            return path, f"is {value}"
-    elif not isinstance(value, (int, type(None))):
-        return path, f"is a {type(value).__name__}"
-    return None
-
-
-# Small checks
 
 
 def _query_value(value: object) -> object:
@@ -754,11 +483,6 @@ def _check_timeout(timeout: TimeoutValue) -> TimeoutValue:
     return timeout
 
 
-def _read_timeout(timeout: Any) -> str:
-    seconds = timeout[1] if isinstance(timeout, tuple) else timeout
-    return "the time allowed" if seconds is None else f"{seconds:g} s"
-
-
 def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     for name, value in (headers or {}).items():
         # Checked here because requests and http.client quote the value, which may be a secret.
@@ -773,97 +497,9 @@ def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
     return dict(headers or {})
 
 
-def _retry_after(value: str) -> float | None:
-    """Seconds from a `Retry-After` header: a number of seconds, or a date."""
-    with suppress(ValueError, TypeError, OverflowError):
-        if value.strip().isdigit():
-            return float(value)
-        return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-    return None
-
-
-def _host(parts: SplitResult) -> str:
-    name = parts.hostname or ""
-    name = f"[{name}]" if ":" in name else name
-    return name if parts.port is None else f"{name}:{parts.port}"
-
-
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
 def _is_upgrade(here: str, target: SplitResult) -> bool:
     return urlsplit(here).scheme == "http" and target.scheme == "https"
-
-
-def _no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """No authentication: given as `auth`, it keeps requests from taking one from ~/.netrc."""
-    return request
-
-
-def _user_agent() -> str:
-    import labelstudio_orm  # here, because the package imports this module
-
-    return f"labelstudio_orm/{getattr(labelstudio_orm, '__version__', 'unknown')}"
-
-
-# The session
-
-
-def _new_session() -> requests.Session:
-    session = requests.Session()
-    adapter = _Adapter(pool_connections=8, pool_maxsize=_POOL_SIZE)
-    session.mount("http://", adapter)
-    session.mount("https://", adapter)
-    # Every answer of the server sets a session cookie, which would only confuse authentication.
-    session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
-    return session
-
-
-class _QuickAck:
-    """Acknowledge the next answer's segments at once.
-
-    Label Studio's development server sends headers and body separately and, on a connection that
-    is kept alive, waits for the delayed acknowledgement in between: 40 ms for each request. The
-    flag does not last, so it is set before each answer. Linux only; elsewhere nothing happens.
-    """
-
-    sock: Any
-    _OPTION: ClassVar[int | None] = getattr(socket, "TCP_QUICKACK", None)
-
-    def getresponse(self) -> Any:
-        if self._OPTION is not None:
-            with suppress(OSError, AttributeError):  # TLS within TLS has no socket options
-                self.sock.setsockopt(socket.IPPROTO_TCP, self._OPTION, 1)
-        return super().getresponse()  # type: ignore[misc]
-
-
-class _HTTPConnection(_QuickAck, urllib3.connection.HTTPConnection):
-    pass
-
-
-class _HTTPSConnection(_QuickAck, urllib3.connection.HTTPSConnection):
-    pass
-
-
-class _HTTPPool(urllib3.HTTPConnectionPool):
-    ConnectionCls = _HTTPConnection
-
-
-class _HTTPSPool(urllib3.HTTPSConnectionPool):
-    ConnectionCls = _HTTPSConnection
-
-
-class _Adapter(adapters.HTTPAdapter):
-    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)
-        self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-        self._settings = args, kwargs
-        self._pid = os.getpid()
-
-    def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        if self._pid != os.getpid():
-            # Two processes after a fork must not read each other's answers from one connection.
-            self.init_poolmanager(*self._settings[0], **self._settings[1])
-            self.proxy_manager.clear()
-        return super().send(*args, **kwargs)

@@ -31,7 +31,7 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     """What the examples may use: a client, and a project with an annotated task."""
     fake = FakeLabelStudio("http://localhost:8080")
     real = client.Credential
-    monkeypatch.setattr(transport, "_new_session", fake.session)
+    monkeypatch.setattr(transport, "new_session", fake.session)
     monkeypatch.setattr(
         client, "Credential", lambda key: real(fake.api_key if key == "..." else key)
     )

@@ -28,7 +28,7 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_orm import transport as transport_module
+from labelstudio_orm import payload
 from labelstudio_orm.auth import Credential
 from labelstudio_orm.errors import (
     APIError,
@@ -322,13 +322,13 @@ JSON = st.recursive(
 
 @given(JSON)
 def test_values_survive_the_way_there_and_back(value: object) -> None:
-    assert transport_module._decode(json.dumps(value).encode()) == value
-    assert json.loads(transport_module._encode(value, "")) == value
+    assert payload.decode(json.dumps(value).encode()) == value
+    assert json.loads(payload.encode(value, "")) == value
 
 
 @pytest.mark.parametrize("text", ["18446744073709551617", "-9223372036854775809", '["\\ud800"]'])
 def test_numbers_and_escapes_that_a_fast_parser_would_change(text: str) -> None:
-    assert transport_module._decode(text.encode()) == json.loads(text)
+    assert payload.decode(text.encode()) == json.loads(text)
 
 
 # What comes back
