@@ -31,9 +31,9 @@ from .query import (
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .bulk import Progress
     from .client import LabelStudio
     from .fields import Field
+    from .progress import Progress
     from .resource import Resource
 
 R = TypeVar("R", bound="Resource")
@@ -215,7 +215,7 @@ class QuerySet(Generic[R]):
         return self._reported(objects, progress) if progress else objects
 
     def _reported(self, objects: Iterator[R], progress: Progress) -> Iterator[R]:
-        from .bulk import reporter
+        from .progress import reporter
 
         total = None if self._plan().here else self.count()
         report = reporter(progress, f"reading {self._what}")

@@ -143,7 +143,7 @@ class Project(Resource):
 
         Raises ValueError for a format that the server does not have (it answers 500).
         """
-        from ..bulk import download
+        from ..download import download
 
         try:
             return download(
