@@ -10,6 +10,7 @@ import attrs
 
 from . import pages
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from .ordering import Key, ordered
 from .pages import Page, Select, look_ahead
 from .plan import Plan, fields_needed, plan
 from .query import (
@@ -27,12 +28,12 @@ from .query import (
     parts_of,
     pins,
 )
+from .rows import Rows
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .client import LabelStudio
-    from .fields import Field
     from .progress import Progress
     from .resource import Resource
 
@@ -61,7 +62,7 @@ class QuerySet(Generic[R]):
     client: LabelStudio
     scope: Mapping[str, Any] = attrs.field(factory=dict)
     where: Node = EVERYTHING
-    ordering: tuple[tuple[Field, tuple[str, ...], bool], ...] = ()
+    ordering: tuple[Key, ...] = ()
     start: int = 0
     stop: int | None = None
     fields: frozenset[str] | None = None
@@ -135,24 +136,13 @@ class QuerySet(Generic[R]):
         Any order but by id lists all ids and keys first and sorts here.
         """
         self._refuse_slice("ordering")
-        return self._with(ordering=tuple(self._order_key(key) for key in keys))
-
-    def _order_key(self, key: str) -> tuple[Field, tuple[str, ...], bool]:
-        name, *path = key.lstrip("-").split("__")
-        field = find_field(self.model, name, key)
-        if path and not field.nested:
-            raise FieldError(
-                f"{self.model.__name__}.{field.name} has nothing inside to order by: {key!r}"
-            )
-        return field, tuple(path), key.startswith("-")
+        return self._with(ordering=tuple(Key.of(self.model, key) for key in keys))
 
     def reverse(self) -> Self:
         """The opposite order (nulls stay last)."""
         self._refuse_slice("reversing")
-        ordering = self.ordering or (self._order_key("id"),)
-        return self._with(
-            ordering=tuple((field, path, not falling) for field, path, falling in ordering)
-        )
+        keys = self.ordering or (Key.of(self.model, "id"),)
+        return self._with(ordering=tuple(key.reversed() for key in keys))
 
     def only(self, *names: str) -> Self:
         """Bring just these fields (and the id); the others are fetched when they are touched."""
@@ -176,11 +166,11 @@ class QuerySet(Generic[R]):
 
     @property
     def _falling_ids(self) -> bool:
-        return bool(self.ordering) and self.ordering[0][0].name == "id" and self.ordering[0][2]
+        return self._in_id_order and bool(self.ordering) and self.ordering[0].falling
 
     @property
     def _in_id_order(self) -> bool:
-        return not self.ordering or self.ordering[0][0].name == "id"
+        return not self.ordering or self.ordering[0].field.name == "id"
 
     def _plan(self) -> Plan:
         return plan(self.model, self.where)
@@ -237,11 +227,7 @@ class QuerySet(Generic[R]):
         if not self._in_id_order:
             yield from self._ordered(planned)
             return
-        limit = self.stop if planned.here is None else None
-        select = self._select(planned, limit=limit)
-        shared: dict[Any, Any] = {}
-        for page in look_ahead(self.model._options.pages.pages(select)):
-            yield from self._objects(page, planned.here, shared)
+        yield from self._read(planned, limit=self.stop if planned.here is None else None)
 
     def _objects(
         self, page: Page, check: Node | None, shared: dict[Any, Any] | None = None
@@ -256,44 +242,27 @@ class QuerySet(Generic[R]):
         return objects if check is None else filter(check.holds, objects)
 
     def _from_here(self, objects: Iterable[R]) -> list[R]:
-        return self._sorted([obj for obj in objects if self.where.holds(obj)])
-
-    def _sorted(self, objects: list[R]) -> list[R]:
-        objects.sort(key=lambda obj: obj.id)
-        for field, path, falling in reversed(self.ordering):
-            keyed = [(_order_value(obj, field, path), obj) for obj in objects]
-            known = [pair for pair in keyed if pair[0] is not None]
-            known.sort(key=lambda pair: pair[0] or (), reverse=falling)  # stable: ties stay by id
-            objects = [obj for _, obj in known] + [obj for value, obj in keyed if value is None]
-        return objects
+        return ordered(filter(self.where.holds, objects), self.ordering)
 
     def _ordered(self, planned: Plan) -> Iterator[R]:
         """By any keys: for tasks, ids and keys first and then the rows by id; else all rows,
         sorted here.
         """
         source = self.model._options.pages
-        keys = frozenset(field.name for field, _, _ in self.ordering)
         if not isinstance(source, pages.Keyset):
-            select = self._select(planned)
-            found = [
-                obj for page in source.pages(select) for obj in self._objects(page, planned.here)
-            ]
-            yield from self._sorted(found)
+            yield from ordered(self._read(planned), self.ordering)
             return
+        keys = frozenset(key.field.name for key in self.ordering)
         light = self._with(fields=keys | {"id"}, ordering=(), relations=frozenset())
-        listed = light._sorted_by(self.ordering, planned)
-        ids = [obj.id for obj in listed[: self.stop]]
+        ids = [obj.id for obj in ordered(light._read(planned), self.ordering)[: self.stop]]
         for page in source.by_ids(self._select(planned), ids):
             yield from self._objects(page, None)
 
-    def _sorted_by(self, ordering: Any, planned: Plan) -> list[R]:
-        select = self._select(planned)
-        found = [
-            obj
-            for page in look_ahead(self.model._options.pages.pages(select))
-            for obj in self._objects(page, planned.here)
-        ]
-        return self._with(ordering=ordering)._sorted(found)
+    def _read(self, planned: Plan, *, limit: int | None = None) -> Iterator[R]:
+        """By id, as the server lists them."""
+        shared: dict[Any, Any] = {}
+        for page in look_ahead(self.model._options.pages.pages(self._select(planned, limit=limit))):
+            yield from self._objects(page, planned.here, shared)
 
     def __iter__(self) -> Iterator[R]:
         if self.here is not None and self._is_everything:
@@ -460,15 +429,10 @@ class QuerySet(Generic[R]):
 
     def values(self, *names: str) -> Rows[dict[str, Any]]:
         """Dicts instead of objects: ``values("id", "data__text")``. Without names: every field but
-        secrets.
-
-        Asks the server for just these fields.
+        secrets and those that a listing leaves out. Asks the server for just these fields.
         """
-        return self._rows(
-            names,
-            lambda found: dict(zip(keys, found, strict=True)),
-            keys := list(names or self._plain_names()),
-        )
+        texts = names or self._plain_names()
+        return self._rows(texts, bool(names), lambda found: dict(zip(texts, found, strict=True)))
 
     @overload
     def values_list(self, name: str, /, *, flat: bool) -> Rows[Any]: ...
@@ -482,34 +446,23 @@ class QuerySet(Generic[R]):
         """
         if flat and len(names) != 1:
             raise TypeError("values_list(flat=True) takes exactly one field")
-        shape: Callable[[tuple[Any, ...]], Any] = (
-            (lambda found: found[0]) if flat else (lambda found: found)
-        )
-        return self._rows(names, shape, list(names or self._plain_names()))
+        texts = names or self._plain_names()
+        return self._rows(texts, bool(names), lambda found: found[0] if flat else found)
 
-    def _plain_names(self) -> list[str]:
+    def _plain_names(self) -> tuple[str, ...]:
         fields = self.model._options.fields.values()
-        return [field.name for field in fields if not field.secret and not field.computed]
+        return tuple(one.name for one in fields if not one.secret and not one.computed)
 
     def _rows(
-        self, names: Sequence[str], shape: Callable[[tuple[Any, ...]], V], keys: list[str]
+        self, texts: Sequence[str], narrow: bool, shape: Callable[[tuple[Any, ...]], V]
     ) -> Rows[V]:
-        columns = [self._order_key(key)[:2] for key in keys]
-        for field, _ in columns:
-            if field.secret:
-                raise FieldError(
-                    f"{self.model.__name__}.{field.name} is secret and not among the values"
-                )
-        light = (
-            self._with(fields=frozenset({"id", *(field.name for field, _ in columns)}))
-            if names
-            else self
-        )
-
-        def row(obj: Resource) -> V:
-            return shape(tuple(_value(obj, field, path) for field, path in columns))
-
-        return Rows(light, row)
+        keys = [Key.of(self.model, text) for text in texts]
+        for key in keys:
+            if key.field.secret:
+                raise FieldError(f"{self.model.__name__}.{key.field.name} is secret: no value")
+        names = frozenset({"id", *(key.field.name for key in keys)})
+        objects = self._with(fields=names) if narrow else self
+        return Rows(objects, lambda obj: shape(tuple(key.value(obj) for key in keys)))
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -639,46 +592,6 @@ querysets: dict[str, type[QuerySet[Any]]] = {}
 """Querysets with verbs of their own, by the name of their resource."""
 
 
-class Rows(Generic[V]):
-    """The rows of ``values()`` and ``values_list()``: lazy, may be looped again, counted, indexed
-    and sliced.
-    """
-
-    def __init__(self, objects: QuerySet[Any], shape: Callable[[Any], V]) -> None:
-        self._objects, self._shape = objects, shape
-
-    def __iter__(self) -> Iterator[V]:
-        return map(self._shape, self._objects)
-
-    def iterator(self) -> Iterator[V]:
-        """The rows, streamed: constant memory."""
-        return map(self._shape, self._objects.iterator())
-
-    def __len__(self) -> int:
-        return len(self._objects)
-
-    def count(self) -> int:
-        """How many rows: see ``QuerySet.count``."""
-        return self._objects.count()
-
-    def first(self) -> V | None:
-        """The first row, or None."""
-        obj = self._objects.first()
-        return None if obj is None else self._shape(obj)
-
-    @overload
-    def __getitem__(self, index: int) -> V: ...
-    @overload
-    def __getitem__(self, index: slice) -> Rows[V]: ...
-    def __getitem__(self, index: int | slice) -> V | Rows[V]:
-        if isinstance(index, slice):
-            return Rows(self._objects[index], self._shape)
-        return self._shape(self._objects[index])
-
-    def __repr__(self) -> str:
-        return f"<Rows of {self._objects!r}>"
-
-
 def describe(node: Node) -> str:
     """A tree in the words that built it."""
     if isinstance(node, Leaf):
@@ -696,26 +609,3 @@ def _as_int(value: Any) -> int:
         return int(value)
     except (TypeError, ValueError):
         raise ValueError(f"an id is a number, not {value!r}") from None
-
-
-def _value(obj: Resource, field: Field, path: tuple[str, ...]) -> Any:
-    value = getattr(obj, field.name)
-    for key in path:
-        value = value.get(key) if isinstance(value, dict) else None
-    return value
-
-
-def _order_value(obj: Resource, field: Field, path: tuple[str, ...]) -> Any:
-    """A key that sorts any two values: by kind first (numbers, texts, moments, the rest as
-    text).
-    """
-    value = _value(obj, field, path)
-    if value is None:
-        return None
-    if isinstance(value, (int, float)):
-        return (0, value)
-    if isinstance(value, str):
-        return (1, value)
-    if hasattr(value, "timestamp"):
-        return (2, value)
-    return (3, repr(value))
