@@ -154,3 +154,11 @@ def test_a_new_object_sends_what_was_given_and_nothing_else(fake: FakeLabelStudi
         Annotation(result=[]).save(using=ls)  # type: ignore[call-arg]
     with pytest.raises(ValueError, match="save"):
         _ = new.tasks
+
+
+def test_a_new_token_replaces_the_old_one(fake: FakeLabelStudio) -> None:
+    ls = fake.client()
+    token = ls.users.me().reset_token()
+    with pytest.raises(labelstudio_orm.AuthenticationError):
+        ls.users.me()
+    assert LabelStudio(fake.url, token, session=fake.session()).users.me().get_token() == token
