@@ -38,6 +38,9 @@ class Key:
             raise FieldError(f"{model.__name__}.{field.name} has nothing inside: {text!r}")
         return cls(field, tuple(path), text.startswith("-"))
 
+    def __str__(self) -> str:
+        return "-" * self.falling + "__".join((self.field.name, *self.path))
+
     def reversed(self) -> Key:
         """The same value the other way round."""
         return attrs.evolve(self, falling=not self.falling)

@@ -579,7 +579,10 @@ class QuerySet(Generic[R]):
 
     def __repr__(self) -> str:
         if self._cache is None:
-            return f"<QuerySet of {self._what}>"
+            order = f" by {', '.join(map(str, self.ordering))}" if self.ordering else ""
+            stop = "" if self.stop is None else self.stop
+            cut = f" [{self.start}:{stop}]" if self._is_slice else ""
+            return f"<QuerySet of {self._what}{order}{cut}>"
         shown = ", ".join(map(repr, self._cache[:REPR_ROWS]))
         more = ", ..." if len(self._cache) > REPR_ROWS else ""
         return f"<QuerySet [{shown}{more}]>"
@@ -600,7 +603,8 @@ def describe(node: Node) -> str:
         return f"not ({describe(node.part)})"
     joint = " and " if isinstance(node, And) else " or "
     return joint.join(
-        describe(part) if isinstance(part, Leaf) else f"({describe(part)})" for part in node.parts
+        describe(part) if isinstance(part, (Leaf, Not)) else f"({describe(part)})"
+        for part in node.parts
     )
 
 

@@ -42,7 +42,10 @@ def filled(project: Project) -> Project:
 
 def test_nothing_is_requested_until_rows_are_needed(filled: Project, asked: Asked) -> None:
     todo = filled.tasks.filter(total_annotations=0).exclude(data__text="").order_by("-id")[:3]
-    repr(todo)
+    assert repr(todo) == (
+        f"<QuerySet of Tasks of project {filled.id} "
+        "where total_annotations=0 and not (data__text='') by -id [0:3]>"
+    )
     assert asked() == []
     assert [task.data["text"] for task in todo] == ["it's", "ärger und köln", "refund please"]
     assert asked() == ["GET /api/tasks/"]
