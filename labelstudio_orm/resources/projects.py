@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
 
 Sampling = Literal["Sequential sampling", "Uniform sampling", "Uncertainty sampling"]
 SkipQueue = Literal["REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED"]
+
+
+_exporting: dict[tuple[str, int], AbstractContextManager[Any]] = {}
+"""One lock for each project: see ``Project.export``."""
 
 
 @resource(
@@ -141,22 +147,27 @@ class Project(Resource):
         ``progress``: True for a line on stderr, or a function ``(bytes so far, bytes in all or
         None)``. Waits at least 600 s: the server builds the whole file first.
 
+        The server builds it in a file that it names after the minute and the data, so of two
+        exports of the same at once either may be cut short (seen on 1.23.2); those of one process
+        go one after the other.
+
         Raises ValueError for a format that the server does not have (it answers 500).
         """
         from ..download import download
 
         try:
-            return download(
-                self._client,
-                f"/api/projects/{self._saved_id('export()')}/export",
-                Path(path),
-                params={
-                    "exportType": format,
-                    "download_all_tasks": "false" if only_annotated else "true",
-                },
-                doing=f"exporting {self!r} as {format}",
-                progress=progress,
-            )
+            with _exporting.setdefault((self._client.url, self.id), threading.RLock()):
+                return download(
+                    self._client,
+                    f"/api/projects/{self._saved_id('export()')}/export",
+                    Path(path),
+                    params={
+                        "exportType": format,
+                        "download_all_tasks": "false" if only_annotated else "true",
+                    },
+                    doing=f"exporting {self!r} as {format}",
+                    progress=progress,
+                )
         except ServerError as error:
             known = self._export_formats()
             if format in known:

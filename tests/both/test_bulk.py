@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -249,3 +250,15 @@ def test_items_and_objects_share_nothing(project: Project) -> None:
     assert made[1].data == item
     assert list(made[0].changes) == ["data"]
     assert made[1].changes == {}
+
+
+def test_exports_at_once_are_all_whole(project: Project, tmp_path: Path) -> None:
+    """The server writes exports of the same data to one file: two at once cut each other short."""
+    project.tasks.bulk_create([{"text": str(n)} for n in range(30)])
+
+    def export(number: int) -> int:
+        path = project.export("JSON", tmp_path / f"{number}.json")
+        return len(json.loads(path.read_text()))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(export, range(24))) == [30] * 24
