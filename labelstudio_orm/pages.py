@@ -249,7 +249,7 @@ class Keyset:
         relations = select.relations
         everything = bool(relations) or "drafts" in select.wanted
         uncomputed = frozenset() if everything else select.model._options.computed - select.wanted
-        size = select.limit or select.client.page_size or FIRST_PAGE
+        size = select.client.page_size or min(select.limit or FIRST_PAGE, IDS)
         left = select.limit
         last: int | None = None
         while True:
@@ -262,7 +262,7 @@ class Keyset:
                 raise LabelStudioError(
                     f"{select.doing}: {answer['total']} are left, the server says, and gives none"
                 )
-            if rows and last is not None and (rows[0]["id"] < last) is not select.backwards:
+            if rows and last is not None and not _comes_after(rows[0]["id"], last, select):
                 raise LabelStudioError(
                     f"{select.doing}: asked for what comes after id {last}, the server gave "
                     f"{rows[0]['id']}; does something before it drop the query?"
@@ -312,12 +312,10 @@ class Keyset:
             params["include"] = ",".join(_included(select))
         text = json.dumps(query, separators=(",", ":"))
         body = None
-        if (
-            len(text) > BODY_LIMIT
-        ):  # the project goes with it: a proxy that strips the body causes an error
-            body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
-        else:
+        if len(text) <= BODY_LIMIT:
             params["query"] = text
+        else:  # the project goes with it, so that a proxy that strips the body causes an error
+            body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
         return select.client.request(
             "GET",
             "/api/tasks/",
@@ -361,6 +359,10 @@ def _parts(select: Select) -> list[Select]:
 
 def _after(last: int | None, backwards: bool) -> Item | None:
     return None if last is None else line("id", "less" if backwards else "greater", "Number", last)
+
+
+def _comes_after(identifier: int, last: int, select: Select) -> bool:
+    return identifier < last if select.backwards else identifier > last
 
 
 def _all_columns_but(select: Select) -> dict[str, list[str]]:

@@ -215,3 +215,15 @@ def test_a_server_that_drops_the_query_is_noticed(
 
 def test_predictions_of_what_does_not_exist_are_none(fake: FakeLabelStudio) -> None:
     assert list(fake.client().predictions.filter(task=99)) == []
+
+
+def test_a_slice_far_away_does_not_ask_for_one_huge_page(fake: FakeLabelStudio) -> None:
+    project = fake.client().projects.create(title="Far")
+    made = project.tasks.bulk_create([{"n": n} for n in range(700)])
+    fake.requests.clear()
+    assert list(project.tasks[650:655]) == made[650:655]
+    assert int(fake.requests[0].query["page_size"]) == 300
+    assert sum(int(one.query["page_size"]) for one in fake.requests) == 655
+    fake.requests.clear()
+    assert list(project.tasks[2:5]) == made[2:5]
+    assert [one.query["page_size"] for one in fake.requests] == ["5"]
