@@ -107,6 +107,8 @@ def resource(
     """
 
     def declare(cls: C) -> C:
+        base: Options | None = getattr(cls, "_options", None)
+        inherited = base.fields if base is not None else {}
         own: dict[str, Field] = {}
         relations: dict[str, ForeignKey[Any]] = {}
 
@@ -122,13 +124,13 @@ def resource(
                     )
                 else:
                     default = UNSET if attribute.default is attrs.NOTHING else attribute.default
+                    if attribute.name in inherited and attribute.name not in cls.__annotations__:
+                        default = inherited[attribute.name].default  # attrs has only UNSET of it
                     own[attribute.name] = Field(attribute.name, cls, default=default, **says)
                 needed = attribute.default is attrs.NOTHING and attribute.init
                 seen.append(attribute if needed else attribute.evolve(default=UNSET))
             return seen
 
-        # The words have to outlive attrs' first pass: a subclass reads them again from its base's
-        # attributes.
         made = attrs.define(
             cls,
             slots=False,

@@ -289,14 +289,11 @@ class Keyset:
         """The rows of these ids, in their order; those that are gone by now are left out."""
         for start in range(0, len(ids), IDS):
             chunk = ids[start : start + IDS]
-            found = {
-                row["id"]: attrs.evolve(page, rows=[row])
-                for page in self.pages(
-                    attrs.evolve(select, plan=Plan(items=(_among(chunk),)), limit=len(chunk))
-                )
-                for row in page.rows
-            }
-            yield from (found[wanted] for wanted in chunk if wanted in found)
+            only = Plan(items=(_among(chunk),))
+            found = list(self.pages(attrs.evolve(select, plan=only, limit=len(chunk))))
+            rows = {row["id"]: row for page in found for row in page.rows}
+            if found:
+                yield attrs.evolve(found[0], rows=[rows[id] for id in chunk if id in rows])
 
     def _ask(self, select: Select, everything: bool, last: int | None, size: int) -> Any:
         query: dict[str, Any] = {"ordering": ["-tasks:id" if select.backwards else "tasks:id"]}

@@ -182,11 +182,6 @@ class Leaf:
     def __str__(self) -> str:
         return f"{self.key}={self.value!r}"
 
-    @property
-    def is_many(self) -> bool:
-        """Does the field hold several values (``annotators``), so that any of them may fit?"""
-        return self.field.listed
-
     def holds(self, obj: Resource) -> bool:
         """Is it true of ``obj``? Reads deferred fields, so the caller brings them along."""
         if self.relation is None:
@@ -199,24 +194,20 @@ class Leaf:
     def _holds_for(self, obj: Resource) -> bool:
         compare = LOOKUPS[self.lookup]
         value = obj._peek(self.field)
-        for step, key in enumerate(self.path):
-            if isinstance(value, dict):
-                value = value.get(key)
-            elif isinstance(value, list):  # a region list: any region, any label in it
-                rest = self.path[step:]
-                return any(compare(found, self.value) for found in _inside(value, rest))
-            else:
-                value = None
-        if self.is_many and not self.path:
+        if self.field.listed:
             values = value if isinstance(value, list) else []
             if self.lookup == "isnull":
                 return (not values) is self.value
             return any(compare(one, self.value) for one in values)
+        if self.path and isinstance(value, list):  # a result: any region, any label in it
+            return any(compare(found, self.value) for found in _inside(value, self.path))
+        for key in self.path:
+            value = value.get(key) if isinstance(value, dict) else None
         return compare(value, self.value)
 
 
 def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """And values found along ``path``, lists on the way being gone through."""
+    """All values found along ``path``, lists on the way being gone through."""
     if isinstance(value, list):
         for one in value:
             yield from _inside(one, path)

@@ -229,17 +229,18 @@ class QuerySet(Generic[R]):
             return
         yield from self._read(planned, limit=self.stop if planned.here is None else None)
 
-    def _objects(
-        self, page: Page, check: Node | None, shared: dict[Any, Any] | None = None
-    ) -> Iterable[R]:
+    def _shown(self, listed: Iterable[Page], check: Node | None) -> Iterator[R]:
+        """The objects of some pages, those that the check holds for."""
         from .resource import Origin
 
         parents = {name: value for name, value in self.scope.items() if not isinstance(value, int)}
-        origin = Origin(
-            self.client, parents, page.uncomputed, page.prefetched, page.whole, shared=shared
-        )
-        objects = self.model._load(page.rows, origin)
-        return objects if check is None else filter(check.holds, objects)
+        shared: dict[Any, Any] = {}
+        for page in listed:
+            origin = Origin(
+                self.client, parents, page.uncomputed, page.prefetched, page.whole, shared=shared
+            )
+            objects = self.model._load(page.rows, origin)
+            yield from objects if check is None else filter(check.holds, objects)
 
     def _from_here(self, objects: Iterable[R]) -> list[R]:
         return ordered(filter(self.where.holds, objects), self.ordering)
@@ -255,14 +256,12 @@ class QuerySet(Generic[R]):
         keys = frozenset(key.field.name for key in self.ordering)
         light = self._with(fields=keys | {"id"}, ordering=(), relations=frozenset())
         ids = [obj.id for obj in ordered(light._read(planned), self.ordering)[: self.stop]]
-        for page in source.by_ids(self._select(planned), ids):
-            yield from self._objects(page, None)
+        yield from self._shown(source.by_ids(self._select(planned), ids), None)
 
     def _read(self, planned: Plan, *, limit: int | None = None) -> Iterator[R]:
         """By id, as the server lists them."""
-        shared: dict[Any, Any] = {}
-        for page in look_ahead(self.model._options.pages.pages(self._select(planned, limit=limit))):
-            yield from self._objects(page, planned.here, shared)
+        listed = self.model._options.pages.pages(self._select(planned, limit=limit))
+        yield from self._shown(look_ahead(listed), planned.here)
 
     def __iter__(self) -> Iterator[R]:
         if self.here is not None and self._is_everything:

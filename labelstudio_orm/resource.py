@@ -268,9 +268,10 @@ class Resource:
             if value is UNSET:
                 return
             self._refuse_fixed(field, name)
-            self.__dict__[name] = field.check(value)
             if field.references:
-                self._forget(field.references)
+                self._options.relations[field.references].__set__(self, value)
+            else:
+                self.__dict__[name] = field.check(value)
         elif name in self._options.relations:
             relation = self._options.relations[name]
             if value is not UNSET:

@@ -382,3 +382,21 @@ def test_a_page_is_asked_for_when_the_middle_of_the_last_one_is_passed(
     assert asked() == ["GET /api/tasks/"]
     assert [*first, *stream] == list(filled.tasks.order_by("id"))
     assert asked() == ["GET /api/tasks/"] * 3
+
+
+def test_a_key_leads_into_dicts_and_not_into_lists(project: Project) -> None:
+    """A data value is what ``get`` gives, step by step; regions of a result are gone through."""
+    choice = project.config["sentiment"].choice
+    made = project.tasks.bulk_create(
+        [
+            {"data": {"text": "a", "d": {"k": 1}}},
+            {"data": {"text": "b", "d": [{"k": 1}]}},
+            {"data": {"text": "c"}, "annotations": [{"result": [choice("Positive")]}]},
+        ]
+    )
+    assert list(project.tasks.filter(data__d__k=1)) == [made[0]]
+    assert list(project.tasks.filter(data__d__k=None)) == made[1:]
+    assert list(project.tasks.exclude(data__d__k=1)) == made[1:]
+    labelled = {"annotations__result__value__choices": "Positive"}
+    assert list(project.tasks.filter(**labelled)) == [made[2]]
+    assert list(project.tasks.exclude(**labelled)) == made[:2]

@@ -162,3 +162,15 @@ def test_a_new_token_replaces_the_old_one(fake: FakeLabelStudio) -> None:
     with pytest.raises(labelstudio_orm.AuthenticationError):
         ls.users.me()
     assert LabelStudio(fake.url, token, session=fake.session()).users.me().get_token() == token
+
+
+def test_a_server_below_a_sub_path() -> None:
+    """Every request keeps the path, the exchange of a personal access token too."""
+    fake = FakeLabelStudio("http://label-studio.fake/labeling")
+    key = fake.client().request("POST", "/api/token/")["token"]
+    with LabelStudio(fake.url + "/", key, session=fake.session()) as ls:
+        project = ls.projects.create(title="Below")
+        (task,) = project.tasks.bulk_create([{"a": 1}])
+        task.annotations.create(result=[])
+        assert project.tasks.get(task.id).total_annotations == 1
+        assert project.annotations.first() == task.annotations.first()
