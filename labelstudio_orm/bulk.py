@@ -71,7 +71,8 @@ def _fields(item: Any) -> Mapping[str, Any]:
         return item
     if not isinstance(item, Resource) or item._is_saved:
         raise TypeError(f"bulk_create takes dicts of fields and unsaved objects, not {item!r:.80}")
-    return {name: getattr(item, name) for name in item.changes}
+    fields = item._options.fields
+    return {fields[name].references or name: getattr(item, name) for name in item.changes}
 
 
 def _batches(
@@ -108,6 +109,7 @@ def delete_many(queryset: QuerySet[Any]) -> int:
         client.request(
             "DELETE",
             f"/api/projects/{project}/tasks/",
+            timeout=client.long_timeout,
             doing=f"deleting all tasks of Project {project}",
         )
         return number

@@ -364,9 +364,10 @@ class Resource:
         if not self._is_saved:
             self._create()
         else:
-            if check:
+            chosen = self._chosen(fields, force)
+            if check and chosen:
                 self._check_unchanged()
-            self._update(self._chosen(fields, force))
+            self._update(chosen)
         return self
 
     def _bind(self, client: LabelStudio) -> None:
@@ -465,9 +466,10 @@ class Resource:
                 del self.__dict__[name]
 
     def _check_unchanged(self) -> None:
-        if "updated_at" not in self._options.fields:
+        if "updated_at" not in self._row:
             raise ValueError(
-                f"{self!r} has no updated_at, so save(check=True) cannot tell a conflict"
+                f"{self!r} has no updated_at here, so save(check=True) cannot tell a conflict; "
+                "bring it along with only(..., 'updated_at') where the resource has one"
             )
         theirs = self._get_row(f"checking {self!r} before saving")
         if theirs.get("updated_at") != self._row.get("updated_at"):

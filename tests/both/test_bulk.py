@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_orm import BadRequest, LabelStudio, Project, Task
+from labelstudio_orm import Annotation, BadRequest, LabelStudio, Project, Task
 
 Asked = Callable[[], list[str]]
 
@@ -262,3 +262,14 @@ def test_exports_at_once_are_all_whole(project: Project, tmp_path: Path) -> None
 
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(export, range(24))) == [30] * 24
+
+
+def test_other_resources_are_created_one_by_one(project: Project) -> None:
+    task = project.tasks.create(data={"text": "a"})
+    region = project.config["sentiment"].choice("Positive")
+    items = [{"result": [region]}, Annotation(task=task, result=[], was_cancelled=True)]
+    made = task.annotations.bulk_create(items)
+    assert list(task.annotations) == made
+    assert [annotation.was_cancelled for annotation in made] == [False, True]
+    with pytest.raises(TypeError, match="unsaved"):
+        task.annotations.bulk_create(made)

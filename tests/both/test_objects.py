@@ -92,6 +92,14 @@ def test_save_with_check_refuses_to_overwrite(project: Project) -> None:
     mine.data["who"] = "me"
     mine.save(check=True)
     assert project.tasks.get(mine.id).data["who"] == "me"
+    (light,) = project.tasks.only("data")
+    light.save(check=True)
+    light.data["who"] = "nobody"
+    with pytest.raises(ValueError, match="updated_at"):
+        light.save(check=True)
+    (light,) = project.tasks.only("data", "updated_at")
+    light.data["who"] = "somebody"
+    light.save(check=True)
 
 
 def test_read_only_fields_refuse_at_once(ls: LabelStudio, project: Project) -> None:
