@@ -23,42 +23,77 @@ from .errors import (
 )
 from .query import Q
 from .queryset import QuerySet
-from .resources.people import User
-from .resources.projects import Project
+from .resources.access import JWTSettings, SessionPolicy, Token
+from .resources.comments import Comment
+from .resources.exports import Export
+from .resources.files import FileUpload
+from .resources.imports import ImportJob
+from .resources.machines import MLBackend, ModelProvider
+from .resources.people import Organization, OrganizationMember, User
+from .resources.projects import Pause, Project
+from .resources.prompts import Prompt, PromptIndicator, PromptRun, PromptVersion, Refinement
 from .resources.server import ServerInfo
+from .resources.storages import ExportStorage, ImportStorage
 from .resources.tasks import Annotation, Prediction, Task
+from .resources.views import Action, View
+from .resources.webhooks import Webhook
+from .resources.workspaces import Workspace, WorkspaceMember
 from .transport import Retries
 
 __version__ = "0.1.0"
 
 __all__ = [
     "APIError",
+    "Action",
     "Annotation",
     "AuthenticationError",
     "BadRequest",
     "ClientSideFilterWarning",
+    "Comment",
     "Conflict",
     "ConnectionFailed",
     "DoesNotExist",
+    "Export",
+    "ExportStorage",
     "FieldError",
+    "FileUpload",
+    "ImportJob",
+    "ImportStorage",
+    "JWTSettings",
     "JobFailed",
     "LabelStudio",
     "LabelStudioError",
+    "MLBackend",
+    "ModelProvider",
     "MultipleObjectsReturned",
     "NotFound",
     "NotSupportedByServer",
+    "Organization",
+    "OrganizationMember",
     "OutcomeUnknown",
+    "Pause",
     "PermissionDenied",
     "Prediction",
     "Project",
+    "Prompt",
+    "PromptIndicator",
+    "PromptRun",
+    "PromptVersion",
     "Q",
     "QuerySet",
     "RateLimited",
+    "Refinement",
     "Retries",
     "ServerError",
     "ServerInfo",
+    "SessionPolicy",
     "Task",
     "Timeout",
+    "Token",
     "User",
+    "View",
+    "Webhook",
+    "Workspace",
+    "WorkspaceMember",
     "connect",
 ]

@@ -8,11 +8,22 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .auth import Credential
+from .errors import APIError, NotSupportedByServer
 from .queryset import QuerySet
-from .resources.people import User, Users
-from .resources.projects import Project
+from .resource import Origin
+from .resources.access import JWTSettings, SessionPolicy, Tokens
+from .resources.comments import Comment, Comments
+from .resources.files import Files, FileUpload
+from .resources.machines import MLBackend, ModelProvider
+from .resources.people import Organization, Organizations, User, Users
+from .resources.projects import Project, Projects
+from .resources.prompts import Prompt
 from .resources.server import ServerInfo
-from .resources.tasks import Annotation, Prediction, Task
+from .resources.storages import ExportStorage, ExportStorages, ImportStorage, ImportStorages
+from .resources.tasks import Annotation, Prediction, Predictions, Task, Tasks
+from .resources.views import View, Views
+from .resources.webhooks import Webhook, Webhooks
+from .resources.workspaces import Workspace
 from .transport import Retries, Transport
 
 if TYPE_CHECKING:
@@ -71,6 +82,7 @@ class LabelStudio:
         if page_size is not None and page_size < 1:
             raise ValueError(f"page_size is a number of rows from 1 on, not {page_size!r}")
         self.page_size = page_size
+        self._info: ServerInfo | None = None
         self._transport = Transport(
             url,
             Credential(api_key),
@@ -97,14 +109,14 @@ class LabelStudio:
         return QuerySet.of(model, self)
 
     @property
-    def projects(self) -> QuerySet[Project]:
+    def projects(self) -> Projects:
         """All projects: ``ls.projects.get(title="Reviews")``."""
-        return self.all_of(Project)
+        return Projects(Project, self)
 
     @property
-    def tasks(self) -> QuerySet[Task]:
+    def tasks(self) -> Tasks:
         """Tasks by id, ``ls.tasks.get(1)``, or of one project: ``ls.tasks.filter(project=1)``."""
-        return self.all_of(Task)
+        return Tasks(Task, self)
 
     @property
     def annotations(self) -> QuerySet[Annotation]:
@@ -114,16 +126,94 @@ class LabelStudio:
         return self.all_of(Annotation)
 
     @property
-    def predictions(self) -> QuerySet[Prediction]:
+    def predictions(self) -> Predictions:
         """Predictions: ``ls.predictions.filter(project=1)``; without a filter those of the whole
         organization.
         """
-        return self.all_of(Prediction)
+        return Predictions(Prediction, self)
+
+    @property
+    def views(self) -> Views:
+        """Saved views: ``ls.views.get(1)``, ``ls.views.filter(project=1)``."""
+        return Views(View, self)
+
+    @property
+    def files(self) -> Files:
+        """Uploaded files by id, ``ls.files.get(1)``; to list them: ``project.files``."""
+        return Files(FileUpload, self)
+
+    @property
+    def import_storages(self) -> ImportStorages:
+        """Storages that tasks come from: ``ls.import_storages.s3.get(1)``; to list them:
+        ``project.import_storages``.
+        """
+        return ImportStorages(ImportStorage.Any, self)
+
+    @property
+    def export_storages(self) -> ExportStorages:
+        """Storages that annotations go to: ``ls.export_storages.s3.get(1)``; to list them:
+        ``project.export_storages``.
+        """
+        return ExportStorages(ExportStorage.Any, self)
+
+    @property
+    def ml_backends(self) -> QuerySet[MLBackend]:
+        """ML backends by id, ``ls.ml_backends.get(1)``; to list them: ``project.ml_backends``."""
+        return self.all_of(MLBackend)
+
+    @property
+    def webhooks(self) -> Webhooks:
+        """The webhooks of all projects: ``ls.webhooks.create(url=..., project=1)``."""
+        return Webhooks(Webhook, self)
 
     @property
     def users(self) -> Users:
         """The users of the organization: ``ls.users.get(email="a@b.co")``, ``ls.users.me()``."""
         return Users(User, self)
+
+    @property
+    def organizations(self) -> Organizations:
+        """The organizations of the current user."""
+        return Organizations(Organization, self)
+
+    @property
+    def tokens(self) -> Tokens:
+        """The personal access tokens of the current user: ``ls.tokens.create()``."""
+        return Tokens(self)
+
+    @property
+    def workspaces(self) -> QuerySet[Workspace]:
+        """Workspaces (Enterprise): ``ls.workspaces.get(title="Vision")``."""
+        return self.all_of(Workspace)
+
+    @property
+    def comments(self) -> Comments:
+        """Comments (Enterprise): ``ls.comments.filter(project=1, annotation=2)``."""
+        return Comments(Comment, self)
+
+    @property
+    def prompts(self) -> QuerySet[Prompt]:
+        """Prompts (Enterprise): ``ls.prompts.get(title="Mood")``."""
+        return self.all_of(Prompt)
+
+    @property
+    def model_providers(self) -> QuerySet[ModelProvider]:
+        """Providers of large language models (Enterprise): ``ls.model_providers.all()``."""
+        return self.all_of(ModelProvider)
+
+    def jwt_settings(self) -> JWTSettings:
+        """Which tokens the organization accepts. One request."""
+        return self._only(JWTSettings)
+
+    def session_policy(self) -> SessionPolicy:
+        """How long sessions in the browser last. One request."""
+        return self._only(SessionPolicy)
+
+    def _only(self, model: type[R]) -> R:
+        """The one object of a resource that there is only one of."""
+        obj = model._from_row({}, Origin(self))
+        obj._absorb(obj._get_row(f"reading the {model.__name__}"))
+        return obj
 
     # -- the server -------------------------------------------------------------------------------
 
@@ -152,7 +242,7 @@ class LabelStudio:
         >>> ls.using(timeout=5, headers={"X-Trace": "1"}).projects.count()
         """
         other = object.__new__(type(self))
-        other.page_size = self.page_size
+        other.page_size, other._info = self.page_size, self._info
         other._transport = self._transport.using(timeout=timeout, headers=headers)
         return other
 
@@ -168,14 +258,32 @@ class LabelStudio:
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         return connect, None if read is None else max(read, LONG)
 
-    def request(self, method: str, path: str, **options: Any) -> Any:
+    def request(self, method: str, path: str, *, edition: str = "", **options: Any) -> Any:
         """Send one request and return its JSON; for what this library has no verb for. See
         ``Transport.request``.
+
+        ``edition``: the edition that has this operation, where not all have. A 404 or 405 then
+        raises NotSupportedByServer, if the server is of another edition (which is asked once).
 
         >>> ls.request("GET", f"/api/projects/{project.id}/")["title"]
         'Reviews'
         """
-        return self._transport.request(method, path, **options)
+        try:
+            return self._transport.request(method, path, **options)
+        except APIError as error:
+            if edition and error.status in (404, 405):
+                self._require(edition, options.get("doing") or f"{method} {path}", error)
+            raise
+
+    def _require(self, edition: str, doing: str, error: APIError) -> None:
+        if self._info is None:
+            self._info = self.server()
+        if self._info.edition.lower() != edition.lower():
+            raise NotSupportedByServer(
+                f"{doing}: this needs Label Studio {edition}; the server at {self.url} is "
+                f"{self._info.edition} {self._info.release}",
+                request=error.request,
+            ) from error
 
     def stream(
         self, method: str, path: str, **options: Any

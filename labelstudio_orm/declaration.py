@@ -7,7 +7,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
 
@@ -17,7 +17,7 @@ from .fields import (
     WORD,
     Field,
     ForeignKey,
-    HasMany,
+    _Related,
     always_sent,
     belongs_to,
     computed,
@@ -32,6 +32,7 @@ from .fields import (
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
 
+    from .queryset import QuerySet
     from .resource import Resource
 else:
 
@@ -41,9 +42,16 @@ else:
 
 
 C = TypeVar("C", bound="type[Resource]")
+M = TypeVar("M", bound=type)
 
 registry: dict[str, type[Resource]] = {}
 """Every declared resource by its name, so that declarations may name each other in any order."""
+
+
+Parameter: TypeAlias = "str | tuple[str, Callable[[Any], str]]"
+"""How a listing is asked for a lookup: the name of its parameter, and how the value is written
+where that is not the plain way (a list of ids is written ``1,2``).
+"""
 
 
 @attrs.frozen
@@ -54,17 +62,33 @@ class Options:
     item: str
     collection: str
     pages: shapes.Source
-    params: Mapping[str, str]
+    params: Mapping[str, Parameter]
     label: str
     get_params: Mapping[str, str]
+    queryset: type[QuerySet[Any]] | None
+    key: str
+    update: str
+    edition: str
     fields: dict[str, Field]
     relations: dict[str, ForeignKey[Any]]
-    sets: dict[str, HasMany[Any]]
+    sets: dict[str, _Related]
+
+    @cached_property
+    def key_wire(self) -> str:
+        """The key's name on the wire; empty for what there is only one of."""
+        return self.fields[self.key].wire if self.key else ""
+
+    @cached_property
+    def expects(self) -> tuple[str, ...]:
+        """What an answer with one object surely has."""
+        return (self.key_wire,) if "{id}" in self.item else ()
 
     @cached_property
     def types(self) -> dict[str, Any]:
         """The resolved annotations of the fields."""
-        namespace = {**vars(typing), **registry}
+        querysets = (model._options.queryset for model in registry.values())
+        named = {queryset.__name__: queryset for queryset in querysets if queryset}
+        namespace = {**vars(typing), **registry, **named}
         return typing.get_type_hints(self.owner, localns=namespace)
 
     @cached_property
@@ -88,22 +112,40 @@ class Options:
     eq_default=False,
     field_specifiers=(field, readonly, computed, counter, secret, always_sent, id_of, belongs_to),
 )
+def fields(cls: M) -> M:
+    """Declare fields that several resources have: a class to inherit from, before the header."""
+    return attrs.define(cls, slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
+
+
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(field, readonly, computed, counter, secret, always_sent, id_of, belongs_to),
+)
 def resource(
     item: str,
     *,
     collection: str | None = None,
     pages: shapes.Source = shapes.PLAIN,
-    params: Mapping[str, str] | None = None,
+    params: Mapping[str, Parameter] | None = None,
     get_params: Mapping[str, str] | None = None,
     label: str = "",
+    queryset: type[QuerySet[Any]] | None = None,
+    key: str = "id",
+    update: str = "PATCH",
+    edition: str = "",
 ) -> Callable[[C], C]:
     """Declare a resource: the address of one object, and how its listing is read.
 
-    ``item``: path of one object, ``{id}`` and the names of relations stand in braces.
+    ``item``: path of one object; ``{id}`` and the names of relations stand in braces, those of a
+    relation's relation after a point (``{version.prompt}``); empty where one object has no address.
     ``collection``: path of the listing and of creations; default: ``item`` up to ``{id}``.
     ``pages``: the shape of the listing. ``params``: lookups that the server's listing understands,
     and the parameter that says each. ``get_params``: parameters that every GET of one object
-    carries. ``label``: the field that a repr shows.
+    carries. ``label``: the field that a repr shows. ``queryset``: the class of its querysets, where
+    they have verbs of their own. ``key``: the field that tells an object from others; empty where
+    there is only one. ``update``: the verb that saves changes. ``edition``: the edition that has
+    it, where not every server does.
     """
 
     def declare(cls: C) -> C:
@@ -144,23 +186,27 @@ def resource(
             name: value
             for base in made.__mro__
             for name, value in vars(base).items()
-            if isinstance(value, HasMany)
+            if isinstance(value, _Related)
         }
         for name, descriptor in (*own.items(), *relations.items()):
             setattr(made, name, descriptor)
         made._options = Options(
             owner=made,
             item=item,
-            collection=collection or item[: item.index("{id}")],
+            collection=item.partition("{id}")[0] if collection is None else collection,
             pages=pages,
             params=params or {},
             label=label,
             get_params=get_params or {},
+            queryset=queryset or getattr(base, "queryset", None),
+            key=key,
+            update=update,
+            edition=edition,
             fields=own,
             relations=relations,
             sets=sets,
         )
-        registry[made.__name__] = made
+        registry[made.__qualname__.rpartition("<locals>.")[2]] = made
         return made
 
     return declare

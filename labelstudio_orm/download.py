@@ -18,11 +18,16 @@ def download(
     path: str,
     target: Path,
     *,
-    params: Mapping[str, Any],
     doing: str,
+    params: Mapping[str, Any] | None = None,
     progress: Progress = None,
+    is_export: bool = True,
 ) -> Path:
-    """Stream an answer into a file, which appears under its name only when it is complete."""
+    """Stream an answer into a file, which appears under its name only when it is complete.
+
+    ``is_export``: a web page is none, and JSON is a list to its end; a file that somebody uploaded
+    may be anything.
+    """
     report = reporter(progress, doing)
     part = target.with_name(target.name + ".part")
     try:
@@ -39,14 +44,14 @@ def download(
                     done += len(piece)
                     first, last = first or piece.lstrip()[:1], piece.rstrip()[-1:] or last
                     report(done, total)
-        if "html" in kind or ("json" in kind and first not in (b"[", b"")):
+        if is_export and ("html" in kind or ("json" in kind and first not in (b"[", b""))):
             raise APIError(
                 f"{doing} failed: the answer is no export ({kind}). Is the base URL right, or does "
                 "a proxy or a login page answer instead?",
                 status=response.status_code,
                 request=f"GET {path}",
             )
-        if "json" in kind and last != b"]":
+        if is_export and "json" in kind and last != b"]":
             raise ConnectionFailed(f"{doing} failed: the answer ended early", request=f"GET {path}")
         part.replace(target)
     finally:

@@ -2,7 +2,7 @@
 
 A declaration is an annotated class body; a field without a word is simply writable. The words say
 what the annotation cannot: ``readonly`` ``computed`` ``counter`` ``secret`` ``always_sent``
-``id_of`` ``belongs_to`` and ``HasMany``.
+``id_of`` ``belongs_to``, and ``HasMany`` and ``HasSet`` for the other direction.
 
     >>> from labelstudio_orm import Task
     >>> Task.data.wire, Task.inner_id.read_only
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .resource import Resource
 
 R = TypeVar("R", bound="Resource")
+S = TypeVar("S", bound="QuerySet[Any]")
 
 WORD: Final = "labelstudio_orm"
 """The key under which a word keeps what it says in an attrs field's metadata."""
@@ -209,14 +210,14 @@ def counter(*, init: Literal[False] = False) -> Any:
     return _word(init, read_only=True, null_is_unknown=True)
 
 
-def secret(*, default: Any = UNSET, factory: Callable[[], Any] | None = None) -> Any:
+def secret(*, default: Any = attrs.NOTHING, factory: Callable[[], Any] | None = None) -> Any:
     """A writable field that never shows in a repr, ``raw``, ``changes``, ``values()``, a log or a
     pickle.
     """
     return _word(default=default, factory=factory, secret=True)
 
 
-def always_sent(*, default: Any = UNSET, factory: Callable[[], Any] | None = None) -> Any:
+def always_sent(*, default: Any = attrs.NOTHING, factory: Callable[[], Any] | None = None) -> Any:
     """A writable field that every PATCH must carry, since the server would otherwise clear or
     refuse it.
     """
@@ -224,12 +225,25 @@ def always_sent(*, default: Any = UNSET, factory: Callable[[], Any] | None = Non
 
 
 def id_of(
-    relation: str, *, init: Literal[False] = False, read_only: bool = False, fixed: bool = False
+    relation: str,
+    *,
+    init: Literal[False] = False,
+    wire: str | None = None,
+    read_only: bool = False,
+    fixed: bool = False,
+    always_sent: bool = False,
 ) -> Any:
-    """The id behind a ``belongs_to`` of the name ``relation``, which is also its name on the
-    wire.
+    """The id behind a ``belongs_to`` of the name ``relation``, which is also its name on the wire
+    unless ``wire`` gives another.
     """
-    return _word(init, references=relation, read_only=read_only, fixed=fixed)
+    return _word(
+        init,
+        references=relation,
+        wire=wire,
+        read_only=read_only,
+        fixed=fixed,
+        always_sent=always_sent,
+    )
 
 
 def belongs_to(*, init: bool = True, default: Any = UNSET) -> Any:
@@ -289,14 +303,8 @@ class ForeignKey(Generic[R]):
         obj._remember(self.name, None if isinstance(value, int) else value)
 
 
-class HasMany(Generic[R]):
-    """The objects that point here: ``project.tasks`` is a fresh queryset at each touch, free until
-    it is used.
-
-    Declared as ``tasks: ClassVar[HasMany[Task]] = HasMany()``. The other side's ``belongs_to`` to
-    this class is found by its type; ``path`` says where a listing of them has its own address
-    (``/api/.../{project}/``).
-    """
+class _Related:
+    """What ``HasMany`` and ``HasSet`` share."""
 
     def __init__(self) -> None:
         self.name = ""
@@ -310,7 +318,11 @@ class HasMany(Generic[R]):
         """The class of the related objects, from the annotation."""
         from .declaration import registry
 
-        return registry[target_of(self.owner.__annotations__[self.name])]
+        name = target_of(self.owner.__annotations__[self.name])
+        for model in registry.values():  # HasSet names a queryset, HasMany a resource
+            if name == getattr(model._options.queryset, "__name__", None):
+                return model
+        return registry[name]
 
     @cached_property
     def via(self) -> str:
@@ -320,14 +332,41 @@ class HasMany(Generic[R]):
                 return relation.name
         raise TypeError(f"{self.target.__name__} has no belongs_to() of type {self.owner.__name__}")
 
-    @overload
-    def __get__(self, obj: None, owner: Any = None) -> HasMany[R]: ...
-    @overload
-    def __get__(self, obj: Resource, owner: Any = None) -> QuerySet[R]: ...
-    def __get__(self, obj: Resource | None, owner: Any = None) -> Any:
-        if obj is None:
-            return self
-        return obj._related_set(self)
+    if not TYPE_CHECKING:  # the subclasses say what a type checker sees
+
+        def __get__(self, obj, owner=None):
+            return self if obj is None else obj._related_set(self)
+
+
+class HasMany(_Related, Generic[R]):
+    """The objects that point here: ``task.annotations`` is a fresh queryset at each touch, free
+    until it is used.
+
+    Declared as ``annotations: ClassVar[HasMany[Annotation]] = HasMany()``. The other side's
+    ``belongs_to`` to this class is found by its type.
+    """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, obj: None, owner: Any = None) -> HasMany[R]: ...
+        @overload
+        def __get__(self, obj: Resource, owner: Any = None) -> QuerySet[R]: ...
+        def __get__(self, obj: Resource | None, owner: Any = None) -> Any: ...
+
+
+class HasSet(_Related, Generic[S]):
+    """``HasMany`` of a resource whose queryset has verbs of its own, which a type checker and an
+    editor then know: ``tasks: ClassVar[HasSet[Tasks]] = HasSet()``.
+    """
+
+    if TYPE_CHECKING:
+
+        @overload
+        def __get__(self, obj: None, owner: Any = None) -> HasSet[S]: ...
+        @overload
+        def __get__(self, obj: Resource, owner: Any = None) -> S: ...
+        def __get__(self, obj: Resource | None, owner: Any = None) -> Any: ...
 
 
 def target_of(annotation: Any) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from .codec import copy_json
+from .declaration import registry
 from .errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError
 from .pages import id_of
 from .query import EVERYTHING, same
@@ -17,6 +18,10 @@ from .resource import Origin, Resource
 if TYPE_CHECKING:
     from .client import LabelStudio
     from .queryset import QuerySet
+
+
+DAY = 86_400.0
+"""Seconds that a server which imports in the background may take for a batch."""
 
 
 class Import:
@@ -36,19 +41,22 @@ class Import:
         project = id_of(self.project)
         doing = f"importing items {offset} to {offset + len(batch) - 1} into Project {project}"
         try:
+            path = f"/api/projects/{project}/import"
             answer = self.client.request(
                 "POST",
-                f"/api/projects/{project}/import",
+                path,
                 params={"return_task_ids": "true", "commit_to_project": "true"},
                 json=batch,
                 timeout=self.client.long_timeout,
                 doing=doing,
-                expect=("task_ids",),
+                expect=(),
             )
-            ids = answer.get("task_ids")
+            job: Any = registry["ImportJob"]
+            ids = job.of(answer, self.client, self.project).wait(timeout=DAY).task_ids
             if not isinstance(ids, list) or len(ids) != len(batch):
                 raise OutcomeUnknown(
-                    f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids"
+                    f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
+                    request=f"POST {path}",
                 )
         except BadRequest as error:
             raise _named(error, offset) from error

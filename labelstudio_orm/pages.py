@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import attrs
 
@@ -47,22 +47,25 @@ BODY_LIMIT = 3500
 class Select:
     """What to read: a plan, where, and how much of each row.
 
-    ``scope`` are the objects or ids that the listing belongs to; ``fields`` the only fields to
-    bring (None: all that a listing has); ``wanted`` the computed fields to compute; ``relations``
-    the related rows to bring along; ``limit`` the number of rows that will be taken, if that is
-    known; ``backwards`` reads by falling id.
+    ``scope`` are the objects or ids that the listing belongs to; ``params`` parameters that every
+    request carries; ``fields`` the only fields to bring (None: all that a listing has); ``wanted``
+    the computed fields to compute; ``relations`` the related rows to bring along; ``limit`` the
+    number of rows that will be taken, if that is known; ``backwards`` reads by falling id.
+    ``by_id``: the order by id was asked for.
     """
 
     model: type[Resource]
     client: LabelStudio
     plan: Plan
     scope: Mapping[str, Any] = attrs.field(factory=dict)
+    params: Mapping[str, Any] = attrs.field(factory=dict)
     fields: frozenset[str] | None = None
     wanted: frozenset[str] = frozenset()
     relations: frozenset[str] = frozenset()
     related_fields: frozenset[str] | None = None
     limit: int | None = None
     backwards: bool = False
+    by_id: bool = False
 
     @property
     def doing(self) -> str:
@@ -76,6 +79,25 @@ class Select:
         return {name: id_of(value) for name, value in self.scope.items()}
 
     @property
+    def path(self) -> str:
+        """The address of the listing."""
+        return fill(self.model._options.collection, self.scope.__getitem__)
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """What a plain listing is asked for: its scope, as far as its path does not say it, and
+        conditions.
+        """
+        in_path = names_in(self.model._options.collection)
+        scope = {name: id for name, id in self.scope_ids.items() if name not in in_path}
+        return {**scope, **self.params, **self.plan.params}
+
+    def ask(self, path: str, **options: Any) -> Any:
+        """One GET."""
+        edition = self.model._options.edition
+        return self.client.request("GET", path, doing=self.doing, edition=edition, **options)
+
+    @property
     def wires(self) -> list[str]:
         """The names on the wire of the fields to bring."""
         fields = self.model._options.fields
@@ -84,7 +106,23 @@ class Select:
 
 def id_of(value: Any) -> Any:
     """The id of an object, or the id itself."""
-    return getattr(value, "id", value)
+    return getattr(value, "_key", value)
+
+
+def names_in(template: str) -> list[str]:
+    """What stands in braces in an address: ``["version.prompt", "version"]``."""
+    return [part.split("}")[0] for part in template.split("{")[1:]]
+
+
+def fill(template: str, get: Callable[[str], Any]) -> str:
+    """An address with the ids filled in; ``get`` gives an object or an id by its name."""
+    for name in names_in(template):
+        first, *further = name.split(".")
+        value = get(first)
+        for relation in further:
+            value = getattr(value, f"{relation}_id")
+        template = template.replace(f"{{{name}}}", quote(str(id_of(value)), safe=""))
+    return template
 
 
 @attrs.frozen
@@ -120,55 +158,100 @@ class Source(Protocol):
 # -- one bare list --------------------------------------------------------------------------------
 
 
+@attrs.frozen
 class Plain:
-    """A listing that is one JSON list; page parameters are ignored by the server."""
+    """A listing that is one JSON list; page parameters are ignored by the server.
 
-    filters_tasks = False
+    ``scoped_by``: the relations that it cannot do without. ``unfiltered``: parameters for all of
+    it, where the server would otherwise give nothing. ``single``: the server may give one bare
+    object.
+    """
+
     scoped_by: tuple[str, ...] = ()
+    unfiltered: Mapping[str, str] = attrs.field(factory=dict)
+    single: bool = False
+    filters_tasks: ClassVar[bool] = False
 
     def pages(self, select: Select) -> Iterator[Page]:
         """One page: the whole list. A parameter that names nothing (the server answers 400) means
         that there is none.
         """
-        path = select.model._options.collection.format(**select.scope_ids)
-        params = {**select.scope_ids, **select.plan.params}
+        yield Page(_in_order(self._rows(select), select), whole=True)
+
+    def _rows(self, select: Select) -> list[Row]:
+        require_scope(select, self.scoped_by)
+        params = {**({} if select.plan.params else self.unfiltered), **select.filters}
         try:
-            rows = select.client.request(
-                "GET", path, params=params, doing=select.doing, expect=list
-            )
+            rows = select.ask(select.path, params=params, expect=None if self.single else list)
         except BadRequest as error:
             if params.keys().isdisjoint(error.validation_errors or ()):
                 raise
-            return
-        yield Page(_in_order(rows, select), whole=True)
+            return []
+        if self.single and not isinstance(rows, list):
+            rows = [rows] if rows else []
+        in_path = select.scope.keys() & set(names_in(select.model._options.collection))
+        for row in rows if in_path else ():
+            for name in in_path:  # the address says it, the rows need not
+                row.setdefault(_wire_of(select.model, name), id_of(select.scope[name]))
+        return cast("list[Row]", rows)
 
     def count(self, select: Select) -> int | None:
         """Not without reading the list."""
         return None
 
 
+def require_scope(select: Select, needed: Iterable[str]) -> None:
+    """Raises ValueError unless the listing is said to be of all these."""
+    missing = [name for name in needed if name not in select.scope]
+    if missing:
+        name = select.model.__name__
+        raise ValueError(
+            f"{name}s are listed by {' and '.join(needed)}, and the {missing[0]} is missing: go "
+            f"through the {missing[0]}, or filter({missing[0]}=...); get(id) reads one"
+        )
+
+
+def _wire_of(model: type[Resource], relation: str) -> str:
+    options = model._options
+    return options.fields[options.relations[relation].id_name].wire
+
+
 def _in_order(rows: list[Row], select: Select) -> list[Row]:
-    return sorted(rows, key=lambda row: cast(int, row.get("id", 0)), reverse=select.backwards)
+    key = select.model._options.key_wire or "id"
+    return sorted(rows, key=lambda row: as_key(row.get(key)), reverse=select.backwards)
+
+
+def as_key(value: Any) -> Any:
+    """What rows are put in order by: an id, or the id of an object."""
+    return value["id"] if isinstance(value, dict) else 0 if value is None else value
 
 
 # -- numbered pages -------------------------------------------------------------------------------
 
 
+@attrs.frozen
 class Numbered:
     """``{count, next, previous, results}`` by page number.
 
     There is no keyset here, so an object that is deleted while a script loops would shift the
     pages; all of them are therefore read, by id, before the first row is handed out.
+    ``scoped_by``: the relations that the listing cannot do without. ``ordered``: whether the server
+    can order by id.
     """
 
-    filters_tasks = False
     scoped_by: tuple[str, ...] = ()
+    ordered: bool = True
+    filters_tasks: ClassVar[bool] = False
 
     def pages(self, select: Select) -> Iterator[Page]:
         """All rows as one page; up to 100 rows need one request."""
+        require_scope(select, self.scoped_by)
+        if not self.ordered:
+            select = attrs.evolve(select, limit=None)
         for _ in range(_TRIES):
             rows = self._read(select)
             if rows is not None:
+                rows = rows if self.ordered else _in_order(rows, select)
                 yield Page(rows, whole=select.fields is None)
                 return
         raise LabelStudioError(
@@ -203,17 +286,15 @@ class Numbered:
 
     def _ask(self, select: Select, page: int, size: int) -> Any:
         params = {
-            **select.plan.params,
-            "ordering": "-id" if select.backwards else "id",
+            **select.filters,
             "page": page,
             "page_size": size,
         }
+        if self.ordered:
+            params["ordering"] = "-id" if select.backwards else "id"
         if select.fields is not None:
             params["include"] = ",".join(select.wires)
-        path = select.model._options.collection
-        return select.client.request(
-            "GET", path, params=params, doing=select.doing, expect=("count", "results")
-        )
+        return select.ask(select.path, params=params, expect=("count", "results"))
 
 
 # -- tasks ----------------------------------------------------------------------------------------
@@ -231,11 +312,14 @@ class Keyset:
     scoped_by: tuple[str, ...] = ("project",)
 
     def pages(self, select: Select) -> Iterator[Page]:
-        """Pages of growing size. Raises ValueError without a project."""
+        """Pages of growing size. Raises ValueError without a project and a view."""
+        if "view" in select.scope:
+            yield from self._of_view(select)
+            return
         if "project" not in select.scope:
             raise ValueError(
-                "tasks are listed in a project: project.tasks, or ls.tasks.filter(project=...); "
-                "ls.tasks.get(id) reads one"
+                "tasks are listed in a project or a view: project.tasks, view.tasks, or "
+                "ls.tasks.filter(project=...); ls.tasks.get(id) reads one"
             )
         left = select.limit
         for part in _parts(select):
@@ -279,6 +363,8 @@ class Keyset:
 
     def count(self, select: Select) -> int | None:
         """The ``total`` of a page of one."""
+        if "view" in select.scope:
+            return cast(int, self._view_page(select, 1, 1)["total"])
         light = attrs.evolve(
             select, fields=frozenset({"id"}), wanted=frozenset(), relations=frozenset(), limit=None
         )
@@ -294,6 +380,48 @@ class Keyset:
             rows = {row["id"]: row for page in found for row in page.rows}
             if found:
                 yield attrs.evolve(found[0], rows=[rows[id] for id in chunk if id in rows])
+
+    def _of_view(self, select: Select) -> Iterator[Page]:
+        """The tasks of a saved view, in its order. The server drops a query beside a view, so there
+        is no keyset: the ids are listed first.
+        """
+        view = select.scope["view"]
+        scope = {name: value for name, value in select.scope.items() if name != "view"}
+        if "project" not in scope:
+            path = f"/api/dm/views/{id_of(view)}/"
+            scope["project"] = select.ask(path, expect=("project",))["project"]
+        ids = self._ids_of_view(select)
+        if select.by_id:
+            ids.sort(reverse=select.backwards)
+        yield from self.by_ids(attrs.evolve(select, scope=scope), ids[: select.limit])
+
+    def _ids_of_view(self, select: Select) -> list[int]:
+        for _ in range(_TRIES):
+            ids: list[int] = []
+            total, number = None, 1
+            while total is None or len(ids) < total:
+                try:
+                    answer = self._view_page(select, number, PAGE)
+                except NotFound:  # "Invalid page.": there are fewer tasks by now
+                    break
+                total = answer["total"] if total is None else total
+                if answer["total"] != total or not answer["tasks"]:
+                    break
+                ids.extend(row["id"] for row in answer["tasks"])
+                number += 1
+            if total is not None and len(ids) == len(set(ids)) == total:
+                return ids
+        raise LabelStudioError(f"{select.doing}: the view changed during each of {_TRIES} readings")
+
+    def _view_page(self, select: Select, number: int, size: int) -> Any:
+        params = {
+            **select.scope_ids,
+            "page": number,
+            "page_size": size,
+            "include": "id",
+            "resolve_uri": "false",
+        }
+        return select.ask("/api/tasks/", params=params, expect=("tasks", "total"))
 
     def _ask(self, select: Select, everything: bool, last: int | None, size: int) -> Any:
         query: dict[str, Any] = {"ordering": ["-tasks:id" if select.backwards else "tasks:id"]}
@@ -313,12 +441,10 @@ class Keyset:
             params["query"] = text
         else:  # the project goes with it, so that a proxy that strips the body causes an error
             body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
-        return select.client.request(
-            "GET",
+        return select.ask(
             "/api/tasks/",
             params=urlencode(params, safe=",:[]"),
             json=body,
-            doing=select.doing,
             expect=("tasks", "total"),
         )
 
@@ -407,14 +533,9 @@ class Embedded:
     def _of_task(self, select: Select) -> list[Row]:
         task = id_of(select.scope["task"])
         if select.plan.params.get("was_cancelled") is False:
-            path = select.model._options.collection.format(task=task)
-            return cast(
-                "list[Row]", select.client.request("GET", path, doing=select.doing, expect=list)
-            )
+            return cast("list[Row]", select.ask(select.path, expect=list))
         params = {"include": f"id,{self.key}", "resolve_uri": "false"}
-        answer = select.client.request(
-            "GET", f"/api/tasks/{task}/", params=params, doing=select.doing, expect=(self.key,)
-        )
+        answer = select.ask(f"/api/tasks/{task}/", params=params, expect=(self.key,))
         return cast("list[Row]", answer[self.key])
 
     def _of_project(self, select: Select) -> Iterator[Page]:

@@ -84,9 +84,15 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
         if lookup in _TEXT and isinstance(value, str):
             lookup, value = "icontains", _needle(part)
         parameter = model._options.params.get(f"{part.field.name}__{lookup}")
-        if parameter and parameter not in sent and value not in ("", None):
-            sent[parameter] = ",".join(map(str, value)) if lookup == "in" else value
+        if not parameter or value in ("", None):
+            continue
+        name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
+        sent.setdefault(name, write(value))
     return Plan(params=sent, here=where)
+
+
+def _plainly(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 # -- tasks: the Data Manager ----------------------------------------------------------------------

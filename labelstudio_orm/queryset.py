@@ -61,6 +61,7 @@ class QuerySet(Generic[R]):
     model: type[R]
     client: LabelStudio
     scope: Mapping[str, Any] = attrs.field(factory=dict)
+    params: Mapping[str, Any] = attrs.field(factory=dict)
     where: Node = EVERYTHING
     ordering: tuple[Key, ...] = ()
     start: int = 0
@@ -73,8 +74,8 @@ class QuerySet(Generic[R]):
 
     @classmethod
     def of(cls, model: type[Any], client: LabelStudio, **state: Any) -> QuerySet[Any]:
-        """A queryset of the class that the resource's verbs need: see ``querysets``."""
-        return querysets.get(model.__name__, QuerySet)(model, client, **state)
+        """A queryset of the class that the resource names in its header."""
+        return (model._options.queryset or QuerySet)(model, client, **state)
 
     # -- narrowing --------------------------------------------------------------------------------
 
@@ -173,6 +174,8 @@ class QuerySet(Generic[R]):
         return not self.ordering or self.ordering[0].field.name == "id"
 
     def _plan(self) -> Plan:
+        if "view" in self.scope and self.where != EVERYTHING:
+            return Plan(here=self.where)  # the server drops a query beside a view
         return plan(self.model, self.where)
 
     def _select(self, planned: Plan, *, limit: int | None = None) -> Select:
@@ -184,11 +187,13 @@ class QuerySet(Generic[R]):
             self.client,
             planned,
             scope=self.scope,
+            params=self.params,
             fields=None if self.fields is None else self.fields | needed,
             wanted=frozenset(wanted),
             relations=self.relations | related,
             limit=limit,
             backwards=self._falling_ids,
+            by_id=bool(self.ordering),
         )
 
     def iterator(self, *, progress: Progress = None) -> Iterator[R]:
@@ -233,7 +238,7 @@ class QuerySet(Generic[R]):
         """The objects of some pages, those that the check holds for."""
         from .resource import Origin
 
-        parents = {name: value for name, value in self.scope.items() if not isinstance(value, int)}
+        parents = _objects_in(self.scope)
         shared: dict[Any, Any] = {}
         for page in listed:
             origin = Origin(
@@ -381,12 +386,13 @@ class QuerySet(Generic[R]):
         """
         if isinstance(id, Q):
             conditions, id = (id, *conditions), None
+        options = self.model._options
         if id is not None:
-            lookups["id"] = _as_int(id)
+            lookups[options.key] = self._as_key(id)
         narrowed = self.filter(*conditions, **lookups)
-        identifier = exactly(narrowed.where, "id")
-        if isinstance(identifier, int) and self.here is None:
-            obj = self.ref(identifier)
+        identifier = exactly(narrowed.where, options.key)
+        if identifier is not None and options.item and self.here is None:
+            obj = narrowed.ref(identifier)
             narrowed._must_fit(obj.refresh())
             return obj
         found = list(narrowed[:2])
@@ -407,22 +413,39 @@ class QuerySet(Generic[R]):
         if not self.where.holds(obj):
             raise DoesNotExist(f"{obj!r} does not fit {self._what}")
 
-    def ref(self, id: int) -> R:
+    def ref(self, id: int | str) -> R:
         """A handle on the object of this id, without a request; its fields are fetched when
         touched.
         """
         from .resource import Origin
 
-        parents = {name: value for name, value in self.scope.items() if not isinstance(value, int)}
-        row = {
-            "id": _as_int(id),
-            **{name: pages.id_of(value) for name, value in self.scope.items()},
-        }
-        return self.model._from_row(row, Origin(self.client, parents))
+        options = self.model._options
+        row = {options.key_wire: self._as_key(id)}
+        for name, value in self.scope.items():
+            relation = options.relations.get(name)
+            if relation:
+                row[options.fields[relation.id_name].wire] = pages.id_of(value)
+        return self.model._from_row(row, Origin(self.client, _objects_in(self.scope)))
+
+    def _as_key(self, id: Any) -> Any:
+        """An id as the resource's key has it: a number, or a text."""
+        key = self.model._options.fields[self.model._options.key]
+        if key.annotation is str:
+            return id
+        try:
+            return int(id)
+        except (TypeError, ValueError):
+            raise ValueError(f"an id is a number, not {id!r}") from None
 
     def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
         """The objects of these ids, by id; those that do not exist are left out."""
         return {obj.id: obj for obj in self.filter(id__in=list(ids))}
+
+    def _load_rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[R]:
+        """Objects of rows that another request than a listing gave."""
+        from .resource import Origin
+
+        return self.model._load(rows, Origin(self.client, _objects_in(self.scope)))
 
     # -- rows of another shape --------------------------------------------------------------------
 
@@ -487,8 +510,7 @@ class QuerySet(Generic[R]):
         obj._bind(self.client)
         from .resource import _set_origin
 
-        parents = {name: value for name, value in scope.items() if not isinstance(value, int)}
-        _set_origin(obj, attrs.evolve(obj._origin, parents=parents))
+        _set_origin(obj, attrs.evolve(obj._origin, parents=_objects_in(scope)))
         return obj
 
     def get_or_create(
@@ -564,9 +586,18 @@ class QuerySet(Generic[R]):
         """
         from .bulk import delete_many
 
-        if self.where == EVERYTHING and not self.said_all and not self._is_slice:
-            raise ValueError(f"delete() on {self._what} would delete all; say so: .all().delete()")
+        self._must_be_said("delete()")
         return delete_many(self)
+
+    def _must_be_said(self, verb: str) -> None:
+        """Everything is meant only where it was said: the server takes an empty selection for
+        all.
+        """
+        if self.where == EVERYTHING and not self.said_all and not self._is_slice:
+            if "view" in self.scope:
+                return
+            name = verb.partition("(")[0]
+            raise ValueError(f"{verb} on {self._what} would {name} all; say so: .all().{verb}")
 
     # -- showing ----------------------------------------------------------------------------------
 
@@ -590,8 +621,9 @@ class QuerySet(Generic[R]):
         raise TypeError("a queryset is not pickled, since it holds a client; pickle list(queryset)")
 
 
-querysets: dict[str, type[QuerySet[Any]]] = {}
-"""Querysets with verbs of their own, by the name of their resource."""
+def _objects_in(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a scope is an object, and not only its id."""
+    return {name: value for name, value in scope.items() if not isinstance(value, int)}
 
 
 def describe(node: Node) -> str:
@@ -605,10 +637,3 @@ def describe(node: Node) -> str:
         describe(part) if isinstance(part, (Leaf, Not)) else f"({describe(part)})"
         for part in node.parts
     )
-
-
-def _as_int(value: Any) -> int:
-    try:
-        return int(value)
-    except (TypeError, ValueError):
-        raise ValueError(f"an id is a number, not {value!r}") from None

@@ -15,7 +15,8 @@ import attrs
 from . import codec
 from .declaration import Options
 from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound
-from .fields import UNSET, Field, ForeignKey, HasMany, as_id, readonly
+from .fields import UNSET, Field, ForeignKey, _Related, as_id, readonly
+from .pages import fill, names_in
 from .queryset import QuerySet
 
 if TYPE_CHECKING:
@@ -150,14 +151,27 @@ class Resource:
         )
 
     def _get_row(self, doing: str) -> dict[str, Any]:
-        return self._accept(
-            self._ask("GET", doing, params=self._options.get_params, expect=("id",))
-        )
+        row = self._ask("GET", doing, params=self._options.get_params, expect=self._options.expects)
+        return self._addressed(self._accept(row))
 
-    def _ask(self, method: str, doing: str, **options: Any) -> Any:
-        """One request to this object's own address."""
+    def _addressed(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A row with what the object's address says, which the server may leave out of it."""
+        options = self._options
+        for name in {*names_in(options.item), *names_in(options.collection)}:
+            relation = options.relations.get(name)
+            field = options.fields[relation.id_name] if relation else options.fields.get(name)
+            if field is not None and row.get(field.wire) is None:
+                row[field.wire] = getattr(self, field.name)
+        return row
+
+    def _ask(self, method: str, doing: str, path: str | None = None, **options: Any) -> Any:
+        """One request to this object's own address, or below it: ``path="/sync"``."""
+        if not self._options.item:
+            raise TypeError(f"{doing}: the server has no address for one {type(self).__name__}")
+        options.setdefault("edition", self._options.edition)
         try:
-            return self._client.request(method, self._url(), doing=doing, **options)
+            url = self._url() + (path or "")
+            return self._client.request(method, url, doing=doing, **options)
         except NotFound as error:
             raise DoesNotExist(
                 f"{doing}: it is not on the server ({error.detail or 'not found'})",
@@ -183,8 +197,14 @@ class Resource:
     # -- what the object is -----------------------------------------------------------------------
 
     @property
+    def _key(self) -> Any:
+        """What tells it from others of its kind, mostly the id; None for an unsaved object."""
+        return as_id(self._row.get(self._options.key_wire))
+
+    @property
     def _is_saved(self) -> bool:
-        return self._row.get("id") is not None
+        wire = self._options.key_wire
+        return self._row.get(wire) is not None if wire else bool(self._row)
 
     @property
     def _client(self) -> LabelStudio:
@@ -204,43 +224,47 @@ class Resource:
             raise ValueError(
                 f"{what} needs a saved {type(self).__name__}; call save() on {self!r} first"
             )
-        return self.id
+        return typing.cast(int, self._key)
 
     def _url(self, template: str | None = None) -> str:
         """The address of this object, or of another template of this resource, with the ids filled
         in.
         """
-        template = template or self._options.item
-        ids: dict[str, Any] = {}
-        for name in _names_in(template):
-            value = self.id if name == "id" else getattr(self, f"{name}_id")
-            if value is None:
-                raise ValueError(f"{self!r} has no {name}; set it, or create it through its {name}")
-            ids[name] = value
-        return template.format(**ids)
+        return fill(template or self._options.item, self._named)
+
+    def _named(self, name: str) -> Any:
+        """What an address calls so: an object where one is at hand, else an id."""
+        relation = self._options.relations.get(name)
+        if relation is None:
+            return self._key if name == "id" else getattr(self, name)
+        value = getattr(self, relation.id_name)
+        if value is None:
+            raise ValueError(f"{self!r} has no {name}; set it, or create it through its {name}")
+        at_hand = self._origin.parents.get(name) or self._related_cache().get(name)
+        return at_hand if at_hand is not None and at_hand._key == value else value
 
     def __repr__(self) -> str:
         options = self._options
-        state = str(self._row["id"]) if self._is_saved else "unsaved"
+        state = str(self._key) if self._is_saved else "unsaved"
         label = options.label
         text = ""
         if label:
             value = self.__dict__.get(label, self._row.get(options.fields[label].wire))
             if value is not None:
                 text = f" {value if len(str(value)) < 50 else str(value)[:49] + '…'!r}"
-        return f"<{type(self).__name__} {state}{text}>"
+        return f"<{type(self).__qualname__.rpartition('<locals>.')[2]} {state}{text}>"
 
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
         if type(other) is not type(self) or not self._is_saved or not other._is_saved:
             return NotImplemented if not isinstance(other, Resource) else False
-        return self.id == other.id and self._server == other._server
+        return self._key == other._key and self._server == other._server
 
     def __hash__(self) -> int:
         if not self._is_saved:
             raise TypeError(f"{self!r} has no hash until it is saved")
-        return hash((type(self), self.id, self._server))
+        return hash((type(self), self._key, self._server))
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -408,12 +432,12 @@ class Resource:
                 name = type(self).__name__
                 raise ValueError(f"a {name} needs a {relation.name}: {name}({relation.name}=...)")
         client = self._client
-        in_path = _names_in(options.collection)
+        in_path = names_in(options.collection)
         chosen = [options.fields[name] for name in self._changed()]
         row = self._post(
             client, self._body(field for field in chosen if field.references not in in_path)
         )
-        self._absorb(row)
+        self._absorb(self._addressed(row))
         _set_origin(self, attrs.evolve(self._origin, client=client, fetched=False))
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
@@ -425,7 +449,8 @@ class Resource:
             self._url(self._options.collection),
             json=body,
             doing=f"creating {type(self).__name__}",
-            expect=("id",),
+            expect=(self._options.key_wire,),
+            edition=self._options.edition,
         )
 
     def _update(self, chosen: list[Field]) -> None:
@@ -437,8 +462,9 @@ class Resource:
             if field.always_sent and field not in chosen
         ]
         body = self._body([*chosen, *carried])
-        row = self._ask("PATCH", f"saving {self!r}", json=body, expect=("id",))
-        self._absorb(row, sent=chosen)
+        options = self._options
+        row = self._ask(options.update, f"saving {self!r}", json=body, expect=options.expects)
+        self._absorb(self._addressed(row), sent=chosen)
 
     def _absorb(self, row: Any, sent: Iterable[Field] = ()) -> None:
         """Take the answer to a write: the server's values win, edits that were not sent stay
@@ -575,7 +601,7 @@ class Resource:
             yield parent
             yield from parent._ancestors()
 
-    def _related_set(self, relation: HasMany[Any]) -> QuerySet[Any]:
+    def _related_set(self, relation: _Related) -> QuerySet[Any]:
         if not self._is_saved:
             self._saved_id(f"{type(self).__name__}.{relation.name}")
         client, scope = self._client, {relation.via: self}
@@ -621,7 +647,7 @@ class Resource:
             for name, value in self.__dict__.items()
             if name in fields and not fields[name].secret
         }
-        parents = {name: parent.id for name, parent in self._origin.parents.items()}
+        parents = {name: parent._key for name, parent in self._origin.parents.items()}
         hidden = {field.wire for field in fields.values() if field.secret}
         row = {key: codec.copy_json(v) for key, v in self._row.items() if key not in hidden}
         return {
@@ -650,7 +676,3 @@ def _default(field: Field) -> Any:
     if default is UNSET:
         return None
     return default.factory() if isinstance(default, attrs.Factory) else default  # type: ignore[arg-type]
-
-
-def _names_in(template: str) -> list[str]:
-    return [part.split("}")[0] for part in template.split("{")[1:]]

@@ -1,20 +1,37 @@
-"""Users."""
+"""Users, and the organization that they are members of."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..declaration import resource
-from ..fields import field, readonly
-from ..queryset import QuerySet, querysets
+from ..fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly
+from ..pages import Numbered
+from ..queryset import QuerySet
 from ..resource import Origin, Resource
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from ..client import LabelStudio
 
 
-@resource("/api/users/{id}/", label="email")
+class Users(QuerySet["User"]):
+    """``ls.users``: all users of the organization, and the current one."""
+
+    def me(self) -> User:
+        """The user whose credential this client carries. One request."""
+        row = self.client.request(
+            "GET",
+            "/api/current-user/whoami",
+            doing="asking who the current user is",
+            expect=("id",),
+        )
+        return User._from_row(row, Origin(self.client))
+
+
+@resource("/api/users/{id}/", label="email", queryset=Users)
 class User(Resource):
     """A person with an account; ``annotation.completed_by``, ``ls.users.me()``.
 
@@ -63,23 +80,100 @@ class User(Resource):
         )
         return str(answer["token"])
 
+    def get_hotkeys(self) -> dict[str, Any]:
+        """The current user's own keyboard shortcuts; two requests. Raises ValueError for another
+        user.
+        """
+        self._must_be_me("get_hotkeys")
+        return self._hotkeys("GET", "reading the current user's hotkeys")
+
+    def update_hotkeys(self, hotkeys: dict[str, Any]) -> dict[str, Any]:
+        """Set the current user's keyboard shortcuts; returns them; two requests. Raises ValueError
+        for another user.
+
+        ``hotkeys``: ``{"annotation:submit": {"key": "ctrl+enter", "active": True}}``.
+        """
+        self._must_be_me("update_hotkeys")
+        body = {"custom_hotkeys": hotkeys}
+        return self._hotkeys("PATCH", "setting the current user's hotkeys", json=body)
+
+    def _hotkeys(self, method: str, doing: str, **body: Any) -> dict[str, Any]:
+        path = "/api/current-user/hotkeys/"
+        answer = self._client.request(method, path, doing=doing, expect=("custom_hotkeys",), **body)
+        return cast("dict[str, Any]", answer["custom_hotkeys"])
+
     def _must_be_me(self, verb: str) -> None:
         if self.id != self._client.users.me().id:
             raise ValueError(f"{verb}() works for the current user only: ls.users.me().{verb}()")
 
 
-class Users(QuerySet[User]):
-    """``ls.users``: all users of the organization, and the current one."""
+class Organizations(QuerySet["Organization"]):
+    """``ls.organizations``: those of the current user, mostly one."""
 
-    def me(self) -> User:
-        """The user whose credential this client carries. One request."""
-        row = self.client.request(
-            "GET",
-            "/api/current-user/whoami",
-            doing="asking who the current user is",
-            expect=("id",),
-        )
-        return User._from_row(row, Origin(self.client))
+    def get_invite(self) -> dict[str, str]:
+        """The link by which people join: ``{"token": ..., "invite_url": ...}``. One request."""
+        return self._invite("GET", "/api/invite", "reading the invitation link")
+
+    def reset_token(self) -> dict[str, str]:
+        """A new link; the old one is invalid at once. One request."""
+        return self._invite("POST", "/api/invite/reset-token", "resetting the invitation link")
+
+    def _invite(self, method: str, path: str, doing: str) -> dict[str, str]:
+        answer: dict[str, str] = self.client.request(method, path, doing=doing, expect=())
+        return answer
 
 
-querysets["User"] = Users
+@resource(
+    "/api/organizations/{id}",
+    collection="/api/organizations/",
+    label="title",
+    queryset=Organizations,
+)
+class Organization(Resource):
+    """What users, projects and storages belong to.
+
+    >>> [member.user.email for member in ls.organizations.get(1).members]
+    """
+
+    title: str
+    contact_info: str | None = None
+    token: str | None = readonly()
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
+    users: list[int] = readonly()
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()
+
+    members: ClassVar[HasSet[OrganizationMembers]] = HasSet()
+
+
+class OrganizationMembers(QuerySet["OrganizationMember"]):
+    """``organization.members``."""
+
+    def with_projects(self) -> Self:
+        """The same members, with the projects that they made and worked in."""
+        return self._with(params={**self.params, "contributed_to_projects": True})
+
+
+@resource(
+    "/api/organizations/{organization}/memberships/{user}/",
+    collection="/api/organizations/{organization}/memberships",
+    pages=Numbered(scoped_by=("organization",), ordered=False),
+    queryset=OrganizationMembers,
+    key="user_id",
+)
+class OrganizationMember(Resource):
+    """A user's place in an organization; ``organization.members.get(7)`` takes the user's id.
+
+    ``delete()`` sends the user out; what he labelled stays.
+    """
+
+    organization_id: int = id_of("organization", read_only=True)
+    organization: ForeignKey[Organization] = belongs_to(init=False)
+    user_id: int = id_of("user", read_only=True)
+    user: ForeignKey[User] = belongs_to(init=False)
+    contributed_projects_count: int = readonly()
+    annotations_count: int = readonly()
+    created_projects: list[dict[str, Any]] | None = readonly()
+    contributed_to_projects: list[dict[str, Any]] | None = readonly()
+    created_at: datetime | None = readonly()

@@ -3,24 +3,38 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
+from ..download import download
 from ..errors import ServerError
-from ..fields import ForeignKey, HasMany, belongs_to, counter, id_of, readonly, secret
-from ..pages import NUMBERED
-from ..resource import Resource
+from ..fields import ForeignKey, HasMany, HasSet, belongs_to, counter, id_of, readonly, secret
+from ..pages import NUMBERED, Plain
+from ..progress import Progress
+from ..queryset import QuerySet
+from ..resource import Origin, Resource
 
 if TYPE_CHECKING:
     import os
 
+    from typing_extensions import Self
+
     from ..config import LabelConfig
+    from .comments import Comments
+    from .exports import Exports
+    from .files import Files
+    from .imports import Imports
+    from .machines import MLBackend
     from .people import User
-    from .tasks import Annotation, Prediction, Task
+    from .storages import ExportStorages, ImportStorages
+    from .tasks import Annotation, Predictions, Tasks
+    from .views import Action, Views
+    from .webhooks import Webhooks
+    from .workspaces import Workspace
 
 Sampling = Literal["Sequential sampling", "Uniform sampling", "Uncertainty sampling"]
 SkipQueue = Literal["REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED"]
@@ -30,11 +44,49 @@ _exporting: dict[tuple[str, int], AbstractContextManager[Any]] = {}
 """One lock for each project: see ``Project.export``."""
 
 
+class Projects(QuerySet["Project"]):
+    """``ls.projects``: the projects that the current user may see."""
+
+    def counts(self) -> dict[int, dict[str, int]]:
+        """The counters of the projects by id, ``{1: {"task_number": 10, ...}}``; lighter than the
+        projects. One request for 100 projects, and one more for the ids where there is a condition
+        that the server cannot say.
+        """
+        planned = self._plan()
+        params: dict[str, Any] = dict(planned.params)
+        kept = None
+        if planned.nothing:
+            return {}
+        if planned.here is not None or self._is_slice:
+            kept = set(self.values_list("id", flat=True))
+        found: dict[int, dict[str, int]] = {}
+        number = 1
+        while True:
+            answer = self.client.request(
+                "GET",
+                "/api/projects/counts/",
+                params={**params, "page": number, "page_size": 100},
+                doing="reading the counters of projects",
+                expect=("results",),
+            )
+            for row in answer["results"]:
+                if kept is None or row["id"] in kept:
+                    found[row["id"]] = {name: row[name] for name in row if name != "id"}
+            if not answer.get("next"):
+                return found
+            number += 1
+
+
 @resource(
     "/api/projects/{id}/",
     pages=NUMBERED,
-    params={"id__in": "ids", "title__icontains": "title"},
+    params={
+        "id__in": "ids",
+        "title__icontains": "title",
+        "workspace_id__exact": "workspaces",
+    },
     label="title",
+    queryset=Projects,
 )
 class Project(Resource):
     """A labelling project: its settings, its labelling config, and what belongs to it.
@@ -69,7 +121,8 @@ class Project(Resource):
     model_version: str | None = None
     is_published: bool = False
     pinned_at: datetime | None = None
-    workspace: int | None = None
+    workspace_id: int | None = id_of("workspace")
+    workspace: ForeignKey[Workspace] = belongs_to(default=None)
     task_data_login: str | None = None
     task_data_password: str | None = secret(default=None)
 
@@ -95,9 +148,20 @@ class Project(Resource):
     queue_total: int = counter()
     queue_done: int = counter()
 
-    tasks: ClassVar[HasMany[Task]] = HasMany()
+    tasks: ClassVar[HasSet[Tasks]] = HasSet()
     annotations: ClassVar[HasMany[Annotation]] = HasMany()
-    predictions: ClassVar[HasMany[Prediction]] = HasMany()
+    predictions: ClassVar[HasSet[Predictions]] = HasSet()
+    views: ClassVar[HasSet[Views]] = HasSet()
+    actions: ClassVar[HasMany[Action]] = HasMany()
+    files: ClassVar[HasSet[Files]] = HasSet()
+    imports: ClassVar[HasSet[Imports]] = HasSet()
+    exports: ClassVar[HasSet[Exports]] = HasSet()
+    import_storages: ClassVar[HasSet[ImportStorages]] = HasSet()
+    export_storages: ClassVar[HasSet[ExportStorages]] = HasSet()
+    ml_backends: ClassVar[HasMany[MLBackend]] = HasMany()
+    webhooks: ClassVar[HasSet[Webhooks]] = HasSet()
+    comments: ClassVar[HasSet[Comments]] = HasSet()
+    pauses: ClassVar[HasSet[Pauses]] = HasSet()
 
     @property
     def config(self) -> LabelConfig:
@@ -136,7 +200,7 @@ class Project(Resource):
         path: str | os.PathLike[str],
         *,
         only_annotated: bool = False,
-        progress: bool | Callable[[int, int | None], object] = False,
+        progress: Progress = None,
     ) -> Path:
         """Write the project to a file in one of the server's formats; returns the path. One
         request, streamed.
@@ -153,30 +217,81 @@ class Project(Resource):
 
         Raises ValueError for a format that the server does not have (it answers 500).
         """
-        from ..download import download
+        return self._export(format, Path(path), only_annotated=only_annotated, progress=progress)
 
+    def _export(
+        self,
+        format: str,
+        path: Path,
+        *,
+        only_annotated: bool = False,
+        ids: list[int] | None = None,
+        progress: Progress = None,
+    ) -> Path:
+        params: dict[str, Any] = {
+            "exportType": format,
+            "download_all_tasks": not only_annotated,
+        }
+        if ids is not None:
+            params["ids[]"] = ids
         try:
             with _exporting.setdefault((self._client.url, self.id), threading.RLock()):
                 return download(
                     self._client,
-                    f"/api/projects/{self._saved_id('export()')}/export",
-                    Path(path),
-                    params={
-                        "exportType": format,
-                        "download_all_tasks": "false" if only_annotated else "true",
-                    },
+                    f"{self._url()}export",
+                    path,
+                    params=params,
                     doing=f"exporting {self!r} as {format}",
                     progress=progress,
                 )
         except ServerError as error:
-            known = self._export_formats()
+            known = [one["name"] for one in self.exports.formats()]
             if format in known:
                 raise
             raise ValueError(
                 f"the server has no export format {format!r}; it has {', '.join(known)}"
             ) from error
 
-    def _export_formats(self) -> list[str]:
-        path = f"/api/projects/{self.id}/export/formats"
-        formats = self._client.request("GET", path, doing=f"listing export formats of {self!r}")
-        return [one["name"] for one in formats]
+    def annotators(self) -> list[User]:
+        """The users who annotated in this project. One request."""
+        from .people import User
+
+        rows = self._ask("GET", f"listing the annotators of {self!r}", "annotators/", expect=list)
+        return list(User._load(rows, Origin(self._client)))
+
+
+class Pauses(QuerySet["Pause"]):
+    """``project.pauses``: by user, ``project.pauses.filter(user=2)``."""
+
+    def with_deleted(self) -> Self:
+        """Also those that were ended."""
+        return self._with(params={**self.params, "include_deleted": True})
+
+
+@resource(
+    "/api/projects/{project}/members/{user}/pauses/{id}",
+    collection="/api/projects/{project}/members/{user}/pauses",
+    pages=Plain(scoped_by=("project", "user")),
+    label="reason",
+    queryset=Pauses,
+    edition="Enterprise",
+)
+class Pause(Resource):
+    """A user's break from a project: while it stands, he gets no tasks.
+
+    >>> project.pauses.create(user=2, reason="manual", verbose_reason="waiting for the guide")
+    """
+
+    project_id: int = id_of("project", fixed=True)
+    project: ForeignKey[Project] = belongs_to()
+    user_id: int = id_of("user", fixed=True)
+    user: ForeignKey[User] = belongs_to()
+    reason: str
+    verbose_reason: str | None = None
+    paused_by_id: int | None = id_of("paused_by", read_only=True)
+    paused_by: ForeignKey[User] = belongs_to(init=False)
+    deleted_by_id: int | None = id_of("deleted_by", read_only=True)
+    deleted_by: ForeignKey[User] = belongs_to(init=False)
+    deleted_at: datetime | None = readonly()
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()

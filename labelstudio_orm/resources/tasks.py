@@ -2,27 +2,96 @@
 
 from __future__ import annotations
 
+import os
 import uuid
+from collections.abc import Iterable, Mapping
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..codec import same_json
 from ..declaration import resource
 from ..errors import Conflict, LabelStudioError, OutcomeUnknown
-from ..fields import ForeignKey, HasMany, belongs_to, computed, field, id_of, readonly
+from ..fields import ForeignKey, HasMany, HasSet, belongs_to, computed, field, id_of, readonly
 from ..pages import TASKS, Embedded
+from ..progress import Progress
+from ..query import Q
+from ..queryset import QuerySet
 from ..resource import Resource
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from ..client import LabelStudio
+    from .comments import Comments
     from .people import User
     from .projects import Project
+    from .views import View
+
+
+class Tasks(QuerySet["Task"]):
+    """``project.tasks``, ``view.tasks``, ``ls.tasks.filter(project=1)``: tasks, and what can be
+    done with many of them at once.
+    """
+
+    def filter(self, *conditions: Q, view: View | int | None = None, **lookups: Any) -> Self:
+        """As for every queryset; ``view``: only the tasks of a saved view, in its order."""
+        found = super().filter(*conditions, **lookups)
+        return found if view is None else found._with(scope={**found.scope, "view": view})
+
+    def perform(self, action: str, **params: Any) -> dict[str, Any]:
+        """Let the server do one of its actions with the tasks: ``project.actions.all()`` lists
+        them. Returns its answer; ``processed_items`` is the sum where it takes several requests.
+
+        Refused without a condition unless ``all()`` said so; without a request when no task fits.
+        ``params`` are the action's own: ``model_version=...``, ``annotator=...``. One request where
+        the server can filter the tasks by itself, else the ids are listed first, and there is one
+        request for 1,000 tasks.
+
+        Raises ValueError for an action that the server does not have, and JobFailed for predictions
+        in a project without an ML backend: the server itself answers 200 then.
+
+        >>> project.tasks.filter(total_predictions=0).perform("retrieve_tasks_predictions")
+        """
+        from ..actions import perform
+
+        return perform(self, action, params)
+
+    def create_annotations(
+        self, result: list[dict[str, Any]], *, progress: Progress = None, **fields: Any
+    ) -> list[Annotation]:
+        """The same annotation for each of the tasks; returns the annotations. One request for 1,000
+        tasks on a server of the Enterprise edition, else one a task.
+
+        ``fields`` are those of an Annotation, ``lead_time=2.5`` for example. Refused without a
+        condition unless ``all()`` said so.
+        """
+        from ..actions import annotate
+
+        return annotate(self, {"result": result, **fields}, progress)
+
+    def export(
+        self, format: str, path: str | os.PathLike[str], *, progress: Progress = None
+    ) -> Path:
+        """Write the tasks to a file in one of the server's formats, "JSON", "CSV", "COCO" ...;
+        returns the path.
+
+        The ids are listed first. Up to 300 tasks take one more request; JSON of more is put
+        together from pieces of as many, other formats of more from a snapshot that is removed
+        afterwards, as is the view that selects its tasks.
+
+        >>> project.tasks.filter(data__lang="de").export("JSON", "german.json")
+        """
+        from ..actions import export
+
+        return export(self, format, Path(path), progress)
 
 
 @resource(
     "/api/tasks/{id}/",
     pages=TASKS,
     get_params={"resolve_uri": "false", "omit": "annotations,predictions"},
+    queryset=Tasks,
 )
 class Task(Resource):
     """One thing to label: ``data`` is what the labelling config shows, ``meta`` is free.
@@ -65,7 +134,7 @@ class Task(Resource):
     predictions_score: float | None = computed()
 
     annotations: ClassVar[HasMany[Annotation]] = HasMany()
-    predictions: ClassVar[HasMany[Prediction]] = HasMany()
+    predictions: ClassVar[HasSet[Predictions]] = HasSet()
 
 
 LastAction = Literal[
@@ -146,6 +215,8 @@ class Annotation(Labelled, Resource):
     created_ago: str = readonly()
     state: str | None = readonly()
 
+    comments: ClassVar[HasSet[Comments]] = HasSet()
+
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
         """The server refuses a second annotation of the same unique_id, so this POST may be
         repeated.
@@ -201,8 +272,39 @@ class Annotation(Labelled, Resource):
         raise OutcomeUnknown(f"{doing}: the server says that it has it, and does not show it")
 
 
+class Predictions(QuerySet["Prediction"]):
+    """``task.predictions``, ``project.predictions``, ``ls.predictions.filter(project=1)``."""
+
+    def bulk_create(  # type: ignore[override]  # the server gives no objects back
+        self,
+        items: Iterable[Mapping[str, Any] | tuple[Task | int, list[dict[str, Any]], float | None]],
+        *,
+        model_version: str | None = None,
+        batch_size: int = 1000,
+        progress: Progress = None,
+    ) -> int:
+        """Create many predictions in a project; returns their number, since the server does not
+        give their ids. One request for ``batch_size`` of them.
+
+        ``items``: ``(task, result, score)``, or dicts with ``task``, ``result``, ``score``,
+        ``model_version``. ``model_version`` is for those that name none.
+
+        Raises LabelStudioError when the server stored fewer than it was sent: it drops those whose
+        result does not fit the labelling config, without a word.
+
+        >>> region = project.config["sentiment"].choice("Positive")
+        >>> project.predictions.bulk_create([(task, [region], 0.9)], model_version="v1")
+        1
+        """
+        from ..actions import predict
+
+        return predict(self, items, model_version, batch_size, progress)
+
+
 @resource(
-    "/api/predictions/{id}/", params={"task_id__exact": "task", "project_id__exact": "project"}
+    "/api/predictions/{id}/",
+    params={"task_id__exact": "task", "project_id__exact": "project"},
+    queryset=Predictions,
 )
 class Prediction(Labelled, Resource):
     """What a model said of one task; ``score`` is its confidence, ``model_version`` names the

@@ -684,9 +684,9 @@ def test_an_error_of_bulk_create_says_what_was_created(
 
 def test_an_error_of_bulk_create_says_what_was_created_one_by_one(tmp_path: Path) -> None:
     with world(tmp_path) as w:
-        w.strike(FAULTS["429"], "POST", "/api/predictions/", times=None, after=1)
+        w.strike(FAULTS["429"], "POST", f"/api/tasks/{w.task.id}/annotations/", times=None, after=1)
         with pytest.raises(RateLimited) as raised:
-            w.task.predictions.bulk_create([{"result": GOOD}, {"result": BAD}])
+            w.task.annotations.bulk_create([{"result": GOOD}, {"result": BAD}])
         assert [made.id for made in raised.value.created] == [2]
 
 

@@ -1,0 +1,281 @@
+"""What is done with many tasks at once: actions, annotations, predictions, exports."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .errors import (
+    DoesNotExist,
+    JobFailed,
+    LabelStudioError,
+    NotSupportedByServer,
+    ServerError,
+)
+from .pages import IDS, chunked, id_of
+from .plan import line
+from .progress import Progress, reporter
+
+if TYPE_CHECKING:
+    from .client import LabelStudio
+    from .queryset import QuerySet
+    from .resource import Resource
+    from .resources.projects import Project
+
+BATCH = 1000
+"""Tasks that one request acts on, where their ids are sent."""
+
+
+def perform(tasks: QuerySet[Any], action: str, params: Mapping[str, Any]) -> dict[str, Any]:
+    """See ``Tasks.perform``."""
+    tasks._must_be_said(f"perform({action!r})")
+    if action == "delete_tasks":  # the server's own drops the views of a project that gets empty
+        return {"processed_items": tasks.delete()}
+    project = _project_of(tasks)
+    if action == "retrieve_tasks_predictions" and not project.ml_backends.exists():
+        raise JobFailed(
+            f"perform({action!r}) on {tasks._what}: {project!r} has no ML backend; "
+            "project.ml_backends.create(url=...) adds one"
+        )
+    answers = [
+        _act(tasks.client, project.id, action, {**selection, **_ids_in(params)})
+        for selection in _selections(tasks)
+    ]
+    if not answers:
+        return {"processed_items": 0}
+    processed = [answer["processed_items"] for answer in answers if "processed_items" in answer]
+    return {**answers[-1], **({"processed_items": sum(processed)} if processed else {})}
+
+
+def _selections(tasks: QuerySet[Any]) -> Iterator[dict[str, Any]]:
+    """The tasks as the server selects them: by conditions where it can say them, else by ids."""
+    planned = tasks._plan()
+    if planned.nothing:
+        return
+    exact = planned.here is None and not tasks._is_slice and "view" not in tasks.scope
+    if exact and tasks._in_id_order:
+        ordering = ["-tasks:id" if tasks._falling_ids else "tasks:id"]
+        filters = planned.filters() or {"conjunction": "and", "items": []}
+        everything = {"all": True, "excluded": []}
+        yield {"filters": filters, "ordering": ordering, "selectedItems": everything}
+        return
+    for ids in chunked(tasks.values_list("id", flat=True), BATCH):
+        yield {"selectedItems": {"all": False, "included": ids}}
+
+
+def _act(client: LabelStudio, project: int, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    doing = f"performing {action!r} in Project {project}"
+    try:
+        answer: dict[str, Any] = client.request(
+            "POST",
+            "/api/dm/actions/",
+            params={"id": action, "project": project},
+            json=body,
+            timeout=client.long_timeout,
+            doing=doing,
+            expect=(),
+        )
+    except ServerError as error:
+        if "registered actions" in error.detail:
+            known = client.all_of(_model("Action")).filter(project=project)
+            names = ", ".join(str(one.id) for one in known)
+            raise ValueError(f"{doing}: the server has no such action; it has {names}") from error
+        raise
+    return answer
+
+
+def _model(name: str) -> type[Resource]:
+    from .declaration import registry
+
+    return registry[name]
+
+
+def _ids_in(params: Mapping[str, Any]) -> dict[str, Any]:
+    """An action's own parameters, objects being their ids."""
+    return {name: id_of(value) for name, value in params.items()}
+
+
+def _project_of(tasks: QuerySet[Any]) -> Project:
+    project = tasks.scope.get("project")
+    view = tasks.scope.get("view")
+    if project is None and view is not None:
+        found = view if not isinstance(view, int) else tasks.client.views.get(view)
+        project = found.project_id
+    if project is None:
+        raise ValueError("tasks are acted on in a project: project.tasks, view.tasks")
+    return project if not isinstance(project, int) else tasks.client.projects.ref(project)
+
+
+# -- annotations and predictions ------------------------------------------------------------------
+
+
+def annotate(tasks: QuerySet[Any], fields: dict[str, Any], progress: Progress) -> list[Any]:
+    """See ``Tasks.create_annotations``."""
+    tasks._must_be_said("create_annotations()")
+    found = list(tasks.only("id", "project_id").iterator())
+    report = reporter(progress, f"annotating {tasks._what}")
+    created: list[Any] = []
+    at_once = True
+    try:
+        for batch in chunked(found, BATCH):
+            if at_once:
+                try:
+                    created.extend(_annotate_at_once(tasks.client, batch, fields))
+                except NotSupportedByServer:
+                    at_once = False
+            if not at_once:
+                for task in batch:
+                    created.append(task.annotations.create(**fields))
+                    report(len(created), len(found))
+            report(len(created), len(found))
+    except LabelStudioError as error:
+        error.created = created
+        raise
+    return created
+
+
+def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, Any]) -> list[Any]:
+    """One request of the Enterprise edition."""
+    draft = _model("Annotation")(**{"task": tasks[0], **fields})
+    body = draft._body(
+        draft._options.fields[name] for name in draft._changed() if name != "task_id"
+    )
+    rows = client.request(
+        "POST",
+        "/api/annotations/bulk",
+        json={"tasks": [task.id for task in tasks], **body},
+        timeout=client.long_timeout,
+        doing=f"annotating {len(tasks)} tasks",
+        edition="Enterprise",
+        expect=list,
+    )
+    return list(client.annotations._load_rows(rows))
+
+
+def predict(
+    predictions: QuerySet[Any],
+    items: Iterable[Any],
+    model_version: str | None,
+    batch_size: int,
+    progress: Progress,
+) -> int:
+    """See ``Predictions.bulk_create``."""
+    project = id_of(predictions.scope.get("project"))
+    task = id_of(predictions.scope.get("task"))
+    if project is None and task is not None:
+        project = predictions.client.tasks.get(task).project_id
+    if project is None:
+        raise ValueError("predictions are created in a project: project.predictions.bulk_create()")
+    client = predictions.client
+    forms = [
+        _prediction(item, f"item {number}", model_version, task)
+        for number, item in enumerate(items)
+    ]
+    report = reporter(progress, f"creating predictions of Project {project}")
+    done = 0
+    for batch in chunked(forms, batch_size):
+        doing = f"creating predictions {done} to {done + len(batch) - 1} of Project {project}"
+        answer = client.request(
+            "POST",
+            f"/api/projects/{project}/import/predictions",
+            json=batch,
+            timeout=client.long_timeout,
+            doing=doing,
+            expect=("created",),
+        )
+        done += answer["created"]
+        if answer["created"] != len(batch):
+            raise LabelStudioError(
+                f"{doing}: the server stored {answer['created']} of {len(batch)} and does not say "
+                "which; it drops those whose result does not fit the project's labelling config"
+            )
+        report(done, len(forms))
+    return done
+
+
+_PREDICTION_KEYS = frozenset({
+    "task", "result", "score", "model_version", "cluster", "neighbors", "mislabeling", "model",
+    "model_run",
+})  # fmt: skip
+
+
+def _prediction(item: Any, where: str, model_version: str | None, task: Any) -> dict[str, Any]:
+    form = (
+        dict(zip(("task", "result", "score"), item, strict=False))
+        if isinstance(item, tuple)
+        else dict(item)
+    )
+    unknown = sorted(form.keys() - _PREDICTION_KEYS)
+    if unknown:
+        raise ValueError(f"{where}: a prediction has no {unknown[0]!r}")
+    form["task"] = id_of(form.get("task", task))
+    if form["task"] is None:
+        raise ValueError(f"{where}: a prediction needs its task")
+    result = form.get("result")
+    if not isinstance(result, list) or not all(isinstance(region, dict) for region in result):
+        raise TypeError(f"{where}: result is a list of regions (dicts), not {result!r:.80}")
+    score = form.get("score")
+    if score is None:
+        form.pop("score", None)
+    elif isinstance(score, bool) or not isinstance(score, (int, float)):
+        raise TypeError(f"{where}: score is a number, not {score!r:.80}")
+    if model_version is not None:
+        form.setdefault("model_version", model_version)
+    return form
+
+
+# -- exports --------------------------------------------------------------------------------------
+
+
+def export(tasks: QuerySet[Any], format: str, path: Path, progress: Progress) -> Path:
+    """See ``Tasks.export``."""
+    project = _project_of(tasks)
+    ids = list(tasks.values_list("id", flat=True))
+    if not ids:  # the server would take that for all
+        raise DoesNotExist(f"no task fits {tasks._what}, so there is nothing to export")
+    if len(ids) <= IDS:
+        return project._export(format, path, ids=ids, progress=progress)
+    if format == "JSON":
+        return _in_pieces(project, ids, path, progress)
+    return _by_snapshot(project, ids, format, path, progress)
+
+
+def _in_pieces(project: Project, ids: list[int], path: Path, progress: Progress) -> Path:
+    """JSON lists of a few hundred tasks each, joined into one."""
+    report = reporter(progress, f"exporting {len(ids)} tasks of {project!r}")
+    part = path.with_name(path.name + ".part")
+    piece = path.with_name(path.name + ".piece")
+    try:
+        with part.open("wb") as out:
+            for number, chunk in enumerate(chunked(ids, IDS)):
+                project._export("JSON", piece, ids=chunk)
+                text = piece.read_bytes().strip()
+                if text == b"[]":
+                    continue
+                out.write((b"," if out.tell() else b"[") + text[1:-1])
+                report(min(len(ids), (number + 1) * IDS), len(ids))
+            out.write(b"]" if out.tell() else b"[]")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+        piece.unlink(missing_ok=True)
+    return path
+
+
+def _by_snapshot(
+    project: Project, ids: list[int], format: str, path: Path, progress: Progress
+) -> Path:
+    """Through a view of just these tasks and a snapshot of it, both removed afterwards."""
+    filters = {"conjunction": "and", "items": [line("id", "in_list", "Number", ids)]}
+    name = f"export {uuid.uuid4().hex[:8]}"
+    view = project.views.create(data={"title": name, "filters": filters})
+    try:
+        snapshot = project.exports.create(title=name, task_filter_options={"view": view.id})
+        try:
+            return snapshot.wait().download(path, format, progress=progress)
+        finally:
+            snapshot.delete()
+    finally:
+        view.delete()

@@ -1,0 +1,126 @@
+"""Access to the server: personal access tokens, and the organization's rules for them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..declaration import resource
+from ..errors import NotSupportedByServer
+from ..fields import Field, always_sent, field, readonly
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    from ..client import LabelStudio
+
+
+@attrs.frozen
+class Token:
+    """A personal access token. ``token`` is whole only in what ``ls.tokens.create()`` returns; a
+    listing shows it cut, which suffices for ``blacklist()``.
+    """
+
+    token: str = attrs.field(repr=False)
+    created_at: str | None = None
+    expires_at: str | None = None
+    _client: Any = attrs.field(default=None, repr=False, eq=False)
+
+    def refresh_access(self) -> str:
+        """An access token, for some minutes. One request. Raises AuthenticationError for a token
+        from a listing.
+        """
+        return Tokens(self._client).refresh(self.token)
+
+    def blacklist(self) -> None:
+        """Make it invalid. One request; access tokens that it gave live on for some minutes."""
+        Tokens(self._client).blacklist(self.token)
+
+    def rotate(self) -> Token:
+        """A new token for this one, which becomes invalid. One request."""
+        return Tokens(self._client).rotate(self.token)
+
+
+@attrs.frozen
+class Tokens:
+    """``ls.tokens``: the personal access tokens of the current user, who has one at most."""
+
+    client: LabelStudio
+
+    def all(self) -> list[Token]:
+        """Those that are valid, cut: without their signature. One request."""
+        rows = self._ask("GET", "", "listing the personal access tokens", expect=list)
+        return [self._token(row) for row in rows]
+
+    def create(self) -> Token:
+        """A new one; keep it, since it is shown only here. One request. Raises Conflict if there is
+        a valid one already.
+        """
+        return self._token(
+            self._ask("POST", "", "creating a personal access token", expect=("token",))
+        )
+
+    def refresh(self, refresh: str) -> str:
+        """An access token for a personal access token; the client does this by itself. One
+        request.
+        """
+        doing = "exchanging a personal access token"
+        answer = self._ask("POST", "refresh/", doing, refresh, expect=("access",), idempotent=True)
+        return str(answer["access"])
+
+    def blacklist(self, refresh: str) -> None:
+        """Make a personal access token invalid. One request. Raises NotFound if it is already."""
+        self._ask("POST", "blacklist/", "blacklisting a personal access token", refresh)
+
+    def rotate(self, refresh: str) -> Token:
+        """A new personal access token for another, which becomes invalid. One request."""
+        answer = self._ask(
+            "POST", "rotate/", "rotating a personal access token", refresh, expect=("refresh",)
+        )
+        return self._token({"token": answer["refresh"]})
+
+    def _ask(
+        self, method: str, path: str, doing: str, refresh: str | None = None, **options: Any
+    ) -> Any:
+        if refresh is not None:
+            options["json"] = {"refresh": refresh}
+        return self.client.request(method, f"/api/token/{path}", doing=doing, **options)
+
+    def _token(self, row: dict[str, Any]) -> Token:
+        return Token(row["token"], row.get("created_at"), row.get("expires_at"), self.client)
+
+
+@resource("/api/jwt/settings", collection="/api/jwt/settings", key="", update="POST")
+class JWTSettings(Resource):
+    """Which tokens the organization accepts: ``settings = ls.jwt_settings()``, then ``save()``.
+
+    Without legacy tokens a client that uses one is locked out at once.
+    """
+
+    api_tokens_enabled: bool = always_sent()
+    legacy_api_tokens_enabled: bool = always_sent()
+    api_token_ttl_days: int | None = field(default=None)
+
+    def _update(self, chosen: list[Field]) -> None:
+        """Newer servers take the lifetime and ignore it."""
+        if "api_token_ttl_days" not in self._row and any(
+            one.name == "api_token_ttl_days" for one in chosen
+        ):
+            raise NotSupportedByServer(
+                f"saving {self!r}: this server does not let the lifetime of tokens "
+                "(api_token_ttl_days) be set"
+            )
+        super()._update(chosen)
+
+
+@resource("/api/session-policy/", collection="/api/session-policy/", key="")
+class SessionPolicy(Resource):
+    """How long a session in the browser lasts, in minutes: ``policy = ls.session_policy()``, then
+    ``save()``.
+    """
+
+    max_session_age: int | None = None
+    max_time_between_activity: int | None = None
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()

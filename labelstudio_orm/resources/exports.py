@@ -1,0 +1,172 @@
+"""Export snapshots: a project's tasks as they were at one moment, in any format."""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..declaration import resource
+from ..download import download
+from ..errors import BadRequest, JobFailed, shorten
+from ..fields import ForeignKey, belongs_to, field, id_of, readonly
+from ..jobs import Job
+from ..pages import Plain
+from ..pages import id_of as id_in
+from ..progress import Progress
+from ..queryset import QuerySet
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..client import LabelStudio
+    from .people import User
+    from .projects import Project
+
+
+class Exports(QuerySet["Export"]):
+    """``project.exports``: the snapshots of a project, and the formats that it can be had in."""
+
+    def formats(self) -> list[dict[str, Any]]:
+        """The formats: ``{"name": "COCO", "title": ..., "description": ...}``. One request."""
+        project = id_in(self.scope["project"])
+        answer: list[dict[str, Any]] = self.client.request(
+            "GET",
+            f"/api/projects/{project}/export/formats",
+            doing=f"listing the export formats of Project {project}",
+            expect=list,
+        )
+        return answer
+
+
+@resource(
+    "/api/projects/{project}/exports/{id}",
+    pages=Plain(scoped_by=("project",)),
+    label="title",
+    queryset=Exports,
+)
+class Export(Job, Resource):
+    """A snapshot of a project's tasks, made by the server; ``project.export(...)`` is simpler where
+    no snapshot is to be kept.
+
+    ``task_filter_options``: ``view`` (a View or its id), ``finished``, ``skipped``, ``annotated``
+    ("only" or "exclude"), ``only_with_annotations``. ``annotation_filter_options``: ``usual``,
+    ``ground_truth``, ``skipped``. ``serialization_options``: ``drafts``, ``predictions``,
+    ``annotations__completed_by`` (``{"only_id": False}`` each), ``interpolate_key_frames``.
+
+    >>> export = project.exports.create(title="May", task_filter_options={"annotated": "only"})
+    >>> export.wait().download("may.json")
+    """
+
+    project_id: int = id_of("project", fixed=True)
+    project: ForeignKey[Project] = belongs_to()
+    title: str | None = field(default=None, fixed=True)
+    task_filter_options: dict[str, Any] | None = field(default=None, fixed=True)
+    annotation_filter_options: dict[str, Any] | None = field(default=None, fixed=True)
+    serialization_options: dict[str, Any] | None = field(default=None, fixed=True)
+    status: str = readonly()
+    md5: str = readonly()
+    counters: dict[str, Any] | None = readonly()
+    converted_formats: list[dict[str, Any]] = readonly()
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_at: datetime | None = readonly()
+    finished_at: datetime | None = readonly()
+
+    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+        """The server takes a view that does not exist for all tasks, so it is looked at first."""
+        options = body.get("task_filter_options") or {}
+        if options.get("view") is not None:
+            view = client.views.get(id_in(options["view"]))
+            if view.project_id != self.project_id:
+                raise ValueError(f"creating an Export: {view!r} is of another project")
+            body["task_filter_options"] = {**options, "view": view.id}
+        return client.request(
+            "POST",
+            self._url(self._options.collection),
+            json=body,
+            timeout=client.long_timeout,
+            doing=f"creating an Export of Project {self.project_id}",
+            expect=("id", "status"),
+        )
+
+    def convert(
+        self,
+        format: str,
+        *,
+        download_resources: bool | None = None,
+        wait: bool = True,
+        timeout: float = 3600,
+        progress: Progress = None,
+    ) -> Self:
+        """Have the server convert the snapshot to a format, "COCO" for example; returns self. Two
+        requests, and one for each look where the server goes on in the background.
+
+        ``download_resources``: put the images and other media into the archive. ``wait``: until it
+        is done, ``timeout`` seconds at most. Raises JobFailed with the server's reason.
+        """
+        body: dict[str, Any] = {"export_type": format}
+        if download_resources is not None:
+            body["download_resources"] = download_resources
+        doing = f"converting {self!r} to {format}"
+        try:
+            self._ask("POST", doing, "/convert", json=body, timeout=self._client.long_timeout)
+        except BadRequest as error:
+            if "already started" not in str(error):
+                raise
+        self.refresh()
+        if wait:
+            _Conversion(self, format).wait(timeout=timeout, progress=progress)
+        return self
+
+    def download(
+        self, path: str | os.PathLike[str], format: str | None = None, *, progress: Progress = None
+    ) -> Path:
+        """Write the snapshot to a file, streamed; returns the path. One request.
+
+        ``format``: as for ``convert``, which need not be called before; default: JSON. The file
+        appears under its name only when it is complete.
+        """
+        address = self._url() + "/download"
+        return download(
+            self._client,
+            address,
+            Path(path),
+            params={"exportType": format} if format else {},
+            doing=f"downloading {self!r} as {format or 'JSON'}",
+            progress=progress,
+        )
+
+
+class _Conversion(Job):
+    """The conversion of one snapshot to one format."""
+
+    def __init__(self, export: Export, format: str) -> None:
+        self.export, self.format = export, format
+
+    def __repr__(self) -> str:
+        return f"<{self.format} of {self.export!r}>"
+
+    @property
+    def _client(self) -> LabelStudio:
+        return self.export._client
+
+    def refresh(self) -> Self:
+        self.export.refresh()
+        return self
+
+    @property
+    def _entry(self) -> dict[str, Any]:
+        for entry in self.export.converted_formats or ():
+            if entry.get("export_type") == self.format:
+                return entry
+        raise JobFailed(f"{self!r}: the server has not begun it")
+
+    def _state(self) -> str | None:
+        return self._entry.get("status")
+
+    def _reason(self) -> str:
+        lines = str(self._entry.get("traceback") or "").strip().splitlines()
+        return shorten(lines[-1], 500) if lines else super()._reason()

@@ -1,0 +1,144 @@
+"""Imports: tasks from a list, from files, from an address."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..declaration import resource
+from ..fields import ForeignKey, belongs_to, id_of, readonly
+from ..imports import import_form
+from ..jobs import Job
+from ..pages import id_of as id_in
+from ..queryset import QuerySet
+from ..resource import Origin, Resource
+
+if TYPE_CHECKING:
+    from .projects import Project
+    from .tasks import Task
+
+Source = "str | os.PathLike[str]"
+
+
+class Imports(QuerySet["ImportJob"]):
+    """``project.imports``: imports in one request; ``project.tasks.bulk_create`` is what a script
+    wants for more tasks than one request takes, and gives the tasks back.
+    """
+
+    def create(  # type: ignore[override]  # what is imported is no field of the job
+        self,
+        tasks: Iterable[Mapping[str, Any] | Task] | None = None,
+        *,
+        file: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None = None,
+        url: str | None = None,
+        commit_to_project: bool = True,
+        preannotated_from_fields: Iterable[str] | None = None,
+    ) -> ImportJob:
+        """Import ``tasks`` (as ``bulk_create`` takes them), or a ``file`` or several (.json, .csv,
+        .tsv, .txt, media), or what a ``url`` gives. One request, stored whole or not at all.
+
+        ``commit_to_project=False`` only uploads. ``preannotated_from_fields`` moves these keys of
+        the data into predictions. The job is done at once on a server that imports synchronously;
+        ``wait()`` is right for both kinds.
+
+        >>> job = project.imports.create([{"text": "a"}, {"text": "b"}])
+        >>> job.wait().task_count
+        2
+        """
+        if sum(given is not None for given in (tasks, file, url)) != 1:
+            raise TypeError("imports.create() takes one of: tasks, file=..., url=...")
+        params: dict[str, Any] = {
+            "commit_to_project": commit_to_project,
+            "return_task_ids": True,
+        }
+        if preannotated_from_fields is not None:
+            params["preannotated_from_fields"] = ",".join(preannotated_from_fields)
+        project = self.scope["project"]
+        with ExitStack() as opened:
+            body: dict[str, Any]
+            if tasks is not None:
+                server = self.client.url
+                body = {
+                    "json": [
+                        import_form(item, f"item {number}", server=server)
+                        for number, item in enumerate(tasks)
+                    ]
+                }
+            elif url is not None:
+                body = {"data": {"url": url}}
+            else:
+                paths = [file] if isinstance(file, (str, os.PathLike)) else list(file or ())
+                # Of several files under one name the server takes only the last.
+                body = {
+                    "files": {
+                        f"file{number}": (Path(path).name, opened.enter_context(open(path, "rb")))
+                        for number, path in enumerate(paths)
+                    }
+                }
+                if not paths:
+                    raise ValueError("imports.create(file=[]) has nothing to import")
+            answer = self.client.request(
+                "POST",
+                f"/api/projects/{id_in(project)}/import",
+                params=params,
+                timeout=self.client.long_timeout,
+                doing=f"importing into Project {id_in(project)}",
+                expect=(),
+                **body,
+            )
+        return ImportJob.of(answer, self.client, project)
+
+
+@resource(
+    "/api/projects/{project}/imports/{id}/",
+    queryset=Imports,
+)
+class ImportJob(Job, Resource):
+    """An import: what it brought in, or how far it is.
+
+    A server that imports synchronously gives it no id; it is then done, and cannot be refreshed.
+    """
+
+    project_id: int = id_of("project", read_only=True)
+    project: ForeignKey[Project] = belongs_to(init=False)
+    status: str = readonly()
+    error: str | None = readonly()
+    traceback: str | None = readonly()
+    task_count: int = readonly()
+    annotation_count: int | None = readonly()
+    prediction_count: int | None = readonly()
+    task_ids: list[int] = readonly()
+    file_upload_ids: list[int] = readonly()
+    duration: float | None = readonly()
+    could_be_tasks_list: bool = readonly()
+    found_formats: dict[str, Any] | list[Any] | None = readonly()
+    data_columns: list[str] = readonly()
+    preannotated_from_fields: list[str] | None = readonly()
+    commit_to_project: bool = readonly()
+    return_task_ids: bool = readonly()
+    url: str | None = readonly()
+    tasks: Any = readonly()
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()
+    finished_at: datetime | None = readonly()
+
+    @classmethod
+    def of(cls, answer: dict[str, Any], client: Any, project: Any) -> ImportJob:
+        """The job of the answer to an import: an id of a job that goes on, or all there is to
+        know.
+        """
+        if "import" in answer:
+            row = {"id": answer["import"], "status": "created"}
+        else:
+            row = {"status": "completed", **answer}
+        row["project"] = id_in(project)
+        parents = {} if isinstance(project, int) else {"project": project}
+        return cls._from_row(row, Origin(client, parents))
+
+    def __repr__(self) -> str:
+        number = f" {self.id}" if self._is_saved else ""
+        return f"<ImportJob{number} {self.status!r}>"

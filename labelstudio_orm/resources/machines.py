@@ -1,0 +1,127 @@
+"""Machines that label: ML backends, and the providers of large language models."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..declaration import resource
+from ..errors import JobFailed
+from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from ..pages import Plain
+from ..pages import id_of as id_in
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .people import User
+    from .projects import Project
+    from .tasks import Task
+
+Provider = Literal[
+    "OpenAI", "AzureOpenAI", "AzureAIFoundry", "VertexAI", "Gemini", "Anthropic", "Custom",
+]  # fmt: skip
+
+
+@resource("/api/ml/{id}", pages=Plain(scoped_by=("project",)), label="title")
+class MLBackend(Resource):
+    """A service that predicts; the server asks it at its ``url``.
+
+    The server calls the service when the backend is saved, listed or read, and gives it the API
+    token of the user. ``timeout`` is in seconds.
+
+    >>> project.ml_backends.create(url="http://localhost:9090", title="sentiment")
+    """
+
+    url: str = always_sent()  # a PATCH without it and the project answers 500
+    project_id: int = id_of("project", fixed=True, always_sent=True)
+    project: ForeignKey[Project] = belongs_to()
+    title: str | None = None
+    description: str | None = None
+    is_interactive: bool = False
+    auth_method: Literal["NONE", "BASIC_AUTH"] = "NONE"
+    basic_auth_user: str | None = None
+    basic_auth_pass: str | None = secret(default=None)
+    extra_params: dict[str, Any] | None = None
+    timeout: float = 100.0
+    state: Literal["CO", "DI", "ER", "TR", "PR"] = readonly()
+    readable_state: str = readonly()
+    error_message: str | None = readonly()
+    model_version: str | None = readonly()
+    auto_update: bool = readonly()
+    basic_auth_pass_is_set: bool = readonly()
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()
+
+    def predict_interactive(
+        self, task: Task | int, context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """What the service says to one task and what a person has drawn so far (``context``):
+        ``{"result": [...], "score": ...}``. One request; nothing is stored.
+
+        Raises JobFailed when the service does not answer: the server itself answers 200 then.
+        """
+        body: dict[str, Any] = {"task": id_in(task)}
+        if context is not None:
+            body["context"] = context
+        doing = f"asking {self!r} about Task {id_in(task)}"
+        answer = self._ask(
+            "POST",
+            doing,
+            "/interactive-annotating",
+            json=body,
+            idempotent=True,
+            timeout=self._client.long_timeout,
+            expect=(),
+        )
+        if answer.get("errors"):
+            raise JobFailed(f"{doing}: {'; '.join(map(str, answer['errors']))}")
+        found: dict[str, Any] = answer.get("data", answer)
+        return found
+
+    def train(self, *, use_ground_truth: bool | None = None) -> Self:
+        """Tell the service to train; returns self when it was told. Two requests: the server
+        answers 200 also when the service is down, so its state is read first.
+
+        Raises JobFailed when the service is down.
+        """
+        doing = f"training {self!r}"
+        self.refresh()
+        if self.state == "DI":
+            raise JobFailed(f"{doing}: the service at {self.url} does not answer")
+        body = {} if use_ground_truth is None else {"use_ground_truth": use_ground_truth}
+        self._ask("POST", doing, "/train", json=body, timeout=self._client.long_timeout)
+        return self
+
+    def model_versions(self) -> list[str]:
+        """The versions that the service has. One request; ServerError when it is down."""
+        answer = self._ask("GET", f"listing the versions of {self!r}", "/versions")
+        versions: list[str] = (answer or {}).get("versions", [])
+        return versions
+
+
+@resource("/api/model-provider-connections/{id}", label="provider", edition="Enterprise")
+class ModelProvider(Resource):
+    """Access to a provider of large language models, with a budget in US dollars.
+
+    >>> ls.model_providers.create(provider="OpenAI", api_key="...", budget_limit=50.0)
+    """
+
+    provider: Provider
+    api_key: str | None = secret(default=None)
+    deployment_name: str | None = None
+    endpoint: str | None = None
+    scope: Literal["Organization", "User", "Model"] = "Organization"
+    budget_limit: float | None = None
+    budget_reset_period: Literal["Monthly", "Yearly", "None"] | None = None
+    budget_alert_threshold: float | None = None
+    budget_last_reset_date: datetime | None = readonly()
+    budget_total_spent: float | None = readonly()
+    is_internal: bool = readonly()
+    organization: int | None = readonly()
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()

@@ -1,0 +1,263 @@
+"""Prompts: large language models that label, with versions, runs, indicators and refinement."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from ..declaration import resource
+from ..errors import DoesNotExist
+from ..fields import ForeignKey, HasMany, belongs_to, field, id_of, readonly
+from ..jobs import Job
+from ..pages import Plain
+from ..pages import id_of as id_in
+from ..queryset import QuerySet
+from ..resource import Resource
+from .machines import ModelProvider, Provider
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ..client import LabelStudio
+    from .people import User
+    from .projects import Project
+
+Subset = Literal["All", "HasGT", "Sample"]
+"""The tasks that a run takes: all, those with a ground truth, or a sample."""
+
+
+@resource("/api/prompts/{id}", collection="/api/prompts/", label="title", edition="Enterprise")
+class Prompt(Resource):
+    """A task for a large language model: from ``input_fields`` to one of ``output_classes``.
+
+    >>> ls.prompts.create(title="Mood", input_fields=["text"], output_classes=["good", "bad"])
+    """
+
+    title: str
+    input_fields: list[str]
+    output_classes: list[str]
+    description: str | None = None
+    associated_projects: list[Any] = field(factory=list)
+    skill_name: str | None = None
+    organization: int | None = readonly()
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()
+
+    versions: ClassVar[HasMany[PromptVersion]] = HasMany()
+
+
+@resource(
+    "/api/prompts/{parent_model}/versions/{id}",
+    collection="/api/prompts/{parent_model}/versions",
+    pages=Plain(scoped_by=("parent_model",)),
+    label="title",
+    edition="Enterprise",
+)
+class PromptVersion(Resource):
+    """One wording of a prompt, for one model of one provider.
+
+    >>> version = prompt.versions.create(title="v1", prompt="Say good or bad: {text}")
+    >>> version.runs.create(project=project, project_subset="All").wait()
+    """
+
+    parent_model_id: int = id_of("parent_model", fixed=True)
+    parent_model: ForeignKey[Prompt] = belongs_to()
+    title: str | None = None
+    prompt: str | None = None
+    provider: Provider | None = None
+    provider_model_id: str | None = None
+    model_provider_connection_id: int | None = id_of("model_provider_connection")
+    model_provider_connection: ForeignKey[ModelProvider] = belongs_to(default=None)
+    organization: int | None = readonly()
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()
+
+    runs: ClassVar[HasMany[PromptRun]] = HasMany()
+
+    def cost_estimate(
+        self, project: Project | int, project_subset: Subset = "All"
+    ) -> dict[str, Any]:
+        """What a run would cost, in US dollars as text: ``total_cost_usd`` and its parts. One
+        request.
+        """
+        answer: dict[str, Any] = self._ask(
+            "POST",
+            f"estimating the cost of {self!r}",
+            "/cost-estimate",
+            params={"project_id": id_in(project), "project_subset": project_subset},
+            idempotent=True,
+            expect=(),
+        )
+        return answer
+
+    def refine(
+        self,
+        *,
+        teacher_model_provider_connection_id: ModelProvider | int,
+        teacher_model_name: str,
+        project: Project | int,
+        async_: bool | None = None,
+    ) -> Refinement:
+        """Let a stronger model rewrite the prompt. One request; with ``async_`` it goes on in the
+        background: ``refine(...).wait().prompt``.
+        """
+        row = self._ask(
+            "POST",
+            f"refining {self!r}",
+            "/refine",
+            params={} if async_ is None else {"async": async_},
+            json={
+                "teacher_model_provider_connection_id": id_in(teacher_model_provider_connection_id),
+                "teacher_model_name": teacher_model_name,
+                "project_id": id_in(project),
+            },
+            timeout=self._client.long_timeout,
+            expect=(),
+        )
+        return Refinement(self, row)
+
+    def get_refined_prompt(self, refinement_job_id: str) -> Refinement:
+        """A refinement that was begun before, by its job's id. One request."""
+        return Refinement(self, {"refinement_job_id": refinement_job_id}).refresh()
+
+
+class Refinement(Job):
+    """A rewritten prompt, or how far it is: ``prompt``, ``reasoning``, ``title``, ``total_cost``
+    (US dollars, as text); ``version`` is the version that it began from.
+    """
+
+    UNDER_WAY = frozenset({"Pending", "InProgress"})
+    FAILED = frozenset({"Failed"})
+
+    def __init__(self, version: PromptVersion, row: Mapping[str, Any]) -> None:
+        self.version = version
+        self._take(row)
+
+    def _take(self, row: Mapping[str, Any]) -> None:
+        self.refinement_job_id: str | None = row.get("refinement_job_id")
+        self.refinement_status: str | None = row.get("refinement_status")
+        self.title: str | None = row.get("title")
+        self.prompt: str | None = row.get("prompt")
+        self.reasoning: str | None = row.get("reasoning")
+        self.total_cost: str | None = row.get("total_cost")
+        self.previous_version: dict[str, Any] | None = row.get("previous_version")
+
+    def __repr__(self) -> str:
+        return f"<Refinement {self.refinement_job_id} of {self.version!r}>"
+
+    @property
+    def _client(self) -> LabelStudio:
+        return self.version._client
+
+    def refresh(self) -> Self:
+        """Look again; returns self. One request."""
+        job = self.refinement_job_id
+        answer = self.version._ask(
+            "GET", f"reading {self!r}", "/refine", params={"refinement_job_id": job}, expect=()
+        )
+        self._take({"refinement_job_id": job, **answer})
+        return self
+
+    def _state(self) -> str | None:
+        return self.refinement_status
+
+
+@resource(
+    "",
+    collection="/api/prompts/{version.parent_model}/versions/{version}/inference-runs",
+    pages=Plain(scoped_by=("version",), single=True),
+    params={"project_id__exact": "project", "project_subset__exact": "project_subset"},
+    edition="Enterprise",
+)
+class PromptRun(Job, Resource):
+    """One run of a prompt's version over the tasks of a project.
+
+    Listed by project and subset: ``version.runs.filter(project=1, project_subset="All")``.
+    """
+
+    UNDER_WAY = frozenset({"Pending", "InProgress"})
+    FAILED = frozenset({"Failed", "Canceled"})
+
+    version_id: int = id_of("version", wire="model_version", fixed=True)
+    version: ForeignKey[PromptVersion] = belongs_to()
+    project_id: int = id_of("project", fixed=True)
+    project: ForeignKey[Project] = belongs_to()
+    project_subset: Subset = field(default="All", fixed=True)
+    status: str = readonly()
+    job_id: str | None = readonly()
+    organization: int | None = readonly()
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_at: datetime | None = readonly()
+    triggered_at: datetime | None = readonly()
+    predictions_updated_at: datetime | None = readonly()
+    completed_at: datetime | None = readonly()
+
+    indicators: ClassVar[HasMany[PromptIndicator]] = HasMany()
+
+    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+        return super()._post(client, {"project_subset": "All", **body})
+
+    def _get_row(self, doing: str) -> dict[str, Any]:
+        """One run has no address: it is looked for in the listing."""
+        runs = QuerySet.of(PromptRun, self._client, scope={"version": self.version})
+        for run in runs.filter(project=self.project_id, project_subset=self.project_subset):
+            if run == self:
+                return {**self._row, **run._row}
+        raise DoesNotExist(f"{doing}: it is not on the server")
+
+    def submit_predictions(self, results: Iterable[Mapping[str, Any]]) -> str:
+        """Hand in what the model said: ``{"task": task, "output": {...}, "total_cost_usd": 0.01}``
+        each; returns the server's word. One request.
+        """
+        return self._submit("batch-predictions", "results", results)
+
+    def submit_failed_predictions(self, failures: Iterable[Mapping[str, Any]]) -> str:
+        """Hand in which tasks failed: ``{"task": task, "error_type": ..., "message": ...}`` each;
+        returns the server's word. One request.
+        """
+        return self._submit("batch-failed-predictions", "failed_predictions", failures)
+
+    def _submit(self, what: str, key: str, items: Iterable[Mapping[str, Any]]) -> str:
+        rows = []
+        for item in items:
+            row = dict(item)
+            task = row.pop("task", row.pop("task_id", None))
+            if task is None:
+                raise ValueError(f"{key}: each needs its task: {item!r:.80}")
+            rows.append({"task_id": id_in(task), **row})
+        answer = self._client.request(
+            "POST",
+            f"/api/model-run/{what}",
+            json={"modelrun_id": self._saved_id("submit_predictions()"), key: rows},
+            doing=f"handing in {len(rows)} {key.replace('_', ' ')} of {self!r}",
+            edition="Enterprise",
+        )
+        return str((answer or {}).get("detail", ""))
+
+
+@resource(
+    "/api/inference-runs/{run}/indicators/{key}",
+    collection="/api/inference-runs/{run}/indicators",
+    pages=Plain(scoped_by=("run",)),
+    label="title",
+    key="key",
+    edition="Enterprise",
+)
+class PromptIndicator(Resource):
+    """A measure of a run, its cost or its accuracy for example; ``values`` come with ``get``."""
+
+    key: str = readonly()
+    run_id: int = id_of("run", read_only=True)
+    run: ForeignKey[PromptRun] = belongs_to(init=False)
+    title: str | None = readonly()
+    main_kpi: str | None = readonly()
+    secondary_kpi: str | None = readonly()
+    additional_kpis: list[dict[str, Any]] | None = readonly()
+    extra_kpis: list[dict[str, Any]] | None = readonly()
+    values: dict[str, Any] | None = readonly()

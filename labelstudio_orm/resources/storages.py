@@ -1,0 +1,303 @@
+"""Storages: where a project's tasks come from and where its annotations go, two families of six."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+
+from ..declaration import fields, registry, resource
+from ..errors import NotSupportedByServer
+from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from ..jobs import Job
+from ..pages import Plain
+from ..progress import Progress
+from ..queryset import QuerySet
+from ..resource import Origin, Resource
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from .projects import Project
+
+R = TypeVar("R", bound="Storage")
+
+IN_PROJECT = Plain(scoped_by=("project",))
+
+
+@fields
+class Storage(Job, Resource):
+    """What every storage has: settings, and the state of its last sync."""
+
+    project_id: int = id_of("project", fixed=True)
+    project: ForeignKey[Project] = belongs_to()
+    title: str | None = None
+    description: str | None = None
+    regex_filter: str | None = None
+    use_blob_urls: bool = False
+    synchronizable: bool = True
+    type: str = readonly()
+    status: str = readonly()
+    traceback: str | None = readonly()
+    last_sync: datetime | None = readonly()
+    last_sync_count: int | None = readonly()
+    last_sync_job: str | None = readonly()
+    meta: dict[str, Any] | None = readonly()
+    created_at: datetime | None = readonly()
+
+    @classmethod
+    def _load(cls, rows: Iterable[dict[str, Any]], origin: Origin) -> Iterator[Any]:
+        """A listing of all types gives objects of the class of each."""
+        if cls._options.item:
+            yield from super()._load(rows, origin)
+            return
+        kinds = {
+            model._options.item.split("/")[-2]: model
+            for model in registry.values()
+            if issubclass(model, cls) and model._options.item
+        }
+        for row in rows:
+            yield from kinds[row["type"]]._load((row,), origin)
+
+    def validate(self) -> Self:
+        """Ask the server whether it can reach the storage with these settings, saved or not;
+        returns self. One request.
+
+        Raises BadRequest, PermissionDenied or ServerError with the reason. A host that does not
+        exist may take the server a minute and a half (Azure).
+        """
+        body = self._body(
+            field
+            for field in self._options.fields.values()
+            if not field.read_only and (field.name in self.__dict__ or field.wire in self._row)
+        )
+        if self._is_saved:  # it fills in the secrets, which it never gives away
+            body["id"] = self.id
+        self._client.request(
+            "POST",
+            self._url(self._options.collection) + "validate",
+            json=body,
+            idempotent=True,
+            timeout=self._client.long_timeout,
+            doing=f"validating {self!r}",
+            edition=self._options.edition,
+        )
+        return self
+
+    def sync(self, *, wait: bool = True, timeout: float = 3600, progress: Progress = None) -> Self:
+        """Bring in what is new in the storage, or write out what is new in the project; returns
+        self. One request, and one for each look where the server goes on in the background.
+
+        ``wait``: until it is done, ``timeout`` seconds at most. Raises JobFailed with the reason:
+        the server itself answers 200 to a sync that failed.
+        """
+        doing = f"synchronising {self!r}"
+        long = self._client.long_timeout
+        row = self._ask("POST", doing, "/sync", json={}, idempotent=True, timeout=long)
+        if isinstance(row, dict) and "status" in row:
+            self._absorb(row)
+        else:
+            self.refresh()
+        return self.wait(timeout=timeout, progress=progress) if wait else self
+
+
+# -- what the kinds of storages are reached by ----------------------------------------------------
+
+
+@fields
+class _Cloud:
+    prefix: str | None = None
+
+
+@fields
+class _Scanned:
+    presign: bool = True
+    presign_ttl: int = 1
+    recursive_scan: bool | None = None
+
+
+@fields
+class _Azure(_Cloud):
+    container: str | None = None
+    account_name: str | None = secret(default=None)
+    account_key: str | None = secret(default=None)
+
+
+@fields
+class _GCS(_Cloud):
+    bucket: str | None = None
+    google_application_credentials: str | None = secret(default=None)
+    google_project_id: str | None = None
+
+
+@fields
+class _Local:
+    path: str | None = always_sent(default=None)
+
+
+@fields
+class _Redis:
+    host: str | None = None
+    port: str | None = None
+    db: int = 1
+    path: str | None = None
+    password: str | None = secret(default=None)
+
+
+@fields
+class _Bucket(_Cloud):
+    bucket: str | None = None
+    region_name: str | None = None
+    s3_endpoint: str | None = None
+
+
+@fields
+class _S3(_Bucket):
+    aws_access_key_id: str | None = secret(default=None)
+    aws_secret_access_key: str | None = secret(default=None)
+    aws_session_token: str | None = secret(default=None)
+    aws_sse_kms_key_id: str | None = secret(default=None)
+
+
+@fields
+class _S3S(_Bucket):
+    external_id: str | None = secret(default=None)
+    role_arn: str | None = None
+
+
+# -- the two families -----------------------------------------------------------------------------
+
+
+class _OfKind(Generic[R]):
+    """The storages of one kind, of the same project: ``project.import_storages.s3``."""
+
+    def __set_name__(self, owner: type[Any], name: str) -> None:
+        self.name = name
+
+    def __get__(self, storages: Any, owner: Any = None) -> QuerySet[R]:
+        kinds = {
+            name.rpartition(".")[2].lower(): model
+            for name, model in registry.items()
+            if issubclass(model, storages.model)
+        }
+        return QuerySet.of(kinds[self.name], storages.client, scope=storages.scope)
+
+
+class _Storages(QuerySet[R]):
+    def types(self) -> list[dict[str, str]]:
+        """The types that the server has: ``{"name": "s3", "title": "AWS S3"}``. One request."""
+        path = f"{self.model._options.collection}types"
+        answer: list[dict[str, str]] = self.client.request(
+            "GET", path, doing="listing the types of storages", expect=list
+        )
+        return answer
+
+
+class ImportStorages(_Storages["ImportStorage.Any"]):
+    """``project.import_storages``: those of all types in one request, or of one type by its
+    attribute: ``project.import_storages.s3.create(bucket="b")``.
+    """
+
+    azure: _OfKind[ImportStorage.Azure] = _OfKind()
+    gcs: _OfKind[ImportStorage.GCS] = _OfKind()
+    local: _OfKind[ImportStorage.Local] = _OfKind()
+    redis: _OfKind[ImportStorage.Redis] = _OfKind()
+    s3: _OfKind[ImportStorage.S3] = _OfKind()
+    s3s: _OfKind[ImportStorage.S3S] = _OfKind()
+
+
+class ExportStorages(_Storages["ExportStorage.Any"]):
+    """``project.export_storages``: those of all types in one request, or of one type by its
+    attribute: ``project.export_storages.local.create(path="/data/out")``.
+    """
+
+    azure: _OfKind[ExportStorage.Azure] = _OfKind()
+    gcs: _OfKind[ExportStorage.GCS] = _OfKind()
+    local: _OfKind[ExportStorage.Local] = _OfKind()
+    redis: _OfKind[ExportStorage.Redis] = _OfKind()
+    s3: _OfKind[ExportStorage.S3] = _OfKind()
+    s3s: _OfKind[ExportStorage.S3S] = _OfKind()
+
+
+class ImportStorage:
+    """Where tasks come from: ``ImportStorage.S3(project=project, bucket="b").save().sync()``.
+
+    ``regex_filter`` is matched with the whole path; without ``use_blob_urls`` the files are JSON
+    tasks. Secrets are never given back by the server and never shown here.
+    """
+
+    @resource("", collection="/api/storages/", pages=IN_PROJECT, queryset=ImportStorages)
+    class Any(Storage):
+        """Any of the six, for annotations and ``isinstance``."""
+
+    @resource("/api/storages/azure/{id}", pages=IN_PROJECT, label="title")
+    class Azure(_Azure, _Scanned, Any):
+        """A container of Azure Blob Storage."""
+
+    @resource("/api/storages/gcs/{id}", pages=IN_PROJECT, label="title")
+    class GCS(_GCS, _Scanned, Any):
+        """A bucket of Google Cloud Storage."""
+
+    @resource("/api/storages/localfiles/{id}", pages=IN_PROJECT, label="title")
+    class Local(_Local, Any):
+        """A folder on the server, below its document root for local files."""
+
+        recursive_scan: bool | None = None
+
+    @resource("/api/storages/redis/{id}", pages=IN_PROJECT, label="title")
+    class Redis(_Redis, Any):
+        """Keys of a Redis database, below a prefix (``path``)."""
+
+    @resource("/api/storages/s3/{id}", pages=IN_PROJECT, label="title")
+    class S3(_S3, _Scanned, Any):
+        """A bucket of S3, or of what speaks its protocol (``s3_endpoint``)."""
+
+    @resource("/api/storages/s3s/{id}", pages=IN_PROJECT, label="title", edition="Enterprise")
+    class S3S(_S3S, _Scanned, Any):
+        """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""
+
+
+class ExportStorage:
+    """Where annotations go, one object each: ``ExportStorage.S3(project=project, bucket="b")``.
+
+    The server also writes each annotation at once when it is created or changed.
+    """
+
+    @resource("", collection="/api/storages/export/", pages=IN_PROJECT, queryset=ExportStorages)
+    class Any(Storage):
+        """Any of the six, for annotations and ``isinstance``."""
+
+        can_delete_objects: bool | None = None
+
+    @resource("/api/storages/export/azure/{id}", pages=IN_PROJECT, label="title")
+    class Azure(_Azure, Any):
+        """A container of Azure Blob Storage."""
+
+    @resource("/api/storages/export/gcs/{id}", pages=IN_PROJECT, label="title")
+    class GCS(_GCS, Any):
+        """A bucket of Google Cloud Storage."""
+
+    @resource("/api/storages/export/localfiles/{id}", pages=IN_PROJECT, label="title")
+    class Local(_Local, Any):
+        """A folder on the server, below its document root for local files."""
+
+    @resource("/api/storages/export/redis/{id}", pages=IN_PROJECT, label="title")
+    class Redis(_Redis, Any):
+        """Keys of a Redis database, below a prefix (``path``)."""
+
+    @resource("/api/storages/export/s3/{id}", pages=IN_PROJECT, label="title")
+    class S3(_S3, Any):
+        """A bucket of S3, or of what speaks its protocol (``s3_endpoint``)."""
+
+    @resource(
+        "/api/storages/export/s3s/{id}", pages=IN_PROJECT, label="title", edition="Enterprise"
+    )
+    class S3S(_S3S, Any):
+        """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""
+
+        def sync(self, **_: object) -> NoReturn:
+            """Raises NotSupportedByServer: the API has no such operation."""
+            raise NotSupportedByServer(
+                f"{self!r}: the API has no sync for export to S3 by a role; annotations are "
+                "written when they are created or changed, and ExportStorage.S3 has a sync"
+            )

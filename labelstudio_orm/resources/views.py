@@ -1,0 +1,177 @@
+"""Saved views of the Data Manager, and the actions that the server can do with tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from ..declaration import registry, resource
+from ..errors import FieldError
+from ..fields import Field, ForeignKey, belongs_to, field, id_of, readonly
+from ..ordering import Key
+from ..pages import Plain
+from ..pages import id_of as id_in
+from ..plan import plan
+from ..query import EVERYTHING, Q, build
+from ..queryset import QuerySet
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    from .people import User
+    from .projects import Project
+    from .tasks import Tasks
+
+
+class Views(QuerySet["View"]):
+    """``project.views``: the tabs of a project's Data Manager."""
+
+    def create(
+        self,
+        *,
+        title: str | None = None,
+        filters: Q | None = None,
+        ordering: str | None = None,
+        **fields: Any,
+    ) -> View:
+        """Make a view from its ``data`` as the server has it, or from a title, a condition and an
+        order. One request.
+
+        Raises FieldError for a condition or an order that the server cannot say exactly.
+
+        >>> project.views.create(title="Todo", filters=Q(total_annotations=0), ordering="-id")
+        """
+        data = dict(fields.pop("data", None) or {})
+        if title is not None:
+            data["title"] = title
+        if filters is not None:
+            data["filters"] = view_filters(filters, self.client.url)
+        if ordering is not None:
+            data["ordering"] = [view_ordering(ordering)]
+        return super().create(data=data, **fields)
+
+    def delete(self) -> int:
+        """Delete the views; returns their number. Of a whole project two requests, else one
+        each.
+        """
+        project = id_in(self.scope.get("project"))
+        if project is None or self.where != EVERYTHING or self._is_slice:
+            return super().delete()
+        self._must_be_said("delete()")
+        number = len(self._all())
+        self.client.request(
+            "DELETE",
+            "/api/dm/views/reset/",
+            json={"project": project},
+            doing=f"deleting all views of Project {project}",
+        )
+        return number
+
+    def set_order(self, views: Iterable[View | int]) -> None:
+        """Put the tabs in this order. One request."""
+        project = id_in(self.scope["project"])
+        self.client.request(
+            "POST",
+            "/api/dm/views/order/",
+            json={"project": project, "ids": [id_in(view) for view in views]},
+            idempotent=True,
+            doing=f"ordering the views of Project {project}",
+        )
+
+
+def view_filters(condition: Q, server: str | None = None) -> dict[str, Any]:
+    """A condition as a view keeps it. Raises FieldError for what the server does not say exactly.
+
+    >>> view_filters(Q(total_annotations=0))["items"][0]["operator"]
+    'equal'
+    """
+    planned = plan(registry["Task"], build(registry["Task"], (condition,), {}, server))
+    if planned.here is not None or planned.nothing:
+        raise FieldError(
+            f"a view cannot say {condition!r} exactly as it is meant here; filter instead: "
+            "project.tasks.filter(...)"
+        )
+    return planned.filters() or {"conjunction": "and", "items": []}
+
+
+def view_ordering(key: str) -> str:
+    """An order as a view keeps it: ``-created_at`` is ``-tasks:created_at``; one key only.
+
+    >>> view_ordering("-created_at")
+    '-tasks:created_at'
+    """
+    if not isinstance(key, str):
+        raise FieldError(f"a view is ordered by one field, since the server ignores more: {key!r}")
+    parsed = Key.of(registry["Task"], key)
+    column = ".".join((parsed.field.wire, *parsed.path))
+    return f"{'-' if parsed.falling else ''}tasks:{column}"
+
+
+@resource(
+    "/api/dm/views/{id}/",
+    params={"project_id__exact": "project"},
+    queryset=Views,
+)
+class View(Resource):
+    """A saved view of a project's tasks: a tab with its filters, order and columns in ``data``.
+
+    >>> view = project.views.create(title="Todo", filters=Q(total_annotations=0))
+    >>> view.tasks.count()
+    3
+    """
+
+    project_id: int = id_of("project", fixed=True)
+    project: ForeignKey[Project] = belongs_to()
+    data: dict[str, Any] = field(factory=dict)
+    selected_items: dict[str, Any] | None = field(default=None, fixed=True)
+    order: int | None = readonly()
+    user_id: int | None = id_of("user", read_only=True)
+    user: ForeignKey[User] = belongs_to(init=False)
+
+    @property
+    def tasks(self) -> Tasks:
+        """The tasks of the view in its order; may be filtered and ordered further. The ids are
+        listed first, since the server ignores a query beside a view.
+        """
+        tasks = self._client.tasks
+        project = self._origin.parents.get("project", self.project_id)
+        return tasks._with(scope={"project": project, "view": self})
+
+    def _update(self, chosen: list[Field]) -> None:
+        """The server keeps filters and ordering that a PATCH leaves out, and cannot clear an
+        ordering.
+        """
+        if any(field.name == "data" for field in chosen):
+            old: dict[str, Any] = self._old(self._options.fields["data"]) or {}
+            if old.get("ordering") and not self.data.get("ordering"):
+                raise ValueError(
+                    f"saving {self!r}: the server cannot clear a view's ordering; order by id "
+                    "instead: data['ordering'] = ['tasks:id'], or make the view anew"
+                )
+            if old.get("filters") and not self.data.get("filters"):
+                self.data["filters"] = {"conjunction": "and", "items": []}
+        super()._update(chosen)
+
+
+@resource(
+    "",
+    collection="/api/dm/actions/",
+    pages=Plain(scoped_by=("project",)),
+    label="title",
+)
+class Action(Resource):
+    """Something that the server can do with a selection of tasks: ``project.actions.all()``.
+
+    ``id`` is its name; ``project.tasks.filter(...).perform(action.id)`` does it.
+    """
+
+    id: str = readonly()  # type: ignore[assignment]  # the only resource whose ids are names
+    project_id: int = id_of("project", read_only=True)
+    project: ForeignKey[Project] = belongs_to(init=False)
+    title: str = readonly()
+    order: int | None = readonly()
+    permission: Any = readonly()
+    experimental: bool = readonly()
+    hidden: bool = readonly()
+    dialog: dict[str, Any] | None = readonly()
+    disabled: bool = readonly()
+    disabled_reason: str | None = readonly()

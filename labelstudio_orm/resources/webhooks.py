@@ -1,0 +1,82 @@
+"""Webhooks: addresses that the server tells what happens."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..declaration import resource
+from ..errors import NotFound, NotSupportedByServer
+from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from ..queryset import QuerySet
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    from ..client import LabelStudio
+    from .projects import Project
+
+Event = Literal[
+    "PROJECT_CREATED", "PROJECT_UPDATED", "PROJECT_DELETED", "TASKS_CREATED", "TASKS_DELETED",
+    "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
+    "LABEL_LINK_CREATED", "LABEL_LINK_UPDATED", "LABEL_LINK_DELETED",
+]  # fmt: skip
+
+
+class Webhooks(QuerySet["Webhook"]):
+    """``ls.webhooks``, ``project.webhooks``: all webhooks, and what they can be told of."""
+
+    def info(self, *, organization_only: bool | None = None) -> Mapping[str, Mapping[str, Any]]:
+        """The events by name, each with a description. One request.
+
+        ``organization_only``: only the events that concern the organization, or only the others.
+        """
+        params = {} if organization_only is None else {"organization-only": organization_only}
+        answer: Mapping[str, Mapping[str, Any]] = self.client.request(
+            "GET",
+            "/api/webhooks/info/",
+            params=params,
+            doing="listing the events of webhooks",
+            expect=(),
+        )
+        return answer
+
+
+@resource(
+    "/api/webhooks/{id}/",
+    params={"project_id__exact": "project"},
+    label="url",
+    queryset=Webhooks,
+)
+class Webhook(Resource):
+    """An address that the server POSTs to when something happens in a project.
+
+    ``actions`` are the events, unless ``send_for_all_actions``; ``headers`` go with each delivery.
+    The server delivers within the request that caused it, waits a second at most and never repeats.
+
+    >>> project.webhooks.create(url="http://example.com/hook", send_for_all_actions=True)
+    """
+
+    url: str
+    project_id: int | None = id_of("project", fixed=True)
+    project: ForeignKey[Project] = belongs_to(default=None)
+    send_payload: bool = True
+    send_for_all_actions: bool = True
+    actions: list[Event] = always_sent(factory=list)  # a PATCH without it clears it
+    headers: dict[str, str] = secret(factory=dict)
+    is_active: bool = True
+    organization: int | None = readonly()
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()
+
+    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+        try:
+            return super()._post(client, body)
+        except NotFound as error:
+            if self.project_id is not None:
+                raise
+            raise NotSupportedByServer(
+                "creating a Webhook: this server has none for the whole organization (its setting "
+                "ALLOW_ORGANIZATION_WEBHOOKS); name a project: project.webhooks.create(...)",
+                request=error.request,
+            ) from error

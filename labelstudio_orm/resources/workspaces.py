@@ -1,0 +1,82 @@
+"""Workspaces: folders of projects, with members."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ..declaration import resource
+from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of, readonly
+from ..pages import Plain
+from ..pages import id_of as id_in
+from ..queryset import QuerySet
+from ..resource import Resource
+
+if TYPE_CHECKING:
+    from .people import User
+    from .projects import Project
+
+
+class WorkspaceMembers(QuerySet["WorkspaceMember"]):
+    """``workspace.members``."""
+
+    def add(self, user: User | int) -> WorkspaceMember:
+        """Let a user in. One request."""
+        return self.create(user=user)
+
+    def remove(self, user: User | int) -> None:
+        """Send a user out; projects and annotations stay. One request."""
+        self.client.request(
+            "DELETE",
+            f"/api/workspaces/{id_in(self.scope['workspace'])}/memberships",
+            json={"user": id_in(user)},
+            doing=f"removing User {id_in(user)} from Workspace {id_in(self.scope['workspace'])}",
+            edition="Enterprise",
+        )
+
+
+@resource("/api/workspaces/{id}", collection="/api/workspaces", label="title", edition="Enterprise")
+class Workspace(Resource):
+    """A folder of projects.
+
+    >>> workspace = ls.workspaces.create(title="Vision")
+    >>> workspace.members.add(ls.users.me())
+    """
+
+    title: str | None = None
+    description: str | None = None
+    color: str | None = None
+    is_public: bool = False
+    is_personal: bool = False
+    is_archived: bool = False
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()
+
+    members: ClassVar[HasSet[WorkspaceMembers]] = HasSet()
+    projects: ClassVar[HasMany[Project]] = HasMany()
+
+
+@resource(
+    "",
+    collection="/api/workspaces/{workspace}/memberships",
+    pages=Plain(scoped_by=("workspace",)),
+    queryset=WorkspaceMembers,
+    key="user_id",
+    edition="Enterprise",
+)
+class WorkspaceMember(Resource):
+    """A user's place in a workspace: ``member.user``."""
+
+    workspace_id: int = id_of("workspace", fixed=True)
+    workspace: ForeignKey[Workspace] = belongs_to()
+    user_id: int = id_of("user", fixed=True)
+    user: ForeignKey[User] = belongs_to()
+
+    def delete(self) -> None:
+        """The same as ``workspace.members.remove(user)``. One request."""
+        members: Any = QuerySet.of(
+            WorkspaceMember, self._client, scope={"workspace": self.workspace_id}
+        )
+        members.remove(self.user_id)
