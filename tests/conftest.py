@@ -10,6 +10,7 @@ import pytest
 
 from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
+from labelstudio_orm.testing.fake import contract
 
 CONFIG = """\
 <View>
@@ -68,3 +69,34 @@ def asked(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 
     since()
     return since
+
+
+@pytest.fixture(autouse=True)
+def _operations_that_a_mark_names(request: pytest.FixtureRequest) -> Iterator[None]:
+    """``@pytest.mark.operation("webhooks.create")`` says what a test runs; here it is held to it:
+    each of them was sent by the library during the test, and answered with a success.
+    """
+    named = {name for mark in request.node.iter_markers("operation") for name in mark.args}
+    if not named:
+        yield
+        return
+    unknown = named - contract.operations().keys()
+    assert not unknown, f"no such operations: {unknown}"
+    done: set[str | None] = set()
+
+    def note(record: logging.LogRecord) -> bool:
+        words = record.getMessage().split()
+        if len(words) > 2 and words[2].startswith("2"):
+            done.add(contract.match(words[0], words[1].rstrip(":")))
+        return True
+
+    log = logging.getLogger("labelstudio_orm")
+    level = log.level
+    log.setLevel(logging.DEBUG)
+    log.addFilter(note)
+    try:
+        yield
+    finally:
+        log.removeFilter(note)
+        log.setLevel(level)
+    assert named <= done, f"marked, but not done: {named - done}"

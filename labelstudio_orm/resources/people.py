@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..declaration import resource
-from ..fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly
+from ..fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly, secret
 from ..pages import Numbered
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
@@ -137,7 +137,7 @@ class Organization(Resource):
 
     title: str
     contact_info: str | None = None
-    token: str | None = readonly()
+    token: str | None = secret(default=None)  # of the invitation link
     created_by_id: int | None = id_of("created_by", read_only=True)
     created_by: ForeignKey[User] = belongs_to(init=False)
     users: list[int] = readonly()

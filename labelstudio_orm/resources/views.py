@@ -172,6 +172,7 @@ class Action(Resource):
     permission: Any = readonly()
     experimental: bool = readonly()
     hidden: bool = readonly()
+    reload: bool = readonly()
     dialog: dict[str, Any] | None = readonly()
     disabled: bool = readonly()
     disabled_reason: str | None = readonly()
