@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .resource import Resource
     from .resources.projects import Project
 
+AT_ONCE = frozenset({"result", "lead_time"})
+"""What an annotation of many tasks in one request may say."""
+
 BATCH = 1000
 """Tasks that one request acts on, where their ids are sent."""
 
@@ -117,7 +120,7 @@ def annotate(tasks: QuerySet[Any], fields: dict[str, Any], progress: Progress) -
     found = list(tasks.only("id", "project_id").iterator())
     report = reporter(progress, f"annotating {tasks._what}")
     created: list[Any] = []
-    at_once = True
+    at_once = fields.keys() <= AT_ONCE
     try:
         for batch in chunked(found, BATCH):
             if at_once:

@@ -225,7 +225,7 @@ class LabelStudio:
         return answer
 
     def server(self) -> ServerInfo:
-        """Version and edition; one request."""
+        """Version, edition, and what is supported; one request."""
         return ServerInfo.from_version(self.version())
 
     # -- requests ---------------------------------------------------------------------------------

@@ -117,6 +117,19 @@ def fields(cls: M) -> M:
     return attrs.define(cls, slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
 
 
+_UNSAID: dict[str, Any] = {
+    "pages": shapes.PLAIN,
+    "params": {},
+    "get_params": {},
+    "label": "",
+    "queryset": None,
+    "key": "id",
+    "update": "PATCH",
+    "edition": "",
+}
+"""What a header means where neither it nor a base says otherwise."""
+
+
 @dataclass_transform(
     kw_only_default=True,
     eq_default=False,
@@ -126,14 +139,14 @@ def resource(
     item: str,
     *,
     collection: str | None = None,
-    pages: shapes.Source = shapes.PLAIN,
+    pages: shapes.Source | None = None,
     params: Mapping[str, Parameter] | None = None,
     get_params: Mapping[str, str] | None = None,
-    label: str = "",
+    label: str | None = None,
     queryset: type[QuerySet[Any]] | None = None,
-    key: str = "id",
-    update: str = "PATCH",
-    edition: str = "",
+    key: str | None = None,
+    update: str | None = None,
+    edition: str | None = None,
 ) -> Callable[[C], C]:
     """Declare a resource: the address of one object, and how its listing is read.
 
@@ -145,8 +158,18 @@ def resource(
     carries. ``label``: the field that a repr shows. ``queryset``: the class of its querysets, where
     they have verbs of their own. ``key``: the field that tells an object from others; empty where
     there is only one. ``update``: the verb that saves changes. ``edition``: the edition that has
-    it, where not every server does.
+    it, where not every server does. What a header does not say it has from the class's base.
     """
+    said: dict[str, Any] = {
+        "pages": pages,
+        "params": params,
+        "get_params": get_params,
+        "label": label,
+        "queryset": queryset,
+        "key": key,
+        "update": update,
+        "edition": edition,
+    }
 
     def declare(cls: C) -> C:
         base: Options | None = getattr(cls, "_options", None)
@@ -194,17 +217,13 @@ def resource(
             owner=made,
             item=item,
             collection=item.partition("{id}")[0] if collection is None else collection,
-            pages=pages,
-            params=params or {},
-            label=label,
-            get_params=get_params or {},
-            queryset=queryset or getattr(base, "queryset", None),
-            key=key,
-            update=update,
-            edition=edition,
             fields=own,
             relations=relations,
             sets=sets,
+            **{
+                name: getattr(base, name, default) if said[name] is None else said[name]
+                for name, default in _UNSAID.items()
+            },
         )
         registry[made.__qualname__.rpartition("<locals>.")[2]] = made
         return made

@@ -88,8 +88,13 @@ class Select:
         """What a plain listing is asked for: its scope, as far as its path does not say it, and
         conditions.
         """
-        in_path = names_in(self.model._options.collection)
-        scope = {name: id for name, id in self.scope_ids.items() if name not in in_path}
+        options = self.model._options
+        in_path = names_in(options.collection)
+        scope = {
+            options.params.get(f"{name}_id__exact", name): id
+            for name, id in self.scope_ids.items()
+            if name not in in_path
+        }
         return {**scope, **self.params, **self.plan.params}
 
     def ask(self, path: str, **options: Any) -> Any:
@@ -185,6 +190,10 @@ class Plain:
             rows = select.ask(select.path, params=params, expect=None if self.single else list)
         except BadRequest as error:
             if params.keys().isdisjoint(error.validation_errors or ()):
+                raise
+            return []
+        except NotFound:
+            if not self.single:
                 raise
             return []
         if self.single and not isinstance(rows, list):

@@ -80,10 +80,11 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
     for part in parts_of(where):
         if not isinstance(part, Leaf) or part.path or part.relation:
             continue
+        said = model._options.params
         lookup, value = part.lookup, part.value
-        if lookup in _TEXT and isinstance(value, str):
+        if lookup in _TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
             lookup, value = "icontains", _needle(part)
-        parameter = model._options.params.get(f"{part.field.name}__{lookup}")
+        parameter = said.get(f"{part.field.name}__{lookup}")
         if not parameter or value in ("", None):
             continue
         name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)

@@ -329,9 +329,16 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
             f"unknown lookup {'__'.join(names)!r} in {key!r}{_near(names[-1], LOOKUPS)}; "
             f"{model.__name__}.{field.name} knows {', '.join(LOOKUPS)}"
         )
-    made = Leaf(key, field, tuple(names), lookup, _value(key, lookup, value, server), relation)
+    value = _value(key, lookup, value, server)
+    if field.references:  # an id may be given as text, as addresses have it
+        value = tuple(map(_number, value)) if isinstance(value, tuple) else _number(value)
+    made = Leaf(key, field, tuple(names), lookup, value, relation)
     _check_value(owner, made)
     return made
+
+
+def _number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def find_field(model: type[Resource], name: str, key: str | None = None) -> Field:

@@ -155,13 +155,21 @@ class Resource:
         return self._addressed(self._accept(row))
 
     def _addressed(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A row with what the object's address says, which the server may leave out of it."""
+        """A row with what the object's address says, as far as it is known here; the server may
+        leave it out.
+        """
         options = self._options
-        for name in {*names_in(options.item), *names_in(options.collection)}:
-            relation = options.relations.get(name)
-            field = options.fields[relation.id_name] if relation else options.fields.get(name)
-            if field is not None and row.get(field.wire) is None:
-                row[field.wire] = getattr(self, field.name)
+        for name in {
+            *names_in(options.item),
+            *names_in(options.collection),
+        } & options.relations.keys():
+            field = options.fields[options.relations[name].id_name]
+            parent = self._origin.parents.get(name)
+            known = parent._key if parent is not None else self.__dict__.get(field.name)
+            if row.get(field.wire) is None:
+                row[field.wire] = as_id(self._row.get(field.wire)) if known is None else known
+        if options.key_wire and row.get(options.key_wire) is None:
+            row[options.key_wire] = self._row.get(options.key_wire)
         return row
 
     def _ask(self, method: str, doing: str, path: str | None = None, **options: Any) -> Any:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..declaration import resource
 from ..download import download
-from ..errors import BadRequest, JobFailed, shorten
+from ..errors import BadRequest, JobFailed
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
-from ..jobs import Job
+from ..jobs import Job, last_line, wait_for
 from ..pages import Plain
 from ..pages import id_of as id_in
 from ..progress import Progress
@@ -118,8 +118,22 @@ class Export(Job, Resource):
                 raise
         self.refresh()
         if wait:
-            _Conversion(self, format).wait(timeout=timeout, progress=progress)
+            wait_for(
+                f"{self!r} as {format}",
+                lambda: self._conversion(format).get("status"),
+                self.refresh,
+                lambda: last_line(self._conversion(format).get("traceback")),
+                self._client,
+                timeout=timeout,
+                progress=progress,
+            )
         return self
+
+    def _conversion(self, format: str) -> dict[str, Any]:
+        for entry in self.converted_formats or ():
+            if entry.get("export_type") == format:
+                return entry
+        raise JobFailed(f"{self!r}: the server has not begun the conversion to {format}")
 
     def download(
         self, path: str | os.PathLike[str], format: str | None = None, *, progress: Progress = None
@@ -138,35 +152,3 @@ class Export(Job, Resource):
             doing=f"downloading {self!r} as {format or 'JSON'}",
             progress=progress,
         )
-
-
-class _Conversion(Job):
-    """The conversion of one snapshot to one format."""
-
-    def __init__(self, export: Export, format: str) -> None:
-        self.export, self.format = export, format
-
-    def __repr__(self) -> str:
-        return f"<{self.format} of {self.export!r}>"
-
-    @property
-    def _client(self) -> LabelStudio:
-        return self.export._client
-
-    def refresh(self) -> Self:
-        self.export.refresh()
-        return self
-
-    @property
-    def _entry(self) -> dict[str, Any]:
-        for entry in self.export.converted_formats or ():
-            if entry.get("export_type") == self.format:
-                return entry
-        raise JobFailed(f"{self!r}: the server has not begun it")
-
-    def _state(self) -> str | None:
-        return self._entry.get("status")
-
-    def _reason(self) -> str:
-        lines = str(self._entry.get("traceback") or "").strip().splitlines()
-        return shorten(lines[-1], 500) if lines else super()._reason()

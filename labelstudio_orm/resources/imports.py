@@ -141,4 +141,4 @@ class ImportJob(Job, Resource):
 
     def __repr__(self) -> str:
         number = f" {self.id}" if self._is_saved else ""
-        return f"<ImportJob{number} {self.status!r}>"
+        return f"<ImportJob{number} {self._row.get('status')!r}>"

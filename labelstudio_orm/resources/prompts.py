@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
 from ..errors import DoesNotExist
-from ..fields import ForeignKey, HasMany, belongs_to, field, id_of, readonly
+from ..fields import ForeignKey, HasMany, belongs_to, computed, field, id_of, readonly
 from ..jobs import Job
 from ..pages import Plain
 from ..pages import id_of as id_in
@@ -131,8 +131,7 @@ class Refinement(Job):
     (US dollars, as text); ``version`` is the version that it began from.
     """
 
-    UNDER_WAY = frozenset({"Pending", "InProgress"})
-    FAILED = frozenset({"Failed"})
+    state_field = "refinement_status"
 
     def __init__(self, version: PromptVersion, row: Mapping[str, Any]) -> None:
         self.version = version
@@ -163,9 +162,6 @@ class Refinement(Job):
         self._take({"refinement_job_id": job, **answer})
         return self
 
-    def _state(self) -> str | None:
-        return self.refinement_status
-
 
 @resource(
     "",
@@ -179,9 +175,6 @@ class PromptRun(Job, Resource):
 
     Listed by project and subset: ``version.runs.filter(project=1, project_subset="All")``.
     """
-
-    UNDER_WAY = frozenset({"Pending", "InProgress"})
-    FAILED = frozenset({"Failed", "Canceled"})
 
     version_id: int = id_of("version", wire="model_version", fixed=True)
     version: ForeignKey[PromptVersion] = belongs_to()
@@ -260,4 +253,4 @@ class PromptIndicator(Resource):
     secondary_kpi: str | None = readonly()
     additional_kpis: list[dict[str, Any]] | None = readonly()
     extra_kpis: list[dict[str, Any]] | None = readonly()
-    values: dict[str, Any] | None = readonly()
+    values: dict[str, Any] | None = computed()

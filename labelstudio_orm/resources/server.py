@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import attrs
+
+from ..declaration import registry
+
+if TYPE_CHECKING:
+    from ..resource import Resource
 
 
 @attrs.frozen
 class ServerInfo:
-    """Version and edition of a server: ``ls.server()``.
+    """Version and edition of a server, and what it has: ``ls.server()``.
 
     ``release`` is its version, ``edition`` "Community" or "Enterprise"; ``packages`` are the
     versions of its parts, as the server gives them.
@@ -34,6 +39,21 @@ class ServerInfo:
     def is_enterprise(self) -> bool:
         """Has it the operations of the enterprise edition?"""
         return self.edition.lower() == "enterprise"
+
+    def supports(self, model: type[Resource]) -> bool:
+        """Has this server's edition the resource? Costs no request.
+
+        >>> ls.server().supports(Project)
+        True
+        """
+        return model._options.edition.lower() in ("", self.edition.lower())
+
+    @property
+    def unsupported(self) -> list[str]:
+        """The names of the resources that this server's edition does not have: "Comment",
+        "Workspace" ...
+        """
+        return sorted(name for name, model in registry.items() if not self.supports(model))
 
     @property
     def version(self) -> tuple[int, ...]:

@@ -35,7 +35,7 @@ class Storage(Job, Resource):
     description: str | None = None
     regex_filter: str | None = None
     use_blob_urls: bool = False
-    synchronizable: bool = True
+    synchronizable: bool = readonly()
     type: str = readonly()
     status: str = readonly()
     traceback: str | None = readonly()
@@ -51,11 +51,7 @@ class Storage(Job, Resource):
         if cls._options.item:
             yield from super()._load(rows, origin)
             return
-        kinds = {
-            model._options.item.split("/")[-2]: model
-            for model in registry.values()
-            if issubclass(model, cls) and model._options.item
-        }
+        kinds = _kinds(cls)
         for row in rows:
             yield from kinds[row["type"]]._load((row,), origin)
 
@@ -71,11 +67,11 @@ class Storage(Job, Resource):
             for field in self._options.fields.values()
             if not field.read_only and (field.name in self.__dict__ or field.wire in self._row)
         )
-        if self._is_saved:  # it fills in the secrets, which it never gives away
+        if self._is_saved and not self._options.edition:  # for the secrets that are not here
             body["id"] = self.id
         self._client.request(
             "POST",
-            self._url(self._options.collection) + "validate",
+            self._url(self._options.collection).rstrip("/") + "/validate",
             json=body,
             idempotent=True,
             timeout=self._client.long_timeout,
@@ -99,6 +95,12 @@ class Storage(Job, Resource):
         else:
             self.refresh()
         return self.wait(timeout=timeout, progress=progress) if wait else self
+
+
+def _kinds(family: type[Any]) -> dict[str, type[Any]]:
+    """The classes of one family by the server's names of their types."""
+    models = [model for model in registry.values() if issubclass(model, family)]
+    return {model._options.item.split("/")[-2]: model for model in models if model._options.item}
 
 
 # -- what the kinds of storages are reached by ----------------------------------------------------
@@ -175,12 +177,8 @@ class _OfKind(Generic[R]):
         self.name = name
 
     def __get__(self, storages: Any, owner: Any = None) -> QuerySet[R]:
-        kinds = {
-            name.rpartition(".")[2].lower(): model
-            for name, model in registry.items()
-            if issubclass(model, storages.model)
-        }
-        return QuerySet.of(kinds[self.name], storages.client, scope=storages.scope)
+        kinds = {model.__name__.lower(): model for model in _kinds(storages.model).values()}
+        return QuerySet(kinds[self.name], storages.client, scope=storages.scope)
 
 
 class _Storages(QuerySet[R]):
@@ -226,33 +224,35 @@ class ImportStorage:
     tasks. Secrets are never given back by the server and never shown here.
     """
 
-    @resource("", collection="/api/storages/", pages=IN_PROJECT, queryset=ImportStorages)
+    @resource(
+        "", collection="/api/storages/", pages=IN_PROJECT, label="title", queryset=ImportStorages
+    )
     class Any(Storage):
         """Any of the six, for annotations and ``isinstance``."""
 
-    @resource("/api/storages/azure/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/azure/{id}")
     class Azure(_Azure, _Scanned, Any):
         """A container of Azure Blob Storage."""
 
-    @resource("/api/storages/gcs/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/gcs/{id}")
     class GCS(_GCS, _Scanned, Any):
         """A bucket of Google Cloud Storage."""
 
-    @resource("/api/storages/localfiles/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/localfiles/{id}")
     class Local(_Local, Any):
         """A folder on the server, below its document root for local files."""
 
         recursive_scan: bool | None = None
 
-    @resource("/api/storages/redis/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/redis/{id}")
     class Redis(_Redis, Any):
         """Keys of a Redis database, below a prefix (``path``)."""
 
-    @resource("/api/storages/s3/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/s3/{id}")
     class S3(_S3, _Scanned, Any):
         """A bucket of S3, or of what speaks its protocol (``s3_endpoint``)."""
 
-    @resource("/api/storages/s3s/{id}", pages=IN_PROJECT, label="title", edition="Enterprise")
+    @resource("/api/storages/s3s/{id}", collection="/api/storages/s3s", edition="Enterprise")
     class S3S(_S3S, _Scanned, Any):
         """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""
 
@@ -263,34 +263,40 @@ class ExportStorage:
     The server also writes each annotation at once when it is created or changed.
     """
 
-    @resource("", collection="/api/storages/export/", pages=IN_PROJECT, queryset=ExportStorages)
+    @resource(
+        "",
+        collection="/api/storages/export/",
+        pages=IN_PROJECT,
+        label="title",
+        queryset=ExportStorages,
+    )
     class Any(Storage):
         """Any of the six, for annotations and ``isinstance``."""
 
         can_delete_objects: bool | None = None
 
-    @resource("/api/storages/export/azure/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/export/azure/{id}", collection="/api/storages/export/azure")
     class Azure(_Azure, Any):
         """A container of Azure Blob Storage."""
 
-    @resource("/api/storages/export/gcs/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/export/gcs/{id}", collection="/api/storages/export/gcs")
     class GCS(_GCS, Any):
         """A bucket of Google Cloud Storage."""
 
-    @resource("/api/storages/export/localfiles/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/export/localfiles/{id}", collection="/api/storages/export/localfiles")
     class Local(_Local, Any):
         """A folder on the server, below its document root for local files."""
 
-    @resource("/api/storages/export/redis/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/export/redis/{id}", collection="/api/storages/export/redis")
     class Redis(_Redis, Any):
         """Keys of a Redis database, below a prefix (``path``)."""
 
-    @resource("/api/storages/export/s3/{id}", pages=IN_PROJECT, label="title")
+    @resource("/api/storages/export/s3/{id}", collection="/api/storages/export/s3")
     class S3(_S3, Any):
         """A bucket of S3, or of what speaks its protocol (``s3_endpoint``)."""
 
     @resource(
-        "/api/storages/export/s3s/{id}", pages=IN_PROJECT, label="title", edition="Enterprise"
+        "/api/storages/export/s3s/{id}", collection="/api/storages/export/s3s", edition="Enterprise"
     )
     class S3S(_S3S, Any):
         """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""

@@ -101,7 +101,15 @@ PROTECTED = {
         "set by the job",
     ),
 }  # fmt: skip
-SYNC = ("status", "traceback", "meta", "last_sync", "last_sync_count", "last_sync_job")
+SYNC = (
+    "synchronizable",
+    "status",
+    "traceback",
+    "meta",
+    "last_sync",
+    "last_sync_count",
+    "last_sync_job",
+)
 for _name in MODELS:
     if "Storage." in _name:
         PROTECTED[_name] = dict.fromkeys(
