@@ -1,21 +1,17 @@
-"""What is done with many tasks at once: actions, annotations, predictions, exports."""
+"""What is done with many tasks at once: actions, annotations, predictions."""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .errors import (
-    DoesNotExist,
     JobFailed,
     LabelStudioError,
     NotSupportedByServer,
     ServerError,
 )
-from .pages import IDS, chunked, id_of
-from .plan import line
+from .pages import chunked, id_of
 from .progress import Progress, reporter
 
 if TYPE_CHECKING:
@@ -36,7 +32,7 @@ def perform(tasks: QuerySet[Any], action: str, params: Mapping[str, Any]) -> dic
     tasks._must_be_said(f"perform({action!r})")
     if action == "delete_tasks":  # the server's own drops the views of a project that gets empty
         return {"processed_items": tasks.delete()}
-    project = _project_of(tasks)
+    project = project_of(tasks)
     if action == "retrieve_tasks_predictions" and not project.ml_backends.exists():
         raise JobFailed(
             f"perform({action!r}) on {tasks._what}: {project!r} has no ML backend; "
@@ -100,7 +96,8 @@ def _ids_in(params: Mapping[str, Any]) -> dict[str, Any]:
     return {name: id_of(value) for name, value in params.items()}
 
 
-def _project_of(tasks: QuerySet[Any]) -> Project:
+def project_of(tasks: QuerySet[Any]) -> Project:
+    """The project that the tasks are of."""
     project = tasks.scope.get("project")
     view = tasks.scope.get("view")
     if project is None and view is not None:
@@ -227,58 +224,3 @@ def _prediction(item: Any, where: str, model_version: str | None, task: Any) -> 
     if model_version is not None:
         form.setdefault("model_version", model_version)
     return form
-
-
-# -- exports --------------------------------------------------------------------------------------
-
-
-def export(tasks: QuerySet[Any], format: str, path: Path, progress: Progress) -> Path:
-    """See ``Tasks.export``."""
-    project = _project_of(tasks)
-    ids = list(tasks.values_list("id", flat=True))
-    if not ids:  # the server would take that for all
-        raise DoesNotExist(f"no task fits {tasks._what}, so there is nothing to export")
-    if len(ids) <= IDS:
-        return project._export(format, path, ids=ids, progress=progress)
-    if format == "JSON":
-        return _in_pieces(project, ids, path, progress)
-    return _by_snapshot(project, ids, format, path, progress)
-
-
-def _in_pieces(project: Project, ids: list[int], path: Path, progress: Progress) -> Path:
-    """JSON lists of a few hundred tasks each, joined into one."""
-    report = reporter(progress, f"exporting {len(ids)} tasks of {project!r}")
-    part = path.with_name(path.name + ".part")
-    piece = path.with_name(path.name + ".piece")
-    try:
-        with part.open("wb") as out:
-            for number, chunk in enumerate(chunked(ids, IDS)):
-                project._export("JSON", piece, ids=chunk)
-                text = piece.read_bytes().strip()
-                if text == b"[]":
-                    continue
-                out.write((b"," if out.tell() else b"[") + text[1:-1])
-                report(min(len(ids), (number + 1) * IDS), len(ids))
-            out.write(b"]" if out.tell() else b"[]")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-        piece.unlink(missing_ok=True)
-    return path
-
-
-def _by_snapshot(
-    project: Project, ids: list[int], format: str, path: Path, progress: Progress
-) -> Path:
-    """Through a view of just these tasks and a snapshot of it, both removed afterwards."""
-    filters = {"conjunction": "and", "items": [line("id", "in_list", "Number", ids)]}
-    name = f"export {uuid.uuid4().hex[:8]}"
-    view = project.views.create(data={"title": name, "filters": filters})
-    try:
-        snapshot = project.exports.create(title=name, task_filter_options={"view": view.id})
-        try:
-            return snapshot.wait().download(path, format, progress=progress)
-        finally:
-            snapshot.delete()
-    finally:
-        view.delete()

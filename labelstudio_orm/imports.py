@@ -5,7 +5,10 @@ way.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .codec import copy_json
@@ -127,6 +130,40 @@ def _named(error: BadRequest, offset: int) -> BadRequest:
                     request=error.request,
                 )
     return error
+
+
+# -- one import as it is sent ---------------------------------------------------------------------
+
+
+@contextmanager
+def import_body(
+    server: str,
+    tasks: Iterable[Any] | None,
+    file: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None,
+    url: str | None,
+) -> Iterator[dict[str, Any]]:
+    """The body of an import from one of the three, as options of a request; files are open
+    meanwhile.
+    """
+    if sum(given is not None for given in (tasks, file, url)) != 1:
+        raise TypeError("imports.create() takes one of: tasks, file=..., url=...")
+    if tasks is not None:
+        numbered = enumerate(tasks)
+        yield {"json": [import_form(item, f"item {n}", server=server) for n, item in numbered]}
+    elif url is not None:
+        yield {"data": {"url": url}}
+    else:
+        paths = [file] if isinstance(file, (str, os.PathLike)) else list(file or ())
+        if not paths:
+            raise ValueError("imports.create(file=[]) has nothing to import")
+        with ExitStack() as opened:
+            # Of several files under one name the server takes only the last.
+            yield {
+                "files": {
+                    f"file{n}": (Path(path).name, opened.enter_context(open(path, "rb")))
+                    for n, path in enumerate(paths)
+                }
+            }
 
 
 # -- what an import takes -------------------------------------------------------------------------

@@ -91,7 +91,7 @@ class Select:
         options = self.model._options
         in_path = names_in(options.collection)
         scope = {
-            options.params.get(f"{name}_id__exact", name): id
+            str(options.params.get(f"{name}_id__exact", name)): id
             for name, id in self.scope_ids.items()
             if name not in in_path
         }

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ..declaration import resource
 from ..errors import NotSupportedByServer
-from ..fields import Field, always_sent, field, readonly
+from ..fields import Field, always_sent, field
 from ..resource import Resource
+from .common import Dated
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
@@ -115,12 +115,10 @@ class JWTSettings(Resource):
 
 
 @resource("/api/session-policy/", collection="/api/session-policy/", key="")
-class SessionPolicy(Resource):
+class SessionPolicy(Dated, Resource):
     """How long a session in the browser lasts, in minutes: ``policy = ls.session_policy()``, then
     ``save()``.
     """
 
     max_session_age: int | None = None
     max_time_between_activity: int | None = None
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()

@@ -9,11 +9,11 @@ from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..queryset import QuerySet
 from ..resource import Resource
+from .common import Authored
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .people import User
     from .projects import Project
     from .tasks import Annotation, Task
 
@@ -34,7 +34,7 @@ class Comments(QuerySet["Comment"]):
     queryset=Comments,
     edition="Enterprise",
 )
-class Comment(Resource):
+class Comment(Authored, Resource):
     """What somebody remarked on an annotation.
 
     >>> annotation.comments.create(text="Is this really positive?")
@@ -48,8 +48,4 @@ class Comment(Resource):
     task: ForeignKey[Task] = belongs_to(init=False)
     text: str = ""
     is_resolved: bool = False
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
     resolved_at: datetime | None = readonly()

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, id_of, readonly
-from ..imports import import_form
+from ..imports import import_body
 from ..jobs import Job
 from ..pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
+from .common import Dated
 
 if TYPE_CHECKING:
     from .projects import Project
     from .tasks import Task
-
-Source = "str | os.PathLike[str]"
 
 
 class Imports(QuerySet["ImportJob"]):
@@ -49,38 +46,14 @@ class Imports(QuerySet["ImportJob"]):
         >>> job.wait().task_count
         2
         """
-        if sum(given is not None for given in (tasks, file, url)) != 1:
-            raise TypeError("imports.create() takes one of: tasks, file=..., url=...")
+        fields = preannotated_from_fields
         params: dict[str, Any] = {
             "commit_to_project": commit_to_project,
             "return_task_ids": True,
+            **({} if fields is None else {"preannotated_from_fields": ",".join(fields)}),
         }
-        if preannotated_from_fields is not None:
-            params["preannotated_from_fields"] = ",".join(preannotated_from_fields)
         project = self.scope["project"]
-        with ExitStack() as opened:
-            body: dict[str, Any]
-            if tasks is not None:
-                server = self.client.url
-                body = {
-                    "json": [
-                        import_form(item, f"item {number}", server=server)
-                        for number, item in enumerate(tasks)
-                    ]
-                }
-            elif url is not None:
-                body = {"data": {"url": url}}
-            else:
-                paths = [file] if isinstance(file, (str, os.PathLike)) else list(file or ())
-                # Of several files under one name the server takes only the last.
-                body = {
-                    "files": {
-                        f"file{number}": (Path(path).name, opened.enter_context(open(path, "rb")))
-                        for number, path in enumerate(paths)
-                    }
-                }
-                if not paths:
-                    raise ValueError("imports.create(file=[]) has nothing to import")
+        with import_body(self.client.url, tasks, file, url) as body:
             answer = self.client.request(
                 "POST",
                 f"/api/projects/{id_in(project)}/import",
@@ -97,7 +70,7 @@ class Imports(QuerySet["ImportJob"]):
     "/api/projects/{project}/imports/{id}/",
     queryset=Imports,
 )
-class ImportJob(Job, Resource):
+class ImportJob(Dated, Job, Resource):
     """An import: what it brought in, or how far it is.
 
     A server that imports synchronously gives it no id; it is then done, and cannot be refreshed.
@@ -122,8 +95,6 @@ class ImportJob(Job, Resource):
     return_task_ids: bool = readonly()
     url: str | None = readonly()
     tasks: Any = readonly()
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
     finished_at: datetime | None = readonly()
 
     @classmethod

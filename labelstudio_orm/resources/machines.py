@@ -12,11 +12,11 @@ from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secre
 from ..pages import Plain
 from ..pages import id_of as id_in
 from ..resource import Resource
+from .common import Authored, Dated
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .people import User
     from .projects import Project
     from .tasks import Task
 
@@ -26,7 +26,7 @@ Provider = Literal[
 
 
 @resource("/api/ml/{id}", pages=Plain(scoped_by=("project",)), label="title")
-class MLBackend(Resource):
+class MLBackend(Dated, Resource):
     """A service that predicts; the server asks it at its ``url``.
 
     The server calls the service when the backend is saved, listed or read, and gives it the API
@@ -52,8 +52,6 @@ class MLBackend(Resource):
     model_version: str | None = readonly()
     auto_update: bool = readonly()
     basic_auth_pass_is_set: bool = readonly()
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
 
     def predict_interactive(
         self, task: Task | int, context: Mapping[str, Any] | None = None
@@ -103,7 +101,7 @@ class MLBackend(Resource):
 
 
 @resource("/api/model-provider-connections/{id}", label="provider", edition="Enterprise")
-class ModelProvider(Resource):
+class ModelProvider(Authored, Resource):
     """Access to a provider of large language models, with a budget in US dollars.
 
     >>> ls.model_providers.create(provider="OpenAI", api_key="...", budget_limit=50.0)
@@ -121,7 +119,3 @@ class ModelProvider(Resource):
     budget_total_spent: float | None = readonly()
     is_internal: bool = readonly()
     organization: int | None = readonly()
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()

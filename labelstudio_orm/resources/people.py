@@ -10,6 +10,7 @@ from ..fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly, sec
 from ..pages import Numbered
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
+from .common import Authored
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -129,7 +130,7 @@ class Organizations(QuerySet["Organization"]):
     label="title",
     queryset=Organizations,
 )
-class Organization(Resource):
+class Organization(Authored, Resource):
     """What users, projects and storages belong to.
 
     >>> [member.user.email for member in ls.organizations.get(1).members]
@@ -138,11 +139,7 @@ class Organization(Resource):
     title: str
     contact_info: str | None = None
     token: str | None = secret(default=None)  # of the invitation link
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
     users: list[int] = readonly()
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
 
     members: ClassVar[HasSet[OrganizationMembers]] = HasSet()
 

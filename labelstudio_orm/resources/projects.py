@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
-from ..download import download
-from ..errors import ServerError
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, counter, id_of, readonly, secret
 from ..pages import NUMBERED, Plain
 from ..progress import Progress
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
+from .common import Dated
 
 if TYPE_CHECKING:
     import os
@@ -38,10 +35,6 @@ if TYPE_CHECKING:
 
 Sampling = Literal["Sequential sampling", "Uniform sampling", "Uncertainty sampling"]
 SkipQueue = Literal["REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED"]
-
-
-_exporting: dict[tuple[str, int], AbstractContextManager[Any]] = {}
-"""One lock for each project: see ``Project.export``."""
 
 
 class Projects(QuerySet["Project"]):
@@ -217,40 +210,11 @@ class Project(Resource):
 
         Raises ValueError for a format that the server does not have (it answers 500).
         """
-        return self._export(format, Path(path), only_annotated=only_annotated, progress=progress)
+        from ..exports import export_project
 
-    def _export(
-        self,
-        format: str,
-        path: Path,
-        *,
-        only_annotated: bool = False,
-        ids: list[int] | None = None,
-        progress: Progress = None,
-    ) -> Path:
-        params: dict[str, Any] = {
-            "exportType": format,
-            "download_all_tasks": not only_annotated,
-        }
-        if ids is not None:
-            params["ids[]"] = ids
-        try:
-            with _exporting.setdefault((self._client.url, self.id), threading.RLock()):
-                return download(
-                    self._client,
-                    f"{self._url()}export",
-                    path,
-                    params=params,
-                    doing=f"exporting {self!r} as {format}",
-                    progress=progress,
-                )
-        except ServerError as error:
-            known = [one["name"] for one in self.exports.formats()]
-            if format in known:
-                raise
-            raise ValueError(
-                f"the server has no export format {format!r}; it has {', '.join(known)}"
-            ) from error
+        return export_project(
+            self, format, Path(path), only_annotated=only_annotated, progress=progress
+        )
 
     def annotators(self) -> list[User]:
         """The users who annotated in this project. One request."""
@@ -276,7 +240,7 @@ class Pauses(QuerySet["Pause"]):
     queryset=Pauses,
     edition="Enterprise",
 )
-class Pause(Resource):
+class Pause(Dated, Resource):
     """A user's break from a project: while it stands, he gets no tasks.
 
     >>> project.pauses.create(user=2, reason="manual", verbose_reason="waiting for the guide")
@@ -293,5 +257,3 @@ class Pause(Resource):
     deleted_by_id: int | None = id_of("deleted_by", read_only=True)
     deleted_by: ForeignKey[User] = belongs_to(init=False)
     deleted_at: datetime | None = readonly()
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()

@@ -14,6 +14,7 @@ from ..pages import Plain
 from ..pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Resource
+from .common import Authored
 from .machines import ModelProvider, Provider
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ Subset = Literal["All", "HasGT", "Sample"]
 
 
 @resource("/api/prompts/{id}", collection="/api/prompts/", label="title", edition="Enterprise")
-class Prompt(Resource):
+class Prompt(Authored, Resource):
     """A task for a large language model: from ``input_fields`` to one of ``output_classes``.
 
     >>> ls.prompts.create(title="Mood", input_fields=["text"], output_classes=["good", "bad"])
@@ -41,10 +42,6 @@ class Prompt(Resource):
     associated_projects: list[Any] = field(factory=list)
     skill_name: str | None = None
     organization: int | None = readonly()
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
 
     versions: ClassVar[HasMany[PromptVersion]] = HasMany()
 
@@ -56,7 +53,7 @@ class Prompt(Resource):
     label="title",
     edition="Enterprise",
 )
-class PromptVersion(Resource):
+class PromptVersion(Authored, Resource):
     """One wording of a prompt, for one model of one provider.
 
     >>> version = prompt.versions.create(title="v1", prompt="Say good or bad: {text}")
@@ -72,10 +69,6 @@ class PromptVersion(Resource):
     model_provider_connection_id: int | None = id_of("model_provider_connection")
     model_provider_connection: ForeignKey[ModelProvider] = belongs_to(default=None)
     organization: int | None = readonly()
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
 
     runs: ClassVar[HasMany[PromptRun]] = HasMany()
 

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import os
-import uuid
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..codec import same_json
 from ..declaration import resource
-from ..errors import Conflict, LabelStudioError, OutcomeUnknown
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, computed, field, id_of, readonly
 from ..pages import TASKS, Embedded
 from ..progress import Progress
 from ..query import Q
 from ..queryset import QuerySet
 from ..resource import Resource
+from .common import Dated
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -82,9 +80,9 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(data__lang="de").export("JSON", "german.json")
         """
-        from ..actions import export
+        from ..exports import export_tasks
 
-        return export(self, format, Path(path), progress)
+        return export_tasks(self, format, Path(path), progress)
 
 
 @resource(
@@ -93,7 +91,7 @@ class Tasks(QuerySet["Task"]):
     get_params={"resolve_uri": "false", "omit": "annotations,predictions"},
     queryset=Tasks,
 )
-class Task(Resource):
+class Task(Dated, Resource):
     """One thing to label: ``data`` is what the labelling config shows, ``meta`` is free.
 
     URIs in ``data`` are read as they are stored, so that saving never writes a temporary link.
@@ -119,8 +117,6 @@ class Task(Resource):
     unresolved_comment_count: int = readonly()
     comment_authors: list[int] = readonly()
     last_comment_updated_at: datetime | None = readonly()
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
     updated_by_id: int | None = id_of("updated_by", read_only=True)
     updated_by: ForeignKey[User] = belongs_to(init=False)
     file_upload: str | None = readonly(only=str)
@@ -175,7 +171,7 @@ class Labelled:
     pages=Embedded("annotations"),
     params={"was_cancelled__exact": "was_cancelled"},
 )
-class Annotation(Labelled, Resource):
+class Annotation(Dated, Labelled, Resource):
     """What one person said of one task.
 
     ``completed_by`` is the author, ``result`` the regions as the server stores them;
@@ -209,8 +205,6 @@ class Annotation(Labelled, Resource):
     updated_by: ForeignKey[User] = belongs_to(init=False)
     last_created_by_id: int | None = id_of("last_created_by", read_only=True)
     last_created_by: ForeignKey[User] = belongs_to(init=False)
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
     created_username: str = readonly()
     created_ago: str = readonly()
     state: str | None = readonly()
@@ -218,58 +212,9 @@ class Annotation(Labelled, Resource):
     comments: ClassVar[HasSet[Comments]] = HasSet()
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
-        """The server refuses a second annotation of the same unique_id, so this POST may be
-        repeated.
-        """
-        body.setdefault("unique_id", str(uuid.uuid4()))
-        # The server answers 500 without it where it would otherwise store a null that can never be
-        # saved again.
-        body.setdefault("result", [])
-        doing = f"creating an Annotation of Task {self.task_id}"
-        try:
-            return client.request(
-                "POST",
-                self._url(self._options.collection),
-                json=body,
-                idempotent=True,
-                doing=doing,
-                expect=("id",),
-            )
-        except LabelStudioError as error:
-            if not error.repeated:
-                raise
-            failure = error
-        try:
-            if isinstance(failure, Conflict):
-                return self._stored(client, body, failure)
-        except LabelStudioError as blind:
-            failure = blind
-        # Whoever creates it anew sends another unique_id, so this must not look harmless to repeat.
-        raise OutcomeUnknown(
-            f"{doing}: the answer was lost, so it may or may not have been done. Look on the "
-            f"server before repeating it ({failure})",
-            request=failure.request,
-        ) from failure
+        from ..once import post_once
 
-    def _stored(self, client: LabelStudio, body: dict[str, Any], conflict: Conflict) -> Any:
-        """The row that an earlier try stored. Only an export shows unique ids."""
-        task = client.tasks.get(self.task_id)
-        params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": task.id}
-        doing = f"looking for a new Annotation of {task!r}"
-        exported = client.request(
-            "GET",
-            f"/api/projects/{task.project_id}/export",
-            params=params,
-            doing=doing,
-            expect=list,
-        )
-        for row in exported[0]["annotations"] if exported else ():
-            if row["unique_id"] == body["unique_id"]:
-                if not same_json(row["result"], body["result"]):
-                    raise conflict  # the caller's own unique_id, of another annotation
-                path = f"/api/annotations/{row['id']}/"
-                return client.request("GET", path, doing=doing, expect=("id",))
-        raise OutcomeUnknown(f"{doing}: the server says that it has it, and does not show it")
+        return post_once(self, client, body)
 
 
 class Predictions(QuerySet["Prediction"]):
@@ -306,7 +251,7 @@ class Predictions(QuerySet["Prediction"]):
     params={"task_id__exact": "task", "project_id__exact": "project"},
     queryset=Predictions,
 )
-class Prediction(Labelled, Resource):
+class Prediction(Dated, Labelled, Resource):
     """What a model said of one task; ``score`` is its confidence, ``model_version`` names the
     model.
 
@@ -327,8 +272,6 @@ class Prediction(Labelled, Resource):
     mislabeling: float = 0.0
     model: int | None = None
     model_run: int | None = None
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
     created_ago: str = readonly()
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:

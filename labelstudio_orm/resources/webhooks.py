@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..declaration import resource
@@ -11,6 +10,7 @@ from ..errors import NotFound, NotSupportedByServer
 from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
 from ..queryset import QuerySet
 from ..resource import Resource
+from .common import Dated
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
@@ -48,7 +48,7 @@ class Webhooks(QuerySet["Webhook"]):
     label="url",
     queryset=Webhooks,
 )
-class Webhook(Resource):
+class Webhook(Dated, Resource):
     """An address that the server POSTs to when something happens in a project.
 
     ``actions`` are the events, unless ``send_for_all_actions``; ``headers`` go with each delivery.
@@ -66,8 +66,6 @@ class Webhook(Resource):
     headers: dict[str, str] = secret(factory=dict)
     is_active: bool = True
     organization: int | None = readonly()
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
         try:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..declaration import resource
-from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of, readonly
+from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
 from ..pages import Plain
 from ..pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Resource
+from .common import Authored
 
 if TYPE_CHECKING:
     from .people import User
@@ -36,7 +36,7 @@ class WorkspaceMembers(QuerySet["WorkspaceMember"]):
 
 
 @resource("/api/workspaces/{id}", collection="/api/workspaces", label="title", edition="Enterprise")
-class Workspace(Resource):
+class Workspace(Authored, Resource):
     """A folder of projects.
 
     >>> workspace = ls.workspaces.create(title="Vision")
@@ -49,10 +49,6 @@ class Workspace(Resource):
     is_public: bool = False
     is_personal: bool = False
     is_archived: bool = False
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
-    created_at: datetime | None = readonly()
-    updated_at: datetime | None = readonly()
 
     members: ClassVar[HasSet[WorkspaceMembers]] = HasSet()
     projects: ClassVar[HasMany[Project]] = HasMany()

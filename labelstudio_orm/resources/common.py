@@ -1,0 +1,28 @@
+"""Fields that several resources have."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from ..declaration import fields
+from ..fields import ForeignKey, belongs_to, id_of, readonly
+
+if TYPE_CHECKING:
+    from .people import User
+
+
+@fields
+class Dated:
+    """When it was made and last changed."""
+
+    created_at: datetime | None = readonly()
+    updated_at: datetime | None = readonly()
+
+
+@fields
+class Authored(Dated):
+    """Who made it, and when."""
+
+    created_by_id: int | None = id_of("created_by", read_only=True)
+    created_by: ForeignKey[User] = belongs_to(init=False)
