@@ -145,7 +145,12 @@ def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, A
     rows = client.request(
         "POST",
         "/api/annotations/bulk",
-        json={"tasks": [task.id for task in tasks], **body},
+        json={
+            "tasks": [task.id for task in tasks],
+            "project": tasks[0].project_id,
+            "result": [],
+            **body,
+        },
         timeout=client.long_timeout,
         doing=f"annotating {len(tasks)} tasks",
         edition="Enterprise",

@@ -74,6 +74,11 @@ class Options:
     sets: dict[str, _Related]
 
     @cached_property
+    def name(self) -> str:
+        """What messages call it: "Task", "ImportStorage.S3"."""
+        return _name(self.owner).removesuffix(".Any")
+
+    @cached_property
     def key_wire(self) -> str:
         """The key's name on the wire; empty for what there is only one of."""
         return self.fields[self.key].wire if self.key else ""
@@ -115,6 +120,10 @@ class Options:
 def fields(cls: M) -> M:
     """Declare fields that several resources have: a class to inherit from, before the header."""
     return attrs.define(cls, slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
+
+
+def _name(cls: type) -> str:
+    return cls.__qualname__.rpartition("<locals>.")[2]
 
 
 _UNSAID: dict[str, Any] = {
@@ -225,7 +234,7 @@ def resource(
                 for name, default in _UNSAID.items()
             },
         )
-        registry[made.__qualname__.rpartition("<locals>.")[2]] = made
+        registry[_name(made)] = made
         return made
 
     return declare

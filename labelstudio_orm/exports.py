@@ -31,12 +31,15 @@ def export_project(
     path: Path,
     *,
     only_annotated: bool = False,
+    download_resources: bool | None = None,
     ids: list[int] | None = None,
     progress: Progress = None,
 ) -> Path:
     """See ``Project.export``. ``ids``: only these tasks, as many as an address holds."""
     client = project._client
     params: dict[str, Any] = {"exportType": format, "download_all_tasks": not only_annotated}
+    if download_resources is not None:
+        params["download_resources"] = download_resources
     if ids is not None:
         params["ids[]"] = ids
     try:

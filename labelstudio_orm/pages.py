@@ -71,7 +71,7 @@ class Select:
     def doing(self) -> str:
         """For messages: what is being done, to what."""
         where = " of ".join(f"{name} {id_of(value)}" for name, value in self.scope.items())
-        return f"listing {self.model.__name__}s" + (f" of {where}" if where else "")
+        return f"listing {self.model._options.name}s" + (f" of {where}" if where else "")
 
     @property
     def scope_ids(self) -> dict[str, Any]:
@@ -112,6 +112,14 @@ class Select:
 def id_of(value: Any) -> Any:
     """The id of an object, or the id itself."""
     return getattr(value, "_key", value)
+
+
+def id_given(value: Any, what: str) -> Any:
+    """The id of an object that a verb was given. Raises TypeError where it was given none."""
+    found = id_of(value)
+    if found is None:
+        raise TypeError(f"{what} is missing: {value!r} has no id")
+    return found
 
 
 def names_in(template: str) -> list[str]:
@@ -213,7 +221,7 @@ def require_scope(select: Select, needed: Iterable[str]) -> None:
     """Raises ValueError unless the listing is said to be of all these."""
     missing = [name for name in needed if name not in select.scope]
     if missing:
-        name = select.model.__name__
+        name = select.model._options.name
         raise ValueError(
             f"{name}s are listed by {' and '.join(needed)}, and the {missing[0]} is missing: go "
             f"through the {missing[0]}, or filter({missing[0]}=...); get(id) reads one"
@@ -382,6 +390,7 @@ class Keyset:
 
     def by_ids(self, select: Select, ids: list[int]) -> Iterator[Page]:
         """The rows of these ids, in their order; those that are gone by now are left out."""
+        select = self._without_view(select)
         for start in range(0, len(ids), IDS):
             chunk = ids[start : start + IDS]
             only = Plan(items=(_among(chunk),))
@@ -394,15 +403,18 @@ class Keyset:
         """The tasks of a saved view, in its order. The server drops a query beside a view, so there
         is no keyset: the ids are listed first.
         """
-        view = select.scope["view"]
-        scope = {name: value for name, value in select.scope.items() if name != "view"}
-        if "project" not in scope:
-            path = f"/api/dm/views/{id_of(view)}/"
-            scope["project"] = select.ask(path, expect=("project",))["project"]
         ids = self._ids_of_view(select)
         if select.by_id:
             ids.sort(reverse=select.backwards)
-        yield from self.by_ids(attrs.evolve(select, scope=scope), ids[: select.limit])
+        yield from self.by_ids(select, ids[: select.limit])
+
+    def _without_view(self, select: Select) -> Select:
+        """In the whole project: beside a view the server drops what else it is asked for."""
+        scope = {name: value for name, value in select.scope.items() if name != "view"}
+        if "project" not in scope:
+            path = f"/api/dm/views/{id_of(select.scope['view'])}/"
+            scope["project"] = select.ask(path, expect=("project",))["project"]
+        return attrs.evolve(select, scope=scope)
 
     def _ids_of_view(self, select: Select) -> list[int]:
         for _ in range(_TRIES):

@@ -397,10 +397,10 @@ class QuerySet(Generic[R]):
             return obj
         found = list(narrowed[:2])
         if not found:
-            raise DoesNotExist(f"no {self.model.__name__} fits {narrowed._what}")
+            raise DoesNotExist(f"no {self.model._options.name} fits {narrowed._what}")
         if len(found) > 1:
             raise MultipleObjectsReturned(
-                f"several {self.model.__name__}s fit {narrowed._what}, "
+                f"several {self.model._options.name}s fit {narrowed._what}, "
                 f"the first two: {found[0]!r}, {found[1]!r}"
             )
         return found[0]
@@ -503,6 +503,13 @@ class QuerySet(Generic[R]):
             for name, value in self.scope.items()
             if name in self.model._options.relations
         }
+        for name, value in scope.items():
+            given = fields.get(name, value)
+            if pages.id_of(given) != pages.id_of(value):
+                raise ValueError(
+                    f"creating a {self.model._options.name} of {name} {pages.id_of(value)}: "
+                    f"{name}={given!r} is another; go through that one"
+                )
         try:
             obj = self.model(**{**scope, **fields})
         except TypeError as error:
@@ -605,7 +612,7 @@ class QuerySet(Generic[R]):
     def _what(self) -> str:
         scope = " of ".join(f"{name} {pages.id_of(value)}" for name, value in self.scope.items())
         where = "" if self.where == EVERYTHING else f" where {describe(self.where)}"
-        return f"{self.model.__name__}s" + (f" of {scope}" if scope else "") + where
+        return f"{self.model._options.name}s" + (f" of {scope}" if scope else "") + where
 
     def __repr__(self) -> str:
         if self._cache is None:

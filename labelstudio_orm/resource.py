@@ -128,12 +128,18 @@ class Resource:
             return self._origin.parents[field.references].id
         if field.name == "id" or not self._is_saved:
             return _default(field)
-        origin = self._origin
-        if not (origin.fetched or (origin.whole and not field.deferred)):
+        if not self._has_all(field):
             self._complete()
             if field.wire in self._row:
                 return field.read(self._row[field.wire])
         return _default(field)
+
+    def _has_all(self, field: Field) -> bool:
+        """Has the row every such field that the server has, so that a missing one is the
+        default?
+        """
+        origin = self._origin
+        return origin.fetched or (origin.whole and not field.deferred)
 
     def _complete(self) -> None:
         """Fetch the object once and fill in what is missing; what is here already stays as it
@@ -260,7 +266,7 @@ class Resource:
             value = self.__dict__.get(label, self._row.get(options.fields[label].wire))
             if value is not None:
                 text = f" {value if len(str(value)) < 50 else str(value)[:49] + '…'!r}"
-        return f"<{type(self).__qualname__.rpartition('<locals>.')[2]} {state}{text}>"
+        return f"<{options.name} {state}{text}>"
 
     def __eq__(self, other: object) -> bool:
         if self is other:
@@ -348,6 +354,8 @@ class Resource:
             if not self._is_saved and field.wire not in self._row:
                 if not (field.nested and field.same(new, _default(field))):
                     found[name] = (None, new)
+            elif field.wire not in self._row and not self._has_all(field):
+                found[name] = (None, new)  # what the server has is not known here
             else:
                 old = self._old(field)
                 if not field.same(old, new):
@@ -456,7 +464,7 @@ class Resource:
             "POST",
             self._url(self._options.collection),
             json=body,
-            doing=f"creating {type(self).__name__}",
+            doing=f"creating {self._options.name}",
             expect=(self._options.key_wire,),
             edition=self._options.edition,
         )

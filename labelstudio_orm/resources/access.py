@@ -83,7 +83,9 @@ class Tokens:
     def _ask(
         self, method: str, path: str, doing: str, refresh: str | None = None, **options: Any
     ) -> Any:
-        if refresh is not None:
+        if path:
+            if not isinstance(refresh, str) or not refresh:
+                raise TypeError(f"{doing}: the token is missing")
             options["json"] = {"refresh": refresh}
         return self.client.request(method, f"/api/token/{path}", doing=doing, **options)
 

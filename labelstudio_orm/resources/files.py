@@ -70,7 +70,7 @@ class FileUpload(Resource):
     """A file on the server; ``file`` is its path there, ``size`` its bytes.
 
     >>> for file in project.files.all():
-    ...     file.download("copies/" + file.name)
+    ...     file.download(file.name)
     """
 
     project_id: int = id_of("project", read_only=True)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..declaration import resource
 from ..errors import JobFailed
 from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
-from ..pages import Plain
+from ..pages import Plain, id_given
 from ..pages import id_of as id_in
 from ..resource import Resource
 from .common import Authored, Dated
@@ -61,7 +61,7 @@ class MLBackend(Dated, Resource):
 
         Raises JobFailed when the service does not answer: the server itself answers 200 then.
         """
-        body: dict[str, Any] = {"task": id_in(task)}
+        body: dict[str, Any] = {"task": id_given(task, "the task")}
         if context is not None:
             body["context"] = context
         doing = f"asking {self!r} about Task {id_in(task)}"

@@ -193,6 +193,7 @@ class Project(Resource):
         path: str | os.PathLike[str],
         *,
         only_annotated: bool = False,
+        download_resources: bool | None = None,
         progress: Progress = None,
     ) -> Path:
         """Write the project to a file in one of the server's formats; returns the path. One
@@ -200,7 +201,8 @@ class Project(Resource):
 
         ``format``: "JSON", "JSON_MIN", "CSV", "TSV", "COCO", "YOLO" ... as the server lists them.
         Tasks without an annotation are included unless ``only_annotated`` (the server's own
-        default leaves them out). The file appears under its name only when it is complete.
+        default leaves them out). ``download_resources``: put the images and other media into the
+        archive, where the format has one. The file appears under its name only when it is complete.
         ``progress``: True for a line on stderr, or a function ``(bytes so far, bytes in all or
         None)``. Waits at least 600 s: the server builds the whole file first.
 
@@ -213,7 +215,12 @@ class Project(Resource):
         from ..exports import export_project
 
         return export_project(
-            self, format, Path(path), only_annotated=only_annotated, progress=progress
+            self,
+            format,
+            Path(path),
+            only_annotated=only_annotated,
+            download_resources=download_resources,
+            progress=progress,
         )
 
     def annotators(self) -> list[User]:

@@ -10,7 +10,7 @@ from ..declaration import resource
 from ..errors import DoesNotExist
 from ..fields import ForeignKey, HasMany, belongs_to, computed, field, id_of, readonly
 from ..jobs import Job
-from ..pages import Plain
+from ..pages import Plain, id_given
 from ..pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Resource
@@ -82,7 +82,10 @@ class PromptVersion(Authored, Resource):
             "POST",
             f"estimating the cost of {self!r}",
             "/cost-estimate",
-            params={"project_id": id_in(project), "project_subset": project_subset},
+            params={
+                "project_id": id_given(project, "the project"),
+                "project_subset": project_subset,
+            },
             idempotent=True,
             expect=(),
         )
@@ -107,7 +110,7 @@ class PromptVersion(Authored, Resource):
             json={
                 "teacher_model_provider_connection_id": id_in(teacher_model_provider_connection_id),
                 "teacher_model_name": teacher_model_name,
-                "project_id": id_in(project),
+                "project_id": id_given(project, "the project"),
             },
             timeout=self._client.long_timeout,
             expect=(),
@@ -236,7 +239,9 @@ class PromptRun(Job, Resource):
     edition="Enterprise",
 )
 class PromptIndicator(Resource):
-    """A measure of a run, its cost or its accuracy for example; ``values`` come with ``get``."""
+    """A measure of a run, its cost or its accuracy for example; ``values`` are fetched when they
+    are touched.
+    """
 
     key: str = readonly()
     run_id: int = id_of("run", read_only=True)

@@ -184,7 +184,7 @@ class _OfKind(Generic[R]):
 class _Storages(QuerySet[R]):
     def types(self) -> list[dict[str, str]]:
         """The types that the server has: ``{"name": "s3", "title": "AWS S3"}``. One request."""
-        path = f"{self.model._options.collection}types"
+        path = f"{self.model._options.collection.rstrip('/')}/types"
         answer: list[dict[str, str]] = self.client.request(
             "GET", path, doing="listing the types of storages", expect=list
         )
@@ -265,7 +265,7 @@ class ExportStorage:
 
     @resource(
         "",
-        collection="/api/storages/export/",
+        collection="/api/storages/export",
         pages=IN_PROJECT,
         label="title",
         queryset=ExportStorages,

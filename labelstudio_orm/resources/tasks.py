@@ -257,7 +257,7 @@ class Prediction(Dated, Labelled, Resource):
 
     >>> region = project.config["sentiment"].choice("Positive")
     >>> task.predictions.create(result=[region], score=0.9, model_version="v1")
-    <Prediction 1>
+    <Prediction 2>
     """
 
     task_id: int = id_of("task", fixed=True)

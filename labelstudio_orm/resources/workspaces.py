@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
-from ..pages import Plain
+from ..pages import Plain, id_given
 from ..pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Resource
@@ -29,7 +29,7 @@ class WorkspaceMembers(QuerySet["WorkspaceMember"]):
         self.client.request(
             "DELETE",
             f"/api/workspaces/{id_in(self.scope['workspace'])}/memberships",
-            json={"user": id_in(user)},
+            json={"user": id_given(user, "the user")},
             doing=f"removing User {id_in(user)} from Workspace {id_in(self.scope['workspace'])}",
             edition="Enterprise",
         )

@@ -89,7 +89,7 @@ def table(columns: Found) -> str:
     groups: dict[str, set[str]] = defaultdict(set)
     for name in columns["operations"]:
         groups[group_of(name)].add(name)
-    names = sorted(groups.keys() - {"beyond the reference"}) + ["beyond the reference"]
+    names = [*sorted(groups.keys() - {"beyond the reference"}), "beyond the reference"]
     rows = [(group, groups[group]) for group in names]
     rows.append(("**all**", set(columns["operations"])))
     lines = [f"| group | {' | '.join(COLUMNS)} |", "|---|" + "---:|" * len(COLUMNS)]
