@@ -1,4 +1,6 @@
 # Needs Python 3.10 or newer with venv, and access to a package index; everything else it sets up.
+# The tests of storages in Azure and Redis also want node, npm and redis-server; without, they are
+# skipped and say so.
 #   make demo [KEEP=1]   run the quickstart on a real server; KEEP=1 leaves it running (make stop)
 #   make test [JOBS=4]   all tests; TESTS=tests/unit for some
 #   make lint | bench | clean

@@ -42,6 +42,9 @@ V = TypeVar("V")
 
 REPR_ROWS = 20
 
+_ANY: Any = object()
+"""No id was given: None would be that of an object which was deleted."""
+
 
 @attrs.frozen(eq=False, repr=False, slots=False)
 class QuerySet(Generic[R]):
@@ -375,7 +378,7 @@ class QuerySet(Generic[R]):
             return found[-1] if found else None
         return self.reverse().first()
 
-    def get(self, id: int | str | None = None, *conditions: Q, **lookups: Any) -> R:
+    def get(self, id: int | str | Q = _ANY, *conditions: Q, **lookups: Any) -> R:
         """The one object that fits. One request.
 
         ``get(5)`` reads one object by id; within a relation it must belong to it. Raises
@@ -385,9 +388,13 @@ class QuerySet(Generic[R]):
         <Project 1 'Reviews'>
         """
         if isinstance(id, Q):
-            conditions, id = (id, *conditions), None
+            conditions, id = (id, *conditions), _ANY
         options = self.model._options
-        if id is not None:
+        if id is None:
+            raise ValueError(
+                f"get(None): a {self.model.__name__} that is not saved, or was deleted, has no id"
+            )
+        if id is not _ANY:
             lookups[options.key] = self._as_key(id)
         narrowed = self.filter(*conditions, **lookups)
         identifier = exactly(narrowed.where, options.key)

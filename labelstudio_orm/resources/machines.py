@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..declaration import resource
 from ..errors import JobFailed
-from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from ..fields import Field, ForeignKey, always_sent, belongs_to, id_of, readonly, secret
 from ..pages import Plain, id_given
 from ..pages import id_of as id_in
 from ..resource import Resource
@@ -52,6 +52,16 @@ class MLBackend(Dated, Resource):
     model_version: str | None = readonly()
     auto_update: bool = readonly()
     basic_auth_pass_is_set: bool = readonly()
+
+    def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
+        """The server tries the service with what a PATCH says, and no more; an empty password
+        stands for the one that it has.
+        """
+        body = super()._body(chosen)
+        if self._is_saved and self.auth_method == "BASIC_AUTH":
+            login = {"auth_method": "BASIC_AUTH", "basic_auth_user": self.basic_auth_user}
+            body = {**login, "basic_auth_pass": "", **body}
+        return body
 
     def predict_interactive(
         self, task: Task | int, context: Mapping[str, Any] | None = None

@@ -62,13 +62,23 @@ class Storage(Job, Resource):
         Raises BadRequest, PermissionDenied or ServerError with the reason. A host that does not
         exist may take the server a minute and a half (Azure).
         """
+        if self._is_saved and not (self._origin.whole or self._origin.fetched):
+            self._complete()  # the server resets what it is not sent
         body = self._body(
             field
             for field in self._options.fields.values()
             if not field.read_only and (field.name in self.__dict__ or field.wire in self._row)
         )
-        if self._is_saved and not self._options.edition:  # for the secrets that are not here
-            body["id"] = self.id
+        if "synchronizable" in self._row:  # else the server sets it to its default
+            body["synchronizable"] = self.synchronizable
+        if self._is_saved and not self._options.edition:
+            if not self._changed():
+                body["id"] = self.id  # for the secrets that are not here
+            elif secrets := self._unknown_secrets():
+                raise ValueError(
+                    f"validating {self!r}: the server would store its unsaved changes; save() it "
+                    f"first, or set its secrets again ({', '.join(secrets)})"
+                )
         self._client.request(
             "POST",
             self._url(self._options.collection).rstrip("/") + "/validate",
@@ -79,6 +89,12 @@ class Storage(Job, Resource):
             edition=self._options.edition,
         )
         return self
+
+    def _unknown_secrets(self) -> list[str]:
+        """Those that a saved storage may have on the server, unless some were set here."""
+        fields = self._options.fields.values()
+        names = [one.name for one in fields if one.secret and one.wire not in self._row]
+        return [] if any(name in self.__dict__ for name in names) else names
 
     def sync(self, *, wait: bool = True, timeout: float = 3600, progress: Progress = None) -> Self:
         """Bring in what is new in the storage, or write out what is new in the project; returns
@@ -139,9 +155,9 @@ class _Local:
 
 @fields
 class _Redis:
-    host: str | None = None
-    port: str | None = None
-    db: int = 1
+    host: str | None = always_sent(default=None)  # a PATCH is tried at localhost:6379 without them
+    port: str | None = always_sent(default=None)
+    db: int | None = None
     path: str | None = None
     password: str | None = secret(default=None)
 

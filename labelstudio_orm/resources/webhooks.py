@@ -74,7 +74,7 @@ class Webhook(Dated, Resource):
             if self.project_id is not None:
                 raise
             raise NotSupportedByServer(
-                "creating a Webhook: this server has none for the whole organization (its setting "
-                "ALLOW_ORGANIZATION_WEBHOOKS); name a project: project.webhooks.create(...)",
+                "creating a Webhook: this server has none for the whole organization; name a "
+                "project: project.webhooks.create(...)",
                 request=error.request,
             ) from error

@@ -1,13 +1,64 @@
-"""Live tests run on the real server."""
+"""Live tests run on a real server, and on the real parts that it talks to (`parts`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
 from labelstudio_orm import LabelStudio
 from labelstudio_orm.testing import LocalLabelStudio
+from labelstudio_orm.testing.local import _free_port
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from parts import emulators
+from parts.ml_backend import MLBackendService
+from parts.places import Disk, Place
+from parts.webhook_receiver import WebhookReceiver
+
+
+@pytest.fixture(scope="session")
+def disk(tmp_path_factory: pytest.TempPathFactory) -> Disk:
+    """The folder that the server may read and write."""
+    return Disk(tmp_path_factory.mktemp("files").resolve())
+
+
+@pytest.fixture(scope="session")
+def gcs_port() -> int:
+    """Known before the server starts, which is told it; the emulator follows when needed."""
+    return _free_port()
+
+
+@pytest.fixture(scope="session")
+def open_server(disk: Disk, gcs_port: int) -> Iterator[LocalLabelStudio]:
+    """A real Label Studio that talks to the parts.
+
+    Its guards against addresses of its own machine are off, here in the tests only.
+    """
+    settings = {
+        "SSRF_PROTECTION_ENABLED": "false",
+        "ML_BLOCK_LOCAL_IP": "false",
+        "LOCAL_FILES_SERVING_ENABLED": "true",
+        "LOCAL_FILES_DOCUMENT_ROOT": str(disk.root),
+        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{gcs_port}",
+        # It gives its listeners a second, which a busy machine may need for itself.
+        "WEBHOOK_TIMEOUT": "20",
+        "ML_CONNECTION_TIMEOUT": "20",
+        "ML_TIMEOUT_HEALTH": "20",
+        "ML_TIMEOUT_SETUP": "20",
+    }
+    with LocalLabelStudio(settings=settings) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def server(open_server: LocalLabelStudio) -> LocalLabelStudio:
+    """All live tests share one server."""
+    return open_server
 
 
 @pytest.fixture
@@ -15,3 +66,37 @@ def ls(server: LocalLabelStudio) -> Iterator[LabelStudio]:
     """A client of the real server."""
     with server.client() as client:
         yield client
+
+
+@pytest.fixture
+def receiver() -> Iterator[WebhookReceiver]:
+    """A receiver of webhooks."""
+    with WebhookReceiver() as service:
+        yield service
+
+
+@pytest.fixture
+def ml_service() -> Iterator[MLBackendService]:
+    """A machine learning backend."""
+    with MLBackendService() as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def place(
+    disk: Disk, gcs_port: int, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Callable[[str], Place]]:
+    """``place("s3")`` is where storages of that type find their objects; started when first
+    asked.
+    """
+    started: dict[str, Place] = {"local": disk}
+    with contextlib.ExitStack() as stack:
+
+        def find(kind: str) -> Place:
+            if kind not in started:
+                port = gcs_port if kind == "gcs" else _free_port()
+                begin = getattr(emulators, kind)
+                started[kind] = stack.enter_context(begin(port, tmp_path_factory.mktemp(kind)))
+            return started[kind]
+
+        yield find

@@ -1,8 +1,6 @@
 """The server in memory must not lie: it and a real one give equal answers to the same requests.
 
-Ids are made equal beforehand, so this module has a real server of its own. What legitimately
-differs (times, tokens, the texts of internal errors) is masked. LABELSTUDIO_ORM_THOROUGH=1 sends
-every generated query instead of a sample.
+LABELSTUDIO_ORM_THOROUGH=1 sends every generated query instead of a sample.
 """
 
 from __future__ import annotations
@@ -11,14 +9,12 @@ import itertools
 import json
 import os
 import random
-import re
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-import requests
+from twins import Script, Step, Twins, mask, twins_of
 
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 
@@ -36,118 +32,6 @@ OTHER_CONFIG = (
     '<TextArea name="a" toName="i" perRegion="true"/></View>'
 )
 UUID = "6f2b4bc4-5d8a-4c3e-8f4e-1f0b8f4b3c%02d"
-Step = tuple[str, str, Any]
-
-
-class Twin:
-    """One of the two servers, with the names that requests use for its ids."""
-
-    def __init__(self, url: str, api_key: str, send: Callable[..., requests.Response]) -> None:
-        self.url, self.api_key, self._send = url, api_key, send
-        self.times: dict[int, str] = {}
-
-    def ask(self, step: Step, headers: dict[str, str] | None = None) -> tuple[int, Any]:
-        """Status and body; the time of task N is written `@N` in a request."""
-        method, path, body = step
-        content = None if body is None else re.sub(r"@(\d+)@", self._time, json.dumps(body))
-        sent = {"Authorization": f"Token {self.api_key}", "Content-Type": "application/json"}
-        if content is None:
-            del sent["Content-Type"]
-        path = re.sub(r"@(\d+)@|%40(\d+)%40", self._time, path)
-        response = self._send(
-            method, self.url + path, data=content, headers={**sent, **(headers or {})}
-        )
-        try:
-            return response.status_code, json.loads(response.text.replace(self.url, "<url>"))
-        except ValueError:
-            return response.status_code, response.text and "<page>"
-
-    def _time(self, match: re.Match[str]) -> str:
-        return self.times[int(match[1] or match[2])]
-
-
-class Twins:
-    """Both servers, asked the same."""
-
-    def __init__(self, real: Twin, fake: Twin) -> None:
-        self.real, self.fake = real, fake
-        self.ids: dict[str, Any] = {}
-
-    def both(self, step: Step, headers: dict[str, str] | None = None) -> Any:
-        """The common answer; fails when there is none."""
-        found = self.difference(step, headers)
-        assert found is None, found
-        return self._last
-
-    def difference(self, step: Step, headers: dict[str, str] | None = None) -> str | None:
-        """How the answers differ, or None."""
-        real, fake = self.real.ask(step, headers), self.fake.ask(step, headers)
-        self._last = real[1]
-        a, b = (real[0], mask(real[1])), (fake[0], mask(fake[1]))
-        if real[0] == fake[0] == 500:
-            return None
-        if a == b:
-            return None
-        shown = [f"{who[0]} {shorter(who[1], other[1])}" for who, other in ((a, b), (b, a))]
-        return f"{step}\n  real: {shown[0]}\n  fake: {shown[1]}"
-
-    def differences(self, steps: list[Step]) -> list[str]:
-        """Those of many requests that change nothing, sent a few at a time.
-
-        Exports go alone: the real server writes each to a file that it names after the minute and
-        the data, so that one may read what another has only begun to write.
-        """
-        alone = [step for step in steps if "/export?" in step[1]]
-        with ThreadPoolExecutor(3) as pool:
-            found = list(pool.map(self.difference, [step for step in steps if step not in alone]))
-        return [one for one in [*found, *map(self.difference, alone)] if one]
-
-
-def shorter(mine: Any, other: Any) -> str:
-    """Only what differs."""
-    if isinstance(mine, dict) and isinstance(other, dict):
-        keys = [key for key in mine if key not in other or other[key] != mine[key]]
-        return "{" + ", ".join(f"{key}: {shorter(mine[key], other.get(key))}" for key in keys) + "}"
-    if isinstance(mine, list) and isinstance(other, list) and len(mine) == len(other):
-        return str([shorter(x, y) for x, y in zip(mine, other, strict=True) if x != y])
-    return json.dumps(mine, ensure_ascii=False)[:500]
-
-
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?$")
-
-
-def mask(value: Any, key: str = "") -> Any:
-    """Without what differs from run to run."""
-    if isinstance(value, dict):
-        if "exc_info" in value:
-            value = {k: v for k, v in value.items() if k != "id"}
-        return {k: mask(v, k) for k, v in value.items()}
-    if key == "columns":  # those of task data in no certain order
-        value = sorted(value, key=lambda column: (column["id"] == "data", column["id"]))
-    if isinstance(value, list) and value and isinstance(value[0], dict) and "link" in value[0]:
-        value = [{k: row.get(k) for k in ("name", "title", "disabled")} for row in value]
-    if key in ("annotators", "children") and isinstance(value, list):
-        return sorted(value)
-    if isinstance(value, list):
-        return [mask(item) for item in value]
-    if key in ("annotations_ids", "predictions_model_versions") and isinstance(value, str):
-        return sorted(value.split(","))
-    if key in (
-        "duration",
-        "token",
-        "access",
-        "refresh",
-        "created_ago",
-        "unique_id",
-        "last_activity",
-        "date_joined",
-    ):
-        return f"<{key}>" if value is not None else None
-    if isinstance(value, str) and _TIME.match(value):
-        return "<time>"
-    if key == "detail" and isinstance(value, str) and re.search(r"line \d+, column \d+", value):
-        return "<what an XML parser says>"
-    return value
 
 
 def item(column: str, operator: str, kind: str, value: Any, child: Any = None) -> dict[str, Any]:
@@ -201,77 +85,10 @@ def server() -> Iterator[LocalLabelStudio]:
 
 @pytest.fixture(scope="module")
 def twins(server: LocalLabelStudio) -> Iterator[Twins]:
-    """The two servers with the same ids to come and the same corpus."""
-    fake = FakeLabelStudio()
-    fake_session = fake.session()
-
-    def send_real(method: str, url: str, **options: Any) -> requests.Response:
-        with requests.Session() as session:  # a connection kept alive costs 40 ms more per request
-            session.trust_env = False
-            return session.request(method, url, timeout=60, **options)
-
-    real = Twin(server.url, server.api_key, send_real)
-    both = Twins(real, Twin(fake.url, fake.api_key, fake_session.request))
-    align(both, fake)
-    try:
+    """The two servers with the same corpus."""
+    with twins_of(server, FakeLabelStudio()) as both:
         build(both)
         yield both
-    finally:
-        for name in ("probe", "main", "second"):
-            if name in both.ids:
-                real.ask(("DELETE", f"/api/projects/{both.ids[name]}/", None))
-        for name in ("user", "other_user"):
-            if name in both.ids:
-                real.ask(("DELETE", f"/api/users/{both.ids[name]}/", None))
-
-
-def align(twins: Twins, fake: FakeLabelStudio) -> None:
-    """Lets the fake continue with the ids of the real server, which may hold anything already."""
-    real = twins.real
-    me = real.ask(("GET", "/api/current-user/whoami", None))[1]
-    assert me["id"] == 1, "the test compares as the first user"
-    for row in real.ask(("GET", "/api/users/", None))[1]:
-        known = {
-            name: row[name] for name in ("email", "first_name", "last_name", "username", "phone")
-        }
-        if row["id"] == 1:
-            fake.store.update("user", 1, known)
-        else:
-            now = fake.store.now()
-            columns = {
-                "active_organization": row["active_organization"],
-                "custom_hotkeys": "{}",
-                "last_activity": now,
-            }
-            fake.store.insert("user", {"id": row["id"], **known, **columns, "date_joined": now})
-    project = real.ask(("POST", "/api/projects/", {"title": "probe"}))[1]["id"]
-    task = real.ask(("POST", "/api/tasks/", {"project": project, "data": {"a": 1}}))[1]["id"]
-    annotation = real.ask(("POST", f"/api/tasks/{task}/annotations/", {"result": []}))[1]["id"]
-    prediction = real.ask(("POST", "/api/predictions/", {"task": task, "result": []}))[1]["id"]
-    view = real.ask(("POST", "/api/dm/views/", {"project": project, "data": {}}))[1]["id"]
-    user = real.ask(("POST", "/api/users/", {"username": "probe", "email": "probe@x.yz"}))[1]["id"]
-    known = {
-        "project": project,
-        "task": task,
-        "annotation": annotation,
-        "prediction": prediction,
-        "view": view,
-        "user": user,
-    }
-    for table, pk in known.items():
-        fake.store.execute("INSERT OR IGNORE INTO sqlite_sequence (name, seq) VALUES (?, 0)", table)
-        fake.store.execute("DELETE FROM sqlite_sequence WHERE name = ?", table)
-        fake.store.execute("INSERT INTO sqlite_sequence (name, seq) VALUES (?, ?)", table, pk - 1)
-    ask = twins.fake.ask
-    assert ask(("POST", "/api/projects/", {"title": "probe"}))[1]["id"] == project
-    assert ask(("POST", "/api/tasks/", {"project": project, "data": {"a": 1}}))[1]["id"] == task
-    assert ask(("POST", f"/api/tasks/{task}/annotations/", {"result": []}))[1]["id"] == annotation
-    assert ask(("POST", "/api/predictions/", {"task": task, "result": []}))[1]["id"] == prediction
-    assert ask(("POST", "/api/dm/views/", {"project": project, "data": {}}))[1]["id"] == view
-    assert (
-        ask(("POST", "/api/users/", {"username": "probe", "email": "probe@x.yz"}))[1]["id"] == user
-    )
-    twins.ids.update(probe=project, other_user=user, first_task=task)
 
 
 def build(twins: Twins) -> None:
@@ -711,27 +528,6 @@ def test_selection_order_and_pages(twins: Twins) -> None:
     ]
     found = twins.differences(steps)
     assert not found, f"{len(found)} of {len(steps)}\n" + "\n".join(found[:25])
-
-
-class Script:
-    """Requests that change things, one after the other; differences are gathered."""
-
-    def __init__(self, twins: Twins) -> None:
-        self.twins, self.found, self.count = twins, [], 0
-
-    def __call__(
-        self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None
-    ) -> Any:
-        """The real answer."""
-        self.count += 1
-        difference = self.twins.difference((method, path, body), headers)
-        if difference:
-            self.found.append(difference)
-        return self.twins._last
-
-    def finish(self) -> None:
-        """Fails when there was a difference."""
-        assert not self.found, f"{len(self.found)} of {self.count}\n" + "\n".join(self.found[:25])
 
 
 def test_writing(twins: Twins) -> None:

@@ -100,14 +100,7 @@ def read_selection(request: Request, project: Row) -> Selection:
             raise not_found("View")
         if view["project_id"] != project["id"]:
             raise crash("Project and View mismatch")
-        return parse_selection(
-            {
-                "filters": loads(view["filters"]),
-                "ordering": loads(view["ordering"]) or [],
-                "selectedItems": loads(view["selected_items"]) or {"all": True},
-            },
-            hidden=loads(view["data"]),
-        )
+        return view_selection(view)
     query = request.query.get("query")
     if query is not None:
         try:
@@ -117,6 +110,18 @@ def read_selection(request: Request, project: Row) -> Selection:
         if not isinstance(body, dict):
             raise crash(f"'{type(body).__name__}' object has no attribute 'get'")
     return parse_selection(body)
+
+
+def view_selection(view: Row) -> Selection:
+    """The selection of a saved view."""
+    return parse_selection(
+        {
+            "filters": loads(view["filters"]),
+            "ordering": loads(view["ordering"]) or [],
+            "selectedItems": loads(view["selected_items"]) or {"all": True},
+        },
+        hidden=loads(view["data"]),
+    )
 
 
 def parse_selection(data: dict[str, Any], hidden: Any = None) -> Selection:
@@ -278,7 +283,9 @@ COMPUTED = {
         "COALESCE(GROUP_CONCAT(annotation.completed_by_id), '')", "text", aggregate=True
     ),
     "annotations_ids": Column("GROUP_CONCAT(annotation.id)", "text", aggregate=True),
-    "file_upload": Column("NULL", "text"),
+    "file_upload": Column(
+        "(SELECT f.file FROM file_upload f WHERE f.id = task.file_upload_id)", "text"
+    ),
     "draft_exists": Column(
         "EXISTS(SELECT 1 FROM draft u WHERE u.task_id = task.id LIMIT 1)", "bool"
     ),
@@ -550,7 +557,7 @@ class TaskQuery:
         return _STORED[name]
 
     def _data_leaf(self, name: str, item: Filter) -> Condition:
-        field_name = name.replace("data.", "data__")
+        field_name = self._data_field(name)
         keys = field_name.removeprefix("data__").split("__")
         number = item.type == "Number"
         if keys[-1] in _LOOKUP_NAMES:
@@ -571,6 +578,21 @@ class TaskQuery:
         elif item.operator == "empty":
             column = evolve(column, sql=f"JSON_TYPE(task.data, {key_path(keys)})")
         return self._column_leaf(column, item)
+
+    def _data_field(self, name: str) -> str:
+        """The server's name for `data.x`. What has no name of its own yet is meant by the only name
+        in the configuration, or by `data` when there is none; if it is in every task."""
+        names = list(markup.data_types(self.project["label_config"])) or ["data"]
+        if names == [name.replace("data.", "")]:
+            path = key_path([markup.UNDEFINED])
+            row = self._run(
+                f"SELECT COUNT(*) AS n, SUM(JSON_TYPE(data, {path}) IS NULL) AS other FROM task "
+                "WHERE project_id = ?",
+                [self.project["id"]],
+            )[0]
+            if row["n"] and not row["other"]:
+                return f"data__{markup.UNDEFINED}"
+        return name.replace("data.", "data__")
 
     def _first_value(self, lhs: str) -> Any:
         """The server adapts to the type of the value in the first task it finds."""
@@ -690,7 +712,7 @@ class TaskQuery:
         if not raw.startswith("-"):
             name = name.removeprefix("-")
         if name.startswith("data."):
-            sql = key_sql([name.replace("data.", "data__").replace("data__", "")])
+            sql = key_sql([self._data_field(name).replace("data__", "")])
             types = self.selection.data.get("columnsDisplayType", {})
             if types.get(raw.lstrip("-+")) == "Number":
                 sql = f"CAST({sql} AS real)"
@@ -858,4 +880,5 @@ def data_keys(store: Store, project: Row) -> dict[str, str]:
         "GROUP BY j.key ORDER BY MIN(task.id * 1000000 + j.id)",
         project["id"],
     )
-    return {**keys, **{row["key"]: "Unknown" for row in found if row["key"] not in keys}}
+    more = {row["key"] for row in found} - keys.keys() - ({markup.UNDEFINED} if keys else set())
+    return {**keys, **{row["key"]: "Unknown" for row in found if row["key"] in more}}

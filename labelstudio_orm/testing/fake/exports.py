@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import uuid
+from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 
-from . import markup, shapes
+from . import converter, markup, shapes
 from .routing import Answer, Failure, Request, crash, not_implemented, page_not_found, route
-from .store import Row, id_list
+from .store import Row, Store, id_list
 from .tasks import find_project
 
 
@@ -18,6 +18,35 @@ def _project(request: Request, pk: int) -> Row:
         return find_project(request, pk)
     except Failure:
         raise page_not_found() from None
+
+
+def exported(
+    store: Store, tasks: list[Row], *, annotations: str = "1", expand: Collection[str] = ()
+) -> list[Row]:
+    """Tasks as exports have them, with the annotations that meet the condition.
+
+    `expand` names what is there as a whole, where it would else be an id: drafts, predictions,
+    completed_by.
+    """
+    related: dict[str, dict[int, list[Row]]] = {"annotation": {}, "prediction": {}, "draft": {}}
+    pks = id_list(task["id"] for task in tasks)
+    for table, found in related.items():
+        where = annotations if table == "annotation" else "1"
+        sql = f"SELECT * FROM {table} WHERE task_id IN {pks} AND ({where}) ORDER BY id"
+        for row in store.rows(sql):
+            found.setdefault(row["task_id"], []).append(row)
+    return [
+        shapes.task_exported(
+            store, task, *(found.get(task["id"], []) for found in related.values()), expand=expand
+        )
+        for task in tasks
+    ]
+
+
+def file_name(project_id: int, unique: str, extension: str) -> str:
+    """The name of a file with an export."""
+    stamp = datetime.now(timezone.utc).strftime("%Y-%m-%d-%H-%M")
+    return f"project-{project_id}-at-{stamp}-{unique[:8]}.{extension}"
 
 
 @route("GET", "/api/projects/{id}/export")
@@ -34,103 +63,15 @@ def export(request: Request, id: int) -> Any:
     if not query.flag("download_all_tasks", False):
         where += " AND EXISTS(SELECT 1 FROM annotation a WHERE a.task_id = task.id)"
     tasks = store.rows(f"SELECT * FROM task WHERE {where} ORDER BY id", *parameters)
-    related: dict[str, dict[int, list[Row]]] = {"annotation": {}, "prediction": {}}
-    for table, found in related.items():
-        pks = id_list(task["id"] for task in tasks)
-        for row in store.rows(f"SELECT * FROM {table} WHERE task_id IN {pks} ORDER BY id"):
-            found.setdefault(row["task_id"], []).append(row)
-    items = [
-        shapes.task_exported(
-            store,
-            task,
-            related["annotation"].get(task["id"], []),
-            related["prediction"].get(task["id"], []),
-        )
-        for task in tasks
-    ]
-    if kind == "JSON":
-        content: Any = items
-    elif kind == "JSON_MIN":
-        content = [row for item in items for row in _flat(item, project)]
-    elif kind in _FORMATS:
-        raise not_implemented(f"the export format {kind}")
-    else:
-        raise crash("")
-    stamp = datetime.now(timezone.utc).strftime("%Y-%m-%d-%H-%M")
-    name = f"project-{id}-at-{stamp}-{uuid.uuid4().hex[:8]}.json"
+    items = exported(store, tasks, expand=("drafts",))
+    content, extension = converter.convert(items, kind, project)
+    name = file_name(id, uuid.uuid4().hex, extension)
     headers = {
-        "Content-Type": "application/.json",
+        "Content-Type": f"application/.{extension}",
         "Content-Disposition": f'attachment; filename="{name}"',
         "filename": name,
     }
-    return Answer(json.dumps(content, ensure_ascii=False).encode(), headers=headers)
-
-
-# Name and title of each format. Only the first four are enabled for whole-task controls.
-_FORMATS = {
-    "JSON": "JSON",
-    "JSON_MIN": "JSON-MIN",
-    "CSV": "CSV",
-    "TSV": "TSV",
-    "CONLL2003": "CONLL2003",
-    "COCO": "COCO",
-    "COCO_WITH_IMAGES": "COCO with Images",
-    "VOC": "Pascal VOC XML",
-    "YOLO": "YOLO",
-    "YOLO_WITH_IMAGES": "YOLO with Images",
-    "YOLO_OBB": "YOLOv8 OBB",
-    "YOLO_OBB_WITH_IMAGES": "YOLOv8 OBB with Images",
-    "BRUSH_TO_NUMPY": "Brush labels to NumPy",
-    "BRUSH_TO_PNG": "Brush labels to PNG",
-    "ASR_MANIFEST": "ASR Manifest",
-    "BRUSH_TO_COCO": "Brush labels to COCO",
-    "DOCLANG": "DocLang (.dclx)",
-}
-
-
-def _flat(item: Row, project: Row) -> list[Row]:
-    """JSON_MIN: one flat row per annotation that is not cancelled, the newest first."""
-    rows = []
-    controls = markup.controls(project["label_config"])
-    living = [annotation for annotation in item["annotations"] if not annotation["was_cancelled"]]
-    if not item["annotations"]:
-        raise not_implemented("JSON_MIN of tasks without annotations")
-    for annotation in sorted(living, key=lambda a: str(a["created_at"]), reverse=True):
-        values: dict[str, list[Row]] = {}
-        for region in annotation["result"] or []:
-            name = region.get("from_name")
-            control = controls.get(name)
-            if not name or (controls and control is None):
-                continue
-            value = {
-                **(region.get("value") or {}),
-                "type": control["type"] if control else region.get("type"),
-            }
-            value.update(
-                {key: region[key] for key in ("original_width", "original_height") if key in region}
-            )
-            values.setdefault(name, []).append(value)
-        rows.append(
-            {
-                **item["data"],
-                "id": item["id"],
-                **{name: _simplest(found) for name, found in values.items()},
-                "annotator": annotation["completed_by"],
-                "annotation_id": annotation["id"],
-                **{key: annotation[key] for key in ("created_at", "updated_at", "lead_time")},
-            }
-        )
-    return rows
-
-
-def _simplest(values: list[Row]) -> Any:
-    shown: list[Any] = []
-    kind = None
-    for value in values:
-        kind = value.pop("type")
-        content = value.get({"Choices": "choices", "TextArea": "text"}.get(kind, ""))
-        shown.append(content[0] if content is not None and len(content) == 1 else value)
-    return shown[0] if kind in ("Choices", "TextArea") and len(shown) == 1 else shown
+    return Answer(content, headers=headers)
 
 
 @route("GET", "/api/projects/{id}/export/formats")
@@ -147,5 +88,5 @@ def list_formats(request: Request, id: int) -> Any:
             "link": "https://labelstud.io/guide/export.html",
             **({} if name in ("JSON", "JSON_MIN", "CSV", "TSV") else {"disabled": True}),
         }
-        for name, title in _FORMATS.items()
+        for name, title in converter.FORMATS.items()
     ]

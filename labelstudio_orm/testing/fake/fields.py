@@ -10,14 +10,18 @@ from typing import Any
 
 from attrs import define
 
-from .routing import invalid
+from .routing import Failure, invalid
 from .store import Store, dumps, stored_time
 
 Convert = Callable[[Any], Any]
 
 
 class Wrong(Exception):
-    """The value of one field is refused, with this text."""
+    """The value of one field is refused, with these texts, or a dict of such by position."""
+
+    def __init__(self, *problems: Any) -> None:
+        super().__init__(*problems)
+        self.problems = problems[0] if isinstance(problems[0], dict) else list(problems)
 
 
 @define(frozen=True)
@@ -48,7 +52,7 @@ def read(fields: Mapping[str, Field], data: Mapping[str, Any], *, partial: bool)
             else:
                 value = spec.convert(value)
         except Wrong as wrong:
-            errors[name] = [str(wrong)]
+            errors[name] = wrong.problems
         else:
             columns[spec.column or name] = value
     if errors:
@@ -76,6 +80,18 @@ def integer(value: Any) -> int:
         return int(re.sub(r"\.0*\s*$", "", text))
     except ValueError:
         raise Wrong("A valid integer is required.") from None
+
+
+def at_least(smallest: int) -> Convert:
+    """A whole number that is not smaller."""
+
+    def convert(value: Any) -> int:
+        number = integer(value)
+        if number < smallest:
+            raise Wrong(f"Ensure this value is greater than or equal to {smallest}.")
+        return number
+
+    return convert
 
 
 def big_integer(value: Any) -> int:
@@ -114,6 +130,14 @@ def text(*, blank: bool = True, shortest: int = 0, longest: int | None = None) -
     return convert
 
 
+def email(value: Any) -> str:
+    """An e-mail address, or nothing."""
+    shown = str(text()(value))
+    if shown and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]{2,}|[^@\s]+@localhost", shown):
+        raise Wrong("Enter a valid email address.")
+    return shown
+
+
 def choice(*choices: str) -> Convert:
     """One of these texts."""
 
@@ -121,6 +145,45 @@ def choice(*choices: str) -> Convert:
         if str(value) not in choices:
             raise Wrong(f'"{value}" is not a valid choice.')
         return str(value)
+
+    return convert
+
+
+def list_of(convert: Convert, *, empty: bool = True) -> Convert:
+    """A list; the problems of its items are by position."""
+
+    def one(value: Any) -> tuple[Any, Any]:
+        try:
+            return convert(value), None
+        except Wrong as wrong:
+            return None, wrong.problems
+
+    def convert_all(value: Any) -> list[Any]:
+        if not isinstance(value, list):
+            raise Wrong(f'Expected a list of items but got type "{type(value).__name__}".')
+        if not value and not empty:
+            raise Wrong("This list may not be empty.")
+        read = [one(item) for item in value]
+        problems = {str(index): found for index, (_, found) in enumerate(read) if found}
+        if problems:
+            raise Wrong(problems)
+        return [item for item, _ in read]
+
+    return convert_all
+
+
+def nested(fields: Mapping[str, Field]) -> Convert:
+    """An object with these fields, as a dict; its problems are by field."""
+
+    def convert(value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            kind = type(value).__name__
+            text = f"Invalid data. Expected a dictionary, but got {kind}."
+            raise Wrong({"non_field_errors": [text]})
+        try:
+            return read(fields, value, partial=False)
+        except Failure as error:
+            raise Wrong(error.body["validation_errors"]) from None
 
     return convert
 

@@ -1,64 +1,178 @@
-"""Importing tasks (JSON bodies) and predictions in bulk."""
+"""Importing tasks and predictions in bulk."""
 
 from __future__ import annotations
 
+import json
 import time
 import uuid
 from typing import Any
 
-from . import markup
+from attrs import evolve
+
+from . import events, forms, jobs, markup, uploads
 from .routing import (
     Answer,
     Failure,
     Request,
     crash,
     invalid,
+    not_found,
     not_implemented,
     page_not_found,
     route,
 )
-from .store import Row, Store, dumps
+from .store import Row, Store, dumps, iso, loads
 from .tasks import find_project, update_counters
 
 
-@route("POST", "/api/projects/{id}/import")
-@route("POST", "/api/projects/{id}/tasks/bulk/")
+@route("POST", "/api/projects/{id}/import", forms=True)
+@route("POST", "/api/projects/{id}/tasks/bulk/", forms=True)
 def import_tasks(request: Request, id: int) -> Any:
-    started = time.monotonic()
-    query = request.query
-    commit, return_ids = query.flag("commit_to_project", True), query.flag("return_task_ids", False)
-    fields = query.get("preannotated_from_fields")
+    store, query = request.fake.store, request.query
+    options = {
+        "commit_to_project": query.flag("commit_to_project", True),
+        "return_task_ids": query.flag("return_task_ids", False),
+        "preannotated_from_fields": _names(query.get("preannotated_from_fields")),
+    }
     try:
         project = find_project(request, id)
     except Failure:
         raise page_not_found() from None
-    items = [request.body] if isinstance(request.body, dict) else request.body
-    if not isinstance(items, list):
+    file_ids: list[int] = []
+    if request.form:
+        file_ids = uploads.store_files(request, project, request.form)
+    elif not isinstance(request.body, (list, dict)):
         raise invalid("load_tasks: No data found in DATA or in FILES")
-    if not items:
+    items = [request.body] if isinstance(request.body, dict) else request.body
+    if request.fake.async_jobs:
+        return Answer({"import": _queue(request, project, options, items, file_ids)}, 201)
+    try:
+        with store.attempt():
+            return Answer(_run(request, project, options, items, file_ids), 201)
+    except Failure as error:
+        if not file_ids:
+            raise
+        return Answer(error.body, error.status, error.headers)  # the files stay
+
+
+def _names(text: str | None) -> list[str] | None:
+    if text is None:
+        return None
+    return text.split(next((mark for mark in ",;|" if mark in text), None))
+
+
+def _run(
+    request: Request, project: Row, options: Row, items: list[Any] | None, file_ids: list[int]
+) -> Row:
+    """Imports, and answers as the server does when it imports at once."""
+    started = time.monotonic()
+    found = uploads.Found()
+    if file_ids:
+        found = uploads.read_files(request.fake.store, project, file_ids)
+    tasks: list[Any] = found.tasks if items is None else items
+    if not tasks:
         raise invalid("load_tasks: No tasks added")
-    if fields is not None:
-        separator = next((mark for mark in ",;|" if mark in fields), None)
-        items = _preannotated(items, fields.split(separator), project)
+    if options["preannotated_from_fields"] is not None:
+        tasks = _preannotated(tasks, options["preannotated_from_fields"], project)
     if project["label_config"] != "<View></View>":
-        _look_at_predictions(items)
-    answer: dict[str, Any] = {
-        "task_count": len(items),
-        "annotation_count": None,
-        "prediction_count": None,
-    }
+        _look_at_predictions(tasks)
     ids: list[int] = []
-    if commit:
-        ids, answer["annotation_count"], answer["prediction_count"] = _Import(request, project).run(
-            items
-        )
-    answer.update(
-        duration=time.monotonic() - started, file_upload_ids=[], could_be_tasks_list=False
+    annotations = predictions = None
+    if options["commit_to_project"]:
+        ids, annotations, predictions = _Import(request, project).run(tasks)
+    return {
+        "task_count": len(tasks),
+        "annotation_count": annotations,
+        "prediction_count": predictions,
+        "duration": time.monotonic() - started,
+        "file_upload_ids": file_ids,
+        "could_be_tasks_list": found.could_be_lists,
+        "found_formats": found.formats if file_ids else [],
+        "data_columns": list(found.keys),
+        **({"task_ids": ids} if ids and options["return_task_ids"] else {}),
+    }
+
+
+# --- imports that are queued ----------------------------------------------------------------------
+
+
+def _queue(
+    request: Request,
+    project: Row,
+    options: Row,
+    items: list[Any] | None,
+    file_ids: list[int],
+) -> int:
+    store = request.fake.store
+    form = request.form
+    work = {"options": options, "tasks": items, "file_upload_ids": file_ids}
+    return store.insert(
+        "project_import",
+        {
+            "project_id": project["id"],
+            "user_id": request.user["id"],
+            "status": "created",
+            "url": form.fields.get("url") if form and form.kind == forms.URLENCODED else None,
+            "work": dumps(work),
+            "answer": "{}",
+            "created_at": store.now(),
+        },
     )
-    answer.update(found_formats=[], data_columns=[])
-    if ids and return_ids:
-        answer["task_ids"] = ids
-    return Answer(answer, 201)
+
+
+@route("GET", "/api/projects/{id}/imports/{import_id}/")
+def get_import(request: Request, id: int, import_id: int) -> Any:
+    store = request.fake.store
+    row = store.get("project_import", import_id)
+    if row is None:
+        raise not_found("ProjectImport")
+    if jobs.look(store, "project_import", row):
+        _finish(request, row)
+    row = store.get("project_import", import_id)
+    assert row is not None
+    work, answer = loads(row["work"]), loads(row["answer"])
+    none = dict.fromkeys(("task_count", "annotation_count", "prediction_count", "duration"), 0)
+    lists: Row = {name: [] for name in ("found_formats", "data_columns", "task_ids")}
+    return {
+        "id": row["id"],
+        "project": row["project_id"],
+        **work["options"],
+        "status": row["status"],
+        "url": row["url"],
+        "error": row["error"],
+        "created_at": iso(row["created_at"]),
+        "updated_at": iso(row["created_at"]),
+        "finished_at": None,
+        "file_upload_ids": work["file_upload_ids"],
+        "could_be_tasks_list": False,
+        "tasks": work["tasks"],
+        **none,
+        **lists,
+        **answer,
+    }
+
+
+def _finish(request: Request, row: Row) -> None:
+    store, work = request.fake.store, loads(row["work"])
+    project = find_project(request, row["project_id"])
+    owner = evolve(request, user=store.get("user", row["user_id"]) or request.user)
+    changes: Row = {"status": "completed"}
+    try:
+        with store.attempt():
+            answer = _run(owner, project, work["options"], work["tasks"], work["file_upload_ids"])
+            for name in ("annotation_count", "prediction_count"):
+                answer[name] = answer[name] or 0
+            changes["answer"] = dumps({**answer, "duration": int(answer["duration"])})
+    except Failure as error:
+        problems = error.body.get("validation_errors", {}).get("non_field_errors")
+        shown = ", ".join(
+            f"ErrorDetail(string={text!r}, code='invalid')" for text in problems or ()
+        )
+        changes = {"status": "failed", "error": f"[{shown}]" if problems else error.body["detail"]}
+    store.update("project_import", row["id"], changes)
+
+
+# --- one import -----------------------------------------------------------------------------------
 
 
 def _look_at_predictions(items: list[Any]) -> None:
@@ -107,7 +221,8 @@ class _Import:
     def run(self, items: list[Any]) -> tuple[list[int], int, int]:
         tasks: list[dict[str, Any]] = []
         errors: list[Any] = []
-        for index, item in enumerate(items):
+        for index, given in enumerate(items):
+            item = self._named(given)
             problem, task = self._check(item)
             if problem is None:
                 tasks.append(task)
@@ -127,7 +242,15 @@ class _Import:
             [self._author(a, people) for a in task.get("annotations", [])] for task in tasks
         ]
         ids = self._add_tasks(tasks, annotations)
-        return ids, self._add_annotations(ids, annotations), self._add_predictions(ids, tasks)
+        counts = self._add_annotations(ids, annotations), self._add_predictions(ids, tasks)
+        events.emit(self.request, "TASKS_CREATED", self.project["id"], ids)
+        return ids, *counts
+
+    def _named(self, item: Any) -> Any:
+        if not isinstance(item, dict) or "data" not in item:
+            return markup.named(item, self.project["label_config"])
+        data = markup.named(item["data"], self.project["label_config"])
+        return item if data is item["data"] else {**item, "data": data}
 
     def _check(self, item: Any) -> tuple[str | None, dict[str, Any]]:
         if not isinstance(item, dict):
@@ -136,11 +259,11 @@ class _Import:
                 {},
             )
         if "data" not in item:
-            self._refuse_unknown(item)
             return markup.data_error(self.types, item, root=True), {"data": item}
         if not isinstance(item["data"], (dict, list)):
             return "Task[data] must be dict or list", {}
-        self._refuse_unknown(item["data"])
+        if not isinstance(item["data"], dict):
+            raise not_implemented("task data that is a list")
         problem = markup.data_error(self.types, item["data"], root=False)
         if problem:
             return problem, {}
@@ -158,13 +281,6 @@ class _Import:
         if "meta" in item and not isinstance(item["meta"], (dict, list)):
             return "Task[meta] must be dict or list", {}
         return None, item
-
-    @staticmethod
-    def _refuse_unknown(data: Any) -> None:
-        if not isinstance(data, dict):
-            raise not_implemented("task data that is a list")
-        if "$undefined$" in data:
-            raise not_implemented("the data key $undefined$")
 
     def _author(self, annotation: dict[str, Any], people: dict[str, int]) -> dict[str, Any]:
         who = annotation.get("completed_by")
@@ -186,6 +302,12 @@ class _Import:
                 "or ID"
             )
         return {**annotation, "completed_by_id": pk}
+
+    def _file(self, task: dict[str, Any]) -> int | None:
+        pk: int | None = task.get("file_upload_id")
+        if pk is not None and self.store.get("file_upload", pk) is None:
+            raise not_implemented("tasks of a file that does not exist")
+        return pk
 
     def _next_id(self, table: str) -> int:
         return (
@@ -209,7 +331,7 @@ class _Import:
             rows.append(
                 {
                     "id": first + index,
-                    "data": dumps(task["data"]),
+                    "data": _finite(task["data"]),
                     "meta": dumps(task.get("meta", {})),
                     "project_id": self.project["id"],
                     "created_at": now,
@@ -218,6 +340,7 @@ class _Import:
                     "is_labeled": len({a["completed_by_id"] for a in made}) >= overlap,
                     "inner_id": None if inner is None else inner + index,
                     "allow_skip": allow,
+                    "file_upload_id": self._file(task),
                     "total_annotations": 0,
                     "cancelled_annotations": 0,
                     "total_predictions": 0,
@@ -283,12 +406,20 @@ class _Import:
                 )
         self.store.insert_many("prediction", rows)
         if version is not None and not self.project["model_version"]:
-            self.store.update("project", self.project["id"], {"model_version": version})
+            changes = {"model_version": version, "updated_at": self.store.now()}
+            self.store.update("project", self.project["id"], changes)
         self._count(ids)
         return len(rows)
 
     def _count(self, ids: list[int]) -> None:
         update_counters(self.store, "id BETWEEN ? AND ?", ids[0], ids[-1])
+
+
+def _finite(data: Any) -> str:
+    try:
+        return json.dumps(data, allow_nan=False)
+    except ValueError:
+        raise crash('CHECK constraint failed: (JSON_VALID("data") OR "data" IS NULL)') from None
 
 
 def _model_bool(value: Any) -> bool:

@@ -108,6 +108,19 @@ def _check_schema(root: ElementTree.Element) -> None:
         walk(root, "")
 
 
+UNDEFINED = "$undefined$"
+"""The data key of files that are a task each, until the configuration has a name for it."""
+
+
+def named(data: Any, config: str | None) -> Any:
+    """Data with the first name of the configuration in the place of `UNDEFINED`."""
+    if not isinstance(data, dict) or UNDEFINED not in data:
+        return data
+    name = next(iter(data_types(config)), UNDEFINED)
+    kept = {key: value for key, value in data.items() if key != UNDEFINED}
+    return {**kept, name: data[UNDEFINED]}
+
+
 def data_types(config: str | None) -> dict[str, str]:
     """Each variable of the configuration with the tag that shows it: what task data must have."""
     found: dict[str, str] = {}

@@ -6,16 +6,25 @@ import base64
 import hashlib
 import hmac
 import json
-import re
 import secrets
 import time
 import uuid
 from typing import Any
 
 from . import shapes
-from .fields import Field, Wrong, boolean, json_text, read, text
-from .routing import VERSION, Answer, Failure, Request, failure, invalid, not_found, route
-from .store import Row, iso, loads
+from .fields import Field, boolean, email, json_text, read, text
+from .routing import (
+    VERSION,
+    Answer,
+    Failure,
+    Request,
+    failure,
+    invalid,
+    not_found,
+    not_implemented,
+    route,
+)
+from .store import Row, Store, dumps, iso, loads
 
 _PERMISSIONS = (
     ("organizations", "create view change delete invite"),
@@ -70,28 +79,28 @@ def version(request: Request) -> Any:
 # --- users ----------------------------------------------------------------------------------------
 
 
-def _shown(request: Request, row: Row) -> Row:
+def shown_user(request: Request, row: Row) -> Row:
+    """A user, as the list of users shows him."""
     store = request.fake.store
     organization = row["active_organization"]
-    owner = store.get("user", 1)
     meta = {"title": "", "email": ""}
     if organization:
-        meta = {"title": "Label Studio", "email": owner["email"] if owner else ""}
+        owner = store.get("user", 1)
+        title = store.value("SELECT title FROM organization WHERE id = ?", organization)
+        meta = {"title": title, "email": owner["email"] if owner else ""}
     return {
-        **{
-            name: row[name]
-            for name in ("id", "first_name", "last_name", "username", "email", "phone")
-        },
+        **{name: row[name] for name in ("id", *shapes.NAMES, "phone")},
         "last_activity": iso(row["last_activity"]),
         "custom_hotkeys": loads(row["custom_hotkeys"]),
         "avatar": None,
-        "initials": shapes.initials(row),
+        "initials": shapes.initials(store, row),
         "active_organization": organization,
         "active_organization_meta": meta,
         "allow_newsletters": None
         if row["allow_newsletters"] is None
         else bool(row["allow_newsletters"]),
         "date_joined": iso(row["date_joined"]),
+        **shapes.removed_names(store, row),
     }
 
 
@@ -115,16 +124,9 @@ _FIELDS = {
 @route("GET", "/api/users/")
 def list_users(request: Request) -> Any:
     return [
-        request.flex(_shown(request, row))
+        request.flex(shown_user(request, row))
         for row in request.fake.store.rows("SELECT * FROM user ORDER BY id")
     ]
-
-
-def _email(value: Any) -> Any:
-    shown = text()(value)
-    if shown and not re.fullmatch(r"[^@\s]+@[^@\s]+\.[^@\s.]{2,}|[^@\s]+@localhost", shown):
-        raise Wrong("Enter a valid email address.")
-    return shown
 
 
 @route("POST", "/api/users/")
@@ -133,43 +135,39 @@ def create_user(request: Request) -> Any:
     fields = {
         **_FIELDS,
         "username": Field(text(blank=False, longest=256), required=True),
-        "email": Field(_email),
+        "email": Field(email),
     }
     columns = read(fields, request.data(), partial=False)
-    email = columns.get("email", "")
-    if email and store.value("SELECT 1 FROM user WHERE email = ?", email):
+    address = columns.get("email", "")
+    if address and store.value("SELECT 1 FROM user WHERE email = ?", address):
         raise invalid({"email": ["user with this email address already exists."]})
     pk = add_user(request.fake.store, organization=None, **{"email": "", **columns})
-    return Answer(_shown(request, _find(request, pk)), 201)
+    return Answer(shown_user(request, _find(request, pk)), 201)
 
 
-def add_user(store: Any, *, organization: int | None, **columns: Any) -> int:
+def add_user(store: Store, *, organization: int | None, **columns: Any) -> int:
     """A new user with a token of his own; his id."""
     now = store.now()
-    return int(
-        store.insert(
-            "user",
-            {
-                "first_name": "",
-                "last_name": "",
-                "username": "",
-                "email": "",
-                "phone": "",
-                "custom_hotkeys": "{}",
-                "allow_newsletters": None,
-                "last_activity": now,
-                "date_joined": store.now(),
-                "active_organization": organization,
-                "token": secrets.token_hex(20),
-                **columns,
-            },
-        )
+    pk = store.insert(
+        "user",
+        {
+            **dict.fromkeys((*shapes.NAMES, "phone"), ""),
+            "custom_hotkeys": "{}",
+            "allow_newsletters": None,
+            "last_activity": now,
+            "date_joined": store.now(),
+            "active_organization": organization,
+            "token": secrets.token_hex(20),
+            **columns,
+        },
     )
+    store.insert("member", {"user_id": pk, "organization": 1, "created_at": store.now()})
+    return pk
 
 
 @route("GET", "/api/users/{id}/")
 def get_user(request: Request, id: int) -> Any:
-    return request.flex(_shown(request, _find(request, id)))
+    return request.flex(shown_user(request, _find(request, id)))
 
 
 @route("PATCH", "/api/users/{id}/")
@@ -181,7 +179,7 @@ def update_user(request: Request, id: int) -> Any:
     if "email" in data:
         # The other fields are stored all the same, so this must not undo them by raising.
         return Answer(failure(405, "Cannot update read-only field: email").body, 405)
-    return request.flex(_shown(request, _find(request, id)))
+    return request.flex(shown_user(request, _find(request, id)))
 
 
 @route("DELETE", "/api/users/{id}/")
@@ -198,7 +196,7 @@ def delete_user(request: Request, id: int) -> Any:
 @route("GET", "/api/current-user/whoami")
 def whoami(request: Request) -> Any:
     permissions = [f"{noun}.{verb}" for noun, verbs in _PERMISSIONS for verb in verbs.split()]
-    return {**_shown(request, request.user), "permissions": permissions}
+    return {**shown_user(request, request.user), "permissions": permissions}
 
 
 @route("GET", "/api/current-user/token")
@@ -211,6 +209,49 @@ def reset_token(request: Request) -> Any:
     token = secrets.token_hex(20)
     request.fake.store.update("user", request.user["id"], {"token": token})
     return Answer({"token": token}, 201)
+
+
+@route("GET", "/api/current-user/hotkeys/")
+def get_hotkeys(request: Request) -> Any:
+    return {"custom_hotkeys": loads(request.user["custom_hotkeys"])}
+
+
+@route("PATCH", "/api/current-user/hotkeys/")
+def update_hotkeys(request: Request) -> Any:
+    data = request.data()
+    problem = "This field is required."
+    if "custom_hotkeys" in data:
+        problem = _hotkey_problem(data["custom_hotkeys"])
+    if problem:
+        details = {"custom_hotkeys": [problem]}
+        raise Failure(400, {"error": "Invalid hotkeys configuration", "details": details})
+    hotkeys = dumps(data["custom_hotkeys"])
+    request.fake.store.update("user", request.user["id"], {"custom_hotkeys": hotkeys})
+    return {"custom_hotkeys": data["custom_hotkeys"]}
+
+
+def _hotkey_problem(hotkeys: Any) -> str:
+    if hotkeys is None:
+        return "This field may not be null."
+    if not isinstance(hotkeys, dict):
+        kind = type(hotkeys).__name__
+        return f'Expected a dictionary of items but got type "{kind}".'
+    if len(hotkeys) > 200 or any(len(action) > 100 for action in hotkeys):
+        raise not_implemented("that many hotkeys, or so long names")
+    for action, entry in hotkeys.items():
+        if not action:
+            return f"Action key '{action}' must be a non-empty string"
+        if ":" not in action:
+            return f"Action key '{action}' must be in 'section:action' format"
+        if not isinstance(entry, dict):
+            return f"Hotkey data for '{action}' must be a dictionary"
+        if "key" not in entry:
+            return f"Missing 'key' in hotkey data for '{action}'"
+        if not isinstance(entry["key"], str) or not entry["key"]:
+            return f"Key combination for '{action}' must be a non-empty string"
+        if not isinstance(entry.get("active", True), bool):
+            return f"Active flag for '{action}' must be a boolean"
+    return ""
 
 
 # --- JSON web tokens ------------------------------------------------------------------------------

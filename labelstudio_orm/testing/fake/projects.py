@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import Any
 
-from . import markup, shapes, summary
+from . import enterprise, events, markup, shapes, summary
 from .fields import Field, Wrong, boolean, choice, integer, json_text, moment, read, text
+from .project_columns import COUNTERS, FLAGS
 from .routing import (
     Answer,
     Failure,
@@ -20,21 +22,8 @@ from .routing import (
 from .store import Row, Store, dumps, iso, loads
 from .tasks import find_project, update_is_labeled_bulk
 
-_FLAGS = (
-    "show_instruction",
-    "show_skip_button",
-    "enable_empty_annotation",
-    "show_annotation_history",
-    "is_published",
-    "show_collab_predictions",
-    "show_ground_truth_first",
-    "annotator_evaluation_enabled",
-    "show_overlap_first",
-    "evaluate_predictions_automatically",
-    "reveal_preannotations_interactively",
-)
 _DEFAULTS: dict[str, Any] = {
-    **dict.fromkeys(_FLAGS, False),
+    **dict.fromkeys(FLAGS, False),
     **dict.fromkeys(
         ("show_skip_button", "enable_empty_annotation", "show_collab_predictions"), True
     ),
@@ -57,25 +46,6 @@ _DEFAULTS: dict[str, Any] = {
     "created_annotations": "{}",
     "created_labels": "{}",
 }
-_LIVE = "NOT a.was_cancelled"
-_USEFUL = f"{_LIVE} AND NOT a.ground_truth AND a.result IS NOT NULL"
-COUNTERS = {
-    "task_number": "SELECT COUNT(*) FROM task t WHERE t.project_id = project.id",
-    "finished_task_number": "SELECT COUNT(*) FROM task t WHERE t.project_id = project.id "
-    "AND t.is_labeled",
-    "total_predictions_number": "SELECT COUNT(*) FROM prediction p WHERE p.project_id = project.id",
-    **{
-        name: f"SELECT COUNT({what}) FROM annotation a "
-        f"WHERE a.project_id = project.id AND {condition}"
-        for name, what, condition in (
-            ("total_annotations_number", "*", _LIVE),
-            ("num_tasks_with_annotations", "DISTINCT a.task_id", _USEFUL),
-            ("useful_annotation_number", "*", _USEFUL),
-            ("ground_truth_number", "*", "a.ground_truth"),
-            ("skipped_annotations_number", "*", "a.was_cancelled"),
-        )
-    },
-}
 _ORDERABLE = {*_DEFAULTS, *COUNTERS, "id", "created_at", "created_by", "organization"} - {
     "created_annotations"
 }
@@ -93,7 +63,7 @@ def _color(value: Any) -> str:
 
 def _fields(store: Store) -> dict[str, Field]:
     return {
-        **{name: Field(boolean) for name in (*_FLAGS, "is_draft")},
+        **{name: Field(boolean) for name in (*FLAGS, "is_draft")},
         "title": Field(text(shortest=3, longest=50), null=True),
         "description": Field(text(), null=True),
         "label_config": Field(text(), null=True),
@@ -121,7 +91,7 @@ def _shown(request: Request, row: Row, *, counters: bool) -> Row:
     me = request.user["id"]
     owner = store.get("user", row["created_by"])
     item = {name: row[name] for name in _DEFAULTS if not name.startswith("created_")}
-    for name in (*_FLAGS, "is_draft"):
+    for name in (*FLAGS, "is_draft"):
         item[name] = bool(item[name])
     mine = (
         f"EXISTS(SELECT 1 FROM annotation a WHERE a.task_id = task.id AND a.completed_by_id = {me}"
@@ -136,7 +106,7 @@ def _shown(request: Request, row: Row, *, counters: bool) -> Row:
         },
         id=pk,
         organization=1,
-        created_by=shapes.user_short(owner) if owner else None,
+        created_by=shapes.user_short(store, owner) if owner else None,
         created_at=iso(row["created_at"]),
         pinned_at=iso(row["pinned_at"]),
         start_training_on_annotation_update=bool(row["min_annotations_to_start_training"]),
@@ -147,6 +117,7 @@ def _shown(request: Request, row: Row, *, counters: bool) -> Row:
         queue_done=store.value(f"{count} AND {mine}{unskipped})", pk),
         config_suitable_for_bulk_annotation=markup.suits_bulk_annotation(row["label_config"]),
         state=None,
+        **({"workspace": row["workspace"]} if "workspace" in row else {}),
     )
     return item
 
@@ -174,7 +145,8 @@ def list_counts(request: Request) -> Any:
 
 def _list(request: Request, shown: Any, *, counts: bool) -> Any:
     store, query = request.fake.store, request.query
-    where, parameters = ["1"], []
+    where: list[str] = ["1"]
+    parameters: list[Any] = []
     ids = query.get("ids")
     if ids:
         try:
@@ -187,6 +159,9 @@ def _list(request: Request, shown: Any, *, counts: bool) -> Any:
         )
         where.append("title LIKE ? ESCAPE '\\'")
         parameters.append(f"%{escaped}%")
+    if enterprise.enabled(request.fake) and "workspaces" in query:
+        where.append("workspace = ?")
+        parameters.append(query.integer("workspaces", 0))
     pinned = query.get("filter")
     if pinned in ("pinned_only", "exclude_pinned") and not counts:
         where.append(f"pinned_at IS {'NOT ' if pinned == 'pinned_only' else ''}NULL")
@@ -239,7 +214,9 @@ def create_project(request: Request) -> Any:
             **_DEFAULTS,
             **columns,
             "created_by": request.user["id"],
-            "created_at": store.now(),
+            "token": secrets.token_hex(20),
+            "created_at": (now := store.now()),
+            "updated_at": now,
         },
     )
     return Answer(request.flex(_shown(request, find_project(request, pk), counters=False)), 201)
@@ -256,7 +233,8 @@ def _read(request: Request, data: dict[str, Any], row: Row | None) -> dict[str, 
             problem = f"Invalid data. Expected a dictionary, but got {kind}."
             raise invalid({"created_by": {"non_field_errors": [problem]}})
         raise crash("The `.update()` method does not support writable nested fields by default.")
-    columns = read(_fields(store), data, partial=True)
+    fields = {**_fields(store), **enterprise.project_fields(request.fake)}
+    columns = read(fields, data, partial=True)
     if "color" in data and data["color"] is None:
         raise crash("'NoneType' object has no attribute 'startswith'")
     if "label_config" in columns:
@@ -300,7 +278,7 @@ def update_project(request: Request, id: int) -> Any:
     weights = loads(columns.get("control_weights", row["control_weights"]))
     if config and (config != row["label_config"] or not weights):
         columns["control_weights"] = dumps(markup.weights(config, weights or {}))
-    store.update("project", id, columns)
+    store.update("project", id, {**columns, "updated_at": store.now()})
     overlap: Any = columns.get("maximum_annotations", row["maximum_annotations"])
     if overlap != row["maximum_annotations"]:
         # A part of the tasks with a larger overlap stays such a part.
@@ -320,6 +298,7 @@ def update_project(request: Request, id: int) -> Any:
         )
     if not store.value("SELECT COUNT(*) FROM annotation WHERE project_id = ?", id):
         summary.reset(store, id)
+    events.emit(request, "PROJECT_UPDATED", id, [id])
     shown = _shown(request, find_project(request, id), counters=False)
     return request.flex(
         {**shown, **{name: before[name] for name in COUNTERS}}
@@ -372,3 +351,15 @@ def validate_project_config(request: Request, id: int) -> Any:
             errors.get("label_config") or errors.get("non_field_errors") or errors
         ) from None
     return {"config_essential_data_has_changed": changed}
+
+
+@route("GET", "/api/projects/{id}/annotators/")
+def list_annotators(request: Request, id: int) -> Any:
+    find_project(request, id)
+    store = request.fake.store
+    rows = store.rows(
+        "SELECT * FROM user WHERE id IN (SELECT completed_by_id FROM annotation "
+        "WHERE project_id = ?) ORDER BY id",
+        id,
+    )
+    return [shapes.user_short(store, row) for row in rows]

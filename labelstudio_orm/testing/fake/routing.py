@@ -11,6 +11,8 @@ from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from attrs import define, field
 
+from .forms import Form
+
 if TYPE_CHECKING:
     from .server import FakeLabelStudio
 
@@ -143,7 +145,7 @@ def cast_bool(value: Any) -> Any:
 
 @define
 class Request:
-    """One request, its body already parsed (`None` when there was none)."""
+    """One request, its body already parsed (`None` when there was none, or it is a `form`)."""
 
     fake: FakeLabelStudio
     method: str
@@ -151,6 +153,7 @@ class Request:
     query: Query
     headers: Mapping[str, str]
     body: Any = None
+    form: Form | None = None
     user: dict[str, Any] = field(factory=dict)
 
     def data(self) -> dict[str, Any]:
@@ -231,21 +234,28 @@ class Route:
     pattern: re.Pattern[str]
     handlers: dict[str, Handler] = field(factory=dict)
     public: bool = False
+    forms: bool = False
 
 
 ROUTES: dict[str, Route] = {}
 
 
-def route(methods: str, path: str, *, public: bool = False) -> Callable[[Handler], Handler]:
-    """Registers a function for `methods` (space separated) on `path`, in which `{id}` is a number.
+def route(
+    methods: str, path: str, *, public: bool = False, forms: bool = False
+) -> Callable[[Handler], Handler]:
+    """Registers a function for `methods` (space separated) on `path`, in which `{id}` is a number
+    and `{name:text}` any text without a slash.
 
-    A path ending in a slash is also reached without it, as on the server; never the reverse.
+    `public` ones need no token; `forms` ones take forms where others take JSON only. A path ending
+    in a slash is also reached without it, as on the server; never the reverse.
     """
 
     def register(function: Handler) -> Handler:
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[0-9]+)", path)
+        pattern = re.sub(r"\{(\w+):text\}", r"(?P<\1>[^/]+)", path)
+        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[0-9]+)", pattern)
         pattern = pattern[:-1] + "/?" if path.endswith("/") else pattern
         entry = ROUTES.setdefault(path, Route(path, re.compile(pattern), public=public))
+        entry.forms = entry.forms or forms
         for method in methods.split():
             entry.handlers[method] = function
         return function
@@ -253,12 +263,14 @@ def route(methods: str, path: str, *, public: bool = False) -> Callable[[Handler
     return register
 
 
-def find_route(path: str) -> tuple[Route, dict[str, int]]:
-    """The route of a path with the numbers in it; the web page of a 404 when there is none."""
+def find_route(path: str) -> tuple[Route, dict[str, Any]]:
+    """The route of a path with what its braces stand for; the web page of a 404 when there is
+    none."""
     for entry in ROUTES.values():
         match = entry.pattern.fullmatch(path)
         if match:
-            return entry, {name: int(value) for name, value in match.groupdict().items()}
+            found = match.groupdict().items()
+            return entry, {k: int(v) if f"{{{k}}}" in entry.path else v for k, v in found}
     raise page_not_found()
 
 

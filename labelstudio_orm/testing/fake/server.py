@@ -14,11 +14,39 @@ from typing import TYPE_CHECKING, Any
 import requests
 from attrs import define
 
-from . import exports, imports, loopback, people, projects, tasks, views  # noqa: F401  (they register routes)
+from . import (  # noqa: F401  (they register routes)
+    drafts,
+    enterprise,
+    exports,
+    forms,
+    imports,
+    loopback,
+    organizations,
+    people,
+    projects,
+    snapshots,
+    tasks,
+    uploads,
+    views,
+    webhooks,
+)
 from .adapter import FakeAdapter
+from .events import Delivery
 from .faults import ConnectionFault, Fault, Plan
+from .forms import Form
+from .organizations import add_organization
 from .people import add_user, token_payload
-from .routing import Answer, Failure, Query, Request, crash, failure, find_route, not_implemented
+from .routing import (
+    Answer,
+    Failure,
+    Query,
+    Request,
+    crash,
+    failure,
+    find_route,
+    not_implemented,
+    page_not_found,
+)
 from .store import Row, Store
 
 if TYPE_CHECKING:
@@ -27,11 +55,11 @@ if TYPE_CHECKING:
 # What a real server has and the fake does not (yet): asking for it is a 501, not the 404 of a
 # typing error.
 _UNKNOWN_HERE = re.compile(
-    r"/api/(storages|webhooks|ml|organizations|labels|label_links|invite|import|drafts|prompts|fsm|templates"
-    r"|annotations|dm|model-provider-connections|current-user/hotkeys|current-user/product-tour)(/.*)?"
-    r"|/api/projects/\d+/(exports|imports|reimports|file-uploads|summary|model-versions|next|reimport|members"
+    r"/api/(storages|ml|labels|label_links|prompts|fsm|templates"
+    r"|annotations|dm|model-provider-connections|current-user/product-tour)(/.*)?"
+    r"|/api/projects/\d+/(reimports|summary|model-versions|next|reimport|members"
     r"|tasks|duplicate|sample-task|label-stream-history|onboarding)(/.*)?"
-    r"|/api/(tasks|annotations)/\d+/(drafts|annotations|convert-to-draft|resolve|agreement)(/.*)?"
+    r"|/api/(tasks|annotations)/\d+/(resolve|agreement)(/.*)?"
     r"|/data/.*"
 )
 _REAL_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
@@ -39,17 +67,17 @@ _REAL_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"}
 _MISSING_METHODS = {
     ("PUT", "/api/projects/{id}/"),
     ("PUT", "/api/dm/views/{id}/"),
-    ("GET", "/api/dm/actions/"),
     ("GET", "/api/projects/{id}/tasks/"),
     ("POST", "/api/projects/{id}/tasks/"),
     ("GET", "/api/projects/{id}/validate/"),
+    ("GET", "/api/annotations/{id}/convert-to-draft"),
 }
 
 
 @define(frozen=True)
 class Recorded:
-    """A request as it arrived. `query` has the last value of each name, `body` is the parsed
-    JSON."""
+    """A request as it arrived. `query` has the last value of each name, `body` is the parsed JSON;
+    of a form it is the fields, and the names of the files."""
 
     method: str
     path: str
@@ -61,33 +89,53 @@ class FakeLabelStudio:
     """An in-memory Label Studio, for testing scripts without a server.
 
     It answers as a Community server 1.23.2 on SQLite does, oddities included. What it does not know
-    gets
-    a 501 that says so; it never guesses. State lives and dies with the object.
+    gets a 501 that says so; it never guesses. State lives and dies with the object.
 
         fake = FakeLabelStudio()
         ls = fake.client()
         project = ls.projects.create(title="Reviews")
 
-    `edition` is what `/api/version` reports. Attributes: `url`; `api_key`, a legacy token of user
-    1;
-    `requests`, the log of `Recorded` requests (clear it with `.clear()`); `access_lifetime`, the
-    seconds
-    that new access tokens live; `jwt_settings`.
+    `edition` is what `/api/version` reports; "Enterprise" has the operations of that edition too,
+    which follow the API reference, there being no such server to observe. With `async_jobs`,
+    imports, snapshots and syncs are queued and are done at the second look at them, as on servers
+    of other editions; else at once, as a Community server does.
+
+    Attributes:
+        url: Its address.
+        api_key: A legacy token of user 1.
+        requests: The log of `Recorded` requests; clear it with `.clear()`.
+        delivered: What webhooks would have been sent, as (url, payload), oldest first.
+        blobs: The files of all storages, and of imports by URL; see `blobs`.
+        ssrf_protection: Whether addresses of this machine and its networks are refused to
+            webhooks, imports by URL and ML backends, as they are by default (True).
+        access_lifetime: The seconds that new access tokens live.
+        jwt_settings: Which kinds of tokens are accepted.
     """
 
     def __init__(
-        self, url: str = "http://label-studio.fake", *, edition: str = "Community"
+        self,
+        url: str = "http://label-studio.fake",
+        *,
+        edition: str = "Community",
+        async_jobs: bool = False,
     ) -> None:
         self.url = url.rstrip("/")
         self.edition = edition
+        self.async_jobs = async_jobs
         self.requests: list[Recorded] = []
+        self.delivered: list[Delivery] = []
+        self.blobs: dict[str, bytes] = {}
+        self.ssrf_protection = True
         self.access_lifetime = 300.0
         self.jwt_settings = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
         self.secret = secrets.token_bytes(32)
         self.store = Store()
         self._lock = threading.RLock()
         self._plans: list[Plan] = []
-        add_user(self.store, organization=1, email="user@example.com")
+        if enterprise.enabled(self):
+            enterprise.prepare(self.store)
+        owner = add_user(self.store, organization=1, email="user@example.com")
+        add_organization(self.store, "Label Studio", owner)
 
     def __repr__(self) -> str:
         return f"<FakeLabelStudio {self.url}>"
@@ -138,19 +186,17 @@ class FakeLabelStudio:
         """
         with self._lock:
             lowered = {name.lower(): value for name, value in headers.items()}
-            parsed, problem = _parse(lowered, body)
+            parsed, form, problem = _parse(lowered, body)
             question = Query(query)
-            self.requests.append(
-                Recorded(
-                    method, path, {name: question.get(name) or "" for name in question}, parsed
-                )
-            )
+            query_values = {name: question.get(name) or "" for name in question}
+            recorded = form.recorded() if form else parsed
+            self.requests.append(Recorded(method, path, query_values, recorded))
             fault = next((plan.fault for plan in self._plans if plan.strikes(method, path)), None)
             if fault is not None and not fault.committed and fault.kind == "answer":
                 return _as_answer(fault)
             if fault is not None and not fault.committed and fault.kind != "stall":
                 raise ConnectionFault(fault, None)
-            request = Request(self, method, path, question, lowered, parsed)
+            request = Request(self, method, path, question, lowered, parsed, form)
             answer = None
             if fault is None or fault.committed or fault.seconds < 60:
                 answer = self._answer(request, problem).rendered()
@@ -180,6 +226,8 @@ class FakeLabelStudio:
                 raise failure(405, f'Method "{request.method}" not allowed.', allowed)
             if problem is not None:
                 raise problem
+            if request.form and not entry.forms:
+                raise not_implemented(f"{request.form.kind} for {entry.path}")
             try:
                 with self.store.transaction():
                     result = handler(request, **numbers)
@@ -198,6 +246,8 @@ class FakeLabelStudio:
             if _UNKNOWN_HERE.fullmatch(request.path):
                 raise not_implemented(f"{request.method} {request.path}") from None
             raise
+        if entry.path in enterprise.PATHS and not enterprise.enabled(self):
+            raise page_not_found()
         for method, path in _MISSING_METHODS:
             if request.method == method and entry.path == path:
                 raise not_implemented(f"{method} {path}")
@@ -245,18 +295,20 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"Out of range float values are not JSON compliant: {name!r}")
 
 
-def _parse(headers: Mapping[str, str], body: bytes) -> tuple[Any, Failure | None]:
-    """The JSON of a body, or why there is none."""
-    if not body:
-        return None, None
+def _parse(headers: Mapping[str, str], body: bytes) -> tuple[Any, Form | None, Failure | None]:
+    """The JSON of a body, or the form, or why there is none."""
     kind = headers.get("content-type", "")
+    if not body:
+        return None, forms.parse(kind, body) if kind.startswith(forms.URLENCODED) else None, None
     if headers.get("content-encoding"):
-        return None, failure(400, "JSON parse error - 'utf-8' codec can't decode byte")
-    if kind.startswith(("multipart/form-data", "application/x-www-form-urlencoded")):
-        return None, not_implemented(f"bodies of the type {kind.partition(';')[0]}")
+        text = "JSON parse error - 'utf-8' codec can't decode byte"
+        return None, None, failure(400, text)
+    form = forms.parse(kind, body)
+    if form is not None:
+        return None, form, None
     if not kind.startswith("application/json"):
-        return None, failure(415, f'Unsupported media type "{kind}" in request.')
+        return None, None, failure(415, f'Unsupported media type "{kind}" in request.')
     try:
-        return json.loads(body, parse_constant=_no_constant), None
+        return json.loads(body, parse_constant=_no_constant), None, None
     except ValueError as error:
-        return None, failure(400, f"JSON parse error - {error}")
+        return None, None, failure(400, f"JSON parse error - {error}")

@@ -8,6 +8,7 @@ from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 
+from . import markup
 from .datamanager import COMPUTED, computed_column, joins_for
 from .routing import Request
 from .store import Row, Store, id_list, iso, loads
@@ -35,13 +36,25 @@ def created_ago(stored: str) -> str:
     return ", ".join(words[:2]) or "0\xa0minutes"
 
 
-def user_short(user: Row) -> Row:
+NAMES = ("first_name", "last_name", "username", "email")
+
+
+def removed_names(store: Store, user: Row) -> Row:
+    """What stands for the names of one who was removed from the organization; else nothing."""
+    if store.value("SELECT deleted_at FROM member WHERE user_id = ?", user["id"]) is None:
+        return {}
+    return {**dict.fromkeys(NAMES, "Deleted"), "last_name": "User"}
+
+
+def user_short(store: Store, user: Row) -> Row:
     """A user inside of another object."""
-    return {**{k: user[k] for k in ("id", "first_name", "last_name", "email")}, "avatar": None}
+    shown = {name: user[name] for name in ("id", "first_name", "last_name", "email")}
+    return {**shown, "avatar": None, **removed_names(store, user)}
 
 
-def initials(user: Row) -> str:
+def initials(store: Store, user: Row) -> str:
     """The letters in the user's badge."""
+    user = {**user, **removed_names(store, user)}
     return (user["first_name"][:1] + user["last_name"][:1]) or (user["email"] or "")[:2]
 
 
@@ -55,7 +68,8 @@ def annotation(store: Store, row: Row, *, expand: bool = False, export: bool = F
         item["created_ago"] = created_ago(row["created_at"])
         item["completed_by"] = row["completed_by_id"]
         if expand and author:
-            item["completed_by"] = {**user_short(author), "initials": initials(author)}
+            badge = {"initials": initials(store, author)}
+            item["completed_by"] = {**user_short(store, author), **badge}
     else:
         item["completed_by"] = row["completed_by_id"]
         item["result"] = loads(row["result"])
@@ -100,7 +114,7 @@ def prediction(row: Row) -> Row:
     }
 
 
-def _task(row: Row) -> Row:
+def _task(store: Store, row: Row) -> Row:
     return {
         **{name: row[name] for name in ("id", "overlap", "inner_id", "total_annotations")},
         **{
@@ -108,7 +122,7 @@ def _task(row: Row) -> Row:
             for name in ("cancelled_annotations", "total_predictions", "comment_count")
         },
         "unresolved_comment_count": row["unresolved_comment_count"],
-        "data": loads(row["data"]),
+        "data": _data(store, row),
         "meta": loads(row["meta"]),
         "created_at": iso(row["created_at"]),
         "updated_at": iso(row["updated_at"]),
@@ -119,9 +133,21 @@ def _task(row: Row) -> Row:
     }
 
 
+def _data(store: Store, row: Row) -> Any:
+    data = loads(row["data"])
+    if markup.UNDEFINED not in row["data"]:
+        return data
+    sql = "SELECT label_config FROM project WHERE id = ?"
+    return markup.named(data, store.value(sql, row["project_id"]))
+
+
 def task_written(store: Store, row: Row, *, embed: bool) -> Row:
     """The answer to POST and PATCH of a task; `updated_by` is an id here."""
-    item = {**_task(row), "updated_by": row["updated_by_id"], "file_upload": row["file_upload_id"]}
+    item = {
+        **_task(store, row),
+        "updated_by": row["updated_by_id"],
+        "file_upload": row["file_upload_id"],
+    }
     if embed:
         item["annotations"] = [
             annotation(store, a) for a in _of_tasks(store, "annotation", [row["id"]])
@@ -130,13 +156,51 @@ def task_written(store: Store, row: Row, *, embed: bool) -> Row:
     return item
 
 
-def task_exported(store: Store, row: Row, annotations: list[Row], predictions: list[Row]) -> Row:
-    """A task of an export."""
-    item = {**_task(row), "updated_by": row["updated_by_id"], "drafts": []}
+def draft(store: Store, row: Row) -> Row:
+    """A draft."""
+    user = store.get("user", row["user_id"])
+    return {
+        **{name: row[name] for name in ("id", "lead_time", "import_id")},
+        "user": user["email"] if user else "",
+        "created_username": _username(user).lstrip(),
+        "created_ago": created_ago(row["created_at"]),
+        "result": loads(row["result"]),
+        "was_postponed": bool(row["was_postponed"]),
+        "created_at": iso(row["created_at"]),
+        "updated_at": iso(row["updated_at"]),
+        "task": row["task_id"],
+        "annotation": row["annotation_id"],
+    }
+
+
+def task_exported(
+    store: Store,
+    row: Row,
+    annotations: list[Row],
+    predictions: list[Row],
+    drafts: list[Row],
+    *,
+    expand: Collection[str] = (),
+) -> Row:
+    """A task of an export; what is not to `expand` is an id."""
+    item = {**_task(store, row), "updated_by": row["updated_by_id"]}
     del item["is_labeled"], item["overlap"]
     item["allow_skip"] = None if row["allow_skip"] is None else bool(row["allow_skip"])
     item["annotations"] = [annotation(store, a, export=True) for a in annotations]
     item["predictions"] = [p["id"] for p in predictions]
+    item["drafts"] = [d["id"] for d in drafts]
+    if "predictions" in expand:
+        item["predictions"] = [prediction(p) for p in predictions]
+    if "drafts" in expand:
+        item["drafts"] = [draft(store, d) for d in drafts]
+    if "completed_by" in expand:
+        for one in item["annotations"]:
+            user = store.get("user", one["completed_by"])
+            names = ("id", "email", "first_name", "last_name")
+            one["completed_by"] = user and {name: user[name] for name in names}
+    if row["file_upload_id"] is not None:
+        path = store.value("SELECT file FROM file_upload WHERE id = ?", row["file_upload_id"])
+        item["file_upload"] = path.rpartition("/")[2]
     return item
 
 
@@ -166,7 +230,11 @@ def tasks_shown(
     }
     annotations: dict[int, list[Row]] = {}
     predictions: dict[int, list[Row]] = {}
+    drafts: dict[int, list[Row]] = {}
     if embed:
+        for row in _of_tasks(store, "draft", ids):
+            if row["user_id"] == request.user["id"]:
+                drafts.setdefault(row["task_id"], []).append(draft(store, row))
         for row in _of_tasks(store, "annotation", ids):
             annotations.setdefault(row["task_id"], []).append(annotation(store, row, expand=single))
         for row in _of_tasks(store, "prediction", ids):
@@ -174,7 +242,12 @@ def tasks_shown(
     shown = []
     for pk in ids:
         row = rows[pk]
-        item = {**_task(row), "drafts": [], "file_upload": None, "storage_filename": None}
+        item = {
+            **_task(store, row),
+            "drafts": drafts.get(pk, []),
+            "file_upload": None,
+            "storage_filename": None,
+        }
         item["updated_by"] = [{"user_id": row["updated_by_id"]}] if row["updated_by_id"] else []
         texts = {name: row.get("c_" + name) for name in COMPUTED}
         people = [int(part) for part in (texts["annotators"] or "").split(",") if part]
@@ -186,6 +259,7 @@ def tasks_shown(
             item[name] = _pretty(
                 None if text is None else ",".join(dict.fromkeys(str(text).split(",")))
             )
+        item["file_upload"] = texts["file_upload"] and texts["file_upload"].rpartition("/")[2]
         for name in ("predictions_score", "avg_lead_time"):
             if name in wanted:
                 item[name] = texts[name]

@@ -25,6 +25,12 @@ _SCHEMA = """
 CREATE TABLE user (id integer PRIMARY KEY AUTOINCREMENT, first_name text, last_name text, username
   text, email text, last_activity datetime, custom_hotkeys text, phone text, active_organization
   integer, allow_newsletters bool, date_joined datetime, token text);
+CREATE TABLE organization (id integer PRIMARY KEY AUTOINCREMENT, title varchar(1000), token text,
+  contact_info text, created_by integer, created_at datetime, updated_at datetime);
+CREATE TABLE member (id integer PRIMARY KEY AUTOINCREMENT, user_id integer REFERENCES user ON DELETE
+  CASCADE, organization integer, created_at datetime, deleted_at datetime);
+CREATE TABLE session_policy (id integer PRIMARY KEY, max_session_age integer,
+  max_time_between_activity integer, created_at datetime, updated_at datetime);
 CREATE TABLE token (jti text PRIMARY KEY, user_id integer REFERENCES user ON DELETE CASCADE, token
   text, blacklisted bool NOT NULL DEFAULT 0);
 CREATE TABLE project (id integer PRIMARY KEY AUTOINCREMENT, title varchar(50), description text,
@@ -36,10 +42,11 @@ CREATE TABLE project (id integer PRIMARY KEY AUTOINCREMENT, title varchar(50), d
   show_overlap_first bool, overlap_cohort_percentage integer, task_data_login varchar(256),
   task_data_password varchar(256), control_weights text, evaluate_predictions_automatically bool,
   skip_queue varchar(100), reveal_preannotations_interactively bool, pinned_at datetime,
-  created_annotations text, created_labels text);
+  created_annotations text, created_labels text, token text, updated_at datetime);
 CREATE TABLE task (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, data text NOT NULL, created_at
   datetime, updated_at datetime, is_labeled bool NOT NULL, project_id integer REFERENCES project
-  ON DELETE CASCADE, meta text, overlap integer NOT NULL, file_upload_id integer, updated_by_id
+  ON DELETE CASCADE, meta text, overlap integer NOT NULL, file_upload_id integer
+  REFERENCES file_upload ON DELETE SET NULL, updated_by_id
   integer REFERENCES user ON DELETE SET NULL, inner_id bigint, total_annotations integer NOT NULL,
   cancelled_annotations integer NOT NULL, total_predictions integer NOT NULL, comment_count
   integer NOT NULL, last_comment_updated_at datetime, unresolved_comment_count integer NOT NULL,
@@ -76,12 +83,31 @@ CREATE TABLE prediction (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, result t
   model integer);
 CREATE INDEX prediction_task ON prediction (task_id);
 CREATE INDEX prediction_project ON prediction (project_id);
-CREATE TABLE draft (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, result text, task_id integer
-  REFERENCES task ON DELETE CASCADE, user_id integer);
+CREATE TABLE draft (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, result text, lead_time real,
+  task_id integer REFERENCES task ON DELETE CASCADE, annotation_id integer REFERENCES annotation ON
+  DELETE CASCADE, user_id integer REFERENCES user ON DELETE CASCADE, was_postponed bool, import_id
+  bigint, created_at datetime, updated_at datetime);
 CREATE INDEX draft_task ON draft (task_id);
 CREATE TABLE view (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, data text, ordering text,
   "order" integer, selected_items text, filters text, user integer, project_id integer REFERENCES
   project ON DELETE CASCADE);
+CREATE TABLE file_upload (id integer PRIMARY KEY AUTOINCREMENT, user_id integer REFERENCES user ON
+  DELETE CASCADE, project_id integer REFERENCES project ON DELETE CASCADE, file varchar(100),
+  content blob);
+CREATE INDEX task_file_upload ON task (file_upload_id);
+CREATE TABLE project_import (id integer PRIMARY KEY AUTOINCREMENT, project_id integer REFERENCES
+  project ON DELETE CASCADE, user_id integer, status text, url text, error text, work text, answer
+  text, created_at datetime);
+CREATE TABLE export (id integer PRIMARY KEY AUTOINCREMENT, project_id integer REFERENCES project ON
+  DELETE CASCADE, created_by integer, title text, status text, md5 text, counters text, options
+  text, file text, content blob, created_at datetime, finished_at datetime);
+CREATE TABLE converted_format (id integer PRIMARY KEY AUTOINCREMENT, export_id integer REFERENCES
+  export ON DELETE CASCADE, export_type text, status text);
+CREATE TABLE webhook (id integer PRIMARY KEY AUTOINCREMENT, project_id integer REFERENCES project ON
+  DELETE CASCADE, url text, send_payload bool, send_for_all_actions bool, headers text, is_active
+  bool, created_at datetime, updated_at datetime);
+CREATE TABLE webhook_action (webhook_id integer REFERENCES webhook ON DELETE CASCADE, action text,
+  PRIMARY KEY (webhook_id, action)) WITHOUT ROWID;
 """
 
 Row = dict[str, Any]
@@ -136,6 +162,18 @@ class Store:
         if self._last.microsecond == 0:  # would be stored without a fraction, like no other time
             self._last += timedelta(microseconds=1)
         return str(self._last)
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Inside of a transaction: what happens in here does not, when an exception leaves it."""
+        self.db.execute("SAVEPOINT attempt")
+        try:
+            yield
+        except BaseException:
+            self.db.execute("ROLLBACK TO attempt")
+            raise
+        finally:
+            self.db.execute("RELEASE attempt")
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

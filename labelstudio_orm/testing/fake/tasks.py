@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import Any
 
-from . import markup, shapes, summary
+from . import events, markup, shapes, summary
 from .datamanager import COMPUTED, TaskQuery, read_selection, shown_columns
 from .fields import (
     Field,
@@ -93,7 +93,8 @@ def update_counters(store: Store, where: str, *parameters: Any) -> None:
     )
 
 
-def _count_annotations(store: Store, task_id: int, *, cancelled: bool) -> None:
+def count_annotations(store: Store, task_id: int, *, cancelled: bool) -> None:
+    """Counts the annotations of one task anew: the cancelled ones, or the others."""
     column = "cancelled_annotations" if cancelled else "total_annotations"
     store.execute(
         f"UPDATE task SET {column} = (SELECT COUNT(*) FROM annotation WHERE task_id = task.id "
@@ -240,6 +241,7 @@ def create_task(request: Request) -> Any:
             "project_id": project["id"],
         },
     )
+    events.emit(request, "TASKS_CREATED", project["id"], [pk])
     return Answer(
         request.flex(shapes.task_written(store, find_task(request, pk), embed=False)), 201
     )
@@ -274,8 +276,9 @@ def update_task(request: Request, id: int) -> Any:
 
 @route("DELETE", "/api/tasks/{id}/")
 def delete_task(request: Request, id: int) -> Any:
-    find_task(request, id)
+    row = find_task(request, id)
     request.fake.store.execute("DELETE FROM task WHERE id = ?", id)
+    events.emit(request, "TASKS_DELETED", row["project_id"], [id])
     return Answer(status=204)
 
 
@@ -353,8 +356,9 @@ def create_annotation(request: Request, id: int) -> Any:
     task = find_task(request, id)
     fields = {**_annotation_fields(store), "unique_id": Field(text(blank=False))}
     columns = _without_unused(read(fields, data, partial=False))
-    if data.get("draft_id") is not None:
-        raise not_implemented("submitting a draft")
+    draft = _draft_of(request, task)
+    if draft is not None:
+        columns["draft_created_at"] = draft["created_at"]
     if "was_cancelled" in request.query:
         columns["was_cancelled"] = request.query.flag("was_cancelled", False)
     unique = columns.pop("unique_id", None)
@@ -396,14 +400,29 @@ def create_annotation(request: Request, id: int) -> Any:
     )
     row = _find_annotation(request, pk)
     summary.count(store, task["project_id"], [result], 1)
-    _count_annotations(store, id, cancelled=bool(row["was_cancelled"]))
+    count_annotations(store, id, cancelled=bool(row["was_cancelled"]))
     update_is_labeled(store, id)
     touch(request, id)
+    if draft is not None:
+        store.execute("DELETE FROM draft WHERE id = ?", draft["id"])
     if data.get("ground_truth"):
         store.execute(
             "UPDATE annotation SET ground_truth = 0 WHERE task_id = ? AND id <> ?", id, pk
         )
+    events.emit(request, "ANNOTATION_CREATED", task["project_id"], [pk])
     return Answer(request.flex(shapes.annotation(store, row)), 201)
+
+
+def _draft_of(request: Request, task: Row) -> Row | None:
+    """The draft that is submitted, if any; 403 when it is another task's or user's."""
+    try:
+        pk = int(request.data().get("draft_id") or 0)
+    except (TypeError, ValueError) as error:
+        raise crash(str(error)) from None
+    draft = request.fake.store.get("draft", pk)
+    if draft and (draft["task_id"], draft["user_id"]) != (task["id"], request.user["id"]):
+        raise failure(403, f"You have no permission to draft id:{pk}")
+    return draft
 
 
 def _check_regions(result: Any) -> None:
@@ -457,9 +476,11 @@ def update_annotation(request: Request, id: int) -> Any:
             step,
             task_id,
         )
-    _count_annotations(store, task_id, cancelled=bool(changed["was_cancelled"]))
+    count_annotations(store, task_id, cancelled=bool(changed["was_cancelled"]))
     update_is_labeled(store, task_id)
     touch(request, task_id)
+    store.execute("DELETE FROM draft WHERE annotation_id = ?", id)
+    events.emit(request, "ANNOTATION_UPDATED", row["project_id"], [id])
     return request.flex(shapes.annotation(store, changed))
 
 
@@ -469,9 +490,10 @@ def delete_annotation(request: Request, id: int) -> Any:
     row = _find_annotation(request, id)
     store.execute("DELETE FROM annotation WHERE id = ?", id)
     touch(request, row["task_id"])
-    _count_annotations(store, row["task_id"], cancelled=bool(row["was_cancelled"]))
+    count_annotations(store, row["task_id"], cancelled=bool(row["was_cancelled"]))
     update_is_labeled(store, row["task_id"])
     summary.count(store, row["project_id"], [loads(row["result"])], -1)
+    events.emit(request, "ANNOTATIONS_DELETED", row["project_id"], [id])
     return Answer(status=204)
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from . import markup, summary
+from . import events, markup, summary
 from .datamanager import TaskQuery, data_keys, read_selection, relations_refused
-from .fields import Field, json_text, read, reference
+from .fields import Field, integer, json_text, list_of, read, reference
 from .routing import Answer, Request, crash, invalid, not_found, not_implemented, route
 from .store import Row, Store, dumps, id_list, loads
 from .tasks import find_project, update_counters, update_is_labeled_bulk
@@ -158,6 +158,18 @@ def reset_views(request: Request) -> Any:
     return Answer(status=204)
 
 
+@route("POST", "/api/dm/views/order/")
+def order_views(request: Request) -> Any:
+    ids = list_of(integer, empty=False)
+    fields = {"project": Field(integer, required=True), "ids": Field(ids, required=True)}
+    columns = read(fields, request.data(), partial=False)
+    project, store = find_project(request, columns["project"]), request.fake.store
+    for position, pk in enumerate(columns["ids"]):  # the others keep their positions
+        sql = 'UPDATE view SET "order" = ? WHERE id = ? AND project_id = ?'
+        store.execute(sql, position, pk, project["id"])
+    return Answer()
+
+
 # --- columns --------------------------------------------------------------------------------------
 
 # id, title, type, help, shown in the explorer and while labelling
@@ -256,14 +268,17 @@ def list_columns(request: Request) -> Any:
     columns: list[dict[str, Any]] = [
         {
             "id": key,
-            "title": key,
+            "title": "data" if key == markup.UNDEFINED else key,
             "target": "tasks",
             "parent": "data",
             "project_defined": True,
             "type": kind
             if kind in ("Image", "Audio", "AudioPlus", "Video", "Unknown")
             else "String",
-            "visibility_defaults": {"explore": True, "labeling": key in configured},
+            "visibility_defaults": {
+                "explore": True,
+                "labeling": key in configured or key == markup.UNDEFINED,
+            },
         }
         for key, kind in keys.items()
     ]
@@ -326,6 +341,7 @@ def _delete_tasks(request: Request, project: Row, ids: list[int]) -> Any:
             store, pk, store.rows(f"SELECT * FROM annotation WHERE task_id IN {id_list(ids)}")
         )
     store.execute(f"DELETE FROM task WHERE id IN {id_list(ids)}")
+    events.emit(request, "TASKS_DELETED", pk, ids)
     empty = store.value("SELECT 1 FROM task WHERE project_id = ?", pk) is None
     if empty:
         store.execute("DELETE FROM view WHERE project_id = ?", pk)
@@ -342,9 +358,11 @@ def _delete_annotations(request: Request, project: Row, ids: list[int]) -> Any:
         except (TypeError, ValueError) as error:
             raise crash(str(error)) from None
     rows = store.rows(f"SELECT * FROM annotation WHERE {where}")
+    store.execute(f"DELETE FROM draft WHERE {where.replace('completed_by_id', 'user_id')}")
     touched = id_list({row["task_id"] for row in rows})
     summary.forget(store, project["id"], rows)
     store.execute(f"DELETE FROM annotation WHERE id IN {id_list(row['id'] for row in rows)}")
+    events.emit(request, "ANNOTATIONS_DELETED", project["id"], [row["id"] for row in rows])
     store.execute(
         f"UPDATE task SET updated_at = ?, updated_by_id = ? WHERE id IN {touched}",
         store.now(),
@@ -371,13 +389,14 @@ def _convert_predictions(request: Request, project: Row, ids: list[int]) -> Any:
     store, wanted = request.fake.store, request.data().get("model_version")
     rows = store.rows(
         f"SELECT * FROM prediction WHERE task_id IN {id_list(ids)} AND NOT EXISTS("
-        "SELECT 1 FROM annotation a WHERE a.parent_prediction_id = prediction.id) ORDER BY id"
+        "SELECT 1 FROM annotation a WHERE a.parent_prediction_id = prediction.id) "
+        "ORDER BY task_id, id"
     )
     if wanted is not None:
         names = wanted if isinstance(wanted, list) else [wanted]
         rows = [row for row in rows if row["model_version"] in names]
     now = store.now()
-    for row in rows:
+    made = [
         store.insert(
             "annotation",
             {
@@ -396,12 +415,15 @@ def _convert_predictions(request: Request, project: Row, ids: list[int]) -> Any:
                 "bulk_created": False,
             },
         )
+        for row in rows
+    ]
     touched = id_list({row["task_id"] for row in rows})
     store.execute(
         f"UPDATE task SET updated_at = ?, updated_by_id = ? WHERE id IN {touched}",
         store.now(),
         request.user["id"],
     )
+    events.emit(request, "ANNOTATIONS_CREATED", project["id"], made)
     update_counters(store, f"id IN {touched}")
     update_is_labeled_bulk(store, f"id IN {touched}")
     return {"detail": f"Created {len(rows)} annotations"}
@@ -418,6 +440,32 @@ _ACTIONS = {
     "predictions_to_annotations": _convert_predictions,
     "retrieve_tasks_predictions": _retrieve_predictions,
 }
+# id, title, order, permission, more of the action, more of its dialog
+_LISTED: tuple[tuple[str, str, int, Any, Row, Row], ...] = (
+    (
+        *("retrieve_tasks_predictions", "Retrieve Predictions", 90, "predictions.any"),
+        {},
+        {"title": "Retrieve Predictions"},
+    ),
+    (
+        *("predictions_to_annotations", "Create Annotations From Predictions", 91, "tasks.change"),
+        {},
+        {"title": "Create Annotations From Predictions", "form": None},
+    ),
+    (
+        *("remove_duplicates", "Remove Duplicated Tasks", 95, ["projects.change", "tasks.delete"]),
+        {"experimental": False},
+        {},
+    ),
+    ("delete_tasks", "Delete Tasks", 100, "tasks.delete", {"reload": True}, {}),
+    (
+        *("delete_tasks_annotations", "Delete Annotations", 101),
+        ["tasks.change", "annotations.delete"],
+        {},
+        {"form": None},
+    ),
+    ("delete_tasks_predictions", "Delete Predictions", 102, "predictions.any", {}, {}),
+)
 _OTHER_ACTIONS = (
     "remove_duplicates",
     "cache_labels",
@@ -426,6 +474,23 @@ _OTHER_ACTIONS = (
     "rename_labels",
     "next_task",
 )
+
+
+@route("GET", "/api/dm/actions/")
+def list_actions(request: Request) -> Any:
+    """The actions; the texts of their dialogs are the fake's own."""
+    find_project(request, request.query.integer("project", 0))
+    return [
+        {
+            "id": name,
+            "title": title,
+            "order": order,
+            "permission": permission,
+            **more,
+            "dialog": {"text": f"{title}: please confirm.", "type": "confirm", **dialog},
+        }
+        for name, title, order, permission, more, dialog in _LISTED
+    ]
 
 
 @route("POST", "/api/dm/actions/")

@@ -1,0 +1,62 @@
+"""Bodies that are forms, which may carry files."""
+
+from __future__ import annotations
+
+from email.message import Message
+from urllib.parse import parse_qsl
+
+from attrs import define
+
+MULTIPART = "multipart/form-data"
+URLENCODED = "application/x-www-form-urlencoded"
+
+
+@define(frozen=True)
+class Upload:
+    """A file in a form."""
+
+    name: str
+    content: bytes
+
+
+@define(frozen=True)
+class Form:
+    """The fields and the files of a form; of a name that comes twice, the last."""
+
+    kind: str
+    fields: dict[str, str]
+    files: dict[str, Upload]
+
+    def recorded(self) -> dict[str, str]:
+        """What stands for the body in the log of requests: a file is its name."""
+        return {**self.fields, **{name: file.name for name, file in self.files.items()}}
+
+
+def parse(kind: str, body: bytes) -> Form | None:
+    """The form in a body of that content type; None when it is another type."""
+    if kind.startswith(URLENCODED):
+        pairs = parse_qsl(body.decode(), keep_blank_values=True)
+        return Form(URLENCODED, dict(pairs), {})
+    if not kind.startswith(MULTIPART):
+        return None
+    boundary = str(_header(kind).get_boundary()).encode()
+    form = Form(MULTIPART, {}, {})
+    for part in (b"\r\n" + body).split(b"\r\n--" + boundary)[1:-1]:
+        head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
+        for line in head.decode().split("\r\n"):
+            field, _, value = line.partition(":")
+            if field.lower() == "content-disposition":
+                described = _header(value.strip(), "Content-Disposition")
+                name = str(described.get_param("name", header="Content-Disposition"))
+                file = described.get_filename()
+                if file:
+                    form.files[name] = Upload(file, content)
+                else:
+                    form.fields[name] = content.decode()
+    return form
+
+
+def _header(value: str, name: str = "Content-Type") -> Message:
+    message = Message()
+    message[name] = value
+    return message

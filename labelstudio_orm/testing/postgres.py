@@ -1,0 +1,283 @@
+"""The two databases that a local Label Studio server can run on: a file of SQLite, or a PostgreSQL
+of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from .environments import LocalServerError
+
+GRACE = 30.0  # seconds to start in, and to end in by itself
+OWNER = "labelstudio"
+
+# Where Debian and its kin put the programs, which are not on the PATH there.
+PROGRAMS = "/usr/lib/postgresql"
+
+# Users of the system, from whom PostgreSQL takes what it refuses to do as root.
+UNPRIVILEGED = ("postgres", "nobody")
+
+# Letters and their case as Unicode has them, the order of texts that of their bytes: as in the
+# images of PostgreSQL that Label Studio is usually run with.
+LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8")
+
+# Nothing here has to survive a power cut, and half of the time is waiting for disks.
+UNSAFE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+
+# Ends the program when all who hold the other end of its stdin have closed it, or are gone.
+FOLLOWER = """
+exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+{ read -r _ <&3; kill -INT $server; } 2>/dev/null &
+wait $server
+"""
+
+
+class Database(Protocol):
+    """Where a server keeps its rows, within its data folder."""
+
+    @property
+    def kind(self) -> str:
+        """What a seed made with it is called after."""
+
+    def exists(self, data_dir: Path) -> bool:
+        """Was it made in this folder?"""
+
+    def start(self, data_dir: Path) -> None:
+        """Make it if it is missing, and let it be used. Raises LocalServerError."""
+
+    def stop(self) -> None:
+        """Nobody uses it any more; nothing happens when it is stopped."""
+
+    def release(self) -> None:
+        """Let it live as long as the server that `held` was given to."""
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The files that a server must hold open, since the database ends when nobody does."""
+
+    def settings(self) -> Mapping[str, str]:
+        """What the server is told."""
+
+    def execute(self, sql: str) -> str | None:
+        """Run one statement; returns the first value of its first row."""
+
+
+class SQLite:
+    """One file."""
+
+    FILE = "label_studio.sqlite3"
+
+    kind = "sqlite"
+    held = ()
+
+    def __init__(self) -> None:
+        self._path = Path()
+
+    def exists(self, data_dir: Path) -> bool:
+        return (data_dir / self.FILE).exists()
+
+    def start(self, data_dir: Path) -> None:
+        self._path = data_dir / self.FILE
+
+    def stop(self) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+    def settings(self) -> Mapping[str, str]:
+        return {}
+
+    def execute(self, sql: str) -> str | None:
+        with contextlib.closing(sqlite3.connect(self._path)) as connection, connection:
+            row = connection.execute(sql).fetchone()
+        return None if row is None else str(row[0])
+
+
+class Postgres:
+    """A PostgreSQL of the distribution's packages, of its own: a cluster in the data folder, which
+    listens on nothing but a socket in a folder that only its user (and root) may enter.
+
+    PostgreSQL refuses to run as root; then it runs as the system's user ``postgres``, else
+    ``nobody``.
+    """
+
+    FOLDER = "postgres"
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket = Path()
+
+    @property
+    def kind(self) -> str:
+        return f"postgres{_major(_programs())}"
+
+    def exists(self, data_dir: Path) -> bool:
+        return (data_dir / self.FOLDER).exists()
+
+    def start(self, data_dir: Path) -> None:
+        programs = _programs()
+        cluster = data_dir / self.FOLDER
+        log = data_dir / "postgres.log"
+        user = _user()
+        self._socket = Path(tempfile.mkdtemp(prefix="labelstudio_orm-"))
+        _give(self._socket, user)
+        made = cluster.exists()
+        if not made:
+            cluster.mkdir(mode=0o700)
+        _give(cluster, user)
+        if not made:
+            _initialise(programs, cluster, user)
+        options = [f"unix_socket_directories={self._socket}", "listen_addresses=", *UNSAFE]
+        command = [programs / "postgres", "-D", cluster]
+        for option in options:
+            command += ["-c", option]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", FOLLOWER, "sh", *command],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env={"PATH": os.defpath, "LC_ALL": "C"},
+                cwd="/",
+                start_new_session=True,
+                **user,
+            )
+        self._wait_until_ready(log)
+
+    def _wait_until_ready(self, log: Path) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + GRACE
+        while self._psql("SELECT 1").returncode:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                lines = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+                self.stop()
+                raise LocalServerError(f"PostgreSQL did not start. The end of its log:\n{lines}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(self._socket, ignore_errors=True)
+
+    def release(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        return (self._process.stdin.fileno(),)
+
+    def settings(self) -> Mapping[str, str]:
+        return {
+            "DJANGO_DB": "default",  # the server's name for PostgreSQL
+            "POSTGRE_NAME": "postgres",
+            "POSTGRE_USER": OWNER,
+            "POSTGRE_PASSWORD": "",
+            "POSTGRE_HOST": str(self._socket),
+            "POSTGRE_PORT": "5432",  # part of the socket's name
+        }
+
+    def execute(self, sql: str) -> str | None:
+        done = self._psql(sql)
+        if done.returncode:
+            raise LocalServerError(f"PostgreSQL refused {sql!r}: {done.stderr.strip()}")
+        lines = done.stdout.splitlines()
+        return lines[0] if lines else None
+
+    def _psql(self, sql: str) -> subprocess.CompletedProcess[str]:
+        plain = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align"]
+        where = ["--host", str(self._socket), "--username", OWNER, "--dbname", "postgres"]
+        return subprocess.run(
+            [_programs() / "psql", *plain, *where, "--command", sql],
+            env={"PATH": os.defpath},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def _initialise(programs: Path, cluster: Path, user: Mapping[str, Any]) -> None:
+    # Without a password, since nobody else reaches the socket.
+    command = [programs / "initdb", "-D", cluster, "--username", OWNER, "--auth=trust", "--no-sync"]
+    done = subprocess.run(
+        [*command, *LOCALE],
+        env={"PATH": os.defpath, "LC_ALL": "C"},
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        **user,
+    )
+    if done.returncode:
+        lines = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise LocalServerError(
+            f"could not make a PostgreSQL database in {cluster} (every folder on the way there "
+            f"must be open to the user {user.get('user', 'that runs this')}):\n{lines}"
+        )
+
+
+def _programs() -> Path:
+    """The folder with PostgreSQL's programs, those of the newest release."""
+    folders = [path.parent for path in Path(PROGRAMS).glob("*/bin/postgres")]
+    if on_path := shutil.which("postgres"):
+        folders.append(Path(on_path).resolve().parent)
+    if not folders:
+        raise LocalServerError(
+            "PostgreSQL is not installed: install your distribution's package (Debian and Ubuntu: "
+            "apt-get install postgresql), or use database='sqlite'"
+        )
+    return max(folders, key=_major)
+
+
+def _major(programs: Path) -> int:
+    shown = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True)
+    digits = "".join(c if c.isdigit() else " " for c in shown.stdout).split()
+    return int(digits[0]) if digits else 0
+
+
+def _user() -> dict[str, Any]:
+    """As whom to run it, in the words of subprocess."""
+    if os.geteuid() != 0:
+        return {}
+    import pwd  # POSIX only: this module must be importable elsewhere
+
+    for name in UNPRIVILEGED:
+        with contextlib.suppress(KeyError):
+            return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
+    raise LocalServerError(
+        "PostgreSQL does not run as root, and this system has none of the users "
+        f"{', '.join(UNPRIVILEGED)} to run it as; run this as an ordinary user"
+    )
+
+
+def _give(folder: Path, user: Mapping[str, Any]) -> None:
+    """Make a folder and all in it belong to who runs PostgreSQL."""
+    if user:
+        shutil.chown(folder, user["user"], user["group"])
+        for path in folder.rglob("*"):
+            shutil.chown(path, user["user"], user["group"])

@@ -1,0 +1,85 @@
+"""The programs behind the places: installed once into the cache folder, started when needed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import requests
+
+from labelstudio_orm.testing.environments import cache_folder, environment, locked, run
+
+from .places import BUCKET, GCS, S3, Azure, Redis
+from .programs import HOST, running
+
+CLOUDS = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5", "gcp-storage-emulator==2026.7.19")
+AZURITE = "azurite@3.35.0"
+
+PROGRAMS = {"azure": ("node", "npm"), "redis": ("redis-server", "redis-cli")}
+PACKAGES = {"azure": "nodejs npm", "redis": "redis-server"}
+
+
+def lacks(kind: str) -> str:
+    """What this machine lacks for the place of a type of storage, and how to get it, else ""."""
+    lacking = [program for program in PROGRAMS.get(kind, ()) if shutil.which(program) is None]
+    if not lacking:
+        return ""
+    return f"needs {' and '.join(lacking)} on the PATH: apt-get install {PACKAGES[kind]}"
+
+
+@contextlib.contextmanager
+def s3(port: int, folder: Path) -> Iterator[S3]:
+    """A bucket in moto."""
+    command = [_clouds(), "-m", "moto.server", "-H", HOST, "-p", str(port)]
+    with running(command, port, folder):
+        place = S3(f"http://{HOST}:{port}")
+        requests.put(f"{place.url}/{BUCKET}", timeout=30).raise_for_status()
+        yield place
+
+
+@contextlib.contextmanager
+def gcs(port: int, folder: Path) -> Iterator[GCS]:
+    """A bucket in gcp-storage-emulator."""
+    options = [f"--host={HOST}", f"--port={port}", "--in-memory", f"--default-bucket={BUCKET}"]
+    with running([_clouds(), "-m", "gcp_storage_emulator", "start", *options], port, folder):
+        yield GCS(f"http://{HOST}:{port}")
+
+
+@contextlib.contextmanager
+def azure(port: int, folder: Path) -> Iterator[Azure]:
+    """A container in Azurite."""
+    address = ["--blobHost", HOST, "--blobPort", str(port)]
+    quiet = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
+    with running(["node", _azurite(), *address, *quiet], port, folder):
+        place = Azure(f"http://{HOST}:{port}")
+        place.make_container()
+        yield place
+
+
+@contextlib.contextmanager
+def redis(port: int, folder: Path) -> Iterator[Redis]:
+    """A Redis that keeps nothing."""
+    options = ["--bind", HOST, "--port", str(port), "--save", "", "--appendonly", "no"]
+    with running(["redis-server", *options], port, folder):
+        yield Redis(port)
+
+
+def _clouds() -> Path:
+    """The interpreter with moto and gcp-storage-emulator, which are no neighbours of our pins."""
+    folder = cache_folder() / "clouds"
+    return environment(folder, CLOUDS, what="the cloud storages of the tests")
+
+
+def _azurite() -> Path:
+    folder = cache_folder() / AZURITE
+    program = folder / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
+    complete = folder / "complete"
+    with locked(folder, print):
+        if not complete.exists():
+            npm = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts"]
+            run([*npm, "--prefix", str(folder), AZURITE], f"install {AZURITE}", env=os.environ)
+            complete.touch()
+    return program
