@@ -12,7 +12,7 @@ from .actions import project_of
 from .download import download
 from .errors import DoesNotExist, ServerError
 from .pages import IDS, chunked
-from .plan import line
+from .columns import line
 from .progress import Progress, reporter
 
 if TYPE_CHECKING:

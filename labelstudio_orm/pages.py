@@ -16,8 +16,9 @@ from urllib.parse import quote, urlencode
 
 import attrs
 
+from .columns import Item, line
 from .errors import BadRequest, LabelStudioError, NotFound
-from .plan import Item, Plan, line
+from .plan import Plan
 
 if TYPE_CHECKING:
     from .client import LabelStudio
@@ -393,7 +394,7 @@ class Keyset:
         select = self._without_view(select)
         for start in range(0, len(ids), IDS):
             chunk = ids[start : start + IDS]
-            only = Plan(items=(_among(chunk),))
+            only = Plan(clauses=((_among(chunk),),))
             found = list(self.pages(attrs.evolve(select, plan=only, limit=len(chunk))))
             rows = {row["id"]: row for page in found for row in page.rows}
             if found:
@@ -476,8 +477,9 @@ def _among(ids: list[int]) -> Item:
 
 def _parts(select: Select) -> list[Select]:
     """The same query in pieces of so many ids that each of them fits into an address, in order."""
-    plan = select.plan
-    for place, item in enumerate(plan.items if plan.conjunction == "and" else ()):
+    clauses = select.plan.clauses
+    items = clauses[0] if len(clauses) == 1 else ()
+    for place, item in enumerate(items):
         if (
             item["filter"] == "filter:tasks:id"
             and item["operator"] == "in_list"
@@ -488,11 +490,13 @@ def _parts(select: Select) -> list[Select]:
                 attrs.evolve(
                     select,
                     plan=attrs.evolve(
-                        plan,
-                        items=(
-                            *plan.items[:place],
-                            _among(ids[start : start + IDS]),
-                            *plan.items[place + 1 :],
+                        select.plan,
+                        clauses=(
+                            (
+                                *items[:place],
+                                _among(ids[start : start + IDS]),
+                                *items[place + 1 :],
+                            ),
                         ),
                     ),
                 )
@@ -564,7 +568,7 @@ class Embedded:
         inner = Select(
             tasks,
             select.client,
-            Plan(),
+            Plan(clauses=select.plan.clauses),
             scope=select.scope,
             fields=frozenset({"id"}),
             relations=frozenset({self.key}),

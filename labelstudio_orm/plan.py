@@ -1,66 +1,125 @@
 """From a tree of conditions to what the server filters and what is checked here.
 
 The server's filters are not ours: a missing key fits neither a test nor its negation, an unknown
-operator means ``equal``, text is compared without case for ASCII letters only. So a leaf is sent
-only where the tables below say that the answer is *exact*, or a *superset* which is checked again
-here; everything else is checked here alone.
+operator means ``equal``, text is compared without case for ASCII letters only. So a comparison is
+sent only where ``columns.py`` says that the answer is *exact*, or a *superset* which is checked
+again here; everything else is checked here alone.
+
+The server can say a conjunction of comparisons, or a disjunction of clauses of two of them at most,
+of which the condition of a keyset page takes one. A tree is approximated by clauses (a disjunction
+of conjunctions) that every fit fulfils, and longer clauses drop comparisons: a superset still.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+import json
+import warnings
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .codec import write_datetime
-from .query import EVERYTHING, And, Leaf, Node, Or, conjunction, leaves, parts_of
+from .columns import COMPUTED, TEXT, Item, column_of, comparison, needle
+from .errors import ClientSideFilterWarning
+from .query import EVERYTHING, And, Leaf, Node, Not, Or, conjunction, leaves, parts_of
 
 if TYPE_CHECKING:
+    from .queryset import QuerySet
     from .resource import Resource
 
-Item = dict[str, Any]
-"""One line of a Data Manager filter: ``{"filter", "operator", "type", "value"}``."""
+MAX_CLAUSES = 150
+"""Clauses of one query, at most."""
+
+Clause = tuple[Item, ...]
 
 
 @attrs.frozen
 class Plan:
     """How a query will be answered.
 
-    ``params`` are parameters of a plain listing; ``items`` joined by ``conjunction`` are the Data
-    Manager's filter; ``here`` is the tree that every row is checked against on this side (None:
-    the answer is exact). ``nothing`` says that no object can fit, so that no request is needed.
+    ``params`` are parameters of a plain listing; ``clauses`` the Data Manager's filter, a
+    disjunction of conjunctions; ``here`` is the tree that every row is checked against on this
+    side (None: the answer is exact). ``counts``: the server's own total is right. ``nothing`` says
+    that no object can fit, so that no request is needed.
     """
 
     params: Mapping[str, Any] = attrs.field(factory=dict)
-    conjunction: str = "and"
-    items: tuple[Item, ...] = ()
+    clauses: tuple[Clause, ...] = ((),)
     here: Node | None = None
+    counts: bool = True
     nothing: bool = False
 
     def filters(self, keyset: Item | None = None) -> dict[str, Any] | None:
         """The Data Manager's ``filters``, with the condition of a keyset page joined in."""
-        items: list[Item]
-        if keyset is None:
-            items = list(self.items)
-        elif self.conjunction == "or" and self.items:
-            items = [{**item, "child_filter": keyset} for item in self.items]
-        else:
-            items = [*self.items, keyset]
-        return {"conjunction": self.conjunction, "items": items} if items else None
+        if len(self.clauses) == 1:
+            items = [*self.clauses[0], *([keyset] if keyset else [])]
+            return {"conjunction": "and", "items": items} if items else None
+        room = 1 if keyset else 2
+        lines = []
+        for clause in self.clauses:
+            first, *second = (*clause[:room], keyset) if keyset else clause
+            lines.append({**first, "child_filter": second[0]} if second else dict(first))
+        return {"conjunction": "or", "items": lines}
+
+    def among(self, item: Item) -> Plan:
+        """The same, with one more comparison that the server answers exactly."""
+        if len(self.clauses) == 1:
+            return attrs.evolve(self, clauses=((*self.clauses[0], item),))
+        return attrs.evolve(self, clauses=((item,),))
 
 
 def plan(model: type[Resource], where: Node) -> Plan:
     """The plan for one query on one resource."""
-    if _is_never(where):
-        return Plan(nothing=True)
     if where == EVERYTHING:
         return Plan()
     if model._options.pages.filters_tasks:
         return _plan_tasks(where)
     return _plan_params(model, where)
+
+
+# -- plain listings: a few parameters each, which the declaration names ---------------------------
+
+
+def _plan_params(model: type[Resource], where: Node) -> Plan:
+    if _is_never(where):
+        return Plan(nothing=True)
+    sent: dict[str, Any] = {}
+    for part in parts_of(where):
+        if not isinstance(part, Leaf) or part.path or part.relation:
+            continue
+        said = model._options.params
+        lookup, value = part.lookup, part.value
+        if lookup in TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
+            lookup, value = "icontains", needle(part)
+        if isinstance(value, tuple):
+            value = tuple(one for one in value if one is not None)
+        parameter = said.get(f"{part.field.name}__{lookup}")
+        if not parameter or value in ("", None, ()):
+            continue
+        name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
+        sent.setdefault(name, write(value))
+    clauses: tuple[Clause, ...] = ((),)
+    inside = getattr(model._options.pages, "key", None)
+    if inside:  # rows inside tasks: annotations of a project
+        there = Leaf(inside, model._options.fields["id"], (), "isnull", False, inside)
+        clauses = _plan_tasks(conjunction(there, _of_some(where, there))).clauses
+    return Plan(params=sent, clauses=clauses, here=where, counts=False)
+
+
+def _of_some(node: Node, there: Leaf) -> Node:
+    """What is true of a task, some of whose related objects fit. Of one that does not fit
+    something, no more is known than that it is there.
+    """
+    if isinstance(node, Leaf):
+        return attrs.evolve(node, relation=there.relation)
+    if isinstance(node, Not):
+        return there
+    parts = tuple(_of_some(part, there) for part in node.parts)
+    return And(parts) if isinstance(node, And) else Or(parts)
+
+
+def _plainly(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _is_never(node: Node) -> bool:
@@ -72,188 +131,121 @@ def _is_never(node: Node) -> bool:
     return isinstance(node, Or) and all(map(_is_never, node.parts))
 
 
-# -- plain listings: a few parameters each, which the declaration names ---------------------------
-
-
-def _plan_params(model: type[Resource], where: Node) -> Plan:
-    sent: dict[str, Any] = {}
-    for part in parts_of(where):
-        if not isinstance(part, Leaf) or part.path or part.relation:
-            continue
-        said = model._options.params
-        lookup, value = part.lookup, part.value
-        if lookup in _TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
-            lookup, value = "icontains", _needle(part)
-        parameter = said.get(f"{part.field.name}__{lookup}")
-        if not parameter or value in ("", None):
-            continue
-        name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
-        sent.setdefault(name, write(value))
-    return Plan(params=sent, here=where)
-
-
-def _plainly(value: Any) -> Any:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else value
-
-
 # -- tasks: the Data Manager ----------------------------------------------------------------------
 
-_NUMBERS = {
-    "exact": "equal",
-    "gt": "greater",
-    "gte": "greater_or_equal",
-    "lt": "less",
-    "lte": "less_or_equal",
-    "in": "in_list",
-    "range": "in",
-}
-_MOMENTS = {name: operator for name, operator in _NUMBERS.items() if name != "in"}
 
-Translation = Callable[[Leaf], "Item | None"]
+@attrs.frozen
+class Approximation:
+    """Clauses of which every fit fulfils one; ``exact``: and nothing else does."""
+
+    clauses: tuple[Clause, ...]
+    exact: bool
 
 
-def line(column: str, operator: str, type_: str, value: Any) -> Item:
-    """One line of a filter: ``line("id", "greater", "Number", 5)``."""
-    return {
-        "filter": f"filter:tasks:{column}",
-        "operator": operator,
-        "type": type_,
-        "value": value,
-    }
+ALL, UNKNOWN = Approximation(((),), True), Approximation(((),), False)
+NOTHING = Approximation((), True)
 
 
-def _said(leaf: Leaf, values: Sequence[Any]) -> Any:
-    """The value in the shape that the operator takes."""
-    if leaf.lookup == "range":
-        return {"min": values[0], "max": values[1]}
-    return list(values) if leaf.lookup == "in" else values[0]
+def _approximate(node: Node, positive: bool = True) -> Approximation:
+    """Of a tree, or of its complement."""
+    if isinstance(node, Not):
+        return _approximate(node.part, not positive)
+    if isinstance(node, Leaf):
+        answer = comparison(node, positive)
+        return UNKNOWN if answer is None else Approximation(answer.clauses, answer.exact)
+    parts = [_approximate(part, positive) for part in node.parts]
+    if isinstance(node, And) == positive:
+        together, _ = _all_of(parts)
+        return together
+    return _any_of(parts)
 
 
-def _number(leaf: Leaf) -> Item | None:
-    # A fraction would be cut off by the server, and SQLite fails on integers beyond 64 bits.
-    operator = _NUMBERS.get(leaf.lookup)
-    values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
-    if operator is None or not all(type(value) is int and abs(value) < 2**63 for value in values):
-        return None
-    return line(leaf.field.wire, operator, "Number", _said(leaf, values))
+def _any_of(parts: Iterable[Approximation]) -> Approximation:
+    found = NOTHING
+    for part in parts:
+        if () in part.clauses:  # it does not narrow anything
+            if part.exact:
+                return ALL
+            found = Approximation(((),), False) if () in found.clauses else UNKNOWN
+        elif () not in found.clauses:
+            found = Approximation(
+                _distinct((*found.clauses, *part.clauses)), found.exact and part.exact
+            )
+    return found if len(found.clauses) <= MAX_CLAUSES else UNKNOWN
 
 
-def _moment(leaf: Leaf) -> Item | None:
-    operator = _MOMENTS.get(leaf.lookup)
-    values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
-    if operator is None or not all(isinstance(value, datetime) for value in values):
-        return None
-    texts = [write_datetime(value) for value in values]
-    return line(leaf.field.wire, operator, "Datetime", _said(leaf, texts))
+def _all_of(parts: list[Approximation]) -> tuple[Approximation, set[int]]:
+    """The conjunction, and the places of the parts which it had to leave out."""
+    found, left_out = ALL, set()
+    for place in sorted(range(len(parts)), key=lambda place: len(parts[place].clauses)):
+        part = parts[place]
+        if len(found.clauses) * len(part.clauses) > MAX_CLAUSES:
+            left_out.add(place)
+            continue
+        clauses = _distinct((*one, *other) for one in found.clauses for other in part.clauses)
+        found = Approximation(clauses, found.exact and part.exact)
+    return (Approximation(found.clauses, False) if left_out else found), left_out
 
 
-def _flag(leaf: Leaf) -> Item | None:
-    if leaf.lookup != "exact" or not isinstance(leaf.value, bool):
-        return None
-    return line(leaf.field.wire, "equal", "Boolean", leaf.value)
+def _distinct(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
+    return tuple({json.dumps(clause): clause for clause in map(_once, clauses)}.values())
 
 
-def _member(leaf: Leaf) -> Item | None:
-    if leaf.lookup != "exact" or type(leaf.value) is not int:
-        return None
-    return line(leaf.field.wire, "contains", "List", leaf.value)
+def _absorbed(clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
+    """Without those that say more than another one."""
+    said = [{json.dumps(item) for item in clause} for clause in clauses]
+    return tuple(
+        clause
+        for clause, items in zip(clauses, said, strict=True)
+        if not any(other < items for other in said)
+    )
 
 
-_EXACT: dict[str, Translation] = {
-    "id": _number,
-    "inner_id": _number,
-    "total_annotations": _number,
-    "cancelled_annotations": _number,
-    "total_predictions": _number,
-    "comment_count": _number,
-    "unresolved_comment_count": _number,
-    "overlap": _number,
-    "created_at": _moment,
-    "updated_at": _moment,
-    "is_labeled": _flag,
-    "annotators": _member,
-    "updated_by_id": _member,
-}
-"""The columns of which the server's answer is exactly ours, for the lookups that their function
-takes.
-"""
-
-_PLAIN_KEY = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*\Z")  # two underscores would be a path
-_TEXT = frozenset({
-    "exact", "iexact", "contains", "icontains",
-    "startswith", "istartswith", "endswith", "iendswith",
-})  # fmt: skip
-
-# Letters that are the lower case of a letter beyond ASCII too (the Kelvin sign, the dotted capital
-# I), and what is written differently inside JSON or a pattern: a needle must not contain them.
-_NEEDLE = re.compile(r"[\x20-\x7e]+")
-_TROUBLE = re.compile(r"[iIkK\"'\\]")
-
-
-def _needle(leaf: Leaf) -> str:
-    """The longest piece of a text that the server's ASCII-caseless ``contains`` surely finds in
-    every fit.
-    """
-    folds = leaf.lookup.startswith("i")
-    pieces: list[str] = []
-    for run in _NEEDLE.findall(leaf.value):
-        pieces.extend(_TROUBLE.split(run) if folds else re.split(r"[\"'\\]", run))
-    return max(pieces, key=len, default="")[:200]
-
-
-def _superset(leaf: Leaf) -> Item | None:
-    """A text in ``data``: the tasks whose value contains a piece of it, to be checked again
-    here.
-    """
-    if leaf.field.name != "data" or len(leaf.path) != 1 or leaf.lookup not in _TEXT:
-        return None
-    key = leaf.path[0]
-    if not isinstance(leaf.value, str) or not _PLAIN_KEY.match(key) or key in _DJANGO:
-        return None
-    needle = _needle(leaf)
-    if not needle.strip():
-        return None
-    return line(f"data.{key}", "contains", "String", needle)
-
-
-# A data key of the name of one of the server's own lookups never matches.
-_DJANGO = frozenset({
-    "exact", "iexact", "contains", "icontains", "startswith", "istartswith", "endswith",
-    "iendswith", "regex", "iregex", "in", "range", "gt", "gte", "lt", "lte", "isnull", "has_key",
-    "has_keys", "has_any_keys", "contained_by", "date", "year", "month", "day", "week", "quarter",
-    "time", "hour", "minute", "second", "search", "trigram_similar", "unaccent", "len", "overlap",
-    "id", "data",
-})  # fmt: skip
-
-
-def _translate(leaf: Leaf) -> tuple[Item | None, bool]:
-    """What the server can say of a leaf, and whether its answer is exact."""
-    if leaf.relation:  # not even the counters help: they miss what two writers did at once
-        return None, False
-    if not leaf.path and leaf.field.name in _EXACT:
-        item = _EXACT[leaf.field.name](leaf)
-        return item, item is not None
-    return _superset(leaf), False
+def _once(clause: Clause) -> Clause:
+    return tuple({json.dumps(item): item for item in clause}.values())
 
 
 def _plan_tasks(where: Node) -> Plan:
-    if isinstance(where, Or):
-        said = [
-            _translate(part) if isinstance(part, Leaf) else (None, False) for part in where.parts
-        ]
-        items = [item for item, _ in said if item]
-        if len(items) < len(said):
-            return Plan(here=where)
-        exact = all(exact for _, exact in said)
-        return Plan(conjunction="or", items=tuple(items), here=None if exact else where)
-    items, unsure = [], []
-    for part in parts_of(where):
-        item, exact = _translate(part) if isinstance(part, Leaf) else (None, False)
-        if item:
-            items.append(item)
-        if not exact:
-            unsure.append(part)
-    return Plan(items=tuple(items), here=conjunction(*unsure) if unsure else None)
+    parts = parts_of(where)
+    approximations = [_approximate(part) for part in parts]
+    found, left_out = _all_of(approximations)
+    if not found.clauses:
+        return Plan(nothing=True)
+    unsure = [
+        part
+        for place, part in enumerate(parts)
+        if place in left_out or not approximations[place].exact
+    ]
+    here = conjunction(*unsure) if unsure else None
+    if len(found.clauses) == 1:
+        return Plan(clauses=found.clauses, here=here, counts=here is None)
+    clauses = _absorbed(_distinct(map(_pair, found.clauses)))
+    whole = all(len(_pair(clause)) == len(clause) for clause in found.clauses)
+    counts = here is None and whole
+    if len(clauses) == 1:
+        return Plan(clauses=clauses, here=where, counts=False)
+    exact_pages = counts and all(len(clause) == 1 for clause in clauses)
+    return Plan(clauses=clauses, here=None if exact_pages else where, counts=counts)
+
+
+def _pair(clause: Clause) -> Clause:
+    """What a line of a disjunction has room for. A column that the server computes must come first:
+    as the second it is not computed, or counts a task several times.
+    """
+    ranked = sorted(clause, key=_worth)
+    first = next((item for item in ranked if column_of(item) in COMPUTED), None)
+    if first is None:
+        return tuple(ranked[:2])
+    return (first, *[item for item in ranked if column_of(item) not in COMPUTED][:1])
+
+
+def _worth(item: Item) -> int:
+    """Which comparison of a clause narrows most, as far as one can guess."""
+    if item["operator"] == "contains" and item["value"] == "":
+        return 9
+    if item["operator"] in ("equal", "in_list", "contains"):
+        return 1 if item["type"] != "Boolean" else 3
+    return 5 if item["operator"].startswith("not") or item["operator"] == "empty" else 2
 
 
 def fields_needed(node: Node | None) -> tuple[set[str], set[str]]:
@@ -263,3 +255,21 @@ def fields_needed(node: Node | None) -> tuple[set[str], set[str]]:
         {leaf.field.name for leaf in found if leaf.relation is None},
         {leaf.relation for leaf in found if leaf.relation is not None},
     )
+
+
+def warn_of_full_scan(queryset: QuerySet[Any], planned: Plan) -> None:
+    """Say once, for each project and condition, that every task has to be read."""
+    scans = queryset.model._options.pages.filters_tasks and "view" not in queryset.scope
+    if scans and planned.clauses == ((),):
+        what = queryset._what
+        if what not in _warned:
+            _warned.add(what)
+            warnings.warn(
+                f"{what}: the server cannot filter this, so every task is read and checked here; "
+                "explain() shows the plan, strict() refuses it",
+                ClientSideFilterWarning,
+                stacklevel=2,
+            )
+
+
+_warned: set[str] = set()

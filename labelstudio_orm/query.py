@@ -214,7 +214,25 @@ def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
     elif not path:
         yield value
     elif isinstance(value, dict):
-        yield from _inside(value.get(path[0]), path[1:])
+        if path == ("label",) and path[0] not in value:
+            yield from _labels(value)
+        else:
+            yield from _inside(value.get(path[0]), path[1:])
+
+
+def _labels(region: dict[str, Any]) -> Iterator[Any]:
+    """The labels of a region, whatever its control calls them: its choices, its rectanglelabels,
+    each step of its taxonomy.
+    """
+    value = region.get("value")
+    found = value.get(region.get("type")) if isinstance(value, dict) else None
+    pending = [found]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, list):
+            pending.extend(one)
+        elif one is not None:
+            yield one
 
 
 @attrs.frozen
@@ -278,6 +296,19 @@ def disjunction(*nodes: Node) -> Node:
     for node in nodes:
         parts.extend(node.parts if isinstance(node, Or) else (node,))
     return parts[0] if len(parts) == 1 else Or(tuple(parts)) if parts else EVERYTHING
+
+
+def describe(node: Node) -> str:
+    """A tree in the words that built it."""
+    if isinstance(node, Leaf):
+        return str(node)
+    if isinstance(node, Not):
+        return f"not ({describe(node.part)})"
+    joint = " and " if isinstance(node, And) else " or "
+    return joint.join(
+        describe(part) if isinstance(part, (Leaf, Not)) else f"({describe(part)})"
+        for part in node.parts
+    )
 
 
 # -- building it ----------------------------------------------------------------------------------

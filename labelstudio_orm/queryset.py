@@ -12,16 +12,15 @@ from . import pages
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .ordering import Key, ordered
 from .pages import Page, Select, look_ahead
-from .plan import Plan, fields_needed, plan
+from .plan import Plan, fields_needed, plan, warn_of_full_scan
 from .query import (
     EVERYTHING,
-    And,
-    Leaf,
     Node,
     Not,
     Q,
     build,
     conjunction,
+    describe,
     exactly,
     find_field,
     leaf,
@@ -72,6 +71,7 @@ class QuerySet(Generic[R]):
     fields: frozenset[str] | None = None
     relations: frozenset[str] = frozenset()
     said_all: bool = False
+    is_strict: bool = False
     here: list[R] | None = None
     _cache: list[R] | None = attrs.field(default=None, init=False)
 
@@ -176,10 +176,40 @@ class QuerySet(Generic[R]):
     def _in_id_order(self) -> bool:
         return not self.ordering or self.ordering[0].field.name == "id"
 
-    def _plan(self) -> Plan:
+    def _planned(self) -> Plan:
         if "view" in self.scope and self.where != EVERYTHING:
-            return Plan(here=self.where)  # the server drops a query beside a view
+            return Plan(here=self.where, counts=False)  # a query beside a view is dropped
         return plan(self.model, self.where)
+
+    def _plan(self) -> Plan:
+        planned = self._planned()
+        if planned.here is not None:
+            if self.is_strict:
+                raise FieldError(
+                    f"{self._what}: strict() refuses what the server cannot filter exactly: "
+                    f"{describe(planned.here)}. explain() shows the plan"
+                )
+            warn_of_full_scan(self, planned)
+        return planned
+
+    def strict(self) -> Self:
+        """Refuse to check anything here: a condition that the server cannot filter exactly then
+        raises FieldError when rows are needed. Costs no request.
+
+        >>> project.tasks.filter(total_annotations=0).strict().count()
+        3
+        """
+        return self._with(is_strict=True)
+
+    def explain(self) -> str:
+        """How this would be read: what the server filters, what runs here and why, and the
+        requests. Costs no request.
+
+        >>> print(project.tasks.filter(total_annotations=0, data__lang="de").explain())
+        """
+        from .explain import explain
+
+        return explain(self)
 
     def _select(self, planned: Plan, *, limit: int | None = None) -> Select:
         needed, related = fields_needed(planned.here)
@@ -351,7 +381,7 @@ class QuerySet(Generic[R]):
             planned = self._plan()
             if planned.nothing:
                 return 0
-            if planned.here is None:
+            if planned.counts:
                 total = self.model._options.pages.count(self._select(planned))
                 if total is not None:
                     stop = total if self.stop is None else min(self.stop, total)
@@ -638,16 +668,3 @@ class QuerySet(Generic[R]):
 def _objects_in(scope: Mapping[str, Any]) -> dict[str, Any]:
     """What of a scope is an object, and not only its id."""
     return {name: value for name, value in scope.items() if not isinstance(value, int)}
-
-
-def describe(node: Node) -> str:
-    """A tree in the words that built it."""
-    if isinstance(node, Leaf):
-        return str(node)
-    if isinstance(node, Not):
-        return f"not ({describe(node.part)})"
-    joint = " and " if isinstance(node, And) else " or "
-    return joint.join(
-        describe(part) if isinstance(part, (Leaf, Not)) else f"({describe(part)})"
-        for part in node.parts
-    )

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from labelstudio_orm import (
+    ClientSideFilterWarning,
     DoesNotExist,
     FieldError,
     LabelStudio,
@@ -400,3 +402,61 @@ def test_a_key_leads_into_dicts_and_not_into_lists(project: Project) -> None:
     labelled = {"annotations__result__value__choices": "Positive"}
     assert list(project.tasks.filter(**labelled)) == [made[2]]
     assert list(project.tasks.exclude(**labelled)) == made[:2]
+
+
+def test_annotations_of_a_project_by_what_they_say(project: Project) -> None:
+    """Through the tasks that can have such annotations."""
+    first, second, third, _ = project.tasks.bulk_create([{"text": str(n)} for n in range(4)])
+    good, bad = (project.config["sentiment"].choice(x) for x in ("Positive", "Negative"))
+    one = first.annotations.create(result=[good], ground_truth=True)
+    two = second.annotations.create(result=[bad], was_cancelled=True)
+    both = third.annotations.create(result=[good, bad], lead_time=2.0)
+    annotations = project.annotations
+    assert list(annotations.filter(result__label="Positive")) == [one, both]
+    assert list(annotations.filter(result__label__in=["Negative"])) == [two, both]
+    assert list(annotations.exclude(result__label="Positive")) == [two]
+    assert list(annotations.filter(was_cancelled=True)) == [two]
+    assert list(annotations.filter(lead_time__gte=1.5)) == [both]
+    assert list(annotations.filter(completed_by=one.completed_by_id)) == [one, two, both]
+    assert list(annotations.filter(completed_by=one.completed_by_id + 1000)) == []
+    assert list(annotations.filter(Q(ground_truth=True) | Q(was_cancelled=True))) == [one, two]
+    assert list(annotations.filter(created_at__gt=one.created_at)) == [two, both]
+    assert list(project.tasks.filter(annotations__result__label="Negative")) == [second, third]
+    assert project.tasks.filter(annotations__result__type="choices").count() == 3
+
+
+def test_strict_refuses_what_would_be_checked_here(project: Project) -> None:
+    project.tasks.bulk_create([{"text": "a", "lang": "de"}, {"text": "b"}])
+    assert project.tasks.filter(total_annotations=0).strict().count() == 2
+    checked = project.tasks.filter(data__lang="de").strict()
+    with pytest.raises(FieldError, match="data__lang='de'"):
+        list(checked)
+    with pytest.raises(FieldError, match="strict"):
+        checked.count()
+
+
+def test_a_full_scan_is_said_once(project: Project) -> None:
+    project.tasks.bulk_create([{"text": "a"}])
+    scan = project.tasks.exclude(data__lang="de")
+    with pytest.warns(ClientSideFilterWarning, match="every task is read"):
+        assert len(scan) == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert scan.count() == 1
+        assert project.tasks.filter(data__text="a").count() == 1
+
+
+def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
+    asked()
+    found = project.tasks.filter(total_annotations=0, data__lang="de")
+    told = found.order_by("-created_at").explain()
+    assert "total_annotations equal 0 and data.lang contains 'de'" in told
+    assert "data__lang='de'" in told.split("here:")[1]
+    assert "ids and keys" in told
+    assert "every row is read" in project.tasks.filter(meta__x=1).explain()
+    assert "count() is one request" in project.tasks.filter(total_annotations=0).explain()
+    assert "no object can fit" in project.tasks.filter(id__in=[]).explain()
+    assert "include" not in told
+    assert "with annotations" in project.tasks.filter(annotations__lead_time__gt=1).explain()
+    assert project.tasks.client.projects.filter(title="a").explain().startswith("query:")
+    assert asked() == []

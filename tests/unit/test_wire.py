@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -68,6 +69,58 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
                 line("total_predictions", "greater_or_equal", "Number", 3),
             ],
         ),
+        (~Q(total_annotations=0), "and", [line("total_annotations", "not_equal", "Number", 0)]),
+        (~Q(id__lt=5), "and", [line("id", "greater_or_equal", "Number", 5)]),
+        (Q(id__gt=1.5), "and", [line("id", "greater", "Number", 1)]),
+        (Q(id__lte=2.5), "and", [line("id", "less", "Number", 3)]),
+        (Q(data__n=10), "and", [line("data.n", "contains", "String", "10")]),
+        (Q(data__n=True), "and", [line("data.n", "contains", "String", "true")]),
+        (Q(data__n__gt=3), "and", [line("data.n", "contains", "String", "")]),
+        (Q(data__a__b="x"), "and", [line("data.a__b", "contains", "String", "x")]),
+        (Q(data__exact__contains="a"), "and", [line("data", "contains", "String", "a")]),
+        (Q(data__has_key="lang"), "and", [line("data", "contains", "String", "lang")]),
+        (Q(annotators__isnull=True), "and", [line("annotators", "empty", "String", True)]),
+        (~Q(annotators=7), "and", [line("annotators", "not_contains", "List", 7)]),
+        (Q(annotations__completed_by=7), "and", [line("annotators", "contains", "List", 7)]),
+        (
+            Q(annotations__ground_truth=True),
+            "and",
+            [line("annotations_ids", "empty", "List", False)],
+        ),
+        (
+            Q(annotations__result__label="Car"),
+            "and",
+            [line("annotations_results", "contains", "String", "Car")],
+        ),
+        (
+            Q(predictions__model_version__in=["a", "b"]),
+            "and",
+            [line("predictions_model_versions", "contains", "List", ["a", "b"])],
+        ),
+        (
+            (Q(id=1) | Q(annotators=7)) & Q(is_labeled=True),
+            "or",
+            [
+                {
+                    **line("id", "equal", "Number", 1),
+                    "child_filter": line("is_labeled", "equal", "Boolean", True),
+                },
+                {
+                    **line("annotators", "contains", "List", 7),
+                    "child_filter": line("is_labeled", "equal", "Boolean", True),
+                },
+            ],
+        ),
+        (
+            (Q(annotators=1) | Q(id=1)) & Q(annotators=7),
+            "and",
+            [line("annotators", "contains", "List", 7)],
+        ),
+        (
+            Q(annotators__in=[1, 2]),
+            "or",
+            [line("annotators", "contains", "List", 1), line("annotators", "contains", "List", 2)],
+        ),
     ],
 )  # fmt: skip
 def test_filters(
@@ -80,14 +133,18 @@ def test_filters(
 @pytest.mark.parametrize(
     "condition",
     [
-        ~Q(total_annotations=0),
-        Q(data__n=10),
-        Q(data__text__regex="^a"),
         Q(meta__source="x"),
-        Q(total_annotations=0) | Q(data__n=10),
-        Q(id__gt=1.5),
+        Q(total_annotations=0) | Q(meta__source="x"),
         Q(id__in=[1, 2**70]),
-        Q(data__exact__contains="a"),
+        Q(data__n=None),
+        Q(data__n__isnull=True),
+        Q(data__n__in=["a", None]),
+        ~Q(data__text="a"),
+        ~Q(inner_id__gt=3),
+        ~Q(completed_at__lt=datetime(2026, 1, 1, tzinfo=timezone.utc)),
+        Q(predictions__score__gte=0.5),
+        ~Q(annotations__ground_truth=True),
+        Q(annotations__result__label="Ä"),
     ],
 )
 def test_what_the_server_would_misread_is_not_sent(

@@ -1,0 +1,362 @@
+"""What the server answers to one comparison of a task: exactly, with a superset, or not at all.
+
+``EXACT`` is the table of columns; a column's kind says which lookups it knows and whether the
+complement of each is to be had too. What holds is the same on a server with SQLite and on one with
+PostgreSQL; where they differ, the safe one is taken. A value in ``data`` or in a result is only
+ever asked for as a superset: by a piece of its text.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+import attrs
+
+from .codec import write_datetime
+from .query import Leaf
+
+Item = dict[str, Any]
+"""One line of a Data Manager filter: ``{"filter", "operator", "type", "value"}``."""
+
+ALTERNATIVES = 20
+"""Values of an ``in`` that become lines of their own, at most."""
+
+
+@attrs.frozen
+class Answer:
+    """Clauses of which every fit fulfils one; ``exact``: and nothing else does."""
+
+    clauses: tuple[tuple[Item, ...], ...]
+    exact: bool
+
+
+NEVER, ALWAYS = Answer((), True), Answer(((),), True)
+
+
+def line(column: str, operator: str, type_: str, value: Any) -> Item:
+    """One line of a filter: ``line("id", "greater", "Number", 5)``."""
+    return {
+        "filter": f"filter:tasks:{column}",
+        "operator": operator,
+        "type": type_,
+        "value": value,
+    }
+
+
+def column_of(item: Item) -> str:
+    """The column of a line: "id", "data.text"."""
+    column: str = item["filter"]
+    return column.removeprefix("filter:tasks:")
+
+
+COMPUTED = frozenset({
+    "completed_at", "avg_lead_time", "draft_exists", "predictions_score", "file_upload",
+    "storage_filename", "annotators", "annotations_ids", "annotations_results",
+    "predictions_results", "predictions_model_versions",
+})  # fmt: skip
+"""Columns that are no plain fields of a task there."""
+
+
+def comparison(leaf: Leaf, positive: bool = True) -> Answer | None:
+    """What the server says of a comparison, or of its complement; None where it says nothing."""
+    if leaf.lookup == "in" and not leaf.value:
+        return NEVER if positive else ALWAYS
+    if leaf.relation:
+        return _of_related(leaf, positive)
+    if leaf.path or leaf.field.name in ("data", "meta"):
+        return _in_data(leaf) if positive and leaf.field.name == "data" else None
+    column = EXACT.get(leaf.field.name)
+    if column is not None:
+        return column.answer(leaf, positive)
+    if positive and leaf.field.name in CONTAINED:
+        return _text(leaf.field.wire, leaf)
+    return None
+
+
+# -- columns whose answer is exact ----------------------------------------------------------------
+
+Values = tuple[Any, ...]
+
+
+@attrs.frozen
+class Column:
+    """A kind of column: how a lookup with its values becomes a line.
+
+    ``nullable``: a null fulfils neither a comparison nor its opposite, so the complement of one is
+    not to be had. ``empties``: the server tells which are null.
+    """
+
+    lines: Callable[[str, str, Values], Item | bool | None]
+    nullable: bool = False
+    empties: bool = False
+
+    def answer(self, leaf: Leaf, positive: bool) -> Answer | None:
+        """The line of a comparison, negated where that is its complement."""
+        lookup, value = leaf.lookup, leaf.value
+        if lookup == "exact" and value is None and not leaf.field.listed:
+            lookup, value = "isnull", True
+        if lookup == "isnull":
+            if self.empties:
+                return _exactly(line(leaf.field.wire, "empty", "String", value is positive))
+            if self.nullable:
+                return None
+            return NEVER if value is positive else ALWAYS
+        found = self.lines(leaf.field.wire, lookup, value if isinstance(value, tuple) else (value,))
+        if found is None and lookup == "in" and len(value) <= ALTERNATIVES:
+            return self._any_of(leaf, positive)
+        if found is None or isinstance(found, bool):
+            return None if found is None else (ALWAYS if found is positive else NEVER)
+        if positive:
+            return _exactly(found)
+        opposite = _OPPOSITE.get(found["operator"])
+        if self.nullable or opposite is None:
+            return None
+        return _exactly({**found, "operator": opposite})
+
+    def _any_of(self, leaf: Leaf, positive: bool) -> Answer | None:
+        """An ``in`` as a comparison with each value."""
+        each = [
+            self.answer(attrs.evolve(leaf, lookup="exact", value=value), positive)
+            for value in leaf.value
+        ]
+        if not all(answer is not None and answer.exact for answer in each):
+            return None
+        clauses = tuple(clause for answer in each if answer for clause in answer.clauses)
+        return Answer(clauses if positive else (tuple(chain(*clauses)),), True)
+
+
+def _exactly(item: Item) -> Answer:
+    return Answer(((item,),), True)
+
+
+_OPPOSITE = {
+    "equal": "not_equal",
+    "greater": "less_or_equal",
+    "greater_or_equal": "less",
+    "less": "greater_or_equal",
+    "less_or_equal": "greater",
+    "in": "not_in",
+    "in_list": "not_in_list",
+    "contains": "not_contains",
+}
+
+_OPERATORS = {
+    "exact": "equal",
+    "gt": "greater",
+    "gte": "greater_or_equal",
+    "lt": "less",
+    "lte": "less_or_equal",
+    "in": "in_list",
+    "range": "in",
+}
+
+
+def _value(lookup: str, values: Sequence[Any]) -> Any:
+    """The values in the shape that the operator takes."""
+    if lookup == "range":
+        return {"min": values[0], "max": values[1]}
+    return list(values) if lookup == "in" else values[0]
+
+
+def _integer(column: str, lookup: str, values: Values) -> Item | bool | None:
+    """The server cuts fractions off, and SQLite fails on integers beyond 64 bits."""
+    operator = _OPERATORS.get(lookup)
+    if operator is None or not all(map(_is_number, values)):
+        return None
+    if lookup in ("exact", "in"):
+        values = tuple(int(value) for value in values if value == int(value))
+        if not values:
+            return False
+    elif lookup in ("gt", "gte", "lt", "lte") and values[0] != int(values[0]):
+        rises = lookup.startswith("gt")
+        operator = "greater" if rises else "less"
+        values = (math.floor(values[0]) if rises else math.ceil(values[0]),)
+    elif lookup == "range":
+        values = (math.ceil(values[0]), math.floor(values[1]))
+    values = tuple(map(int, values))
+    if not all(abs(value) < 2**63 for value in values):
+        return None
+    return line(column, operator, "Number", _value(lookup, values))
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and math.isfinite(value)
+
+
+def _float(column: str, lookup: str, values: Values) -> Item | bool | None:
+    operator = _OPERATORS.get(lookup)
+    if operator is None or not all(map(_is_number, values)):
+        return None
+    return line(column, operator, "Number", _value(lookup, values))
+
+
+def _moment(column: str, lookup: str, values: Values) -> Item | bool | None:
+    operator = _OPERATORS.get(lookup)
+    if operator is None or lookup == "in" or not all(isinstance(one, datetime) for one in values):
+        return None
+    texts = [write_datetime(value) for value in values]
+    return line(column, operator, "Datetime", _value(lookup, texts))
+
+
+def _flag(column: str, lookup: str, values: Values) -> Item | bool | None:
+    if lookup not in ("exact", "in"):
+        return None
+    wanted = {value for value in values if isinstance(value, bool)}
+    if len(wanted) != 1:
+        return bool(wanted)
+    return line(column, "equal", "Boolean", wanted.pop())
+
+
+def _member(column: str, lookup: str, values: Values) -> Item | bool | None:
+    if lookup != "exact" or type(values[0]) is not int:
+        return None
+    return line(column, "contains", "List", values[0])
+
+
+_COUNT = Column(_integer)
+_DATE = Column(_moment)
+
+EXACT: Mapping[str, Column] = {
+    "id": _COUNT,
+    "inner_id": Column(_integer, nullable=True),
+    "total_annotations": _COUNT,
+    "cancelled_annotations": _COUNT,
+    "total_predictions": _COUNT,
+    "comment_count": _COUNT,
+    "unresolved_comment_count": _COUNT,
+    "overlap": _COUNT,
+    "created_at": _DATE,
+    "updated_at": _DATE,
+    "completed_at": Column(_moment, nullable=True, empties=True),
+    "last_comment_updated_at": Column(_moment, nullable=True, empties=True),
+    "is_labeled": Column(_flag),
+    "draft_exists": Column(_flag),
+    "avg_lead_time": Column(_float, nullable=True, empties=True),
+    "predictions_score": Column(_float, nullable=True, empties=True),
+    "annotators": Column(_member, empties=True),
+    "updated_by_id": Column(_member, empties=True),
+}
+"""The columns of which the server's answer is exactly ours, and their kinds."""
+
+CONTAINED = frozenset({"file_upload", "storage_filename"})
+"""Columns of text, longer there than here."""
+
+
+# -- annotations and predictions ------------------------------------------------------------------
+
+
+def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
+    name = leaf.field.name
+    if (leaf.relation, name, leaf.lookup) == ("annotations", "completed_by_id", "exact"):
+        operator = "contains" if positive else "not_contains"
+        if type(leaf.value) is int:
+            return _exactly(line("annotators", operator, "List", leaf.value))
+    if not positive or (leaf.lookup == "isnull" and leaf.value):
+        return None  # a task without any of them fits as well
+    if name == "result" and leaf.path:
+        return _text(f"{leaf.relation}_results", leaf)
+    if leaf.relation == "annotations":
+        return Answer(((line("annotations_ids", "empty", "List", False),),), False)
+    if name == "model_version" and leaf.lookup in _CASE_SENSITIVE | {"in"}:
+        values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+        if all(isinstance(value, str) and value for value in values):
+            item = line("predictions_model_versions", "contains", "List", list(values))
+            return Answer(((item,),), False)
+    return None
+
+
+# -- values in data, by a piece of their text -----------------------------------------------------
+
+TEXT = frozenset({
+    "exact", "iexact", "contains", "icontains",
+    "startswith", "istartswith", "endswith", "iendswith",
+})  # fmt: skip
+_CASE_SENSITIVE = frozenset(name for name in TEXT if not name.startswith("i"))
+_ORDERED = frozenset({"gt", "gte", "lt", "lte", "range", "regex", "iregex"})
+
+# Letters that are the lower case of a letter beyond ASCII too (the Kelvin sign, the dotted capital
+# I), and what is written differently inside JSON or a pattern: a needle must not contain them.
+_NEEDLE = re.compile(r"[\x20-\x7e]+")
+_TROUBLE = re.compile(r"[iIkK\"'\\]")
+_PLAIN_KEY = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*\Z")  # two underscores would be a path
+
+
+def needle(leaf: Leaf) -> str:
+    """The longest piece of a text that the server's ASCII-caseless ``contains`` surely finds in
+    every fit.
+    """
+    return _piece(leaf.value, leaf.lookup.startswith("i"))
+
+
+def _piece(text: str, folds: bool) -> str:
+    pieces: list[str] = []
+    for run in _NEEDLE.findall(text):
+        pieces.extend(_TROUBLE.split(run) if folds else re.split(r"[\"'\\]", run))
+    return max(pieces, key=len, default="")[:200]
+
+
+def _needles(leaf: Leaf) -> Iterator[str | None]:
+    """For each value that would fit, a piece of its text; None where there is none to be had."""
+    for value in leaf.value if leaf.lookup == "in" else (leaf.value,):
+        if isinstance(value, bool):
+            yield "true" if value else "false"
+        elif isinstance(value, (int, float)) and leaf.lookup in ("exact", "iexact", "in"):
+            yield _digits(value)
+        elif isinstance(value, str) and leaf.lookup in TEXT | {"in"}:
+            piece = _piece(value, leaf.lookup.startswith("i") and leaf.lookup != "in")
+            yield piece if piece.strip() else None
+        else:
+            yield None
+
+
+def _digits(number: float) -> str | None:
+    """The text of a number, as far as all servers write it alike: 10 is also in 10.0."""
+    if number == 0:
+        return "0"
+    if not 1e-4 <= abs(number) < 1e15:
+        return None
+    return str(int(number)) if number == int(number) else repr(number)
+
+
+def _text(column: str, leaf: Leaf) -> Answer | None:
+    """A superset: the tasks whose column contains a piece of a value."""
+    found = list(_needles(leaf)) if leaf.lookup in TEXT | {"in"} else [None]
+    if None in found or len(found) > ALTERNATIVES:
+        return None
+    return Answer(tuple((line(column, "contains", "String", one),) for one in found), False)
+
+
+def _in_data(leaf: Leaf) -> Answer | None:
+    if leaf.lookup == "has_key":
+        piece = _piece(leaf.value, folds=False)
+        return _whole(piece) if piece.strip() else None
+    absent = leaf.value is None or (isinstance(leaf.value, tuple) and None in leaf.value)
+    if not leaf.path or absent or (leaf.lookup == "isnull" and leaf.value):
+        return None  # where the key is missing, that fits as well
+    if not all(_PLAIN_KEY.match(key) and key not in _DJANGO for key in leaf.path):
+        found = _text("data", leaf)
+        piece = _piece(leaf.path[-1], folds=False)
+        return found or (_whole(piece) if piece.strip() else None)
+    column = f"data.{'__'.join(leaf.path)}"
+    there = Answer(((line(column, "contains", "String", ""),),), False)
+    return _text(column, leaf) or there
+
+
+def _whole(piece: str) -> Answer:
+    """The tasks whose data contains a piece of text anywhere, keys included."""
+    return Answer(((line("data", "contains", "String", piece),),), False)
+
+
+# A data key of the name of one of the server's own lookups never matches.
+_DJANGO = frozenset({
+    "exact", "iexact", "contains", "icontains", "startswith", "istartswith", "endswith",
+    "iendswith", "regex", "iregex", "in", "range", "gt", "gte", "lt", "lte", "isnull", "has_key",
+    "has_keys", "has_any_keys", "contained_by", "date", "year", "month", "day", "week", "quarter",
+    "time", "hour", "minute", "second", "search", "trigram_similar", "unaccent", "len", "overlap",
+    "id", "data",
+})  # fmt: skip
