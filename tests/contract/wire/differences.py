@@ -273,6 +273,14 @@ DIFFERENT: Mapping[tuple[str, str], tuple[str, Change]] = {
             }
         ),
     ),
+    **{
+        (f"{group}.validate", "all"): (
+            "with an id the server stores what it should only try, so unsaved settings go without",
+            lambda theirs, said: theirs.say({k: v for k, v in theirs.body.items() if k != "id"}),
+        )
+        for group in STORAGES
+        if not group.endswith("s3s")
+    },
     ("files.list", "fewest"): (
         "nothing is listed unless all files are asked for, or some",
         lambda theirs, said: theirs.ask(all="true"),
