@@ -113,7 +113,7 @@ class Column:
             return None if found is None else (ALWAYS if found is positive else NEVER)
         if positive:
             return _exactly(found)
-        opposite = _OPPOSITE.get(found["operator"])
+        opposite = OPPOSITE.get(found["operator"])
         if self.nullable or opposite is None:
             return None
         return _exactly({**found, "operator": opposite})
@@ -134,7 +134,7 @@ def _exactly(item: Item) -> Answer:
     return Answer(((item,),), True)
 
 
-_OPPOSITE = {
+OPPOSITE = {
     "equal": "not_equal",
     "greater": "less_or_equal",
     "greater_or_equal": "less",
@@ -145,7 +145,7 @@ _OPPOSITE = {
     "contains": "not_contains",
 }
 
-_OPERATORS = {
+OPERATORS = {  # of the lookups
     "exact": "equal",
     "gt": "greater",
     "gte": "greater_or_equal",
@@ -165,7 +165,7 @@ def _value(lookup: str, values: Sequence[Any]) -> Any:
 
 def _integer(column: str, lookup: str, values: Values) -> Item | bool | None:
     """The server cuts fractions off, and SQLite fails on integers beyond 64 bits."""
-    operator = _OPERATORS.get(lookup)
+    operator = OPERATORS.get(lookup)
     if operator is None or not all(map(_is_number, values)):
         return None
     if lookup in ("exact", "in"):
@@ -189,14 +189,14 @@ def _is_number(value: Any) -> bool:
 
 
 def _float(column: str, lookup: str, values: Values) -> Item | bool | None:
-    operator = _OPERATORS.get(lookup)
+    operator = OPERATORS.get(lookup)
     if operator is None or not all(map(_is_number, values)):
         return None
     return line(column, operator, "Number", _value(lookup, values))
 
 
 def _moment(column: str, lookup: str, values: Values) -> Item | bool | None:
-    operator = _OPERATORS.get(lookup)
+    operator = OPERATORS.get(lookup)
     if operator is None or lookup == "in" or not all(isinstance(one, datetime) for one in values):
         return None
     texts = [write_datetime(value) for value in values]

@@ -20,8 +20,21 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .columns import COMPUTED, TEXT, Item, column_of, comparison, needle
-from .errors import ClientSideFilterWarning
-from .query import EVERYTHING, And, Leaf, Node, Not, Or, conjunction, leaves, parts_of
+from .errors import ClientSideFilterWarning, FieldError
+from .query import (
+    EVERYTHING,
+    And,
+    Leaf,
+    Node,
+    Not,
+    Opaque,
+    Or,
+    conjunction,
+    describe,
+    has_opaque,
+    leaves,
+    parts_of,
+)
 
 if TYPE_CHECKING:
     from .queryset import QuerySet
@@ -69,12 +82,20 @@ class Plan:
 
 
 def plan(model: type[Resource], where: Node) -> Plan:
-    """The plan for one query on one resource."""
+    """The plan for one query on one resource. Raises FieldError where a condition that only the
+    server evaluates would have to be checked here.
+    """
     if where == EVERYTHING:
         return Plan()
-    if model._options.pages.filters_tasks:
-        return _plan_tasks(where)
-    return _plan_params(model, where)
+    if not model._options.pages.filters_tasks:
+        return _plan_params(model, where)
+    planned = _plan_tasks(where)
+    if planned.here is not None and has_opaque(planned.here):
+        raise FieldError(
+            f"{describe(where)}: what only the server evaluates can be joined by & to what it "
+            "answers exactly, and not be checked here"
+        )
+    return planned
 
 
 # -- plain listings: a few parameters each, which the declaration names ---------------------------
@@ -112,7 +133,7 @@ def _of_some(node: Node, there: Leaf) -> Node:
     """
     if isinstance(node, Leaf):
         return attrs.evolve(node, relation=there.relation)
-    if isinstance(node, Not):
+    if isinstance(node, (Not, Opaque)):
         return there
     parts = tuple(_of_some(part, there) for part in node.parts)
     return And(parts) if isinstance(node, And) else Or(parts)
@@ -150,6 +171,10 @@ def _approximate(node: Node, positive: bool = True) -> Approximation:
     """Of a tree, or of its complement."""
     if isinstance(node, Not):
         return _approximate(node.part, not positive)
+    if isinstance(node, Opaque):
+        if not positive:
+            raise FieldError(f"~ of {node}: the server has no complement of it")
+        return Approximation(((node.item,),), True)
     if isinstance(node, Leaf):
         answer = comparison(node, positive)
         return UNKNOWN if answer is None else Approximation(answer.clauses, answer.exact)

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .fields import Field
     from .resource import Resource
 
+Term: TypeAlias = "Q | Opaque | tuple[str, Any]"
+"""What a condition joins: conditions, and lookups with their values."""
+
 Predicate = Callable[["Resource"], bool]
 
 
@@ -41,7 +44,7 @@ class Q:
         for condition in conditions:
             if not isinstance(condition, Q):
                 raise TypeError(f"Q() takes conditions (Q) and lookups, not {condition!r}")
-        self.terms: tuple[Q | tuple[str, Any], ...] = (*conditions, *lookups.items())
+        self.terms: tuple[Term, ...] = (*conditions, *lookups.items())
         self.joint = "&"
         self.negated = False
 
@@ -53,7 +56,7 @@ class Q:
         both.terms = (*self._terms_for(joint), *other._terms_for(joint))
         return both
 
-    def _terms_for(self, joint: str) -> tuple[Q | tuple[str, Any], ...]:
+    def _terms_for(self, joint: str) -> tuple[Term, ...]:
         """Its terms, if they may stand beside others under ``joint``: ``|=`` loops stay flat."""
         flat = not self.negated and (self.joint == joint or len(self.terms) <= 1)
         return self.terms if flat else (self,)
@@ -71,7 +74,7 @@ class Q:
 
     def __repr__(self) -> str:
         shown = [
-            repr(term) if isinstance(term, Q) else f"Q({term[0]}={term[1]!r})"
+            f"Q({term[0]}={term[1]!r})" if isinstance(term, tuple) else repr(term)
             for term in self.terms
         ]
         text = f" {self.joint} ".join(shown) or "Q()"
@@ -235,6 +238,25 @@ def _labels(region: dict[str, Any]) -> Iterator[Any]:
             yield one
 
 
+@attrs.frozen(repr=False)
+class Opaque:
+    """A line of a saved view whose meaning at the server is not that of any lookup here; only the
+    server can evaluate it.
+    """
+
+    item: dict[str, Any] = attrs.field(hash=False)
+
+    def __str__(self) -> str:
+        column = self.item["filter"].removeprefix("filter:tasks:")
+        return f"<{column} {self.item['operator']} {self.item['value']!r}, as the server has it>"
+
+    __repr__ = __str__
+
+    def holds(self, obj: Resource) -> bool:
+        """Nobody knows here."""
+        raise FieldError(f"{self} can be evaluated by the server only, and not in this combination")
+
+
 @attrs.frozen
 class And:
     """True when every part is; of no parts, always."""
@@ -268,7 +290,7 @@ class Not:
         return not self.part.holds(obj)
 
 
-Node: TypeAlias = "Leaf | And | Or | Not"
+Node: TypeAlias = "Leaf | Opaque | And | Or | Not"
 
 EVERYTHING = And(())
 
@@ -277,9 +299,16 @@ def leaves(node: Node) -> Iterator[Leaf]:
     """Every comparison in a tree."""
     if isinstance(node, Leaf):
         yield node
-    else:
+    elif not isinstance(node, Opaque):
         for part in (node.part,) if isinstance(node, Not) else node.parts:
             yield from leaves(part)
+
+
+def has_opaque(node: Node) -> bool:
+    """Is anything in it that only the server can evaluate?"""
+    if isinstance(node, (Leaf, Opaque)):
+        return isinstance(node, Opaque)
+    return any(map(has_opaque, (node.part,) if isinstance(node, Not) else node.parts))
 
 
 def conjunction(*nodes: Node) -> Node:
@@ -300,13 +329,13 @@ def disjunction(*nodes: Node) -> Node:
 
 def describe(node: Node) -> str:
     """A tree in the words that built it."""
-    if isinstance(node, Leaf):
+    if isinstance(node, (Leaf, Opaque)):
         return str(node)
     if isinstance(node, Not):
         return f"not ({describe(node.part)})"
     joint = " and " if isinstance(node, And) else " or "
     return joint.join(
-        describe(part) if isinstance(part, (Leaf, Not)) else f"({describe(part)})"
+        describe(part) if isinstance(part, (Leaf, Opaque, Not)) else f"({describe(part)})"
         for part in node.parts
     )
 
@@ -329,12 +358,18 @@ def build(
 
 def _node(model: type[Resource], condition: Q, server: str | None) -> Node:
     parts = [
-        _node(model, term, server) if isinstance(term, Q) else leaf(model, *term, server)
+        _term(model, term, server)
         for term in condition.terms
         if not (isinstance(term, Q) and _is_empty(term))
     ]
     node = conjunction(*parts) if condition.joint == "&" else disjunction(*parts)
     return Not(node) if condition.negated else node
+
+
+def _term(model: type[Resource], term: Term, server: str | None) -> Node:
+    if isinstance(term, Q):
+        return _node(model, term, server)
+    return term if isinstance(term, Opaque) else leaf(model, *term, server)
 
 
 def _is_empty(condition: Q) -> bool:

@@ -85,6 +85,37 @@ def test_a_view_says_only_what_the_server_says_exactly(project: Project) -> None
     assert list(project.views) == []
 
 
+def test_a_view_gives_its_condition_back(project: Project, tasks: Tasks) -> None:
+    condition = (Q(total_annotations=0) & ~Q(annotators=7)) | Q(id__in=[tasks[0].id])
+    view = project.views.create(title="x", filters=condition)
+    assert numbers(view.tasks) == numbers(project.tasks.filter(view.filters)) == list(range(6))
+    view.filters = Q(total_annotations__gt=0)
+    assert repr(view.save().refresh().filters) == "Q(total_annotations__gt=0)"
+    assert numbers(view.tasks) == [0]
+    with pytest.raises(FieldError, match="cannot say"):
+        view.filters = Q(meta__x=1)
+
+
+def test_what_only_the_server_evaluates_stays_a_condition(project: Project, tasks: Tasks) -> None:
+    """The server's ``contains`` is not ours: it ignores the case of ASCII letters."""
+    line = {
+        "filter": "filter:tasks:data.lang",
+        "operator": "contains",
+        "type": "String",
+        "value": "D",
+    }
+    filters = {"conjunction": "and", "items": [line]}
+    view = project.views.create(data={"title": "x", "filters": filters})
+    assert numbers(project.tasks.filter(view.filters)) == [1, 3, 5]
+    assert numbers(project.tasks.filter(view.filters, id__gt=tasks[1].id)) == [3, 5]
+    assert numbers(project.tasks.filter(view.filters, data__n=3)) == [3]
+    view.filters = view.filters & Q(total_annotations=0)
+    assert numbers(view.save().tasks) == [1, 3, 5]
+    for impossible in (~view.filters, view.filters | Q(data__n=2)):
+        with pytest.raises(FieldError, match="server"):
+            list(project.tasks.filter(impossible))
+
+
 def test_views_go_together_only_when_that_is_said(project: Project, view: View) -> None:
     project.views.create(title="two")
     with pytest.raises(ValueError, match="all"):
