@@ -18,12 +18,16 @@ from typing import Any, ClassVar
 
 from typing_extensions import assert_type
 
-from labelstudio_orm import Annotation, LabelStudio, Prediction, Project, Q, QuerySet, Task, User
+from labelstudio_orm import (
+    Annotation, Export, ExportStorage, ImportJob, ImportStorage, LabelStudio, MLBackend, Prediction,
+    Project, PromptRun, Q, QuerySet, Refinement, Task, User, View, Webhook as RealWebhook, Workspace,
+)
 from labelstudio_orm.declaration import resource
 from labelstudio_orm.fields import (
     ForeignKey, HasMany, always_sent, belongs_to, id_of, readonly, secret,
 )
 from labelstudio_orm.resource import Resource
+from labelstudio_orm.resources.tasks import Tasks
 
 
 @resource("/api/webhooks/{id}/")
@@ -50,16 +54,16 @@ def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
     assert_type(project.created_at, datetime | None)
     assert_type(project.created_by, User | None)
     assert_type(project.save(), Project)
-    assert_type(project.tasks, QuerySet[Task])
-    assert_type(project.tasks.filter(Q(id=1) | Q(id=2), total_annotations=0), QuerySet[Task])
-    assert_type(project.tasks.exclude(id=1).order_by("-id").only("data").all(), QuerySet[Task])
-    assert_type(project.tasks.prefetch("annotations")[1:5], QuerySet[Task])
+    assert_type(project.tasks, Tasks)
+    assert_type(project.tasks.filter(Q(id=1) | Q(id=2), total_annotations=0), Tasks)
+    assert_type(project.tasks.exclude(id=1).order_by("-id").only("data").all(), Tasks)
+    assert_type(project.tasks.prefetch("annotations")[1:5], Tasks)
     assert_type(project.tasks[0], Task)
     assert_type(project.tasks.first(), Task | None)
     assert_type(project.tasks.last(), Task | None)
     assert_type(project.tasks.iterator(), Iterator[Task])
     assert_type(project.tasks.count(), int)
-    assert_type(project.tasks.bulk_create([{"text": "a"}]), list[Task])
+    assert_type(project.tasks.bulk_create([{"text": "a"}])[0], Task)
     assert_type(project.tasks.get_or_create(id=1), tuple[Task, bool])
     assert_type(project.tasks.in_bulk([1]), dict[int, Task])
     assert_type(list(project.tasks.values("id")), list[dict[str, Any]])
@@ -73,6 +77,26 @@ def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
     assert_type(task.annotations.create(result=[]), Annotation)
     assert_type(task.predictions.first(), Prediction | None)
     assert_type(task.annotations[0].completed_by, User | None)
+    assert_type(project.views.create(title="x").tasks, Tasks)
+    assert_type(project.views.create(title="x").filters, Q)
+    assert_type(project.import_storages.s3.get(1), ImportStorage.S3)
+    assert_type(project.import_storages.s3.get(1).sync(), ImportStorage.S3)
+    assert_type(project.import_storages[0], ImportStorage.Any)
+    assert_type(ls.export_storages.local.create(project=1, path="/x"), ExportStorage.Local)
+    assert_type(project.exports.create(title="x").wait(), Export)
+    assert_type(project.imports.create([{"text": "a"}]).wait(), ImportJob)
+    assert_type(project.ml_backends.first(), MLBackend | None)
+    assert_type(project.webhooks.filter(is_active=True)[0], RealWebhook)
+    assert_type(ls.workspaces.get(1).projects, QuerySet[Project])
+    assert_type(project.workspace, Workspace | None)
+    assert_type(ls.views.get(1), View)
+    version = ls.prompts.get(1).versions[0]
+    assert_type(version.runs.create(project=1).wait(), PromptRun)
+    assert_type(version.get_refined_prompt("x").wait(), Refinement)
+    ImportStorage.S3(project=project, bucket="b", regex_filter=".*", aws_access_key_id="x")
+    ImportStorage.S3(bucket="b")  # error: call-arg
+    ImportStorage.S3(project=1, buckett="b")  # error: call-arg
+    ExportStorage.Local(project=1, recursive_scan=True)  # error: call-arg
     assert_type(webhook.project, Project | None)
     assert_type(webhook.project_id, int | None)
     assert_type(board.webhooks.filter(is_active=True), QuerySet[Webhook])
