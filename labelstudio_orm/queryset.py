@@ -24,6 +24,7 @@ from .query import (
     exactly,
     find_field,
     leaf,
+    leaves,
     parts_of,
     pins,
 )
@@ -183,6 +184,7 @@ class QuerySet(Generic[R]):
 
     def _plan(self) -> Plan:
         planned = self._planned()
+        self._check_scores()
         if planned.here is not None:
             if self.is_strict:
                 raise FieldError(
@@ -191,6 +193,25 @@ class QuerySet(Generic[R]):
                 )
             warn_of_full_scan(self, planned)
         return planned
+
+    def _check_scores(self) -> None:
+        """``predictions_score`` is the mean for the project's model version: without one the server
+        gives none for all tasks.
+        """
+        asked = any(
+            one.relation is None and one.field.name == "predictions_score"
+            for one in leaves(self.where)
+        )
+        if not asked or "project" not in self.scope:
+            return
+        project = self.scope["project"]
+        if isinstance(project, int):
+            project = self.client.projects.get(project)
+        if not project.model_version:
+            raise FieldError(
+                f"{self._what}: predictions_score is the mean for the project's model_version, and "
+                "that is empty; set it, or ask for predictions__score"
+            )
 
     def strict(self) -> Self:
         """Refuse to check anything here: a condition that the server cannot filter exactly then

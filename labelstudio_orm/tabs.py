@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from . import codec
@@ -94,7 +95,7 @@ def _value(item: Item) -> Any:
     if isinstance(value, dict):
         return tuple(_value({**item, "value": value.get(end)}) for end in ("min", "max"))
     if item["type"] == "Datetime" and isinstance(value, str):
-        return codec.reader(codec.datetime)(value)
+        return codec.reader(datetime)(value)
     return value
 
 

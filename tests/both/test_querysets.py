@@ -460,3 +460,18 @@ def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
     assert "with annotations" in project.tasks.filter(annotations__lead_time__gt=1).explain()
     assert project.tasks.client.projects.filter(title="a").explain().startswith("query:")
     assert asked() == []
+
+
+def test_a_mean_score_needs_a_model_version(project: Project) -> None:
+    good, bad = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+    good.predictions.create(result=[], score=0.9, model_version="v1")
+    bad.predictions.create(result=[], score=0.1, model_version="v1")
+    project.model_version = ""
+    project.save()
+    with pytest.raises(FieldError, match="predictions__score"):
+        list(project.tasks.filter(predictions_score__gte=0.5))
+    assert list(project.tasks.filter(predictions__score__gte=0.5)) == [good]
+    project.model_version = "v1"
+    project.save()
+    assert list(project.tasks.filter(predictions_score__gte=0.5)) == [good]
+    assert project.tasks.filter(predictions_score__isnull=True).count() == 0
