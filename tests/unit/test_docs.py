@@ -12,9 +12,6 @@ from typing import Any
 import pytest
 
 import labelstudio_orm
-from labelstudio_orm import client, transport
-from labelstudio_orm.testing import FakeLabelStudio
-from tests.conftest import CONFIG
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -24,36 +21,6 @@ class Checker(doctest.OutputChecker):
 
     def check_output(self, want: str, got: str, optionflags: int) -> bool:
         return not want or super().check_output(want, got, optionflags)
-
-
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
-    """What the examples may use: a client, and a project with an annotated task."""
-    fake = FakeLabelStudio("http://localhost:8080")
-    real = client.Credential
-    monkeypatch.setattr(transport, "new_session", fake.session)
-    monkeypatch.setattr(
-        client, "Credential", lambda key: real(fake.api_key if key == "..." else key)
-    )
-    monkeypatch.setattr(client, "_default", None)
-    monkeypatch.chdir(tmp_path)
-    ls = labelstudio_orm.connect("http://localhost:8080", "...")
-    ls.users.create(email="ann@example.com", username="ann")
-    project = ls.projects.create(title="Reviews", label_config=CONFIG)
-    project.tasks.bulk_create([{"text": "refund"}, {"text": "fine"}, {"text": "good"}])
-    task = project.tasks.create(data={"text": "well done", "lang": "de"})
-    annotation = task.annotations.create(result=[project.config["sentiment"].choice("Positive")])
-    return {
-        **{name: getattr(labelstudio_orm, name) for name in labelstudio_orm.__all__},
-        "ls": ls,
-        "project": project,
-        "config": project.config,
-        "task": task,
-        "annotation": annotation,
-        "transport": ls._transport,
-        "fake": fake,
-        "xml": CONFIG,
-    }
 
 
 def modules() -> list[str]:
