@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import Any
@@ -62,6 +62,15 @@ COMPUTED = frozenset({
 """Columns that are no plain fields of a task there."""
 
 
+def mixes(items: Iterable[Item]) -> bool:
+    """Are some joined to their tasks and others aggregated? In a disjunction the server would then
+    count a task once for each of its annotations.
+    """
+    computed = [item for item in items if column_of(item) in COMPUTED]
+    joined = [item for item in computed if item["operator"].endswith("contains")]
+    return 0 < len(joined) < len(computed)
+
+
 def comparison(leaf: Leaf, positive: bool = True) -> Answer | None:
     """What the server says of a comparison, or of its complement; None where it says nothing."""
     if leaf.lookup == "in" and not leaf.value:
@@ -98,9 +107,11 @@ class Column:
     def answer(self, leaf: Leaf, positive: bool) -> Answer | None:
         """The line of a comparison, negated where that is its complement."""
         lookup, value = leaf.lookup, leaf.value
-        if lookup == "exact" and value is None and not leaf.field.listed:
+        if lookup in ("exact", "iexact") and value is None:
             lookup, value = "isnull", True
         if lookup == "isnull":
+            if leaf.field.name == "annotators":
+                return _has_authors(value is not positive)
             if self.empties:
                 return _exactly(line(leaf.field.wire, "empty", "String", value is positive))
             if self.nullable:
@@ -128,6 +139,13 @@ class Column:
             return None
         clauses = tuple(clause for answer in each if answer for clause in answer.clauses)
         return Answer(clauses if positive else (tuple(chain(*clauses)),), True)
+
+
+def _has_authors(wanted: bool) -> Answer:
+    """Supersets both: the author of an annotation may have been deleted."""
+    if wanted:
+        return Answer(((line("annotations_ids", "empty", "List", False),),), False)
+    return Answer(((line("annotators", "empty", "List", True),),), False)
 
 
 def _exactly(item: Item) -> Answer:
@@ -238,7 +256,7 @@ EXACT: Mapping[str, Column] = {
     "draft_exists": Column(_flag),
     "avg_lead_time": Column(_float, nullable=True, empties=True),
     "predictions_score": Column(_float, nullable=True, empties=True),
-    "annotators": Column(_member, empties=True),
+    "annotators": Column(_member),
     "updated_by_id": Column(_member, empties=True),
 }
 """The columns of which the server's answer is exactly ours, and their kinds."""
@@ -256,7 +274,7 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
         operator = "contains" if positive else "not_contains"
         if type(leaf.value) is int:
             return _exactly(line("annotators", operator, "List", leaf.value))
-    if not positive or (leaf.lookup == "isnull" and leaf.value):
+    if not positive or leaf.holds_of_nothing:
         return None  # a task without any of them fits as well
     if name == "result" and leaf.path:
         return _text(f"{leaf.relation}_results", leaf)
@@ -335,8 +353,7 @@ def _in_data(leaf: Leaf) -> Answer | None:
     if leaf.lookup == "has_key":
         piece = _piece(leaf.value, folds=False)
         return _whole(piece) if piece.strip() else None
-    absent = leaf.value is None or (isinstance(leaf.value, tuple) and None in leaf.value)
-    if not leaf.path or absent or (leaf.lookup == "isnull" and leaf.value):
+    if not leaf.path or leaf.holds_of_nothing:
         return None  # where the key is missing, that fits as well
     if not all(_PLAIN_KEY.match(key) and key not in _DJANGO for key in leaf.path):
         found = _text("data", leaf)

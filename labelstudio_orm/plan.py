@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .columns import COMPUTED, TEXT, Item, column_of, comparison, needle
+from .columns import COMPUTED, TEXT, Item, column_of, comparison, mixes, needle
 from .errors import ClientSideFilterWarning, FieldError
 from .query import (
     EVERYTHING,
@@ -234,6 +234,10 @@ def _plan_tasks(where: Node) -> Plan:
     parts = parts_of(where)
     approximations = [_approximate(part) for part in parts]
     found, left_out = _all_of(approximations)
+    if len(found.clauses) > 1 and mixes(item for clause in found.clauses for item in clause):
+        wide = {place for place, part in enumerate(approximations) if len(part.clauses) > 1}
+        narrow = [part for place, part in enumerate(approximations) if place not in wide]
+        (found, _), left_out = _all_of(narrow), wide
     if not found.clauses:
         return Plan(nothing=True)
     unsure = [

@@ -190,20 +190,20 @@ class Leaf:
         if self.relation is None:
             return self._holds_for(obj)
         related = list(getattr(obj, self.relation))
-        if self.lookup == "isnull" and not related:
-            return bool(self.value)
-        return any(self._holds_for(one) for one in related)
+        return any(map(self._holds_for, related)) if related else self.holds_of_nothing
+
+    @property
+    def holds_of_nothing(self) -> bool:
+        """Of no values at all it is as true as of one null."""
+        return LOOKUPS[self.lookup](None, self.value)
 
     def _holds_for(self, obj: Resource) -> bool:
         compare = LOOKUPS[self.lookup]
         value = obj._peek(self.field)
-        if self.field.listed:
-            values = value if isinstance(value, list) else []
-            if self.lookup == "isnull":
-                return (not values) is self.value
-            return any(compare(one, self.value) for one in values)
-        if self.path and isinstance(value, list):  # a result: any region, any label in it
-            return any(compare(found, self.value) for found in _inside(value, self.path))
+        if self.field.listed or (self.path and isinstance(value, list)):
+            # a result: any region, any label in it
+            found = list(_inside(value, self.path)) if isinstance(value, list) else []
+            return any(compare(one, self.value) for one in found or (None,))
         for key in self.path:
             value = value.get(key) if isinstance(value, dict) else None
         return compare(value, self.value)
@@ -396,7 +396,7 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
             f"{model.__name__}.{field.name} knows {', '.join(LOOKUPS)}"
         )
     value = _value(key, lookup, value, server)
-    if field.references:  # an id may be given as text, as addresses have it
+    if field.references and lookup not in _TEXT_LOOKUPS:  # as text, as addresses have it
         value = tuple(map(_number, value)) if isinstance(value, tuple) else _number(value)
     made = Leaf(key, field, tuple(names), lookup, value, relation)
     _check_value(owner, made)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 
-from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, pages
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, keyset
 from labelstudio_orm.testing import FakeLabelStudio
 
 
@@ -79,7 +80,7 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
         (Q(data__a__b="x"), "and", [line("data.a__b", "contains", "String", "x")]),
         (Q(data__exact__contains="a"), "and", [line("data", "contains", "String", "a")]),
         (Q(data__has_key="lang"), "and", [line("data", "contains", "String", "lang")]),
-        (Q(annotators__isnull=True), "and", [line("annotators", "empty", "String", True)]),
+        (Q(annotators__isnull=True), "and", [line("annotators", "empty", "List", True)]),
         (~Q(annotators=7), "and", [line("annotators", "not_contains", "List", 7)]),
         (Q(annotations__completed_by=7), "and", [line("annotators", "contains", "List", 7)]),
         (
@@ -242,12 +243,12 @@ def test_pages_grow_with_the_pace_of_the_server(
     project = fake.client().projects.create(title="Pace")
     project.tasks.bulk_create([{"n": n} for n in range(400)])
     clock = iter(range(10_000))
-    monkeypatch.setattr(pages.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(keyset.time, "monotonic", lambda: next(clock))
     fake.requests.clear()
     assert len(list(project.tasks.iterator())) == 400
     assert [one.query["page_size"] for one in fake.requests] == ["100", "400"]
     slow = iter(range(0, 100_000, 20))
-    monkeypatch.setattr(pages.time, "monotonic", lambda: next(slow))
+    monkeypatch.setattr(keyset.time, "monotonic", lambda: next(slow))
     fake.requests.clear()
     assert len(list(project.tasks.filter(id__lte=155).iterator())) == 155
     sizes = [int(one.query["page_size"]) for one in fake.requests]
@@ -274,13 +275,44 @@ def test_predictions_of_what_does_not_exist_are_none(fake: FakeLabelStudio) -> N
     assert list(fake.client().predictions.filter(task=99)) == []
 
 
-def test_a_slice_far_away_does_not_ask_for_one_huge_page(fake: FakeLabelStudio) -> None:
+def test_a_slice_asks_for_its_own_rows(fake: FakeLabelStudio) -> None:
+    """Where it is a page as the server counts them, at once; elsewhere its first row is asked for,
+    and the others by keyset. A few rows before it are read along.
+    """
     project = fake.client().projects.create(title="Far")
     made = project.tasks.bulk_create([{"n": n} for n in range(700)])
-    fake.requests.clear()
-    assert list(project.tasks[650:655]) == made[650:655]
-    assert int(fake.requests[0].query["page_size"]) == 300
-    assert sum(int(one.query["page_size"]) for one in fake.requests) == 655
-    fake.requests.clear()
-    assert list(project.tasks[2:5]) == made[2:5]
-    assert [one.query["page_size"] for one in fake.requests] == ["5"]
+
+    def sizes(start: int, stop: int | None) -> list[tuple[int, int]]:
+        fake.requests.clear()
+        assert list(project.tasks[start:stop]) == made[start:stop]
+        queries = [one.query for one in fake.requests]
+        return [(int(query["page_size"]), int(query.get("page", 1))) for query in queries]
+
+    assert sizes(650, 655) == [(5, 131)]
+    assert sizes(651, 655) == [(1, 652), (3, 1)]
+    assert sizes(2, 5) == [(5, 1)]
+    assert sizes(2, 4) == [(2, 2)]
+    assert sizes(699, 700) == [(1, 700)]
+    assert sizes(600, 800) == [(200, 4)]
+    assert sizes(699, None) == [(1, 700)]
+    assert sizes(401, 800) == [(1, 402), (300, 1)]
+    assert sizes(700, 710) == [(10, 71)]
+    assert sizes(701, 710) == [(1, 702)]
+    assert sizes(5, 5) == []
+
+
+def test_a_server_that_caps_its_pages_gives_the_right_slice(
+    fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project = fake.client().projects.create(title="Far")
+    made = project.tasks.bulk_create([{"n": n} for n in range(700)])
+    send = LabelStudio.request
+
+    def capped(self: LabelStudio, method: str, path: str, **options: Any) -> Any:
+        params = dict(parse_qsl(options["params"]))
+        params["page_size"] = str(min(50, int(params["page_size"])))
+        return send(self, method, path, **{**options, "params": params})
+
+    monkeypatch.setattr(LabelStudio, "request", capped)
+    assert list(project.tasks[200:300]) == made[200:300]
+    assert list(project.tasks) == made
