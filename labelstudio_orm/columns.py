@@ -261,6 +261,9 @@ EXACT: Mapping[str, Column] = {
 }
 """The columns of which the server's answer is exactly ours, and their kinds."""
 
+ORDERED = frozenset(name for name, column in EXACT.items() if column.lines is not _member)
+"""The columns in whose order the server's is ours, but for ties."""
+
 CONTAINED = frozenset({"file_upload", "storage_filename"})
 """Columns of text, longer there than here."""
 
@@ -295,7 +298,6 @@ TEXT = frozenset({
     "startswith", "istartswith", "endswith", "iendswith",
 })  # fmt: skip
 _CASE_SENSITIVE = frozenset(name for name in TEXT if not name.startswith("i"))
-_ORDERED = frozenset({"gt", "gte", "lt", "lte", "range", "regex", "iregex"})
 
 # Letters that are the lower case of a letter beyond ASCII too (the Kelvin sign, the dotted capital
 # I), and what is written differently inside JSON or a pattern: a needle must not contain them.
@@ -338,7 +340,8 @@ def _digits(number: float) -> str | None:
         return "0"
     if not 1e-4 <= abs(number) < 1e15:
         return None
-    return str(int(number)) if number == int(number) else repr(number)
+    text = str(int(number)) if number == int(number) else repr(number)
+    return text if sum(map(str.isdigit, text)) <= 15 else None  # SQLite rounds to as many
 
 
 def _text(column: str, leaf: Leaf) -> Answer | None:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from . import codec
-from .columns import EXACT, OPERATORS, OPPOSITE, Item, column_of, comparison
+from .columns import EXACT, OPERATORS, OPPOSITE, ORDERED, Item, column_of, comparison
 from .declaration import registry
 from .errors import FieldError
 from .ordering import Key
@@ -39,8 +39,12 @@ def view_ordering(key: str) -> str:
     if not isinstance(key, str):
         raise FieldError(f"a view is ordered by one field, since the server ignores more: {key!r}")
     parsed = Key.of(registry["Task"], key)
-    column = ".".join((parsed.field.wire, *parsed.path))
-    return f"{'-' if parsed.falling else ''}tasks:{column}"
+    if parsed.path or parsed.field.name not in ORDERED:
+        raise FieldError(
+            f"a view cannot be ordered by {key!r} as it is meant here: the server compares texts; "
+            "order the queryset instead: view.tasks.order_by(...)"
+        )
+    return f"{'-' if parsed.falling else ''}tasks:{parsed.field.wire}"
 
 
 def view_condition(filters: Mapping[str, Any] | None) -> Q:

@@ -82,6 +82,8 @@ def test_a_view_says_only_what_the_server_says_exactly(project: Project) -> None
         project.views.create(title="x", filters=Q(data__lang="de"))
     with pytest.raises(FieldError, match="one field"):
         project.views.create(title="x", ordering=["id", "-created_at"])  # type: ignore[arg-type]
+    with pytest.raises(FieldError, match="compares texts"):
+        project.views.create(title="x", ordering="data__n")
     assert list(project.views) == []
 
 
