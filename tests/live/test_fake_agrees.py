@@ -1199,3 +1199,19 @@ def test_personal_access_tokens(twins: Twins) -> None:
         script.append([(status, mask(body)) for status, body in answers])
     for real, fake in zip(*script, strict=True):
         assert real == fake
+
+
+def test_the_guard_against_its_own_machine(twins: Twins) -> None:
+    """Addresses of the server's own networks are refused where it would call them."""
+    run, project = Script(twins), twins.ids["main"]
+    form = {"Content-Type": "application/x-www-form-urlencoded"}
+    for host in ("127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "169.254.169.254", "0.0.0.0"):
+        url = f"http://{host}:9/x.json"
+        run("POST", "/api/webhooks/", {"url": url, "project": project})
+        run("POST", "/api/ml/", {"url": url, "project": project})
+        run("POST", f"/api/projects/{project}/import", headers=form, data={"url": url})
+        run("POST", "/api/storages/s3", {"bucket": "b", "s3_endpoint": url, "project": project})
+        run("POST", "/api/storages/redis", {"host": host, "project": project})
+        run("POST", "/api/storages/export/redis", {"host": host, "project": project})
+    run("POST", "/api/storages/localfiles", {"path": "/tmp/x", "project": project})
+    run.finish()

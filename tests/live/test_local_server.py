@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import requests
 
+from labelstudio_orm.testing.databases import is_installed
 from labelstudio_orm.testing.local import VERSION, LocalLabelStudio, LocalServerError
 
 pytestmark = pytest.mark.live
@@ -77,11 +82,52 @@ def test_stopping_twice_and_starting_again_on_kept_data(tmp_path):
         assert ask(again.url, again.api_key, "/api/projects/").json()["count"] == 1
 
 
-def test_a_temporary_folder_goes_with_the_server():
-    server = LocalLabelStudio().start()
+needs_postgres = pytest.mark.skipif(
+    not is_installed(), reason="PostgreSQL is not installed: apt-get install postgresql"
+)
+
+
+@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=needs_postgres)])
+def test_a_temporary_folder_goes_with_the_server(database):
+    server = LocalLabelStudio(database=database).start()
     assert server.log.exists()
+    assert ask(server.url, server.api_key, "/api/projects/").json()["count"] == 0
     server.stop()
     assert not server.data_dir.exists()
+
+
+@needs_postgres
+def test_postgres_holds_the_rows_and_is_started_again_on_kept_data():
+    # Not in tmp_path: the user that PostgreSQL runs as may be shut out of it.
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    try:
+        with LocalLabelStudio(database="postgres", data_dir=folder) as server:
+            ask(server.url, server.api_key, "/api/projects/", json={"title": "Kept"})
+            assert server._database.execute("SELECT title FROM project") == "Kept"
+        assert not (folder / "postgres" / "postmaster.pid").exists()
+        with LocalLabelStudio(database="postgres", data_dir=folder) as again:
+            assert again.api_key == server.api_key
+            assert ask(again.url, again.api_key, "/api/projects/").json()["count"] == 1
+    finally:
+        shutil.rmtree(folder)
+
+
+@needs_postgres
+def test_postgres_ends_with_the_server_that_it_was_detached_with():
+    server = LocalLabelStudio(database="postgres", workers=1).start()
+    socket = server._database._socket
+    try:
+        pid = server.detach()
+        assert ask(server.url, server.api_key, "/api/projects/").ok
+        os.kill(pid, signal.SIGTERM)
+        deadline = time.monotonic() + 30
+        while (server.data_dir / "postgres" / "postmaster.pid").exists():
+            assert time.monotonic() < deadline, "still running"
+            time.sleep(0.1)
+    finally:
+        shutil.rmtree(server.data_dir)
+        shutil.rmtree(socket)
 
 
 def test_a_server_that_fails_shows_the_end_of_its_log():

@@ -147,13 +147,15 @@ def shorter(mine: Any, other: Any) -> str:
     return json.dumps(mine, ensure_ascii=False)[:500]
 
 
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?Z?$")
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?$")
 
 
 # The random part of an uploaded file's name, of the address of an invitation, of an export's name.
 _RANDOM = re.compile(
     r"\b[0-9a-f]{8}(?=-[^-/\s]+\.\w+)|(?<=token=)\w{20,}|-at-\d{4}(-\d\d){4}(-[0-9a-f]{8}(_\w{7})?)?"
 )
+# What clouds say of themselves: Google's address, Azure's account of a request.
+_CLOUD = re.compile(r"(?<=GET )http\S+: .*|\nRequestId:(.|\n)*")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _MASKED = {
     *("duration", "token", "access", "refresh", "created_ago", "unique_id", "last_activity"),
@@ -172,7 +174,7 @@ def mask(value: Any, key: str = "") -> Any:
     if key == "columns":  # those of task data in no certain order
         value = sorted(value, key=lambda column: (column["id"] == "data", column["id"]))
     if isinstance(value, list) and value and isinstance(value[0], dict) and "link" in value[0]:
-        value = [{k: row.get(k) for k in ("name", "title", "disabled")} for row in value]
+        value = [{k: row.get(k) for k in ("name", "title", "tags", "disabled")} for row in value]
     if key in ("annotators", "children", "data_columns") and isinstance(value, list):
         return sorted(value)
     if isinstance(value, list):
@@ -182,7 +184,9 @@ def mask(value: Any, key: str = "") -> Any:
     if key in _MASKED:
         return f"<{key}>" if value is not None else None
     if isinstance(value, str):
-        value = _TIMES.sub("<time>", _RANDOM.sub("<random>", value))
+        value = _TIMES.sub("<time>", _RANDOM.sub("<random>", _CLOUD.sub("<cloud>", value)))
+    if key == "traceback" and isinstance(value, str):
+        return value.strip().splitlines()[-1]
     if isinstance(value, str) and _TIME.match(value):
         return "<time>"
     if key == "detail" and isinstance(value, str) and re.search(r"line \d+, column \d+", value):

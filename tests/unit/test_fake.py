@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ import pytest
 import requests
 
 from labelstudio_orm.testing import FakeLabelStudio, Fault
+from labelstudio_orm.testing.fake import Model
 
 pytest_plugins = ["pytester"]
 
@@ -64,10 +66,10 @@ def test_both_ways_give_the_same(ask: Ask) -> None:
 
 def test_what_is_not_known_is_a_loud_501(ask: Ask) -> None:
     for method, path in (
-        ("GET", "/api/webhooks/"),
-        ("GET", "/api/projects/1/exports/"),
+        ("GET", "/api/labels/"),
+        ("GET", "/api/projects/1/summary/"),
         ("PUT", "/api/projects/1/"),
-        ("GET", "/api/dm/actions/?project=1"),
+        ("GET", "/api/templates?project=1"),
     ):
         answer = ask(method, path, {} if method == "PUT" else None)
         assert answer.status_code == 501
@@ -75,6 +77,8 @@ def test_what_is_not_known_is_a_loud_501(ask: Ask) -> None:
     project = make_project(ask, tasks=1)
     action = f"/api/dm/actions/?project={project}&id=remove_duplicates"
     assert ask("POST", action, {}).json()["not_implemented"] == "the action remove_duplicates"
+    export = f"/api/projects/{project}/export?exportType=COCO"
+    assert ask("GET", export).json()["not_implemented"] == "the export format COCO"
 
 
 def test_requests_are_recorded(fake: FakeLabelStudio, ask: Ask) -> None:
@@ -203,6 +207,239 @@ def test_a_short_stall_is_only_slow(fake: FakeLabelStudio, ask: Ask) -> None:
     started = time.monotonic()
     assert ask("GET", "/health", timeout=5).status_code == 200
     assert time.monotonic() - started >= 0.05
+
+
+# --- work that goes on after the answer -----------------------------------------------------------
+
+
+@pytest.fixture
+def later() -> FakeLabelStudio:
+    return FakeLabelStudio(async_jobs=True)
+
+
+@pytest.fixture
+def ask_later(later: FakeLabelStudio) -> Ask:
+    session = later.session()
+    session.headers["Authorization"] = f"Token {later.api_key}"
+    return lambda method, path, body=None, **options: session.request(
+        method, later.url + path, json=body, **options
+    )
+
+
+def looks(ask: Ask, path: str, number: int = 3) -> list[str]:
+    """The status at each look."""
+    return [ask("GET", path).json()["status"] for _ in range(number)]
+
+
+def total(ask: Ask, project: int) -> int:
+    return int(ask("GET", f"/api/tasks/?project={project}").json()["total"])
+
+
+def test_imports_are_done_at_the_second_look(ask_later: Ask) -> None:
+    project = make_project(ask_later)
+    tasks = [{"text": "a", "n": 1}, {"text": "b", "n": 2}]
+    path = f"/api/projects/{project}/import?return_task_ids=true"
+    answer = ask_later("POST", path, tasks)
+    assert (answer.status_code, answer.json()) == (201, {"import": 1})
+    status = f"/api/projects/{project}/imports/1/"
+    first = ask_later("GET", status).json()
+    assert (first["status"], first["task_count"], first["tasks"]) == ("in_progress", 0, tasks)
+    assert total(ask_later, project) == 0
+    second = ask_later("GET", status).json()
+    assert (second["status"], second["task_count"], second["task_ids"]) == ("completed", 2, [1, 2])
+    assert total(ask_later, project) == 2
+    assert ask_later("GET", status).json() == second
+    assert total(ask_later, project) == 2
+
+
+def test_an_import_fails_later(ask_later: Ask) -> None:
+    config = '<View><Text name="t" value="$text"/></View>'
+    project = make_project(ask_later, label_config=config)
+    ask_later("POST", f"/api/projects/{project}/import", [{"text": "a"}, {"no": "text"}])
+    status = f"/api/projects/{project}/imports/1/"
+    assert looks(ask_later, status) == ["in_progress", "failed", "failed"]
+    assert "key is expected in task data" in ask_later("GET", status).json()["error"]
+    assert total(ask_later, project) == 0
+
+
+def test_files_are_imported_later(ask_later: Ask) -> None:
+    project = make_project(ask_later)
+    files = {"file": ("a.csv", b"text,n\na,1\nb,2\n")}
+    ask_later("POST", f"/api/projects/{project}/import", files=files)
+    status = f"/api/projects/{project}/imports/1/"
+    assert looks(ask_later, status, 2) == ["in_progress", "completed"]
+    done = ask_later("GET", status).json()
+    assert done["found_formats"] == {".csv": 1}
+    assert sorted(done["data_columns"]) == ["n", "text"]
+    assert done["file_upload_ids"] == [1]
+
+
+def test_what_is_not_known_is_a_501_later_too(ask_later: Ask) -> None:
+    project = make_project(ask_later)
+    ask_later("POST", f"/api/projects/{project}/import", [{"data": [1]}])
+    status = f"/api/projects/{project}/imports/1/"
+    assert [ask_later("GET", status).status_code for _ in range(2)] == [200, 501]
+
+
+def test_snapshots_are_taken_later(ask_later: Ask) -> None:
+    project = make_project(ask_later)
+    task = ask_later("POST", "/api/tasks/", {"project": project, "data": {"n": 1}}).json()["id"]
+    exports = f"/api/projects/{project}/exports/"
+    made = ask_later("POST", exports, {}).json()
+    one = f"{exports}{made['id']}"
+    assert (made["status"], made["counters"]) == ("in_progress", {})
+    assert ask_later("GET", f"{one}/download").status_code == 404
+    assert looks(ask_later, one) == ["in_progress", "completed", "completed"]
+    assert [row["id"] for row in ask_later("GET", f"{one}/download").json()] == [task]
+    ask_later("POST", f"{one}/convert", {"export_type": "CSV"})
+
+    def conversion() -> str:
+        (made,) = ask_later("GET", one).json()["converted_formats"]
+        return str(made["status"])
+
+    assert [conversion() for _ in range(3)] == ["in_progress", "completed", "completed"]
+
+
+def test_a_conversion_of_what_is_not_there_yet_fails(ask_later: Ask) -> None:
+    project = make_project(ask_later)
+    exports = f"/api/projects/{project}/exports/"
+    one = f"{exports}{ask_later('POST', exports, {}).json()['id']}"
+    ask_later("POST", f"{one}/convert", {"export_type": "CSV"})
+    assert looks(ask_later, one, 2) == ["in_progress", "completed"]
+    assert ask_later("GET", one).json()["converted_formats"][0]["status"] == "failed"
+
+
+def test_storages_are_read_later(later: FakeLabelStudio, ask_later: Ask) -> None:
+    project = make_project(ask_later)
+    later.blobs["s3://bucket/a.json"] = b'{"text": "a"}'
+    body = {"project": project, "bucket": "bucket"}
+    one = f"/api/storages/s3/{ask_later('POST', '/api/storages/s3/', body).json()['id']}"
+    assert ask_later("POST", f"{one}/sync").json()["status"] == "queued"
+    assert looks(ask_later, one) == ["in_progress", "completed", "completed"]
+    assert ask_later("GET", one).json()["last_sync_count"] == total(ask_later, project) == 1
+    later.blobs["s3://bucket/b.json"] = b"not JSON"
+    ask_later("POST", f"{one}/sync")
+    assert looks(ask_later, one) == ["in_progress", "failed", "failed"]
+    assert "b.json" in ask_later("GET", one).json()["traceback"]
+    assert total(ask_later, project) == 1
+
+
+# --- what is beside the server --------------------------------------------------------------------
+
+
+def test_the_files_of_requests_are_recorded(fake: FakeLabelStudio, ask: Ask) -> None:
+    project = make_project(ask)
+    files = {"file": ("a.txt", b"one\ntwo\n")}
+    ask("POST", f"/api/projects/{project}/import", data={"title": "x"}, files=files)
+    ask("POST", f"/api/projects/{project}/import", data={"url": "https://example.com/a.json"})
+    assert [recorded.body for recorded in fake.requests[1:]] == [
+        {"title": "x", "file": "a.txt"},
+        {"url": "https://example.com/a.json"},
+    ]
+
+
+def test_files_come_back(ask: Ask) -> None:
+    project = make_project(ask)
+    files = {"file": ("a b.png", b"\x89PNG")}
+    ask("POST", f"/api/projects/{project}/import", files=files)
+    (task,) = ask("GET", f"/api/tasks/?project={project}").json()["tasks"]
+    (path,) = task["data"].values()
+    answer = ask("GET", path)
+    assert (answer.content, answer.headers["Content-Type"]) == (b"\x89PNG", "image/png")
+    assert ask("GET", path, headers={"Range": "bytes=0-1"}).status_code == 501
+
+
+def test_imports_by_url_are_from_the_blobs(fake: FakeLabelStudio, ask: Ask) -> None:
+    project = make_project(ask)
+    url = "https://example.com/tasks.csv"
+
+    def bring() -> requests.Response:
+        return ask("POST", f"/api/projects/{project}/import", data={"url": url})
+
+    answer = bring()
+    assert answer.status_code == 501
+    assert f"FakeLabelStudio.blobs['{url}']" in answer.json()["detail"]
+    fake.blobs[url] = b"text,n\na,1\n"
+    assert bring().json()["task_count"] == 1
+    (task,) = ask("GET", f"/api/tasks/?project={project}").json()["tasks"]
+    assert task["data"] == {"text": "a", "n": 1}
+
+
+def test_export_storages_write_into_the_blobs(fake: FakeLabelStudio, ask: Ask) -> None:
+    project = make_project(ask)
+    task = ask("POST", "/api/tasks/", {"project": project, "data": {"n": 1}}).json()["id"]
+    fake.blobs["gs://bucket/"] = b""
+    body = {"project": project, "bucket": "bucket", "prefix": "out"}
+    made = ask("POST", "/api/storages/export/gcs", body).json()
+    annotation = ask("POST", f"/api/tasks/{task}/annotations/", {"result": []}).json()["id"]
+    written = f"gs://bucket/out/{annotation}"
+    assert json.loads(fake.blobs.pop(written))["id"] == annotation
+    assert ask("POST", f"/api/storages/export/gcs/{made['id']}/sync").json()["last_sync_count"] == 1
+    assert json.loads(fake.blobs[written])["task"]["data"] == {"n": 1}
+
+
+def test_places_that_are_not_there(ask: Ask) -> None:
+    project = make_project(ask)
+    answer = ask("POST", "/api/storages/s3/", {"project": project, "bucket": "nosuch"})
+    assert answer.status_code == 400
+    assert "Cannot find bucket nosuch in S3" in answer.text
+
+
+def test_webhooks_are_told(fake: FakeLabelStudio, ask: Ask) -> None:
+    project = make_project(ask)
+    ask("POST", "/api/webhooks/", {"url": "https://example.com/hook", "project": project})
+    task = ask("POST", "/api/tasks/", {"project": project, "data": {"n": 1}}).json()["id"]
+    ask("DELETE", f"/api/tasks/{task}/")
+    (url, created), (_, deleted) = fake.delivered
+    assert url == "https://example.com/hook"
+    assert (created["action"], created["tasks"][0]["data"]) == ("TASKS_CREATED", {"n": 1})
+    assert (deleted["action"], deleted["tasks"]) == ("TASKS_DELETED", [{"id": task}])
+    assert deleted["project"]["id"] == project
+
+
+def test_models(fake: FakeLabelStudio, ask: Ask) -> None:
+    project, url = make_project(ask, tasks=2), "http://model.example.com:9090"
+    body = {"project": project, "url": url, "title": "counts"}
+    answer = ask("POST", "/api/ml/", body)
+    assert answer.status_code == 400
+    assert f"Can't connect to ML backend {url}, health check failed" in answer.text
+    fake.models[url] = lambda tasks: [{"result": [], "score": task["data"]["n"]} for task in tasks]
+    made = ask("POST", "/api/ml/", body).json()
+    assert (made["state"], made["model_version"]) == ("CO", "1")
+    ask("POST", f"/api/dm/actions/?project={project}&id=retrieve_tasks_predictions", {})
+    found = ask("GET", f"/api/predictions/?project={project}").json()
+    assert [(one["score"], one["model_version"]) for one in found] == [(0, "1"), (1, "1")]
+    fake.models[url] = Model(lambda tasks: [], version="b", versions=("a", "b"))
+    assert ask("GET", f"/api/ml/{made['id']}").json()["model_version"] == "b"
+    assert ask("GET", f"/api/ml/{made['id']}/versions").json() == {"versions": ["a", "b"]}
+    del fake.models[url]
+    assert ask("GET", f"/api/ml/{made['id']}").json()["state"] == "DI"
+
+
+def test_a_mistake_in_a_model_is_a_mistake_in_the_test(fake: FakeLabelStudio) -> None:
+    url = "http://model.example.com"
+    fake.models[url] = lambda tasks: [{"result": [], "score": task["nosuch"]} for task in tasks]
+    with fake.session() as session:
+        session.headers["Authorization"] = f"Token {fake.api_key}"
+
+        def ask(method: str, path: str, body: Any = None) -> requests.Response:
+            return session.request(method, fake.url + path, json=body)
+
+        project = make_project(ask, tasks=1)
+        ask("POST", "/api/ml/", {"project": project, "url": url})
+        with pytest.raises(KeyError, match="nosuch"):
+            ask("GET", "/api/tasks/1/")
+        assert ask("GET", "/api/predictions/").json() == []
+
+
+def test_its_own_machine_is_out_of_bounds_unless_allowed(fake: FakeLabelStudio, ask: Ask) -> None:
+    project, url = make_project(ask), "http://localhost:9090"
+    fake.models[url] = lambda tasks: [{"result": []} for _ in tasks]
+    for path in ("/api/ml/", "/api/webhooks/"):
+        assert ask("POST", path, {"project": project, "url": url}).status_code == 403
+    fake.ssrf_protection = False
+    for path in ("/api/ml/", "/api/webhooks/"):
+        assert ask("POST", path, {"project": project, "url": url}).status_code == 201
 
 
 # --- the rest ------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from .events import Delivery
 from .faults import ConnectionFault, Fault
+from .ml import Model
 from .server import FakeLabelStudio, Recorded
 
-__all__ = ["ConnectionFault", "FakeLabelStudio", "Fault", "Recorded"]
+__all__ = ["ConnectionFault", "Delivery", "FakeLabelStudio", "Fault", "Model", "Recorded"]

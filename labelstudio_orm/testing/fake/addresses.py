@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ipaddress
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from .routing import Request
+if TYPE_CHECKING:
+    from .server import FakeLabelStudio
 
 _RESERVED = tuple(
     map(
@@ -20,12 +22,12 @@ _RESERVED = tuple(
 )
 
 
-def refusal(request: Request, url: str) -> str | None:
+def refusal(fake: FakeLabelStudio, url: str) -> str | None:
     """Why the server does not call this URL; None when it does.
 
     Names are not looked up: only an address in figures, or `localhost`, can be refused.
     """
-    if not request.fake.ssrf_protection:
+    if not fake.ssrf_protection:
         return None
     host = urlsplit(url).hostname or ""
     try:

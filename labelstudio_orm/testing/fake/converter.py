@@ -10,42 +10,23 @@ from typing import Any
 
 from attrs import define
 
-from . import markup
+from . import formats, markup
 from .routing import crash, not_implemented
 from .store import Row
 
-# Name and title of each format. Only the first four are enabled for whole-task controls.
-FORMATS = {
-    "JSON": "JSON",
-    "JSON_MIN": "JSON-MIN",
-    "CSV": "CSV",
-    "TSV": "TSV",
-    "CONLL2003": "CONLL2003",
-    "COCO": "COCO",
-    "COCO_WITH_IMAGES": "COCO with Images",
-    "VOC": "Pascal VOC XML",
-    "YOLO": "YOLO",
-    "YOLO_WITH_IMAGES": "YOLO with Images",
-    "YOLO_OBB": "YOLOv8 OBB",
-    "YOLO_OBB_WITH_IMAGES": "YOLOv8 OBB with Images",
-    "BRUSH_TO_NUMPY": "Brush labels to NumPy",
-    "BRUSH_TO_PNG": "Brush labels to PNG",
-    "ASR_MANIFEST": "ASR Manifest",
-    "BRUSH_TO_COCO": "Brush labels to COCO",
-    "DOCLANG": "DocLang (.dclx)",
-}
 _SEPARATORS = {"CSV": ",", "TSV": "\t"}
 _ALWAYS = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time")
 
 
 def convert(items: list[Row], kind: str, project: Row) -> tuple[bytes, str]:
     """The content in that format, and the extension of its file; 500 for an unknown format."""
+    formats.suitable(project["label_config"])
     if kind in _SEPARATORS:
         return _table(items, project, _SEPARATORS[kind]).encode(), "csv"
     if kind in ("JSON", "JSON_MIN"):
         rows = items if kind == "JSON" else [_flat(found) for found in _annotated(items, project)]
         return json.dumps(rows, ensure_ascii=False).encode(), "json"
-    if kind in FORMATS:
+    if kind in formats.FORMATS:
         raise not_implemented(f"the export format {kind}")
     raise crash("")
 

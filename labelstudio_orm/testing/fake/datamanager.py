@@ -289,7 +289,16 @@ COMPUTED = {
     "draft_exists": Column(
         "EXISTS(SELECT 1 FROM draft u WHERE u.task_id = task.id LIMIT 1)", "bool"
     ),
-    "storage_filename": Column("(SELECT ';;;;')", "text"),
+    "storage_filename": Column(
+        "(SELECT "
+        + " || ';' || ".join(
+            "COALESCE((SELECT l.key FROM storage_link l JOIN storage s ON s.id = l.storage_id "
+            f"WHERE l.task_id = task.id AND s.kind = '{kind}'), '')"
+            for kind in ("s3", "gcs", "azure", "localfiles", "redis")
+        )
+        + ")",
+        "text",
+    ),
 }
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from . import events, shapes, summary
+from . import events, shapes, summary, targets
+from .bookkeeping import count_annotations, touch, update_is_labeled
 from .fields import Field, big_integer, boolean, json_text, number, read, reference
 from .routing import Answer, Request, crash, not_found, page_not_found, route
 from .store import Row, Store, loads
-from .tasks import count_annotations, touch, update_is_labeled
 
 
 def _fields(store: Store) -> dict[str, Field]:
@@ -92,6 +92,7 @@ def convert_to_draft(request: Request, id: int) -> Any:
     task_id = row["task_id"]
     columns = {"result": row["result"], "lead_time": row["lead_time"]}
     made = _add(request, task_id, None, columns)
+    targets.deleting(request, [id])
     store.execute("DELETE FROM annotation WHERE id = ?", id)
     touch(request, task_id)
     count_annotations(store, task_id, cancelled=bool(row["was_cancelled"]))

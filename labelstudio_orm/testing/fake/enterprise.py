@@ -19,7 +19,8 @@ from . import contract, shapes
 from .fields import Field, Wrong
 from .routing import Answer, Request, invalid, not_found, route
 from .store import Row, Store, dumps, iso
-from .tasks import create_annotation, update_prediction_count
+from .predictions import update_prediction_count
+from .tasks import create_annotation
 from .validation import body_errors, read_query
 
 if TYPE_CHECKING:

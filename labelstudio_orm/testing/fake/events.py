@@ -13,7 +13,7 @@ from attrs import define
 
 from . import markup, shapes
 from .project_columns import COUNTERS, FLAGS
-from .routing import Request
+from .routing import Answer, Request, crash
 from .store import Row, Store, id_list, iso, loads
 
 _BATCH = 5000  # objects in one delivery
@@ -78,6 +78,22 @@ def emit(request: Request, action: str, project_id: int, ids: Iterable[int]) -> 
             request.fake.delivered.append(Delivery(hook["url"], payload))
 
 
+def answered(
+    request: Request, action: str, project_id: int, item: Row, status: int = 200
+) -> Answer:
+    """The answer to a write that webhooks are told of.
+
+    The server finds the object by the id in its own answer: when `include` or `omit` keep that
+    out, it has written, tells nobody, and fails.
+    """
+    shown = request.flex(item)
+    if "id" in shown:
+        emit(request, action, project_id, [item["id"]])
+        return Answer(shown, status)
+    error = crash(f"{EVENTS[action].key.capitalize()} matching query does not exist.")
+    return Answer(error.body, error.status)
+
+
 def _content(store: Store, event: Event, project_id: int, ids: list[int]) -> Row:
     rows = [{"id": pk} for pk in ids]
     if event.table is not None:
@@ -87,7 +103,7 @@ def _content(store: Store, event: Event, project_id: int, ids: list[int]) -> Row
     content["project"] = _project(store, project)
     if event.table == "annotation":
         found = _rows(store, "task", {row["task"] for row in rows})
-        tasks = {task["id"]: _task(store, task) for task in found}
+        tasks = {task["id"]: shapes.task_whole(store, task) for task in found}
         nested = [tasks[row["task"]] for row in rows]
         content["task"] = nested if event.many else nested[0]
     return content
@@ -121,16 +137,8 @@ def _project(store: Store, row: Row) -> Row:
     }
 
 
-def _task(store: Store, row: Row) -> Row:
-    return {
-        **shapes.task_written(store, row, embed=False),
-        "allow_skip": None if row["allow_skip"] is None else bool(row["allow_skip"]),
-        "precomputed_agreement": row["precomputed_agreement"],
-    }
-
-
 def _annotation(store: Store, row: Row) -> Row:
     return shapes.annotation(store, row, export=True)
 
 
-_SHOWN = {"project": _project, "task": _task, "annotation": _annotation}
+_SHOWN = {"project": _project, "task": shapes.task_whole, "annotation": _annotation}

@@ -7,10 +7,10 @@ from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 
-from . import converter, markup, shapes
-from .routing import Answer, Failure, Request, crash, not_implemented, page_not_found, route
+from . import converter, formats, shapes
+from .bookkeeping import find_project
+from .routing import Answer, Failure, Request, crash, page_not_found, route
 from .store import Row, Store, id_list
-from .tasks import find_project
 
 
 def _project(request: Request, pk: int) -> Row:
@@ -76,17 +76,4 @@ def export(request: Request, id: int) -> Any:
 
 @route("GET", "/api/projects/{id}/export/formats")
 def list_formats(request: Request, id: int) -> Any:
-    """The formats; their descriptions and links are the fake's own."""
-    project = _project(request, id)
-    if not markup.suits_bulk_annotation(project["label_config"]):
-        raise not_implemented("the export formats of a project with regions")
-    return [
-        {
-            "name": name,
-            "title": title,
-            "description": title,
-            "link": "https://labelstud.io/guide/export.html",
-            **({} if name in ("JSON", "JSON_MIN", "CSV", "TSV") else {"disabled": True}),
-        }
-        for name, title in converter.FORMATS.items()
-    ]
+    return formats.listed(_project(request, id)["label_config"])

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import evolve
 
 from . import events, forms, jobs, markup, uploads
+from .bookkeeping import find_project, update_counters
 from .routing import (
     Answer,
     Failure,
@@ -22,7 +23,6 @@ from .routing import (
     route,
 )
 from .store import Row, Store, dumps, iso, loads
-from .tasks import find_project, update_counters
 
 
 @route("POST", "/api/projects/{id}/import", forms=True)

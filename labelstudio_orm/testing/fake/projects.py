@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 from . import enterprise, events, markup, shapes, summary
+from .bookkeeping import find_project, update_is_labeled_bulk
 from .fields import Field, Wrong, boolean, choice, integer, json_text, moment, read, text
 from .project_columns import COUNTERS, FLAGS
 from .routing import (
@@ -20,7 +21,6 @@ from .routing import (
     route,
 )
 from .store import Row, Store, dumps, iso, loads
-from .tasks import find_project, update_is_labeled_bulk
 
 _DEFAULTS: dict[str, Any] = {
     **dict.fromkeys(FLAGS, False),
@@ -219,7 +219,8 @@ def create_project(request: Request) -> Any:
             "updated_at": now,
         },
     )
-    return Answer(request.flex(_shown(request, find_project(request, pk), counters=False)), 201)
+    shown = _shown(request, find_project(request, pk), counters=False)
+    return events.answered(request, "PROJECT_CREATED", pk, shown, 201)
 
 
 def _read(request: Request, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
@@ -244,7 +245,10 @@ def _read(request: Request, data: dict[str, Any], row: Row | None) -> dict[str, 
             summary.check_config(store, row, columns["label_config"])
     version = columns.get("model_version")
     if row is not None and "model_version" in columns and version not in ("", row["model_version"]):
-        sql = "SELECT 1 FROM prediction WHERE project_id = ? AND model_version = ?"
+        sql = (
+            "SELECT 1 FROM prediction WHERE project_id = ?1 AND model_version = ?2 UNION "
+            "SELECT 1 FROM ml_backend WHERE project_id = ?1 AND title = ?2"
+        )
         if store.value(sql, row["id"], version) is None:
             problem = "Model version doesn't exist either as live model or as static predictions."
             raise invalid({"model_version": [problem]})
@@ -298,11 +302,9 @@ def update_project(request: Request, id: int) -> Any:
         )
     if not store.value("SELECT COUNT(*) FROM annotation WHERE project_id = ?", id):
         summary.reset(store, id)
-    events.emit(request, "PROJECT_UPDATED", id, [id])
     shown = _shown(request, find_project(request, id), counters=False)
-    return request.flex(
-        {**shown, **{name: before[name] for name in COUNTERS}}
-    )  # counted before the change
+    shown.update((name, before[name]) for name in COUNTERS)  # counted before the change
+    return events.answered(request, "PROJECT_UPDATED", id, shown)
 
 
 def _parse_or_fail(config: Any) -> None:

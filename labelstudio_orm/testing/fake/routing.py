@@ -22,12 +22,20 @@ _PAGE_404 = (
 )
 
 
-class Failure(Exception):
-    """An answer that is an error; `body` is what the exception handler of the server would send."""
+class Abort(Exception):
+    """An answer that ends the work on a request."""
 
     def __init__(self, status: int, body: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, body)
         self.status, self.body, self.headers = status, body, dict(headers or {})
+
+
+class Failure(Abort):
+    """An answer that is an error; `body` is what the exception handler of the server would send."""
+
+
+class Gap(Abort):
+    """A 501: the fake does not know the answer. What handles failures does not see it."""
 
 
 def failure(
@@ -69,9 +77,9 @@ def page_not_found() -> Failure:
     return Failure(404, _PAGE_404, {"Content-Type": "text/html; charset=utf-8"})
 
 
-def not_implemented(what: str) -> Failure:
+def not_implemented(what: str) -> Gap:
     """501, never sent by the real server: the fake does not know this and will not guess."""
-    return Failure(
+    return Gap(
         501, {"detail": f"FakeLabelStudio does not implement {what}", "not_implemented": what}
     )
 

@@ -25,6 +25,7 @@ from . import (  # noqa: F401  (they register routes)
     people,
     projects,
     snapshots,
+    storages,
     tasks,
     uploads,
     views,
@@ -34,9 +35,11 @@ from .adapter import FakeAdapter
 from .events import Delivery
 from .faults import ConnectionFault, Fault, Plan
 from .forms import Form
+from .ml import Model, Predict
 from .organizations import add_organization
 from .people import add_user, token_payload
 from .routing import (
+    Abort,
     Answer,
     Failure,
     Query,
@@ -55,7 +58,7 @@ if TYPE_CHECKING:
 # What a real server has and the fake does not (yet): asking for it is a 501, not the 404 of a
 # typing error.
 _UNKNOWN_HERE = re.compile(
-    r"/api/(storages|ml|labels|label_links|prompts|fsm|templates"
+    r"/api/(labels|label_links|prompts|fsm|templates"
     r"|annotations|dm|model-provider-connections|current-user/product-tour)(/.*)?"
     r"|/api/projects/\d+/(reimports|summary|model-versions|next|reimport|members"
     r"|tasks|duplicate|sample-task|label-stream-history|onboarding)(/.*)?"
@@ -70,6 +73,7 @@ _MISSING_METHODS = {
     ("GET", "/api/projects/{id}/tasks/"),
     ("POST", "/api/projects/{id}/tasks/"),
     ("GET", "/api/projects/{id}/validate/"),
+    ("GET", "/api/projects/{id}/model-versions/"),
     ("GET", "/api/annotations/{id}/convert-to-draft"),
 }
 
@@ -105,7 +109,11 @@ class FakeLabelStudio:
         api_key: A legacy token of user 1.
         requests: The log of `Recorded` requests; clear it with `.clear()`.
         delivered: What webhooks would have been sent, as (url, payload), oldest first.
-        blobs: The files of all storages, and of imports by URL; see `blobs`.
+        blobs: The files of all storages, and of imports by URL: a dict from address to bytes;
+            see `labelstudio_orm.testing.fake.blobs`.
+        models: What is behind the addresses of ML backends: by URL a function from tasks to
+            predictions, or a `Model`; see `labelstudio_orm.testing.fake.ml`.
+        local_files_root: What local storages must be below; default: "/".
         ssrf_protection: Whether addresses of this machine and its networks are refused to
             webhooks, imports by URL and ML backends, as they are by default (True).
         access_lifetime: The seconds that new access tokens live.
@@ -125,6 +133,8 @@ class FakeLabelStudio:
         self.requests: list[Recorded] = []
         self.delivered: list[Delivery] = []
         self.blobs: dict[str, bytes] = {}
+        self.local_files_root = "/"
+        self.models: dict[str, Predict | Model] = {}
         self.ssrf_protection = True
         self.access_lifetime = 300.0
         self.jwt_settings = {"api_tokens_enabled": True, "legacy_api_tokens_enabled": True}
@@ -233,7 +243,7 @@ class FakeLabelStudio:
                     result = handler(request, **numbers)
             except RecursionError as error:
                 raise crash(str(error)) from None
-        except Failure as error:
+        except Abort as error:
             return Answer(error.body, error.status, error.headers)
         return result if isinstance(result, Answer) else Answer(result)
 

@@ -3,12 +3,14 @@ server."""
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 
 from . import markup
+from .blobs import PLACES
 from .datamanager import COMPUTED, computed_column, joins_for
 from .routing import Request
 from .store import Row, Store, id_list, iso, loads
@@ -156,6 +158,15 @@ def task_written(store: Store, row: Row, *, embed: bool) -> Row:
     return item
 
 
+def task_whole(store: Store, row: Row) -> Row:
+    """A task as webhooks and export storages are told of it."""
+    return {
+        **task_written(store, row, embed=False),
+        "allow_skip": None if row["allow_skip"] is None else bool(row["allow_skip"]),
+        "precomputed_agreement": row["precomputed_agreement"],
+    }
+
+
 def draft(store: Store, row: Row) -> Row:
     """A draft."""
     user = store.get("user", row["user_id"])
@@ -239,6 +250,9 @@ def tasks_shown(
             annotations.setdefault(row["task_id"], []).append(annotation(store, row, expand=single))
         for row in _of_tasks(store, "prediction", ids):
             predictions.setdefault(row["task_id"], []).append(prediction(row))
+    sql = f'SELECT task_id, "key" FROM storage_link WHERE task_id IN {id_list(ids)}'
+    links = {row["task_id"]: row["key"] for row in store.rows(sql)}
+    resolving = _buckets(store, project) if request.query.flag("resolve_uri", True) else ()
     shown = []
     for pk in ids:
         row = rows[pk]
@@ -248,6 +262,9 @@ def tasks_shown(
             "file_upload": None,
             "storage_filename": None,
         }
+        item["storage_filename"] = links.get(pk)
+        if resolving:
+            item["data"] = _resolved(item["data"], pk, resolving)
         item["updated_by"] = [{"user_id": row["updated_by_id"]}] if row["updated_by_id"] else []
         texts = {name: row.get("c_" + name) for name in COMPUTED}
         people = [int(part) for part in (texts["annotators"] or "").split(",") if part]
@@ -272,6 +289,26 @@ def tasks_shown(
             item["predictions"] = predictions.get(pk, [])
         shown.append(request.flex(item, () if single else ("annotations",)))
     return shown
+
+
+def _buckets(store: Store, project: Row) -> tuple[str, ...]:
+    """The addresses of the buckets that a project imports from."""
+    sql = "SELECT kind, fields FROM storage WHERE project_id = ? AND NOT export"
+    rows = store.rows(sql, project["id"])
+    clouds = [row for row in rows if row["kind"] in ("s3", "gcs", "azure")]
+    return tuple(PLACES[row["kind"]].root(loads(row["fields"])) for row in clouds)
+
+
+def _resolved(value: Any, task_id: int, buckets: tuple[str, ...]) -> Any:
+    """Task data in which addresses of these buckets are those of the server's proxy."""
+    if isinstance(value, dict):
+        return {key: _resolved(inner, task_id, buckets) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_resolved(inner, task_id, buckets) for inner in value]
+    if not isinstance(value, str) or not value.startswith(buckets):
+        return value
+    coded = base64.urlsafe_b64encode(value.encode()).decode()
+    return f"/tasks/{task_id}/resolve/?fileuri={coded}"
 
 
 def _pretty(text: Any) -> str:

@@ -8,12 +8,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from . import converter, jobs, shapes
+from .bookkeeping import find_project
 from .datamanager import TaskQuery, view_selection
 from .exports import exported, file_name
 from .fields import Field, Wrong, boolean, choice, integer, nested, read, text
+from .formats import FORMATS
 from .routing import Answer, Failure, Request, crash, invalid, page_not_found, route
 from .store import Row, Store, dumps, iso, loads
-from .tasks import find_project
 
 _ONLY_ID = nested({"only_id": Field(boolean)})
 _OPTIONS = {
@@ -86,11 +87,14 @@ def _find(request: Request, pk: int, project_id: int | None = None) -> Row:
 def _looked_at(request: Request, row: Row) -> Row:
     """The snapshot after what happens while somebody looks at it."""
     store = request.fake.store
+    if not request.fake.async_jobs:
+        return row
     if jobs.look(store, "export", row):
         _take(request, row)
     for made in store.rows("SELECT * FROM converted_format WHERE export_id = ?", row["id"]):
         if jobs.look(store, "converted_format", made):
-            store.update("converted_format", made["id"], {"status": "completed"})
+            status = "completed" if row["content"] else "failed"
+            store.update("converted_format", made["id"], {"status": status})
     return _find(request, row["id"])
 
 
@@ -104,10 +108,8 @@ def _take(request: Request, row: Row) -> None:
     changes: Row = {"finished_at": store.now()}
     try:
         items = _items(store, project, options)
-    except Failure as error:
-        if error.status == 501:
-            raise
-        changes.update(status="failed", counters=dumps({"task_number": 0}))
+    except Failure:
+        changes["status"] = "failed"
     else:
         content = json.dumps(items, ensure_ascii=False).encode()
         md5 = hashlib.md5(content, usedforsecurity=False).hexdigest()
@@ -188,6 +190,8 @@ def create_snapshot(request: Request, id: int) -> Any:
     shown = _shown(request, _find(request, pk))
     if request.fake.async_jobs:
         shown["status"] = "in_progress"
+    elif shown["status"] == "failed":
+        shown["counters"] = {"task_number": 0}
     return Answer({**shown, **dict.fromkeys(_OPTIONS)}, 201)
 
 
@@ -222,15 +226,22 @@ def convert_snapshot(request: Request, id: int, export_id: int) -> Any:
     sql = "SELECT 1 FROM converted_format WHERE export_id = ? AND export_type = ?"
     if store.value(sql, export_id, kind):
         raise invalid(f"Conversion to {kind} already started")
-    _converted(request, row, kind)
-    status = "created" if request.fake.async_jobs else "completed"
-    made = {"export_id": export_id, "export_type": kind, "status": status}
+    if row["content"]:
+        _converted(request, row, kind)
+    made = {"export_id": export_id, "export_type": kind, "status": "completed"}
+    if request.fake.async_jobs:
+        made["status"] = "created"
+    elif not row["content"]:  # of a snapshot that failed; and how that failed, fails
+        store.insert("converted_format", {**made, "status": "in_progress"})
+        missing = "missing 1 required positional argument: 'traceback_obj'"
+        error = crash(f"set_convert_background_failure() {missing}")
+        return Answer(error.body, error.status)
     return {"export_type": kind, "converted_format": store.insert("converted_format", made)}
 
 
 def _format(value: Any) -> str:
     name = str(text(blank=False)(value))
-    if name not in converter.FORMATS:
+    if name not in FORMATS:
         raise Wrong(f"{name} is not supported export format")
     return name
 

@@ -103,6 +103,20 @@ CREATE TABLE export (id integer PRIMARY KEY AUTOINCREMENT, project_id integer RE
   text, file text, content blob, created_at datetime, finished_at datetime);
 CREATE TABLE converted_format (id integer PRIMARY KEY AUTOINCREMENT, export_id integer REFERENCES
   export ON DELETE CASCADE, export_type text, status text);
+CREATE TABLE sequence (name text PRIMARY KEY, last integer NOT NULL);
+CREATE TABLE storage (id integer PRIMARY KEY AUTOINCREMENT, kind text, export bool, number integer,
+  project_id integer REFERENCES project ON DELETE CASCADE, status text, fields text, created_at
+  datetime);
+CREATE TABLE storage_link (storage_id integer REFERENCES storage ON DELETE CASCADE, task_id integer
+  REFERENCES task ON DELETE CASCADE, "key" text);
+CREATE INDEX link_task ON storage_link (task_id);
+CREATE INDEX link_key ON storage_link (storage_id, "key");
+CREATE TABLE export_link (storage_id integer REFERENCES storage ON DELETE CASCADE, annotation_id
+  integer REFERENCES annotation ON DELETE CASCADE, PRIMARY KEY (storage_id, annotation_id));
+CREATE TABLE ml_backend (id integer PRIMARY KEY AUTOINCREMENT, project_id integer REFERENCES project
+  ON DELETE CASCADE, state text, is_interactive bool, url text, error_message text, title text,
+  auth_method text, basic_auth_user text, basic_auth_pass text, description text, extra_params text,
+  model_version text, timeout real, auto_update bool, created_at datetime, updated_at datetime);
 CREATE TABLE webhook (id integer PRIMARY KEY AUTOINCREMENT, project_id integer REFERENCES project ON
   DELETE CASCADE, url text, send_payload bool, send_for_all_actions bool, headers text, is_active
   bool, created_at datetime, updated_at datetime);
@@ -223,6 +237,12 @@ class Store:
                 f"INSERT INTO {table} ({columns}) VALUES ({marks})",
                 [tuple(r.values()) for r in rows],
             )
+
+    def number(self, sequence: str) -> int:
+        """The next number of a sequence, for ids that are not the key of a table."""
+        sql = "INSERT INTO sequence VALUES (?, 1) ON CONFLICT (name) DO UPDATE SET last = last + 1"
+        self.db.execute(sql, (sequence,))
+        return int(self.value("SELECT last FROM sequence WHERE name = ?", sequence))
 
     def update(self, table: str, pk: int, changes: Mapping[str, Any]) -> None:
         """Sets columns of one row."""

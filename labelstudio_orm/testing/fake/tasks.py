@@ -1,4 +1,4 @@
-"""Tasks, their annotations and their predictions, one at a time."""
+"""Tasks and their annotations, one at a time."""
 
 from __future__ import annotations
 
@@ -6,7 +6,15 @@ import json
 import uuid
 from typing import Any
 
-from . import events, markup, shapes, summary
+from . import events, markup, ml, shapes, summary, targets
+from .bookkeeping import (
+    count_annotations,
+    find_project,
+    find_task,
+    touch,
+    unsupported,
+    update_is_labeled,
+)
 from .datamanager import COMPUTED, TaskQuery, read_selection, shown_columns
 from .fields import (
     Field,
@@ -49,86 +57,6 @@ _ACTIONS = (
 )
 
 
-# --- bookkeeping ----------------------------------------------------------------------------------
-
-
-def update_is_labeled(store: Store, task_id: int) -> None:
-    """A task is labelled when as many users as its overlap have annotated it."""
-    store.execute(
-        """UPDATE task SET is_labeled = (SELECT COUNT(*) FROM (
-             SELECT DISTINCT a.completed_by_id FROM annotation a, project p WHERE a.task_id =
-             task.id
-             AND p.id = task.project_id AND (p.skip_queue = 'IGNORE_SKIPPED'
-                                             OR (NOT a.was_cancelled AND a.result IS NOT NULL))
-           )) >= overlap WHERE id = ?""",
-        task_id,
-    )
-
-
-def update_is_labeled_bulk(store: Store, where: str, *parameters: Any) -> None:
-    """The same for many tasks; here the server counts differently (annotations without a result
-    count)."""
-    store.execute(
-        f"""UPDATE task SET is_labeled = (
-              SELECT COUNT(DISTINCT a.completed_by_id) FROM annotation a, project p WHERE a.task_id
-              = task.id
-              AND p.id = task.project_id AND (p.skip_queue = 'IGNORE_SKIPPED' OR NOT
-              a.was_cancelled)
-            ) >= overlap WHERE {where}""",
-        *parameters,
-    )
-
-
-def update_counters(store: Store, where: str, *parameters: Any) -> None:
-    """Counts the annotations and predictions of tasks anew."""
-    store.execute(
-        f"""UPDATE task SET
-              total_annotations = (SELECT COUNT(*) FROM annotation a WHERE a.task_id = task.id AND
-              NOT was_cancelled),
-              cancelled_annotations = (SELECT COUNT(*) FROM annotation a WHERE a.task_id = task.id
-              AND was_cancelled),
-              total_predictions = (SELECT COUNT(*) FROM prediction p WHERE p.task_id = task.id)
-            WHERE {where}""",
-        *parameters,
-    )
-
-
-def count_annotations(store: Store, task_id: int, *, cancelled: bool) -> None:
-    """Counts the annotations of one task anew: the cancelled ones, or the others."""
-    column = "cancelled_annotations" if cancelled else "total_annotations"
-    store.execute(
-        f"UPDATE task SET {column} = (SELECT COUNT(*) FROM annotation WHERE task_id = task.id "
-        "AND was_cancelled = ?) WHERE id = ?",
-        cancelled,
-        task_id,
-    )
-
-
-def touch(request: Request, task_id: int) -> None:
-    """Somebody did something to the task."""
-    store = request.fake.store
-    store.update("task", task_id, {"updated_at": store.now(), "updated_by_id": request.user["id"]})
-
-
-# --- tasks ----------------------------------------------------------------------------------------
-
-
-def find_task(request: Request, pk: int) -> Row:
-    """404 for a task that does not exist, or no longer belongs to a project."""
-    row = request.fake.store.get("task", pk) if pk < 2**63 else None
-    if row is None or row["project_id"] is None:
-        raise not_found("Task")
-    return row
-
-
-def find_project(request: Request, pk: Any) -> Row:
-    """404 for a project that does not exist."""
-    row = request.fake.store.get("project", pk) if isinstance(pk, (int, str)) else None
-    if row is None:
-        raise not_found("Project")
-    return row
-
-
 @route("GET", "/api/tasks/")
 def list_tasks(request: Request) -> Any:
     body = request.body if isinstance(request.body, dict) else {}
@@ -157,6 +85,8 @@ def list_tasks(request: Request) -> Any:
     everything = request.query.get("fields") == "all"
     columns = set(COMPUTED) if everything else shown_columns(selection, store, project)
     ids = query.ids(offset, size)
+    if project["evaluate_predictions_automatically"] and ml.asked(store, project, ids):
+        raise not_implemented("evaluate_predictions_automatically for the task list")
     return {
         "total_annotations": annotations,
         "total_predictions": predictions,
@@ -187,18 +117,12 @@ def _task_fields(store: Store) -> dict[str, Field]:
     }
 
 
-def _unsupported(data: dict[str, Any], *names: str) -> None:
-    for name in names:
-        if data.get(name):
-            raise not_implemented(f"writing {name}")
-
-
 @route("POST", "/api/tasks/")
 def create_task(request: Request) -> Any:
     if isinstance(request.body, list):
         raise crash("'list' object has no attribute 'get'")
     store, data = request.fake.store, request.data()
-    _unsupported(data, "file_upload", "comment_authors")
+    unsupported(data, "file_upload", "comment_authors")
     project = find_project(request, data["project"]) if data.get("project") else None
     columns = read({**_task_fields(store), "project": Field(int, null=True)}, data, partial=False)
     columns.pop("project", None)
@@ -249,8 +173,10 @@ def create_task(request: Request) -> Any:
 
 @route("GET", "/api/tasks/{id}/")
 def get_task(request: Request, id: int) -> Any:
-    row = find_task(request, id)
+    row, store = find_task(request, id), request.fake.store
     project = find_project(request, row["project_id"])
+    if project["evaluate_predictions_automatically"] or project["show_collab_predictions"]:
+        ml.predict(request, project, ml.asked(store, project, [id]))
     columns = set(COMPUTED) - {"annotations_results", "predictions_results"}
     return shapes.tasks_shown(request, project, [id], columns, embed=True, single=True)[0]
 
@@ -258,7 +184,7 @@ def get_task(request: Request, id: int) -> Any:
 @route("PATCH PUT", "/api/tasks/{id}/")
 def update_task(request: Request, id: int) -> Any:
     row, store, data = find_task(request, id), request.fake.store, request.data()
-    _unsupported(data, "file_upload", "comment_authors")
+    unsupported(data, "file_upload", "comment_authors")
     if data.get("project") not in (None, row["project_id"], str(row["project_id"])):
         if store.get("project", data["project"]) is None:
             raise crash("Project matching query does not exist.")
@@ -276,8 +202,10 @@ def update_task(request: Request, id: int) -> Any:
 
 @route("DELETE", "/api/tasks/{id}/")
 def delete_task(request: Request, id: int) -> Any:
-    row = find_task(request, id)
-    request.fake.store.execute("DELETE FROM task WHERE id = ?", id)
+    row, store = find_task(request, id), request.fake.store
+    found = store.rows("SELECT id FROM annotation WHERE task_id = ?", id)
+    targets.deleting(request, [annotation["id"] for annotation in found])
+    store.execute("DELETE FROM task WHERE id = ?", id)
     events.emit(request, "TASKS_DELETED", row["project_id"], [id])
     return Answer(status=204)
 
@@ -378,39 +306,51 @@ def create_annotation(request: Request, id: int) -> Any:
             id,
             model_version,
         )
-    now = store.now()
-    result = loads(columns.get("result"))
-    _check_regions(result)
-    pk = store.insert(
-        "annotation",
-        {
-            "was_cancelled": False,
-            "ground_truth": False,
-            "bulk_created": False,
-            "completed_by_id": request.user["id"],
-            "prediction": dumps(shapes.prediction(prediction) if prediction else {}),
-            **columns,
-            "result_count": shapes.result_count(result),
-            "task_id": id,
-            "project_id": task["project_id"],
-            "updated_by_id": request.user["id"],
-            "created_at": now,
-            "updated_at": now,
-        },
-    )
+    columns["prediction"] = dumps(shapes.prediction(prediction) if prediction else {})
+    pk = add_annotation(request, task, {"completed_by_id": request.user["id"], **columns})
     row = _find_annotation(request, pk)
-    summary.count(store, task["project_id"], [result], 1)
-    count_annotations(store, id, cancelled=bool(row["was_cancelled"]))
-    update_is_labeled(store, id)
-    touch(request, id)
     if draft is not None:
         store.execute("DELETE FROM draft WHERE id = ?", draft["id"])
     if data.get("ground_truth"):
         store.execute(
             "UPDATE annotation SET ground_truth = 0 WHERE task_id = ? AND id <> ?", id, pk
         )
-    events.emit(request, "ANNOTATION_CREATED", task["project_id"], [pk])
-    return Answer(request.flex(shapes.annotation(store, row)), 201)
+    shown = shapes.annotation(store, row)
+    return events.answered(request, "ANNOTATION_CREATED", task["project_id"], shown, 201)
+
+
+def add_annotation(request: Request, task: Row, columns: Row) -> int:
+    """A new annotation of the task, which is counted; its id."""
+    store, pk = request.fake.store, task["id"]
+    now = store.now()
+    result = loads(columns.get("result"))
+    _check_regions(result)
+    made = store.insert(
+        "annotation",
+        {
+            **dict.fromkeys(("was_cancelled", "ground_truth", "bulk_created"), False),
+            "prediction": "{}",
+            "unique_id": uuid.uuid4().hex,
+            **columns,
+            "result_count": shapes.result_count(result),
+            "task_id": pk,
+            "project_id": task["project_id"],
+            "updated_by_id": request.user["id"],
+            "created_at": now,
+            "updated_at": now,
+        },
+    )
+    summary.count(store, task["project_id"], [result], 1)
+    count_annotations(store, pk, cancelled=bool(columns.get("was_cancelled")))
+    update_is_labeled(store, pk)
+    touch(request, pk)
+    targets.saved(request, made)
+    return made
+
+
+def annotation_columns(store: Store, data: dict[str, Any]) -> Row:
+    """The columns of an annotation in a body; 400 when it is wrong."""
+    return _without_unused(read(_annotation_fields(store), data, partial=False))
 
 
 def _draft_of(request: Request, task: Row) -> Row | None:
@@ -480,143 +420,20 @@ def update_annotation(request: Request, id: int) -> Any:
     update_is_labeled(store, task_id)
     touch(request, task_id)
     store.execute("DELETE FROM draft WHERE annotation_id = ?", id)
-    events.emit(request, "ANNOTATION_UPDATED", row["project_id"], [id])
-    return request.flex(shapes.annotation(store, changed))
+    targets.saved(request, id)
+    shown = shapes.annotation(store, changed)
+    return events.answered(request, "ANNOTATION_UPDATED", row["project_id"], shown)
 
 
 @route("DELETE", "/api/annotations/{id}/")
 def delete_annotation(request: Request, id: int) -> Any:
     store = request.fake.store
     row = _find_annotation(request, id)
+    targets.deleting(request, [id])
     store.execute("DELETE FROM annotation WHERE id = ?", id)
     touch(request, row["task_id"])
     count_annotations(store, row["task_id"], cancelled=bool(row["was_cancelled"]))
     update_is_labeled(store, row["task_id"])
     summary.count(store, row["project_id"], [loads(row["result"])], -1)
     events.emit(request, "ANNOTATIONS_DELETED", row["project_id"], [id])
-    return Answer(status=204)
-
-
-# --- predictions ----------------------------------------------------------------------------------
-
-
-def _find_prediction(request: Request, pk: int) -> Row:
-    row = request.fake.store.get("prediction", pk)
-    if row is None:
-        raise not_found("Prediction")
-    return row
-
-
-def _prediction_fields(store: Store) -> dict[str, Field]:
-    return {
-        "task": Field(reference(store, "task"), required=True, column="task_id"),
-        "result": Field(lambda value: value, required=True),
-        "model_version": Field(text()),
-        "score": Field(number, null=True),
-        "cluster": Field(integer, null=True),
-        "neighbors": Field(json_text, null=True),
-        "mislabeling": Field(number),
-        "project": Field(reference(store, "project"), null=True, column="project_id"),
-    }
-
-
-@route("GET", "/api/predictions/")
-def list_predictions(request: Request) -> Any:
-    store = request.fake.store
-    where, parameters = ["project_id IS NOT NULL"], []
-    filters = {
-        "task": ("task", "task_id = ?"),
-        "project": ("project", "project_id = ?"),
-        "task__project": ("project", "task_id IN (SELECT id FROM task WHERE project_id = ?)"),
-    }
-    errors = {}
-    for name, (table, condition) in filters.items():
-        value = request.query.get(name)
-        if not value:
-            continue
-        if not value.strip().isdigit() or store.get(table, int(value)) is None:
-            errors[name] = [
-                "Select a valid choice. That choice is not one of the available choices."
-            ]
-        else:
-            where.append(condition)
-            parameters.append(int(value))
-    if errors:
-        raise invalid(errors)
-    rows = store.rows(
-        f"SELECT * FROM prediction WHERE {' AND '.join(where)} ORDER BY id", *parameters
-    )
-    return [shapes.prediction(row) for row in rows]
-
-
-def _config_of(store: Store, project_id: int | None) -> str | None:
-    config: str | None = store.value("SELECT label_config FROM project WHERE id = ?", project_id)
-    return config
-
-
-@route("POST", "/api/predictions/")
-def create_prediction(request: Request) -> Any:
-    store, data = request.fake.store, request.data()
-    _unsupported(data, "model", "model_run")
-    columns = read(_prediction_fields(store), data, partial=False)
-    task_id = columns["task_id"]
-    if columns.get("project_id") is None:
-        columns["project_id"] = store.value("SELECT project_id FROM task WHERE id = ?", task_id)
-    result = markup.prediction_result(columns["result"], _config_of(store, columns["project_id"]))
-    touch(request, task_id)
-    now = store.now()
-    pk = store.insert(
-        "prediction",
-        {
-            "model_version": "",
-            **columns,
-            "result": None if result is None else dumps(result),
-            "created_at": now,
-            "updated_at": now,
-        },
-    )
-    update_prediction_count(store, task_id)
-    return Answer(shapes.prediction(_find_prediction(request, pk)), 201)
-
-
-def update_prediction_count(store: Store, task_id: int) -> None:
-    """Counts the predictions of one task anew."""
-    store.execute(
-        "UPDATE task SET total_predictions = "
-        "(SELECT COUNT(*) FROM prediction WHERE task_id = task.id) "
-        "WHERE id = ?",
-        task_id,
-    )
-
-
-@route("GET", "/api/predictions/{id}/")
-def get_prediction(request: Request, id: int) -> Any:
-    return shapes.prediction(_find_prediction(request, id))
-
-
-@route("PATCH PUT", "/api/predictions/{id}/")
-def update_prediction(request: Request, id: int) -> Any:
-    store, data = request.fake.store, request.data()
-    row = _find_prediction(request, id)
-    _unsupported(data, "model", "model_run")
-    columns = read(_prediction_fields(store), data, partial=request.method == "PATCH")
-    for name in ("task_id", "project_id"):
-        if columns.get(name, row[name]) != row[name]:
-            raise not_implemented("moving a prediction")
-    value = columns["result"] if "result" in columns else loads(row["result"])
-    result = markup.prediction_result(value, _config_of(store, row["project_id"]))
-    touch(request, row["task_id"])
-    columns["result"] = None if result is None else dumps(result)
-    store.update("prediction", id, {**columns, "updated_at": store.now()})
-    update_prediction_count(store, row["task_id"])
-    return shapes.prediction(_find_prediction(request, id))
-
-
-@route("DELETE", "/api/predictions/{id}/")
-def delete_prediction(request: Request, id: int) -> Any:
-    store = request.fake.store
-    row = _find_prediction(request, id)
-    store.execute("DELETE FROM prediction WHERE id = ?", id)
-    update_prediction_count(store, row["task_id"])
-    touch(request, row["task_id"])
     return Answer(status=204)

@@ -15,6 +15,7 @@ from attrs import define, field
 
 from . import forms, markup
 from .addresses import refusal
+from .bookkeeping import find_project
 from .forms import Form, Upload
 from .routing import (
     Answer,
@@ -28,7 +29,6 @@ from .routing import (
 )
 from .store import Row, Store, id_list
 from .tables import TableError, read_table
-from .tasks import find_project
 
 UNDEFINED = markup.UNDEFINED
 _EXTENSIONS = {
@@ -84,7 +84,7 @@ def _by_address(request: Request, url: str | None) -> Upload:
         return Upload("inplace.json", url.encode())
     if not url.startswith(("http://", "https://")):
         raise invalid("")
-    reason = refusal(request, url)
+    reason = refusal(request.fake, url)
     if reason:
         raise invalid(reason)
     content = request.fake.blobs.get(url)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from . import events, markup, summary
+from . import events, markup, ml, summary, targets
+from .bookkeeping import find_project, update_counters, update_is_labeled_bulk
 from .datamanager import TaskQuery, data_keys, read_selection, relations_refused
 from .fields import Field, integer, json_text, list_of, read, reference
 from .routing import Answer, Request, crash, invalid, not_found, not_implemented, route
 from .store import Row, Store, dumps, id_list, loads
-from .tasks import find_project, update_counters, update_is_labeled_bulk
 
 # --- views ----------------------------------------------------------------------------------------
 
@@ -327,6 +327,29 @@ def model_versions(store: Store, project: Row) -> list[str]:
     return versions + ([current] if current and current not in versions else [])
 
 
+@route("DELETE", "/api/projects/{id}/model-versions/")
+def delete_model_version(request: Request, id: int) -> Any:
+    """Deletes the predictions of a version. The server counts those of a task one too many: each
+    of them takes its counter down from what there was before."""
+    store, project = request.fake.store, find_project(request, id)
+    version = request.data().get("model_version")
+    if not version:
+        raise invalid("model_version param is required")
+    where = "project_id = ? AND model_version = ?"
+    tasks = store.rows(f"SELECT DISTINCT task_id FROM prediction WHERE {where}", id, version)
+    for task in tasks:
+        store.execute(
+            "UPDATE task SET total_predictions = "
+            "(SELECT COUNT(*) FROM prediction WHERE task_id = task.id) - 1 WHERE id = ?",
+            task["task_id"],
+        )
+    number = store.value(f"SELECT COUNT(*) FROM prediction WHERE {where}", id, version)
+    store.execute(f"DELETE FROM prediction WHERE {where}", id, version)
+    if project["model_version"] == version:
+        store.update("project", id, {"model_version": None})
+    return {"deleted_predictions": number}
+
+
 # --- actions --------------------------------------------------------------------------------------
 
 
@@ -361,6 +384,7 @@ def _delete_annotations(request: Request, project: Row, ids: list[int]) -> Any:
     store.execute(f"DELETE FROM draft WHERE {where.replace('completed_by_id', 'user_id')}")
     touched = id_list({row["task_id"] for row in rows})
     summary.forget(store, project["id"], rows)
+    targets.deleting(request, [row["id"] for row in rows])
     store.execute(f"DELETE FROM annotation WHERE id IN {id_list(row['id'] for row in rows)}")
     events.emit(request, "ANNOTATIONS_DELETED", project["id"], [row["id"] for row in rows])
     store.execute(
@@ -430,6 +454,7 @@ def _convert_predictions(request: Request, project: Row, ids: list[int]) -> Any:
 
 
 def _retrieve_predictions(request: Request, project: Row, ids: list[int]) -> Any:
+    ml.predict(request, project, ids)
     return {"processed_items": len(ids), "detail": f"Retrieved {len(ids)} predictions"}
 
 

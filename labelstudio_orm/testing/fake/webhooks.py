@@ -79,7 +79,7 @@ def _read(request: Request, *, create: bool) -> tuple[dict[str, Any], list[str]]
         request.data(),
         partial=request.method == "PATCH",
     )
-    reason = refusal(request, columns.get("url", ""))
+    reason = refusal(request.fake, columns.get("url", ""))
     if reason:
         raise failure(403, reason)
     return columns, columns.pop("actions", [])
@@ -89,6 +89,23 @@ def _set_actions(store: Store, pk: int, actions: list[str]) -> None:
     store.execute("DELETE FROM webhook_action WHERE webhook_id = ?", pk)
     rows = [{"webhook_id": pk, "action": action} for action in dict.fromkeys(actions)]
     store.insert_many("webhook_action", rows)
+
+
+def add(request: Request, project_id: int, url: str) -> None:
+    """Registers a webhook for everything, unless it is there or its address is refused."""
+    store = request.fake.store
+    known = store.value("SELECT 1 FROM webhook WHERE project_id = ? AND url = ?", project_id, url)
+    if not known and _URL.fullmatch(url) and refusal(request.fake, url) is None:
+        _insert(store, {"project_id": project_id, "url": url}, [])
+
+
+def _insert(store: Store, columns: Row, actions: list[str]) -> int:
+    now = store.now()
+    defaults = {**dict.fromkeys(_FLAGS, True), "headers": "{}"}
+    times = {"created_at": now, "updated_at": now}
+    pk = store.insert("webhook", {**defaults, **columns, **times})
+    _set_actions(store, pk, actions)
+    return pk
 
 
 @route("GET", "/api/webhooks/")
@@ -112,11 +129,7 @@ def create_webhook(request: Request) -> Any:
         raise failure(404, "Project not found.")
     if any(EVENTS[action].organization_only for action in actions):
         raise invalid("Project webhook can't contain organization-only action.")
-    now = store.now()
-    defaults = {**dict.fromkeys(_FLAGS, True), "headers": "{}"}
-    times = {"created_at": now, "updated_at": now}
-    pk = store.insert("webhook", {**defaults, **columns, **times})
-    _set_actions(store, pk, actions)
+    pk = _insert(store, columns, actions)
     return Answer(_shown(store, _find(request, pk)), 201)
 
 
