@@ -210,17 +210,18 @@ class Leaf:
 
 
 def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """All values found along ``path``, lists on the way being gone through."""
+    """All values found along ``path``, lists on the way being gone through; a key that is missing
+    is a null.
+    """
     if isinstance(value, list):
         for one in value:
             yield from _inside(one, path)
     elif not path:
         yield value
-    elif isinstance(value, dict):
-        if path == ("label",) and path[0] not in value:
-            yield from _labels(value)
-        else:
-            yield from _inside(value.get(path[0]), path[1:])
+    elif path == ("label",) and isinstance(value, dict) and "label" not in value:
+        yield from _labels(value)
+    else:
+        yield from _inside(value.get(path[0]) if isinstance(value, dict) else None, path[1:])
 
 
 def _labels(region: dict[str, Any]) -> Iterator[Any]:
