@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .auth import Credential
+from .dryrun import ECHO, READS, DryRun, Switch
 from .errors import APIError, NotSupportedByServer
 from .queryset import QuerySet
 from .resource import Origin
@@ -25,6 +26,7 @@ from .resources.views import View, Views
 from .resources.webhooks import Webhook, Webhooks
 from .resources.workspaces import Workspace
 from .transport import Retries, Transport
+from .workers import number_of_workers
 
 if TYPE_CHECKING:
     import requests
@@ -46,8 +48,10 @@ class LabelStudio:
     ``url``: with a sub-path if there is one; default: the environment's ``LABEL_STUDIO_URL``.
     ``api_key``: a personal access token or a legacy token; default: ``LABEL_STUDIO_API_KEY``.
     ``timeout``: seconds to connect and to wait for an answer. ``retries``: how often, or a
-    ``Retries``. ``page_size``: rows of a page of tasks (default: 100, then 1,000). ``headers``,
-    ``verify``, ``proxies``, ``session`` as requests has them; they hold for every request.
+    ``Retries``. ``page_size``: rows of a page of tasks (default: 100, then up to 1,000, fewer where
+    they are slow to come or large). ``workers``: threads that read tasks ahead, and that send where
+    the server takes objects one by one (default: 1). ``headers``, ``verify``, ``proxies``,
+    ``session`` as requests has them; they hold for every request.
 
     Making one sends no request. It may be used from several threads, and is closed by ``close()``
     or ``with``.
@@ -65,6 +69,7 @@ class LabelStudio:
         timeout: float | tuple[float | None, float | None] | None = (10.0, 120.0),
         retries: Retries | int = 4,
         page_size: int | None = None,
+        workers: int = 1,
         headers: Mapping[str, str] | None = None,
         verify: bool | str = True,
         proxies: Mapping[str, str] | None = None,
@@ -81,8 +86,11 @@ class LabelStudio:
             )
         if page_size is not None and page_size < 1:
             raise ValueError(f"page_size is a number of rows from 1 on, not {page_size!r}")
+        number_of_workers(workers, self)
         self.page_size = page_size
+        self.workers = workers
         self._info: ServerInfo | None = None
+        self._dry = Switch()
         self._transport = Transport(
             url,
             Credential(api_key),
@@ -242,7 +250,8 @@ class LabelStudio:
         >>> ls.using(timeout=5, headers={"X-Trace": "1"}).projects.count()
         """
         other = object.__new__(type(self))
-        other.page_size, other._info = self.page_size, self._info
+        other.page_size, other.workers, other._info = self.page_size, self.workers, self._info
+        other._dry = self._dry
         other._transport = self._transport.using(timeout=timeout, headers=headers)
         return other
 
@@ -258,16 +267,63 @@ class LabelStudio:
         connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
         return connect, None if read is None else max(read, LONG)
 
-    def request(self, method: str, path: str, *, edition: str = "", **options: Any) -> Any:
+    def dry_run(self) -> AbstractContextManager[DryRun]:
+        """Within the block nothing is written: each write of this client, of its ``using`` copies
+        and in all threads, is noted in ``plan.writes`` instead of sent. Costs no request.
+
+        Reads are real; an object that is created gets a placeholder as its id, a negative number,
+        and no listing shows it. Objects look saved afterwards, so read them again for a real run.
+        The exchange of a token is no write. ``plan.summary()`` is a table of what would be done.
+
+        Raises RuntimeError within another dry run.
+
+        >>> with ls.dry_run() as plan:
+        ...     project.tasks.filter(data__lang="de").update(data__split="train")
+        <Summary: 1 updated>
+        >>> print(plan.summary())
+        1 writes, none of them sent
+        PATCH   Task       1
+        """
+        return self._dry.on()
+
+    @property
+    def _is_dry(self) -> bool:
+        return self._dry.run is not None
+
+    def _pretend(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Rows with ids, for what a dry run creates."""
+        assert self._dry.run is not None
+        return [self._dry.run.pretend(row) for row in rows]
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        edition: str = "",
+        dry: Any = ECHO,
+        reads: bool = False,
+        **options: Any,
+    ) -> Any:
         """Send one request and return its JSON; for what this library has no verb for. See
         ``Transport.request``.
 
         ``edition``: the edition that has this operation, where not all have. A 404 or 405 then
         raises NotSupportedByServer, if the server is of another edition (which is asked once).
+        ``dry``: what a dry run pretends to be the answer to a write: a value, or a function that
+        gives it; by default the body, with a placeholder for an id where it is a POST. ``reads``:
+        this POST changes nothing, and is sent in a dry run too.
 
         >>> ls.request("GET", f"/api/projects/{project.id}/")["title"]
         'Reviews'
         """
+        run = self._dry.run
+        if run is not None and method.upper() not in READS and not reads:
+            if edition:
+                self._require(edition, options.get("doing") or f"{method} {path}")
+            return run.write(method.upper(), path, dry, options)
+        if run is not None and run.knows(path, options):
+            return run.read(path, options.get("expect"))
         try:
             return self._transport.request(method, path, **options)
         except APIError as error:
@@ -275,20 +331,27 @@ class LabelStudio:
                 self._require(edition, options.get("doing") or f"{method} {path}", error)
             raise
 
-    def _require(self, edition: str, doing: str, error: APIError) -> None:
+    def _require(self, edition: str, doing: str, error: APIError | None = None) -> None:
         if self._info is None:
             self._info = self.server()
         if self._info.edition.lower() != edition.lower():
             raise NotSupportedByServer(
                 f"{doing}: this needs Label Studio {edition}; the server at {self.url} is "
                 f"{self._info.edition} {self._info.release}",
-                request=error.request,
+                request=error.request if error else "",
             ) from error
 
     def stream(
         self, method: str, path: str, **options: Any
     ) -> AbstractContextManager[requests.Response]:
-        """Send one request and read its body in pieces. See ``Transport.stream``."""
+        """Send one request and read its body in pieces. See ``Transport.stream``.
+
+        Raises RuntimeError in a dry run for a write, and for a file that it only pretends to have.
+        """
+        run = self._dry.run
+        if run is not None and (method.upper() not in READS or run.knows(path, options)):
+            doing = options.get("doing") or f"{method} {path}"
+            raise RuntimeError(f"{doing}: in a dry run there is nothing to read here")
         return self._transport.stream(method, path, **options)
 
     def close(self) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from .columns import Item
-from .pages import Keyset
+from .keyset import Keyset
 from .query import EVERYTHING, Node, describe, parts_of
 
 if TYPE_CHECKING:

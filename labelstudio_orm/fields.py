@@ -80,6 +80,9 @@ class Field:
     def __repr__(self) -> str:
         return f"<Field {self.owner.__name__}.{self.name}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _field_of, (self.owner, self.name)
+
     @cached_property
     def annotation(self) -> Any:
         """The resolved annotation, for example ``int | None``."""
@@ -150,6 +153,11 @@ class Field:
                     return value  # a default that was only looked at is not a change
             obj.__dict__[self.name] = value
             return value
+
+
+def _field_of(owner: type[Resource], name: str) -> Field:
+    """The one Field of this name: what a pickled condition or order names."""
+    return owner._options.fields[name]
 
 
 def as_id(value: Any) -> Any:

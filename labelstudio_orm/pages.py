@@ -1,5 +1,4 @@
-"""How listings are read: the shapes of their pages, keyset paging for tasks, and one page of
-look-ahead.
+"""How listings are read: the shapes of their pages, and one page of look-ahead.
 
 A *source* is the shape of one listing. It gives pages of rows for a ``Select`` and knows how to
 count; what a row means is the resource's business, and what to keep of it the queryset's.
@@ -7,17 +6,14 @@ count; what a row means is the resource's business, and what to keep of it the q
 
 from __future__ import annotations
 
-import json
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Protocol, TypeVar, cast
-from urllib.parse import quote, urlencode
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
+from urllib.parse import quote
 
 import attrs
 
-from .columns import Item, line
 from .errors import BadRequest, LabelStudioError, NotFound
+from .parallel import Coming
 from .plan import Plan
 
 if TYPE_CHECKING:
@@ -27,21 +23,14 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 T = TypeVar("T")
 
-FIRST_PAGE, LEAST, PAGE = 100, 10, 1000
-"""Rows of the first page, and of the later ones at least and at most."""
-
-PATIENCE = 4.0
-"""Seconds that a page of tasks should take: as many rows are asked for as came in that time."""
+FIRST_PAGE, PAGE = 100, 1000
+"""Rows of the first page, and of the later ones at most."""
 
 IDS = 300
 """Ids that one request asks for: an address with as many stays below what proxies take."""
 
-_TRIES = 5
-
-BODY_LIMIT = 3500
-"""Bytes of a query above which it travels in the body of the GET: gunicorn refuses a line of
-4,094.
-"""
+TRIES = 5
+"""Readings of a listing that changes meanwhile, where it has to be read at once."""
 
 
 @attrs.frozen
@@ -50,9 +39,10 @@ class Select:
 
     ``scope`` are the objects or ids that the listing belongs to; ``params`` parameters that every
     request carries; ``fields`` the only fields to bring (None: all that a listing has); ``wanted``
-    the computed fields to compute; ``relations`` the related rows to bring along; ``limit`` the
-    number of rows that will be taken, if that is known; ``backwards`` reads by falling id.
-    ``by_id``: the order by id was asked for.
+    the computed fields to compute; ``relations`` the related rows to bring along; ``start`` the
+    number of rows to pass over (tasks only) and ``limit`` that of the rows that will be taken, if
+    it is known; ``backwards`` reads by falling id. ``by_id``: the order by id was asked for.
+    ``workers``: the threads that read, where a listing can be read in parallel.
     """
 
     model: type[Resource]
@@ -64,9 +54,11 @@ class Select:
     wanted: frozenset[str] = frozenset()
     relations: frozenset[str] = frozenset()
     related_fields: frozenset[str] | None = None
+    start: int = 0
     limit: int | None = None
     backwards: bool = False
     by_id: bool = False
+    workers: int = 1
 
     @property
     def doing(self) -> str:
@@ -96,7 +88,7 @@ class Select:
             for name, id in self.scope_ids.items()
             if name not in in_path
         }
-        return {**scope, **self.params, **self.plan.params}
+        return {**self.params, **self.plan.params, **scope}
 
     def ask(self, path: str, **options: Any) -> Any:
         """One GET."""
@@ -266,14 +258,14 @@ class Numbered:
         require_scope(select, self.scoped_by)
         if not self.ordered:
             select = attrs.evolve(select, limit=None)
-        for _ in range(_TRIES):
+        for _ in range(TRIES):
             rows = self._read(select)
             if rows is not None:
                 rows = rows if self.ordered else _in_order(rows, select)
                 yield Page(rows, whole=select.fields is None)
                 return
         raise LabelStudioError(
-            f"{select.doing}: the number of rows changed during each of {_TRIES} readings"
+            f"{select.doing}: the number of rows changed during each of {TRIES} readings"
         )
 
     def _read(self, select: Select) -> list[Row] | None:
@@ -313,221 +305,6 @@ class Numbered:
         if select.fields is not None:
             params["include"] = ",".join(select.wires)
         return select.ask(select.path, params=params, expect=("count", "results"))
-
-
-# -- tasks ----------------------------------------------------------------------------------------
-
-
-class Keyset:
-    """Tasks by id, each page from where the last one ended (``id > last``).
-
-    So saving, deleting or adding tasks while looping skips and repeats none that exists
-    throughout. A page's ``total`` counts what is left; it ends the listing, since a server may cap
-    the page size silently.
-    """
-
-    filters_tasks = True
-    scoped_by: tuple[str, ...] = ("project",)
-
-    def pages(self, select: Select) -> Iterator[Page]:
-        """Pages of growing size. Raises ValueError without a project and a view."""
-        if "view" in select.scope:
-            yield from self._of_view(select)
-            return
-        if "project" not in select.scope:
-            raise ValueError(
-                "tasks are listed in a project or a view: project.tasks, view.tasks, or "
-                "ls.tasks.filter(project=...); ls.tasks.get(id) reads one"
-            )
-        left = select.limit
-        for part in _parts(select):
-            for page in self._pages(attrs.evolve(part, limit=left)):
-                left = None if left is None else left - len(page.rows)
-                yield page
-            if left is not None and left <= 0:
-                return
-
-    def _pages(self, select: Select) -> Iterator[Page]:
-        relations = select.relations
-        everything = bool(relations) or "drafts" in select.wanted
-        uncomputed = frozenset() if everything else select.model._options.computed - select.wanted
-        size = select.client.page_size or min(select.limit or FIRST_PAGE, IDS)
-        left = select.limit
-        last: int | None = None
-        while True:
-            size = min(size, left or size)
-            asked = time.monotonic()
-            answer = self._ask(select, everything, last, size)
-            pace = size / max(time.monotonic() - asked, 0.001)
-            rows: list[Row] = answer["tasks"]
-            if not rows and answer["total"] > 0:
-                raise LabelStudioError(
-                    f"{select.doing}: {answer['total']} are left, the server says, and gives none"
-                )
-            if rows and last is not None and not _comes_after(rows[0]["id"], last, select):
-                raise LabelStudioError(
-                    f"{select.doing}: asked for what comes after id {last}, the server gave "
-                    f"{rows[0]['id']}; does something before it drop the query?"
-                )
-            if left is not None:
-                rows, left = rows[:left], left - len(rows)
-            done = len(rows) >= answer["total"] or (left is not None and left <= 0)
-            if rows:
-                last = rows[-1]["id"]
-                yield Page(rows, uncomputed, relations, whole=select.fields is None)
-            if done:
-                return
-            size = select.client.page_size or max(LEAST, min(PAGE, int(pace * PATIENCE)))
-
-    def count(self, select: Select) -> int | None:
-        """The ``total`` of a page of one."""
-        if "view" in select.scope:
-            return cast(int, self._view_page(select, 1, 1)["total"])
-        light = attrs.evolve(
-            select, fields=frozenset({"id"}), wanted=frozenset(), relations=frozenset(), limit=None
-        )
-        totals: list[int] = [self._ask(part, False, None, 1)["total"] for part in _parts(light)]
-        return sum(totals)
-
-    def by_ids(self, select: Select, ids: list[int]) -> Iterator[Page]:
-        """The rows of these ids, in their order; those that are gone by now are left out."""
-        select = self._without_view(select)
-        for start in range(0, len(ids), IDS):
-            chunk = ids[start : start + IDS]
-            only = Plan(clauses=((_among(chunk),),))
-            found = list(self.pages(attrs.evolve(select, plan=only, limit=len(chunk))))
-            rows = {row["id"]: row for page in found for row in page.rows}
-            if found:
-                yield attrs.evolve(found[0], rows=[rows[id] for id in chunk if id in rows])
-
-    def _of_view(self, select: Select) -> Iterator[Page]:
-        """The tasks of a saved view, in its order. The server drops a query beside a view, so there
-        is no keyset: the ids are listed first.
-        """
-        ids = self._ids_of_view(select)
-        if select.by_id:
-            ids.sort(reverse=select.backwards)
-        yield from self.by_ids(select, ids[: select.limit])
-
-    def _without_view(self, select: Select) -> Select:
-        """In the whole project: beside a view the server drops what else it is asked for."""
-        scope = {name: value for name, value in select.scope.items() if name != "view"}
-        if "project" not in scope:
-            path = f"/api/dm/views/{id_of(select.scope['view'])}/"
-            scope["project"] = select.ask(path, expect=("project",))["project"]
-        return attrs.evolve(select, scope=scope)
-
-    def _ids_of_view(self, select: Select) -> list[int]:
-        for _ in range(_TRIES):
-            ids: list[int] = []
-            total, number = None, 1
-            while total is None or len(ids) < total:
-                try:
-                    answer = self._view_page(select, number, PAGE)
-                except NotFound:  # "Invalid page.": there are fewer tasks by now
-                    break
-                total = answer["total"] if total is None else total
-                if answer["total"] != total or not answer["tasks"]:
-                    break
-                ids.extend(row["id"] for row in answer["tasks"])
-                number += 1
-            if total is not None and len(ids) == len(set(ids)) == total:
-                return ids
-        raise LabelStudioError(f"{select.doing}: the view changed during each of {_TRIES} readings")
-
-    def _view_page(self, select: Select, number: int, size: int) -> Any:
-        params = {
-            **select.scope_ids,
-            "page": number,
-            "page_size": size,
-            "include": "id",
-            "resolve_uri": "false",
-        }
-        return select.ask("/api/tasks/", params=params, expect=("tasks", "total"))
-
-    def _ask(self, select: Select, everything: bool, last: int | None, size: int) -> Any:
-        query: dict[str, Any] = {"ordering": ["-tasks:id" if select.backwards else "tasks:id"]}
-        filters = select.plan.filters(_after(last, select.backwards))
-        if filters:
-            query["filters"] = filters
-        if select.wanted and not everything:
-            query["hiddenColumns"] = _all_columns_but(select)
-        params: dict[str, Any] = {**select.scope_ids, "page_size": size, "resolve_uri": "false"}
-        if everything:
-            params["fields"] = "all"
-        if select.fields is not None:
-            params["include"] = ",".join(_included(select))
-        text = json.dumps(query, separators=(",", ":"))
-        body = None
-        if len(text) <= BODY_LIMIT:
-            params["query"] = text
-        else:  # the project goes with it, so that a proxy that strips the body causes an error
-            body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
-        return select.ask(
-            "/api/tasks/",
-            params=urlencode(params, safe=",:[]"),
-            json=body,
-            expect=("tasks", "total"),
-        )
-
-
-def _among(ids: list[int]) -> Item:
-    return line("id", "in_list", "Number", ids)
-
-
-def _parts(select: Select) -> list[Select]:
-    """The same query in pieces of so many ids that each of them fits into an address, in order."""
-    clauses = select.plan.clauses
-    items = clauses[0] if len(clauses) == 1 else ()
-    for place, item in enumerate(items):
-        if (
-            item["filter"] == "filter:tasks:id"
-            and item["operator"] == "in_list"
-            and len(item["value"]) > IDS
-        ):
-            ids = sorted(set(item["value"]), reverse=select.backwards)
-            return [
-                attrs.evolve(
-                    select,
-                    plan=attrs.evolve(
-                        select.plan,
-                        clauses=(
-                            (
-                                *items[:place],
-                                _among(ids[start : start + IDS]),
-                                *items[place + 1 :],
-                            ),
-                        ),
-                    ),
-                )
-                for start in range(0, len(ids), IDS)
-            ]
-    return [select]
-
-
-def _after(last: int | None, backwards: bool) -> Item | None:
-    return None if last is None else line("id", "less" if backwards else "greater", "Number", last)
-
-
-def _comes_after(identifier: int, last: int, select: Select) -> bool:
-    return identifier < last if select.backwards else identifier > last
-
-
-def _all_columns_but(select: Select) -> dict[str, list[str]]:
-    """``hiddenColumns`` makes the server compute the columns of a light listing, except those it
-    names.
-    """
-    hidden = [f"tasks:{name}" for name in sorted(select.model._options.computed - select.wanted)]
-    return {"explore": hidden, "labeling": hidden}
-
-
-def _included(select: Select) -> list[str]:
-    """``include`` trims embedded rows by the same names, so theirs have to be in it."""
-    names = set(select.wires) | select.relations
-    for relation in select.relations:
-        fields = select.model._options.sets[relation].target._options.fields
-        names |= {fields[name].wire for name in select.related_fields or fields}
-    return sorted(names)
 
 
 # -- rows inside another resource's rows ----------------------------------------------------------
@@ -573,8 +350,9 @@ class Embedded:
             fields=frozenset({"id"}),
             relations=frozenset({self.key}),
             related_fields=select.fields,
+            workers=select.workers,
         )
-        for page in TASKS.pages(inner):
+        for page in tasks._options.pages.pages(inner):
             rows = [
                 {"task": task["id"], "project": id_of(select.scope["project"]), **row}
                 for task in page.rows
@@ -587,7 +365,7 @@ class Embedded:
         return None
 
 
-PLAIN, NUMBERED, TASKS = Plain(), Numbered(), Keyset()
+PLAIN, NUMBERED = Plain(), Numbered()
 
 
 # -- look-ahead -----------------------------------------------------------------------------------
@@ -604,33 +382,24 @@ def look_ahead(pages: Iterator[Page]) -> Iterator[Page]:
         if len(page.rows) <= half:
             page = next(pages, None)
             continue
-        coming = _Coming(lambda: next(pages, None))
+        coming = Coming(lambda: next(pages, None))
         yield attrs.evolve(page, rows=page.rows[half:])
         page = coming.result()
 
 
-class _Coming(threading.Thread, Generic[T]):
-    """A value that a thread is getting. A daemon, so that an unanswered request cannot hold up an
-    exit.
+def page_ahead(pages: Iterator[Page]) -> Iterator[Page]:
+    """The same pages, whole. The first one is requested alone; each later one while the one before
+    it is in use.
     """
-
-    def __init__(self, get: Callable[[], T]) -> None:
-        super().__init__(daemon=True, name="labelstudio_orm-look-ahead")
-        self._get = get
-        self._error: BaseException | None = None
-        self.start()
-
-    def run(self) -> None:
-        try:
-            self._value = self._get()
-        except BaseException as error:
-            self._error = error
-
-    def result(self) -> T:
-        self.join()
-        if self._error is not None:
-            raise self._error
-        return self._value
+    page = next(pages, None)
+    if page is None:
+        return
+    yield page
+    page = next(pages, None)
+    while page is not None:
+        coming = Coming(lambda: next(pages, None))
+        yield page
+        page = coming.result()
 
 
 def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
 from . import pages
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from .keyset import TASKS, Keyset
 from .ordering import Key, ordered
-from .pages import Page, Select, look_ahead
+from .pages import Page, Select, look_ahead, page_ahead
 from .plan import Plan, fields_needed, plan, warn_of_full_scan
 from .query import (
     EVERYTHING,
@@ -29,13 +30,16 @@ from .query import (
     pins,
 )
 from .rows import Rows
+from .workers import number_of_workers
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .client import LabelStudio
+    from .creation import OnConflict
     from .progress import Progress
     from .resource import Resource
+    from .summary import Created, OnError, Summary
 
 R = TypeVar("R", bound="Resource")
 V = TypeVar("V")
@@ -62,7 +66,7 @@ class QuerySet(Generic[R]):
     """
 
     model: type[R]
-    client: LabelStudio
+    _client: LabelStudio | str = attrs.field(alias="client")
     scope: Mapping[str, Any] = attrs.field(factory=dict)
     params: Mapping[str, Any] = attrs.field(factory=dict)
     where: Node = EVERYTHING
@@ -75,6 +79,17 @@ class QuerySet(Generic[R]):
     is_strict: bool = False
     here: list[R] | None = None
     _cache: list[R] | None = attrs.field(default=None, init=False)
+
+    @property
+    def client(self) -> LabelStudio:
+        """The client that is asked. For a queryset that was unpickled it is the default one of the
+        same server (``connect()``); ValueError if there is none.
+        """
+        if not isinstance(self._client, str):
+            return self._client
+        from .client import default_client
+
+        return default_client(url=self._client)
 
     @classmethod
     def of(cls, model: type[Any], client: LabelStudio, **state: Any) -> QuerySet[Any]:
@@ -175,7 +190,13 @@ class QuerySet(Generic[R]):
 
     @property
     def _in_id_order(self) -> bool:
-        return not self.ordering or self.ordering[0].field.name == "id"
+        return not self.ordering or (self.ordering[0].field.name == "id" and self._listed_by_id)
+
+    @property
+    def _listed_by_id(self) -> bool:
+        """A project's annotations come by their tasks."""
+        through_tasks = isinstance(self.model._options.pages, pages.Embedded)
+        return not through_tasks or "task" in self.scope
 
     def _planned(self) -> Plan:
         if "view" in self.scope and self.where != EVERYTHING:
@@ -205,9 +226,9 @@ class QuerySet(Generic[R]):
         if not asked or "project" not in self.scope:
             return
         project = self.scope["project"]
-        if isinstance(project, int):
-            project = self.client.projects.get(project)
-        if not project.model_version:
+        known = "" if isinstance(project, int) else project.model_version
+        # An import of predictions may have set it meanwhile.
+        if not known and not self.client.projects.get(project).model_version:
             raise FieldError(
                 f"{self._what}: predictions_score is the mean for the project's model_version, and "
                 "that is empty; set it, or ask for predictions__score"
@@ -232,7 +253,7 @@ class QuerySet(Generic[R]):
 
         return explain(self)
 
-    def _select(self, planned: Plan, *, limit: int | None = None) -> Select:
+    def _select(self, planned: Plan, *, workers: int = 1) -> Select:
         needed, related = fields_needed(planned.here)
         computed = self.model._options.computed
         wanted = (needed | (self.fields or set())) & computed
@@ -245,23 +266,89 @@ class QuerySet(Generic[R]):
             fields=None if self.fields is None else self.fields | needed,
             wanted=frozenset(wanted),
             relations=self.relations | related,
-            limit=limit,
             backwards=self._falling_ids,
             by_id=bool(self.ordering),
+            workers=workers,
         )
 
-    def iterator(self, *, progress: Progress = None) -> Iterator[R]:
+    def iterator(self, *, workers: int | None = None, progress: Progress = None) -> Iterator[R]:
         """The objects, streamed: constant memory, nothing is kept. One request a page, one page
         ahead.
 
+        ``workers``: how many threads read ahead (default: the client's ``workers``, which is 1).
+        The objects come in the same order, at most three pages a worker are held in memory, and
+        whoever leaves the loop stops them. Tasks alone are read in parallel, by ranges of ids and,
+        in an order other than id, by chosen ids; everything else is read by one.
         ``progress``: True for a line on stderr, or a function ``(done, total)``; the total is None
         where the server cannot count them.
 
         Tasks are read by id from where the last page ended, so they may be saved, deleted and
-        added meanwhile.
+        added meanwhile: each one that exists throughout comes exactly once. Of those that are added
+        some may come.
+
+        >>> for task in project.tasks.iterator(workers=4):
+        ...     print(task.data)
         """
-        objects = islice(self._stream(), self.start, self.stop)
+        objects = self._objects(number_of_workers(workers, self.client))
         return self._reported(objects, progress) if progress else objects
+
+    def pages(self, *, workers: int | None = None) -> Iterator[list[R]]:
+        """The same objects as from ``iterator``, in lists: those of a page of the server each.
+
+        What is checked here makes lists shorter; none is empty. The first page is requested alone,
+        each later one while the one before it is in use. ``workers`` as for ``iterator``.
+
+        >>> for tasks in project.tasks.filter(total_annotations=0).pages():
+        ...     print(len(tasks))
+        3
+        """
+        return self._lists(number_of_workers(workers, self.client))
+
+    def partitions(self, n: int) -> list[Self]:
+        """``n`` disjoint querysets by ranges of ids, which together have all objects of this one:
+        for ``n`` processes. They can be pickled.
+
+        The parts are of about the same size. The first and the last are without an end, so objects
+        that are added later belong to one of them too. By falling id the parts fall as well. ``n``
+        requests for one task each; for other resources the ids are listed.
+
+        Raises TypeError for a slice, whose objects only the whole has, and for resources without
+        numbers as ids; ValueError for the tasks of a view, which the server does not filter, and
+        unless ``n`` is a number from 1 on.
+
+        >>> for part in project.tasks.filter(total_annotations=0).partitions(2):
+        ...     print(part.count())
+        1
+        2
+        """
+        self._refuse_slice("partitioning")
+        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+            raise ValueError(f"partitions takes a number of parts from 1 on, not {n!r}")
+        options = self.model._options
+        if "view" in self.scope:
+            raise ValueError(
+                f"{self._what} cannot be partitioned: the server drops a query beside a view; "
+                "partition the project's tasks, with the view's condition in filter()"
+            )
+        if not options.key or options.fields[options.key].annotation is not int:
+            raise TypeError(f"{options.name}s have no numbers as ids to be partitioned by")
+        cuts = [None, *self._cuts(n), None]
+        parts = [
+            self.filter(
+                **({} if low is None else {f"{options.key}__gt": low}),
+                **({} if high is None else {f"{options.key}__lte": high}),
+            )
+            for low, high in pairwise(cuts)
+        ]
+        return parts[::-1] if self._falling_ids else parts
+
+    def _cuts(self, n: int) -> list[int]:
+        source = self.model._options.pages
+        planned = self._plan()
+        if isinstance(source, Keyset) and self.here is None and not planned.nothing:
+            return source.cuts(self._select(planned), n)
+        ids = [0, *sorted(obj._key for obj in self._light())]
+        return [ids[part * (len(ids) - 1) // n] for part in range(1, n)]
 
     def _reported(self, objects: Iterator[R], progress: Progress) -> Iterator[R]:
         from .progress import reporter
@@ -276,20 +363,48 @@ class QuerySet(Generic[R]):
         if total is None:
             report(done, done)
 
-    def _stream(self) -> Iterator[R]:
+    def _objects(self, workers: int) -> Iterator[R]:
+        found, start, stop = self._read(workers)
+        yield from islice(chain.from_iterable(found), start, stop)
+
+    def _lists(self, workers: int) -> Iterator[list[R]]:
+        found, start, stop = self._read(workers, page_ahead)
+        place = 0
+        for objects in map(list, found):
+            shown = objects[max(0, start - place) : None if stop is None else stop - place]
+            place += len(objects)
+            if shown:
+                yield shown
+            if stop is not None and place >= stop:
+                return
+
+    def _read(
+        self, workers: int, ahead: Callable[[Iterator[Page]], Iterator[Page]] = look_ahead
+    ) -> tuple[Iterator[Iterable[R]], int, int | None]:
+        """The objects as their pages come, and where in them a slice begins and ends, as far as it
+        is not cut from them already.
+        """
+        start, stop = self.start, self.stop
         if self.here is not None:
-            yield from self._from_here(self.here)
-            return
+            return iter([self._from_here(self.here)]), start, stop
         planned = self._plan()
         if planned.nothing:
-            return
+            return iter(()), 0, None
         if not self._in_id_order:
-            yield from self._ordered(planned)
-            return
-        yield from self._read(planned, limit=self.stop if planned.here is None else None)
+            return self._ordered(planned, workers, ahead), 0, None
+        source = self.model._options.pages
+        select = self._select(planned, workers=workers)
+        if planned.here is None:
+            select = attrs.evolve(select, limit=stop)
+            if isinstance(source, Keyset):
+                limit = None if stop is None else stop - start
+                select = attrs.evolve(select, start=start, limit=limit)
+                start, stop = 0, None
+        listed = source.pages(select)
+        return self._shown(listed if workers > 1 else ahead(listed), planned.here), start, stop
 
-    def _shown(self, listed: Iterable[Page], check: Node | None) -> Iterator[R]:
-        """The objects of some pages, those that the check holds for."""
+    def _shown(self, listed: Iterable[Page], check: Node | None) -> Iterator[Iterable[R]]:
+        """The objects of each page, those that the check holds for."""
         from .resource import Origin
 
         parents = _objects_in(self.scope)
@@ -299,28 +414,30 @@ class QuerySet(Generic[R]):
                 self.client, parents, page.uncomputed, page.prefetched, page.whole, shared=shared
             )
             objects = self.model._load(page.rows, origin)
-            yield from objects if check is None else filter(check.holds, objects)
+            yield objects if check is None else filter(check.holds, objects)
 
     def _from_here(self, objects: Iterable[R]) -> list[R]:
         return ordered(filter(self.where.holds, objects), self.ordering)
 
-    def _ordered(self, planned: Plan) -> Iterator[R]:
+    def _ordered(
+        self, planned: Plan, workers: int, ahead: Callable[[Iterator[Page]], Iterator[Page]]
+    ) -> Iterator[Iterable[R]]:
         """By any keys: for tasks, ids and keys first and then the rows by id; else all rows,
         sorted here.
         """
         source = self.model._options.pages
-        if not isinstance(source, pages.Keyset):
-            yield from ordered(self._read(planned), self.ordering)
+        if not isinstance(source, Keyset):
+            rows = self._with(ordering=(), start=0, stop=None)._objects(workers)
+            yield ordered(rows, self.ordering)[self.start : self.stop]
             return
         keys = frozenset(key.field.name for key in self.ordering)
-        light = self._with(fields=keys | {"id"}, ordering=(), relations=frozenset())
-        ids = [obj.id for obj in ordered(light._read(planned), self.ordering)[: self.stop]]
-        yield from self._shown(source.by_ids(self._select(planned), ids), None)
-
-    def _read(self, planned: Plan, *, limit: int | None = None) -> Iterator[R]:
-        """By id, as the server lists them."""
-        listed = self.model._options.pages.pages(self._select(planned, limit=limit))
-        yield from self._shown(look_ahead(listed), planned.here)
+        light = self._with(
+            fields=keys | {"id"}, relations=frozenset(), ordering=(), start=0, stop=None
+        )
+        found = ordered(light._objects(workers), self.ordering)[self.start : self.stop]
+        select = self._select(Plan(), workers=workers)
+        listed = source.by_ids(select, [obj.id for obj in found])
+        yield from self._shown(listed if workers > 1 else ahead(listed), None)
 
     def __iter__(self) -> Iterator[R]:
         if self.here is not None and self._is_everything:
@@ -424,12 +541,13 @@ class QuerySet(Generic[R]):
 
     def last(self) -> R | None:
         """The last object, or None. One request by id; in another order all objects are read."""
-        if self._is_slice or self.here is not None or not self._in_id_order:
+        by_id = self._in_id_order and self._listed_by_id
+        if self._is_slice or self.here is not None or not by_id:
             found = self._all()
             return found[-1] if found else None
         return self.reverse().first()
 
-    def get(self, id: int | str | Q = _ANY, *conditions: Q, **lookups: Any) -> R:
+    def get(self, id: int | str | R | Q = _ANY, *conditions: Q, **lookups: Any) -> R:
         """The one object that fits. One request.
 
         ``get(5)`` reads one object by id; within a relation it must belong to it. Raises
@@ -488,6 +606,10 @@ class QuerySet(Generic[R]):
     def _as_key(self, id: Any) -> Any:
         """An id as the resource's key has it: a number, or a text."""
         key = self.model._options.fields[self.model._options.key]
+        if isinstance(id, self.model):
+            return id._saved_id("get()")
+        if key.references:
+            id = pages.id_of(id)
         if key.annotation is str:
             return id
         try:
@@ -620,39 +742,160 @@ class QuerySet(Generic[R]):
         self,
         items: Iterable[Mapping[str, Any] | R],
         *,
+        on_conflict: OnConflict = None,
+        key: str | None = None,
+        on_error: OnError = "raise",
+        validate: bool = False,
         batch_size: int = 1000,
         batch_bytes: int = 8_000_000,
+        workers: int | None = None,
         progress: Progress = None,
-    ) -> list[R]:
-        """Create many; the objects come back with ids, in input order. For tasks: the import
-        endpoint.
+    ) -> Created[R]:
+        """Create many; the objects come back with ids, in input order, and with a ``summary``.
 
         ``items``: for tasks a full form with a dict under ``data`` (and ``meta``, ``annotations``,
         ``predictions``), a bare data dict, or unsaved objects; for other resources dicts of fields
-        or unsaved objects. A batch ends at ``batch_size`` items or ``batch_bytes`` bytes of JSON;
-        each is one request and is stored whole or not at all. ``progress``: True for a line on
-        stderr, or a function ``(done, total)``.
+        or unsaved objects.
 
-        Raises BadRequest naming the item, and OutcomeUnknown when nobody can know whether a batch
-        was stored; either has the objects created so far in ``created``.
+        Tasks go through the import: a batch ends at ``batch_size`` items or ``batch_bytes`` bytes
+        of JSON, and each is one request that is stored whole or not at all, one after the other.
+        Of other resources each object is one request, sent by ``workers`` at once (default: the
+        client's). One more request finds the newest task, by which a batch is found again when its
+        answer is lost. ``progress``: True for a line on stderr, or a function ``(done, total)``.
+
+        ``key`` and ``on_conflict``, for tasks: what to do with an item whose key (``"data.image"``)
+        a task of the project has already, or an earlier item. ``"skip"`` leaves that task as it is,
+        so that a run which died can be run again; ``"update"`` gives it the item's data, and its
+        meta if it has one, by one PATCH where anything changes; ``"error"`` raises Conflict, before
+        anything is sent where the number of items is known. The task stands in the place of the
+        item in what is returned. The keys are looked up 300 at a time, or all tasks are listed
+        once, 1,000 at a time, whichever takes fewer requests; for a stream they always are.
+
+        ``on_error="collect"`` goes on without the items that are refused, here or by the server:
+        ``summary.failed`` names each with its place and the reason, and what is returned lacks
+        them. A batch is sent again, without them, only where the server said that nothing of it was
+        stored. ``validate``: look first whether data, annotations and predictions fit the
+        project's labelling config; the server itself looks at the data only.
+
+        Raises ValueError or TypeError for an item that the server would misread, BadRequest naming
+        the item, and OutcomeUnknown when nobody can know whether a batch was stored; the latter
+        two have the objects so far in ``created``, and the ``summary``.
+
+        >>> images = ls.projects.create(title="Images")
+        >>> items = [{"image": "a.png"}, {"image": "b.png"}]
+        >>> images.tasks.bulk_create(items, key="data.image", on_conflict="skip").summary
+        <Summary: 2 created>
+        >>> images.tasks.bulk_create(items, key="data.image", on_conflict="skip").summary
+        <Summary: 2 skipped>
         """
-        from .bulk import create_many
+        from .creation import create_each, create_tasks
 
-        return create_many(
-            self, items, batch_size=batch_size, batch_bytes=batch_bytes, progress=progress
+        if self.model._options.pages is TASKS:
+            return create_tasks(
+                self,
+                items,
+                on_conflict=on_conflict,
+                key=key,
+                on_error=on_error,
+                validate=validate,
+                batch_size=batch_size,
+                batch_bytes=batch_bytes,
+                workers=workers,
+                progress=progress,
+            )
+        if on_conflict or key or validate:
+            raise TypeError(
+                f"bulk_create() of {self._what}: on_conflict, key and validate are for tasks"
+            )
+        return create_each(self, items, on_error=on_error, workers=workers, progress=progress)
+
+    def bulk_update(
+        self,
+        objects: Iterable[R],
+        fields: Iterable[str] | None = None,
+        *,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Summary:
+        """Save many objects that were changed here; returns a summary with ``updated`` and
+        ``skipped``.
+
+        One PATCH each, with what was changed (of ``fields`` only, where they are given); none for
+        an object without changes. ``workers`` send them at once (default: the client's), and take
+        no more from ``objects`` than they are about to save, so that it may be an endless stream.
+
+        The first error stops it, once what is under way has ended, and has the ``summary``; with
+        ``on_error="collect"`` the others go on, and ``summary.failed`` tells. Objects that were
+        saved have no changes any more, so it may simply be run again.
+
+        >>> tasks = list(project.tasks.filter(data__lang="de"))
+        >>> for task in tasks:
+        ...     task.data["seen"] = True
+        >>> project.tasks.bulk_update(tasks)
+        <Summary: 1 updated>
+        """
+        from .updating import save_many
+
+        return save_many(
+            self, objects, fields, workers=workers, on_error=on_error, progress=progress
         )
 
-    def delete(self) -> int:
-        """Delete the objects; returns their number. Refused without a condition unless ``all()``
-        said so.
+    def update(
+        self,
+        *,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+        **values: Any,
+    ) -> Summary:
+        """Set these fields of all the objects; returns a summary with ``updated`` and ``skipped``.
+        Refused without a condition unless ``all()`` said so.
 
-        Tasks: one request for 1,000 tasks; a project's views stay, also when all its tasks go (the
-        server's own action drops them with the last task). Others: one request each.
+        ``data__split="train"`` sets one key inside ``data`` (or ``meta``, or another nested field)
+        and leaves the others; ``data__a__b=1`` makes ``a`` where there is none; ``overlap=2`` and
+        ``data={...}`` set a field as a whole.
+
+        The objects are listed, light, and those that have the values already are skipped. Of the
+        others each is one PATCH, sent by ``workers`` at once (default: the client's). A PATCH
+        replaces a nested field, and the server has no conditional writes; so where a key is set,
+        each object is read again just before (one more request), and skipped when it is gone or
+        fits the conditions no more. What somebody saves in the moment between is lost.
+
+        Errors as for ``bulk_update``. It may be run again.
+
+        >>> project.tasks.filter(data__lang="de").update(data__split="train", overlap=2)
+        <Summary: 1 updated>
         """
-        from .bulk import delete_many
+        from .updating import update_many
 
-        self._must_be_said("delete()")
-        return delete_many(self)
+        return update_many(self, values, workers=workers, on_error=on_error, progress=progress)
+
+    def delete(
+        self,
+        *,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Summary:
+        """Delete the objects; returns a summary with ``deleted``, and ``skipped`` for those that
+        were gone before. Refused without a condition unless ``all()`` said so.
+
+        Tasks: their ids are listed, and one request deletes 1,000; all of a project take two. A
+        project's views stay, also when all its tasks go (the server's own action drops them with
+        the last task). Predictions: those of a ``model_version`` of a project, or all of it, are
+        listed, and one request deletes a version (and takes it off the project's settings) but for
+        the further ones of a task that has several. Others: they are listed, and one request
+        deletes one, sent by ``workers`` at once (default: the client's).
+
+        Errors as for ``bulk_update``. It may be stopped, and run again.
+
+        >>> project.predictions.filter(model_version="v1").delete()
+        <Summary: 1 deleted>
+        """
+        from .deletion import delete_many
+
+        return delete_many(self, workers=workers, on_error=on_error, progress=progress)
 
     def _must_be_said(self, verb: str) -> None:
         """Everything is meant only where it was said: the server takes an empty selection for
@@ -682,8 +925,18 @@ class QuerySet(Generic[R]):
         more = ", ..." if len(self._cache) > REPR_ROWS else ""
         return f"<QuerySet [{shown}{more}]>"
 
+    # -- pickling ---------------------------------------------------------------------------------
+
     def __getstate__(self) -> dict[str, Any]:
-        raise TypeError("a queryset is not pickled, since it holds a client; pickle list(queryset)")
+        """What is asked, without the client and what was answered: see ``client``."""
+        url = self._client if isinstance(self._client, str) else self._client.url
+        return {**self.__dict__, "_client": url, "_cache": None, "here": None}
+
+    def __copy__(self) -> Self:
+        return self._with()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self._with()
 
 
 def _objects_in(scope: Mapping[str, Any]) -> dict[str, Any]:

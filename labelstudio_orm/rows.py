@@ -22,9 +22,9 @@ class Rows(Generic[V]):
     def __iter__(self) -> Iterator[V]:
         return map(self._shape, self._objects)
 
-    def iterator(self) -> Iterator[V]:
-        """The rows, streamed: constant memory."""
-        return map(self._shape, self._objects.iterator())
+    def iterator(self, *, workers: int | None = None) -> Iterator[V]:
+        """The rows, streamed: constant memory. ``workers``: see ``QuerySet.iterator``."""
+        return map(self._shape, self._objects.iterator(workers=workers))
 
     def __len__(self) -> int:
         return len(self._objects)

@@ -141,6 +141,7 @@ class Transport:
         doing: str = "",
         idempotent: bool | None = None,
         expect: Expected = None,
+        received: Callable[[int], object] | None = None,
     ) -> Any:
         """The parsed JSON of the answer, or None for an empty one.
 
@@ -174,7 +175,10 @@ class Transport:
         call = evolve(call, expect=expect)
         if idempotent is not None:
             call = evolve(call, idempotent=idempotent)
-        return self._perform(call, self._authorize).value
+        answer = self._perform(call, self._authorize)
+        if received is not None:
+            received(len(answer.body))
+        return answer.value
 
     @contextmanager
     def stream(

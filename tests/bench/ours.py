@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 
 if "NO_ORJSON" in os.environ:
     sys.modules["orjson"] = None  # type: ignore[assignment]
@@ -34,6 +35,18 @@ def embedded(ls: LabelStudio, project: int) -> int:
     return found
 
 
+def in_parallel(workers: int) -> Callable[[LabelStudio, int], int]:
+    """The id and the text of every task, read ahead by so many workers."""
+
+    def read(ls: LabelStudio, project: int) -> int:
+        found = 0
+        for task in ls.projects.ref(project).tasks.iterator(workers=workers):
+            found += task.id + len(task.data["text"])
+        return found
+
+    return read
+
+
 def memory(ls: LabelStudio, project: int) -> tuple[int, int]:
     """The growth of the memory after the first 10,000 tasks, and its peak, in bytes."""
     resident = []
@@ -47,4 +60,5 @@ def memory(ls: LabelStudio, project: int) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    main(LabelStudio, {"light": light, "embedded": embedded, "memory": memory})
+    works = {f"workers-{number}": in_parallel(number) for number in (1, 2, 4, 8)}
+    main(LabelStudio, {"light": light, "embedded": embedded, "memory": memory, **works})

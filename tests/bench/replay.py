@@ -1,5 +1,7 @@
 """A server that replays recorded pages of tasks, doing as little per request as it can.
 
+    python tests/bench/replay.py [milliseconds that each answer waits]
+
 Every project has as many tasks as its id says: the recorded rows, over and over, with new ids. A
 request that was not recorded is refused, so the clients are measured with what they really ask for.
 """
@@ -11,6 +13,7 @@ import json
 import socketserver
 import sys
 import threading
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,16 +21,19 @@ from urllib.parse import parse_qsl, urlsplit
 
 RECORDED = Path(__file__).parent / "recorded"
 
-BY_ID = '{"ordering":["tasks:id"]}'
+BY_ID, FALLING = '{"ordering":["tasks:id"]}', '{"ordering":["-tasks:id"]}'
 
 REQUESTS: dict[str, tuple[dict[str, str], ...]] = {
     "light": ({"query": BY_ID, "resolve_uri": "false"}, {"fields": "task_only"}),
     "embedded": ({"query": BY_ID, "resolve_uri": "false", "fields": "all"}, {"fields": "all"}),
 }
-"""The recordings, and what may be asked for each, apart from the project and the page.
+"""The recordings, and what may be asked for each, apart from the project, the page and the ids.
 
 First what labelstudio_orm asks for, then what the official client does (its default is
 ``fields=all``); record.py has made sure that the answers are the same bytes."""
+
+THE_LAST = {"query": FALLING, "resolve_uri": "false", "include": "id"}
+"""How several workers ask for the last id, once."""
 
 END = b'{"id":"","status_code":404,"version":"","detail":"Invalid page.","exc_info":null}'
 
@@ -81,39 +87,51 @@ def answer_to(target: str) -> bytes:
     params = dict(parse_qsl(parts.query))
     tasks = int(params.pop("project", 0))
     number, size = int(params.pop("page", 1)), int(params.pop("page_size", 100))
-    last, params = _after(params)
+    last, end, params = _between(params)
     name = next((name for name, asked in REQUESTS.items() if params in asked), None)
+    if parts.path == "/api/tasks/" and (params, size) == (THE_LAST, 1):
+        rest = {"total_annotations": 0, "total_predictions": 0, "total": tasks - last}
+        return _answer("200 OK", render({**rest, "tasks": [{"id": tasks}]}))
     if parts.path != "/api/tasks/" or name is None:
         return _answer("501 Not Implemented", render({"detail": f"{target} was not recorded"}))
     start = last + (number - 1) * size
-    if start >= tasks and number > 1:
+    end = min(tasks, end)
+    if start >= end and number > 1:
         return _answer("404 Not Found", END)
-    return page(name, start, min(start + size, tasks), tasks - last)
+    return page(name, start, min(start + size, end), end - last)
 
 
-def _after(params: dict[str, str]) -> tuple[int, dict[str, str]]:
-    """The id after which a keyset page begins, else 0, and the parameters without it."""
+def _between(params: dict[str, str]) -> tuple[int, int, dict[str, str]]:
+    """The id behind which a keyset page begins (else 0), the one at which it ends, and the
+    parameters without them.
+    """
     query = json.loads(params.get("query", "{}"))
     filters = query.pop("filters", None)
     if filters is None:
-        return 0, params
+        return 0, sys.maxsize, params
     [item] = filters["items"]
-    if (item["filter"], item["operator"]) != ("filter:tasks:id", "greater"):
-        return 0, params
-    return item["value"], {**params, "query": json.dumps(query, separators=(",", ":"))}
+    params = {**params, "query": json.dumps(query, separators=(",", ":"))}
+    if (item["filter"], item["operator"]) == ("filter:tasks:id", "greater"):
+        return item["value"], sys.maxsize, params
+    if (item["filter"], item["operator"]) == ("filter:tasks:id", "in"):
+        return item["value"]["min"] - 1, item["value"]["max"], params
+    raise ValueError(f"not recorded: {item}")
 
 
 class Connection(socketserver.StreamRequestHandler):
     """One connection, kept alive; each answer is sent at once and whole."""
 
     disable_nagle_algorithm = True
+    latency = 0.0
 
     def handle(self) -> None:
         """Answer until the client leaves."""
         while request := self.rfile.readline():
             while self.rfile.readline() not in (b"\r\n", b""):
                 pass
-            self.connection.sendall(answer_to(request.split()[1].decode()))
+            answer = answer_to(request.split()[1].decode())
+            time.sleep(self.latency)
+            self.connection.sendall(answer)
 
 
 class Server(socketserver.ThreadingTCPServer):
@@ -123,6 +141,7 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 if __name__ == "__main__":
+    Connection.latency = float(next(iter(sys.argv[1:]), 0)) / 1000
     with Server(("127.0.0.1", 0), Connection) as server:
         print(f"http://127.0.0.1:{server.server_address[1]}", flush=True)
         threading.Thread(target=server.serve_forever, daemon=True).start()

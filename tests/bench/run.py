@@ -20,7 +20,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,9 @@ OFFICIAL = "label-studio-sdk==2.1.2"
 
 TASKS = 20_000
 
+LATENCY = 50
+"""Milliseconds."""
+
 Figures = dict[str, Any]
 Rounds = Mapping[str, list[Figures]]
 Program = Callable[[], Figures]
@@ -48,9 +51,11 @@ def official_python() -> str:
 
 
 @contextmanager
-def replay() -> Iterator[str]:
-    """The address of a replay server, which ends with the block."""
-    command = [PYTHON, str(HERE / "replay.py")]
+def replay(latency: int = 0) -> Iterator[str]:
+    """The address of a replay server, which ends with the block. ``latency``: milliseconds that
+    each of its answers waits.
+    """
+    command = [PYTHON, str(HERE / "replay.py"), str(latency)]
     pipe = subprocess.PIPE
     with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as server:
         assert server.stdin is not None
@@ -183,6 +188,22 @@ class Bench:
         command = (python, str(HERE / script), self.url, name, str(TASKS))
         return lambda: json.loads(output_of(*command, **settings))
 
+    def workers(self) -> None:
+        """The same reading by several workers, from a server that is far away."""
+        with replay(LATENCY) as url:
+            far = replace(self, url=url)
+            numbers = {1: "1 worker", 2: "2 workers", 4: "4 workers", 8: "8 workers"}
+            rounds = measure(
+                {
+                    name: far._work(PYTHON, "ours.py", f"workers-{number}", NO_ORJSON="1")
+                    for number, name in numbers.items()
+                },
+                self.repetitions,
+            )
+        times(f"(e) Light tasks, {LATENCY} ms for each answer, {TASKS:,} tasks", rounds)
+        for number in (2, 4, 8):
+            ratio(f"{numbers[1]} / {numbers[number]}", rounds, numbers[1], numbers[number])
+
     def memory(self) -> None:
         """The memory of a loop by its length."""
         print("\n### (d) Memory during `for task in project.tasks.iterator()`\n")
@@ -231,6 +252,7 @@ def main() -> None:
             {"its defaults": "embedded", "pages of 1,000": "embedded-big"},
         )
         bench.memory()
+        bench.workers()
 
 
 if __name__ == "__main__":
