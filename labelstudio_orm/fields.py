@@ -204,11 +204,11 @@ def readonly(
     return _word(init, read_only=True, wire=wire, only=only)
 
 
-def computed(*, init: Literal[False] = False) -> Any:
+def computed(*, init: Literal[False] = False, only: type | None = None) -> Any:
     """A read-only field that a listing does not compute unless asked; fetched once when it is
-    touched.
+    touched. ``only``: as for ``readonly``.
     """
-    return _word(init, read_only=True, computed=True)
+    return _word(init, read_only=True, computed=True, only=only)
 
 
 def counter(*, init: Literal[False] = False) -> Any:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, computed, field, id_of, readonly
-from ..pages import TASKS, Embedded
+from ..keyset import TASKS
+from ..pages import Embedded
 from ..progress import Progress
 from ..query import Q
 from ..queryset import QuerySet
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..client import LabelStudio
+    from ..summary import Created, OnError, Summary
     from .comments import Comments
     from .people import User
     from .projects import Project
@@ -56,17 +58,36 @@ class Tasks(QuerySet["Task"]):
         return perform(self, action, params)
 
     def create_annotations(
-        self, result: list[dict[str, Any]], *, progress: Progress = None, **fields: Any
-    ) -> list[Annotation]:
-        """The same annotation for each of the tasks; returns the annotations. One request for 1,000
-        tasks on a server of the Enterprise edition, else one a task.
+        self,
+        result: list[dict[str, Any]],
+        *,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+        **fields: Any,
+    ) -> Created[Annotation]:
+        """The same annotation for each of the tasks; returns the annotations, with a ``summary``.
+
+        The tasks are listed; then one request for 1,000 of them on a server of the Enterprise
+        edition, else one a task, sent by ``workers`` at once (default: the client's).
 
         ``fields`` are those of an Annotation, ``lead_time=2.5`` for example. Refused without a
-        condition unless ``all()`` said so.
+        condition unless ``all()`` said so. The first error stops it and has the annotations so far
+        in ``created``; with ``on_error="collect"`` the others go on, and ``summary.failed`` tells.
+
+        >>> region = project.config["sentiment"].choice("Neutral")
+        >>> project.tasks.filter(total_annotations=0).create_annotations([region]).summary
+        <Summary: 3 created>
         """
         from ..actions import annotate
 
-        return annotate(self, {"result": result, **fields}, progress)
+        return annotate(
+            self,
+            {"result": result, **fields},
+            workers=workers,
+            on_error=on_error,
+            progress=progress,
+        )
 
     def export(
         self, format: str, path: str | os.PathLike[str], *, progress: Progress = None
@@ -119,8 +140,8 @@ class Task(Dated, Resource):
     last_comment_updated_at: datetime | None = readonly()
     updated_by_id: int | None = id_of("updated_by", read_only=True)
     updated_by: ForeignKey[User] = belongs_to(init=False)
-    file_upload: str | None = readonly(only=str)
     state: str | None = readonly()
+    file_upload: str | None = computed(only=str)
     storage_filename: str | None = computed()
     annotators: list[int] = computed()
     completed_at: datetime | None = computed()
@@ -225,25 +246,37 @@ class Predictions(QuerySet["Prediction"]):
         items: Iterable[Mapping[str, Any] | tuple[Task | int, list[dict[str, Any]], float | None]],
         *,
         model_version: str | None = None,
+        on_error: OnError = "raise",
         batch_size: int = 1000,
         progress: Progress = None,
-    ) -> int:
-        """Create many predictions in a project; returns their number, since the server does not
-        give their ids. One request for ``batch_size`` of them.
+    ) -> Summary:
+        """Create many predictions in a project; returns a summary with their number, since the
+        server does not give their ids. One request for ``batch_size`` of them.
 
         ``items``: ``(task, result, score)``, or dicts with ``task``, ``result``, ``score``,
         ``model_version``. ``model_version`` is for those that name none.
 
+        With ``on_error="collect"`` those that do not fit the labelling config are found here, and
+        those that the server refuses by halves of their batch; ``summary.failed`` tells.
+
         Raises LabelStudioError when the server stored fewer than it was sent: it drops those whose
-        result does not fit the labelling config, without a word.
+        result does not fit the labelling config, without a word. Its ``summary`` says how many
+        were.
 
         >>> region = project.config["sentiment"].choice("Positive")
         >>> project.predictions.bulk_create([(task, [region], 0.9)], model_version="v1")
-        1
+        <Summary: 1 created>
         """
         from ..actions import predict
 
-        return predict(self, items, model_version, batch_size, progress)
+        return predict(
+            self,
+            items,
+            model_version,
+            batch_size=batch_size,
+            on_error=on_error,
+            progress=progress,
+        )
 
 
 @resource(

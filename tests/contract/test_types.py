@@ -20,7 +20,8 @@ from typing_extensions import assert_type
 
 from labelstudio_orm import (
     Annotation, Export, ExportStorage, ImportJob, ImportStorage, LabelStudio, MLBackend, Prediction,
-    Project, PromptRun, Q, QuerySet, Refinement, Task, User, View, Webhook as RealWebhook, Workspace,
+    Project, PromptRun, Q, QuerySet, Refinement, Task, User, View, Workspace,
+    Webhook as RealWebhook,
 )
 from labelstudio_orm.declaration import resource
 from labelstudio_orm.fields import (

@@ -17,9 +17,9 @@ from attrs import define, evolve, field
 
 from . import contract, shapes
 from .fields import Field, Wrong
+from .predictions import update_prediction_count
 from .routing import Answer, Request, invalid, not_found, route
 from .store import Row, Store, dumps, iso
-from .predictions import update_prediction_count
 from .tasks import create_annotation
 from .validation import body_errors, read_query
 
