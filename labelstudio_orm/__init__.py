@@ -38,6 +38,7 @@ from .resources.tasks import Annotation, Prediction, Task
 from .resources.views import Action, View
 from .resources.webhooks import Webhook
 from .resources.workspaces import Workspace, WorkspaceMember
+from .summary import Created, Failure, Summary
 from .transport import Retries
 
 __version__ = "0.1.0"
@@ -52,9 +53,11 @@ __all__ = [
     "Comment",
     "Conflict",
     "ConnectionFailed",
+    "Created",
     "DoesNotExist",
     "Export",
     "ExportStorage",
+    "Failure",
     "FieldError",
     "FileUpload",
     "ImportJob",
@@ -87,6 +90,7 @@ __all__ = [
     "ServerError",
     "ServerInfo",
     "SessionPolicy",
+    "Summary",
     "Task",
     "Timeout",
     "Token",

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from .bulk import Item, outcomes, sift, tell_parents, telling
+from .config.check import Check
 from .errors import (
     JobFailed,
     LabelStudioError,
@@ -13,6 +15,8 @@ from .errors import (
 )
 from .pages import chunked, id_of
 from .progress import Progress, reporter
+from .summary import Created, OnError, Summary, Tally
+from .workers import number_of_workers
 
 if TYPE_CHECKING:
     from .client import LabelStudio
@@ -39,7 +43,7 @@ def perform(tasks: QuerySet[Any], action: str, params: Mapping[str, Any]) -> dic
             "project.ml_backends.create(url=...) adds one"
         )
     answers = [
-        _act(tasks.client, project.id, action, {**selection, **_ids_in(params)})
+        _act(tasks, project.id, action, {**selection, **_ids_in(params)})
         for selection in _selections(tasks)
     ]
     if not answers:
@@ -64,7 +68,15 @@ def _selections(tasks: QuerySet[Any]) -> Iterator[dict[str, Any]]:
         yield {"selectedItems": {"all": False, "included": ids}}
 
 
-def _act(client: LabelStudio, project: int, action: str, body: Mapping[str, Any]) -> dict[str, Any]:
+def _act(
+    tasks: QuerySet[Any], project: int, action: str, body: Mapping[str, Any]
+) -> dict[str, Any]:
+    client, selected = tasks.client, body["selectedItems"]
+
+    def pretended() -> dict[str, Any]:
+        number = tasks.count() if selected["all"] else len(selected["included"])
+        return {"processed_items": number, "detail": "nothing was done in this dry run"}
+
     doing = f"performing {action!r} in Project {project}"
     try:
         answer: dict[str, Any] = client.request(
@@ -75,6 +87,7 @@ def _act(client: LabelStudio, project: int, action: str, body: Mapping[str, Any]
             timeout=client.long_timeout,
             doing=doing,
             expect=(),
+            dry=pretended,
         )
     except ServerError as error:
         if "registered actions" in error.detail:
@@ -111,29 +124,39 @@ def project_of(tasks: QuerySet[Any]) -> Project:
 # -- annotations and predictions ------------------------------------------------------------------
 
 
-def annotate(tasks: QuerySet[Any], fields: dict[str, Any], progress: Progress) -> list[Any]:
+def annotate(
+    tasks: QuerySet[Any],
+    fields: dict[str, Any],
+    *,
+    workers: int | None,
+    on_error: OnError,
+    progress: Progress,
+) -> Created[Any]:
     """See ``Tasks.create_annotations``."""
     tasks._must_be_said("create_annotations()")
-    found = list(tasks.only("id", "project_id").iterator())
-    report = reporter(progress, f"annotating {tasks._what}")
+    tally = Tally(on_error, reporter(progress, f"annotating {tasks._what}"))
+    number = number_of_workers(workers, tasks.client)
     created: list[Any] = []
-    at_once = fields.keys() <= AT_ONCE
-    try:
-        for batch in chunked(found, BATCH):
-            if at_once:
-                try:
+
+    def create(task: Any) -> Any:
+        return task.annotations.create(**fields)
+
+    with telling(tally, lambda: created):
+        found = list(tasks.only("id", "project_id").iterator())
+        tally.total, done = len(found), 0
+        if fields.keys() <= AT_ONCE:
+            try:
+                for batch in chunked(found, BATCH):
                     created.extend(_annotate_at_once(tasks.client, batch, fields))
-                except NotSupportedByServer:
-                    at_once = False
-            if not at_once:
-                for task in batch:
-                    created.append(task.annotations.create(**fields))
-                    report(len(created), len(found))
-            report(len(created), len(found))
-    except LabelStudioError as error:
-        error.created = created
-        raise
-    return created
+                    done += len(batch)
+                    tally.created += len(batch)
+                    tally.report()
+            except NotSupportedByServer:
+                pass
+        for outcome in outcomes(found[done:], create, tally, workers=number):
+            created.append(outcome.value)
+            tally.created += 1
+    return Created(created, tally.summary())
 
 
 def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, Any]) -> list[Any]:
@@ -155,6 +178,7 @@ def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, A
         doing=f"annotating {len(tasks)} tasks",
         edition="Enterprise",
         expect=list,
+        dry=lambda: client._pretend({"task": task.id, **body} for task in tasks),
     )
     return list(client.annotations._load_rows(rows))
 
@@ -163,41 +187,71 @@ def predict(
     predictions: QuerySet[Any],
     items: Iterable[Any],
     model_version: str | None,
+    *,
     batch_size: int,
+    on_error: OnError,
     progress: Progress,
-) -> int:
+) -> Summary:
     """See ``Predictions.bulk_create``."""
+    client = predictions.client
     project = id_of(predictions.scope.get("project"))
     task = id_of(predictions.scope.get("task"))
     if project is None and task is not None:
-        project = predictions.client.tasks.get(task).project_id
+        project = client.tasks.get(task).project_id
     if project is None:
         raise ValueError("predictions are created in a project: project.predictions.bulk_create()")
-    client = predictions.client
-    forms = [
-        _prediction(item, f"item {number}", model_version, task)
-        for number, item in enumerate(items)
-    ]
-    report = reporter(progress, f"creating predictions of Project {project}")
-    done = 0
-    for batch in chunked(forms, batch_size):
-        doing = f"creating predictions {done} to {done + len(batch) - 1} of Project {project}"
-        answer = client.request(
-            "POST",
-            f"/api/projects/{project}/import/predictions",
-            json=batch,
-            timeout=client.long_timeout,
-            doing=doing,
-            expect=("created",),
-        )
-        done += answer["created"]
-        if answer["created"] != len(batch):
-            raise LabelStudioError(
-                f"{doing}: the server stored {answer['created']} of {len(batch)} and does not say "
-                "which; it drops those whose result does not fit the project's labelling config"
+    tally = Tally(on_error, reporter(progress, f"creating predictions of Project {project}"))
+    with telling(tally):
+        # The server drops without a word what does not fit, so it is found here.
+        check = Check(_project(predictions, project).config) if tally.collects else None
+
+        def form(number: int, item: Any) -> Item | None:
+            where = f"item {number}"
+            try:
+                made = _prediction(item, where, model_version, task)
+                problem = check and check.of_result(made["result"])
+                if problem:
+                    raise ValueError(f"{where}, {problem}")
+            except (TypeError, ValueError) as error:
+                tally.fail(number, item, error)
+                return None
+            return Item(number, item, made)
+
+        forms = [made for n, item in enumerate(items) if (made := form(n, item)) is not None]
+        tally.total = len(forms) + len(tally.failed)
+
+        def send(batch: list[Item]) -> None:
+            first, last = batch[0].place, batch[-1].place
+            doing = f"creating predictions {first} to {last} of Project {project}"
+            answer = client.request(
+                "POST",
+                f"/api/projects/{project}/import/predictions",
+                json=[item.form for item in batch],
+                timeout=client.long_timeout,
+                doing=doing,
+                expect=("created",),
+                dry={"created": len(batch)},
             )
-        report(done, len(forms))
-    return done
+            tally.created += answer["created"]
+            if answer["created"] != len(batch):
+                raise LabelStudioError(
+                    f"{doing}: the server stored {answer['created']} of {len(batch)} and does not "
+                    "say which; it drops those whose result does not fit the project's labelling "
+                    "config"
+                )
+
+        for batch in chunked(forms, batch_size):
+            sift(batch, send, tally)
+            tally.report()
+    tell_parents(predictions)
+    return tally.summary()
+
+
+def _project(predictions: QuerySet[Any], project: int) -> Project:
+    """The project of some predictions, as an object if there is one at hand."""
+    at_hand = predictions.scope.get("project")
+    found: Any = predictions.client.projects.ref(project) if isinstance(at_hand, int) else at_hand
+    return found or predictions.client.projects.ref(project)
 
 
 _PREDICTION_KEYS = frozenset({

@@ -1,133 +1,136 @@
-"""The bulk verbs: many objects in few requests."""
+"""What the bulk verbs share: telling what was done, one by one, batches that are refused."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sized
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
 
-from .errors import DoesNotExist, LabelStudioError, NotFound
-from .imports import Import, import_form
-from .pages import TASKS, chunked, id_of
-from .progress import Progress, reporter
-from .query import EVERYTHING
+import attrs
+
+from .errors import BadRequest, LabelStudioError, render_validation
+from .imports import refused
+from .pages import chunked
+from .queryset import QuerySet
 from .resource import Resource
+from .summary import Tally, is_of_one
+from .workers import Outcome, each
 
-if TYPE_CHECKING:
-    from .queryset import QuerySet
-
-DELETE_BATCH = 1000
-"""Tasks that one request deletes."""
+T = TypeVar("T")
+V = TypeVar("V")
 
 
-def create_many(
-    queryset: QuerySet[Any],
-    items: Iterable[Any],
-    *,
-    batch_size: int,
-    batch_bytes: int,
-    progress: Progress,
-) -> list[Any]:
-    """See ``QuerySet.bulk_create``."""
-    total = len(items) if isinstance(items, Sized) else None
-    report = reporter(progress, f"creating {queryset._what}")
-    report(0, total)
-    created: list[Any] = []
+@contextmanager
+def telling(tally: Tally, created: Callable[[], list[Any]] = list) -> Iterator[None]:
+    """Let an error that ends a verb say what was done before it."""
+    tally.report()
     try:
-        for stored in _stored(queryset, items, batch_size, batch_bytes):
-            created.extend(stored)
-            report(len(created), total)
+        yield
     except LabelStudioError as error:
-        error.created = created
+        error.created, error.summary = created(), tally.summary()
         raise
-    if total is None:
-        report(len(created), len(created))
-    return created
+    tally.total = tally.done if tally.total is None else tally.total
+    tally.report()
 
 
-def _stored(
-    queryset: QuerySet[Any], items: Iterable[Any], batch_size: int, batch_bytes: int
-) -> Iterator[list[Any]]:
-    """The objects of each request. What can be measured is checked as a whole before the first."""
-    if queryset.model._options.pages is not TASKS:
-        yield from ([queryset.create(**_fields(item))] for item in items)
+def outcomes(
+    items: Iterable[T],
+    do: Callable[[T], V],
+    tally: Tally,
+    *,
+    workers: int,
+    identity: Callable[[T], object] | None = None,
+    told: Callable[[T], tuple[int, Any]] | None = None,
+) -> Iterator[Outcome[T, V]]:
+    """Do it for each item, by workers; what succeeded comes out in order, to be counted. An error
+    that is not collected is raised once all that was under way has ended. ``told``: the place and
+    the item that a failure names, where these are not.
+    """
+    failure: Exception | None = None
+
+    def ends(error: Exception) -> bool:
+        return not tally.collects or not is_of_one(error)
+
+    for outcome in each(items, do, workers=workers, until=ends, identity=identity):
+        if outcome.error is None:
+            yield outcome
+        else:
+            place, item = told(outcome.item) if told else (outcome.place, outcome.item)
+            try:
+                tally.fail(place, item, outcome.error)
+            except Exception as error:
+                failure = failure or error
+        tally.report()
+    if failure is not None:
+        raise failure
+
+
+def tell_parents(queryset: QuerySet[Any]) -> None:
+    """What was prefetched of a relation is no longer the truth after a write to it."""
+    for name, parent in queryset.scope.items():
+        if isinstance(parent, Resource):
+            for relation in parent._options.sets.values():
+                if relation.target is queryset.model and relation.via == name:
+                    parent._drop_prefetched(relation.name)
+
+
+# -- a batch that is refused ----------------------------------------------------------------------
+
+
+@attrs.frozen
+class Item:
+    """One item of an input: its place, what it was, and how it is sent; ``key`` tells it from
+    others, ``token`` is the same to look up by.
+    """
+
+    place: int
+    given: Any
+    form: dict[str, Any]
+    key: Any = None
+    token: Hashable = None
+
+    def __str__(self) -> str:
+        return f"item {self.place}"
+
+
+NAMED = 99
+"""Items of which an import surely names each that it refuses."""
+
+
+def sift(batch: list[Item], send: Callable[[list[Item]], None], tally: Tally) -> None:
+    """Send a batch. Where it is refused, which means that nothing of it was stored, find the items
+    that it was refused for, and send the others: without those that the server named, or in two
+    halves where it named none.
+    """
+    try:
+        send(batch)
         return
-    server = queryset.client.url
-    forms: Iterable[dict[str, Any]] = (
-        import_form(item, f"item {number}", server=server) for number, item in enumerate(items)
+    except BadRequest as caught:
+        error = caught
+    reasons, whole = refused(error, len(batch))
+    if not tally.collects:
+        raise _naming(batch, reasons, error) from error
+    if not reasons and len(batch) == 1:
+        reasons = {0: render_validation(error.validation_errors) or error.detail or str(error)}
+    for place, reason in reasons.items():
+        tally.fail(batch[place].place, batch[place].given, error, reason)
+    rest = [item for place, item in enumerate(batch) if place not in reasons]
+    size = -(-len(rest) // 2) if not reasons else len(rest) if whole else NAMED
+    for part in chunked(rest, size):
+        sift(part, send, tally)
+
+
+def _naming(batch: list[Item], reasons: dict[int, str], error: BadRequest) -> BadRequest:
+    """The same error with the item of the caller's in its text; the server counts within the
+    batch.
+    """
+    if not reasons:
+        return error
+    place = min(reasons)
+    return BadRequest(
+        f"{batch[place]} was refused, and with it its batch: {reasons[place]}",
+        status=error.status,
+        detail=error.detail,
+        validation_errors=error.validation_errors,
+        request=error.request,
     )
-    if isinstance(items, Sized):
-        forms = list(forms)
-    importer = Import(queryset)
-    done = 0
-    for batch in _batches(forms, batch_size, batch_bytes):
-        yield importer.store(batch, offset=done)
-        done += len(batch)
-
-
-def _fields(item: Any) -> Mapping[str, Any]:
-    if isinstance(item, Mapping):
-        return item
-    if not isinstance(item, Resource) or item._is_saved:
-        raise TypeError(f"bulk_create takes dicts of fields and unsaved objects, not {item!r:.80}")
-    fields = item._options.fields
-    return {fields[name].references or name: getattr(item, name) for name in item.changes}
-
-
-def _batches(
-    forms: Iterable[dict[str, Any]], size: int, limit: int
-) -> Iterator[list[dict[str, Any]]]:
-    batch: list[dict[str, Any]] = []
-    held = 0
-    for form in forms:
-        length = len(json.dumps(form, default=str))
-        if batch and (len(batch) >= size or held + length > limit):
-            yield batch
-            batch, held = [], 0
-        batch.append(form)
-        held += length
-    if batch:
-        yield batch
-
-
-def delete_many(queryset: QuerySet[Any]) -> int:
-    """See ``QuerySet.delete``."""
-    if queryset.model._options.pages is not TASKS:
-        objects = list(queryset)
-        for obj in objects:
-            with suppress(DoesNotExist):  # somebody else was quicker
-                obj.delete()
-        return len(objects)
-    client, project = queryset.client, id_of(queryset.scope.get("project"))
-    if project is None:
-        raise ValueError(
-            "tasks are deleted in a project: ls.tasks.filter(project=...), project.tasks"
-        )
-    if queryset.where == EVERYTHING and not queryset._is_slice:
-        number = queryset.count()
-        client.request(
-            "DELETE",
-            f"/api/projects/{project}/tasks/",
-            timeout=client.long_timeout,
-            doing=f"deleting all tasks of Project {project}",
-        )
-        return number
-    ids = list(queryset.values_list("id", flat=True))
-    # The action drops a project's views with its last task; the last one of ours therefore goes by
-    # itself.
-    for chunk in chunked(ids[:-1], DELETE_BATCH):
-        client.request(
-            "POST",
-            "/api/dm/actions/",
-            params={"id": "delete_tasks", "project": project},
-            json={"selectedItems": {"all": False, "included": chunk}},
-            timeout=client.long_timeout,
-            idempotent=True,
-            expect=("processed_items",),
-            doing=f"deleting {len(chunk)} tasks of Project {project}",
-        )
-    if ids:
-        with suppress(NotFound):
-            client.request("DELETE", f"/api/tasks/{ids[-1]}/", doing=f"deleting Task {ids[-1]}")
-    return len(ids)

@@ -26,6 +26,9 @@ Item = dict[str, Any]
 ALTERNATIVES = 20
 """Values of an ``in`` that become lines of their own, at most."""
 
+TEXTS = 1000
+"""Texts that an ``in`` of a key in ``data`` is sent with, at most."""
+
 
 @attrs.frozen
 class Answer:
@@ -363,6 +366,10 @@ def _in_data(leaf: Leaf) -> Answer | None:
         piece = _piece(leaf.path[-1], folds=False)
         return found or (_whole(piece) if piece.strip() else None)
     column = f"data.{'__'.join(leaf.path)}"
+    texts = leaf.lookup == "in" and all(isinstance(value, str) for value in leaf.value)
+    if texts and len(leaf.value) <= TEXTS:
+        # In one go, where a piece of text for each is as many scans of the table.
+        return Answer(((line(column, "in_list", "String", list(leaf.value)),),), False)
     there = Answer(((line(column, "contains", "String", ""),),), False)
     return _text(column, leaf) or there
 

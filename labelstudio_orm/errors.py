@@ -7,7 +7,10 @@ import re
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .summary import Summary
 
 _MAX_MESSAGES = 12
 _MAX_MESSAGE = 300
@@ -19,12 +22,14 @@ class LabelStudioError(Exception):
 
     `request` is the request in question, such as ``"PATCH /api/projects/5/"``, without its query
     and without credentials; an empty string where there was none. `created` are the objects that a
-    bulk verb had created before it failed. `repeated`: an answer to this request, or to an
-    earlier try of it, was lost on the way, so that the server may have carried it out (a 409 to the
-    second create, for example, may be about the library's own first try).
+    bulk verb had created before it failed, `summary` is all that it had done. `repeated`: an answer
+    to this request, or to an earlier try of it, was lost on the way, so that the server may have
+    carried it out (a 409 to the second create, for example, may be about the library's own first
+    try).
     """
 
     created: Sequence[Any] = ()
+    summary: Summary | None = None
 
     def __init__(self, message: str = "", *, request: str = "", repeated: bool = False) -> None:
         super().__init__(message)

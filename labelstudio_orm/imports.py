@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from .codec import copy_json
 from .declaration import registry
-from .errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError
+from .errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
 from .pages import id_of
 from .query import EVERYTHING, same
 from .resource import Origin, Resource
@@ -39,30 +40,28 @@ class Import:
         newest = queryset.only("id").last()
         self.highest = newest.id if newest is not None else 0
 
-    def store(self, batch: list[dict[str, Any]], *, offset: int) -> list[Any]:
+    def store(self, batch: list[dict[str, Any]], *, doing: str) -> list[Any]:
         """One batch, in one request; stored whole or not at all."""
         project = id_of(self.project)
-        doing = f"importing items {offset} to {offset + len(batch) - 1} into Project {project}"
+        client, path = self.client, f"/api/projects/{project}/import"
         try:
-            path = f"/api/projects/{project}/import"
-            answer = self.client.request(
+            answer = client.request(
                 "POST",
                 path,
                 params={"return_task_ids": "true", "commit_to_project": "true"},
                 json=batch,
-                timeout=self.client.long_timeout,
+                timeout=client.long_timeout,
                 doing=doing,
                 expect=(),
+                dry=lambda: pretended(client, project, batch),
             )
             job: Any = registry["ImportJob"]
-            ids = job.of(answer, self.client, self.project).wait(timeout=DAY).task_ids
+            ids = job.of(answer, client, self.project).wait(timeout=DAY).task_ids
             if not isinstance(ids, list) or len(ids) != len(batch):
                 raise OutcomeUnknown(
                     f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
                     request=f"POST {path}",
                 )
-        except BadRequest as error:
-            raise _named(error, offset) from error
         except (OutcomeUnknown, ServerError) as error:
             ids = self._landed(batch, error)
         self.highest = max(self.highest, *ids)
@@ -110,26 +109,25 @@ def _is_stored(task: Any, form: dict[str, Any]) -> bool:
     return same([task.data, task.meta or {}], sent)
 
 
-def _named(error: BadRequest, offset: int) -> BadRequest:
-    """The same error with the number of the item in the caller's list; the server counts within
-    the batch.
+_PLACE = re.compile(r"Error at item (\d+): ")
+
+
+def refused(error: BadRequest, size: int) -> tuple[dict[int, str], bool]:
+    """Which of a batch of this size the server refused, and why, by their places in the batch; and
+    whether these are all of them: it stops looking once its list of all is a hundred long.
     """
     details = error.validation_errors
     listed = details.get("non_field_errors") if isinstance(details, dict) else details
-    if isinstance(listed, list):
-        for number, problem in enumerate(listed):
-            if problem:
-                what = (
-                    f"item {offset + number} was refused, and with it its batch: {problem!s:.500}"
-                )
-                return BadRequest(
-                    what,
-                    status=error.status,
-                    detail=error.detail,
-                    validation_errors=details,
-                    request=error.request,
-                )
-    return error
+    found: dict[int, str] = {}
+    whole = True
+    for problem in listed if isinstance(listed, list) else ():
+        # The place is in the text: in a long list, the hundredth is overwritten with "...".
+        said = _PLACE.match(problem) if isinstance(problem, str) else None
+        if said and int(said[1]) < size:
+            reason = problem[said.end() :].partition(" :: ")[0]  # what follows is the item
+            found[int(said[1])] = shorten(reason, 500)
+        whole = whole and problem != "..."
+    return found, whole
 
 
 # -- one import as it is sent ---------------------------------------------------------------------
@@ -164,6 +162,18 @@ def import_body(
                     for n, path in enumerate(paths)
                 }
             }
+
+
+def pretended(
+    client: LabelStudio, project: int, tasks: Iterable[Mapping[str, Any]], files: int = 0
+) -> dict[str, Any]:
+    """The answer to an import in a dry run; how many tasks a file or an address holds is not
+    known.
+    """
+    shown = ({"data": task["data"], "meta": task.get("meta", {})} for task in tasks)
+    ids = [row["id"] for row in client._pretend({"project": project, **row} for row in shown)]
+    file_ids = [row["id"] for row in client._pretend({"project": project} for _ in range(files))]
+    return {"task_count": len(ids), "task_ids": ids, "file_upload_ids": file_ids}
 
 
 # -- what an import takes -------------------------------------------------------------------------

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from ..client import LabelStudio
 
 
+DRY = "no token: a dry run"
+
+
 @attrs.frozen
 class Token:
     """A personal access token. ``token`` is whole only in what ``ls.tokens.create()`` returns; a
@@ -58,7 +61,13 @@ class Tokens:
         a valid one already.
         """
         return self._token(
-            self._ask("POST", "", "creating a personal access token", expect=("token",))
+            self._ask(
+                "POST",
+                "",
+                "creating a personal access token",
+                expect=("token",),
+                dry={"token": DRY},
+            )
         )
 
     def refresh(self, refresh: str) -> str:
@@ -66,7 +75,9 @@ class Tokens:
         request.
         """
         doing = "exchanging a personal access token"
-        answer = self._ask("POST", "refresh/", doing, refresh, expect=("access",), idempotent=True)
+        answer = self._ask(
+            "POST", "refresh/", doing, refresh, expect=("access",), idempotent=True, reads=True
+        )
         return str(answer["access"])
 
     def blacklist(self, refresh: str) -> None:
@@ -76,7 +87,12 @@ class Tokens:
     def rotate(self, refresh: str) -> Token:
         """A new personal access token for another, which becomes invalid. One request."""
         answer = self._ask(
-            "POST", "rotate/", "rotating a personal access token", refresh, expect=("refresh",)
+            "POST",
+            "rotate/",
+            "rotating a personal access token",
+            refresh,
+            expect=("refresh",),
+            dry={"refresh": DRY},
         )
         return self._token({"token": answer["refresh"]})
 

@@ -18,6 +18,7 @@ from ..progress import Progress
 from ..query import EVERYTHING
 from ..queryset import QuerySet
 from ..resource import Resource
+from ..summary import Summary
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -36,15 +37,15 @@ class Files(QuerySet["FileUpload"]):
         job = self.scope["project"].imports.create(file=path, commit_to_project=False)
         return self.get(job.file_upload_ids[0])
 
-    def delete(self) -> int:
-        """Delete the files; returns their number. The tasks stay. One request, and one more for the
-        ids where there is a condition.
+    def delete(self, **_: Any) -> Summary:
+        """Delete the files; returns a summary with ``deleted``. The tasks stay. One request, and
+        one more for the ids where there is a condition.
         """
         body: dict[str, Any] | None = None
         if self.where != EVERYTHING or self._is_slice:
             ids = list(self.values_list("id", flat=True))
             if not ids:  # the server would take that for all
-                return 0
+                return Summary()
             body = {"file_upload_ids": ids}
         else:
             self._must_be_said("delete()")
@@ -54,8 +55,9 @@ class Files(QuerySet["FileUpload"]):
             f"/api/projects/{project}/file-uploads",
             json=body,
             doing=f"deleting {self._what}",
+            dry=lambda: {"deleted": len(body["file_upload_ids"]) if body else self.count()},
         )
-        return cast(int, answer["deleted"]) if isinstance(answer, dict) else 0
+        return Summary(deleted=answer["deleted"] if isinstance(answer, dict) else 0)
 
 
 @resource(
@@ -118,6 +120,7 @@ class FileUpload(Resource):
                 files={"file": (source.name, content)},
                 timeout=self._client.long_timeout,
                 expect=("id", "file"),
+                dry={"id": self.id, "file": self.file},
             )
         self._absorb(self._addressed(row))
         return self

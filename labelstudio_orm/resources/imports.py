@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, id_of, readonly
-from ..imports import import_body
+from ..imports import import_body, pretended
 from ..jobs import Job
 from ..pages import id_of as id_in
 from ..queryset import QuerySet
@@ -61,6 +61,9 @@ class Imports(QuerySet["ImportJob"]):
                 timeout=self.client.long_timeout,
                 doing=f"importing into Project {id_in(project)}",
                 expect=(),
+                dry=lambda: pretended(
+                    self.client, id_in(project), body.get("json", ()), len(body.get("files", ()))
+                ),
                 **body,
             )
         return ImportJob.of(answer, self.client, project)
@@ -112,4 +115,5 @@ class ImportJob(Dated, Job, Resource):
 
     def __repr__(self) -> str:
         number = f" {self.id}" if self._is_saved else ""
-        return f"<ImportJob{number} {self._row.get('status')!r}>"
+        state = f" {self._row['status']!r}" if "status" in self._row else ""
+        return f"<ImportJob{number}{state}>"

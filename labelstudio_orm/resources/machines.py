@@ -32,7 +32,7 @@ class MLBackend(Dated, Resource):
     The server calls the service when the backend is saved, listed or read, and gives it the API
     token of the user. ``timeout`` is in seconds.
 
-    >>> project.ml_backends.create(url="http://localhost:9090", title="sentiment")
+    >>> project.ml_backends.create(url="http://ml.example.com", title="sentiment")
     """
 
     url: str = always_sent()  # a PATCH without it and the project answers 500
@@ -83,6 +83,7 @@ class MLBackend(Dated, Resource):
             idempotent=True,
             timeout=self._client.long_timeout,
             expect=(),
+            reads=True,
         )
         if answer.get("errors"):
             raise JobFailed(f"{doing}: {'; '.join(map(str, answer['errors']))}")

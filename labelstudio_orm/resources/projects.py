@@ -184,6 +184,7 @@ class Project(Resource):
             timeout=self._client.long_timeout,
             idempotent=True,
             doing=f"validating a labelling config for {self!r}",
+            reads=True,
         )
         return answer
 

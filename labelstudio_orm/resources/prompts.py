@@ -88,6 +88,7 @@ class PromptVersion(Authored, Resource):
             },
             idempotent=True,
             expect=(),
+            reads=True,
         )
         return answer
 
@@ -114,6 +115,7 @@ class PromptVersion(Authored, Resource):
             },
             timeout=self._client.long_timeout,
             expect=(),
+            dry={"refinement_status": "Completed"},
         )
         return Refinement(self, row)
 
@@ -226,6 +228,7 @@ class PromptRun(Job, Resource):
             json={"modelrun_id": self._saved_id("submit_predictions()"), key: rows},
             doing=f"handing in {len(rows)} {key.replace('_', ' ')} of {self!r}",
             edition="Enterprise",
+            dry={"detail": "nothing was handed in: a dry run"},
         )
         return str((answer or {}).get("detail", ""))
 

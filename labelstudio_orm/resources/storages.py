@@ -69,7 +69,7 @@ class Storage(Job, Resource):
             for field in self._options.fields.values()
             if not field.read_only and (field.name in self.__dict__ or field.wire in self._row)
         )
-        if "synchronizable" in self._row:  # else the server sets it to its default
+        if "synchronizable" in self._row and not self._options.edition:  # else it is reset
             body["synchronizable"] = self.synchronizable
         if self._is_saved and not self._options.edition:
             if not self._changed():
@@ -87,6 +87,7 @@ class Storage(Job, Resource):
             timeout=self._client.long_timeout,
             doing=f"validating {self!r}",
             edition=self._options.edition,
+            reads=True,
         )
         return self
 
@@ -105,7 +106,8 @@ class Storage(Job, Resource):
         """
         doing = f"synchronising {self!r}"
         long = self._client.long_timeout
-        row = self._ask("POST", doing, "/sync", json={}, idempotent=True, timeout=long)
+        done = {"status": "completed"}
+        row = self._ask("POST", doing, "/sync", json={}, idempotent=True, timeout=long, dry=done)
         if isinstance(row, dict) and "status" in row:
             self._absorb(row)
         else:

@@ -12,6 +12,7 @@ from ..pages import id_of as id_in
 from ..query import EVERYTHING, Q
 from ..queryset import QuerySet
 from ..resource import Resource
+from ..summary import Summary
 from ..tabs import view_condition, view_filters, view_ordering
 
 if TYPE_CHECKING:
@@ -47,13 +48,13 @@ class Views(QuerySet["View"]):
             data["ordering"] = [view_ordering(ordering)]
         return super().create(data=data, **fields)
 
-    def delete(self) -> int:
-        """Delete the views; returns their number. Of a whole project two requests, else one
-        each.
+    def delete(self, **options: Any) -> Summary:
+        """Delete the views; returns a summary with ``deleted``. Of a whole project two requests,
+        else one each.
         """
         project = id_in(self.scope.get("project"))
         if project is None or self.where != EVERYTHING or self._is_slice:
-            return super().delete()
+            return super().delete(**options)
         self._must_be_said("delete()")
         number = len(self._all())
         self.client.request(
@@ -62,7 +63,7 @@ class Views(QuerySet["View"]):
             json={"project": project},
             doing=f"deleting all views of Project {project}",
         )
-        return number
+        return Summary(deleted=number)
 
     def set_order(self, views: Iterable[View | int]) -> None:
         """Put the tabs in this order. One request."""
