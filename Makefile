@@ -1,17 +1,20 @@
 # Needs Python 3.10 or newer with venv, and access to a package index; everything else it sets up.
-# The tests of storages in Azure and Redis also want node, npm and redis-server; without, they are
-# skipped and say so.
+# The tests of storages in Azure and Redis also want node, npm and redis-server, those of servers on
+# PostgreSQL its programs; without, they are skipped and say so.
 #   make demo [KEEP=1]   run the quickstart on a real server; KEEP=1 leaves it running (make stop)
 #   make test [JOBS=4]   all tests; TESTS=tests/unit for some
+#   make law             50,000 generated queries in memory, 5,000 on a real server
+#   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
 #   make lint | bench | clean
 
 PYTHON ?= python3
 JOBS   ?= 2
 TESTS  ?= tests
+SEED   ?= 1
 
 BIN = .venv/bin
 
-.PHONY: demo stop test lint bench clean
+.PHONY: demo stop test law lint bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
@@ -21,6 +24,12 @@ stop: .venv/demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(TESTS)
+
+law: .venv/dev
+ifndef DB
+	$(BIN)/python -m tests.law.law --seed $(SEED) --queries 50000 --views 5000 --processes $(JOBS)
+endif
+	$(BIN)/python -m tests.law.law --seed $(SEED) --queries 5000 --views 300 --server $(or $(DB),sqlite)
 
 lint: .venv/dev
 	$(BIN)/ruff check .

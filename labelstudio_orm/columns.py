@@ -74,14 +74,26 @@ def mixes(items: Iterable[Item]) -> bool:
     return 0 < len(joined) < len(computed)
 
 
-def comparison(leaf: Leaf, positive: bool = True) -> Answer | None:
+UNDEFINED = "$undefined$"
+"""The key under which the server keeps what was uploaded before there was a labelling config."""
+
+Undefined = Callable[[str], bool]
+"""May tasks that are shown with this key be stored with that one?"""
+
+
+def never(key: str) -> bool:
+    """No."""
+    return False
+
+
+def comparison(leaf: Leaf, positive: bool = True, undefined: Undefined = never) -> Answer | None:
     """What the server says of a comparison, or of its complement; None where it says nothing."""
     if leaf.lookup == "in" and not leaf.value:
         return NEVER if positive else ALWAYS
     if leaf.relation:
         return _of_related(leaf, positive)
     if leaf.path or leaf.field.name in ("data", "meta"):
-        return _in_data(leaf) if positive and leaf.field.name == "data" else None
+        return _in_data(leaf, undefined) if positive and leaf.field.name == "data" else None
     column = EXACT.get(leaf.field.name)
     if column is not None:
         return column.answer(leaf, positive)
@@ -355,17 +367,26 @@ def _text(column: str, leaf: Leaf) -> Answer | None:
     return Answer(tuple((line(column, "contains", "String", one),) for one in found), False)
 
 
-def _in_data(leaf: Leaf) -> Answer | None:
+def _in_data(leaf: Leaf, undefined: Undefined) -> Answer | None:
+    """A superset. Tasks that were uploaded before the project had a labelling config are shown with
+    the config's key and stored with another, by which they have to be asked for as well.
+    """
+    hidden = undefined(leaf.value if leaf.lookup == "has_key" else (*leaf.path, "")[0])
     if leaf.lookup == "has_key":
         piece = _piece(leaf.value, folds=False)
-        return _whole(piece) if piece.strip() else None
+        return _whole(piece, UNDEFINED if hidden else piece) if piece.strip() else None
     if not leaf.path or leaf.holds_of_nothing:
         return None  # where the key is missing, that fits as well
     if not all(_PLAIN_KEY.match(key) and key not in _DJANGO for key in leaf.path):
         found = _text("data", leaf)
         piece = _piece(leaf.path[-1], folds=False)
-        return found or (_whole(piece) if piece.strip() else None)
-    column = f"data.{'__'.join(leaf.path)}"
+        return found or (_whole(piece) if piece.strip() and not hidden else None)
+    paths = [leaf.path, *([(UNDEFINED, *leaf.path[1:])] if hidden else ())]
+    answers = [_in_column(f"data.{'__'.join(path)}", leaf) for path in paths]
+    return Answer(tuple(clause for answer in answers for clause in answer.clauses), False)
+
+
+def _in_column(column: str, leaf: Leaf) -> Answer:
     texts = leaf.lookup == "in" and all(isinstance(value, str) for value in leaf.value)
     if texts and len(leaf.value) <= TEXTS:
         # In one go, where a piece of text for each is as many scans of the table.
@@ -374,9 +395,10 @@ def _in_data(leaf: Leaf) -> Answer | None:
     return _text(column, leaf) or there
 
 
-def _whole(piece: str) -> Answer:
-    """The tasks whose data contains a piece of text anywhere, keys included."""
-    return Answer(((line("data", "contains", "String", piece),),), False)
+def _whole(*pieces: str) -> Answer:
+    """The tasks whose data contains one of these texts anywhere, keys included."""
+    distinct = dict.fromkeys(pieces)
+    return Answer(tuple((line("data", "contains", "String", one),) for one in distinct), False)
 
 
 # A data key of the name of one of the server's own lookups never matches.

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .actions import project_of
+from .columns import line
 from .download import download
 from .errors import DoesNotExist, ServerError
 from .pages import IDS, chunked
-from .columns import line
 from .progress import Progress, reporter
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .columns import COMPUTED, TEXT, Item, column_of, comparison, mixes, needle
+from .columns import COMPUTED, TEXT, Item, Undefined, column_of, comparison, mixes, needle, never
 from .errors import ClientSideFilterWarning, FieldError
 from .query import (
     EVERYTHING,
@@ -81,15 +81,16 @@ class Plan:
         return attrs.evolve(self, clauses=((item,),))
 
 
-def plan(model: type[Resource], where: Node) -> Plan:
-    """The plan for one query on one resource. Raises FieldError where a condition that only the
+def plan(model: type[Resource], where: Node, undefined: Undefined = never) -> Plan:
+    """The plan for one query on one resource; ``undefined`` tells keys of data that may be stored
+    otherwise. Raises FieldError where a condition that only the
     server evaluates would have to be checked here.
     """
     if where == EVERYTHING:
         return Plan()
     if not model._options.pages.filters_tasks:
         return _plan_params(model, where)
-    planned = _plan_tasks(where)
+    planned = _plan_tasks(where, undefined)
     if planned.here is not None and has_opaque(planned.here):
         raise FieldError(
             f"{describe(where)}: what only the server evaluates can be joined by & to what it "
@@ -123,7 +124,7 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
     inside = getattr(model._options.pages, "key", None)
     if inside:  # rows inside tasks: annotations of a project
         there = Leaf(inside, model._options.fields["id"], (), "isnull", False, inside)
-        clauses = _plan_tasks(conjunction(there, _of_some(where, there))).clauses
+        clauses = _plan_tasks(conjunction(there, _of_some(where, there)), never).clauses
     return Plan(params=sent, clauses=clauses, here=where, counts=False)
 
 
@@ -167,18 +168,18 @@ ALL, UNKNOWN = Approximation(((),), True), Approximation(((),), False)
 NOTHING = Approximation((), True)
 
 
-def _approximate(node: Node, positive: bool = True) -> Approximation:
+def _approximate(node: Node, undefined: Undefined, positive: bool = True) -> Approximation:
     """Of a tree, or of its complement."""
     if isinstance(node, Not):
-        return _approximate(node.part, not positive)
+        return _approximate(node.part, undefined, not positive)
     if isinstance(node, Opaque):
         if not positive:
             raise FieldError(f"~ of {node}: the server has no complement of it")
         return Approximation(((node.item,),), True)
     if isinstance(node, Leaf):
-        answer = comparison(node, positive)
+        answer = comparison(node, positive, undefined)
         return UNKNOWN if answer is None else Approximation(answer.clauses, answer.exact)
-    parts = [_approximate(part, positive) for part in node.parts]
+    parts = [_approximate(part, undefined, positive) for part in node.parts]
     if isinstance(node, And) == positive:
         together, _ = _all_of(parts)
         return together
@@ -230,9 +231,9 @@ def _once(clause: Clause) -> Clause:
     return tuple({json.dumps(item): item for item in clause}.values())
 
 
-def _plan_tasks(where: Node) -> Plan:
+def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
     parts = parts_of(where)
-    approximations = [_approximate(part) for part in parts]
+    approximations = [_approximate(part, undefined) for part in parts]
     found, left_out = _all_of(approximations)
     if len(found.clauses) > 1 and mixes(item for clause in found.clauses for item in clause):
         wide = {place for place, part in enumerate(approximations) if len(part.clauses) > 1}

@@ -201,7 +201,19 @@ class QuerySet(Generic[R]):
     def _planned(self) -> Plan:
         if "view" in self.scope and self.where != EVERYTHING:
             return Plan(here=self.where, counts=False)  # a query beside a view is dropped
-        return plan(self.model, self.where)
+        return plan(self.model, self.where, self._is_undefined)
+
+    def _is_undefined(self, key: str) -> bool:
+        """May a key of ``data`` be stored as the server's ``$undefined$``? Only one that the
+        labelling config shows can be; where the config is not at hand, any.
+        """
+        project: Any = self.scope.get("project")
+        if isinstance(project, int) or "label_config" not in getattr(project, "_row", {}):
+            return True
+        try:
+            return key in project.config.data_keys
+        except ValueError:  # a config that is broken
+            return True
 
     def _plan(self) -> Plan:
         planned = self._planned()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -85,6 +86,12 @@ class LabelConfig:
         Tags that are not known here are kept as they are.
         """
         return cls(xml)
+
+    @property
+    def data_keys(self) -> frozenset[str]:
+        """The keys of a task's data that the config shows: ``{"text"}`` of ``value="$text"``."""
+        values = (one.value or "" for one in self.objects.values())
+        return frozenset(key for value in values for key in re.findall(r"\$(\w+)", value))
 
     def values(self, result: object) -> dict[str, Any]:
         """What the regions of an annotation's or a prediction's `result` say, by control.

@@ -12,16 +12,16 @@ import secrets
 import shutil
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
+from .databases import Database, Postgres, SQLite
 from .environments import (
     LocalServerError,
     Progress,
@@ -45,9 +45,9 @@ VERSION = "1.23.2"
 REQUIREMENTS = (f"label-studio=={VERSION}", "gunicorn==23.0.0")
 EMAIL = "admin@example.com"
 PASSWORD = "labelstudio"
-DATABASE = "label_studio.sqlite3"
 SEED = "seed-1"  # raise the number when what _make_seed writes changes
 HOST = "127.0.0.1"
+DATABASES: dict[str, Callable[[], Database]] = {"sqlite": SQLite, "postgres": Postgres}
 GRACE = 10.0  # seconds to end in by itself
 
 # Below the range from which systems take the local ports of outgoing connections: one of those
@@ -83,7 +83,7 @@ runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 
 
 class LocalLabelStudio:
-    """A real Label Studio server (Community 1.23.2, SQLite) on this machine, for tests.
+    """A real Label Studio server (Community 1.23.2) on this machine, for tests.
 
     The first use on a machine installs the server into the cache folder and makes its database,
     which takes about two minutes; every later start takes some seconds. The cache folder is
@@ -100,6 +100,8 @@ class LocalLabelStudio:
         port: The port to listen on; default: a free one.
         workers: Serve with so many gunicorn processes; default: the development server, as
             ``label-studio start`` does (one process, threaded).
+        database: "sqlite", or "postgres": a PostgreSQL of its own, from the programs that the
+            distribution's package ``postgresql`` installs. It starts and ends with the server.
         settings: More environment variables for the server, text to text.
         data_dir: Keep the data here. An empty or missing folder is filled, one that an earlier
             server left is used again with its user and token. Default: a temporary folder.
@@ -115,9 +117,10 @@ class LocalLabelStudio:
         log: The file with what the server printed.
 
     Raises:
-        LocalServerError: From `start`: the installation failed, the port is in use, or the server
-            did not become ready; the message holds the end of its log.
+        LocalServerError: From `start`: the installation failed, PostgreSQL is missing, the port is
+            in use, or the server did not become ready; the message holds the end of its log.
         TypeError: A setting is not text.
+        ValueError: There is no such database.
 
     Example::
 
@@ -134,6 +137,7 @@ class LocalLabelStudio:
         *,
         port: int | None = None,
         workers: int | None = None,
+        database: Literal["sqlite", "postgres"] = "sqlite",
         settings: Mapping[str, str] | None = None,
         data_dir: str | os.PathLike[str] | None = None,
         keep: bool = False,
@@ -142,15 +146,19 @@ class LocalLabelStudio:
         for name, value in (settings or {}).items():
             if not isinstance(value, str):
                 raise TypeError(f"settings[{name!r}] must be text, not {type(value).__name__}")
+        if database not in DATABASES:
+            raise ValueError(f"database is {' or '.join(map(repr, DATABASES))}, not {database!r}")
         self.port = _free_port() if port is None else port
         self.url = f"http://{HOST}:{self.port}"
         self.api_key = secrets.token_hex(20)
         self.workers = workers
+        self.database = database
         self.settings = dict(settings or {})
         self.data_dir = Path(data_dir or _temporary_name()).absolute()
         self.log = self.data_dir / "server.log"
         self._temporary = data_dir is None and not keep
         self._progress = progress
+        self._database = DATABASES[database]()
         self._process: subprocess.Popen[bytes] | None = None
 
     def __repr__(self) -> str:
@@ -184,7 +192,7 @@ class LocalLabelStudio:
         _check_port(self.port)
         python = _installed(self._progress)
         try:
-            self._fill_data_dir(_seed(python, self._progress))
+            self._fill_data_dir(_seed(python, self._database, self._progress))
             self._process = self._launch(python)
             atexit.register(self.stop)
             self._wait_until_ready(time.monotonic() + timeout)
@@ -199,6 +207,7 @@ class LocalLabelStudio:
         if process is not None:
             atexit.unregister(self.stop)
             _end(process)
+        self._database.stop()
         if self._temporary:
             shutil.rmtree(self.data_dir, ignore_errors=True)
 
@@ -223,6 +232,7 @@ class LocalLabelStudio:
             raise LocalServerError("this Label Studio is not running; start() it before detach()")
         atexit.unregister(self.stop)
         self._temporary = False
+        self._database.release()
         process.stdin.write(b".")
         process.stdin.close()
         return process.pid
@@ -234,24 +244,40 @@ class LocalLabelStudio:
         return LabelStudio(self.url, self.api_key, **options)
 
     def _fill_data_dir(self, seed: Path) -> None:
-        if (self.data_dir / DATABASE).exists():
-            self.api_key = _token(self.data_dir)
+        if self._database.exists(self.data_dir):
+            self._database.start(self.data_dir)
+            self.api_key = self._token()
             return
         is_empty_folder = self.data_dir.is_dir() and not any(self.data_dir.iterdir())
         if self.data_dir.exists() and not is_empty_folder:
             raise LocalServerError(
                 f"{self.data_dir} is no data folder: "
-                "data_dir must be empty, missing, or left by an earlier LocalLabelStudio"
+                "data_dir must be empty, missing, or left by an earlier LocalLabelStudio "
+                f"on the same database ({self.database})"
             )
         shutil.copytree(seed, self.data_dir, dirs_exist_ok=True)
-        _set_token(self.data_dir, self.api_key)
+        self._database.start(self.data_dir)
+        admin = f"(SELECT id FROM htx_user WHERE email = '{EMAIL}')"
+        change = f"UPDATE authtoken_token SET key = '{self.api_key}'"
+        self._database.execute(f"{change} WHERE user_id = {admin}")
         (self.data_dir / ".env").write_text(f"SECRET_KEY={secrets.token_urlsafe(50)}\n")
+
+    def _token(self) -> str:
+        tokens = "SELECT key FROM authtoken_token t JOIN htx_user u ON u.id = t.user_id"
+        found = self._database.execute(f"{tokens} WHERE u.email = '{EMAIL}'")
+        if found is None:
+            raise LocalServerError(
+                f"{self.data_dir} has no user {EMAIL}: it was not left by a LocalLabelStudio; "
+                "give an empty or missing folder as data_dir"
+            )
+        return found
 
     def _launch(self, python: Path) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
                 [*_isolated(python), "-c", RUNNER, *self._arguments(python)],
-                env=_environ(self.data_dir, self.settings),
+                env=_environ(self.data_dir, {**self._database.settings(), **self.settings}),
+                pass_fds=self._database.held,
                 cwd=self.data_dir,
                 stdin=subprocess.PIPE,
                 stdout=log,
@@ -296,21 +322,31 @@ def _installed(progress: Progress) -> Path:
     return environment(folder, REQUIREMENTS, what=f"Label Studio {VERSION}", progress=progress)
 
 
-def _seed(python: Path, progress: Progress) -> Path:
+def _seed(python: Path, database: Database, progress: Progress) -> Path:
     """The folder with a new server's data, to be copied for each start; made when it is missing."""
-    seed = cache_folder() / f"label-studio-{VERSION}" / SEED
+    name = SEED if database.kind == "sqlite" else f"{SEED}-{database.kind}"
+    seed = cache_folder() / f"label-studio-{VERSION}" / name
     if seed.exists():
         return seed
     with locked(seed.parent, progress):
         if not seed.exists():
             progress("Making Label Studio's database (once, about a minute) ...")
-            draft = seed.with_name(f"{SEED}.draft")
-            shutil.rmtree(draft, ignore_errors=True)
+            # Not in the cache yet: the user that PostgreSQL runs as may be shut out of it.
+            draft, copy = _temporary_name(), seed.with_name(f"{name}.draft")
             draft.mkdir()
-            user = {"LABEL_STUDIO_USERNAME": EMAIL, "LABEL_STUDIO_PASSWORD": PASSWORD}
-            init = ["-m", "label_studio.server", "init", "--quiet", "--enable-legacy-api-token"]
-            run([*_isolated(python), *init], "make the database", env=_environ(draft, user))
-            draft.rename(seed)
+            try:
+                database.start(draft)
+                user = {"LABEL_STUDIO_USERNAME": EMAIL, "LABEL_STUDIO_PASSWORD": PASSWORD}
+                init = ["-m", "label_studio.server", "init", "--quiet", "--enable-legacy-api-token"]
+                env = _environ(draft, {**user, **database.settings()})
+                run([*_isolated(python), *init], "make the database", env=env)
+                database.stop()
+                shutil.rmtree(copy, ignore_errors=True)
+                shutil.copytree(draft, copy)
+                copy.rename(seed)
+            finally:
+                database.stop()
+                shutil.rmtree(draft, ignore_errors=True)
     return seed
 
 
@@ -365,30 +401,6 @@ def _get(port: int, path: str, headers: Mapping[str, str]) -> tuple[int, bytes] 
         return None
     finally:
         connection.close()
-
-
-@contextlib.contextmanager
-def _database(data_dir: Path) -> Iterator[sqlite3.Connection]:
-    with contextlib.closing(sqlite3.connect(data_dir / DATABASE)) as connection, connection:
-        yield connection
-
-
-def _set_token(data_dir: Path, token: str) -> None:
-    of_admin = "user_id = (SELECT id FROM htx_user WHERE email = ?)"
-    with _database(data_dir) as database:
-        database.execute(f"UPDATE authtoken_token SET key = ? WHERE {of_admin}", (token, EMAIL))
-
-
-def _token(data_dir: Path) -> str:
-    tokens = "SELECT key FROM authtoken_token t JOIN htx_user u ON u.id = t.user_id"
-    with _database(data_dir) as database:
-        row = database.execute(f"{tokens} WHERE u.email = ?", (EMAIL,)).fetchone()
-    if row is None:
-        raise LocalServerError(
-            f"{data_dir} has no user {EMAIL}: it was not left by a LocalLabelStudio; "
-            "give an empty or missing folder as data_dir"
-        )
-    return str(row[0])
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

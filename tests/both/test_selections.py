@@ -239,3 +239,23 @@ def test_an_export_of_more_than_an_address_holds(project: Project, tmp_path: Pat
     assert list(project.views) == []
     assert list(project.exports) == []
     assert sorted(one.name for one in tmp_path.iterdir()) == ["all.json", "min.json"]
+
+
+def test_tasks_from_before_the_labelling_config(project: Project, tmp_path: Path) -> None:
+    """They are stored under another key than they are shown with."""
+    ls = project.tasks.client
+    early = ls.projects.create(title="Early")
+    lines = tmp_path / "lines.txt"
+    lines.write_text("hello world\nhello you\nbye\n")
+    early.imports.create(file=lines).wait()
+    early.label_config = project.label_config
+    early.save()
+    early.tasks.bulk_create([{"text": "hello again"}])
+    assert [task.data["text"] for task in early.tasks][:2] == ["hello world", "hello you"]
+    for tasks in (early.tasks, ls.tasks.filter(project=early.id)):
+        assert tasks.filter(data__text__startswith="hello").count() == 3
+        assert tasks.filter(data__text__in=["bye", "hello again"]).count() == 2
+        assert tasks.filter(data__text__gt="hello").count() == 3
+        assert tasks.filter(data__has_key="text").count() == 4
+        assert tasks.exclude(data__text__contains="hello").count() == 1
+    early.delete()

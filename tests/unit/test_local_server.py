@@ -6,7 +6,6 @@ import http.server
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import threading
@@ -15,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_orm.testing import environments, local
+from labelstudio_orm.testing import databases, environments, local
+from labelstudio_orm.testing.databases import Postgres, SQLite
 from labelstudio_orm.testing.local import LocalLabelStudio, LocalServerError
 
 
@@ -89,10 +89,10 @@ def test_a_copy_gets_a_token_and_a_signing_key_of_its_own(tmp_path):
     servers = [LocalLabelStudio(data_dir=tmp_path / name) for name in "ab"]
     for server in servers:
         server._fill_data_dir(seed)
-    assert [local._token(server.data_dir) for server in servers] == [s.api_key for s in servers]
+    assert [token_in(server.data_dir) for server in servers] == [s.api_key for s in servers]
     keys = {(folder / ".env").read_text() for folder in (seed, tmp_path / "a", tmp_path / "b")}
     assert len(keys) == 3
-    assert local._token(seed) == "seed-token"
+    assert token_in(seed) == "seed-token"
 
 
 def test_an_existing_data_folder_keeps_its_token(tmp_path):
@@ -116,12 +116,48 @@ def test_a_data_folder_of_somebody_else_is_refused(tmp_path):
 def make_data(folder: Path, email: str) -> Path:
     folder.mkdir()
     (folder / ".env").write_text("SECRET_KEY=seed\n")
-    with local._database(folder) as database:
-        database.execute("CREATE TABLE htx_user (id INTEGER, email TEXT)")
-        database.execute("CREATE TABLE authtoken_token (key TEXT, user_id INTEGER)")
-        database.execute("INSERT INTO htx_user VALUES (1, ?)", (email,))
-        database.execute("INSERT INTO authtoken_token VALUES ('seed-token', 1)")
+    database = SQLite()
+    database.start(folder)
+    database.execute("CREATE TABLE htx_user (id INTEGER, email TEXT)")
+    database.execute("CREATE TABLE authtoken_token (key TEXT, user_id INTEGER)")
+    database.execute(f"INSERT INTO htx_user VALUES (1, '{email}')")
+    database.execute("INSERT INTO authtoken_token VALUES ('seed-token', 1)")
     return folder
+
+
+def token_in(folder: Path) -> str | None:
+    database = SQLite()
+    database.start(folder)
+    return database.execute("SELECT key FROM authtoken_token")
+
+
+def test_a_data_folder_of_the_other_database_is_refused(tmp_path):
+    data = make_data(tmp_path / "data", local.EMAIL)
+    with pytest.raises(LocalServerError, match=r"on the same database \(postgres\)"):
+        LocalLabelStudio(data_dir=data, database="postgres")._fill_data_dir(tmp_path / "unused")
+
+
+def test_an_unknown_database_is_refused():
+    with pytest.raises(ValueError, match="'sqlite' or 'postgres', not 'mysql'"):
+        LocalLabelStudio(database="mysql")
+
+
+def test_without_postgresql_the_error_names_the_package(monkeypatch, tmp_path):
+    monkeypatch.setattr(databases, "PROGRAMS", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(LocalServerError, match="apt-get install postgresql"):
+        local._seed(Path(sys.executable), Postgres(), ignore)
+
+
+def test_the_newest_postgresql_is_taken(monkeypatch, tmp_path):
+    for number in (9, 15, 16):
+        program = tmp_path / str(number) / "bin" / "postgres"
+        program.parent.mkdir(parents=True)
+        program.write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {number}.1 (Debian)'\n")
+        program.chmod(0o755)
+    monkeypatch.setattr(databases, "PROGRAMS", str(tmp_path))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert Postgres().kind == "postgres16"
 
 
 def test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypatch, tmp_path):
@@ -243,10 +279,3 @@ def test_another_server_on_the_port_is_not_taken_for_ours(tmp_path, runner):
         with pytest.raises(LocalServerError, match=r"another program has that port(.|\n)*the log"):
             server._wait_until_ready(deadline=float("inf"))
         other.shutdown()
-
-
-def test_the_database_connection_is_closed_and_committed(tmp_path):
-    with local._database(tmp_path) as database:
-        database.execute("CREATE TABLE t (x)")
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        database.execute("SELECT 1")

@@ -31,8 +31,12 @@ UNPRIVILEGED = ("postgres", "nobody")
 # images of PostgreSQL that Label Studio is usually run with.
 LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8")
 
-# Nothing here has to survive a power cut, and half of the time is waiting for disks.
-UNSAFE = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
+# Nothing here has to survive a power cut. Compiling a list of tasks takes PostgreSQL seconds, since
+# it takes the empty tables of storages for large ones, and the query itself some milliseconds.
+OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "jit=off")
+
+# Settings of this process, PGHOST and its like, are not for them.
+BARE = {"PATH": os.defpath, "LC_ALL": "C"}
 
 # Ends the program when all who hold the other end of its stdin have closed it, or are gone.
 FOLLOWER = """
@@ -139,18 +143,18 @@ class Postgres:
         _give(cluster, user)
         if not made:
             _initialise(programs, cluster, user)
-        options = [f"unix_socket_directories={self._socket}", "listen_addresses=", *UNSAFE]
-        command = [programs / "postgres", "-D", cluster]
-        for option in options:
-            command += ["-c", option]
+        options = [f"unix_socket_directories={self._socket}", "listen_addresses=", *OPTIONS]
+        switches = [word for option in options for word in ("-c", option)]
+        command = [str(programs / "postgres"), "-D", str(cluster), *switches]
         with log.open("ab") as output:
             self._process = subprocess.Popen(
                 ["/bin/sh", "-c", FOLLOWER, "sh", *command],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                env={"PATH": os.defpath, "LC_ALL": "C"},
+                env=BARE,
                 cwd="/",
+                bufsize=0,
                 start_new_session=True,
                 **user,
             )
@@ -211,8 +215,8 @@ class Postgres:
         plain = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align"]
         where = ["--host", str(self._socket), "--username", OWNER, "--dbname", "postgres"]
         return subprocess.run(
-            [_programs() / "psql", *plain, *where, "--command", sql],
-            env={"PATH": os.defpath},
+            [str(_programs() / "psql"), *plain, *where, "--command", sql],
+            env=BARE,
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
@@ -222,10 +226,10 @@ class Postgres:
 
 def _initialise(programs: Path, cluster: Path, user: Mapping[str, Any]) -> None:
     # Without a password, since nobody else reaches the socket.
-    command = [programs / "initdb", "-D", cluster, "--username", OWNER, "--auth=trust", "--no-sync"]
+    initdb = [str(programs / "initdb"), "-D", str(cluster), *LOCALE]
     done = subprocess.run(
-        [*command, *LOCALE],
-        env={"PATH": os.defpath, "LC_ALL": "C"},
+        [*initdb, "--username", OWNER, "--auth=trust", "--no-sync"],
+        env=BARE,
         cwd="/",
         stdin=subprocess.DEVNULL,
         capture_output=True,
@@ -239,6 +243,14 @@ def _initialise(programs: Path, cluster: Path, user: Mapping[str, Any]) -> None:
             f"could not make a PostgreSQL database in {cluster} (every folder on the way there "
             f"must be open to the user {user.get('user', 'that runs this')}):\n{lines}"
         )
+
+
+def is_installed() -> bool:
+    """Are PostgreSQL's programs on this machine?"""
+    try:
+        return bool(_programs())
+    except LocalServerError:
+        return False
 
 
 def _programs() -> Path:
@@ -255,7 +267,8 @@ def _programs() -> Path:
 
 
 def _major(programs: Path) -> int:
-    shown = subprocess.run([programs / "postgres", "--version"], capture_output=True, text=True)
+    asked = [str(programs / "postgres"), "--version"]
+    shown = subprocess.run(asked, capture_output=True, text=True, check=False)
     digits = "".join(c if c.isdigit() else " " for c in shown.stdout).split()
     return int(digits[0]) if digits else 0
 
