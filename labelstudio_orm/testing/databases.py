@@ -77,7 +77,7 @@ class Database(Protocol):
         """Run one statement; returns the first value of its first row."""
 
 
-class SQLite:
+class SQLite(Database):
     """One file."""
 
     FILE = "label_studio.sqlite3"
@@ -109,7 +109,7 @@ class SQLite:
         return None if row is None else str(row[0])
 
 
-class Postgres:
+class Postgres(Database):
     """A PostgreSQL of the distribution's packages, of its own: a cluster in the data folder, which
     listens on nothing but a socket in a folder that only its user (and root) may enter.
 
