@@ -294,8 +294,11 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
             return _exactly(line("annotators", operator, "List", leaf.value))
     if not positive or leaf.holds_of_nothing:
         return None  # a task without any of them fits as well
-    if name == "result" and leaf.path:
-        return _text(f"{leaf.relation}_results", leaf)
+    if name == "result" and leaf.path and leaf.lookup in _CASE_SENSITIVE | {"in"}:
+        # With case, since PostgreSQL compares the text of results so.
+        found = _text(f"{leaf.relation}_results", leaf)
+        if found is not None:
+            return found
     if leaf.relation == "annotations":
         return Answer(((line("annotations_ids", "empty", "List", False),),), False)
     if name == "model_version" and leaf.lookup in _CASE_SENSITIVE | {"in"}:

@@ -94,6 +94,11 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
             [line("annotations_results", "contains", "String", "Car")],
         ),
         (
+            Q(annotations__result__label__icontains="car"),
+            "and",
+            [line("annotations_ids", "empty", "List", False)],
+        ),
+        (
             Q(predictions__model_version__in=["a", "b"]),
             "and",
             [line("predictions_model_versions", "contains", "List", ["a", "b"])],
@@ -145,7 +150,8 @@ def test_filters(
         ~Q(completed_at__lt=datetime(2026, 1, 1, tzinfo=timezone.utc)),
         Q(predictions__score__gte=0.5),
         ~Q(annotations__ground_truth=True),
-        Q(annotations__result__label="Ä"),
+        Q(predictions__result__label="Ä"),
+        Q(predictions__result__label__icontains="car"),
     ],
 )
 def test_what_the_server_would_misread_is_not_sent(

@@ -1,0 +1,89 @@
+"""The law on some queries (`make law` tries many more), and that it would notice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from labelstudio_orm import ordering, plan, query
+
+from . import law, views
+
+pytestmark = pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+
+
+def check(outcome: law.Outcome, queries: int) -> None:
+    assert not outcome.broken, "\n".join(["", *outcome.broken])
+    assert outcome.total == queries
+    assert outcome.empty < queries / 2, "most conditions are true of nothing"
+    assert min(outcome.plans[part] for part in ("exact", "superset", "none")) > queries / 25
+
+
+def check_views(outcome: law.Outcome) -> None:
+    assert not outcome.broken, "\n".join(["", *outcome.broken])
+    assert min(outcome.views[kind] for kind in ("made", "found")) > 3
+
+
+def test_a_queryset_is_its_predicate() -> None:
+    with law.server("fake") as make:
+        cases = make(seed=1)
+        check(law.run(cases, range(1500), most=3), 1500)
+        check_views(views.run(cases, range(100), most=3))
+
+
+@pytest.mark.live
+def test_a_queryset_is_its_predicate_on_the_real_server() -> None:
+    with law.server("sqlite") as make:
+        cases = make(seed=2)
+        check(law.run(cases, range(200), threads=3, most=3), 200)
+        check_views(views.run(cases, range(12), most=3))
+
+
+def _at_least(found: Any, wanted: Any) -> bool:
+    return query.LOOKUPS["gte"](found, wanted)
+
+
+def _believing(real: Callable[..., plan.Plan]) -> Callable[..., plan.Plan]:
+    def planned(*arguments: Any) -> plan.Plan:
+        made = real(*arguments)
+        return made if made.filters() is None else plan.Plan(clauses=made.clauses)
+
+    return planned
+
+
+@pytest.mark.parametrize("defect", ["lookup", "superset taken for exact", "negation", "order"])
+def test_the_law_would_notice(monkeypatch: pytest.MonkeyPatch, defect: str) -> None:
+    if defect == "lookup":
+        monkeypatch.setitem(query.LOOKUPS, "gt", _at_least)
+    elif defect == "superset taken for exact":
+        monkeypatch.setattr(plan, "_plan_tasks", _believing(plan._plan_tasks))
+    elif defect == "negation":
+        monkeypatch.setattr(query.Not, "holds", lambda self, obj: self.part.holds(obj))
+    else:
+        monkeypatch.setattr(ordering, "_sortable", lambda value: (0, str(value)))
+    monkeypatch.setattr(law, "TRIES", 0)
+    with law.server("fake") as make:
+        assert law.run(make(seed=1), range(400), most=1).broken
+
+
+@pytest.mark.parametrize("defect", ["condition", "order"])
+def test_the_law_for_views_would_notice(monkeypatch: pytest.MonkeyPatch, defect: str) -> None:
+    from labelstudio_orm.resources import views as nouns
+
+    real = getattr(nouns, "view_filters" if defect == "condition" else "view_ordering")
+    if defect == "condition":
+        other = {"equal": "not_equal", "greater": "less", "contains": "not_contains"}
+
+        def wrong(*arguments: Any) -> Any:
+            made = real(*arguments)
+            for item in made["items"]:
+                item["operator"] = other.get(item["operator"], item["operator"])
+            return made
+
+        monkeypatch.setattr(nouns, "view_filters", wrong)
+    else:
+        monkeypatch.setattr(nouns, "view_ordering", lambda key: real(key).lstrip("-"))
+    with law.server("fake") as make:
+        assert views.run(make(seed=1), range(0, 200, 2), most=1).broken
