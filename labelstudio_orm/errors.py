@@ -26,6 +26,12 @@ class LabelStudioError(Exception):
     to this request, or to an earlier try of it, was lost on the way, so that the server may have
     carried it out (a 409 to the second create, for example, may be about the library's own first
     try).
+
+    >>> try:
+    ...     ls.projects.get(99)
+    ... except LabelStudioError as error:
+    ...     print(error.request)
+    GET /api/projects/99/
     """
 
     created: Sequence[Any] = ()
@@ -44,6 +50,12 @@ class APIError(LabelStudioError):
     * `detail`: the server's sentence, shortened; empty if it gave none.
     * `validation_errors`: what the server found wrong, as it sent it: usually ``{field: [text]}``,
       but it nests, and some endpoints send a list. None if it sent nothing of the kind.
+
+    >>> try:
+    ...     ls.request("GET", "/api/projects/99/")
+    ... except APIError as error:
+    ...     print(error.status, error.detail)
+    404 No Project matches the given query.
     """
 
     def __init__(
@@ -63,72 +75,173 @@ class APIError(LabelStudioError):
 
 
 class BadRequest(APIError, ValueError):
-    """The server refused the request as it was put: 400 and the other 4xx without a class."""
+    """The server refused the request as it was put: 400 and the other 4xx without a class.
+
+    >>> try:
+    ...     ls.projects.create(title="x" * 51)
+    ... except BadRequest as error:
+    ...     print(list(error.validation_errors))
+    ['title']
+    """
 
 
 class AuthenticationError(APIError, PermissionError):
-    """401: the server does not accept the credential."""
+    """401: the server does not accept the credential.
+
+    >>> try:
+    ...     LabelStudio(ls.url, "wrong").projects.count()
+    ... except AuthenticationError as error:
+    ...     print(error.detail)
+    Invalid token.
+    """
 
 
 class PermissionDenied(APIError, PermissionError):
-    """403: the credential is fine, but this is not allowed."""
+    """403: the credential is fine, but this is not allowed.
+
+    >>> try:
+    ...     project.webhooks.create(url="http://127.0.0.1:8000/")
+    ... except PermissionDenied as error:
+    ...     print(error.status)
+    403
+    """
 
 
 class NotFound(APIError, LookupError):
-    """404 or 410: there is no such object, or no such address, for this user."""
+    """404 or 410: there is no such object, or no such address, for this user.
+
+    >>> try:
+    ...     ls.request("GET", "/api/projects/99/")
+    ... except NotFound as error:
+    ...     print(error.status)
+    404
+    """
 
 
 class Conflict(APIError):
-    """409, or the object changed on the server since it was read (then `status` is None)."""
+    """409, or the object changed on the server since it was read (then `status` is None).
+
+    >>> task.data["seen"] = True
+    >>> try:
+    ...     task.save(check=True)
+    ... except Conflict as error:
+    ...     task.refresh()
+    """
 
 
 class RateLimited(APIError):
-    """429, still after the last retry."""
+    """429, still after the last retry.
+
+    >>> try:
+    ...     todo = project.tasks.count()
+    ... except RateLimited as error:
+    ...     todo = None  # still after the last retry
+    """
 
 
 class ServerError(APIError):
     """5xx. Label Studio also answers 500 to many mistakes of the caller; `detail` tells. A write
     may have been carried out before it failed: look before repeating a creation.
+
+    >>> try:
+    ...     ls.request("GET", "/api/projects/", params={"ids": "x"})
+    ... except ServerError as error:
+    ...     print(error.status)
+    500
     """
 
 
 class ConnectionFailed(LabelStudioError, ConnectionError):
-    """The server could not be reached, or the connection broke, still after the last retry."""
+    """The server could not be reached, or the connection broke, still after the last retry.
+
+    >>> try:
+    ...     found = ls.projects.exists()
+    ... except ConnectionFailed as error:
+    ...     found = None  # is the server up?
+    """
 
 
 class Timeout(LabelStudioError, TimeoutError):
-    """The server did not answer in time, still after the last retry."""
+    """The server did not answer in time, still after the last retry.
+
+    >>> try:
+    ...     count = ls.using(timeout=5).projects.count()
+    ... except Timeout as error:
+    ...     count = None
+    """
 
 
 class OutcomeUnknown(LabelStudioError):
     """A write whose answer was lost: it may or may not have been done.
 
     It is not repeated, because that could do it twice. Look on the server before repeating it.
+
+    >>> try:
+    ...     made = ls.projects.create(title="Once")
+    ... except OutcomeUnknown as error:
+    ...     made = ls.projects.get(title="Once")  # DoesNotExist if it was not
     """
 
 
 class JobFailed(LabelStudioError, RuntimeError):
-    """A job on the server (an import, an export, a sync) ended in failure."""
+    """A job on the server (an import, an export, a sync) ended in failure.
+
+    >>> try:
+    ...     project.tasks.all().perform("retrieve_tasks_predictions")
+    ... except JobFailed as error:
+    ...     print(error)
+    """
 
 
 class DoesNotExist(LabelStudioError, LookupError):
-    """A query that must find one object found none."""
+    """A query that must find one object found none.
+
+    >>> try:
+    ...     ls.projects.get(title="No such project")
+    ... except DoesNotExist as error:
+    ...     project = None
+    """
 
 
 class MultipleObjectsReturned(LabelStudioError, LookupError):
-    """A query that must find one object found several."""
+    """A query that must find one object found several.
+
+    >>> try:
+    ...     project.tasks.get(total_annotations=0)
+    ... except MultipleObjectsReturned as error:
+    ...     print("several")
+    several
+    """
 
 
 class FieldError(LabelStudioError, ValueError):
-    """No such field or lookup, or a value that it cannot take."""
+    """No such field or lookup, or a value that it cannot take.
+
+    >>> try:
+    ...     project.tasks.filter(total_anotations=0)
+    ... except FieldError as error:
+    ...     print(str(error)[:75])
+    Task has no field 'total_anotations'; did you mean 'total_annotations' or 'c
+    """
 
 
 class NotSupportedByServer(LabelStudioError, NotImplementedError):
-    """This server (its edition or its version) does not have the operation."""
+    """This server (its edition or its version) does not have the operation.
+
+    >>> try:
+    ...     ls.workspaces.exists()
+    ... except NotSupportedByServer as error:
+    ...     print(error)  # names the edition that has it
+    """
 
 
 class ClientSideFilterWarning(UserWarning):
-    """A query has to read all rows, because the server cannot filter them by this condition."""
+    """A query has to read all rows, because the server cannot filter them by this condition.
+
+    >>> import warnings
+    >>> warnings.simplefilter("error", ClientSideFilterWarning)  # an error instead
+    >>> warnings.simplefilter("default", ClientSideFilterWarning)
+    """
 
 
 _BY_STATUS: dict[int, type[APIError]] = {

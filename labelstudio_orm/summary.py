@@ -32,6 +32,10 @@ class Failure:
 
     ``place`` is its place in the input, from 0; ``item`` what stood there; ``reason`` what is wrong
     with it, in the server's words where it was the server that refused it.
+
+    >>> made = project.tasks.bulk_create([{"text": "a"}, {"nothing": 1}], on_error="collect")
+    >>> [failure.place for failure in made.summary.failed]
+    [1]
     """
 
     place: int
@@ -88,7 +92,12 @@ def _summary(parts: dict[str, Any]) -> Summary:
 
 
 class Created(list[R]):
-    """The objects of ``bulk_create``, in the order of its input; ``summary`` counts them."""
+    """The objects of ``bulk_create``, in the order of its input; ``summary`` counts them.
+
+    >>> made = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+    >>> len(made), made.summary
+    (2, <Summary: 2 created>)
+    """
 
     def __init__(self, objects: Iterable[R] = (), summary: Summary | None = None) -> None:
         super().__init__(objects)

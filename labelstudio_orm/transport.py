@@ -69,6 +69,9 @@ class Retries:
     A 500 is never repeated: Label Studio gives it to mistakes of the caller.
 
     `sleep` and `random` are for tests.
+
+    >>> LabelStudio("http://localhost:8080", "...", retries=Retries(total=2, max_wait=10))
+    <LabelStudio http://localhost:8080>
     """
 
     total: int = field(default=4, validator=[validators.instance_of(int), validators.ge(0)])

@@ -23,6 +23,10 @@ DRY = "no token: a dry run"
 class Token:
     """A personal access token. ``token`` is whole only in what ``ls.tokens.create()`` returns; a
     listing shows it cut, which suffices for ``blacklist()``.
+
+    >>> token = ls.tokens.create()
+    >>> token.token.count(".")
+    2
     """
 
     token: str = attrs.field(repr=False)
@@ -114,6 +118,11 @@ class JWTSettings(Resource):
     """Which tokens the organization accepts: ``settings = ls.jwt_settings()``, then ``save()``.
 
     Without legacy tokens a client that uses one is locked out at once.
+
+    >>> settings = ls.jwt_settings()
+    >>> settings.api_tokens_enabled = True
+    >>> settings.save().changes
+    {}
     """
 
     api_tokens_enabled: bool = always_sent()
@@ -136,6 +145,11 @@ class JWTSettings(Resource):
 class SessionPolicy(Dated, Resource):
     """How long a session in the browser lasts, in minutes: ``policy = ls.session_policy()``, then
     ``save()``.
+
+    >>> policy = ls.session_policy()
+    >>> policy.max_time_between_activity = 60
+    >>> policy.save().max_time_between_activity
+    60
     """
 
     max_session_age: int | None = None

@@ -77,6 +77,9 @@ class ImportJob(Dated, Job, Resource):
     """An import: what it brought in, or how far it is.
 
     A server that imports synchronously gives it no id; it is then done, and cannot be refreshed.
+
+    >>> project.imports.create([{"text": "a"}]).wait().task_count
+    1
     """
 
     project_id: int = id_of("project", read_only=True)

@@ -38,6 +38,11 @@ class User(Resource):
 
     A user made by ``ls.users.create(email=..., username=...)`` has no usable password, yet can be
     the author of annotations. The server refuses to change an e-mail address later.
+
+    >>> me = ls.users.me()
+    >>> me.first_name = "Ann"
+    >>> me.save().first_name
+    'Ann'
     """
 
     email: str = field(fixed=True)
@@ -167,6 +172,10 @@ class OrganizationMember(Resource):
     """A user's place in an organization; ``organization.members.get(7)`` takes the user's id.
 
     ``delete()`` sends the user out; what he labelled stays.
+
+    >>> member = organization.members.get(user.id)
+    >>> member.user.email
+    'ann@example.com'
     """
 
     organization_id: int = id_of("organization", read_only=True)

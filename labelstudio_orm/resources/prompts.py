@@ -127,6 +127,15 @@ class PromptVersion(Authored, Resource):
 class Refinement(Job):
     """A rewritten prompt, or how far it is: ``prompt``, ``reasoning``, ``title``, ``total_cost``
     (US dollars, as text); ``version`` is the version that it began from.
+
+    >>> job = version.refine(
+    ...     teacher_model_provider_connection_id=provider,
+    ...     teacher_model_name="large",
+    ...     project=project,
+    ...     async_=True,
+    ... )
+    >>> job.wait().refinement_status
+    'Completed'
     """
 
     state_field = "refinement_status"
@@ -172,6 +181,9 @@ class PromptRun(Job, Resource):
     """One run of a prompt's version over the tasks of a project.
 
     Listed by project and subset: ``version.runs.filter(project=1, project_subset="All")``.
+
+    >>> version.runs.create(project=project, project_subset="HasGT").wait().status
+    'Completed'
     """
 
     version_id: int = id_of("version", wire="model_version", fixed=True)
@@ -244,6 +256,8 @@ class PromptRun(Job, Resource):
 class PromptIndicator(Resource):
     """A measure of a run, its cost or its accuracy for example; ``values`` are fetched when they
     are touched.
+
+    >>> [indicator.title for indicator in run.indicators.all()]
     """
 
     key: str = readonly()

@@ -240,6 +240,10 @@ class ImportStorage:
 
     ``regex_filter`` is matched with the whole path; without ``use_blob_urls`` the files are JSON
     tasks. Secrets are never given back by the server and never shown here.
+
+    >>> storage = ImportStorage.S3(project=project, bucket="reviews", regex_filter=r".*\\.json")
+    >>> storage.save().sync().status
+    'completed'
     """
 
     @resource(
@@ -279,6 +283,9 @@ class ExportStorage:
     """Where annotations go, one object each: ``ExportStorage.S3(project=project, bucket="b")``.
 
     The server also writes each annotation at once when it is created or changed.
+
+    >>> ExportStorage.S3(project=project, bucket="reviews").save().sync().status
+    'completed'
     """
 
     @resource(

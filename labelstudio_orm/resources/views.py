@@ -150,6 +150,9 @@ class Action(Resource):
     """Something that the server can do with a selection of tasks: ``project.actions.all()``.
 
     ``id`` is its name; ``project.tasks.filter(...).perform(action.id)`` does it.
+
+    >>> "delete_tasks" in [action.id for action in project.actions.all()]
+    True
     """
 
     id: str = readonly()  # type: ignore[assignment]  # the only resource whose ids are names

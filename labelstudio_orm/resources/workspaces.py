@@ -63,7 +63,10 @@ class Workspace(Authored, Resource):
     edition="Enterprise",
 )
 class WorkspaceMember(Resource):
-    """A user's place in a workspace: ``member.user``."""
+    """A user's place in a workspace: ``member.user``.
+
+    >>> [member.user_id for member in workspace.members.all()]
+    """
 
     workspace_id: int = id_of("workspace", fixed=True)
     workspace: ForeignKey[Workspace] = belongs_to()

@@ -79,3 +79,10 @@ def test_every_public_name_is_documented() -> None:
 
 def _inherits_words(owner: type, name: str) -> bool:
     return any(getattr(vars(base).get(name), "__doc__", None) for base in owner.__mro__[1:])
+
+
+def test_every_public_class_has_an_example() -> None:
+    """What `labelstudio_orm` exports; that the examples run is tested above."""
+    public = {name: getattr(labelstudio_orm, name) for name in labelstudio_orm.__all__}
+    classes = {name: thing for name, thing in public.items() if isinstance(thing, type)}
+    assert [name for name, thing in classes.items() if ">>>" not in (thing.__doc__ or "")] == []
