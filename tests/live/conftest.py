@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
 from labelstudio_orm import LabelStudio
 from labelstudio_orm.testing import LocalLabelStudio
 from labelstudio_orm.testing.local import _free_port
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from parts import emulators
-from parts.ml_backend import MLBackendService
-from parts.places import Disk, Place
-from parts.webhook_receiver import WebhookReceiver
+from tests.live.parts import emulators
+from tests.live.parts.ml_backend import MLBackendService
+from tests.live.parts.places import Disk, Place
+from tests.live.parts.webhook_receiver import WebhookReceiver
 
 
 @pytest.fixture(scope="session")

@@ -14,9 +14,9 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from twins import Script, Step, Twins, mask, twins_of
 
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
+from tests.live.twins import Script, Step, Twins, mask, twins_of
 
 pytestmark = pytest.mark.live
 

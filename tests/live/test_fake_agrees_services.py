@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from parts.ml_backend import MLBackendService
-from parts.places import GCS, S3, Azure, Disk, Place, Redis
-from parts.webhook_receiver import WebhookReceiver
-from twins import Script, Twins, twins_of
 
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 from labelstudio_orm.testing.fake import Model
+from tests.live.parts.ml_backend import MLBackendService
+from tests.live.parts.places import GCS, S3, Azure, Disk, Place, Redis
+from tests.live.parts.webhook_receiver import WebhookReceiver
+from tests.live.twins import Script, Twins, twins_of
 
 pytestmark = pytest.mark.live
 

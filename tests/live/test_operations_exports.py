@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from parts.service import Service
 
 from labelstudio_orm import BadRequest, JobFailed, LabelStudio, NotFound, Project
 from labelstudio_orm.testing import LocalLabelStudio
+from tests.live.parts.service import Service
 
 pytestmark = pytest.mark.live
 

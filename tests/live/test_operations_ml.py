@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from parts.ml_backend import MLBackendService
 
 from labelstudio_orm import BadRequest, JobFailed, LabelStudio, MLBackend, Project
+from tests.live.parts.ml_backend import MLBackendService
 
 pytestmark = pytest.mark.live
 

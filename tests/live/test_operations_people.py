@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterator
 
 import pytest
-from parts.people import sign_up
 
 from labelstudio_orm import (
     AuthenticationError,
@@ -17,6 +16,7 @@ from labelstudio_orm import (
     Project,
 )
 from labelstudio_orm.testing import LocalLabelStudio
+from tests.live.parts.people import sign_up
 
 pytestmark = pytest.mark.live
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from parts import emulators
-from parts.places import Disk, Place
 
 from labelstudio_orm import (
     APIError,
@@ -18,6 +16,8 @@ from labelstudio_orm import (
     LabelStudio,
     Project,
 )
+from tests.live.parts import emulators
+from tests.live.parts.places import Disk, Place
 
 pytestmark = pytest.mark.live
 

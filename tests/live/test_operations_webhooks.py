@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from parts.webhook_receiver import WebhookReceiver
 
 from labelstudio_orm import DoesNotExist, LabelStudio, NotSupportedByServer, Project
+from tests.live.parts.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.live
 
