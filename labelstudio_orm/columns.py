@@ -70,7 +70,11 @@ def mixes(items: Iterable[Item]) -> bool:
     count a task once for each of its annotations.
     """
     computed = [item for item in items if column_of(item) in COMPUTED]
-    joined = [item for item in computed if item["operator"].endswith("contains")]
+    joined = [
+        item
+        for item in computed
+        if item["operator"].endswith("contains") or column_of(item) == "annotators"
+    ]
     return 0 < len(joined) < len(computed)
 
 

@@ -333,11 +333,22 @@ class Embedded:
             )
 
     def _of_task(self, select: Select) -> list[Row]:
-        task = id_of(select.scope["task"])
+        """Of a project's rows those of one task, which need not be in the project."""
+        project = id_of(select.scope.get("project"))
+        try:
+            rows = self._rows(select)
+        except NotFound:
+            if project is None:
+                raise
+            return []
+        return [row for row in rows if project in (None, row.get("project", project))]
+
+    def _rows(self, select: Select) -> list[Row]:
         if select.plan.params.get("was_cancelled") is False:
             return cast("list[Row]", select.ask(select.path, expect=list))
-        params = {"include": f"id,{self.key}", "resolve_uri": "false"}
-        answer = select.ask(f"/api/tasks/{task}/", params=params, expect=(self.key,))
+        params = {"include": f"id,project,{self.key}", "resolve_uri": "false"}
+        path = f"/api/tasks/{id_of(select.scope['task'])}/"
+        answer = select.ask(path, params=params, expect=(self.key,))
         return cast("list[Row]", answer[self.key])
 
     def _of_project(self, select: Select) -> Iterator[Page]:

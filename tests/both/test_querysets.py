@@ -412,6 +412,13 @@ def test_annotations_of_a_project_by_what_they_say(project: Project) -> None:
     two = second.annotations.create(result=[bad], was_cancelled=True)
     both = third.annotations.create(result=[good, bad], lead_time=2.0)
     annotations = project.annotations
+    elsewhere = project.tasks.client.projects.create(title="Elsewhere")
+    other = elsewhere.tasks.create(data={"text": "x"})
+    other.annotations.create(result=[])
+    assert list(annotations.filter(task=second)) == [two]
+    assert list(annotations.filter(task=other)) == []
+    assert list(annotations.filter(task=10**6)) == []
+    elsewhere.delete()
     assert list(annotations.filter(result__label="Positive")) == [one, both]
     assert list(annotations.filter(result__label__in=["Negative"])) == [two, both]
     assert list(annotations.exclude(result__label="Positive")) == [two]

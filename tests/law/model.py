@@ -118,13 +118,23 @@ def split(kind: str, key: str) -> tuple[str, tuple[str, ...], str]:
     """The field, the path into its JSON, and the lookup."""
     name, *rest = key.split("__")
     lookup = rest.pop() if rest and rest[-1] in LOOKUPS else "exact"
+    return (*_field(kind, name, rest, key), lookup)
+
+
+def place(kind: str, key: str) -> tuple[str, tuple[str, ...]]:
+    """The field and the path into its JSON, of what has no lookup: an order."""
+    name, *rest = key.split("__")
+    return _field(kind, name, rest, key)
+
+
+def _field(kind: str, name: str, rest: list[str], key: str) -> tuple[str, tuple[str, ...]]:
     name = "id" if name == "pk" else name
     if name not in FIELDS[kind] and name.endswith("_id"):
         name = name[: -len("_id")]
     if FIELDS[kind][name] == KEY and rest == ["id"]:
         rest = []
     assert FIELDS[kind][name] == JSON or not rest, key
-    return name, tuple(rest), lookup
+    return name, tuple(rest)
 
 
 def plain(value: Any) -> Any:
@@ -268,7 +278,7 @@ def sort(kind: str, rows: list[Row], keys: tuple[str, ...]) -> list[Row]:
     found = sorted(rows, key=lambda row: row["id"])
     for key in reversed(keys):
         falling = key.startswith("-")
-        name, path, _ = split(kind, key.lstrip("-") + "__exact")
+        name, path = place(kind, key.lstrip("-"))
         ranked = [(_rank(_get(value(kind, row, name), path)), row) for row in found]
         known = [pair for pair in ranked if pair[0] is not None]
         known.sort(key=lambda pair: pair[0] or (), reverse=falling)
@@ -288,5 +298,5 @@ def _rank(found: Any) -> tuple[int, Any] | None:
 
 def shown(kind: str, row: Row, key: str) -> Any:
     """What ``values_list(key)`` gives."""
-    name, path, _ = split(kind, key + "__exact")
+    name, path = place(kind, key)
     return _get(value(kind, row, name), path)

@@ -305,7 +305,7 @@ class Drawer:
         if relation in model.RELATIONS[kind]:
             test = self.test_of(draw, relation, rest)
             return Test(f"{relation}__{test.key}", test.value)
-        name, path, _ = model.split(kind, key + "__exact")
+        name, path = model.place(kind, key)
         how = model.FIELDS[kind][name]
         lookup = self._lookup(draw, how)
         found = [
