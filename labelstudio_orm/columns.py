@@ -250,9 +250,13 @@ def _flag(column: str, lookup: str, values: Values) -> Item | bool | None:
 
 
 def _member(column: str, lookup: str, values: Values) -> Item | bool | None:
-    if lookup != "exact" or type(values[0]) is not int:
+    if lookup != "exact" or not _is_id(values[0]):
         return None
     return line(column, "contains", "List", values[0])
+
+
+def _is_id(value: Any) -> bool:
+    return type(value) is int and abs(value) < 2**63  # beyond, SQLite fails
 
 
 _COUNT = Column(_integer)
@@ -294,7 +298,7 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
     name = leaf.field.name
     if (leaf.relation, name, leaf.lookup) == ("annotations", "completed_by_id", "exact"):
         operator = "contains" if positive else "not_contains"
-        if type(leaf.value) is int:
+        if _is_id(leaf.value):
             return _exactly(line("annotators", operator, "List", leaf.value))
     if not positive or leaf.holds_of_nothing:
         return None  # a task without any of them fits as well

@@ -40,8 +40,8 @@ FILL = 0.8
 """How full a page of a range of ids should be, so that it mostly holds all of them."""
 
 BODY_LIMIT = 3500
-"""Bytes of a query above which it travels in the body of the GET: gunicorn refuses a line of
-4,094.
+"""Bytes of an address above which its query travels in the body of the GET: gunicorn refuses a line
+of 4,094.
 """
 
 
@@ -430,18 +430,22 @@ def _ask(
     if select.fields is not None:
         params["include"] = ",".join(_included(select))
     text = json.dumps(query, separators=(",", ":"))
-    body = None
-    if len(text) <= BODY_LIMIT:
-        params["query"] = text
-    else:  # the project goes with it, so that a proxy that strips the body causes an error
+    address, body = _encoded({**params, "query": text}), None
+    if len(address) > BODY_LIMIT:
+        # The project goes with it, so that a proxy that strips the body causes an error.
         body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
+        address = _encoded(params)
     return select.ask(
         "/api/tasks/",
-        params=urlencode(params, safe=",:[]"),
+        params=address,
         json=body,
         expect=("tasks", "total"),
         **options,
     )
+
+
+def _encoded(params: dict[str, Any]) -> str:
+    return urlencode(params, safe=",:[]")
 
 
 def _is_full(select: Select) -> bool:

@@ -18,7 +18,6 @@ from labelstudio_orm import (
     LabelStudio,
     Prediction,
     Project,
-    Q,
     Task,
     User,
 )
@@ -318,100 +317,5 @@ def test_a_loop_visits_each_task_that_exists_throughout_once(
         assert set(ids) - gone <= set(seen)
         assert [id for id in seen if id in ids] == sorted(id for id in seen if id in ids)
         project.tasks.all().delete()
-
-    check()
-
-
-# -- a filter is its predicate --------------------------------------------------------------------
-
-# Conditions, and what they mean for a task as the server lists it: independent of the library.
-LEAVES: list[tuple[dict[str, Any], Callable[[dict[str, Any]], bool]]] = [
-    ({"total_annotations": 0}, lambda t: t["total_annotations"] == 0),
-    ({"total_annotations__gte": 1}, lambda t: t["total_annotations"] >= 1),
-    ({"total_predictions__in": [1, 5]}, lambda t: t["total_predictions"] in (1, 5)),
-    ({"is_labeled": True}, lambda t: t["is_labeled"] is True),
-    ({"inner_id__range": (2, 5)}, lambda t: 2 <= t["inner_id"] <= 5),
-    ({"annotators": 1}, lambda t: t["total_annotations"] > 0),
-    ({"updated_by__isnull": True}, lambda t: not t["updated_by"]),
-    ({"data__n": 10}, lambda t: _number(t["data"].get("n")) and t["data"]["n"] == 10),
-    ({"data__n": None}, lambda t: t["data"].get("n") is None),
-    ({"data__n__lt": 3}, lambda t: _number(t["data"].get("n")) and t["data"]["n"] < 3),
-    ({"data__n__isnull": False}, lambda t: t["data"].get("n") is not None),
-    ({"data__s__icontains": "Ä"}, lambda t: "ä" in _str(t["data"].get("s")).lower()),
-    ({"data__s__contains": "_"}, lambda t: "_" in _str(t["data"].get("s"))),
-    ({"data__s": "100%"}, lambda t: t["data"].get("s") == "100%"),
-    ({"data__s__iexact": "KELVIN"}, lambda t: _str(t["data"].get("s")).lower() == "kelvin"),
-    ({"data__s__in": ["", "a_b"]}, lambda t: t["data"].get("s") in ("", "a_b")),
-    ({"data__has_key": "s"}, lambda t: "s" in t["data"]),
-    ({"meta__m": 1}, lambda t: (t["meta"] or {}).get("m") == 1),
-    ({"predictions__score__gt": 0.5}, lambda t: any(p["score"] > 0.5 for p in t["predictions"])),
-    (
-        {"annotations__ground_truth": True},
-        lambda t: any(a["ground_truth"] for a in t["annotations"]),
-    ),
-]
-
-DATAS: list[dict[str, Any]] = [
-    {"n": 10, "s": "x"}, {"n": 9, "s": ""}, {"n": "10", "s": None}, {"n": None}, {},
-    {"n": -0.5, "s": "a_b"}, {"n": 10.0, "s": "100%"}, {"n": True, "s": "ärger"},
-    {"n": [10], "s": "ÄRGER"}, {"n": {"a": 10}, "s": "\u212aelvin"}, {"n": 2, "s": "it's"},
-]  # fmt: skip
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _str(value: Any) -> str:
-    return value if isinstance(value, str) else ""
-
-
-def conditions() -> st.SearchStrategy[tuple[Q, Callable[[dict[str, Any]], bool]]]:
-    """Trees of conditions, each with its meaning."""
-    leaf = st.sampled_from(LEAVES).map(lambda leaf: (Q(**leaf[0]), leaf[1]))
-
-    def joined(inner: Any) -> Any:
-        pairs = st.tuples(inner, inner)
-        return (
-            pairs.map(lambda p: (p[0][0] & p[1][0], lambda t: p[0][1](t) and p[1][1](t)))
-            | pairs.map(lambda p: (p[0][0] | p[1][0], lambda t: p[0][1](t) or p[1][1](t)))
-            | inner.map(lambda one: (~one[0], lambda t: not one[1](t)))
-        )
-
-    return st.recursive(leaf, joined, max_leaves=5)
-
-
-def test_a_filter_is_its_predicate(ls: LabelStudio, project: Project) -> None:
-    """Any tree of conditions, filtered, excluded, counted and ordered, in pages of any size."""
-    project.label_config = "<View></View>"
-    project.save()
-    project.tasks.bulk_create(
-        {
-            "data": data,
-            "meta": {"m": number % 2},
-            "annotations": [{"result": [], "ground_truth": number == 4}] * (number % 3),
-            "predictions": [{"result": [], "score": number / 10}] * (number % 2),
-        }
-        for number, data in enumerate(DATAS)
-    )
-    listing = {"project": project.id, "fields": "all", "page_size": 100}
-    rows = ls.request("GET", "/api/tasks/", params=listing)["tasks"]
-    assert len(rows) == len(DATAS)
-
-    @cases(ls, fake=300, real=30)
-    @given(conditions(), st.none() | st.integers(1, 4), st.sampled_from(["id", "-id", "data__s"]))
-    def check(condition: Any, page_size: int | None, order: str) -> None:
-        query, holds = condition
-        ls.page_size = page_size
-        fits = [row["id"] for row in rows if holds(row)]
-        found = project.tasks.filter(query)
-        ids = [task.id for task in found.order_by(order).iterator()]
-        assert sorted(ids) == fits
-        assert ids == (fits[::-1] if order == "-id" else ids)
-        assert found.count() == len(fits)
-        assert found.exists() == bool(fits)
-        assert [task.id for task in found[1:3]] == fits[1:3]
-        left = [row["id"] for row in rows if not holds(row)]
-        assert [task.id for task in project.tasks.exclude(query).iterator()] == left
 
     check()

@@ -85,7 +85,8 @@ class Query:
         keys = self.order or ()
         if self.reverse:
             keys = tuple(key[1:] if key.startswith("-") else f"-{key}" for key in keys or ("id",))
-        found = model.sort(kind, found, keys)
+        if keys or kind != "annotations":  # which come by their tasks
+            found = model.sort(kind, found, keys)
         for start, stop in self.cuts:
             found = found[start:stop]
         return found
@@ -243,8 +244,8 @@ class Drawer:
         if query.verb in ("get", "partitions"):  # refused of a slice
             query = dataclasses.replace(query, cuts=())
         if query.verb == "partitions":  # parts are by id
-            query = dataclasses.replace(query, order=None)
-        return query if kind == "tasks" else _without_unsaid_order(query)
+            query = dataclasses.replace(query, order=("id",) if kind == "annotations" else None)
+        return query
 
     def _order(self, draw: random.Random, kind: str) -> tuple[str, ...] | None:
         if draw.random() < 0.65:
@@ -450,15 +451,6 @@ def _upwards(ends: list[Any]) -> list[Any]:
         return ends
 
 
-def _without_unsaid_order(query: Query) -> Query:
-    """The order of annotations and predictions that no order was asked for is not said."""
-    if query.order:
-        return query
-    harmless = ("count", "len", "exists", "bool", "get")
-    verb = query.verb if query.verb in harmless else "count"
-    return dataclasses.replace(query, verb=verb, names=(), cuts=(), reverse=False)
-
-
 # -- making it smaller -----------------------------------------------------------------------------
 
 
@@ -467,15 +459,14 @@ def smaller(query: Query) -> Iterator[Query]:
     change = dataclasses.replace
     if query.page_size is not None:
         yield change(query, page_size=None)
-    if query.verb != "list" and query.kind == "tasks":
+    if query.verb != "list":
         yield change(query, verb="list", names=())
     if query.cuts:
         yield change(query, cuts=())
     if query.reverse:
         yield change(query, reverse=False)
     if query.order is not None:
-        if query.kind == "tasks":
-            yield change(query, order=None)
+        yield change(query, order=None)
         for place in range(len(query.order) if len(query.order) > 1 else 0):
             yield change(query, order=query.order[:place] + query.order[place + 1 :])
     for place, (step, condition) in enumerate(query.steps):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
@@ -202,6 +202,18 @@ def test_a_long_query_goes_into_the_body_with_its_project(
     assert "project" not in params
     assert body["project"] == project.id
     assert len(body["filters"]["items"]) == 101
+
+
+@pytest.mark.parametrize("number", range(5, 60, 5))
+def test_an_address_is_short_whatever_its_quotes_become_in_it(
+    fake: FakeLabelStudio, project: Project, number: int
+) -> None:
+    query = Q(id=1)
+    for count in range(number):
+        query |= Q(total_annotations__gte=count)
+    params, _ = sent(fake, project.tasks.filter(query))
+    assert len(urlencode(fake.requests[0].query, safe=",:[]")) <= 3500
+    assert ("project" in params) == ("query" in fake.requests[0].query)
 
 
 def test_many_ids_go_in_pieces_that_fit_into_an_address(
