@@ -115,8 +115,8 @@ Values = tuple[Any, ...]
 class Column:
     """A kind of column: how a lookup with its values becomes a line.
 
-    ``nullable``: a null fulfils neither a comparison nor its opposite, so the complement of one is
-    not to be had. ``empties``: the server tells which are null.
+    ``nullable``: a null fulfils neither a comparison nor its opposite, so the complement of one
+    needs the nulls as well. ``empties``: the server tells which are null.
     """
 
     lines: Callable[[str, str, Values], Item | bool | None]
@@ -132,7 +132,7 @@ class Column:
             if leaf.field.name == "annotators":
                 return _has_authors(value is not positive)
             if self.empties:
-                return _exactly(line(leaf.field.wire, "empty", "String", value is positive))
+                return _exactly(_empty(leaf, value is positive))
             if self.nullable:
                 return None
             return NEVER if value is positive else ALWAYS
@@ -144,9 +144,15 @@ class Column:
         if positive:
             return _exactly(found)
         opposite = OPPOSITE.get(found["operator"])
-        if self.nullable or opposite is None:
+        if opposite is None:
             return None
-        return _exactly({**found, "operator": opposite})
+        other = {**found, "operator": opposite}
+        if not self.nullable:
+            return _exactly(other)
+        # Means of the same numbers differ in their last digit from one request to the next.
+        if not self.empties or found["operator"] in ("equal", "in_list"):
+            return None
+        return Answer(((other,), (_empty(leaf, True),)), True)
 
     def _any_of(self, leaf: Leaf, positive: bool) -> Answer | None:
         """An ``in`` as a comparison with each value."""
@@ -165,6 +171,10 @@ def _has_authors(wanted: bool) -> Answer:
     if wanted:
         return Answer(((line("annotations_ids", "empty", "List", False),),), False)
     return Answer(((line("annotators", "empty", "List", True),),), False)
+
+
+def _empty(leaf: Leaf, wanted: bool) -> Item:
+    return line(leaf.field.wire, "empty", "String", wanted)
 
 
 def _exactly(item: Item) -> Answer:
@@ -264,7 +274,7 @@ _DATE = Column(_moment)
 
 EXACT: Mapping[str, Column] = {
     "id": _COUNT,
-    "inner_id": Column(_integer, nullable=True),
+    "inner_id": Column(_integer, nullable=True, empties=True),
     "total_annotations": _COUNT,
     "cancelled_annotations": _COUNT,
     "total_predictions": _COUNT,

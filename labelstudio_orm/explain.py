@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .columns import Item
 from .keyset import Keyset
 from .query import EVERYTHING, Node, describe, parts_of
+from .reading import is_one_page
 
 if TYPE_CHECKING:
     from .plan import Plan
@@ -81,6 +82,8 @@ def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
     elif queryset._in_id_order:
         falling = " from the highest" if queryset._falling_ids else ""
         yield f"GET /api/tasks/: pages by id{falling}, 100 tasks and then up to 1,000 a request"
+    elif is_one_page(queryset, planned):
+        yield "GET /api/tasks/: one page in the server's order; a second where tasks tie at its end"
     else:
         yield "GET /api/tasks/: ids and keys of all that fit, by id, to be sorted here"
         yield "GET /api/tasks/: the rows by id, 300 a request"

@@ -41,6 +41,11 @@ class Key:
     def __str__(self) -> str:
         return "-" * self.falling + "__".join((self.field.name, *self.path))
 
+    @property
+    def on_server(self) -> str:
+        """As the server takes it for tasks: ``-tasks:created_at``."""
+        return f"{'-' * self.falling}tasks:{self.field.wire}"
+
     def reversed(self) -> Key:
         """The same value the other way round."""
         return attrs.evolve(self, falling=not self.falling)

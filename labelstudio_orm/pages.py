@@ -367,7 +367,7 @@ class Embedded:
             rows = [
                 {"task": task["id"], "project": id_of(select.scope["project"]), **row}
                 for task in page.rows
-                for row in task[self.key]
+                for row in _in_order(task[self.key], select)  # which PostgreSQL leaves open
             ]
             yield Page(rows)
 

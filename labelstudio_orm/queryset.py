@@ -11,8 +11,8 @@ import attrs
 from . import pages
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .keyset import TASKS, Keyset
-from .ordering import Key, ordered
-from .pages import Page, Select, look_ahead, page_ahead
+from .ordering import Key
+from .pages import Select, page_ahead
 from .plan import Plan, fields_needed, plan, warn_of_full_scan
 from .query import (
     EVERYTHING,
@@ -29,6 +29,7 @@ from .query import (
     parts_of,
     pins,
 )
+from .reading import parents_in, read
 from .rows import Rows
 from .workers import number_of_workers
 
@@ -153,7 +154,9 @@ class QuerySet(Generic[R]):
     def order_by(self, *keys: str) -> Self:
         """Ordered by these fields, ``-`` for falling; nulls last, ties by id. Without keys: by id.
 
-        Any order but by id lists all ids and keys first and sorts here.
+        Any order but by id lists all ids and keys first and sorts here. A slice of up to 100 tasks
+        from the front by a counter, a date, a score or the like is one page of the server, though,
+        if it can filter exactly; two where tasks tie at its end.
         """
         self._refuse_slice("ordering")
         return self._with(ordering=tuple(Key.of(self.model, key) for key in keys))
@@ -265,8 +268,9 @@ class QuerySet(Generic[R]):
 
         return explain(self)
 
-    def _select(self, planned: Plan, *, workers: int = 1) -> Select:
+    def _select(self, planned: Plan, *, workers: int = 1, also: Iterable[str] = ()) -> Select:
         needed, related = fields_needed(planned.here)
+        needed = needed.union(also)
         computed = self.model._options.computed
         wanted = (needed | (self.fields or set())) & computed
         return Select(
@@ -352,7 +356,9 @@ class QuerySet(Generic[R]):
             )
             for low, high in pairwise(cuts)
         ]
-        return parts[::-1] if self._falling_ids else parts
+        first = self.ordering[0] if self.ordering else None
+        falls = first is not None and first.falling and first.field.name == options.key
+        return parts[::-1] if falls else parts
 
     def _cuts(self, n: int) -> list[int]:
         source = self.model._options.pages
@@ -376,11 +382,11 @@ class QuerySet(Generic[R]):
             report(done, done)
 
     def _objects(self, workers: int) -> Iterator[R]:
-        found, start, stop = self._read(workers)
+        found, start, stop = read(self, workers)
         yield from islice(chain.from_iterable(found), start, stop)
 
     def _lists(self, workers: int) -> Iterator[list[R]]:
-        found, start, stop = self._read(workers, page_ahead)
+        found, start, stop = read(self, workers, page_ahead)
         place = 0
         for objects in map(list, found):
             shown = objects[max(0, start - place) : None if stop is None else stop - place]
@@ -389,67 +395,6 @@ class QuerySet(Generic[R]):
                 yield shown
             if stop is not None and place >= stop:
                 return
-
-    def _read(
-        self, workers: int, ahead: Callable[[Iterator[Page]], Iterator[Page]] = look_ahead
-    ) -> tuple[Iterator[Iterable[R]], int, int | None]:
-        """The objects as their pages come, and where in them a slice begins and ends, as far as it
-        is not cut from them already.
-        """
-        start, stop = self.start, self.stop
-        if self.here is not None:
-            return iter([self._from_here(self.here)]), start, stop
-        planned = self._plan()
-        if planned.nothing:
-            return iter(()), 0, None
-        if not self._in_id_order:
-            return self._ordered(planned, workers, ahead), 0, None
-        source = self.model._options.pages
-        select = self._select(planned, workers=workers)
-        if planned.here is None:
-            select = attrs.evolve(select, limit=stop)
-            if isinstance(source, Keyset):
-                limit = None if stop is None else stop - start
-                select = attrs.evolve(select, start=start, limit=limit)
-                start, stop = 0, None
-        listed = source.pages(select)
-        return self._shown(listed if workers > 1 else ahead(listed), planned.here), start, stop
-
-    def _shown(self, listed: Iterable[Page], check: Node | None) -> Iterator[Iterable[R]]:
-        """The objects of each page, those that the check holds for."""
-        from .resource import Origin
-
-        parents = _objects_in(self.scope)
-        shared: dict[Any, Any] = {}
-        for page in listed:
-            origin = Origin(
-                self.client, parents, page.uncomputed, page.prefetched, page.whole, shared=shared
-            )
-            objects = self.model._load(page.rows, origin)
-            yield objects if check is None else filter(check.holds, objects)
-
-    def _from_here(self, objects: Iterable[R]) -> list[R]:
-        return ordered(filter(self.where.holds, objects), self.ordering)
-
-    def _ordered(
-        self, planned: Plan, workers: int, ahead: Callable[[Iterator[Page]], Iterator[Page]]
-    ) -> Iterator[Iterable[R]]:
-        """By any keys: for tasks, ids and keys first and then the rows by id; else all rows,
-        sorted here.
-        """
-        source = self.model._options.pages
-        if not isinstance(source, Keyset):
-            rows = self._with(ordering=(), start=0, stop=None)._objects(workers)
-            yield ordered(rows, self.ordering)[self.start : self.stop]
-            return
-        keys = frozenset(key.field.name for key in self.ordering)
-        light = self._with(
-            fields=keys | {"id"}, relations=frozenset(), ordering=(), start=0, stop=None
-        )
-        found = ordered(light._objects(workers), self.ordering)[self.start : self.stop]
-        select = self._select(Plan(), workers=workers)
-        listed = source.by_ids(select, [obj.id for obj in found])
-        yield from self._shown(listed if workers > 1 else ahead(listed), None)
 
     def __iter__(self) -> Iterator[R]:
         if self.here is not None and self._is_everything:
@@ -548,7 +493,9 @@ class QuerySet(Generic[R]):
         return any(True for _ in self._light()[:1])
 
     def first(self) -> R | None:
-        """The first object, or None. One request for querysets by id that the server can filter."""
+        """The first object, or None. One request where the server can filter, by id or by a column
+        of its own (two where objects tie).
+        """
         return next(iter(self[:1]), None)
 
     def last(self) -> R | None:
@@ -613,7 +560,7 @@ class QuerySet(Generic[R]):
             relation = options.relations.get(name)
             if relation:
                 row[options.fields[relation.id_name].wire] = pages.id_of(value)
-        return self.model._from_row(row, Origin(self.client, _objects_in(self.scope)))
+        return self.model._from_row(row, Origin(self.client, parents_in(self.scope)))
 
     def _as_key(self, id: Any) -> Any:
         """An id as the resource's key has it: a number, or a text."""
@@ -637,7 +584,7 @@ class QuerySet(Generic[R]):
         """Objects of rows that another request than a listing gave."""
         from .resource import Origin
 
-        return self.model._load(rows, Origin(self.client, _objects_in(self.scope)))
+        return self.model._load(rows, Origin(self.client, parents_in(self.scope)))
 
     # -- rows of another shape --------------------------------------------------------------------
 
@@ -709,7 +656,7 @@ class QuerySet(Generic[R]):
         obj._bind(self.client)
         from .resource import _set_origin
 
-        _set_origin(obj, attrs.evolve(obj._origin, parents=_objects_in(scope)))
+        _set_origin(obj, attrs.evolve(obj._origin, parents=parents_in(scope)))
         return obj
 
     def get_or_create(
@@ -949,8 +896,3 @@ class QuerySet(Generic[R]):
 
     def __deepcopy__(self, memo: object) -> Self:
         return self._with()
-
-
-def _objects_in(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """What of a scope is an object, and not only its id."""
-    return {name: value for name, value in scope.items() if not isinstance(value, int)}

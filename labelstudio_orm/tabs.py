@@ -44,7 +44,7 @@ def view_ordering(key: str) -> str:
             f"a view cannot be ordered by {key!r} as it is meant here: the server compares texts; "
             "order the queryset instead: view.tasks.order_by(...)"
         )
-    return f"{'-' if parsed.falling else ''}tasks:{parsed.field.wire}"
+    return parsed.on_server
 
 
 def view_condition(filters: Mapping[str, Any] | None) -> Q:

@@ -466,7 +466,8 @@ def smaller(query: Query) -> Iterator[Query]:
     if query.reverse:
         yield change(query, reverse=False)
     if query.order is not None:
-        yield change(query, order=None)
+        if query.verb != "partitions":  # whose parts are by id
+            yield change(query, order=None)
         for place in range(len(query.order) if len(query.order) > 1 else 0):
             yield change(query, order=query.order[:place] + query.order[place + 1 :])
     for place, (step, condition) in enumerate(query.steps):

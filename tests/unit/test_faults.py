@@ -69,6 +69,7 @@ class Gate:
         self._port = 0
         self._listener: socket.socket | None = None
         self._open: set[socket.socket] = set()
+        self._turn = threading.Lock()  # several workers may want to open it at once
         self.open()
 
     @property
@@ -76,10 +77,11 @@ class Gate:
         return f"http://127.0.0.1:{self._port}"
 
     def open(self) -> None:
-        if self._listener is None:
-            self._listener = socket.create_server(("127.0.0.1", self._port), backlog=64)
-            self._port = self._listener.getsockname()[1]
-            threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
+        with self._turn:
+            if self._listener is None:
+                self._listener = socket.create_server(("127.0.0.1", self._port), backlog=64)
+                self._port = self._listener.getsockname()[1]
+                threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def shut(self) -> None:
         """Stop listening. Connections that are open go on, until `cut`."""

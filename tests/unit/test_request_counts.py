@@ -81,7 +81,23 @@ COSTS: dict[str, tuple[Callable[[Project], Any], list[int]]] = {
         [100, 1000, 1000, 1000],
     ),
     "annotations of the project": (lambda p: loop(p.annotations), [100, 1000, 1000, 1000]),
-    # Another order: ids and keys first, then the rows by id.
+    # Another order: the server's, as far as it is ours.
+    "first of another order": (lambda p: p.tasks.order_by("-inner_id").first(), [2]),
+    "first ones of another order": (lambda p: loop(p.tasks.order_by("-inner_id")[10:20]), [21]),
+    "first ones of a filter": (
+        lambda p: loop(p.tasks.filter(total_annotations=0).order_by("-inner_id")[:20]),
+        [21],
+    ),
+    "first ones, which tie": (lambda p: loop(p.tasks.order_by("total_annotations")[:20]), [21, 20]),
+    "first ones, which tie by the first key": (
+        lambda p: loop(p.tasks.order_by("total_annotations", "-inner_id")[:20]),
+        [21, 100, 1000, 1000, 1000, 20],
+    ),
+    "more than a page of it": (
+        lambda p: loop(p.tasks.order_by("-inner_id")[:101]),
+        [100, 1000, 1000, 1000, 100, 1],
+    ),
+    # ... and ours: ids and keys first, then the rows by id.
     "other order": (
         lambda p: loop(p.tasks.order_by("data__n", "-data__text")),
         [100, 1000, 1000, 1000, 100, *[300] * 8],
