@@ -34,6 +34,7 @@ from .rows import Rows
 from .workers import number_of_workers
 
 if TYPE_CHECKING:
+    import pandas
     from typing_extensions import Self
 
     from .client import LabelStudio
@@ -624,6 +625,21 @@ class QuerySet(Generic[R]):
         names = frozenset({"id", *(key.field.name for key in keys)})
         objects = self._with(fields=names) if narrow else self
         return Rows(objects, lambda obj: shape(tuple(key.value(obj) for key in keys)))
+
+    def to_pandas(self, *names: str) -> pandas.DataFrame:
+        """A table, one row an object, as ``values(*names)`` would give them; the data of tasks as a
+        column for each key: ``data__text``.
+
+        Integers, booleans and texts are pandas' own nullable kinds, so an id beside a missing one
+        stays an integer; dates have their zone. As many requests as a loop. Raises ImportError
+        without pandas (the extra ``[pandas]``).
+
+        >>> table = project.tasks.to_pandas("id", "data__lang", "total_annotations")
+        >>> table.groupby("data__lang").total_annotations.mean()
+        """
+        from .tables import to_pandas
+
+        return to_pandas(self, names)
 
     # -- writing ----------------------------------------------------------------------------------
 
