@@ -31,24 +31,30 @@ BATCH = 1000
 """Tasks that one request acts on, where their ids are sent."""
 
 
-def perform(tasks: QuerySet[Any], action: str, params: Mapping[str, Any]) -> dict[str, Any]:
+def perform(
+    tasks: QuerySet[Any], action: str, params: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
     """See ``Tasks.perform``."""
     tasks._must_be_said(f"perform({action!r})")
     if action == "delete_tasks":  # the server's own drops the views of a project that gets empty
-        return {"processed_items": tasks.delete()}
+        return {"processed_items": tasks.delete(progress=progress)}
     project = project_of(tasks)
     if action == "retrieve_tasks_predictions" and not project.ml_backends.exists():
         raise JobFailed(
             f"perform({action!r}) on {tasks._what}: {project!r} has no ML backend; "
             "project.ml_backends.create(url=...) adds one"
         )
-    answers = [
-        _act(tasks, project.id, action, {**selection, **_ids_in(params)})
-        for selection in _selections(tasks)
-    ]
+    report = reporter(progress, f"performing {action!r} on {tasks._what}")
+    answers, done = [], 0
+    for selection in _selections(tasks):
+        answers.append(_act(tasks, project.id, action, {**selection, **_ids_in(params)}))
+        done += len(selection["selectedItems"].get("included", ()))
+        report(done, None)
     if not answers:
         return {"processed_items": 0}
     processed = [answer["processed_items"] for answer in answers if "processed_items" in answer]
+    done = done or sum(processed)
+    report(done, done)
     return {**answers[-1], **({"processed_items": sum(processed)} if processed else {})}
 
 

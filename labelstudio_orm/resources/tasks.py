@@ -39,14 +39,15 @@ class Tasks(QuerySet["Task"]):
         found = super().filter(*conditions, **lookups)
         return found if view is None else found._with(scope={**found.scope, "view": view})
 
-    def perform(self, action: str, **params: Any) -> dict[str, Any]:
+    def perform(self, action: str, *, progress: Progress = None, **params: Any) -> dict[str, Any]:
         """Let the server do one of its actions with the tasks: ``project.actions.all()`` lists
         them. Returns its answer; ``processed_items`` is the sum where it takes several requests.
 
         Refused without a condition unless ``all()`` said so; without a request when no task fits.
         ``params`` are the action's own: ``model_version=...``, ``annotator=...``. One request where
         the server can filter the tasks by itself, else the ids are listed first, and there is one
-        request for 1,000 tasks.
+        request for 1,000 tasks. ``progress``: True for a line on stderr, or a function ``(done,
+        total)``, called once a request; the total is not known.
 
         Raises ValueError for an action that the server does not have, and JobFailed for predictions
         in a project without an ML backend: the server itself answers 200 then.
@@ -55,7 +56,7 @@ class Tasks(QuerySet["Task"]):
         """
         from ..actions import perform
 
-        return perform(self, action, params)
+        return perform(self, action, params, progress)
 
     def create_annotations(
         self,

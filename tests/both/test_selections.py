@@ -156,8 +156,12 @@ def test_an_action_with_a_selection(tasks: Tasks, project: Project) -> None:
     assert [p.task_id for p in project.predictions] == [tasks[0].id]
     for task in tasks:
         task.predictions.create(result=[])
-    checked_here = tasks.filter(data__lang="de").perform("delete_tasks_predictions")
+    told: list[tuple[int, int | None]] = []
+    checked_here = tasks.filter(data__lang="de").perform(
+        "delete_tasks_predictions", progress=lambda done, total: told.append((done, total))
+    )
     assert checked_here["processed_items"] == 3
+    assert told[-1] == (3, 3)
     assert tasks.filter(data__lang="fr").perform("delete_tasks_predictions") == {
         "processed_items": 0
     }
