@@ -25,7 +25,7 @@ from labelstudio_orm import (
     QuerySet,
     ServerError,
     client,
-    keyset,
+    stretches,
 )
 from labelstudio_orm.parallel import THREADS
 from labelstudio_orm.testing import FakeLabelStudio, Fault, LocalLabelStudio
@@ -480,7 +480,7 @@ def test_a_page_is_no_heavier_than_it_should_be(fake: FakeLabelStudio) -> None:
             if "include" not in one.query  # those are ids and keys alone
         ]
         assert sizes[0] == 100
-        assert all(size <= keyset.HEAVY / 200_000 for size in sizes[1:])
+        assert all(size <= stretches.HEAVY / 200_000 for size in sizes[1:])
         assert len(sizes) == 3
 
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, keyset
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, stretches
 from labelstudio_orm.testing import FakeLabelStudio
 
 
@@ -82,6 +82,19 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
         (Q(data__has_key="lang"), "and", [line("data", "contains", "String", "lang")]),
         (Q(annotators__isnull=True), "and", [line("annotators", "empty", "List", True)]),
         (~Q(annotators=7), "and", [line("annotators", "not_contains", "List", 7)]),
+        (
+            ~Q(inner_id__gt=3),
+            "or",
+            [line("inner_id", "less_or_equal", "Number", 3), line("inner_id", "empty", "String", True)],
+        ),
+        (
+            ~Q(completed_at__lt=datetime(2026, 1, 1, tzinfo=timezone.utc)),
+            "or",
+            [
+                line("completed_at", "greater_or_equal", "Datetime", "2026-01-01T00:00:00.000000Z"),
+                line("completed_at", "empty", "String", True),
+            ],
+        ),
         (Q(annotations__completed_by=7), "and", [line("annotators", "contains", "List", 7)]),
         (
             Q(annotations__ground_truth=True),
@@ -146,8 +159,7 @@ def test_filters(
         Q(data__n__isnull=True),
         Q(data__n__in=["a", None]),
         ~Q(data__text="a"),
-        ~Q(inner_id__gt=3),
-        ~Q(completed_at__lt=datetime(2026, 1, 1, tzinfo=timezone.utc)),
+        ~Q(avg_lead_time=2.5),
         Q(predictions__score__gte=0.5),
         ~Q(annotations__ground_truth=True),
         Q(predictions__result__label="Ä"),
@@ -261,12 +273,12 @@ def test_pages_grow_with_the_pace_of_the_server(
     project = fake.client().projects.create(title="Pace")
     project.tasks.bulk_create([{"n": n} for n in range(400)])
     clock = iter(range(10_000))
-    monkeypatch.setattr(keyset.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(stretches.time, "monotonic", lambda: next(clock))
     fake.requests.clear()
     assert len(list(project.tasks.iterator())) == 400
     assert [one.query["page_size"] for one in fake.requests] == ["100", "400"]
     slow = iter(range(0, 100_000, 20))
-    monkeypatch.setattr(keyset.time, "monotonic", lambda: next(slow))
+    monkeypatch.setattr(stretches.time, "monotonic", lambda: next(slow))
     fake.requests.clear()
     assert len(list(project.tasks.filter(id__lte=155).iterator())) == 155
     sizes = [int(one.query["page_size"]) for one in fake.requests]
