@@ -65,6 +65,10 @@ COMPUTED = frozenset({
 """Columns that are no plain fields of a task there."""
 
 
+JOINED = frozenset({"annotators", "predictions_model_versions"})
+"""Those among them that are joined to their tasks whatever is asked of them."""
+
+
 def mixes(items: Iterable[Item]) -> bool:
     """Are some joined to their tasks and others aggregated? In a disjunction the server would then
     count a task once for each of its annotations.
@@ -73,7 +77,7 @@ def mixes(items: Iterable[Item]) -> bool:
     joined = [
         item
         for item in computed
-        if item["operator"].endswith("contains") or column_of(item) == "annotators"
+        if item["operator"].endswith("contains") or column_of(item) in JOINED
     ]
     return 0 < len(joined) < len(computed)
 
@@ -146,13 +150,19 @@ class Column:
         opposite = OPPOSITE.get(found["operator"])
         if opposite is None:
             return None
-        other = {**found, "operator": opposite}
+        others = [{**found, "operator": opposite}]
         if not self.nullable:
-            return _exactly(other)
+            return _exactly(others[0])
         # Means of the same numbers differ in their last digit from one request to the next.
         if not self.empties or found["operator"] in ("equal", "in_list"):
             return None
-        return Answer(((other,), (_empty(leaf, True),)), True)
+        if found["operator"] == "in":  # a view with its opposite could not be read back as lookups
+            ends = found["value"]
+            others = [
+                {**found, "operator": "less", "value": ends["min"]},
+                {**found, "operator": "greater", "value": ends["max"]},
+            ]
+        return Answer((*((other,) for other in others), (_empty(leaf, True),)), True)
 
     def _any_of(self, leaf: Leaf, positive: bool) -> Answer | None:
         """An ``in`` as a comparison with each value."""
