@@ -83,7 +83,9 @@ def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
         falling = " from the highest" if queryset._falling_ids else ""
         yield f"GET /api/tasks/: pages by id{falling}, 100 tasks and then up to 1,000 a request"
     elif is_one_page(queryset, planned):
-        yield "GET /api/tasks/: one page in the server's order; a second where tasks tie at its end"
+        yield "GET /api/tasks/: one page in the server's order"
+        more = "another page" if len(queryset.ordering) == 1 else "ids and keys of all that fit"
+        yield f"GET /api/tasks/: {more}, where tasks tie at its end"
     else:
         yield "GET /api/tasks/: ids and keys of all that fit, by id, to be sorted here"
         yield "GET /api/tasks/: the rows by id, 300 a request"

@@ -460,6 +460,9 @@ def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
     assert "total_annotations equal 0 and data.lang contains 'de'" in told
     assert "data__lang='de'" in told.split("here:")[1]
     assert "ids and keys" in told
+    top = project.tasks.order_by("-created_at")[:9].explain()
+    assert "one page in the server's order" in top
+    assert "another page, where tasks tie" in top
     assert "every row is read" in project.tasks.filter(meta__x=1).explain()
     assert "count() is one request" in project.tasks.filter(total_annotations=0).explain()
     assert "no object can fit" in project.tasks.filter(id__in=[]).explain()
