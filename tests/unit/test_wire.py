@@ -85,7 +85,10 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
         (
             ~Q(inner_id__gt=3),
             "or",
-            [line("inner_id", "less_or_equal", "Number", 3), line("inner_id", "empty", "String", True)],
+            [
+                line("inner_id", "less_or_equal", "Number", 3),
+                line("inner_id", "empty", "String", True),
+            ],
         ),
         (
             ~Q(completed_at__lt=datetime(2026, 1, 1, tzinfo=timezone.utc)),
