@@ -92,10 +92,12 @@ def id_at(select: Select, rank: int, ids: Item | None = None) -> int | None:
 
 
 def is_past_the_end(error: NotFound) -> bool:
+    """Was a page asked for that there is not?"""
     return "invalid page" in str(error.detail).lower()
 
 
 def among(ids: list[int]) -> Item:
+    """The condition that an id is one of these."""
     return line("id", "in_list", "Number", ids)
 
 
@@ -139,6 +141,7 @@ def between(select: Select, after: int | None, until: int | None) -> Item | None
 
 
 def fits(id: int, select: Select, after: int | None, until: int | None) -> bool:
+    """Is an id behind ``after`` and not beyond ``until``?"""
     sign = -1 if select.backwards else 1
     return (after is None or sign * id > sign * after) and (
         until is None or sign * id <= sign * until

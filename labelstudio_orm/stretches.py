@@ -172,6 +172,7 @@ class _Far:
         self._reading = reading
 
     def take(self) -> tuple[_Piece, None]:
+        """The next piece of work, and what is left of this afterwards."""
         return self._piece, None
 
     def _piece(self) -> tuple[Page | None, _Stretch | None]:
@@ -226,6 +227,7 @@ class _Stretch:
         self._lock = Lock()
 
     def take(self) -> tuple[_Piece, _Stretch | None]:
+        """The next piece of work, and what is left of this afterwards."""
         reading, workers = self._reading, self._select.workers
         size = min(reading.size, self._most)
         with self._lock:
@@ -288,6 +290,7 @@ class Chosen:
         self._pace = pace or _Pace(select.client, FIRST_PAGE)
 
     def take(self) -> tuple[Callable[[], tuple[Page | None, None]], Chosen | None]:
+        """The next piece of work, and what is left of this afterwards."""
         stop = self._place + min(IDS, self._pace.size)
         piece = partial(self._piece, self._ids[self._place : stop])
         more = stop < len(self._ids)
