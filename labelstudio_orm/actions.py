@@ -20,6 +20,7 @@ from .workers import number_of_workers
 
 if TYPE_CHECKING:
     from .client import LabelStudio
+    from .plan import Plan
     from .queryset import QuerySet
     from .resource import Resource
     from .resources.projects import Project
@@ -63,8 +64,7 @@ def _selections(tasks: QuerySet[Any]) -> Iterator[dict[str, Any]]:
     planned = tasks._plan()
     if planned.nothing:
         return
-    exact = planned.here is None and not tasks._is_slice and "view" not in tasks.scope
-    if exact and tasks._in_id_order:
+    if is_exact(tasks, planned) and tasks._in_id_order:
         ordering = ["-tasks:id" if tasks._falling_ids else "tasks:id"]
         filters = planned.filters() or {"conjunction": "and", "items": []}
         everything = {"all": True, "excluded": []}
@@ -72,6 +72,11 @@ def _selections(tasks: QuerySet[Any]) -> Iterator[dict[str, Any]]:
         return
     for ids in chunked(tasks.values_list("id", flat=True), BATCH):
         yield {"selectedItems": {"all": False, "included": ids}}
+
+
+def is_exact(tasks: QuerySet[Any], planned: Plan) -> bool:
+    """Can the server select just these tasks by itself?"""
+    return planned.here is None and not tasks._is_slice and "view" not in tasks.scope
 
 
 def _act(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any
 
+from .actions import is_exact
 from .bulk import outcomes, tell_parents, telling
 from .declaration import registry
 from .errors import DoesNotExist, NotFound
 from .keyset import TASKS
-from .pages import chunked, id_of
+from .listing import between, ids_asked_for
+from .pages import Select, chunked, id_of
 from .progress import Progress, reporter
 from .query import EVERYTHING, exactly, parts_of, pins
 from .queryset import QuerySet
@@ -18,7 +22,10 @@ from .summary import OnError, Summary, Tally
 from .workers import number_of_workers
 
 DELETE_BATCH = 1000
-"""Tasks that one request deletes."""
+"""Tasks that one request deletes, where their ids are sent ..."""
+
+DELETE_PIECE = 10_000
+"""... and where the server selects them by itself."""
 
 
 def delete_many(
@@ -71,29 +78,61 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
         tally.deleted = tally.total
         tally.report()
         return
-    ids = list(queryset.values_list("id", flat=True))
-    tally.total = len(ids)
-    # The action drops a project's views with its last task; the last one of ours therefore goes by
-    # itself.
-    for chunk in chunked(ids[:-1], DELETE_BATCH):
+
+    def act(selection: Mapping[str, Any], number: int) -> None:
         client.request(
             "POST",
             "/api/dm/actions/",
             params={"id": "delete_tasks", "project": project},
-            json={"selectedItems": {"all": False, "included": chunk}},
+            json=selection,
             timeout=client.long_timeout,
             idempotent=True,
             expect=("processed_items",),
-            doing=f"deleting {len(chunk)} tasks of Project {project}",
-            dry={"processed_items": len(chunk)},
+            doing=f"deleting {number} tasks of Project {project}",
+            dry={"processed_items": number},
         )
-        tally.deleted += len(chunk)
+        tally.deleted += number
         tally.report()
-    if ids:
+
+    # The action drops a project's views with its last task; one of ours therefore goes by itself.
+    planned = queryset._plan()
+    if planned.nothing:
+        return
+    if planned.counts and is_exact(queryset, planned) and not ids_asked_for(planned)[1]:
+        left = _delete_fitting(queryset._select(planned), tally, act)
+    else:
+        ids = list(queryset.values_list("id", flat=True))
+        tally.total = len(ids)
+        for chunk in chunked(ids[:-1], DELETE_BATCH):
+            act({"selectedItems": {"all": False, "included": chunk}}, len(chunk))
+        left = ids[-1] if ids else None
+    if left is not None:
         with suppress(NotFound):
-            client.request("DELETE", f"/api/tasks/{ids[-1]}/", doing=f"deleting Task {ids[-1]}")
+            client.request("DELETE", f"/api/tasks/{left}/", doing=f"deleting Task {left}")
         tally.deleted += 1
         tally.report()
+
+
+def _delete_fitting(
+    select: Select, tally: Tally, act: Callable[[dict[str, Any], int], None]
+) -> int | None:
+    """All tasks that the server itself finds, but for one; its id."""
+    first, tally.total = TASKS.first_id(select)
+    parts = max(1, -(-tally.total // DELETE_PIECE))
+    cuts = TASKS.cuts(select, parts) if parts > 1 else []
+    ranks = [part * tally.total // parts for part in range(parts + 1)]
+    for (after, until), (low, high) in zip(
+        pairwise([None, *cuts, None]), pairwise([1, *ranks[1:]]), strict=True
+    ):
+        if high > low:
+            filters = select.plan.filters(between(select, after, until))
+            selection = {
+                "filters": filters or {"conjunction": "and", "items": []},
+                "ordering": ["tasks:id"],
+                "selectedItems": {"all": True, "excluded": [first]},
+            }
+            act(selection, high - low)
+    return first
 
 
 def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> bool:

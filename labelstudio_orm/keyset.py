@@ -45,6 +45,13 @@ class Keyset:
         totals: list[int] = [ask(part, 1)["total"] for part in in_pieces(lightest(select))]
         return sum(totals)
 
+    def first_id(self, select: Select) -> tuple[int | None, int]:
+        """The id of the first task, None where there is none, and how many there are. One
+        request.
+        """
+        answer = ask(lightest(select), 1)
+        return (answer["tasks"][0]["id"] if answer["tasks"] else None), answer["total"]
+
     def top(self, select: Select, key: Key, rows: int) -> Page | None:
         """The first ``rows`` tasks in the server's own order by a column: nulls last, ties in any
         order; fewer if there are no more. One request. None where the server gives less than it was

@@ -856,7 +856,8 @@ class QuerySet(Generic[R]):
         """Delete the objects; returns a summary with ``deleted``, and ``skipped`` for those that
         were gone before. Refused without a condition unless ``all()`` said so.
 
-        Tasks: their ids are listed, and one request deletes 1,000; all of a project take two. A
+        Tasks: one request finds the first one and one deletes the others (10,000 at most), where
+        the server can filter exactly; else their ids are listed, and one deletes 1,000. A
         project's views stay, also when all its tasks go (the server's own action drops them with
         the last task). Predictions: those of a ``model_version`` of a project, or all of it, are
         listed, and one request deletes a version (and takes it off the project's settings) but for

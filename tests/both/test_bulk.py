@@ -22,6 +22,7 @@ from labelstudio_orm import (
     Project,
     Q,
     Task,
+    deletion,
 )
 
 Asked = Callable[[], list[str]]
@@ -146,6 +147,22 @@ def test_views_outlive_the_last_task(ls: LabelStudio, project: Project) -> None:
         project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
         assert delete().delete() == 2
         assert len(ls.request("GET", "/api/dm/views/", params={"project": project.id})) == 1
+
+
+def test_what_the_server_finds_is_deleted_in_pieces(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "DELETE_PIECE", 5)
+    tasks = project.tasks.bulk_create([{"text": str(n)} for n in range(23)])
+    project.tasks.filter(id__in=[tasks[4].id, tasks[5].id]).delete()
+    told: list[tuple[int, int | None]] = []
+    condition = Q(id__lt=tasks[9].id) | Q(id__gt=tasks[13].id)
+    done = project.tasks.filter(condition).delete(
+        progress=lambda done, total: told.append((done, total))
+    )
+    assert (done, done.deleted, done.skipped) == (16, 16, 0)
+    assert list(project.tasks) == tasks[9:14]
+    assert told[1:] == [(3, 16), (7, 16), (11, 16), (15, 16), (16, 16)]
 
 
 def test_deleting_while_looping_visits_every_task_once(ls: LabelStudio, project: Project) -> None:
@@ -493,7 +510,7 @@ def test_items_can_be_held_against_the_labelling_config_first(
         ({"to_name": "txt"}, "to_name.*'txt'"),
         ({"type": "rating"}, "type.*'choices'"),
         ({"value": {"choices": ["Positiv"]}}, "no label 'Positiv'.*'Positive'"),
-        ({"value": {"choices": 1}}, "no choices"),
+        ({"value": {"choices": 1}}, "choices.*a list is needed"),
         ({"value": None}, "needs one"),
     ]
     given: list[Any] = [

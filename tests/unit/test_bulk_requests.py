@@ -184,6 +184,10 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
         lambda p: p.tasks.filter(data__lang="de").delete(),
         {LIST: 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
     ),
+    "delete: tasks that the server finds": (
+        lambda p: p.tasks.filter(total_annotations=0).delete(),
+        {LIST: 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+    ),
     "delete: one task": (
         lambda p: p.tasks.filter(data__text="7").delete(),
         {LIST: 1, "DELETE /api/tasks/*": 1},

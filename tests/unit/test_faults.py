@@ -393,6 +393,14 @@ VERBS = {
         done={"tasks": [TASKS[0], TASKS[4]]},
         landed={"tasks": [TASKS[0], *TASKS[3:]]},
     ),
+    "delete what fits": Verb(
+        "action",
+        ("POST", "/api/dm/actions/", 0),
+        lambda w: w.project.tasks.filter(id__range=(2, 4)).delete(),
+        3,
+        done={"tasks": [TASKS[0], TASKS[4]]},
+        landed={"tasks": [*TASKS[:2], TASKS[4]]},
+    ),
     "delete some tasks, the last": Verb(
         "delete",
         ("DELETE", "/api/tasks/4/", 0),
