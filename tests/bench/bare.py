@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import os
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import requests
-from measure import main
+from measure import equal, items, main
 from replay import REQUESTS
 
 PAGE = 1000
@@ -20,22 +23,32 @@ class Client:
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Token {api_key}"
 
-    def rows(self, name: str, project: int) -> Iterator[dict[str, Any]]:
+    def send(self, method: str, path: str, **options: Any) -> Any:
+        """The JSON of an answer."""
+        answer = self.session.request(method, self.url + path, **options)
+        answer.raise_for_status()
+        return answer.json()
+
+    def rows(self, params: dict[str, str], project: int) -> Iterator[dict[str, Any]]:
         """The rows of a project's tasks, by page number."""
-        params: dict[str, Any] = {**REQUESTS[name][0], "project": project, "page_size": PAGE}
         page = total = 1
         while (page - 1) * PAGE < total:
-            answer = self.session.get(f"{self.url}/api/tasks/", params={**params, "page": page})
-            answer.raise_for_status()
-            found = answer.json()
+            numbers = {"project": project, "page_size": PAGE, "page": page}
+            found = self.send("GET", "/api/tasks/", params={**params, **numbers})
             yield from found["tasks"]
             page, total = page + 1, found["total"]
+
+
+def where(column: str, value: str) -> dict[str, str]:
+    """What to ask for light tasks with a text in their data."""
+    filters = equal(column, value)
+    return {"query": json.dumps({"filters": filters}), "resolve_uri": "false"}
 
 
 def light(client: Client, project: int) -> int:
     """The id and the text of every task."""
     found = 0
-    for task in client.rows("light", project):
+    for task in client.rows(REQUESTS["light"][0], project):
         found += task["id"] + len(task["data"]["text"])
     return found
 
@@ -43,7 +56,7 @@ def light(client: Client, project: int) -> int:
 def embedded(client: Client, project: int) -> int:
     """Every result of the annotations and predictions of every task."""
     found = 0
-    for task in client.rows("embedded", project):
+    for task in client.rows(REQUESTS["embedded"][0], project):
         found += task["id"]
         for annotation in task["annotations"]:
             found += len(annotation["result"])
@@ -52,5 +65,47 @@ def embedded(client: Client, project: int) -> int:
     return found
 
 
+def ids(client: Client, project: int) -> int:
+    """The id of every task."""
+    return sum(task["id"] for task in client.rows({"include": "id"}, project))
+
+
+def matching(client: Client, project: int) -> int:
+    """The id and the text of the tasks that a filter finds."""
+    found = 0
+    for task in client.rows(where("data.product", "tent"), project):
+        found += task["id"] + len(task["data"]["text"])
+    return found
+
+
+def single(client: Client, project: int) -> int:
+    """200 tasks, one by one."""
+    found = 0
+    for task in islice(client.rows({"include": "id"}, project), 200):
+        found += len(client.send("GET", f"/api/tasks/{task['id']}/")["data"]["text"])
+    return found
+
+
+def imports(client: Client, project: int) -> None:
+    """All items in one request."""
+    client.send("POST", f"/api/projects/{project}/import?return_task_ids=true", json=items())
+
+
+def delete(client: Client, project: int) -> None:
+    """The tasks that a filter finds, in one request."""
+    everything = {"all": True, "excluded": []}
+    body = {"filters": equal("data.group", "a"), "selectedItems": everything}
+    params = {"id": "delete_tasks", "project": project}
+    client.send("POST", "/api/dm/actions/", params=params, json=body)
+
+
+def update(client: Client, project: int) -> None:
+    """One key in the data of the tasks that a filter finds."""
+    for task in list(client.rows(where("data.batch", os.environ["BATCH"]), project)):
+        data = {**task["data"], "split": os.environ["SPLIT"]}
+        client.send("PATCH", f"/api/tasks/{task['id']}/", json={"data": data})
+
+
 if __name__ == "__main__":
-    main(Client, {"light": light, "embedded": embedded})
+    works = (light, embedded, ids, matching, single, imports, delete, update)
+    main(Client, {work.__name__: work for work in works})

@@ -1,4 +1,8 @@
-"""labelstudio_orm at work; with ``NO_ORJSON`` in the environment as if orjson were missing."""
+"""labelstudio_orm at work.
+
+With ``NO_ORJSON`` in the environment as if orjson were missing, with ``NO_QUICKACK`` as if the
+system could not be told to acknowledge at once; with so many ``WORKERS``.
+"""
 
 from __future__ import annotations
 
@@ -9,15 +13,21 @@ from collections.abc import Callable
 if "NO_ORJSON" in os.environ:
     sys.modules["orjson"] = None  # type: ignore[assignment]
 
-from measure import main
+from measure import items, main
 
 from labelstudio_orm import LabelStudio
+from labelstudio_orm.session import QuickAck
+
+if "NO_QUICKACK" in os.environ:
+    QuickAck._OPTION = None
+
+WORKERS = int(os.environ.get("WORKERS", 1))
 
 
 def light(ls: LabelStudio, project: int) -> int:
     """The id and the text of every task."""
     found = 0
-    for task in ls.projects.ref(project).tasks.iterator():
+    for task in ls.projects.ref(project).tasks.iterator(workers=WORKERS):
         found += task.id + len(task.data["text"])
     return found
 
@@ -26,7 +36,7 @@ def embedded(ls: LabelStudio, project: int) -> int:
     """Every result of the annotations and predictions of every task."""
     found = 0
     tasks = ls.projects.ref(project).tasks.prefetch("annotations", "predictions")
-    for task in tasks.iterator():
+    for task in tasks.iterator(workers=WORKERS):
         found += task.id
         for annotation in task.annotations:
             found += len(annotation.result)
@@ -35,16 +45,47 @@ def embedded(ls: LabelStudio, project: int) -> int:
     return found
 
 
-def in_parallel(workers: int) -> Callable[[LabelStudio, int], int]:
-    """The id and the text of every task, read ahead by so many workers."""
+def ids(ls: LabelStudio, project: int) -> int:
+    """The id of every task."""
+    found = ls.projects.ref(project).tasks.values_list("id", flat=True)
+    return sum(found.iterator(workers=WORKERS))
 
-    def read(ls: LabelStudio, project: int) -> int:
-        found = 0
-        for task in ls.projects.ref(project).tasks.iterator(workers=workers):
-            found += task.id + len(task.data["text"])
-        return found
 
-    return read
+def matching(ls: LabelStudio, project: int) -> int:
+    """The id and the text of the tasks that a filter finds."""
+    found = 0
+    for task in ls.projects.ref(project).tasks.filter(data__product="tent").iterator():
+        found += task.id + len(task.data["text"])
+    return found
+
+
+def single(ls: LabelStudio, project: int) -> int:
+    """200 tasks, one by one."""
+    found = 0
+    for id in ls.projects.ref(project).tasks.values_list("id", flat=True)[:200]:
+        found += len(ls.tasks.get(id).data["text"])
+    return found
+
+
+def imports(ls: LabelStudio, project: int) -> None:
+    """All items, in batches of 1,000."""
+    ls.projects.ref(project).tasks.bulk_create(items())
+
+
+def imports_at_once(ls: LabelStudio, project: int) -> None:
+    """All items in one request."""
+    ls.projects.ref(project).tasks.bulk_create(items(), batch_size=len(items()))
+
+
+def delete(ls: LabelStudio, project: int) -> None:
+    """The tasks that a filter finds."""
+    ls.projects.ref(project).tasks.filter(data__group="a").delete()
+
+
+def update(ls: LabelStudio, project: int) -> None:
+    """One key in the data of the tasks that a filter finds."""
+    tasks = ls.projects.ref(project).tasks.filter(data__batch=os.environ["BATCH"])
+    tasks.update(data__split=os.environ["SPLIT"], workers=WORKERS)
 
 
 def memory(ls: LabelStudio, project: int) -> tuple[int, int]:
@@ -60,5 +101,8 @@ def memory(ls: LabelStudio, project: int) -> tuple[int, int]:
 
 
 if __name__ == "__main__":
-    works = {f"workers-{number}": in_parallel(number) for number in (1, 2, 4, 8)}
-    main(LabelStudio, {"light": light, "embedded": embedded, "memory": memory, **works})
+    works: tuple[Callable[[LabelStudio, int], object], ...] = (
+        *(light, embedded, memory, ids, matching, single),
+        *(imports, imports_at_once, delete, update),
+    )
+    main(LabelStudio, {work.__name__.replace("_", "-"): work for work in works})

@@ -1,0 +1,265 @@
+"""Measure labelstudio_orm beside the official client and a bare loop on a real Label Studio.
+
+    python tests/bench/real.py [--rounds 3] [--turns 10] [--server development] [table ...]
+
+As ``run.py`` does, with the CPU time of the server beside that of the client: on a machine that
+others use, it says more than the seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from harness import (
+    PYTHON,
+    SECONDS,
+    Column,
+    Figures,
+    Program,
+    measure,
+    official_python,
+    ratios,
+    times,
+    versions,
+    work,
+)
+from record import CONFIG, item
+
+from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm.testing.local import VERSION, LocalLabelStudio
+
+TASKS = 20_000
+
+BATCHES = 40
+"""Parts of the tasks, of which each turn of an update changes one."""
+
+DELETED, EACH = TASKS // 4, 200
+"""Tasks that are deleted by a filter, and how many of them one by one."""
+
+SERVERS = {"development": None, "gunicorn": 2}
+"""How many processes each has; None: the development server's one."""
+
+
+def both(figures: Figures) -> float:
+    """CPU seconds of the client and the server."""
+    return float(figures["cpu"] + figures["server"])
+
+
+COLUMNS = (
+    SECONDS,
+    Column("client's CPU seconds", lambda figures: figures["cpu"], ".2f"),
+    Column("server's CPU seconds", lambda figures: figures["server"], ".2f"),
+    Column("server's share of the CPU", lambda figures: figures["server"] / both(figures), ".1%"),
+    Column("requests", lambda figures: figures["requests"], ",.0f"),
+)
+
+RATIOS = (SECONDS, Column("CPU seconds of both", both, ".2f"))
+
+
+@dataclass(frozen=True)
+class Way:
+    """A script, its work, the settings of its environment; ``times``: its figures are those of so
+    small a part of what the others do.
+    """
+
+    script: str
+    work: str
+    settings: Mapping[str, str] = field(default_factory=dict)
+    times: int = 1
+
+
+def ways(name: str) -> dict[str, Way]:
+    """The same work of all three clients."""
+    scripts = {"ours": "ours.py", "bare loop": "bare.py", "official": "official.py"}
+    return {title: Way(script, name) for title, script in scripts.items()}
+
+
+def without_quickack(name: str) -> Way:
+    """Ours, without asking for quick acknowledgements."""
+    return Way("ours.py", name, {"NO_QUICKACK": "1"})
+
+
+TABLES = {
+    "ids": ("Ids", {**ways("ids"), "ours without quick acknowledgements": without_quickack("ids")}),
+    "filter": (
+        "Tasks that match a filter, id and text",
+        {**ways("matching"), "official, its defaults": Way("official.py", "matching-plain")},
+    ),
+    "single": (
+        "200 tasks one by one",
+        {**ways("single"), "ours without quick acknowledgements": without_quickack("single")},
+    ),
+    "annotations": ("Tasks with annotations and predictions", ways("embedded")),
+    "import": (
+        "Import",
+        {**ways("imports"), "ours in one request": Way("ours.py", "imports-at-once")},
+    ),
+    "delete": (
+        f"Deleting {DELETED:,} tasks by a filter (one by one: {EACH}, times {DELETED // EACH})",
+        {
+            **ways("delete"),
+            "official, one by one": Way("official.py", "delete-each", times=DELETED // EACH),
+        },
+    ),
+    "update": (
+        f"Updating one key of {TASKS // BATCHES} tasks",
+        {**ways("update"), "ours, 2 workers": Way("ours.py", "update", {"WORKERS": "2"})},
+    ),
+}
+"""What is measured, and in which ways."""
+
+
+class Data:
+    """Reviews, each with one to three annotations and a prediction, and the same without.
+
+    ``file`` holds the latter, for the programs that import them.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        rand = random.Random(20)
+        self.full = [item(rand, number) for number in range(TASKS)]
+        for number, one in enumerate(self.full):
+            one["data"] |= {"group": "abcd"[number % 4], "batch": f"b{number % BATCHES}"}
+        self.plain = [{"data": one["data"]} for one in self.full]
+        self.file = folder / "items.json"
+        self.file.write_text(json.dumps(self.plain))
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A real server, its data, an environment with the official client, how often to repeat."""
+
+    name: str
+    server: LocalLabelStudio
+    data: Data
+    official: str
+    rounds: int
+    turns: int
+
+    @property
+    def ls(self) -> LabelStudio:
+        """Ours, to prepare and to check with."""
+        return self.server.client()
+
+    def project(self, title: str, items: list[dict[str, Any]]) -> Project:
+        """The project with this title, made and filled if there is none."""
+        project = self.ls.projects.filter(title=title).first()
+        if project is None:
+            project = self.ls.projects.create(title=title, label_config=CONFIG)
+            project.tasks.bulk_create(items)
+        return project
+
+    def program(self, way: Way, project: Project, *, warm: str = "ids", **settings: str) -> Program:
+        """A program that works in a project, having done the work ``warm`` in a small one."""
+        assert self.server._process is not None
+        python = self.official if way.script == "official.py" else PYTHON
+        settings = {
+            "API_KEY": self.server.api_key,
+            "SERVER": str(self.server._process.pid),
+            "ITEMS": str(self.data.file),
+            "NO_ORJSON": "1",
+            **settings,
+            **way.settings,
+        }
+        small = self.project("small", self.data.full[:20])
+        words = (self.server.url, warm, small.id, way.work, project.id)
+        return work(python, way.script, *words, **settings)
+
+    def show(self, table: str) -> None:
+        """Measure and print one table."""
+        title, found = TABLES[table]
+        if self.server.workers and table in ("ids", "annotations"):
+            found = {**found, "ours, 2 workers": replace(found["ours"], settings={"WORKERS": "2"})}
+        doing = {"import": self.importing, "delete": self.deleting, "update": self.updating}
+        loads: list[float] = []
+
+        def program(way: Way) -> Program:
+            run = doing.get(table, self.reading)(way)
+
+            def noted() -> Figures:
+                loads.append(os.getloadavg()[0])
+                return run()
+
+            return noted
+
+        programs = {name: program(way) for name, way in found.items()}
+        number = self.turns if table == "update" else self.rounds
+        rounds = measure(programs, number, warm_up=False)
+        load = f"load {min(loads):.1f} to {max(loads):.1f}"
+        times(f"{title}: {self.name} server, {number} rounds, {load}", rounds, COLUMNS)
+        ratios(rounds, [(other, "ours") for other in rounds if other != "ours"], RATIOS)
+
+    def reading(self, way: Way) -> Program:
+        """Something in one project."""
+        return self.program(way, self.project("labelled", self.data.full), warm=way.work)
+
+    def importing(self, way: Way) -> Program:
+        """Into a new project, which goes afterwards."""
+
+        def run() -> Figures:
+            project = self.ls.projects.create(title="imported", label_config=CONFIG)
+            figures = self.program(way, project)()
+            figures["found"] = project.tasks.count()
+            project.delete()
+            return figures
+
+        return run
+
+    def deleting(self, way: Way) -> Program:
+        """A quarter of a project, which is filled again before."""
+        quarter = [one for one in self.data.plain if one["data"]["group"] == "a"]
+
+        def run() -> Figures:
+            project = self.project("deleted", self.data.plain)
+            project.tasks.filter(data__group="a").delete()
+            project.tasks.bulk_create(quarter)
+            figures = self.program(way, project)()
+            figures["found"] = TASKS - project.tasks.count()
+            return {name: figure * way.times for name, figure in figures.items()}
+
+        return run
+
+    def updating(self, way: Way) -> Program:
+        """A part of the tasks, another one at each turn, which gets a value of its own."""
+        project = self.project("labelled", self.data.full)
+        turns = count()
+
+        def run() -> Figures:
+            split = os.urandom(8).hex()
+            figures = self.program(way, project, BATCH=f"b{next(turns)}", SPLIT=split)()
+            return {**figures, "found": project.tasks.filter(data__split=split).count()}
+
+        return run
+
+
+def main() -> None:
+    """Measure everything: an hour or two."""
+    parser = argparse.ArgumentParser(description="Print times and ratios of three clients.")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of each (3)")
+    parser.add_argument("--turns", type=int, default=10, help="of an update, 500 tasks each (10)")
+    parser.add_argument("--server", choices=SERVERS, action="append", help="both")
+    parser.add_argument("table", nargs="*", help=f"{', '.join(TABLES)}")
+    args = parser.parse_args()
+    official = official_python()
+    print(f"Label Studio {VERSION}; {versions()}")
+    with tempfile.TemporaryDirectory() as folder:
+        data = Data(Path(folder))
+        for name in args.server or SERVERS:
+            data_dir = Path(folder) / "server"
+            with LocalLabelStudio(workers=SERVERS[name], data_dir=data_dir) as server:
+                bench = Bench(name, server, data, official, args.rounds, args.turns)
+                for table in args.table or TABLES:
+                    bench.show(table)
+
+
+if __name__ == "__main__":
+    main()
