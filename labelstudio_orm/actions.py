@@ -48,7 +48,7 @@ def perform(
     report = reporter(progress, f"performing {action!r} on {tasks._what}")
     answers, done = [], 0
     for selection in _selections(tasks):
-        answers.append(_act(tasks, project.id, action, {**selection, **_ids_in(params)}))
+        answers.append(act(tasks, project.id, action, {**selection, **_ids_in(params)}))
         done += len(selection["selectedItems"].get("included", ()))
         report(done, None)
     if not answers:
@@ -79,9 +79,15 @@ def is_exact(tasks: QuerySet[Any], planned: Plan) -> bool:
     return planned.here is None and not tasks._is_slice and "view" not in tasks.scope
 
 
-def _act(
-    tasks: QuerySet[Any], project: int, action: str, body: Mapping[str, Any]
+def act(
+    tasks: QuerySet[Any],
+    project: int,
+    action: str,
+    body: Mapping[str, Any],
+    *,
+    idempotent: bool = False,
 ) -> dict[str, Any]:
+    """One request for an action. Raises ValueError where the server does not have it."""
     client, selected = tasks.client, body["selectedItems"]
 
     def pretended() -> dict[str, Any]:
@@ -96,6 +102,7 @@ def _act(
             params={"id": action, "project": project},
             json=body,
             timeout=client.long_timeout,
+            idempotent=idempotent,
             doing=doing,
             expect=(),
             dry=pretended,

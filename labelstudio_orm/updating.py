@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Mapping, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import Any
 
 import attrs
 
+from .actions import BATCH, act, project_of
 from .bulk import outcomes, telling
 from .codec import copy_json
 from .errors import DoesNotExist, FieldError
 from .keyset import TASKS
 from .ordering import Key
+from .pages import chunked
 from .payload import encode
 from .progress import Progress, reporter
 from .query import EVERYTHING, find_field, same
@@ -120,6 +122,12 @@ class Assignment:
         return cls(key, value)
 
     @property
+    def is_text_in_data(self) -> bool:
+        """Is it a text for one key of ``data``?"""
+        in_data = self.key.field.name == "data" and len(self.key.path) == 1
+        return in_data and isinstance(self.value, str)
+
+    @property
     def way(self) -> tuple[str, ...]:
         """The field and the keys into it."""
         return self.key.field.name, *self.key.path
@@ -186,9 +194,50 @@ def update_many(
     with telling(tally):
         light = queryset._with(fields=frozenset({"id", *names}), relations=frozenset())
         listed = queryset if queryset.here is not None else light
+        left = _set_texts(listed, said, tally)
         number = number_of_workers(workers, queryset.client)
-        _count_updates(outcomes(listed.iterator(), update, tally, workers=number), tally)
+        _count_updates(outcomes(left, update, tally, workers=number), tally)
     return tally.summary()
+
+
+def _set_texts(listed: QuerySet[Any], said: Sequence[Assignment], tally: Tally) -> Iterator[Any]:
+    """Set texts under keys of the data of tasks by the server's own action, which leaves the other
+    keys as they are. Gives the objects that are left: all, where it could not.
+    """
+    objects = listed.iterator()
+    if not _can_set_texts(listed, said):
+        yield from objects
+        return
+    project = project_of(listed).id
+    for tasks in chunked(objects, BATCH):
+        ids = []
+        for task in tasks:
+            for one in said:
+                one.apply(task)
+            if task._changed():
+                ids.append(task.id)
+        chosen = {"selectedItems": {"all": False, "included": ids}}
+        try:
+            for one in said if ids else ():
+                field = {"value_name": one.key.path[0], "value_type": "String", "value": one.value}
+                act(listed, project, "add_data_field", {**chosen, **field}, idempotent=True)
+        except ValueError:  # there is no such action, or one of the tasks is refused
+            yield from tasks
+            yield from objects
+            return
+        tally.updated += len(ids)
+        tally.skipped += len(tasks) - len(ids)
+        tally.report()
+
+
+def _can_set_texts(listed: QuerySet[Any], said: Sequence[Assignment]) -> bool:
+    if listed.model._options.pages is not TASKS or not all(one.is_text_in_data for one in said):
+        return False
+    try:  # what is shown under a key of the labelling config may be stored under another one
+        shown = project_of(listed).config.data_keys
+    except ValueError:  # a config that is broken
+        return False
+    return not any(one.key.path[0] in shown for one in said)
 
 
 def _total(queryset: QuerySet[Any], progress: Progress) -> int | None:

@@ -631,19 +631,35 @@ def test_update_keeps_what_others_save_meanwhile(ls: LabelStudio, project: Proje
                 task.data[key] = "mine"
                 task.save()
 
-    done = project.tasks.filter(data__state="old").update(data__split="a", progress=others)
+    done = project.tasks.filter(data__state="old").update(data__split=7, progress=others)
     assert (done.updated, done.skipped) == (4, 2)
     rows = [
         tuple(task.data.get(key) for key in ("text", "split", "state", "note"))
         for task in project.tasks
     ]
     assert rows == [
-        ("0", "a", "old", None),
-        ("1", "a", "old", None),
-        ("3", "a", "old", "mine"),
+        ("0", 7, "old", None),
+        ("1", 7, "old", None),
+        ("3", 7, "old", "mine"),
         ("4", None, "mine", None),
-        ("5", "a", "old", None),
+        ("5", 7, "old", None),
     ]
+
+
+def test_a_text_under_a_key_is_set_by_the_servers_action(
+    ls: LabelStudio, project: Project, asked: Asked
+) -> None:
+    old = [{"text": "a", "n": 1}, {"text": "b", "split": 5}, {"text": "c", "split": "tö'st"}]
+    tasks = project.tasks.bulk_create(old)
+    asked()
+    done = project.tasks.all().update(data__split="tö'st", **{"data__a b.c": "x"})
+    assert (done.updated, done.skipped) == (3, 0)
+    assert [one for one in asked() if not one.startswith("GET")] == ["POST /api/dm/actions/"] * 2
+    assert [ls.tasks.get(task.id).data for task in tasks] == [
+        {**data, "split": "tö'st", "a b.c": "x"} for data in old
+    ]
+    assert project.tasks.all().update(data__split="tö'st").skipped == 3
+    assert project.tasks.filter(data__split="tö'st").count() == 3
 
 
 @pytest.mark.parametrize(
@@ -794,10 +810,10 @@ def test_what_was_interrupted_can_be_run_again(project: Project, workers: int) -
     assert (again.summary.created, texts(project)) == (8, names)
 
     with pytest.raises(KeyboardInterrupt):
-        project.tasks.all().update(data__split="a", workers=workers, progress=Interrupt(3))
-    done = project.tasks.filter(data__split="a").count()
+        project.tasks.all().update(data__split=1, workers=workers, progress=Interrupt(3))
+    done = project.tasks.filter(data__split=1).count()
     assert 3 <= done < 12
-    assert project.tasks.all().update(data__split="a", workers=workers) == 12 - done
+    assert project.tasks.all().update(data__split=1, workers=workers) == 12 - done
 
     region = [project.config["sentiment"].choice("Positive")]
     task = project.tasks.first()
