@@ -227,7 +227,7 @@ def predict(
             where = f"item {number}"
             try:
                 made = _prediction(item, where, model_version, task)
-                problem = check and check.of_result(made["result"])
+                problem = check and check.of_prediction(made)
                 if problem:
                     raise ValueError(f"{where}, {problem}")
             except (TypeError, ValueError) as error:

@@ -324,7 +324,7 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
         return None  # a task without any of them fits as well
     if name == "result" and leaf.path and leaf.lookup in _CASE_SENSITIVE | {"in"}:
         # With case, since PostgreSQL compares the text of results so.
-        found = _text(f"{leaf.relation}_results", leaf)
+        found = _text(f"{leaf.relation}_results", leaf, quoted=True)
         if found is not None:
             return found
     if leaf.relation == "annotations":
@@ -366,8 +366,10 @@ def _piece(text: str, folds: bool) -> str:
     return max(pieces, key=len, default="")[:200]
 
 
-def _needles(leaf: Leaf) -> Iterator[str | None]:
-    """For each value that would fit, a piece of its text; None where there is none to be had."""
+def _needles(leaf: Leaf, quoted: bool = False) -> Iterator[str | None]:
+    """For each value that would fit, a piece of its text; None where there is none to be had.
+    ``quoted``: with the quotes that stand around it in JSON, where that is known.
+    """
     for value in leaf.value if leaf.lookup == "in" else (leaf.value,):
         if isinstance(value, bool):
             yield "true" if value else "false"
@@ -375,7 +377,8 @@ def _needles(leaf: Leaf) -> Iterator[str | None]:
             yield _digits(value)
         elif isinstance(value, str) and leaf.lookup in TEXT | {"in"}:
             piece = _piece(value, leaf.lookup.startswith("i") and leaf.lookup != "in")
-            yield piece if piece.strip() else None
+            whole = quoted and piece == value and leaf.lookup in ("exact", "in")
+            yield f'"{piece}"' if whole else piece if piece.strip() else None
         else:
             yield None
 
@@ -390,9 +393,9 @@ def _digits(number: float) -> str | None:
     return text if sum(map(str.isdigit, text)) <= 15 else None  # SQLite rounds to as many
 
 
-def _text(column: str, leaf: Leaf) -> Answer | None:
+def _text(column: str, leaf: Leaf, quoted: bool = False) -> Answer | None:
     """A superset: the tasks whose column contains a piece of a value."""
-    found = list(_needles(leaf)) if leaf.lookup in TEXT | {"in"} else [None]
+    found = list(_needles(leaf, quoted)) if leaf.lookup in TEXT | {"in"} else [None]
     if None in found or len(found) > ALTERNATIVES:
         return None
     return Answer(tuple((line(column, "contains", "String", one),) for one in found), False)

@@ -224,12 +224,17 @@ def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
         yield from _inside(value.get(path[0]) if isinstance(value, dict) else None, path[1:])
 
 
+_IN_VIDEOS = ("videorectangle", "videovector")
+"""Types of regions that hold the labels of another control."""
+
+
 def _labels(region: dict[str, Any]) -> Iterator[Any]:
     """The labels of a region, whatever its control calls them: its choices, its rectanglelabels,
     each step of its taxonomy.
     """
-    value = region.get("value")
-    found = value.get(region.get("type")) if isinstance(value, dict) else None
+    value, kind = region.get("value"), region.get("type")
+    key = "labels" if kind in _IN_VIDEOS else kind
+    found = value.get(key) if isinstance(value, dict) else None
     pending = [found]
     while pending:
         one = pending.pop()

@@ -834,10 +834,11 @@ class QuerySet(Generic[R]):
         The objects are listed, light, and those that have the values already are skipped. A text
         for a key of the data of tasks, other than those that the labelling config shows, is set by
         the server's own action, 1,000 tasks a request: it leaves ``updated_at`` as it is and tells
-        no webhook. Of all others each is one PATCH, sent by ``workers`` at once (default: the client's). A PATCH
-        replaces a nested field, and the server has no conditional writes; so where a key is set,
-        each object is read again just before (one more request), and skipped when it is gone or
-        fits the conditions no more. What somebody saves in the moment between is lost.
+        no webhook. Of all others each is one PATCH, sent by ``workers`` at once (default: the
+        client's). A PATCH replaces a nested field, and the server has no conditional writes; so
+        where a key is set, each object is read again just before (one more request), and skipped
+        when it is gone or fits the conditions no more. What somebody saves in the moment between is
+        lost.
 
         Errors as for ``bulk_update``. It may be run again.
 

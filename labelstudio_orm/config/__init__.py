@@ -2,22 +2,44 @@
 
 from __future__ import annotations
 
+from .building import choices, labels, taxonomy
 from .controls import Control, Label, ObjectTag, Region
 from .labelconfig import LabelConfig, UnknownControl
-from .shapes import Box, Brush, Ellipse, KeyPoint, Polygon, Shape, Span
+from .shapes import (
+    Bitmask,
+    Box,
+    Brush,
+    Ellipse,
+    Keyframe,
+    KeyPoint,
+    Passage,
+    Polygon,
+    Shape,
+    Span,
+    Track,
+    Vector,
+)
 
 __all__ = [
+    "Bitmask",
     "Box",
     "Brush",
     "Control",
     "Ellipse",
     "KeyPoint",
+    "Keyframe",
     "Label",
     "LabelConfig",
     "ObjectTag",
+    "Passage",
     "Polygon",
     "Region",
     "Shape",
     "Span",
+    "Track",
     "UnknownControl",
+    "Vector",
+    "choices",
+    "labels",
+    "taxonomy",
 ]

@@ -1,24 +1,31 @@
-"""What a task or a region must be like to fit a labelling config."""
+"""What a task or a result must be like to fit a labelling config."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from . import forms
 from .controls import Control, unknown
-from .kinds import KINDS
-from .labelconfig import LabelConfig
-from .markup import elements
+from .forms import Form, fields, is_number
+from .kinds import DATA, GEOMETRY, KINDS, Kind
+from .labelconfig import DIRECTIONS, LabelConfig, Shown
 
-_VARIABLE = re.compile(r"\$(\w+)")
+_UNDEFINED = "$undefined$"
+"""The key of data that were imported without a name, which the server takes for the first shown."""
+
+_RELATION = {
+    "from_id": forms.text,
+    "to_id": forms.text,
+    "direction": forms.one_of(DIRECTIONS),
+}
 
 
 class Check:
-    """A config, ready to look at many items.
+    """A config, ready to look at many items. Nothing is sent.
 
-    It says no to data without a key that the config shows, and to regions of a control, an object,
-    a type or a label that the config does not have; the rest is the server's business.
+    It says no where the server would, and where the official client's validation would, by which
+    the server judges predictions.
 
     >>> check = Check(config)
     >>> check.problem({"data": {"txt": "a"}})
@@ -27,89 +34,211 @@ class Check:
 
     def __init__(self, config: LabelConfig) -> None:
         self.config = config
-        self._needed = dict(_needed(config))
 
     def problem(self, item: Mapping[str, Any]) -> str | None:
-        """What is wrong with a task in its full form, and where; None when nothing is."""
-        found = self.of_data(item.get("data") or {})
-        if found:
-            return f"data: {found}"
-        for key in ("annotations", "predictions"):
-            labelled: Iterable[Mapping[str, Any]] = item.get(key) or ()
-            for number, one in enumerate(labelled):
-                found = self.of_result(one.get("result") or ())
-                if found:
-                    return f"{key}[{number}].{found}"
-        return None
+        """The first thing that is wrong with a task in its full form, and where; else None."""
+        return next(self._of_task(item), None)
 
     def of_data(self, data: Mapping[str, Any]) -> str | None:
-        """What is wrong with the data of a task."""
-        for name, path in self._needed.items():
-            inner: Any = data
-            for step in path:
-                if not isinstance(inner, Mapping) or step not in inner:
-                    return f"the labelling config shows ${name}, and there is no key {step!r}"
-                inner = inner[step]
-        return None
+        """The first thing that is wrong with the data of a task; else None."""
+        return next(self._of_data(data), None)
 
-    def of_result(self, result: Iterable[Mapping[str, Any]]) -> str | None:
-        """What is wrong with the regions of a result, and with which."""
+    def of_result(self, result: Any) -> str | None:
+        """The first thing that is wrong with the regions of a result, and where; else None."""
+        return next(self._of_result(result), None)
+
+    def of_prediction(self, prediction: Mapping[str, Any]) -> str | None:
+        """The first thing that is wrong with a prediction's result and score; else None."""
+        return next(self._of_labelled(prediction), None)
+
+    def problems(self, item: Any) -> Iterator[str]:
+        """All that is wrong with an item in any form: see `LabelConfig.problems`."""
+        if isinstance(item, list):
+            return self._of_result(item)
+        if not isinstance(item, Mapping):
+            found = {key: getattr(item, key) for key in ("result", "score") if hasattr(item, key)}
+            item = found if "result" in found else {"data": getattr(item, "data", None)}
+        if "result" in item:
+            return self._of_labelled(item)
+        return self._of_task(item if "data" in item else {"data": item})
+
+    # -- tasks -----------------------------------------------------------------------------------
+
+    def _of_task(self, task: Mapping[str, Any]) -> Iterator[str]:
+        for problem in self._of_data(task.get("data")):
+            yield f"data: {problem}"
+        for key in ("annotations", "predictions"):
+            labelled = task.get(key) or []
+            if not isinstance(labelled, (list, tuple)):
+                yield f"{key}: a list is needed, not {labelled!r:.80}"
+                continue
+            for number, one in enumerate(labelled):
+                for problem in self._of_labelled(one):
+                    yield f"{key}[{number}].{problem}"
+
+    def _of_data(self, data: Any) -> Iterator[str]:
+        if not isinstance(data, Mapping):
+            yield f"an object is needed, not {data!r:.80}"
+            return
+        if _UNDEFINED in data and self.config.shown:
+            data = {next(iter(self.config.shown)): data[_UNDEFINED], **data}
+        for shown in self.config.shown.values():
+            yield from _of_shown(shown, data)
+
+    # -- results ---------------------------------------------------------------------------------
+
+    def _of_labelled(self, labelled: Any) -> Iterator[str]:
+        """An annotation or a prediction."""
+        if not isinstance(labelled, Mapping) or "result" not in labelled:
+            yield f"result: there is none in {labelled!r:.80}"
+            return
+        score = labelled.get("score")
+        if score is not None and not (is_number(score) and 0 <= score <= 1):
+            yield f"score: a number from 0 to 1 is needed, not {score!r:.80}"
+        yield from self._of_result(labelled["result"])
+
+    def _of_result(self, result: Any) -> Iterator[str]:
+        if not isinstance(result, (list, tuple)):
+            yield f"result: a list of regions is needed, not {result!r:.80}"
+            return
+        siblings = _Siblings(result)
         for number, region in enumerate(result):
-            found = self._of_region(region)
-            if found:
-                return f"result[{number}]: {found}"
-        return None
+            place = f"result[{number}]"
+            if not isinstance(region, Mapping):
+                yield f"{place}: a region is an object, not {region!r:.80}"
+            elif region.get("type") == "relation":
+                yield from siblings.of_relation(region, place)
+            else:
+                yield from self._of_region(region, place, siblings)
 
-    def _of_region(self, region: Mapping[str, Any]) -> str | None:
-        if region.get("type") == "relation":
-            return None
+    def _of_region(
+        self, region: Mapping[str, Any], place: str, siblings: _Siblings
+    ) -> Iterator[str]:
         name = region.get("from_name")
         control = self.config._find(name)
         if control is None or control.index_flags:
-            what = "from_name: the labelling config has no control"
-            return unknown(what, str(name), self.config.controls)
+            what = f"{place}.from_name: the labelling config has no control"
+            yield unknown(what, str(name), self.config.controls)
+            return
         # What is about several objects at once names them all, a pairwise itself.
-        objects = (*control.to_name, ",".join(control.to_name), control.name)
+        objects = [*control.to_name, ",".join(control.to_name)]
+        if control.tag == "Pairwise":
+            objects.append(control.name)
         if region.get("to_name") not in objects:
-            what = f"to_name: {control} is not about"
-            return unknown(what, str(region.get("to_name")), control.to_name)
-        return _problem_of_value(control, region)
+            what = f"{place}.to_name: {control} is not about"
+            yield unknown(what, str(region.get("to_name")), control.to_name)
+        type_ = str(region.get("type")).lower()
+        kind = KINDS.get(control.tag.lower())
+        if self._is_drawn_with(control, type_):
+            kind = KINDS[type_]
+        elif type_ != control.tag.lower():
+            of = control.tag.lower()
+            yield f"{place}.type: a region of {control} is {of!r}, not {region.get('type')!r}"
+            return
+        elif kind and (beside := siblings.shape_of(region)):
+            kind = _labelling(kind, beside)
+        value = region.get("value")
+        if not isinstance(value, Mapping):
+            yield f"{place}.value: a region of {control} needs one"
+        elif kind is not None:
+            found = list(fields(kind.form)(value, f"{place}.value"))
+            yield from found or _of_labels(control, kind, value, f"{place}.value")
+
+    def _is_drawn_with(self, control: Control, type_: str) -> bool:
+        """Is it a region of a `<Labels>` that the tool for another shape beside it has made?"""
+        tool = type_.removesuffix("labels")
+        return (
+            control.tag == "Labels"
+            and tool not in ("", type_)
+            and type_ in KINDS
+            and any(
+                one.tag.lower() == tool and {*one.to_name} & {*control.to_name}
+                for one in self.config.controls.values()
+            )
+        )
 
 
-def _needed(config: LabelConfig) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """What the config shows of a task's data: a name as it stands there, and the way to it."""
-    for element in elements(config.xml):
-        value = element.attributes.get("value", "")
-        inside = _VARIABLE.search(value)
-        if element.attributes.get("name") and inside:
-            name = value[1:] if value.startswith("$") else inside[1]
-            yield name, tuple(name.partition("[")[0].split("."))
+class _Siblings:
+    """What the regions of one result must know of each other."""
+
+    def __init__(self, result: Any) -> None:
+        regions = [one for one in result if isinstance(one, Mapping)]
+        self._ids = {
+            one["id"]
+            for one in regions
+            if isinstance(one.get("id"), str) and one.get("type") != "relation"
+        }
+        self._shapes = {
+            one["id"]: type_
+            for one in regions
+            if isinstance(one.get("id"), str)
+            and (type_ := str(one.get("type")).lower()) in GEOMETRY
+        }
+
+    def shape_of(self, region: Mapping[str, Any]) -> Kind | None:
+        """The kind of the shape that a region holds the labels of, by their id."""
+        if str(region.get("type")).lower() != "labels" or not isinstance(region.get("id"), str):
+            return None
+        return KINDS.get(self._shapes.get(region["id"], ""))
+
+    def of_relation(self, relation: Mapping[str, Any], place: str) -> Iterator[str]:
+        yield from fields(_RELATION)(relation, place)
+        for key in ("from_id", "to_id"):
+            if isinstance(relation.get(key), str) and relation[key] not in self._ids:
+                yield f"{place}.{key}: no region of this result has the id {relation[key]!r}"
 
 
-def _problem_of_value(control: Control, region: Mapping[str, Any]) -> str | None:
-    kind = KINDS.get(control.tag.lower())
-    if kind is None:  # a control that is not known here
-        return None
-    if str(region.get("type")).lower() != kind.type:
-        return f"type: a region of {control} is {kind.type!r}, not {region.get('type')!r}"
-    value = region.get("value")
-    if not isinstance(value, Mapping):
-        return f"value: a region of {control} needs one"
-    if kind.shape is None and "label" not in kind.builders:  # places have more forms than are known
-        try:
-            kind.read(kind, region)
-        except (KeyError, TypeError, ValueError) as error:
-            return f"value: this is no {kind.type}: {type(error).__name__} {error}"
-    known = control.label_tags and not control.dynamic
-    labels = (value.get(kind.key or "") if known else None) or ()
-    for label in [labels] if isinstance(labels, str) else labels:
+def _labelling(labels: Kind, shape: Kind) -> Kind:
+    """A `<Labels>` that stands for the labels of a shape: there is no start and end."""
+    form: dict[str, Form] = {**shape.form, "labels": labels.form["labels"]}
+    return Kind(labels.type, labels.key, (), labels.read, form)
+
+
+def _of_shown(shown: Shown, data: Mapping[str, Any]) -> Iterator[str]:
+    what = f"the labelling config shows ${shown.name}, and"
+    inner: Any = data
+    for step in shown.path:
+        if not isinstance(inner, Mapping) or step not in inner:
+            yield f"{what} there is no key {step!r}"
+            return
+        inner = inner[step]
+    if shown.tag is None:
+        fits = inner is not None
+    elif shown.listed:
+        fits = isinstance(inner, list)
+    else:
+        fits = isinstance(inner, DATA.get(shown.tag, (str,)))
+    if not fits:
+        kind = "a list" if shown.listed else f"what a <{shown.tag}> can show"
+        yield f"{what} {'.'.join(shown.path)!r} is not {kind}: {inner!r:.80}"
+
+
+def _of_labels(control: Control, kind: Kind, value: Mapping[str, Any], place: str) -> Iterator[str]:
+    most = control._most_stars()
+    if kind.type == "rating" and most is not None and value["rating"] > most:
+        yield f"{place}.rating: {control} has {most:g} stars, not {value['rating']}"
+    if kind.type == "choices" and control._attribute("allowNested") != "true":
+        for number, label in enumerate(value["choices"]):
+            if not isinstance(label, str):
+                what = f"{place}.choices[{number}]: {control} is not nested"
+                yield f"{what}: a text is needed, not {label!r:.80}"
+                return
+    if kind.key is None or not control.label_tags:
+        return
+    labels = value.get(kind.key)
+    if labels is None or (kind.type != control.tag.lower() and not labels):
+        yield f"{place}: there are no {kind.key!r}"
+        return
+    for number, label in enumerate(labels):
         if not _has_label(control, label):
             shown = label if isinstance(label, str) else " > ".join(map(str, label))
-            return unknown(f"value: {control} has no label", shown, control.labels)
-    return None
+            what = f"{place}.{kind.key}[{number}]: {control} has no label"
+            yield unknown(what, shown, control.labels)
 
 
 def _has_label(control: Control, label: Any) -> bool:
+    if control.dynamic:
+        return True
     if isinstance(label, str):
         return label in control.labels
     return any(one.path == tuple(label) for one in control.label_tags)

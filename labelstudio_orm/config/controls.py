@@ -11,7 +11,7 @@ import attrs
 from attrs import field, frozen
 
 from .kinds import KINDS, Kind
-from .shapes import number, write_shape
+from .shapes import Keyframe, number, write_shape
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -52,6 +52,10 @@ _IMAGE_SIZE = ("original_width", "original_height")
 _OBJECTS_WITH_PATHS = frozenset({"hypertext", "paragraphs"})
 # What a generic <Labels> marks here has a form of its own, which no start and end can say.
 _OBJECTS_WITH_SHAPES = frozenset({"image", "pdf"})
+
+
+_SEVERAL = frozenset({"choices", "taxonomy", "textarea"})
+"""The types whose regions hold several values at once."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
@@ -161,6 +165,12 @@ class Control:
         sources = [self._attribute("value"), *(label.value for label in self.label_tags)]
         return bool(self._attribute("apiUrl")) or any(s.startswith("$") for s in sources)
 
+    @property
+    def builders(self) -> tuple[str, ...]:
+        """The names of the methods that build its regions: none for a tag not known here."""
+        kind = KINDS.get(self.tag.lower())
+        return kind.builders if kind else ()
+
     # -- classifications ---------------------------------------------------------------------
 
     def choice(self, value: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
@@ -188,8 +198,8 @@ class Control:
     def rating(self, stars: int, **options: Unpack[RegionOptions]) -> Region:
         """The stars of a `Rating`: an int from 0 (none) to `maxRating`, by default 5."""
         kind = self._kind("rating")
-        most = _float(self._attribute("maxRating") or "5")
-        return self._region(kind, self._count("the rating", stars, most=most), options)
+        stars = self._count("the rating", stars, most=self._most_stars())
+        return self._region(kind, stars, options)
 
     def number(self, value: float, **options: Unpack[RegionOptions]) -> Region:
         """The number of a `Number`, within its `min` and `max`."""
@@ -222,6 +232,39 @@ class Control:
             raise ValueError(f"{self}: 'left' or 'right' can be selected, not {selected!r}")
         return self._region(kind, selected, options)
 
+    def ranking(
+        self,
+        ranks: Sequence[str] | Mapping[str, Sequence[str]],
+        **options: Unpack[RegionOptions],
+    ) -> Region:
+        """The order of a `Ranker`: ids of its items, best first, or such a list by bucket."""
+        kind = self._kind("ranking")
+        buckets = ranks if isinstance(ranks, Mapping) else {self.name: ranks}
+        lists = {
+            self._string(name): [self._string(one) for one in ids] for name, ids in buckets.items()
+        }
+        return self._region(kind, lists, options)
+
+    def message(
+        self,
+        role: str,
+        content: str,
+        *,
+        created_at: int | None = None,
+        **options: Unpack[RegionOptions],
+    ) -> Region:
+        """A message of a `Chat`; `created_at` in milliseconds since 1970."""
+        kind = self._kind("message")
+        message: dict[str, Any] = {"role": self._string(role), "content": self._string(content)}
+        if created_at is not None:
+            message["createdAt"] = self._count("created_at", created_at)
+        return self._region(kind, message, options)
+
+    def output(self, values: Mapping[str, Any], **options: Unpack[RegionOptions]) -> Region:
+        """What a `ReactCode` gives back: its outputs by name."""
+        kind = self._kind("output")
+        return self._region(kind, dict(values), options)
+
     # -- regions -----------------------------------------------------------------------------
 
     def label(
@@ -235,13 +278,15 @@ class Control:
         global_offsets: tuple[int, int] | None = None,
         **options: Unpack[RegionOptions],
     ) -> Region:
-        """A labelled span, of a `Labels` or `HyperTextLabels`.
+        """A labelled span, of a `Labels` or one of the other controls that label spans.
 
         On a Text, `start` and `end` count its characters as Python does (`end` excluded); on
-        audio and video they are seconds. On a HyperText they count the characters of the text
-        that the page shows (its global offsets), or are XPaths, which need `start_offset` and
-        `end_offset` beside them and should have `global_offsets`: without these, reading gives
-        the raw region. `text` is the marked text, stored as given.
+        audio and video they are seconds, of `TimelineLabels` frames, of `TimeSeriesLabels` what
+        the time column holds. On a HyperText they count the characters of the text that the page
+        shows (its global offsets), or are XPaths, which need `start_offset` and `end_offset`
+        beside them and should have `global_offsets`: without these, reading gives the raw region.
+        On Paragraphs they are utterances, counted from 0, and the offsets characters within them.
+        `text` is the marked text, stored as given.
 
         ```python
         config["ner"].label("Person", start=0, end=4, text="Anna")
@@ -256,12 +301,16 @@ class Control:
                 "use a control such as <RectangleLabels>, or write the region as a dict"
             )
         has_paths = tag in _OBJECTS_WITH_PATHS
+        if kind.type == "paragraphlabels":
+            start, end = (str(self._count("an utterance", int(n))) for n in (start, end))
         value: dict[str, Any] = {"start": start, "end": end}
         if isinstance(start, str) or isinstance(end, str):
-            if not (has_paths and isinstance(start, str) and isinstance(end, str)):
+            times = kind.type == "timeserieslabels"
+            if not ((has_paths or times) and isinstance(start, str) and isinstance(end, str)):
                 raise TypeError(f"{self}: start and end must be numbers, not {start!r} and {end!r}")
-            value["startOffset"] = self._count("start_offset", start_offset)
-            value["endOffset"] = self._count("end_offset", end_offset)
+            if not times:
+                value["startOffset"] = self._count("start_offset", start_offset)
+                value["endOffset"] = self._count("end_offset", end_offset)
         else:
             if (start_offset, end_offset, global_offsets) != (None, None, None):
                 raise TypeError(
@@ -271,6 +320,10 @@ class Control:
             self._order(start, end)
             if has_paths:
                 global_offsets = (self._count("start", start), self._count("end", end))
+        if kind.type == "timeserieslabels":
+            value["instant"] = start == end
+        if kind.type == "timelinelabels":
+            value = {"ranges": [value]}
         if global_offsets is not None:
             first, last = (self._count("global_offsets", n) for n in global_offsets)
             self._order(first, last)
@@ -335,6 +388,43 @@ class Control:
         """A polygon of a `PolygonLabels` or `Polygon`: three or more (x, y) points in percent."""
         return self._draw("polygon", labels, {"points": points, "closed": closed}, options)
 
+    def vector(
+        self,
+        *labels: str,
+        points: Iterable[Sequence[float]],
+        closed: bool = False,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """A line of a `VectorLabels` or `Vector` through (x, y) points in percent."""
+        return self._draw("vector", labels, {"points": points, "closed": closed}, options)
+
+    def brush(self, *labels: str, rle: Iterable[int], **options: Unpack[ImageOptions]) -> Region:
+        """A mask of a `BrushLabels`, `Brush` or `MagicWand`, as the bytes that the server stores.
+
+        `rle` is the run-length encoding as `Brush.rle` reads it: numbers from 0 to 255.
+        """
+        return self._draw("brush", labels, {"rle": rle}, options)
+
+    def bitmask(self, *labels: str, image_data_url: str, **options: Unpack[ImageOptions]) -> Region:
+        """A mask of a `BitmaskLabels` or `Bitmask`, as a `data:image/png;base64,...` URL."""
+        return self._draw("bitmask", labels, {"image_data_url": image_data_url}, options)
+
+    def track(
+        self,
+        *labels: str,
+        sequence: Iterable[Keyframe],
+        frames_count: int,
+        duration: float,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """A box of a `VideoRectangle` that moves from `Keyframe` to `Keyframe`.
+
+        `frames_count` and `duration` (seconds) are those of the video. The labels are those of
+        the `Labels` beside it, or its own.
+        """
+        track = {"sequence": sequence, "frames_count": frames_count, "duration": duration}
+        return self._draw("track", labels, track, options)
+
     # -- reading -----------------------------------------------------------------------------
 
     def read(self, regions: Iterable[Mapping[str, Any]]) -> Any:
@@ -354,6 +444,40 @@ class Control:
         readings = [reading for region in regions for reading in _readings(kind, region)]
         alone = len(readings) == 1 and not kind.many and not self.multiple
         return readings[0] if alone else readings
+
+    def write(self, value: Any, **options: Unpack[RegionOptions]) -> list[Region]:
+        """The regions that say this, the reverse of `read`: see `LabelConfig.regions`."""
+        if self.per_region and isinstance(value, Mapping) and "id" not in options:
+            return [
+                region
+                for id_, about in value.items()
+                for region in self.write(about, **{**options, "id": id_})
+            ]
+        kind = KINDS.get(self.tag.lower())
+        if kind is None or not kind.builders:
+            raise TypeError(f"{self} has no builder: write its regions as dicts")
+        several = value if isinstance(value, (list, tuple)) else [value]
+        if kind.type in _SEVERAL:
+            if kind.type == "choices" and not self.multiple:
+                return [self.choice(value, **options)]
+            return [getattr(self, kind.builders[-1])(*several, **options)]
+        if not kind.many:
+            return [getattr(self, kind.builders[0])(value, **options)]
+        return [self._write(kind, one, options) for one in several]
+
+    def _write(self, kind: Kind, one: Any, options: RegionOptions) -> Region:
+        """One span or shape."""
+        if kind.type == "chatmessage":
+            return self._region(kind, dict(one), options)
+        if isinstance(one, Mapping):  # as it is stored
+            return self._region(attrs.evolve(kind, key=None), None, options, one)
+        if not attrs.has(type(one)):
+            raise TypeError(f"{self}: a span, a shape or a dict is needed, not {one!r:.80}")
+        where = {k: v for k, v in attrs.asdict(one, recurse=False).items() if v is not None}
+        labels = where.pop("labels")
+        where.pop("format", None)
+        build: Callable[..., Region] = getattr(self, kind.builders[0])
+        return build(*labels, **{**where, **options})
 
     def at(self, name: str) -> Control | None:
         """This control of a `<Repeater>` under one of its indexes, or None if `name` is not it.
@@ -390,12 +514,14 @@ class Control:
         # The editor takes attribute names in any case.
         return next((v for k, v in self.attributes.items() if k.lower() == name.lower()), "")
 
+    def _most_stars(self) -> float | None:
+        return _float(self._attribute("maxRating") or "5")
+
     def _kind(self, builder: str) -> Kind:
         kind = KINDS.get(self.tag.lower())
-        builders = kind.builders if kind else ()
-        if kind and builder in builders:
+        if kind and builder in kind.builders:
             return kind
-        usable = " or ".join(f".{b}()" for b in builders)
+        usable = " or ".join(f".{b}()" for b in self.builders)
         way_out = f"use {usable}" if usable else "write its regions as dicts"
         raise TypeError(f"{self} has no .{builder}(): {way_out}")
 
@@ -448,8 +574,12 @@ class Control:
         options = {key: option for key, option in options.items() if key not in _IMAGE_SIZE}
         if kind.key is None and labels:
             raise TypeError(f"{self} has no labels: {self.tag}Labels would; got {labels!r}")
+        value = write_shape(kind.shape, str(self), where)
+        if kind.type == "videorectangle" and not self.label_tags:  # those of a <Labels> beside it
+            value.update({"labels": [self._string(label) for label in labels]} if labels else {})
+            kind = attrs.evolve(kind, key=None)
         chosen = self._labels(labels) if kind.key else None
-        return self._region(kind, chosen, options, write_shape(kind.shape, str(self), where), size)
+        return self._region(kind, chosen, options, value, size)
 
     def _to_name(self, options: Mapping[str, Any]) -> str:
         given = options.get("to_name")

@@ -3,17 +3,39 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from .controls import Control, Label, ObjectTag, unknown
+from attrs import NOTHING, frozen
+
+from .controls import Control, Label, ObjectTag, Region, unknown
 from .markup import Element, elements
 
+if TYPE_CHECKING:
+    from .building import TagForm
+
+DIRECTIONS = ("left", "right", "bi")
 _NEVER_CONTROLS = frozenset({"Filter"})
 _LABELS = frozenset({"Label", "Choice"})
 _NEVER_OBJECTS = _LABELS | {"Header"}
-_ALWAYS_OBJECTS = frozenset({"Chat", "ReactCode"})  # where toName names itself they are both
+# These are about themselves: an object, and a control of this kind as well.
+_ALWAYS_OBJECTS = {"Chat": "ChatMessage", "ReactCode": "ReactCode"}
+_VARIABLE = re.compile(r"\$(\w+)")
+
+
+@frozen
+class Shown:
+    """What a tag shows of a task's data: `path` are the keys down to it, `name` as it is written.
+
+    `tag` is None where any value will do, `listed` says that there is one for each item of a
+    `<Repeater>`.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    tag: str | None
+    listed: bool
 
 
 class UnknownControl(KeyError):
@@ -37,14 +59,19 @@ class LabelConfig:
     config = LabelConfig.parse(xml)
     region = config["sentiment"].choice("Positive")
     config.values([region])       # {"sentiment": "Positive"}
+    config.problems([region])     # [], it fits
     ```
     """
 
-    __slots__ = ("controls", "objects", "xml")
+    __slots__ = ("controls", "objects", "relations", "shown", "xml")
 
     xml: str
     controls: Mapping[str, Control]
     objects: Mapping[str, ObjectTag]
+    relations: tuple[str, ...]
+    """What a relation may be called, the values of the `<Relation>`s."""
+    shown: Mapping[str, Shown]
+    """What the config shows of a task's data, by the name as it is written, without the `$`."""
 
     def __init__(self, xml: str) -> None:
         """The same as `parse`."""
@@ -60,16 +87,18 @@ class LabelConfig:
         for element in found:
             _add_label(element, labels)
         self.xml = xml
+        self.relations = tuple(v for e in found if e.tag == "Relation" for v in _stored(e))
+        self.shown = MappingProxyType(_shown(found))
         self.objects = MappingProxyType(objects)
         self.controls = MappingProxyType(
             {
                 name: Control(
                     name,
-                    element.tag,
-                    tuple(_targets(element)),
+                    _ALWAYS_OBJECTS.get(element.tag, element.tag),
+                    tuple(_targets(element)) or (name,),
                     element.attributes,
                     tuple(labels[name]),
-                    tuple(objects[t] for t in _targets(element) if t in objects),
+                    tuple(objects[t] for t in _targets(element) or (name,) if t in objects),
                     _index_flags(name, element),
                 )
                 for name, element in named.items()
@@ -87,6 +116,32 @@ class LabelConfig:
         """
         return cls(xml)
 
+    @classmethod
+    def build(
+        cls,
+        tags: Mapping[str, TagForm],
+        *,
+        mapping: Mapping[str, str] = MappingProxyType({}),
+        title: str | None = None,
+    ) -> LabelConfig:
+        """A config of a few tags, by name, in this order.
+
+        A tag is `"Text"`, a tuple of tag and attributes, or what `choices`, `labels` and
+        `taxonomy` give. An object without a `value` shows the data under its name; a control
+        without a `toName` is about the object that `mapping` says for its name, else about the
+        first one. `title` is shown above all. Raises ValueError for what the server would refuse.
+
+        ```python
+        config = LabelConfig.build({"text": "Text", "mood": choices(["good", "bad"])})
+        project = ls.projects.create(title="Moods", label_config=str(config))
+        ```
+        """
+        from .building import build
+
+        config = cls(build(tags, mapping, title))
+        config.validate()
+        return config
+
     @property
     def data_keys(self) -> frozenset[str]:
         """The keys of a task's data that the config shows: ``{"text"}`` of ``value="$text"``."""
@@ -100,8 +155,13 @@ class LabelConfig:
           (list of str) with `allowNested`
         * `TextArea`: the text, or a list where there are several; `Rating`, `Number`: the number;
           `DateTime`, `Pairwise`: the text; `Taxonomy`: a list of paths
-        * `Labels`, `HyperTextLabels`: a list of `Span`; `RectangleLabels` and the other shapes,
-          with labels or without: a list of `Box`, `Ellipse`, `KeyPoint`, `Polygon`, `Brush`
+        * `Labels`, `HyperTextLabels`, `TimeSeriesLabels`, `TimelineLabels`: a list of `Span`;
+          `ParagraphLabels`: a list of `Passage`
+        * `RectangleLabels` and the other shapes, with labels or without: a list of `Box`,
+          `Ellipse`, `KeyPoint`, `Polygon`, `Vector`, `Brush`, `Bitmask`; `VideoRectangle`: of
+          `Track`
+        * `Ranker`: a list of ids, or a dict of such lists by bucket; `Chat`: a list of messages,
+          `ReactCode`: its outputs, both as dicts
         * a control with `perRegion`: a dict of these by the id of the region that they are about
 
         A control without a region is absent. Several regions of a control that should have one
@@ -117,6 +177,114 @@ class LabelConfig:
             control = self._find(name)
             read[name] = control.read(same) if control else same
         return read
+
+    def regions(self, values: Mapping[str, Any]) -> list[Region]:
+        """The regions that say these values by control: what `values` reads is written back.
+
+        Beside spans and shapes a dict is taken, as the region is to hold it. Raises UnknownControl,
+        and TypeError or ValueError for a value that does not fit.
+
+        ```python
+        task.predictions.create(result=config.regions({"sentiment": "Positive", "stars": 4}))
+        config.regions({"ner": [Span(0, 4, "Anna", ("Person",))]})
+        ```
+        """
+        written = [region for name, value in values.items() for region in self[name].write(value)]
+        for problem in self.problems(written):
+            raise ValueError(problem)
+        return written
+
+    def relation(
+        self,
+        first: Region | str,
+        second: Region | str,
+        *labels: str,
+        direction: str = "right",
+    ) -> Region:
+        """A relation of two regions (or their ids) of the same result, as plain JSON.
+
+        `direction`: `"right"` from the first to the second, `"left"` or `"bi"`. Raises ValueError
+        for another one, and for labels that are none of `relations`.
+
+        ```python
+        result = [anna, oslo, config.relation(anna, oslo, "lives in")]
+        ```
+        """
+        if direction not in DIRECTIONS:
+            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+        for label in labels:
+            if label not in self.relations:
+                raise ValueError(unknown("no <Relation> of the config", label, self.relations))
+        ends = [one if isinstance(one, str) else one["id"] for one in (first, second)]
+        relation = {"type": "relation", "from_id": ends[0], "to_id": ends[1]}
+        return {**relation, "direction": direction, **({"labels": [*labels]} if labels else {})}
+
+    def problems(self, item: Any = NOTHING) -> list[str]:
+        """What does not fit, each with its place; an empty list where all does.
+
+        * `problems()`: the config itself, what the server would refuse in it
+        * `problems(task)`: a Task, or a dict as `bulk_create` takes it, with or without
+          annotations and predictions
+        * `problems(annotation)`: an Annotation, Prediction or draft, or a dict with a `result`
+        * `problems([region, ...])`: the regions of one result
+
+        Nothing is sent. Of a Task that the server has only the data are looked at.
+
+        ```python
+        config.problems({"result": [region]})
+        # ["result[0].value.choices[0]: <Choices name='sentiment'> has no label 'Postive'; did ..."]
+        ```
+        """
+        from . import rules
+        from .check import Check
+
+        return list(rules.problems(self.xml) if item is NOTHING else Check(self).problems(item))
+
+    def validate(self, item: Any = NOTHING) -> None:
+        """The same as `problems`, but raises ValueError with all that is wrong."""
+        found = self.problems(item)
+        if found:
+            raise ValueError("\n".join(found))
+
+    # -- edits: of the XML as text, so that all the rest of it stays as it is ---------------------
+
+    def with_label(
+        self,
+        label: str | Sequence[str],
+        control: str | None = None,
+        *,
+        after: str | Sequence[str] | None = None,
+        **attributes: Any,
+    ) -> LabelConfig:
+        """A config with one more label; `attributes` are those of its tag (`background="red"`).
+
+        It is the last one, or stands behind `after`. A path (a tuple or list) is a branch of a
+        `Taxonomy` or of nested choices; the branches on the way are made where there are none.
+        `control` may be left out where only one has labels. ValueError for a label that is there.
+        """
+        from .editing import with_label
+
+        return type(self)(with_label(self, label, control, attributes, after))
+
+    def renamed(
+        self, old: str | Sequence[str], new: str | Sequence[str], control: str | None = None
+    ) -> LabelConfig:
+        """A config with another name of a label, which keeps its place and its attributes.
+
+        A label with an alias is named by either: the one that was used is renamed. Conditions on
+        the label (`whenLabelValue`, `whenChoiceValue`) follow. A branch keeps what is beneath it.
+        `control` may be left out where only one has the label. ValueError where none has it, and
+        for a name that is taken.
+        """
+        from .editing import renamed
+
+        return type(self)(renamed(self, old, new, control))
+
+    def without_label(self, label: str | Sequence[str], control: str | None = None) -> LabelConfig:
+        """A config without a label, and without its branches; arguments as for `renamed`."""
+        from .editing import without_label
+
+        return type(self)(without_label(self, label, control))
 
     def _find(self, name: object) -> Control | None:
         if not isinstance(name, str):
@@ -177,7 +345,8 @@ def _named(found: list[Element]) -> dict[str, Element]:
 
 
 def _is_control(element: Element) -> bool:
-    return bool(element.attributes.get("toName")) and element.tag not in _NEVER_CONTROLS
+    about = element.attributes.get("toName") or element.tag in _ALWAYS_OBJECTS
+    return bool(about) and element.tag not in _NEVER_CONTROLS
 
 
 def _is_object(element: Element) -> bool:
@@ -203,6 +372,21 @@ def _add_label(element: Element, labels: dict[str, list[Label]]) -> None:
 def _stored(element: Element) -> tuple[str, ...]:
     stored = element.attributes.get("alias") or element.attributes.get("value")
     return () if stored is None else (stored,)
+
+
+def _shown(found: list[Element]) -> dict[str, Shown]:
+    shown: dict[str, Shown] = {}
+    for element in found:
+        value = element.attributes.get("value")
+        text = value or element.attributes.get("valueList") or ""
+        inside = _VARIABLE.search(text)
+        if element.attributes.get("name") and inside:
+            name = text[1:] if text.startswith("$") else inside[1]
+            path, _, index = name.partition("[")
+            if name not in shown or shown[name].tag != "Video":  # to the server that comes first
+                tag = element.tag if value else None
+                shown[name] = Shown(name, tuple(path.split(".")), tag, bool(index))
+    return shown
 
 
 def _index_flags(name: str, element: Element) -> tuple[str, ...]:

@@ -1,17 +1,20 @@
-"""Regions on a text or an image, as typed values, and how each is written in JSON.
+"""Regions on a text, an image or a video, as typed values, and how each is written in JSON.
 
-A field says its JSON key, how it is checked when written and how it is read; writing and reading
-both follow from that. Reading does not check ranges: what is stored is shown as it is.
+A field says its JSON key, how it is written, how it is read and which form it may have; writing,
+reading and validating follow from that. What only changes the looks of a region may have any form.
+Reading does not check ranges: what is stored is shown as it is.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import attrs
 from attrs import NOTHING, field, frozen
+
+from . import forms
+from .forms import Form, is_number
 
 
 def number(
@@ -24,7 +27,7 @@ def number(
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError(f"{what} must be a number, not {value!r}")
     if (
-        not math.isfinite(value)
+        not is_number(value)
         or (low is not None and value < low)
         or (high is not None and value > high)
     ):
@@ -34,6 +37,13 @@ def number(
         ]
         range_ = " and ".join(filter(None, limits)) or "finite"
         raise ValueError(f"{what} must be {range_}, not {value!r}")
+    return value
+
+
+def text(value: Any) -> str:
+    """`value` if it is a str, else TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {value!r:.80}")
     return value
 
 
@@ -50,20 +60,61 @@ def _flag(value: Any, what: str = "the value") -> bool:
     return value
 
 
+def _vertices(value: Any, what: str) -> list[dict[str, Any]]:
+    points = [[number(n, f"a coordinate of {what} (percent)", 0, 100) for n in p] for p in value]
+    if not points or any(len(point) != 2 for point in points):
+        raise ValueError(f"{what} must be (x, y) pairs, not {value!r}")
+    ids: list[str | None] = [None, *(f"v{n}" for n in range(1, len(points) + 1))]
+    return [
+        {"id": id_, "prevPointId": last, "x": x, "y": y, "isBezier": False}
+        for last, id_, (x, y) in zip(ids, ids[1:], points, strict=False)
+    ]
+
+
+def _bytes(value: Any, what: str) -> list[int]:
+    rle = list(value)
+    if any(_RLE(rle, what)):
+        raise ValueError(f"{what} must be bytes, whole numbers from 0 to 255, not {rle!r:.80}")
+    return rle
+
+
+def _plain(form: Form) -> Callable[[Any, str], Any]:
+    def write(value: Any, what: str) -> Any:
+        for problem in form(value, what):
+            raise TypeError(problem)
+        return value
+
+    return write
+
+
+_RLE = forms.items(forms.whole(0, 255), least=1)
+VERTEX = forms.fields({"x": forms.measure(), "y": forms.measure(), "id?": forms.text,
+                       "isBezier?": forms.flag, "prevPointId?": forms.text})  # fmt: skip
+
+
 def _stored(
     key: str,
     read: Callable[[Any], Any],
-    check: Callable[[Any, str], Any] | None = None,
+    form: Form,
+    write: Callable[[Any, str], Any] | None = None,
     default: Any = NOTHING,
 ) -> Any:
-    return field(default=default, metadata={"key": key, "read": read, "check": check})
+    metadata = {"key": key, "read": read, "write": write or _plain(form), "form": form}
+    return field(default=default, metadata=metadata)
 
 
-def _measure(key: str, low: float, high: float, unit: str, default: Any = NOTHING) -> Any:
-    def check(value: Any, what: str) -> float:
+def _measure(
+    key: str, low: float, high: float, unit: str, default: Any = NOTHING, form: Form | None = None
+) -> Any:
+    def write(value: Any, what: str) -> float:
         return number(value, f"{what} ({unit})", low, high)
 
-    return _stored(key, number, check, default)
+    return _stored(key, number, form or forms.measure(high), write, default)
+
+
+def _point(pair: Any) -> tuple[float, float]:
+    x, y = pair
+    return number(x), number(y)
 
 
 @frozen
@@ -77,6 +128,23 @@ class Span:
 
     start: float
     end: float
+    text: str | None = None
+    labels: tuple[str, ...] = ()
+    id: str | None = None
+
+
+@frozen
+class Passage:
+    """A labelled stretch of a Paragraphs, the first and the last utterance counted from 0.
+
+    It begins before character `start_offset` of utterance `start`, and ends before character
+    `end_offset` of utterance `end`. `text` is the marked text where it was stored.
+    """
+
+    start: int
+    end: int
+    start_offset: int
+    end_offset: int
     text: str | None = None
     labels: tuple[str, ...] = ()
     id: str | None = None
@@ -123,7 +191,7 @@ class KeyPoint(Shape):
 
     x: float = _measure("x", 0, 100, "percent")
     y: float = _measure("y", 0, 100, "percent")
-    width: float = _measure("width", 0, 100, "percent", default=0)
+    width: float = _measure("width", 0, 100, "percent", default=0, form=forms.anything)
 
 
 @frozen
@@ -131,25 +199,99 @@ class Polygon(Shape):
     """A polygon of (x, y) points in percent of the image."""
 
     points: tuple[tuple[float, float], ...] = _stored(
-        "points", lambda points: tuple((number(x), number(y)) for x, y in points), _points
+        "points",
+        lambda points: tuple(map(_point, points)),
+        forms.items(forms.pair(forms.measure(100))),
+        _points,
     )
-    closed: bool = _stored("closed", _flag, _flag, default=True)
+    closed: bool = _stored("closed", _flag, forms.anything, _flag, default=True)
+
+
+@frozen
+class Vector(Shape):
+    """A line of (x, y) points in percent of the image; how its curves bend is not read."""
+
+    points: tuple[tuple[float, float], ...] = _stored(
+        "vertices",
+        lambda vertices: tuple(_point((v["x"], v["y"])) for v in vertices),
+        forms.items(VERTEX),
+        _vertices,
+    )
+    closed: bool = _stored("closed", _flag, forms.flag, _flag, default=False)
 
 
 @frozen
 class Brush(Shape):
-    """A painted mask, as the run-length encoded bytes that the server stores (read only)."""
+    """A painted mask, as the run-length encoded bytes that the server stores."""
 
-    rle: tuple[int, ...] = _stored("rle", lambda rle: tuple(map(int, rle)))
+    rle: tuple[int, ...] = _stored("rle", lambda rle: tuple(map(int, rle)), _RLE, _bytes)
+    format: str = _stored("format", text, forms.text, default="rle")
 
 
-def write_shape(shape: type[Shape], what: str, values: Mapping[str, Any]) -> dict[str, Any]:
+@frozen
+class Bitmask(Shape):
+    """A painted mask as an image: a `data:image/png;base64,...` URL."""
+
+    image_data_url: str = _stored("imageDataURL", text, forms.text)
+
+
+@frozen
+class Keyframe:
+    """Where a tracked box is at one frame of a video (counted from 1), in percent of the picture.
+
+    `time` is in seconds from the start, `rotation` in degrees, also of more than one turn.
+    `enabled`: is the box to be seen until the next keyframe?
+    """
+
+    frame: int = _stored("frame", int, forms.whole())
+    time: float = _stored("time", number, forms.measure())
+    x: float = _measure("x", 0, 100, "percent")
+    y: float = _measure("y", 0, 100, "percent")
+    width: float = _measure("width", 0, 100, "percent")
+    height: float = _measure("height", 0, 100, "percent")
+    rotation: float = _stored("rotation", number, forms.measure(), default=0)
+    enabled: bool = _stored("enabled", _flag, forms.anything, _flag, default=True)
+
+
+def shape_form(shape: type[Any]) -> Mapping[str, Form]:
+    """The keys that hold a shape, for `forms.fields`."""
+    stored = [a for a in attrs.fields(shape) if "key" in a.metadata]
+    return {
+        a.metadata["key"] + ("" if a.default is NOTHING else "?"): a.metadata["form"]
+        for a in stored
+    }
+
+
+def _sequence(keyframes: Iterable[Keyframe], what: str) -> list[dict[str, Any]]:
+    written = [
+        write_shape(Keyframe, f"{what}[{n}]", attrs.asdict(one)) for n, one in enumerate(keyframes)
+    ]
+    if not written:
+        raise ValueError(f"{what} must be one Keyframe or more")
+    return written
+
+
+@frozen
+class Track(Shape):
+    """A box that moves through a video, from keyframe to keyframe; `duration` is in seconds."""
+
+    sequence: tuple[Keyframe, ...] = _stored(
+        "sequence",
+        lambda sequence: tuple(Keyframe(**_fields(Keyframe, one)) for one in sequence),
+        forms.items(forms.fields(shape_form(Keyframe))),
+        _sequence,
+    )
+    frames_count: int = _stored("framesCount", int, forms.whole())
+    duration: float = _stored("duration", number, forms.measure())
+
+
+def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The JSON keys of a shape with these fields. Raises TypeError or ValueError naming the field.
 
-    `what` is the control, for the message.
+    `what` is the control, for the message. A field that is not given has its default.
     """
     return {
-        a.metadata["key"]: a.metadata["check"](values[a.name], f"{what}: {a.name}")
+        a.metadata["key"]: a.metadata["write"](values.get(a.name, a.default), f"{what}: {a.name}")
         for a in attrs.fields(shape)
         if "key" in a.metadata
     }
@@ -157,14 +299,16 @@ def write_shape(shape: type[Shape], what: str, values: Mapping[str, Any]) -> dic
 
 def read_shape(shape: type[Shape], region: Mapping[str, Any], labels: tuple[str, ...]) -> Shape:
     """The shape that a region holds. Raises TypeError, KeyError or ValueError for odd data."""
-    value = region["value"]
-    fields = {
+    size = {key: region.get(key) for key in ("original_width", "original_height")}
+    return shape(**_fields(shape, region["value"]), **size, labels=labels, id=region.get("id"))
+
+
+def _fields(shape: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    return {
         a.name: a.metadata["read"](value[a.metadata["key"]])
         for a in attrs.fields(shape)
         if a.metadata.get("key") in value
     }
-    size = {key: region.get(key) for key in ("original_width", "original_height")}
-    return shape(**fields, **size, labels=labels, id=region.get("id"))
 
 
 def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
@@ -174,11 +318,34 @@ def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
     """
     value = region["value"]
     place = value.get("globalOffsets") or value
-    text = value.get("text")
     return Span(
-        number(place["start"]),
-        number(place["end"]),
-        text if isinstance(text, str) else None,
+        number(place["start"]), number(place["end"]), _marked(value), labels, region.get("id")
+    )
+
+
+def read_spans(region: Mapping[str, Any], labels: tuple[str, ...]) -> list[Any]:
+    """The spans of a region that holds several. Raises as `read_span` does."""
+    ranges = region["value"]["ranges"]
+    return [
+        Span(number(one["start"]), number(one["end"]), None, labels, region.get("id"))
+        for one in ranges
+    ]
+
+
+def read_passage(region: Mapping[str, Any], labels: tuple[str, ...]) -> Passage:
+    """The passage that a region holds. Raises TypeError, KeyError or ValueError for odd data."""
+    value = region["value"]
+    return Passage(
+        int(value["start"]),
+        int(value["end"]),
+        int(number(value["startOffset"])),
+        int(number(value["endOffset"])),
+        _marked(value),
         labels,
         region.get("id"),
     )
+
+
+def _marked(value: Mapping[str, Any]) -> str | None:
+    marked = value.get("text")
+    return marked if isinstance(marked, str) else None

@@ -534,10 +534,14 @@ def test_predictions_that_do_not_fit_are_collected(project: Project) -> None:
     tasks = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
     good = project.config["sentiment"].choice("Positive")
     bad = {**good, "value": {"choices": ["Nothing"]}}
-    given = [(tasks[0], [good], 0.5), (tasks[1], [bad], 0.5), (10**6, [good], 0.5), "x"]
+    given = [
+        (tasks[0], [good], 0.5), (tasks[1], [bad], 0.5), (10**6, [good], 0.5), "x",
+        (tasks[1], [good], 1.5),
+    ]  # fmt: skip
     done = project.predictions.bulk_create(given, on_error="collect")  # type: ignore[arg-type]
     assert (done, done.created) == (1, 1)
-    assert [failure.place for failure in done.failed] == [1, 2, 3]
+    assert [failure.place for failure in done.failed] == [1, 2, 3, 4]
+    assert "score: a number from 0 to 1 is needed, not 1.5" in str(done.failed[-1].reason)
     assert "Nothing" in done.failed[0].reason
     assert [one.task_id for one in project.predictions] == [tasks[0].id]
     with pytest.raises(LabelStudioError, match="stored 1 of 2") as raised:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from labelstudio_orm import Annotation, Prediction, Task
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.config.check import Check
 
@@ -81,18 +82,16 @@ BUILT: list[dict[str, Any]] = [
     CONFIG["each"].text("a", id="abc"),
     CONFIG["score_2"].rating(3),
 ]
+BOX = {"y": 1, "width": 1, "height": 1, "rectanglelabels": ["Car"]}
 OTHERS: list[dict[str, Any]] = [
-    {"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"},
-    {"from_name": "ranks", "to_name": "text", "type": "ranker", "value": {"ranker": ["a"]}},
+    {"from_name": "ranks", "to_name": "text", "type": "ranker", "value": {"ranker": {"a": ["b"]}}},
     {
         "from_name": "brush",
         "to_name": "image",
         "type": "brushlabels",
         "value": {"format": "rle", "rle": [1, 2], "brushlabels": ["Car"]},
     },
-    {"from_name": "box", "to_name": "image", "type": "rectanglelabels", "value": {"x": 1}},
-    {"from_name": "span", "to_name": "text", "type": "labels", "value": {"start": 1, "end": 2}},
-    {"from_name": "note", "to_name": "text", "type": "TextArea", "value": {"text": "bare"}},
+    {"from_name": "note", "to_name": "text", "type": "TextArea", "value": {"text": ["any case"]}},
     {"from_name": "better", "to_name": "text,page", "type": "pairwise",
      "value": {"selected": "left"}},
 ]  # fmt: skip
@@ -103,6 +102,98 @@ def test_what_fits_is_let_through(region: dict[str, Any]) -> None:
     assert CHECK.of_result([region]) is None
     item = {"data": DATA, "annotations": [{"result": [region]}], "predictions": [{"result": []}]}
     assert CHECK.problem(item) is None
+
+
+def test_what_the_editor_splits_is_held_together_by_its_id() -> None:
+    config = LabelConfig.parse(
+        '<View><Image name="i" value="$i"/><Rectangle name="r" toName="i"/>'
+        '<Labels name="l" toName="i"><Label value="A"/></Labels></View>'
+    )
+    box = config["r"].rectangle(x=1, y=1, width=5, height=5)
+    label = {**box, "from_name": "l", "type": "labels", "value": {**box["value"], "labels": ["A"]}}
+    merged = {
+        **label,
+        "type": "rectanglelabels",
+        "value": {**box["value"], "rectanglelabels": ["A"]},
+    }
+    assert config.problems([box, label]) == []
+    assert config.problems([merged]) == []
+    assert config.problems([{**merged, "type": "ellipselabels"}]) == [
+        "result[0].type: a region of <Labels name='l'> is 'labels', not 'ellipselabels'"
+    ]
+    assert config.problems([label]) == [
+        "result[0].value: there is no 'start'",
+        "result[0].value: there is no 'end'",
+    ]
+    label["value"] = {**label["value"], "labels": ["B"]}
+    assert "has no label 'B'" in config.problems([label, box])[0]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({}, None),
+        ({"direction": "bi", "labels": ["any"]}, None),
+        ({"direction": "up"}, "result[2].direction: one of left, right, bi is needed, not 'up'"),
+        ({"from_id": "gone"}, "result[2].from_id: no region of this result has the id 'gone'"),
+        ({"to_id": None}, "result[2].to_id: a text is needed, not None"),
+    ],
+)
+def test_a_relation_is_of_two_regions_and_has_a_direction(
+    change: dict[str, Any], said: str | None
+) -> None:
+    first, second = BUILT[5], BUILT[6]
+    result = [first, second, {**CONFIG.relation(first, second), **change}]
+    assert CONFIG.problems(result) == ([said] if said else [])
+
+
+def test_any_form_of_an_item_is_taken_and_all_that_is_wrong_is_told() -> None:
+    bad = {**BUILT[0], "to_name": "image", "value": {"choices": ["A"]}}
+    told = [
+        "result[0].to_name: <Choices name='one'> is not about 'image'. There are: 'text'",
+        "result[0].value.choices[0]: <Choices name='one'> has no label 'A'; did you mean 'a'? "
+        "There are: 'a', 'B'",
+    ]
+    assert CONFIG.problems([bad]) == told
+    assert CONFIG.problems({"result": [bad], "score": 2}) == [
+        "score: a number from 0 to 1 is needed, not 2",
+        *told,
+    ]
+    assert CONFIG.problems(Annotation(result=[bad])) == told
+    assert CONFIG.problems(Prediction(result=[], score=0.5)) == []
+    assert CONFIG.problems({"data": DATA, "predictions": [{"result": [bad]}, {}]}) == [
+        *(f"predictions[0].{one}" for one in told),
+        "predictions[1].result: there is none in {}",
+    ]
+    assert CONFIG.problems(Task(data=DATA)) == CONFIG.problems(DATA) == []
+    assert CONFIG.problems(Task(data={**DATA, "text": None})) == [
+        "data: the labelling config shows $text, and 'text' is not what a <Text> can show: None"
+    ]
+    with pytest.raises(ValueError, match=r"has no label 'A'.*\n?") as raised:
+        CONFIG.validate([bad])
+    assert str(raised.value).splitlines() == told
+    CONFIG.validate([BUILT[0]])
+
+
+@pytest.mark.parametrize(
+    ("change", "fits"),
+    [
+        ({"text": 5}, True),
+        ({"text": {"a": 1}}, False),
+        ({"files": {"image": ["a", "b"]}}, True),
+        ({"files": "i"}, False),
+        ({"rows": "no list"}, False),
+        ({"options": {"a": 1}}, False),
+        ({"html": None}, False),
+    ],
+)
+def test_data_are_of_a_type_that_their_tag_can_show(change: dict[str, Any], fits: bool) -> None:
+    assert (CONFIG.problems({**DATA, **change}) == []) is fits
+
+
+def test_data_without_a_name_are_what_is_shown_first() -> None:
+    unnamed = {"$undefined$" if key == "text" else key: value for key, value in DATA.items()}
+    assert CONFIG.problems(unnamed) == []
 
 
 @pytest.mark.parametrize("key", ["text", "files", "html", "clips", "options", "rows"])
@@ -128,21 +219,26 @@ def test_also_what_it_shows_deeper_down() -> None:
         (0, {"to_name": None}, "not about 'None'"),
         (0, {"type": "labels"}, "'choices', not 'labels'"),
         (0, {"value": {"choices": ["A"]}}, "no label 'A'"),  # its alias is what is stored
-        (0, {"value": {}}, "no choices"),
+        (0, {"value": {}}, "no 'choices'"),
         (1, {"value": {"choices": ["A", "C"]}}, "no label 'C'"),
         (2, {"value": {"choices": [["Animal", "Cat"]]}}, "no label 'Animal > Cat'"),
         (4, {"value": {"taxonomy": [["Bird"]]}}, "no label 'Bird'"),
         (5, {"value": {"start": 0, "end": 1, "labels": ["Persn"]}}, "mean 'Person'"),
-        (8, {"value": {"rectanglelabels": ["Bus"]}}, "no label 'Bus'"),
-        (12, {"value": {"rating": "4"}}, "no rating"),
+        (8, {"value": {"x": 1, **BOX, "rectanglelabels": ["Bus"]}}, "no label 'Bus'"),
+        (12, {"value": {"rating": "4"}}, "value.rating: a whole number of at least 0 is needed"),
+        (12, {"value": {"rating": 6}}, "has 5 stars, not 6"),
+        (0, {"value": {"choices": [["B"]]}}, "not nested"),
+        (8, {"value": {"x": 101, **BOX}}, "value.x: a number of at most 100 is needed, not 101"),
+        (8, {"value": {"x": "1", **BOX}}, "value.x"),
+        (8, {"value": {"x": -1}}, "value: there is no 'y'"),
         (12, {"value": None}, "needs one"),
-        (14, {"value": {"text": [1]}}, "no textarea"),
+        (14, {"value": {"text": [1]}}, "value.text[0]: a text is needed, not 1"),
     ],
 )
 def test_what_does_not_fit_is_named(place: int, change: dict[str, Any], said: str) -> None:
     found = CHECK.of_result([BUILT[1], {**BUILT[place], **change}])
     assert found is not None
-    assert found.startswith("result[1]: ")
+    assert found.startswith("result[1].")
     assert said in found
 
 

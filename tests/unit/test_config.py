@@ -12,14 +12,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm.config import (
+    Bitmask,
     Box,
     Brush,
     Ellipse,
+    Keyframe,
     KeyPoint,
     LabelConfig,
+    Passage,
     Polygon,
+    Region,
     Span,
+    Track,
     UnknownControl,
+    Vector,
+    choices,
+    labels,
+    taxonomy,
 )
 
 XML = """<View>
@@ -309,9 +318,9 @@ def test_a_box_reads_back(
     original_width: int | None,
     original_height: int | None,
 ) -> None:
-    for name, labels in (("box", ("Car",)), ("rect", ())):
+    for name, named in (("box", ("Car",)), ("rect", ())):
         region = config[name].rectangle(
-            *labels,
+            *named,
             x=x,
             y=y,
             width=width,
@@ -327,7 +336,7 @@ def test_a_box_reads_back(
                 width,
                 height,
                 rotation,
-                labels=labels,
+                labels=named,
                 id=region["id"],
                 original_width=original_width,
                 original_height=original_height,
@@ -371,7 +380,7 @@ def test_the_displayed_value_is_stored_as_its_alias() -> None:
     [
         (lambda: config["sentiment"].rating(1), r"no .rating\(\): use .choice\(\) or .choices\(\)"),
         (lambda: config["stars"].choice("A"), r"no .choice\(\): use .rating\(\)"),
-        (lambda: config["brush"].rectangle("Sky", x=1, y=1, width=1, height=1), "as dicts"),
+        (lambda: config["brush"].rectangle("Sky", x=1, y=1, width=1, height=1), r"use .brush\(\)"),
         (lambda: config["odd"].text("x"), "write its regions as dicts"),
         (lambda: config["sentiment"].choices("Positive", "neg"), r"use .choice\(value\)"),
         (lambda: config["generic"].label("Car", start=1, end=2), "<RectangleLabels>"),
@@ -418,6 +427,326 @@ def test_the_wrong_builder_or_type_is_a_type_error(call: Any, message: str) -> N
 def test_a_value_that_is_not_allowed_is_a_value_error(call: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+MORE = LabelConfig.parse(
+    """<View>
+  <Paragraphs name="talk" value="$talk"/>
+  <ParagraphLabels name="said" toName="talk"><Label value="Thanks"/></ParagraphLabels>
+  <TimeSeries name="series" value="$series"/>
+  <TimeSeriesLabels name="phase" toName="series"><Label value="Run"/></TimeSeriesLabels>
+  <Video name="video" value="$video"/>
+  <TimelineLabels name="line" toName="video"><Label value="Cut"/></TimelineLabels>
+  <Labels name="what" toName="video"><Label value="Ball"/></Labels>
+  <VideoRectangle name="track" toName="video"/>
+  <List name="list" value="$list"/>
+  <Ranker name="rank" toName="list"><Bucket name="best" title="Best"/></Ranker>
+  <Chat name="chat" value="$chat"/>
+  <ReactCode name="react" outputs="a"/>
+  <Image name="image" value="$image"/>
+  <BrushLabels name="brush" toName="image"><Label value="Sky"/></BrushLabels>
+  <BitmaskLabels name="mask" toName="image"><Label value="Sky"/></BitmaskLabels>
+  <Vector name="line2" toName="image"/>
+  <Relations><Relation value="cause"/></Relations>
+</View>"""
+)
+KEYFRAME = Keyframe(1, 0.04, 10, 20, 30, 40)
+
+
+@pytest.mark.parametrize(
+    ("region", "value", "said"),
+    [
+        (
+            MORE["said"].label("Thanks", start=0, end=1, start_offset=3, end_offset=5, id="i"),
+            {"start": "0", "end": "1", "startOffset": 3, "endOffset": 5,
+             "paragraphlabels": ["Thanks"]},
+            [Passage(0, 1, 3, 5, None, ("Thanks",), "i")],
+        ),
+        (
+            MORE["phase"].label("Run", start=3, end=9.5, id="i"),
+            {"start": 3, "end": 9.5, "instant": False, "timeserieslabels": ["Run"]},
+            [Span(3, 9.5, None, ("Run",), "i")],
+        ),
+        (
+            MORE["line"].label("Cut", start=3, end=9, id="i"),
+            {"ranges": [{"start": 3, "end": 9}], "timelinelabels": ["Cut"]},
+            [Span(3, 9, None, ("Cut",), "i")],
+        ),
+        (
+            MORE["track"].track("Ball", sequence=[KEYFRAME], frames_count=50, duration=2, id="i"),
+            {"sequence": [{"frame": 1, "time": 0.04, "x": 10, "y": 20, "width": 30, "height": 40,
+                           "rotation": 0, "enabled": True}],
+             "framesCount": 50, "duration": 2, "labels": ["Ball"]},
+            [Track((KEYFRAME,), 50, 2, labels=("Ball",), id="i")],
+        ),
+        (MORE["rank"].ranking(["b", "a"]), {"ranker": {"rank": ["b", "a"]}}, ["b", "a"]),
+        (
+            MORE["rank"].ranking({"best": ["b"], "_": []}),
+            {"ranker": {"best": ["b"], "_": []}},
+            {"best": ["b"], "_": []},
+        ),
+        (
+            MORE["chat"].message("user", "Hello", created_at=5),
+            {"chatmessage": {"role": "user", "content": "Hello", "createdAt": 5}},
+            [{"role": "user", "content": "Hello", "createdAt": 5}],
+        ),
+        (MORE["react"].output({"a": 1}), {"reactcode": {"a": 1}}, {"a": 1}),
+        (
+            MORE["brush"].brush("Sky", rle=[0, 255], id="i"),
+            {"format": "rle", "rle": [0, 255], "brushlabels": ["Sky"]},
+            [Brush((0, 255), labels=("Sky",), id="i")],
+        ),
+        (
+            MORE["mask"].bitmask("Sky", image_data_url="data:image/png;base64,", id="i"),
+            {"imageDataURL": "data:image/png;base64,", "bitmasklabels": ["Sky"]},
+            [Bitmask("data:image/png;base64,", labels=("Sky",), id="i")],
+        ),
+        (
+            MORE["line2"].vector(points=[(1, 2), (3, 4)], id="i"),
+            {"vertices": [
+                {"id": "v1", "prevPointId": None, "x": 1, "y": 2, "isBezier": False},
+                {"id": "v2", "prevPointId": "v1", "x": 3, "y": 4, "isBezier": False},
+             ], "closed": False},
+            [Vector(((1, 2), (3, 4)), id="i")],
+        ),
+    ],
+    ids=lambda one: one.get("type", "") if isinstance(one, dict) else "",
+)  # fmt: skip
+def test_the_other_kinds_of_regions_are_built_read_and_found_right(
+    region: Region, value: dict[str, Any], said: Any
+) -> None:
+    assert region["value"] == value
+    assert MORE.values([json.loads(json.dumps(region))]) == {region["from_name"]: said}
+    assert MORE.problems([region]) == []
+
+
+def test_what_is_about_itself_is_an_object_and_a_control() -> None:
+    assert (MORE["chat"].tag, MORE["chat"].to_name) == ("ChatMessage", ("chat",))
+    assert MORE["chat"].objects == (MORE.objects["chat"],)
+    assert MORE["react"].to_name == ("react",)
+    assert MORE["chat"].message("user", "Hello")["to_name"] == "chat"
+
+
+def test_a_time_may_be_a_text_where_the_time_column_is() -> None:
+    region = MORE["phase"].label("Run", start="2026-01-31", end="2026-01-31")
+    assert region["value"]["instant"] is True
+    assert MORE.problems([region]) == []
+    assert MORE.values([region]) == {"phase": [region]}
+
+
+def test_a_relation_joins_two_regions() -> None:
+    first, second = (MORE["phase"].label("Run", start=n, end=n) for n in (1, 2))
+    assert MORE.relation(first, second["id"], "cause", direction="bi") == {
+        "type": "relation",
+        "from_id": first["id"],
+        "to_id": second["id"],
+        "direction": "bi",
+        "labels": ["cause"],
+    }
+    with pytest.raises(ValueError, match=r"'effect'.* There are: 'cause'"):
+        MORE.relation(first, second, "effect")
+    with pytest.raises(ValueError, match="direction is one of left, right, bi, not 'up'"):
+        MORE.relation(first, second, direction="up")
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda: MORE["said"].label("Thanks", start=0, end=0), TypeError, "start_offset must be"),
+        (lambda: MORE["line"].label("Cut", start=9, end=3), ValueError, "at least 9"),
+        (lambda: MORE["rank"].ranking([1]), TypeError, "a str is needed"),
+        (lambda: MORE["brush"].brush("Sky", rle=[256]), ValueError, "from 0 to 255"),
+        (lambda: MORE["line2"].vector(points=[]), ValueError, r"\(x, y\) pairs"),
+        (
+            lambda: MORE["track"].track(sequence=[], frames_count=1, duration=1),
+            ValueError,
+            "one Keyframe or more",
+        ),
+        (
+            lambda: MORE["track"].track(
+                sequence=[Keyframe(1, 0, 101, 0, 0, 0)], frames_count=1, duration=1
+            ),
+            ValueError,
+            r"sequence\[0\]: x \(percent\) must be at least 0 and at most 100, not 101",
+        ),
+    ],
+)
+def test_the_other_builders_say_what_is_wrong(
+    call: Any, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        call()
+
+
+def test_values_are_written_back_as_the_regions_that_say_them() -> None:
+    person = config["ner"].label("Person", start=0, end=4, text="Anna")
+    result = [
+        config["sentiment"].choice("Positive"),
+        config["topics"].choices("A", "B"),
+        config["nested"].choices(["Animal", "Cat"], "Stone"),
+        config["comment"].text("one", "two"),
+        config["kinds"].taxonomy(["Animal", "Bird"], ["Stone"]),
+        config["stars"].rating(4),
+        config["age"].number(1.5),
+        config["when"].datetime("2026-01-31"),
+        config["better"].pairwise("left"),
+        person,
+        config["mood"].choice("up", id=person["id"]),
+        config["box"].rectangle("Car", x=1, y=2, width=3, height=4, original_width=600),
+        config["ellipse"].ellipse("Eye", x=1, y=2, radius_x=3, radius_y=4),
+        config["point"].keypoint("Nose", x=1, y=2),
+        config["polygon"].polygon("Lake", points=[(1, 2), (3, 4), (5, 6)]),
+        config["quality_2"].rating(3),
+    ]
+    values = config.values(result)
+    written = config.regions(values)
+    assert config.values(written) == values
+    assert [one["from_name"] for one in written] == [one["from_name"] for one in result]
+
+
+def test_the_other_values_are_written_back_too() -> None:
+    values = {
+        "said": [Passage(0, 1, 3, 5, "Hello", ("Thanks",), "p")],
+        "phase": [Span(3, 9.5, None, ("Run",), "i"), Span(10, 10, None, ("Run",), "j")],
+        "line": [Span(3, 9, None, ("Cut",), "k")],
+        "track": [Track((KEYFRAME,), 50, 2, labels=("Ball",), id="t")],
+        "rank": ["b", "a"],
+        "chat": [{"role": "user", "content": "Hello"}, {"role": "bot", "content": "Hi"}],
+        "react": {"a": 1},
+        "brush": [Brush((0, 255), labels=("Sky",), id="b")],
+        "mask": [Bitmask("data:,", labels=("Sky",), id="m")],
+        "line2": [Vector(((1, 2), (3, 4)), id="v")],
+    }
+    assert MORE.values(MORE.regions(values)) == values
+
+
+def test_a_value_may_be_a_dict_as_the_region_is_to_hold_it() -> None:
+    stored = {"start": 0, "end": 4, "labels": ["Person"]}
+    (region,) = config.regions({"ner": [stored]})
+    assert region["value"] == stored
+    with pytest.raises(ValueError, match=r"value.labels\[0\].*did you mean 'Person'"):
+        config.regions({"ner": [{**stored, "labels": ["Persn"]}]})
+
+
+@pytest.mark.parametrize(
+    ("values", "error", "message"),
+    [
+        ({"sentimant": "A"}, UnknownControl, "did you mean 'sentiment'"),
+        ({"sentiment": "Postive"}, ValueError, "did you mean 'Positive'"),
+        ({"sentiment": ["Positive", "neg"]}, TypeError, "a str is needed"),
+        ({"ner": "Person"}, TypeError, "a span, a shape or a dict is needed"),
+        ({"odd": 5}, TypeError, "has no builder"),
+    ],
+)
+def test_values_that_do_not_fit_are_not_written(
+    values: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        config.regions(values)
+
+
+# -- configs without XML ----------------------------------------------------------------------
+
+
+def test_a_config_is_built_from_short_forms() -> None:
+    made = LabelConfig.build(
+        {
+            "text": "Text",
+            "page": ("HyperText", {"value": "$html"}),
+            "mood": choices(['"good" & <b>', "bad"], choice="multiple"),
+            "ner": labels(["Person"], toName="page"),
+            "marks": labels(["Title"], "HyperTextLabels"),
+            "tree": taxonomy([("Animal", "Bird", ("Fish", "Eel")), "Stone"]),
+        },
+        mapping={"marks": "page"},
+        title="What is it?",
+    )
+    assert made.xml.splitlines()[:8] == [
+        "<View>",
+        '  <Header value="What is it?"/>',
+        '  <Text name="text" value="$text"/>',
+        '  <HyperText name="page" value="$html"/>',
+        '  <Choices name="mood" choice="multiple" toName="text">',
+        """    <Choice value='"good" &amp; &lt;b&gt;'/>""",
+        '    <Choice value="bad"/>',
+        "  </Choices>",
+    ]
+    assert made["mood"].labels == ('"good" & <b>', "bad")
+    assert [made[name].to_name for name in ("ner", "marks", "tree")] == [
+        ("page",), ("page",), ("text",)
+    ]  # fmt: skip
+    assert [label.path for label in made["tree"].label_tags] == [
+        ("Animal",), ("Animal", "Bird"), ("Animal", "Fish"), ("Animal", "Fish", "Eel"), ("Stone",)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("tags", "error", "message"),
+    [
+        ({"mood": choices(["A"])}, ValueError, "about nothing: add an object tag"),
+        ({"text": "Text", "mood": "Choices"}, ValueError, "has no <Choice>"),
+        ({"text": "Text", "mood": choices(["A"], toName="txt")}, ValueError, "mean 'text'"),
+    ],
+)
+def test_what_cannot_be_built_says_why(
+    tags: dict[str, Any], error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        LabelConfig.build(tags)
+    with pytest.raises(TypeError, match="a list of labels"):
+        choices("AB")
+
+
+# -- what the server asks of a config ----------------------------------------------------------
+
+
+def test_a_good_config_has_no_problems() -> None:
+    assert MORE.problems() == []
+    MORE.validate()
+
+
+@pytest.mark.parametrize(
+    ("inside", "said"),
+    [
+        ('<Choices name="c" toName="t"/>', "has no <Choice>, nor a value that names data"),
+        ('<Labels name="c" toName="t"><Choice value="A"/></Labels>', "has no <Label>"),
+        ('<Choices name="c" toName="t"><Choice alias="a"/></Choices>', "has no value"),
+        ('<Choices toName="t"><Choice value="a"/></Choices>', "has no name"),
+        ('<TextArea name="c"/>', "has no toName"),
+        ('<TextArea name="7" toName="t"/>', "takes name='7' for no name"),
+        ('<Number name="true" toName="t"/>', "takes name='true' for no name"),
+        ('<View><Image name="c"/></View>', "has none of value and valueList"),
+        ('<Image name="c" value="$c" valueList="$d"/>', "has both of value and valueList"),
+        ('<Choices name="c" toName="t"><Choice value="a"/></Choices>'
+         '<Choices name="d" toName="t" value="$d"/>', "put one of the two into a <View>"),
+        ('<Video name="v" value="$v" minPlaybackSpeed="x"/>', "must be a number, not 'x'"),
+        ('<Video name="v" value="$v" minPlaybackSpeed="99"/>', "from 0.05 to 10, not 99"),
+        ('<Video name="v" value="$v" minplaybackspeed="3" defaultPlaybackSpeed="2"/>', "exceed"),
+    ],
+)  # fmt: skip
+def test_what_the_server_refuses_in_a_config_is_named_with_its_place(
+    inside: str, said: str
+) -> None:
+    parsed = LabelConfig.parse(f'<View>\n<Text name="t" value="$t"/>\n{inside}</View>')
+    (found,) = parsed.problems()
+    assert "at line 3, column" in found
+    assert said in found
+    with pytest.raises(ValueError, match="at line 3"):
+        parsed.validate()
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        '<Choices name="c" toName="t"><View><Choice value="a"/></View></Choices>',
+        '<Labels name="c" toName="t" value="$labels"/>',
+        '<Collapse><Panel><Choices name="c" toName="t"/></Panel></Collapse>',
+        '<Video name="v" value="$v" minPlaybackSpeed="0.5" defaultPlaybackSpeed=""/>',
+        '<Nosuch name="n"/>',
+    ],
+)
+def test_what_the_server_takes_is_no_problem(inside: str) -> None:
+    assert LabelConfig.parse(f'<View><Text name="t" value="$t"/>{inside}</View>').problems() == []
 
 
 # -- reading ---------------------------------------------------------------------------------
@@ -473,6 +802,12 @@ def test_reading_never_raises_on_odd_results(result: Any) -> None:
     assert isinstance(config.values(result), dict)
 
 
+@given(json_values)
+def test_holding_odd_items_against_it_never_raises(item: Any) -> None:
+    assert all(isinstance(one, str) for one in config.problems(item))
+    assert config.problems({"data": item, "annotations": item, "predictions": [item]})
+
+
 kinds_of_value = sorted({*config} - {"odd"})
 keys = st.sampled_from(
     [
@@ -505,8 +840,9 @@ types = st.sampled_from(sorted({config[name].tag.lower() for name in kinds_of_va
     st.dictionaries(keys, json_values, max_size=8) | json_values,
 )
 def test_reading_never_raises_on_odd_values(name: str, type_: Any, id_: Any, value: Any) -> None:
-    read = config.values([{"from_name": name, "type": type_, "id": id_, "value": value}])
-    assert list(read) == [name]
+    region = {"from_name": name, "type": type_, "id": id_, "value": value}
+    assert list(config.values([region])) == [name]
+    assert all(isinstance(one, str) for one in config.problems([region, {**region, "type": "box"}]))
 
 
 def test_a_repeated_control_has_one_of_itself_per_item() -> None:

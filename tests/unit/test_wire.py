@@ -107,7 +107,7 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
         (
             Q(annotations__result__label="Car"),
             "and",
-            [line("annotations_results", "contains", "String", "Car")],
+            [line("annotations_results", "contains", "String", '"Car"')],
         ),
         (
             Q(annotations__result__label__icontains="car"),

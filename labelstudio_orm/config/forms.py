@@ -1,0 +1,133 @@
+"""The forms that a JSON value may have, said as a table, and where a value departs from its form.
+
+A form is called with a value and its place, and gives a sentence for each thing that is wrong:
+
+>>> list(fields({"x": measure(most=100), "rotation?": measure()})({"x": 101}, "value"))
+['value.x: a number of at most 100 is needed, not 101']
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+Form: TypeAlias = Callable[[Any, str], Iterator[str]]
+
+
+def _plain(what: str, fits: Callable[[Any], bool]) -> Form:
+    def form(value: Any, place: str) -> Iterator[str]:
+        if not fits(value):
+            yield f"{place}: {what} is needed, not {value!r:.80}"
+
+    form.__doc__ = f"{what[0].upper()}{what[1:]}."
+    return form
+
+
+def is_number(value: Any) -> bool:
+    """Is it a finite number? True and False are none."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def measure(most: float | None = None) -> Form:
+    """A finite number.
+
+    It may be negative: what is turned or dragged over the edge of an image begins before it.
+    """
+    limit = "" if most is None else f" of at most {most:g}"
+    return _plain(f"a number{limit}", lambda v: is_number(v) and (most is None or v <= most))
+
+
+def whole(least: int | None = None, most: float | None = None) -> Form:
+    """A whole number, `3` or `3.0`."""
+    limits = [f" of at least {least}"] if least is not None else []
+    limits += [f" of at most {most:g}"] if most is not None else []
+    return _plain(
+        "a whole number" + " and".join(limits),
+        lambda v: (
+            is_number(v)
+            and v == int(v)
+            and (least is None or v >= least)
+            and (most is None or v <= most)
+        ),
+    )
+
+
+text: Form = _plain("a text", lambda v: isinstance(v, str))
+flag: Form = _plain("true or false", lambda v: isinstance(v, bool))
+place: Form = _plain("a number or a path", lambda v: isinstance(v, str) or is_number(v))
+anything: Form = _plain("a value", lambda _: True)
+
+
+def one_of(values: Sequence[str]) -> Form:
+    """One of a few texts."""
+    return _plain(f"one of {', '.join(values)}", lambda v: isinstance(v, str) and v in values)
+
+
+def items(form: Form, least: int = 0) -> Form:
+    """A list of `least` or more items of a form."""
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not isinstance(value, list):
+            yield f"{place}: a list is needed, not {value!r:.80}"
+        elif len(value) < least:
+            yield f"{place}: a list of {least} or more is needed, not {value!r:.80}"
+        else:
+            for number, item in enumerate(value):
+                yield from form(item, f"{place}[{number}]")
+
+    return check
+
+
+def pair(form: Form) -> Form:
+    """A list of two items of a form."""
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        if isinstance(value, list) and len(value) == 2:
+            yield from items(form)(value, place)
+        else:
+            yield f"{place}: a pair is needed, not {value!r:.80}"
+
+    return check
+
+
+def either(first: Form, second: Form) -> Form:
+    """One of two forms; what is wrong is told as the first one sees it."""
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        wrong = list(first(value, place))
+        if wrong and any(second(value, place)):
+            yield from wrong
+
+    return check
+
+
+def by_name(form: Form) -> Form:
+    """An object with any names, and values of a form."""
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not isinstance(value, Mapping):
+            yield f"{place}: an object is needed, not {value!r:.80}"
+            return
+        for name, one in value.items():
+            yield from form(one, f"{place}.{name}")
+
+    return check
+
+
+def fields(forms: Mapping[str, Form]) -> Form:
+    """An object with these keys among others; one that ends with `?` may be absent or null."""
+
+    def check(value: Any, place: str) -> Iterator[str]:
+        if not isinstance(value, Mapping):
+            yield f"{place}: an object is needed, not {value!r:.80}"
+            return
+        for name, form in forms.items():
+            key = name.removesuffix("?")
+            if key in value:
+                if value[key] is not None or key == name:
+                    yield from form(value[key], f"{place}.{key}")
+            elif key == name:
+                yield f"{place}: there is no {key!r}"
+
+    return check
