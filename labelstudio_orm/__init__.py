@@ -25,6 +25,7 @@ from .query import Q
 from .queryset import QuerySet
 from .resources.access import JWTSettings, SessionPolicy, Token
 from .resources.comments import Comment
+from .resources.drafts import Draft
 from .resources.exports import Export
 from .resources.files import FileUpload
 from .resources.imports import ImportJob
@@ -55,6 +56,7 @@ __all__ = [
     "ConnectionFailed",
     "Created",
     "DoesNotExist",
+    "Draft",
     "Export",
     "ExportStorage",
     "Failure",

@@ -14,6 +14,7 @@ from .queryset import QuerySet
 from .resource import Origin
 from .resources.access import JWTSettings, SessionPolicy, Tokens
 from .resources.comments import Comment, Comments
+from .resources.drafts import Draft
 from .resources.files import Files, FileUpload
 from .resources.machines import MLBackend, ModelProvider
 from .resources.people import Organization, Organizations, User, Users
@@ -139,6 +140,11 @@ class LabelStudio:
         organization.
         """
         return Predictions(Prediction, self)
+
+    @property
+    def drafts(self) -> QuerySet[Draft]:
+        """Everybody's drafts: of a task, ``ls.drafts.filter(task=1)``, or ``ls.drafts.get(1)``."""
+        return self.all_of(Draft)
 
     @property
     def views(self) -> Views:
@@ -278,7 +284,7 @@ class LabelStudio:
         Raises RuntimeError within another dry run.
 
         >>> with ls.dry_run() as plan:
-        ...     project.tasks.filter(data__lang="de").update(data__split="train")
+        ...     project.tasks.filter(data__lang="de").update(overlap=2)
         <Summary: 1 updated>
         >>> print(plan.summary())
         1 writes, none of them sent
@@ -287,7 +293,13 @@ class LabelStudio:
         return self._dry.on()
 
     @property
-    def _is_dry(self) -> bool:
+    def is_dry(self) -> bool:
+        """Is a ``dry_run()`` under way, so that writes are only noted? Costs no request.
+
+        >>> with ls.dry_run():
+        ...     ls.is_dry
+        True
+        """
         return self._dry.run is not None
 
     def _pretend(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:

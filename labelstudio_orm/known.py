@@ -26,13 +26,14 @@ class ItemKey:
         """From ``"data.image"`` or ``"data__image"``. Raises FieldError for what an item does not
         hold.
         """
-        way = Key.of(queryset.model, text.replace(".", "__"))
-        if way.field.name not in ("data", "meta") or not way.path or way.falling:
+        said = text.replace(".", "__")
+        field, _, path = said.partition("__")
+        if field not in ("data", "meta") or not path:
             raise FieldError(
                 f"key={text!r}: items are told apart by a key in their data or meta: "
                 'key="data.image"'
             )
-        return cls(way)
+        return cls(Key.of(queryset.model, said))
 
     def __str__(self) -> str:
         return ".".join((self.way.field.name, *self.way.path))

@@ -40,6 +40,7 @@ from .exchange import (
     problem_of,
     read_body,
 )
+from .multipart import Multipart
 from .payload import decode, encode
 from .session import new_session, no_netrc, user_agent
 
@@ -149,7 +150,8 @@ class Transport:
         """The parsed JSON of the answer, or None for an empty one.
 
         * `path` starts with "/" and follows the base URL.
-        * `json`: the body; None is no body. `data` and `files` are as in requests.
+        * `json`: the body; None is no body. `data` is as in requests. `files`: open ones by the
+          names of their fields, as pairs of a name and the file; they are read while they are sent.
         * `timeout`: None is the transport's own.
         * `doing`: what this is about ("saving Project 5"), for the text of errors.
         * `idempotent`: whether doing it twice is the same as once; by default, unless a POST.
@@ -259,11 +261,14 @@ class Transport:
         if json is not None:
             data = encode(json, doing)
             every["Content-Type"] = "application/json"
+        if files is not None:
+            data = Multipart(files, data)
+            every["Content-Type"] = data.content_type
         if isinstance(params, Mapping):
             params = {key: _query_value(value) for key, value in params.items()}
         prepared = self._session.prepare_request(
             requests.Request(
-                method, self.url + path, every, files, data, params=params, auth=no_netrc
+                method, self.url + path, every, data=data, params=params, auth=no_netrc
             )
         )
         body: Any = prepared.body

@@ -117,7 +117,7 @@ class Export(Job, Resource):
         except BadRequest as error:
             if "already started" not in str(error):
                 raise
-        if self._client._is_dry:  # then no look would show what was not begun
+        if self._client.is_dry:  # then no look would show what was not begun
             return self
         self.refresh()
         if wait:

@@ -294,7 +294,8 @@ class Prediction(Dated, Labelled, Resource):
     <Prediction 2>
     """
 
-    task_id: int = id_of("task", fixed=True)
+    # A server that validates predictions refuses a PATCH that does not say of which task it is.
+    task_id: int = id_of("task", fixed=True, always_sent=True)
     task: ForeignKey[Task] = belongs_to()
     project_id: int | None = id_of("project", read_only=True)
     project: ForeignKey[Project] = belongs_to(init=False)

@@ -896,6 +896,10 @@ def test_writing(twins: Twins) -> None:
         {"selectedItems": {"all": False, "included": [task]}},
     )
     run("GET", tasks)
+    for kind, value in (("String", "train"), ("String", 5), ("Number", "1.5"), ("Number", "x")):
+        field = {"value_name": f"new {kind}", "value_type": kind, "value": value}
+        run("POST", act + "add_data_field", {**some, **field})
+        run("GET", tasks)
     run("POST", act + "delete_tasks_annotations", where(item("data.text", "equal", "String", "n")))
     run("POST", act + "delete_tasks", {"selectedItems": {"all": False, "included": [10**6]}})
     run("POST", act + "delete_tasks", where(item("data.text", "contains", "String", "i")))
@@ -983,6 +987,34 @@ def test_writing(twins: Twins) -> None:
     run("DELETE", P)
     run("GET", tasks)
     run.finish()
+
+
+def test_predictions_of_boxes(twins: Twins) -> None:
+    """The server drops those that do not fit, and says how many it stored."""
+    run = Script(twins)
+    config = (
+        '<View><Image name="i" value="$image"/><RectangleLabels name="b" toName="i">'
+        '<Label value="Car"/><Label value="Bus" alias="bus"/></RectangleLabels></View>'
+    )
+    project = run("POST", "/api/projects/", {"title": "boxes", "label_config": config})["id"]
+    task = run("POST", "/api/tasks/", {"project": project, "data": {"image": "a.png"}})["id"]
+    whole = {"x": 1, "y": 2.5, "width": 30, "height": 100, "rotation": 0}
+    values: list[Any] = [
+        {**whole, "rectanglelabels": labels}
+        for labels in (["Car"], ["Car", "bus"], ["Bus"], ["Van"], [], "Car", None, [1])
+    ]
+    for name in whole:
+        values += [{**whole, "rectanglelabels": ["Car"], name: value} for value in (-1, 361, 101)]
+        values += [{**whole, "rectanglelabels": ["Car"], name: value} for value in (None, [], {})]
+        rest = {key: value for key, value in whole.items() if key != name}
+        values.append({**rest, "rectanglelabels": ["Car"]})
+    values += [whole, {**whole, "labels": ["Car"]}, "x", {}]
+    for value in values:
+        region = {"from_name": "b", "to_name": "i", "type": "rectanglelabels", "value": value}
+        predictions = [{"task": task, "result": [region], "score": 0.5}]
+        run("POST", f"/api/projects/{project}/import/predictions", predictions)
+    run("GET", f"/api/predictions/?project={project}")
+    run("DELETE", f"/api/projects/{project}/")
 
 
 def test_projects(twins: Twins) -> None:

@@ -480,7 +480,7 @@ def import_predictions(request: Request, id: int) -> Any:
 
 
 _VALUE_KEYS = {"textarea": "text"}
-_KNOWN_CONTROLS = {"choices", "textarea", "rating", "number", "labels"}
+_KNOWN_CONTROLS = {"choices", "textarea", "rating", "number", "labels", "rectanglelabels"}
 
 
 def _is_valid(item: dict[str, Any], controls: dict[str, Any]) -> bool:
@@ -513,6 +513,21 @@ def _is_valid(item: dict[str, Any], controls: dict[str, Any]) -> bool:
     return True
 
 
+def _is_box(value: dict[str, Any]) -> bool:
+    limits = {"x": 100, "y": 100, "width": 100, "height": 100, "rotation": 360}
+    sides = {"rotation": 0, **value}
+    if sides["rotation"] is None:
+        sides["rotation"] = 0
+    if not limits.keys() <= sides.keys():
+        return False
+    for name, limit in limits.items():
+        if isinstance(sides[name], (bool, str)):
+            raise not_implemented(f"imported boxes with {sides[name]!r} as their {name}")
+        if not isinstance(sides[name], (int, float)) or sides[name] > limit:
+            return False
+    return True
+
+
 def _is_valid_value(kind: str, value: Any, control: dict[str, Any]) -> bool:
     if not isinstance(value, dict):
         return False
@@ -524,6 +539,8 @@ def _is_valid_value(kind: str, value: Any, control: dict[str, Any]) -> bool:
     if not isinstance(content, list) or not all(isinstance(part, str) for part in content):
         return False
     if kind == "labels" and not {"start", "end"} <= value.keys():
+        return False
+    if kind == "rectanglelabels" and not _is_box(value):
         return False
     known = control["labels"]
     return (

@@ -355,6 +355,16 @@ def validate_project_config(request: Request, id: int) -> Any:
     return {"config_essential_data_has_changed": changed}
 
 
+@route("POST", "/api/projects/{id}/summary/reset/")
+def recount_labels(request: Request, id: int) -> Any:
+    find_project(request, id)
+    store = request.fake.store
+    summary.reset(store, id)
+    rows = store.rows("SELECT result FROM annotation WHERE project_id = ? ORDER BY id", id)
+    summary.count(store, id, [loads(row["result"]) for row in rows], 1)
+    return None
+
+
 @route("GET", "/api/projects/{id}/annotators/")
 def list_annotators(request: Request, id: int) -> Any:
     find_project(request, id)

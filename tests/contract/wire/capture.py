@@ -139,9 +139,10 @@ class Capture(BaseAdapter):
 
 def _read(request: requests.PreparedRequest) -> JSON:
     """A body: JSON, or ``{"form": [...]}`` with the names of a form's fields."""
-    body = request.body
+    body: Any = request.body
     if not body:
         return None
+    body = body.read() if hasattr(body, "read") else body
     content = body if isinstance(body, bytes) else str(body).encode()
     if "json" in request.headers["Content-Type"]:
         return json.loads(content)

@@ -110,6 +110,7 @@ FIXED: Mapping[str, Mapping[str, str]] = {
 
 CARRIED: Mapping[str, Collection[str]] = {
     "ml.update": ["project"],  # 500 without it
+    "predictions.update": ["task"],  # 400 without it, where a server validates predictions
     **{f"{group}.validate": ["project"] for group in STORAGES},
 }
 """Fields of an object that are sent as they are, since the server needs them."""

@@ -1,0 +1,59 @@
+"""Drafts: annotations that are not submitted yet, and edits of annotations that are not."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..declaration import resource
+from ..fields import ForeignKey, belongs_to, field, id_of, readonly
+from ..pages import Plain
+from ..resource import Resource
+from .common import Dated
+
+if TYPE_CHECKING:
+    from ..client import LabelStudio
+    from .tasks import Annotation, Task
+
+
+@resource(
+    "/api/drafts/{id}/",
+    collection="/api/tasks/{task}/drafts",
+    pages=Plain(scoped_by=("task",)),
+    label="user",
+)
+class Draft(Dated, Resource):
+    """What somebody labelled in a task and has not submitted; with ``annotation``, an edit of that.
+
+    ``user`` is the e-mail address of whoever it belongs to: always the one who creates it.
+    ``ls.drafts.filter(task=1)`` lists everybody's, ``task.drafts`` only one's own, as JSON.
+    Whenever an annotation is saved, the server deletes the drafts of it.
+
+    >>> region = project.config["sentiment"].choice("Positive")
+    >>> draft = ls.drafts.create(task=task, result=[region])
+    >>> ls.drafts.filter(task=task).count()
+    1
+    """
+
+    task_id: int = id_of("task", fixed=True)
+    task: ForeignKey[Task] = belongs_to()
+    annotation_id: int | None = id_of("annotation")
+    annotation: ForeignKey[Annotation] = belongs_to(default=None)
+    result: list[dict[str, Any]] = field(factory=list)
+    lead_time: float | None = None
+    was_postponed: bool = False
+    import_id: int | None = None
+    user: str | None = readonly()
+    created_username: str = readonly()
+    created_ago: str = readonly()
+
+    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+        body.setdefault("result", [])
+        annotation = body.pop("annotation", None)  # which only the address says to the server
+        path = "drafts" if annotation is None else f"annotations/{annotation}/drafts"
+        return client.request(
+            "POST",
+            f"/api/tasks/{self.task_id}/{path}",
+            json=body,
+            doing=f"creating a draft in task {self.task_id}",
+            expect=("id",),
+        )
