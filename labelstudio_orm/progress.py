@@ -21,13 +21,14 @@ def reporter(progress: Progress, what: str) -> Callable[[int, int | None], objec
         return lambda done, total: None
 
     shown = 0.0
+    last: tuple[int, int | None] | None = None
 
     def show(done: int, total: int | None) -> None:
-        nonlocal shown
+        nonlocal shown, last
         now = time.monotonic()
-        if done != total and now - shown < 0.1:
+        if (done, total) == last or (done != total and now - shown < 0.1):
             return
-        shown = now
+        shown, last = now, (done, total)
         of = f" of {total:,}" if total is not None else ""
         end = "\n" if done == total else ""
         print(f"\r{what}: {done:,}{of}", end=end, file=sys.stderr, flush=True)

@@ -248,11 +248,12 @@ class Predictions(QuerySet["Prediction"]):
         *,
         model_version: str | None = None,
         on_error: OnError = "raise",
-        batch_size: int = 1000,
+        batch_size: int = 5000,
         progress: Progress = None,
     ) -> Summary:
         """Create many predictions in a project; returns a summary with their number, since the
-        server does not give their ids. One request for ``batch_size`` of them.
+        server does not give their ids. One request for ``batch_size`` of them; each costs the
+        server more the more predictions the project has, so few large ones are quicker.
 
         ``items``: ``(task, result, score)``, or dicts with ``task``, ``result``, ``score``,
         ``model_version``. ``model_version`` is for those that name none.
