@@ -1,0 +1,371 @@
+"""Copying a project, exactly once, whatever happens on the way.
+
+What makes it exact: before each request that may do something twice, the journal says what is about
+to be done; after an answer was lost, or a process was killed, it is looked for by its content; and
+in the end what is in the target and in no journal, but is the same as something copied, is a double
+and goes.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Literal
+
+import attrs
+
+from ..errors import BadRequest, DoesNotExist
+from ..progress import Progress, reporter
+from . import content
+from .again import exactly_once
+from .belongings import Belongings, Secrets
+from .content import SETTINGS, digest
+from .importing import Importer
+from .job import Job, wait_for
+from .journal import Journal, opened
+from .losses import losses
+from .media import Media
+from .mending import Mender
+from .people import MissingUsers, People
+from .report import Report
+from .source import as_source
+from .threeway import Base
+from .translation import Translation
+from .verifying import Comparison, name_of
+
+if TYPE_CHECKING:
+    import os
+
+    from ..client import LabelStudio
+    from ..resources.projects import Project
+    from .source import Row, Source
+
+_LATER: Final = ("label_config", "control_weights", "model_version", "description")
+"""Settings that depend on others, or on the tasks."""
+
+
+def copy_project(
+    source: Project | Source,
+    to: LabelStudio,
+    *,
+    title: str | None = None,
+    journal: str | os.PathLike[str] | Journal | None = None,
+    missing_users: MissingUsers = "refuse",
+    files: bool = True,
+    views: bool = True,
+    webhooks: bool = True,
+    storages: bool | Literal["all"] = True,
+    secrets: Secrets | None = None,
+    backends: bool = True,
+    keep_origin: bool = False,
+    progress: Progress = None,
+    verify: bool = True,
+) -> Report:
+    """Copy a project with all that it holds, to another server or to the same one; the report's
+    ``target`` is the new project.
+
+    Copied are the settings with the labelling config, the tasks (data and meta), annotations
+    (result, author, ground truth, cancelled, lead time), predictions and drafts, the uploaded
+    ``files`` (the addresses in the tasks are rewritten), the ``views``, ``webhooks``, ``storages``
+    and ML ``backends``. ``title``: another one for the copy.
+
+    ``journal``: the path of a file that says what is done. With it a copy that was killed, at any
+    moment, is finished by calling this again; nothing is doubled and nothing lost, and a further
+    call writes nothing. Without one a copy that fails has to be deleted and made anew. Until it is
+    finished nobody should work in the copy: what is there and holds the same as something copied is
+    taken for a double of it, and goes.
+
+    ``missing_users``: users are matched by e-mail. What becomes of those who annotated here and
+    whom the target does not have: ``"refuse"`` raises UnknownUsers before anything is written,
+    ``"create"`` makes them (without a password), a User, an id or an e-mail stands for all of them,
+    and a dict says it of each by the e-mail (None: those of annotations whose author is gone, for
+    whom else the user who copies stands).
+
+    ``storages``: those that tasks come from; ``"all"``: also those that annotations go to, which
+    write at once into the same place as those of the source. No server gives the keys of storages
+    and the passwords of ML backends: ``secrets(kind, row)`` returns them as a dict, they are
+    written nowhere else, or None to leave that object out.
+
+    ``keep_origin`` keeps what the server cannot (dates, inner ids, authors) in each task's
+    ``meta["_origin"]``. The report's ``losses`` list what that is. ``verify`` compares both
+    sides in the end (see ``verify()``), and the report has what is different. ``progress``: True
+    for a line on stderr, or a function ``(done, total)`` of tasks.
+
+    The tasks are streamed and imported in batches, in one request each; the labelling config is set
+    afterwards, so that tasks which do not fit it are copied too. Objects that the target refuses
+    (a webhook to an address that it does not accept, an ML backend that does not answer) are
+    ``failed`` in the ``counts``; a further call tries them again.
+
+    Raises UnknownUsers, JournalMismatch for a journal of another copy, and the errors of the
+    servers.
+
+    >>> report = copy_project(project, to=other, journal="reviews.db", missing_users="create")
+    >>> report.ok, report.target
+    (True, <Project ... 'Reviews'>)
+    """
+    here = as_source(source)
+    facts = here.describe()
+    wanted = {"files": files, "views": views, "webhooks": webhooks, "storages": storages}
+    parts = frozenset(name for name, said in {**wanted, "backends": backends}.items() if said)
+    with job_journal(journal, to) as notes:
+        job = begin(
+            here,
+            to,
+            notes,
+            facts,
+            title=title,
+            missing_users=missing_users,
+            files=files,
+            keep_origin=keep_origin,
+        )
+        copy = Copy(
+            job,
+            title=title,
+            parts=parts,
+            secrets=secrets or (lambda kind, row: {}),
+            export_storages=storages == "all",
+            progress=progress,
+        )
+        copy.run()
+        if not verify or to.is_dry:
+            copy.finish()
+            return copy.report()
+        found = copy.compare()
+        if not copy.done and copy.remove_doubles():  # of what has arrived since
+            found = copy.compare()
+        copy.finish()
+        differences, different = found.differences, found.different
+        return attrs.evolve(copy.report(), differences=differences, different=different)
+
+
+def begin(
+    source: Source,
+    client: LabelStudio,
+    journal: Journal,
+    facts: Row,
+    *,
+    title: str | None,
+    missing_users: MissingUsers,
+    files: bool,
+    keep_origin: bool,
+    again: bool = False,
+) -> Job:
+    """A job with its users matched and its project made, or found again; ``again``: match the users
+    of a copy that is finished, too.
+    """
+    journal.job(
+        what="copy",
+        source=f"{facts['server']} project {facts['project']}",
+        target=client.url,
+        keep_origin=keep_origin,
+    )
+    is_new = journal.noted("project") is None
+    people = People(client, missing_users, journal, facts["server"])
+    if again or not journal.noted("done"):
+        people.match(source.users())
+    project = _project(source, client, journal, title)
+    media = Media(source, project, journal)
+    address = media.address if files else lambda file: None
+    translation = Translation(people.email, address, facts["server"])
+    job = Job(source, client, journal, facts, people, project, media, translation, keep_origin)
+    tally = job.tallies["project"]
+    tally.created, tally.skipped = int(is_new), int(not is_new)
+    return job
+
+
+@contextmanager
+def job_journal(
+    journal: str | os.PathLike[str] | Journal | None, client: LabelStudio
+) -> Iterator[Journal]:
+    """The journal of a job; in a dry run a copy of it that is not kept."""
+    with opened(journal) as found:
+        notes = found or Journal()
+        yield notes.copy() if client.is_dry else notes
+
+
+class Copy:
+    """One copy: its steps in order, each of which may be begun again."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        title: str | None,
+        parts: frozenset[str],
+        secrets: Secrets,
+        export_storages: bool,
+        progress: Progress,
+    ) -> None:
+        self.job, self.journal, self.client = job, job.journal, job.client
+        self.title, self.parts = title, parts
+        self._progress = reporter(progress, f"copying {name_of(job.facts)}")
+        self.importer, self.mender = Importer(job), Mender(job)
+        self.belongings = Belongings(job, parts, secrets, export_storages=export_storages)
+        self.done: bool = job.journal.noted("done", False)
+
+    def run(self) -> None:
+        """All of it, as far as it is not done."""
+        if self.done:
+            for kind, number in self.journal.noted("counts", {}).items():
+                self.job.tallies[kind].skipped = number
+            return
+        self._files()
+        self._tasks()
+        plain = [name for name in SETTINGS if name not in _LATER]
+        self._set("label_config")
+        self._set(*plain, "control_weights")
+        self.mender.run()
+        for kind in ("views", "storages", "backends"):
+            self.belongings.bring(kind)
+        self._set("model_version")  # which may be that of an ML backend
+        self.remove_doubles()
+        self._description()
+        self.belongings.bring("webhooks")  # which would be told of all the rest
+
+    def compare(self) -> Report:
+        """Both sides, as far as they were copied."""
+        parts = ("settings", "tasks", *sorted(self.parts))
+        comparison = Comparison(
+            self.job.source, self.job.there, self.journal, same_pairs=self._note_same
+        )
+        return comparison.report(parts)
+
+    def _note_same(self, pairs: list[tuple[Row, Row]]) -> None:
+        """What both sides hold, for a sync to tell later who changed what."""
+        if not self.done:
+            bases = {here["id"]: str(Base.of(here, there)) for here, there in pairs}
+            self.journal.map("bases").put(bases)
+
+    def finish(self) -> None:
+        """Nothing is left to do, so that a further run writes nothing; unless something failed."""
+        if not self.done and not any(one.failed for one in self.report().counts.values()):
+            self.journal.note("settings base", settings_base(self.job))
+            self.journal.note("done")
+
+    def report(self) -> Report:
+        """What was done, and what is lost."""
+        tallies, media = self.job.tallies, self.job.media
+        if "files" in self.parts:
+            files = tallies["files"]
+            files.created, files.skipped = media.created, len(media.moved) - media.created
+            files.failed = list(media.failed.values())
+        lost = {"project.created_at": 1, "project.created_by": 1}
+        lost.update(self.journal.noted("losses", {}))
+        name = f"{self.job.project!r} on {self.client.url}"
+        return Report(
+            what=f"copy of {name_of(self.job.facts)} to {name}",
+            counts={kind: tally.summary() for kind, tally in tallies.items()},
+            losses=tuple(losses(lost, kept=self.job.keep_origin)),
+            target=self.job.project,
+        )
+
+    # -- the steps --------------------------------------------------------------------------------
+
+    def _files(self) -> None:
+        if "files" in self.parts and not self.journal.noted("done:files"):
+            for file in self.job.source.files():
+                self.job.media.address(file["file"])
+            self.journal.note("done:files")
+
+    def _tasks(self) -> None:
+        self.importer.settle()
+        tasks, total = self.job.tasks, self.job.facts["tasks"]
+        self.job.tallies["tasks"].skipped = before = len(tasks)
+        if self.journal.noted("done:tasks"):
+            return
+        self._progress(before, total)
+        rows = self.job.source.tasks(tasks.last())
+        self.importer.run(rows, lambda done: self._progress(before + done, total))
+        self.journal.note("done:tasks")
+
+    def _set(self, *names: str) -> None:
+        """Settings as those of the source, if the target takes them."""
+        settings = self.job.translation.value(_settings(self.job.source, self.title))
+        for name in names:
+            if settings[name] is not None:
+                setattr(self.job.project, name, settings[name])
+        try:
+            self.job.project.save(fields=names)
+        except BadRequest as error:
+            self.job.tallies["settings"].fail(0, ", ".join(names), error)
+            self.job.project.refresh()
+
+    def _description(self) -> None:
+        """The last of the settings: until then the description says whose project this is."""
+        said = self.job.translation.value(self.job.source.settings()["description"])
+        self.job.project.description = said or ""
+        self.job.project.save()
+
+    def remove_doubles(self) -> int:
+        """Remove what the server has twice, because an answer came too late or a proxy repeated a
+        request; how many there were.
+        """
+        if self.client.is_dry:
+            return 0
+        self.job.wait_for_stragglers(lambda: next(self.importer.strangers(), None))
+        projects = [
+            one for one in _marked(self.client, self.journal) if one.id != self.job.project.id
+        ]
+        for project in projects:
+            project.delete()
+        removed = len(projects) + self.importer.remove_doubles() + self.belongings.remove_doubles()
+        removed += self.mender.run(again=True)
+        return removed + (self.job.media.remove_doubles() if "files" in self.parts else 0)
+
+
+# -- the project ----------------------------------------------------------------------------------
+
+
+def settings_base(job: Job) -> dict[str, list[str]]:
+    """Digests of the settings that both sides have the same."""
+    said = {**job.source.settings(), **job.journal.noted("settings", {})}
+    here = content.settings_content(job.translation.value(said))
+    there = content.settings_content(job.there.settings())
+    return {
+        name: [digest(value), digest(there[name])]
+        for name, value in here.items()
+        if (value or None) == (there[name] or None)
+    }
+
+
+def _settings(source: Source, title: str | None) -> Row:
+    return {**source.settings(), **({} if title is None else {"title": title})}
+
+
+def _project(source: Source, client: LabelStudio, journal: Journal, title: str | None) -> Project:
+    """The target: noted, found by the mark in its description, or made."""
+    number = journal.noted("project")
+    if number is not None:
+        try:
+            return client.projects.get(number)
+        except DoesNotExist as gone:
+            raise DoesNotExist(
+                f"{journal} is of a copy to Project {number} on {client.url}, which is gone; use "
+                "another journal to make another one",
+                request=gone.request,
+            ) from gone
+    is_new = journal.noted("marker") is None
+    if is_new:
+        journal.note("marker", f"This project is being copied: {uuid.uuid4()}")
+    if title is not None:
+        journal.note("settings", {"title": title})
+    first = {
+        name: value
+        for name, value in _settings(source, title).items()
+        if value is not None and name not in _LATER
+    }
+    first["description"] = journal.noted("marker")
+
+    def look() -> Project | None:
+        return wait_for(client, journal, lambda: next(_marked(client, journal), None))
+
+    project = exactly_once(look, lambda: client.projects.create(**first), client, is_new=is_new)
+    journal.note("project", project.id)
+    return project
+
+
+def _marked(client: LabelStudio, journal: Journal) -> Iterator[Project]:
+    """The projects that this copy made."""
+    marker = journal.noted("marker")
+    return (project for project in client.projects.all() if project.description == marker)

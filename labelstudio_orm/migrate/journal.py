@@ -1,0 +1,250 @@
+"""The journal of a migration: which object became which, what is done, and what is under way.
+
+A SQLite file. Every method commits before it returns, so a process that is killed at any moment
+loses at most what was in flight; and of that the journal has the intent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from ..errors import LabelStudioError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Key: TypeAlias = "int | str"
+
+VERSION: Final = 1
+"""Of the file's layout."""
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS intents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS pairs (
+    kind TEXT NOT NULL, old NOT NULL, new, PRIMARY KEY (kind, old)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS backwards ON pairs (kind, new);
+"""
+
+
+class JournalMismatch(LabelStudioError, ValueError):
+    """The journal is that of another job: other servers, another project, other arguments.
+
+    >>> with Journal("first.db") as journal:
+    ...     journal.job(what="copy", source="http://a:8080 1")
+    ...     try:
+    ...         journal.job(what="copy", source="http://a:8080 2")
+    ...     except JournalMismatch as error:
+    ...         print(error)
+    first.db is of another job: its source is 'http://a:8080 1', ...
+    """
+
+
+class Journal:
+    """What a job has done so far, on disk: ``Journal("copy.db")``; None keeps it for this process
+    only.
+
+    One file is one job. Two processes cannot use a file at once: the second raises
+    LabelStudioError. No secrets are written into it.
+
+    >>> with Journal("copy.db") as journal:
+    ...     journal.job(what="copy", source="http://a:8080 1", target="http://b:8080")
+    ...     tasks = journal.map("tasks")
+    ...     tasks.put({1: 1001, 2: 1002})
+    ...     tasks.get(2), len(tasks)
+    (1002, 2)
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = None if path is None else Path(path)
+        # Without a name it is a temporary file, which SQLite keeps in memory while it is small.
+        self._db = sqlite3.connect(self.path or "", isolation_level=None, check_same_thread=False)
+        try:
+            self._db.execute("PRAGMA busy_timeout = 1000")
+            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self._db.execute("PRAGMA synchronous = FULL")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            self._db.executescript(_TABLES)
+            self._check_version()
+        except sqlite3.OperationalError as error:
+            self._db.close()
+            raise LabelStudioError(
+                f"{self}: {error}; another process may be using it, which would do the work twice"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise LabelStudioError(f"{self} is no journal: {error}") from error
+
+    def _check_version(self) -> None:
+        (found,) = self._db.execute("PRAGMA user_version").fetchone()
+        if found > VERSION:
+            raise JournalMismatch(f"{self} was written by a newer version of this library")
+        self._db.execute("BEGIN IMMEDIATE")  # takes the lock, to keep it
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("COMMIT")
+
+    def __str__(self) -> str:
+        return self.path.name if self.path else "the journal"
+
+    def __repr__(self) -> str:
+        return f"<Journal {str(self.path) if self.path else 'in memory'}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def copy(self) -> Journal:
+        """The same in memory: what is written to it is not kept. For dry runs."""
+        other = Journal()
+        self._db.backup(other._db)
+        return other
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is written in the block is kept as a whole, or not at all."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- the job ----------------------------------------------------------------------------------
+
+    def job(self, **facts: Any) -> None:
+        """State what this is the journal of. Raises JournalMismatch, naming what is different,
+        when it is that of another job.
+        """
+        known = self.noted("job")
+        if known is None:
+            self.note("job", facts)
+            return
+        for name in {**known, **facts}:
+            if known.get(name) != _as_json(facts.get(name)):
+                raise JournalMismatch(
+                    f"{self} is of another job: its {name} is {known.get(name)!r}, not "
+                    f"{facts.get(name)!r}; use another file for another job"
+                )
+
+    # -- facts ------------------------------------------------------------------------------------
+
+    def note(self, name: str, value: Any = True) -> None:
+        """Keep a small fact as JSON: ``journal.note("done:views")``."""
+        self._db.execute("REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+
+    def noted(self, name: str, default: Any = None) -> Any:
+        """A fact that was noted, else ``default``."""
+        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
+        return default if found is None else json.loads(found[0])
+
+    # -- ids --------------------------------------------------------------------------------------
+
+    def map(self, kind: str) -> IdMap:
+        """What became of the objects of a kind: "tasks", "users" ..."""
+        return IdMap(self, kind)
+
+    # -- intents ----------------------------------------------------------------------------------
+
+    def intent(self, name: str, value: Any = None) -> None:
+        """Note what is about to be written, before the request whose answer may be lost."""
+        self._db.execute(
+            "INSERT INTO intents (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, json.dumps(value)),
+        )
+
+    def open_intents(self) -> dict[str, Any]:
+        """What was about to be written, and may or may not have been; oldest first."""
+        rows = self._db.execute("SELECT name, value FROM intents ORDER BY number")
+        return {name: json.loads(value) for name, value in rows}
+
+    def settle(self, name: str) -> None:
+        """What became of an intent is known."""
+        self._db.execute("DELETE FROM intents WHERE name = ?", (name,))
+
+
+@contextmanager
+def opened(journal: str | os.PathLike[str] | Journal | None) -> Iterator[Journal | None]:
+    """A journal of a path, closed again afterwards; one that is open already stays so."""
+    if journal is None or isinstance(journal, Journal):
+        yield journal
+    else:
+        with Journal(journal) as made:
+            yield made
+
+
+class IdMap:
+    """Old ids and what they became: numbers or texts. In SQLite, so any number of them."""
+
+    def __init__(self, journal: Journal, kind: str) -> None:
+        self._journal, self._db, self.kind = journal, journal._db, kind
+
+    def __repr__(self) -> str:
+        return f"<IdMap of {self.kind}: {len(self)}>"
+
+    def __len__(self) -> int:
+        return int(self._one("SELECT count(*) FROM pairs WHERE kind = ?", self.kind))
+
+    def get(self, old: Key, default: Any = None) -> Any:
+        """What became of it, else ``default``."""
+        query = "SELECT new FROM pairs WHERE kind = ? AND old = ?"
+        return self._one(query, self.kind, old, default=default)
+
+    def has(self, old: Key) -> bool:
+        """Has anything become of it?"""
+        query = "SELECT 1 FROM pairs WHERE kind = ? AND old = ?"
+        return bool(self._one(query, self.kind, old, default=0))
+
+    def old(self, new: Key, default: Any = None) -> Any:
+        """What something was, else ``default``."""
+        query = "SELECT old FROM pairs WHERE kind = ? AND new = ? LIMIT 1"
+        return self._one(query, self.kind, new, default=default)
+
+    def last(self) -> Any:
+        """The greatest old id; None if there is none."""
+        return self._one("SELECT max(old) FROM pairs WHERE kind = ?", self.kind)
+
+    def highest(self) -> Any:
+        """The greatest new id; None if there is none."""
+        return self._one("SELECT max(new) FROM pairs WHERE kind = ?", self.kind)
+
+    def put(self, pairs: Mapping[Any, Any]) -> None:
+        """Note what became of some, all or none of them."""
+        rows = ((self.kind, old, new) for old, new in pairs.items())
+        with nullcontext() if self._db.in_transaction else self._journal.at_once():
+            self._db.executemany("REPLACE INTO pairs VALUES (?, ?, ?)", rows)
+
+    def remove(self, old: Key) -> None:
+        """Forget what became of one."""
+        self._db.execute("DELETE FROM pairs WHERE kind = ? AND old = ?", (self.kind, old))
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """All pairs, by old id; streamed, and safe against writes meanwhile."""
+        query = "SELECT old, new FROM pairs WHERE kind = ? ORDER BY old LIMIT 1000"
+        rows = self._db.execute(query, (self.kind,)).fetchall()
+        while rows:
+            yield from rows
+            further = query.replace("ORDER", "AND old > ? ORDER")
+            rows = self._db.execute(further, (self.kind, rows[-1][0])).fetchall()
+
+    def _one(self, query: str, *values: Any, default: Any = None) -> Any:
+        found = self._db.execute(query, values).fetchone()
+        return default if found is None else found[0]
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))

@@ -1,0 +1,176 @@
+"""What a migration did, what is not the same on both sides, and what a server cannot keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from ..summary import Summary
+
+if TYPE_CHECKING:
+    from ..resources.projects import Project
+
+LISTED: Final = 1000
+"""Differences that a report lists; of more it has the number."""
+
+
+@attrs.frozen
+class Difference:
+    """Something that is not the same on both sides.
+
+    ``kind`` is "tasks", "annotations", "views" ...; ``source`` and ``target`` say which object,
+    None where that side has none. ``field`` is what differs in it, "" for the object as a whole;
+    ``here`` and ``there`` are the values in the source and in the target. ``why`` is how it came
+    to that, as far as ``sync()`` knows: "changed in the target", "changed on both sides" ...
+
+    >>> print(Difference("tasks", 5, 1005, "data", {"text": "a"}, {"text": "b"}))
+    tasks 5 -> 1005: data is {'text': 'a'} in the source, {'text': 'b'} in the target
+    """
+
+    kind: str
+    source: int | str | None
+    target: int | str | None
+    field: str = ""
+    here: Any = None
+    there: Any = None
+    why: str = ""
+
+    def __str__(self) -> str:
+        name = f"{self.kind} {self.source} -> {self.target}"
+        if self.why:
+            return f"{name}{f': {self.field}' if self.field else ''}: {self.why}"
+        if self.source is None:
+            name = f"{self.kind} {self.target}"
+            if not self.field:
+                return f"{name}: only in the target"
+        elif self.target is None:
+            name = f"{self.kind} {self.source}"
+            if not self.field:
+                return f"{name}: only in the source"
+        return (
+            f"{name}: {self.field} is {_short(self.here)} in the source, "
+            f"{_short(self.there)} in the target"
+        )
+
+
+@attrs.frozen
+class Loss:
+    """What a server cannot keep: of which kind of objects, which field, of how many, and why."""
+
+    kind: str
+    field: str
+    count: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.field} of {self.count:,}: {self.why}"
+
+
+def _differences(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    return tuple(found)
+
+
+def _losses(found: Iterable[Loss]) -> tuple[Loss, ...]:
+    return tuple(found)
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What a migration did.
+
+    ``what`` says it in words; ``counts`` has a ``Summary`` for each kind of objects: "tasks",
+    "annotations", "views" ... ``differences`` are the first thousand things that are not the same
+    on both sides, ``different`` is the number of all; ``losses`` is what the server cannot keep.
+    ``target`` is the project that was written to.
+
+    >>> report = copy_project(project, to=other, missing_users="create")
+    >>> report.ok, report.exit_code, report.counts["tasks"].created
+    (True, 0, 4)
+    """
+
+    what: str
+    counts: Mapping[str, Summary] = attrs.field(factory=dict)
+    differences: tuple[Difference, ...] = attrs.field(default=(), converter=_differences)
+    losses: tuple[Loss, ...] = attrs.field(default=(), converter=_losses)
+    target: Project | None = None
+    different: int = attrs.field()
+
+    @different.default
+    def _all_listed(self) -> int:
+        return len(self.differences)
+
+    @property
+    def ok(self) -> bool:
+        """No differences, and nothing failed."""
+        return not self.different and not any(done.failed for done in self.counts.values())
+
+    @property
+    def exit_code(self) -> int:
+        """For a script: 0 if it is ``ok``, else 1."""
+        return 0 if self.ok else 1
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON: ``json.dumps(report.as_json())``."""
+        return {
+            "what": self.what,
+            "ok": self.ok,
+            "target": None if self.target is None else self.target.id,
+            "counts": {kind: _summary(done) for kind, done in self.counts.items()},
+            "different": self.different,
+            "differences": [_plain(attrs.asdict(one)) for one in self.differences],
+            "losses": [attrs.asdict(one) for one in self.losses],
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.what}: {'ok' if self.ok else 'NOT THE SAME'}"]
+        for kind, done in self.counts.items():
+            said = repr(done).removeprefix("<Summary: ").removesuffix(">")
+            lines.append(f"  {kind:<16} {said}")
+            lines += [f"    failed: {one.item!r:.80}: {one.reason}" for one in done.failed[:5]]
+        if self.different:
+            lines.append(f"  {self.different:,} differences")
+            lines += [f"    {one}" for one in self.differences[:10]]
+        if self.losses:
+            lines.append("  not kept by the server")
+            lines += [f"    {one}" for one in self.losses]
+        return "\n".join(lines)
+
+
+class Differences:
+    """Differences as they are found: the first thousand, and the number of all."""
+
+    def __init__(self) -> None:
+        self.listed: list[Difference] = []
+        self.number = 0
+
+    def add(self, *found: Difference) -> None:
+        """Note some."""
+        self.number += len(found)
+        self.listed += found[: max(0, LISTED - len(self.listed))]
+
+    def extend(self, found: Iterable[Difference]) -> None:
+        """Note some."""
+        self.add(*found)
+
+
+def _summary(done: Summary) -> dict[str, Any]:
+    return {
+        **{name: getattr(done, name) for name in ("created", "updated", "deleted", "skipped")},
+        "failed": [{"item": repr(one.item), "reason": one.reason} for one in done.failed],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

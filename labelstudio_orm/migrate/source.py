@@ -1,0 +1,289 @@
+"""What a migration reads from: a project on a server, or an archive of one.
+
+Everything comes as plain JSON, the same from either. A task is a dict of
+
+* ``id data meta overlap inner_id created_at updated_at file_upload storage_filename``
+* ``annotations``: dicts of ``id result completed_by was_cancelled ground_truth lead_time`` and of
+  what an import does not take: ``created_at updated_at updated_by last_action import_id
+  draft_created_at parent_annotation parent_prediction bulk_created``
+* ``predictions``: dicts of ``id result score model_version created_at``
+* ``drafts``: dicts of ``id result lead_time was_postponed annotation user created_at``
+
+all three by id. Users are e-mail addresses; where nobody knows the address any more, ``"#7"``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, suppress
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+
+from ..codec import write_datetime
+from ..errors import DoesNotExist
+from .content import BACKEND, SETTINGS, STORAGE, WEBHOOK
+from .translation import users_in
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from ..client import LabelStudio
+    from ..resources.drafts import Draft
+    from ..resources.projects import Project
+    from ..resources.tasks import Annotation, Prediction, Task
+
+Row = dict[str, Any]
+
+ANNOTATION_ORIGIN: Final = (
+    "created_at", "updated_at", "updated_by", "last_action", "import_id", "draft_created_at",
+    "parent_annotation", "parent_prediction", "bulk_created",
+)  # fmt: skip
+"""What is known of an annotation beside its content, and what an import does not take."""
+
+
+TASK: Final = (
+    "data", "meta", "overlap", "inner_id", "created_at", "updated_at", "file_upload",
+    "storage_filename",
+)  # fmt: skip
+"""The fields of a task's own."""
+
+
+class Source(Protocol):
+    """What a project can be copied from."""
+
+    def describe(self) -> Row:
+        """``server`` (an address, or a path), ``project`` (its id there), ``title``, ``tasks``
+        (how many).
+        """
+
+    def settings(self) -> Row:
+        """The project's own settings, the labelling config among them; with its secrets."""
+
+    def tasks(self, after: int | None = None) -> Iterator[Row]:
+        """The tasks by id, those after an id; streamed. See the module for their form."""
+
+    def some_tasks(self, ids: Iterable[int]) -> Iterator[Row]:
+        """The tasks of these ids, by id; those that are not there are left out."""
+
+    def task_ids(self) -> Iterator[int]:
+        """The ids of all tasks, rising."""
+
+    def views(self) -> Iterator[Row]:
+        """``id data selected_items``, in the order of the tabs; ``users`` are the addresses of
+        those that their filters name, by id.
+        """
+
+    def webhooks(self) -> Iterator[Row]:
+        """``id`` and the settings of each; ``headers`` are secret."""
+
+    def storages(self) -> Iterator[Row]:
+        """``id``, ``family`` ("import" or "export"), ``type`` and the settings of each, without
+        secrets.
+        """
+
+    def backends(self) -> Iterator[Row]:
+        """``id`` and the settings of each ML backend, without secrets."""
+
+    def files(self) -> Iterator[Row]:
+        """The uploaded files: ``id``, ``file`` (its path on the server) and ``size``, where they
+        are known.
+        """
+
+    def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
+        """The content of an uploaded file, by its ``file``: a stream to be read once."""
+
+    def users(self) -> Iterator[Row]:
+        """Who annotated: ``id email first_name last_name``."""
+
+
+class LiveSource:
+    """A project on a server, as a source."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.client: LabelStudio = project.tasks.client
+        self._emails: dict[int, str] | None = None
+
+    def __repr__(self) -> str:
+        return f"<LiveSource {self.project!r}>"
+
+    def describe(self) -> Row:
+        """See ``Source``. One request."""
+        self.project.refresh()
+        return {
+            "server": self.client.url,
+            "project": self.project.id,
+            "title": self.project.title,
+            "tasks": self.project.task_number,
+        }
+
+    def settings(self) -> Row:
+        """See ``Source``. No request after ``describe()``."""
+        return {name: _plain(getattr(self.project, name)) for name in SETTINGS}
+
+    # -- tasks ------------------------------------------------------------------------------------
+
+    def tasks(self, after: int | None = None) -> Iterator[Row]:
+        """See ``Source``. One request a page, and one more for each task with drafts."""
+        tasks = self.project.tasks.all()
+        return self._rows(tasks if after is None else tasks.filter(id__gt=after))
+
+    def some_tasks(self, ids: Iterable[int]) -> Iterator[Row]:
+        """See ``Source``."""
+        return self._rows(self.project.tasks.filter(id__in=list(ids)))
+
+    def task_ids(self) -> Iterator[int]:
+        """See ``Source``."""
+        return iter(self.project.tasks.values_list("id", flat=True).iterator())
+
+    def _rows(self, tasks: Any) -> Iterator[Row]:
+        named = tasks.only(*TASK, "draft_exists")  # which the server lists in half the time
+        for page in named.prefetch("annotations", "predictions").pages():
+            yield from map(self._task, page)
+
+    def _task(self, task: Task) -> Row:
+        return {
+            "id": task.id,
+            "data": task.data,
+            "meta": task.meta or {},
+            "overlap": task.overlap,
+            "inner_id": task.inner_id,
+            "created_at": _plain(task.created_at),
+            "updated_at": _plain(task.updated_at),
+            "file_upload": task.file_upload,
+            "storage_filename": task.storage_filename,
+            "annotations": [self._annotation(one) for one in task.annotations.all()],
+            "predictions": [_prediction(one) for one in task.predictions.all()],
+            "drafts": list(self._drafts(task)),
+        }
+
+    def _annotation(self, annotation: Annotation) -> Row:
+        raw = annotation.raw
+        return {
+            "id": annotation.id,
+            "result": raw.get("result"),
+            "completed_by": self._email(annotation.completed_by_id, raw),
+            "was_cancelled": annotation.was_cancelled,
+            "ground_truth": annotation.ground_truth,
+            "lead_time": annotation.lead_time,
+            **{name: raw.get(name) for name in ANNOTATION_ORIGIN},
+            "updated_by": self._email(annotation.updated_by_id, {}),
+        }
+
+    def drafts_of(self, drafts: Iterable[Draft]) -> Iterator[Row]:
+        """Drafts in the form that a task has them in."""
+        names = ("id", "result", "lead_time", "was_postponed", "user")
+        for draft in drafts:
+            found = {name: getattr(draft, name) for name in names}
+            created = _plain(draft.created_at)
+            yield {**found, "annotation": draft.annotation_id, "created_at": created}
+
+    def _drafts(self, task: Task) -> Iterator[Row]:
+        """A task itself shows only the drafts of who asks."""
+        return self.drafts_of(self.client.drafts.filter(task=task) if task.draft_exists else ())
+
+    # -- what belongs to the project --------------------------------------------------------------
+
+    def views(self) -> Iterator[Row]:
+        """See ``Source``. One request."""
+        for view in sorted(self.project.views.all(), key=lambda view: (view.order or 0, view.id)):
+            row = {"id": view.id, "data": view.data, "selected_items": view.selected_items}
+            yield {**row, "users": {str(id): self._email(id, {}) for id in users_in(row)}}
+
+    def webhooks(self) -> Iterator[Row]:
+        """See ``Source``. One request. The server lists those of the organization too; they are
+        left out.
+        """
+        for webhook in self.project.webhooks.all():
+            if webhook.project_id == self.project.id:
+                yield {**_fields(webhook, WEBHOOK), "headers": dict(webhook.headers or {})}
+
+    def storages(self) -> Iterator[Row]:
+        """See ``Source``. Two requests."""
+        families: list[tuple[str, Any]] = [
+            ("import", self.project.import_storages),
+            ("export", self.project.export_storages),
+        ]
+        for family, storages in families:
+            for storage in storages.all():
+                yield {**_fields(storage, STORAGE[1:]), "family": family}
+
+    def backends(self) -> Iterator[Row]:
+        """See ``Source``. One request."""
+        for backend in self.project.ml_backends.all():
+            yield _fields(backend, BACKEND)
+
+    def files(self) -> Iterator[Row]:
+        """See ``Source``. One request. The server lists only those that this user uploaded."""
+        for file in self.project.files.all():
+            yield {"id": file.id, "file": file.file, "size": file.size}
+
+    def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
+        """See ``Source``. One request."""
+        return self.project.files.open(file)
+
+    # -- users ------------------------------------------------------------------------------------
+
+    def users(self) -> Iterator[Row]:
+        """See ``Source``. One request."""
+        for user in self.project.annotators():
+            is_known = "@" in user.email  # else he is called "Deleted User"
+            names = {name: getattr(user, name) * is_known for name in ("first_name", "last_name")}
+            yield {"id": user.id, "email": self._email(user.id, {}), **names}
+
+    def _email(self, user: Any, raw: Mapping[str, Any]) -> str | None:
+        """A user's address, of an id or of the address itself; ``raw``: his annotation."""
+        if user is None or isinstance(user, str):
+            return user
+        if self._emails is None:
+            members = [*self.project.annotators(), *self.client.users.all()]
+            # Of one who is no member any more the server says "Deleted".
+            known = (member for member in members if "@" in member.email)
+            self._emails = {member.id: member.email for member in known}
+        if user not in self._emails:
+            self._emails[user] = self._stranger(user, raw)
+        return self._emails[user]
+
+    def _stranger(self, user: int, raw: Mapping[str, Any]) -> str:
+        """Somebody who came later, or who is no member any more: then his annotations still say
+        his address (``"Ann Lee ann@example.com, 7"``).
+        """
+        with suppress(DoesNotExist):
+            email = self.client.users.get(user).email
+            if "@" in email:
+                return email
+        annotated = self.project.tasks.filter(annotators=user).prefetch("annotations")[:1]
+        theirs = (
+            one.raw for task in annotated for one in task.annotations.filter(completed_by=user)
+        )
+        for one in (raw, *theirs):
+            found = re.search(r"(\S+@\S+), \d+$", one.get("created_username") or "")
+            if found:
+                return found[1]
+        return f"#{user}"
+
+
+def as_source(project: Project | Source) -> Source:
+    """A project, or what else can be copied from, as a source."""
+    from ..resources.projects import Project
+
+    return LiveSource(project) if isinstance(project, Project) else project
+
+
+def _prediction(prediction: Prediction) -> Row:
+    return {
+        "id": prediction.id,
+        "result": prediction.raw.get("result"),
+        "score": prediction.score,
+        "model_version": prediction.model_version,
+        "created_at": _plain(prediction.created_at),
+    }
+
+
+def _fields(obj: Any, names: Iterable[str]) -> Row:
+    """Those of the fields that this kind of object has."""
+    return {"id": obj.id, **{name: _plain(getattr(obj, name, None)) for name in names}}
+
+
+def _plain(value: datetime | Any) -> Any:
+    return write_datetime(value) if hasattr(value, "tzinfo") else value

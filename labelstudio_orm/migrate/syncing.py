@@ -1,0 +1,450 @@
+"""Carrying over what has changed in a project since it was copied."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+from ..errors import BadRequest, DoesNotExist
+from ..pages import chunked
+from ..progress import Progress, reporter
+from . import content
+from .again import exactly_once
+from .belongings import Belongings
+from .content import ORIGIN, digest
+from .copying import begin, job_journal
+from .importing import Importer, imported
+from .journal import JournalMismatch
+from .mending import Mender
+from .people import MissingUsers
+from .report import Difference, Differences, Report
+from .source import as_source
+from .threeway import CONTENTS, Base, Change
+from .verifying import CHUNK, Comparison, name_of
+
+if TYPE_CHECKING:
+    import os
+
+    from ..resources.projects import Project
+    from .job import Job
+    from .journal import Journal
+    from .source import Row, Source
+
+Conflicts = Literal["report", "source", "target"]
+
+
+def sync(
+    source: Project | Source,
+    target: Project,
+    *,
+    journal: str | os.PathLike[str] | Journal,
+    conflicts: Conflicts = "report",
+    missing_users: MissingUsers = "refuse",
+    files: bool = True,
+    progress: Progress = None,
+) -> Report:
+    """Carry over to a copy what was created, changed or deleted in the source since the last time:
+    tasks, annotations, predictions, drafts, settings, views, and the uploaded ``files``.
+
+    ``journal``: that of the copy; it has for each object what both sides held. Without a copy, for
+    an empty file, tasks are paired by their content first. What changed is found by content, since
+    dates miss much of it, and both sides are read as a whole.
+
+    What was changed in the target is left alone, and is among the report's ``differences``, whose
+    ``why`` says it. ``conflicts``: what becomes of an object (a task's data, one annotation) that
+    was changed on both sides: ``"report"`` leaves it and lists it, each time; ``"source"`` takes
+    the source's; ``"target"`` keeps the target's and does not mention it again. An object that
+    one side changed and the other one deleted is a conflict too.
+
+    The report's ``counts`` are of what was carried over. ``missing_users`` and ``progress`` are as
+    for ``copy_project``. It may be killed and run again; a further run writes nothing.
+
+    Raises ValueError for a copy that is not finished, JournalMismatch for a journal of another one,
+    and what ``copy_project`` raises.
+
+    >>> copy = copy_project(project, to=other, journal="r.db", missing_users="create").target
+    >>> task.annotations.create(result=[])
+    >>> sync(project, copy, journal="r.db").counts["annotations"].created
+    1
+    """
+    if conflicts not in ("report", "source", "target"):
+        raise ValueError(f'conflicts is "report", "source" or "target", not {conflicts!r}')
+    client = target.tasks.client
+    here = as_source(source)
+    facts = here.describe()
+    with job_journal(journal, client) as notes:
+        known = notes.noted("project")
+        if known not in (None, target.id):
+            raise JournalMismatch(f"{notes} is of a copy to Project {known}, not to {target!r}")
+        if known is not None and notes.noted("marker") and not notes.noted("done"):
+            raise ValueError(f"{notes}: the copy is not finished; call copy_project again first")
+        if known is None:
+            notes.note("project", target.id)
+        job = begin(
+            here,
+            client,
+            notes,
+            facts,
+            title=None,
+            missing_users=missing_users,
+            files=files,
+            keep_origin=(notes.noted("job") or {}).get("keep_origin", False),
+            again=True,
+        )
+        return _Sync(job, conflicts, progress).run()
+
+
+class _Sync:
+    def __init__(self, job: Job, conflicts: Conflicts, progress: Progress) -> None:
+        self.job, self.journal, self.conflicts = job, job.journal, conflicts
+        self.tasks = job.tasks
+        self.bases = job.journal.map("bases")
+        self.importer, self.mender = Importer(job), Mender(job)
+        self.found = Differences()
+        self.touched: list[int] = []
+        self._progress = reporter(progress, f"synchronising {name_of(job.facts)}")
+
+    def run(self) -> Report:
+        self.importer.settle()
+        if not len(self.tasks):
+            self._pair()
+        self._settings()
+        self._changed()
+        ids = set(self.job.source.task_ids())
+        self._deleted(ids)
+        self._created(ids)
+        self._views()
+        self._strangers()
+        if not self.job.client.is_dry:
+            self._check()
+        return Report(
+            what=f"sync of {name_of(self.job.facts)} to {self.job.project!r}",
+            counts={
+                kind: tally.summary()
+                for kind, tally in self.job.tallies.items()
+                if kind not in ("project",)
+            },
+            differences=tuple(self.found.listed),
+            different=self.found.number,
+            target=self.job.project,
+        )
+
+    def _pair(self) -> None:
+        """Without a copy: which task stands for which."""
+        comparison = Comparison(self.job.source, self.job.there, None)
+        pairs = comparison.journal.map("tasks")
+        comparison.pair_by_content(pairs)
+        for some in chunked(pairs.items(), 1000):
+            self.tasks.put(dict(some))
+
+    def _report(self, change: Change, row: Row, other: Row) -> None:
+        """List a change that is not carried over."""
+        why = f"changed in the {change.by}" if change.by else "changed on both sides"
+        if change.kind == "tasks":
+            ids: tuple[Any, Any] = row["id"], other["id"]
+            values = change.here, change.there
+        else:
+            ids = (change.here and change.here["id"], change.there and change.there["id"])
+            values = None, None
+            if None in ids:
+                why = _which(change)
+        self.found.add(Difference(change.kind, *ids, change.field, *values, why=why))
+
+    # -- tasks that both sides have ----------------------------------------------------------------
+
+    def _changed(self) -> None:
+        done = 0
+        for chunk in chunked(self.job.source.tasks(), CHUNK):
+            known = [row for row in chunk if self.tasks.has(row["id"])]
+            wanted = [self.tasks.get(row["id"]) for row in known]
+            there = {row["id"]: row for row in self.job.there.some_tasks(wanted)} if wanted else {}
+            for row in known:
+                new = self.tasks.get(row["id"])
+                here = self.job.translation.task(row)
+                if new in there:
+                    self._task(here, there[new])
+                else:
+                    self._gone_there(here, new)
+            done += len(chunk)
+            self._progress(done, self.job.facts["tasks"])
+
+    def _gone_there(self, here: Row, new: int) -> None:
+        """A task that the target has no more."""
+        if self.conflicts == "source" and self._has_changed(here):
+            self.tasks.remove(here["id"])  # and it is created anew
+        else:
+            self.found.add(Difference("tasks", here["id"], new, why="deleted in the target"))
+
+    def _has_changed(self, here: Row) -> bool:
+        text = self.bases.get(here["id"])
+        if text is None:
+            copied = self.journal.map("contents").get(here["id"])
+            return copied is not None and copied != imported(here)
+        return any(
+            change.by != "target" for change in Base.parse(text).changes(here, _nothing(here))
+        )
+
+    def _base(self, here: Row, there: Row) -> Base:
+        """What both sides were; without a note of that, as far as the copy tells."""
+        text = self.bases.get(here["id"])
+        if text is not None:
+            return Base.parse(text)
+        copied = self.journal.map("contents").get(here["id"])
+        if copied == imported(here):
+            return Base.of(here, there, was="source")
+        return Base.of(here, there, was="target" if copied == imported(there) else None)
+
+    def _task(self, here: Row, there: Row) -> None:
+        base = self._base(here, there)
+        fields: dict[str, Change] = {}
+        for change in base.changes(here, there):
+            if change.by == "target" or (change.by is None and self.conflicts == "report"):
+                self._report(change, here, there)
+            elif change.by is None and self.conflicts == "target":
+                base.settle(change)
+            elif change.kind == "tasks":
+                fields[change.field] = change
+            else:
+                self._carry(base, change, here, there)
+        if fields:
+            self._save(here, there, fields)
+            for change in fields.values():
+                base.carried(change)
+        self.bases.put({here["id"]: str(base)})
+
+    def _save(self, here: Row, there: Row, fields: dict[str, Change]) -> None:
+        task = self.job.project.tasks.ref(there["id"])
+        for name in fields:
+            value = here[name]
+            if name == "meta" and ORIGIN in (there["meta"] or {}):
+                value = {**value, ORIGIN: there["meta"][ORIGIN]}
+            setattr(task, name, value)
+        task.save()
+        self.job.tallies["tasks"].updated += 1
+        self.touched.append(here["id"])
+
+    def _carry(self, base: Base, change: Change, here: Row, there: Row) -> None:
+        """Make, change or delete an object of a task in the target."""
+        tally, objects = self.job.tallies[change.kind], self._objects(change.kind, there["id"])
+        self.touched.append(here["id"])
+        if change.here is None:
+            with suppress(DoesNotExist):
+                objects.ref(change.there["id"]).delete()
+            base.carried(change)
+            tally.deleted += 1
+            return
+        fields = self._fields(change.kind, change.here, there)
+        if change.there is None:
+            base.carried(change, self._make(objects, change, fields, there))
+            tally.created += 1
+            return
+        obj = objects.ref(change.there["id"])
+        for name in fields.keys() - {"annotation", "import_id"}:
+            setattr(obj, name, fields[name])
+        obj.save()
+        base.carried(change)
+        tally.updated += 1
+
+    def _make(self, objects: Any, change: Change, fields: Row, there: Row) -> int:
+        """A new object of a task; one whose answer is lost is looked for."""
+        kind, content_of = change.kind, CONTENTS[change.kind]
+        wanted = digest(content_of(change.here))
+        known = {one["id"] for one in there[kind]}
+
+        def look() -> int | None:
+            for task in self.job.there.some_tasks([there["id"]]):
+                for one in task[kind]:
+                    if one["id"] not in known and digest(content_of(one)) == wanted:
+                        return int(one["id"])
+            return None
+
+        def make() -> int:
+            return int(objects.create(**fields).id)
+
+        made = exactly_once(look, make, self.job.client, is_new=True)
+        there[kind].append({**change.here, "id": made})
+        return made
+
+    def _objects(self, kind: str, task: int) -> Any:
+        if kind == "drafts":
+            return self.job.client.drafts.filter(task=task)
+        return getattr(self.job.project.tasks.ref(task), kind)
+
+    def _fields(self, kind: str, row: Row, there: Row) -> Row:
+        """What an object is made of, in the words of the library."""
+        result = row["result"] or []
+        if kind == "predictions":
+            found = {name: row[name] for name in ("score", "model_version")}
+            return {"result": result, **{k: v for k, v in found.items() if v is not None}}
+        if kind == "drafts":
+            annotations = {one["import_id"]: one["id"] for one in there["annotations"]}
+            return {
+                "result": result,
+                "lead_time": row["lead_time"],
+                "was_postponed": bool(row["was_postponed"]),
+                "annotation": annotations.get(row["annotation"]),
+                "import_id": row["id"],
+            }
+        return {
+            "result": result,
+            "completed_by": self.job.people.id_there(row["completed_by"]),
+            "was_cancelled": bool(row["was_cancelled"]),
+            "ground_truth": bool(row["ground_truth"]),
+            "lead_time": row["lead_time"],
+            "import_id": row["id"],
+        }
+
+    # -- tasks that one side has -------------------------------------------------------------------
+
+    def _created(self, ids: set[int]) -> None:
+        """Those that are new in the source."""
+        new = sorted(id for id in ids if not self.tasks.has(id))
+        if new:
+            if self.journal.noted("imports after") is None:
+                newest = self.job.project.tasks.only("id").last()
+                self.journal.note("imports after", 0 if newest is None else newest.id)
+            self.importer.run(self.job.source.some_tasks(new), lambda done: None)
+        self.mender.run()
+        for some in chunked(new, CHUNK):
+            self._note(some)
+        before = self.journal.noted("imports after")
+        if before is not None and not self.job.client.is_dry:
+            self.job.wait_for_stragglers(lambda: next(self.importer.strangers(), None))
+            self.importer.remove_doubles(after=before)
+            self.journal.note("imports after", None)
+
+    def _note(self, ids: list[int]) -> None:
+        """Take note of what both sides hold of new tasks."""
+        if self.job.client.is_dry:
+            return
+        made = [self.tasks.get(id) for id in ids if self.tasks.has(id)]
+        there = {row["id"]: row for row in self.job.there.some_tasks(made)}
+        pairs = (
+            (self.job.translation.task(row), there[self.tasks.get(row["id"])])
+            for row in self.job.source.some_tasks(ids)
+            if self.tasks.get(row["id"]) in there
+        )
+        self.bases.put({here["id"]: str(Base.of(here, other)) for here, other in pairs})
+
+    def _deleted(self, ids: set[int]) -> None:
+        """Those that the source has no more."""
+        gone = {new: old for old, new in self.tasks.items() if old not in ids}
+        doomed: list[int] = []
+        settled = self.journal.map("kept")
+        kept = {new for new in gone if settled.has(new)}
+        for some in chunked((new for new in gone if new not in kept), CHUNK):
+            for row in self.job.there.some_tasks(some):
+                old = gone[row["id"]]
+                if self.conflicts == "source" or not self._changed_there(old, row):
+                    doomed.append(row["id"])
+                    continue
+                kept.add(row["id"])
+                if self.conflicts == "target":
+                    settled.put({row["id"]: 1})
+                else:
+                    why = "deleted in the source, changed in the target"
+                    self.found.add(Difference("tasks", old, row["id"], why=why))
+        if doomed:
+            self.job.project.tasks.filter(id__in=doomed).delete()
+            self.job.tallies["tasks"].deleted += len(doomed)
+        for new in gone.keys() - kept:
+            for name in ("tasks", "bases", "contents", "mends"):
+                self.journal.map(name).remove(gone[new])
+
+    def _changed_there(self, old: int, there: Row) -> bool:
+        text = self.bases.get(old)
+        if text is None:
+            return bool(self.journal.map("contents").get(old) != imported(there))
+        return any(
+            change.by != "source" for change in Base.parse(text).changes(_nothing(there), there)
+        )
+
+    def _strangers(self) -> None:
+        """Those that only the target has."""
+        if not self.job.client.is_dry:
+            for id in self.importer.strangers():
+                self.found.add(Difference("tasks", None, id, why="created in the target"))
+
+    # -- the rest ----------------------------------------------------------------------------------
+
+    def _settings(self) -> None:
+        """Field by field, as for a task."""
+        project, noted = self.job.project, self.journal.noted("settings base", {})
+        said = self.journal.noted("settings", {})
+        settings = {**self.job.source.settings(), **said}
+        here = content.settings_content(self.job.translation.value(settings))
+        there = content.settings_content(self.job.there.settings())
+        wanted: dict[str, Any] = {}
+        for name, value in here.items():
+            if (value or None) == (there[name] or None):
+                noted[name] = [digest(value), digest(there[name])]
+                continue
+            was, now = noted.get(name), [digest(value), digest(there[name])]
+            if was == now:
+                continue
+            by_source, by_target = not was or was[0] != now[0], not was or was[1] != now[1]
+            if by_source and (not by_target or self.conflicts == "source"):
+                wanted[name] = value
+                noted[name] = [now[0], now[0]]
+            elif by_source and self.conflicts == "target":
+                noted[name] = now
+            else:
+                why = "changed on both sides" if by_source else "changed in the target"
+                ids = self.job.facts["project"], project.id
+                self.found.add(Difference("settings", *ids, name, value, there[name], why=why))
+        for name, value in wanted.items():
+            if not self._set(name, value):
+                noted.pop(name)
+        self.journal.note("settings base", noted)
+
+    def _set(self, name: str, value: Any) -> bool:
+        """One setting, if the target takes it."""
+        project, tally = self.job.project, self.job.tallies["settings"]
+        try:
+            setattr(project, name, value)
+            project.save(fields=[name])
+        except (BadRequest, TypeError) as error:
+            tally.fail(0, name, error)
+            project.refresh()
+            return False
+        tally.updated += 1
+        return True
+
+    def _views(self) -> None:
+        """Those that are new are made; of the others it is told what is not the same."""
+        belongings = Belongings(
+            self.job, frozenset({"views"}), lambda kind, row: {}, export_storages=False
+        )
+        if self.journal.noted("done:views") is None and self.journal.noted("marker") is None:
+            return  # nobody has copied them
+        belongings.bring("views")
+        if not self.job.client.is_dry:
+            comparison = Comparison(self.job.source, self.job.there, self.journal)
+            self.found.extend(comparison.report(("views",)).differences)
+
+    def _check(self) -> None:
+        """What was carried over is now what the source has."""
+        comparison = Comparison(self.job.source, self.job.there, self.journal)
+        known = {(one.kind, one.source, one.target) for one in self.found.listed}
+        for some in chunked(iter(sorted(set(self.touched))), CHUNK):
+            comparison.compare(self.job.source.some_tasks(some), self.tasks)
+        for one in comparison.found.listed:
+            if (one.kind, one.source, one.target) not in known:
+                self.found.add(one)
+
+
+def _which(change: Change) -> str:
+    """Where an object is that the other side has not."""
+    if change.here is None:
+        if change.by == "target":
+            return "created in the target"
+        return "deleted in the source, changed in the target"
+    if change.by == "target":
+        return "deleted in the target"
+    return "changed in the source, deleted in the target"
+
+
+def _nothing(row: Row) -> Row:
+    """A task without anything, in the place of one that is gone."""
+    gone = {"data": None, "meta": {"": None}, "overlap": None}
+    return {**row, **gone, **{kind: [] for kind in CONTENTS}}

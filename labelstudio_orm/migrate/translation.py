@@ -1,0 +1,195 @@
+"""What an object of one server is called on another: users, uploaded files, tasks that are named in
+views.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+import attrs
+
+if TYPE_CHECKING:
+    from .journal import Journal
+    from .source import Row
+
+UPLOAD: Final = re.compile(r"/data/(upload/\d+/[\w.%\-]+)")
+"""Where a text speaks of an uploaded file."""
+
+_PREFIX: Final = re.compile(r"^[0-9a-f]{8}-")
+
+USER_COLUMNS: Final = frozenset({"annotators", "updated_by", "comment_authors"})
+TASK_COLUMNS: Final = frozenset({"id"})
+EXACT: Final = frozenset(
+    {"equal", "not_equal", "in_list", "not_in_list", "contains", "not_contains"}
+)
+"""The operators with which a filter of a view names users or tasks one by one."""
+
+
+def original_name(file: str) -> str:
+    """The name that a file had before it was uploaded: the server puts eight characters before it.
+
+    >>> original_name("upload/5/6d957f64-cat.png")
+    'cat.png'
+    """
+    return _PREFIX.sub("", file.rpartition("/")[2])
+
+
+def files_in(value: Any) -> set[str]:
+    """The uploaded files that some JSON speaks of: ``{"upload/5/1a2b3c4d-a.png"}``."""
+    found: set[str] = set()
+    replace_files(value, found.add)
+    return found
+
+
+def replace_files(value: Any, new: Callable[[str], str | None], server: str = "") -> Any:
+    """The same JSON with other files in it: ``new`` gives the address for a path, or None for one
+    that stays. An address on ``server`` loses that beginning.
+    """
+    if isinstance(value, str):
+        if "/data/upload/" not in value:
+            return value
+        pattern = re.compile(f"(?:{re.escape(server)})?{UPLOAD.pattern}") if server else UPLOAD
+
+        def address(found: re.Match[str]) -> str:
+            named = found[1].rstrip(".")
+            said = new(unquote(named))
+            return found[0] if said is None else said + found[1][len(named) :]
+
+        return pattern.sub(address, value)
+    if isinstance(value, Mapping):
+        return {key: replace_files(inner, new, server) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [replace_files(inner, new, server) for inner in value]
+    return value
+
+
+@attrs.frozen
+class Translation:
+    """How rows of a source read in the target.
+
+    ``email`` gives the address of who stands for an author, ``file`` the address of an uploaded
+    file; both as the source calls them.
+    """
+
+    email: Callable[[str | None], str | None] = lambda email: email
+    file: Callable[[str], str | None] = lambda file: None
+    server: str = ""
+
+    @classmethod
+    def noted(cls, journal: Journal, server: str) -> Translation:
+        """As a copy has noted it."""
+        users, files = journal.map("users"), journal.map("files")
+
+        def file(path: str) -> str | None:
+            new = files.get(path)
+            return None if new is None else f"/data/{new}"
+
+        return cls(lambda email: users.get(email or "", email), file, server)
+
+    @classmethod
+    def anonymous(cls, server: str) -> Translation:
+        """Files by the names that they had before they were uploaded, the same on every server."""
+        return cls(file=lambda path: f"upload:{original_name(path)}", server=server)
+
+    def task(self, row: Row) -> Row:
+        """A task as the target has it."""
+        return {
+            **row,
+            "data": self.value(row["data"]),
+            "meta": self.value(row.get("meta") or {}),
+            "annotations": [
+                {
+                    **one,
+                    "completed_by": self.email(one["completed_by"]),
+                    "result": self.value(one["result"]),
+                }
+                for one in row.get("annotations") or ()
+            ],
+            "predictions": [
+                {**one, "result": self.value(one["result"])} for one in row.get("predictions") or ()
+            ],
+            "drafts": [
+                {**one, "result": self.value(one["result"])} for one in row.get("drafts") or ()
+            ],
+        }
+
+    def value(self, value: Any) -> Any:
+        """Some JSON with the target's files."""
+        return replace_files(value, self.file, self.server)
+
+
+def translate_view(
+    view: Row, user: Callable[[str], int | None], task: Callable[[int], int | None]
+) -> tuple[Row, list[str]]:
+    """A view with the target's users and tasks in it, and the columns of those filters that mean
+    something else there.
+    """
+    emails = view.get("users") or {}
+    lost: list[str] = []
+
+    def user_of(id: Any) -> Any:
+        return user(emails[str(id)]) if str(id) in emails else None
+
+    def item(line: Row) -> Row:
+        column = str(line.get("filter", "")).removeprefix("filter:tasks:")
+        new: Callable[[Any], Any] | None = None
+        if column in USER_COLUMNS:
+            new = user_of
+        elif column in TASK_COLUMNS:
+            new = task
+        value = line.get("value")
+        if new is not None and line.get("operator") != "empty":
+            known = _each(value, new) if line.get("operator") in EXACT else None
+            if known is None:
+                lost.append(column)
+            else:
+                value = known
+        elif column in ("inner_id", "annotations_ids", "file_upload", "storage_filename"):
+            lost.append(column)
+        child = line.get("child_filter")
+        return {**line, "value": value, **({"child_filter": item(child)} if child else {})}
+
+    data = dict(view.get("data") or {})
+    filters = data.get("filters")
+    if isinstance(filters, Mapping) and filters.get("items"):
+        data["filters"] = {**filters, "items": [item(line) for line in filters["items"]]}
+    chosen = view.get("selected_items") or data.get("selectedItems")
+    data.pop("selectedItems", None)
+    if isinstance(chosen, Mapping):
+        chosen = {
+            name: ids if name == "all" else [found for id in ids if (found := task(id))]
+            for name, ids in chosen.items()
+        }
+    return {**view, "data": data, "selected_items": chosen or None}, lost
+
+
+def users_in(view: Row) -> set[int]:
+    """The ids of the users that a view's filters name."""
+    found: set[int] = set()
+
+    def note(line: Row) -> None:
+        column = str(line.get("filter", "")).removeprefix("filter:tasks:")
+        if column in USER_COLUMNS:
+            _each(line.get("value"), lambda id: found.add(id) or id)  # type: ignore[func-returns-value]
+        if line.get("child_filter"):
+            note(line["child_filter"])
+
+    filters = (view.get("data") or {}).get("filters")
+    for line in (filters or {}).get("items") or ():
+        note(line)
+    return found
+
+
+def _each(value: Any, new: Callable[[Any], Any]) -> Any:
+    """One id or a list of ids, replaced, in the same form; None where one of them is unknown."""
+    if isinstance(value, list):
+        found = [_each(one, new) for one in value]
+        return None if None in found else found
+    number = int(value) if str(value).isdigit() else None
+    replaced = None if number is None else new(number)
+    if replaced is None:
+        return None
+    return str(replaced) if isinstance(value, str) else replaced

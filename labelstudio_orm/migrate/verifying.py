@@ -1,0 +1,366 @@
+"""Comparing two projects, object by object, by what they hold."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from ..pages import chunked
+from ..progress import Progress, reporter
+from ..summary import Summary
+from . import content
+from .content import digest
+from .journal import Journal, JournalMismatch, opened
+from .report import Difference, Differences, Report
+from .source import as_source
+from .translation import Translation, original_name, translate_view
+
+if TYPE_CHECKING:
+    from ..resources.projects import Project
+    from .journal import IdMap
+    from .source import Row, Source
+
+CHUNK: Final = 300
+"""Tasks that are read at once by their ids."""
+
+PARTS: Final = ("settings", "tasks", "views", "webhooks", "storages", "backends", "files")
+
+_OF_TASKS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    "annotations": content.annotation_content,
+    "predictions": content.prediction_content,
+    "drafts": content.draft_content,
+}
+
+
+def verify(
+    source: Project | Source,
+    target: Project | Source,
+    *,
+    journal: str | os.PathLike[str] | Journal | None = None,
+    parts: Sequence[str] = PARTS,
+    progress: Progress = None,
+) -> Report:
+    """Compare two projects by what they hold: settings, tasks with all annotations, predictions
+    and drafts, views, webhooks, storages, ML backends, uploaded files. Nothing is written.
+
+    ``journal``: that of the copy, which says which task became which, who stands for whom, and what
+    became of each file. Without one, tasks are paired by their content, users are told by their
+    e-mail addresses, and files by their names and sizes. ``parts``: only these of
+    ``settings tasks views webhooks storages backends files``. ``progress``: True for a line on
+    stderr, or a function ``(done, total)``.
+
+    Both sides are streamed. Ids, dates and what else no server keeps are not compared; nor are
+    secrets, and the bytes of the files. The report's ``counts`` says of how many objects each kind
+    was found the same (``skipped``), its ``differences`` what is not. A target may hold more tasks
+    than the source: these are differences too.
+
+    Raises JournalMismatch for the journal of another copy.
+
+    >>> copy = copy_project(project, to=other, missing_users="create", verify=False).target
+    >>> verify(project, copy).ok
+    True
+    """
+    for part in parts:
+        if part not in PARTS:
+            raise ValueError(f"verify() knows the parts {', '.join(PARTS)}, not {part!r}")
+    here, there = as_source(source), as_source(target)
+    if isinstance(journal, (str, os.PathLike)) and not os.path.exists(journal):
+        raise FileNotFoundError(f"there is no journal {os.fspath(journal)}")
+    with opened(journal) as notes:
+        comparison = Comparison(here, there, notes, progress)
+        if notes is not None:
+            _must_be_theirs(notes, comparison.from_, comparison.to)
+        return comparison.report(parts)
+
+
+def _must_be_theirs(journal: Journal, source: Row, target: Row) -> None:
+    """Raises JournalMismatch for the journal of another copy."""
+    known = journal.noted("job", {}).get("source"), journal.noted("project")
+    wanted = f"{source['server']} project {source['project']}", target["project"]
+    if known != wanted:
+        raise JournalMismatch(
+            f"{journal} is of a copy of {known[0]} to project {known[1]}, not of {wanted[0]} to "
+            f"project {wanted[1]}"
+        )
+
+
+class Comparison:
+    """Two sides, and what is found; ``same_pairs`` is told of the pairs of tasks that are the
+    same, both as the target has them.
+    """
+
+    def __init__(
+        self,
+        here: Source,
+        there: Source,
+        journal: Journal | None,
+        progress: Progress = None,
+        same_pairs: Callable[[list[tuple[Row, Row]]], object] = lambda pairs: None,
+    ) -> None:
+        self.same_pairs = same_pairs
+        self.here, self.there = here, there
+        self.from_, self.to = here.describe(), there.describe()
+        self.noted = journal is not None and journal.noted("project") is not None
+        self.journal = journal if journal is not None and self.noted else Journal()
+        self.left, self.right = self._translations()
+        self.found = Differences()
+        self.same: Counter[str] = Counter()
+        total = self.from_.get("tasks")
+        self._progress, self._total = reporter(progress, "comparing tasks"), total
+
+    def _translations(self) -> tuple[Translation, Translation]:
+        if self.noted:
+            return Translation.noted(self.journal, self.from_["server"]), Translation()
+        sides = (self.from_, self.to)
+        left, right = (Translation.anonymous(side["server"]) for side in sides)
+        return left, right
+
+    def report(self, parts: Sequence[str]) -> Report:
+        """Compare these parts."""
+        for part in parts:
+            getattr(self, f"_{part}")()
+        return Report(
+            what=f"comparison of {name_of(self.from_)} with {name_of(self.to)}",
+            counts={kind: Summary(skipped=number) for kind, number in self.same.items()},
+            differences=tuple(self.found.listed),
+            different=self.found.number,
+        )
+
+    # -- tasks ------------------------------------------------------------------------------------
+
+    def _tasks(self) -> None:
+        pairs = self.journal.map("tasks")
+        if self.noted:
+            self.compare(self.here.tasks(), pairs)
+        else:
+            self.compare(self.here.some_tasks(self.pair_by_content(pairs)), pairs)
+        for id in self.there.task_ids():
+            if pairs.old(id) is None:
+                self.found.add(Difference("tasks", None, id))
+
+    def compare(self, rows: Iterable[Row], pairs: IdMap) -> None:
+        """Compare these tasks of the source with those that they became."""
+        done = 0
+        for chunk in chunked(iter(rows), CHUNK):
+            wanted = [new for row in chunk if (new := pairs.get(row["id"])) is not None]
+            there = {row["id"]: row for row in self.there.some_tasks(wanted)} if wanted else {}
+            same = []
+            for row in chunk:
+                other = there.get(pairs.get(row["id"]))
+                if other is None:
+                    self.found.add(Difference("tasks", row["id"], None))
+                    continue
+                pair = self.left.task(row), self.right.task(other)
+                found, number = task_differences(*pair)
+                self.found.extend(found)
+                self.same.update(number)
+                same += [] if found else [pair]
+            self.same_pairs(same)
+            done += len(chunk)
+            self._progress(done, self._total)
+
+    def pair_by_content(self, pairs: IdMap) -> list[int]:
+        """Which task stands for which, by all that they hold, else by their data; the ids of those
+        that are not the same.
+        """
+        whole, data = self.journal.map("whole"), self.journal.map("data")
+        for chunk in chunked(self.here.tasks(), CHUNK):
+            rows = [self.left.task(row) for row in chunk]
+            whole.put({row["id"]: digest(content.task_content(row)) for row in rows})
+            data.put({row["id"]: digest(content.canonical(row["data"])) for row in rows})
+        others: list[tuple[int, str]] = []
+        for row in self.there.tasks():
+            row = self.right.task(row)
+            old = whole.old(digest(content.task_content(row)))
+            if old is None:
+                others.append((row["id"], digest(content.canonical(row["data"]))))
+                continue
+            whole.remove(old)
+            data.remove(old)
+            pairs.put({old: row["id"]})
+            self.same["tasks"] += 1
+            for kind in _OF_TASKS:
+                self.same[kind] += len(row[kind])
+        for id, its_data in others:
+            old = data.old(its_data)
+            if old is not None:
+                data.remove(old)
+                pairs.put({old: id})
+        return [old for old, _ in whole.items()]
+
+    # -- the rest ---------------------------------------------------------------------------------
+
+    def _settings(self) -> None:
+        here = settings_as_noted(self.left.value(self.here.settings()), self.journal)
+        there = self.right.value(self.there.settings())
+        here, there = content.settings_content(here), content.settings_content(there)
+        before = self.found.number
+        for name, value in here.items():
+            if (value or None) != (there[name] or None):
+                self.found.add(
+                    Difference(
+                        "settings", self.from_["project"], self.to["project"], name, value,
+                        there[name],
+                    )
+                )  # fmt: skip
+        self.same["settings"] += self.found.number == before
+
+    def _views(self) -> None:
+        tasks = self.journal.map("tasks")
+        users = self.journal.map("user ids")
+        if not self.noted:
+            ids = {row["email"]: row["id"] for row in self.there.users()}
+            translated = (translate_view(one, ids.get, tasks.get)[0] for one in self.here.views())
+        else:
+            translated = (translate_view(one, users.get, tasks.get)[0] for one in self.here.views())
+        there = (translate_view(one, _same_user(one), _itself)[0] for one in self.there.views())
+        self._objects("views", translated, there, content.view_content)
+
+    def _webhooks(self) -> None:
+        self._objects(
+            "webhooks", self.here.webhooks(), self.there.webhooks(), content.webhook_content
+        )
+
+    def _storages(self) -> None:
+        skipped = self.journal.noted("storages left out", [])
+        here = (one for one in self.here.storages() if storage_key(one) not in skipped)
+        self._objects("storages", here, self.there.storages(), content.storage_content)
+
+    def _backends(self) -> None:
+        self._objects(
+            "backends", self.here.backends(), self.there.backends(), content.backend_content
+        )
+
+    def _files(self) -> None:
+        def named(file: Row) -> dict[str, Any]:
+            return {"name": original_name(file["file"]), "size": file["size"]}
+
+        self._objects("files", self.here.files(), self.there.files(), named)
+
+    def _objects(
+        self,
+        kind: str,
+        here: Iterable[Row],
+        there: Iterable[Row],
+        content_of: Callable[[Row], dict[str, Any]],
+    ) -> None:
+        found, same = object_differences(kind, here, there, content_of)
+        self.found.extend(found)
+        self.same[kind] += same
+
+
+def task_differences(here: Row, there: Row) -> tuple[list[Difference], Counter[str]]:
+    """What is not the same in two tasks, both as the target has them; and how many of the objects
+    of each kind are.
+    """
+    ours, theirs = content.task_fields(here), content.task_fields(there)
+    found = [
+        Difference("tasks", here["id"], there["id"], name, value, theirs[name])
+        for name, value in ours.items()
+        if value != theirs[name]
+    ]
+    same: Counter[str] = Counter()
+    for kind, content_of in _OF_TASKS.items():
+        more, same[kind] = object_differences(kind, here[kind], there[kind], content_of)
+        found += more
+    same["tasks"] += not found
+    return found, same
+
+
+def object_differences(
+    kind: str,
+    here: Iterable[Row],
+    there: Iterable[Row],
+    content_of: Callable[[Row], dict[str, Any]],
+) -> tuple[list[Difference], int]:
+    """What is not the same in two lists of objects, whose order does not count; and how many are
+    the same.
+    """
+    found: list[Difference] = []
+    same = 0
+    for row, other in pair_up(here, there, content_of):
+        if row is None or other is None:
+            left, right = (None if one is None else one["id"] for one in (row, other))
+            found.append(Difference(kind, left, right))
+            continue
+        ours, its = content_of(row), content_of(other)
+        fields = [name for name in {**ours, **its} if ours.get(name) != its.get(name)]
+        same += not fields
+        found += [
+            Difference(kind, row["id"], other["id"], name, ours.get(name), its.get(name))
+            for name in fields
+        ]
+    return found, same
+
+
+def pair_up(
+    here: Iterable[Row], there: Iterable[Row], content_of: Callable[[Row], dict[str, Any]]
+) -> list[tuple[Row | None, Row | None]]:
+    """Which object stands for which: one of the same content, else the one that it was imported
+    from, else one that looks like it; None for those that stand alone.
+    """
+    theirs: dict[str, list[Row]] = {}
+    for row in there:
+        theirs.setdefault(digest(content_of(row)), []).append(row)
+    pairs: list[tuple[Row | None, Row | None]] = []
+    missing: list[Row] = []
+    for row in here:
+        twins = theirs.get(digest(content_of(row)))
+        if twins:
+            pairs.append((row, twins.pop(_place(row, twins))))
+        else:
+            missing.append(row)
+    extra = [row for twins in theirs.values() for row in twins]
+    for row in missing:
+        other = _nearest(row, extra)
+        if other is not None:
+            extra.remove(other)
+        pairs.append((row, other))
+    return [*pairs, *((None, row) for row in extra)]
+
+
+def _place(row: Row, twins: list[Row]) -> int:
+    """Which of several that are the same."""
+    ids = [one.get("import_id") for one in twins]
+    return ids.index(row["id"]) if row["id"] in ids else 0
+
+
+_TELLING: Final = ("completed_by", "model_version", "url", "type", "name")
+"""What objects that stand for each other mostly have in common."""
+
+
+def _nearest(row: Row, others: list[Row]) -> Row | None:
+    """The one of some objects that this one most likely stands for."""
+    by_id = next((one for one in others if one.get("import_id") == row["id"]), None)
+    if by_id is not None:
+        return by_id
+    for other in others:
+        if all(row.get(name) == other.get(name) for name in _TELLING):
+            return other
+    return None
+
+
+def settings_as_noted(settings: Row, journal: Journal) -> Row:
+    """The settings that a copy was to have."""
+    return {**settings, **journal.noted("settings", {})}
+
+
+def storage_key(storage: Row) -> str:
+    """What tells a storage from others: each type counts its own ids."""
+    return f"{storage['family']}:{storage['type']}:{storage['id']}"
+
+
+def name_of(project: Row) -> str:
+    """A project in words: ``'Reviews' (http://localhost:8080, project 3)``."""
+    return f"{project['title']!r} ({project['server']}, project {project['project']})"
+
+
+def _same_user(view: Row) -> Callable[[str], int | None]:
+    ids = {email: int(id) for id, email in (view.get("users") or {}).items()}
+    return ids.get
+
+
+def _itself(id: int) -> int:
+    return id
