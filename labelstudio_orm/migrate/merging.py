@@ -1,0 +1,575 @@
+"""Several projects become one: tasks with the same key are one task, with all that was said of
+them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import attrs
+
+from ..bulk import outcomes, telling
+from ..config import LabelConfig
+from ..errors import LabelStudioError
+from ..known import ItemKey
+from ..pages import chunked
+from ..progress import Progress, reporter
+from ..summary import Tally
+from ..workers import number_of_workers
+from .content import (
+    annotation_content,
+    digest,
+    draft_content,
+    prediction_content,
+    task_content,
+)
+from .journal import Journal
+from .keyed import fingerprint
+from .labelled import predict
+from .losses import is_regions
+from .media import Media
+from .people import MissingUsers, People
+from .report import Difference, Differences, Loss, Report
+from .source import LiveSource, as_source
+from .translation import Translation, original_name, replace_files
+
+if TYPE_CHECKING:
+    from ..resources.projects import Project
+    from ..resources.tasks import Task
+    from .source import Row, Source
+
+Prefer: TypeAlias = "Literal['first', 'last'] | Callable[[Sequence[Row]], Row]"
+"""Whose data and meta a task has that is in several projects."""
+
+CHUNK: Final = 250
+"""Keys that are dealt with together."""
+
+LOST: Final[Mapping[tuple[str, str], str]] = {
+    ("tasks", "data"): "other data under the same key; those of the preferred task stay",
+    ("tasks", "meta"): "another meta under the same key; that of the preferred task stays",
+    ("annotations", "result"): "it is no list of regions, which is all that an import takes",
+    ("predictions", "result"): "it is no list of regions, which is all that an import takes",
+    ("annotations", "created_at"): "an annotation that is created again is dated now",
+    ("annotations", "completed_by"): "the author was deleted; another user is named instead",
+    ("annotations", "ground_truth"): "a task that is there already keeps the ground truth it has",
+    ("predictions", "created_at"): "a prediction that is created again is dated now",
+    ("drafts", "user"): "a draft belongs to who creates it: the current user",
+}
+"""What cannot be kept, and why."""
+
+
+class IncompatibleConfigs(LabelStudioError, ValueError):
+    """The labelling config of the target cannot show what was labelled in a project. The message
+    lists every reason. Nothing was written.
+
+    >>> other = ls.projects.create(title="Other", label_config="<View></View>")
+    >>> merge([project], into=other, key="data.text")
+    Traceback (most recent call last):
+    labelstudio_orm.migrate.merging.IncompatibleConfigs: the labelling config of ...
+    """
+
+
+def merge(
+    projects: Iterable[Project | Source],
+    *,
+    into: Project,
+    key: str = "data.image",
+    prefer: Prefer = "first",
+    missing_users: MissingUsers = "refuse",
+    files: bool = True,
+    workers: int | None = None,
+    progress: Progress = None,
+) -> Report:
+    """Bring the tasks of several projects, also of other servers, into one. Tasks with the same
+    value under ``key`` become one task with the annotations, predictions and drafts of all of them.
+
+    ``projects``: projects, or archives (``ArchiveSource``); the target may be one of them.
+    ``into``: the target; a new project, or one that has tasks. ``key``: ``"data.image"``,
+    ``"meta.id"``; every task needs it. Uploaded files are the same if their names and sizes are.
+    ``prefer``: whose data and meta stand, ``"first"`` or ``"last"`` in the order of ``projects``
+    (tasks of a target that is not among them come first), or a function that is given the tasks of
+    a key as dicts, in this order, and returns one of them. ``missing_users``: authors that the
+    target's server does not have, as for ``copy_project``. ``files``: upload the files that tasks
+    speak of into the target; else their addresses stay. ``workers`` create annotations of tasks
+    that are there already at once (default: the client's). ``progress``: True for a line on
+    stderr, or a function ``(done, total)`` of keys.
+
+    What one project says twice of a task stays twice; what two projects say alike (the same result,
+    author and time) stands once, as after copying a project and working on in both. So it may be
+    killed, and run again, also after more work in the projects: what is there already is known by
+    its content. Ends with a look at everything again: what is not in the target is among
+    ``report.differences``; what a server cannot keep among ``report.losses``.
+
+    Requests: every project is listed, light; then the tasks with what was said of them, 300 a
+    request. New tasks are imported, 250 a request; for tasks that are there already, one for each
+    annotation, and one for the predictions of 250. Only fingerprints of the keys and ids are held
+    in memory.
+
+    Raises IncompatibleConfigs where the target's labelling config lacks a control or a label that
+    another one has, ValueError for tasks without the key, and UnknownUsers; nothing is written
+    then.
+
+    >>> twin = ls.projects.create(title="Those of Bob", label_config=project.label_config)
+    >>> twin.tasks.bulk_create([{"text": "fine"}, {"text": "late"}])
+    >>> both = ls.projects.create(title="Both", label_config=project.label_config)
+    >>> report = merge([project, twin], into=both, key="data.text")
+    >>> print(report.counts["tasks"], report.ok)
+    5 True
+    """
+    if prefer not in ("first", "last") and not callable(prefer):
+        raise ValueError(f"prefer is 'first', 'last' or a function of tasks, not {prefer!r}")
+    with ExitStack() as stack:
+        return _Merging(
+            [as_source(one) for one in projects],
+            into,
+            key,
+            prefer,
+            missing=missing_users,
+            files=files,
+            workers=number_of_workers(workers, into.tasks.client),
+            progress=progress,
+            journal=lambda: stack.enter_context(Journal()),
+        ).run()
+
+
+@attrs.frozen
+class _Side:
+    """A project that is merged: what it says of itself, and how its rows read in the target."""
+
+    source: Source
+    about: Row
+    translation: Translation
+    sizes: Callable[[str], int]
+
+    @property
+    def name(self) -> str:
+        return f"{self.about['title']} ({self.about['project']})"
+
+    def value(self, value: Any) -> Any:
+        """A value of the key with uploaded files by name and size, which stay when they move."""
+
+        def named(file: str) -> str:
+            return f"{original_name(file)}, {self.sizes(file)} bytes"
+
+        return replace_files(value, named, self.about["server"])
+
+
+@attrs.define
+class _Meeting:
+    """Tasks with the same key: those of the sources in order, and what the target lacks of them."""
+
+    tasks: list[Row]
+    """What ``prefer`` chooses from; with those of the target."""
+    there: list[Row]
+    chosen: Row
+    annotations: list[Row]
+    predictions: list[Row]
+    drafts: list[Row]
+
+
+class _Merging:
+    """One run."""
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        into: Project,
+        key: str,
+        prefer: Prefer,
+        *,
+        missing: MissingUsers,
+        files: bool,
+        workers: int,
+        progress: Progress,
+        journal: Callable[[], Journal],
+    ) -> None:
+        self.into, self.prefer, self.workers = into, prefer, workers
+        self.client = into.tasks.client
+        self.key = ItemKey.of(into.tasks, key)
+        self.progress = progress
+        self.people = People(self.client, missing, journal())
+        self.target = self._side(LiveSource(into), lambda email: email, None)
+        sides = [
+            self._side(one, self.people.email, Media(one, into, journal()) if files else None)
+            for one in sources
+        ]
+        told = [(side.about["server"], side.about["project"]) for side in sides]
+        mine = self.target.about["server"], self.target.about["project"]
+        self.place = told.index(mine) if mine in told else 0
+        """Where the target stands among the sources."""
+        self.sides = [side for side, said in zip(sides, told, strict=True) if said != mine]
+        self.tallies = {
+            name: Tally("collect") for name in ("tasks", "annotations", "predictions", "drafts")
+        }
+        self.lost: Counter[tuple[str, str]] = Counter()
+        self.places: dict[str, tuple[int, ...]] = {}
+        """The tasks with a key, by its fingerprint: the number of a side, an id, a number, an id
+        ... The target is the last of the sides.
+        """
+
+    def _side(
+        self, source: Source, email: Callable[[str | None], str | None], media: Media | None
+    ) -> _Side:
+        about = source.describe()
+        known: dict[str, int] = {}
+
+        def size(file: str) -> int:
+            if not known:
+                known.update({one["file"]: one["size"] for one in source.files() if one["size"]})
+            if file not in known:  # somebody else's: the server does not list it
+                with source.open_file(file) as stream:
+                    known[file] = sum(map(len, iter(lambda: stream.read(1 << 16), b"")))
+            return known[file]
+
+        file = media.address if media else lambda file: None
+        return _Side(source, about, Translation(email, file, about["server"]), size)
+
+    def run(self) -> Report:
+        configs = {side.name: side.source.settings()["label_config"] for side in self.sides}
+        check_configs(configs, self.into)
+        self._look()
+        newest = self.into.tasks.only("id").last()
+        self.newest = 0 if newest is None else newest.id
+        self.people.match(user for side in self.sides for user in side.source.users())
+        version = self.into.model_version
+        total = len(self.places)
+        with telling(self.tallies["tasks"]):
+            report = reporter(self.progress, f"merging into {self.into!r}")
+            for done, meetings in self._meetings():
+                self._write(meetings)
+                report(done, total)
+        self.into.refresh()
+        if self.into.model_version != version:  # an import sets it
+            self.into.model_version = version or ""
+            self.into.save()
+        differences = Differences()
+        if not self.client.is_dry and any(tally.created for tally in self.tallies.values()):
+            self._look_at_target()
+            for _, meetings in self._meetings():
+                self._remove_doubles(meetings)
+                self._compare(meetings, differences)
+        counts = {name: tally.summary() for name, tally in self.tallies.items()}
+        return Report(
+            what=f"merging of {', '.join(configs)} into {self.target.name}",
+            counts={
+                name: done
+                for name, done in counts.items()
+                if name == "tasks" or done or done.skipped or done.failed
+            },
+            differences=differences.listed,
+            different=differences.number,
+            losses=[
+                Loss(*what, self.lost[what], why) for what, why in LOST.items() if self.lost[what]
+            ],
+            target=self.into,
+        )
+
+    # -- which tasks there are --------------------------------------------------------------------
+
+    def _look(self) -> None:
+        for number, side in enumerate(self.sides):
+            nameless = []
+            for id, value in self._keys(side):
+                if value is None:
+                    nameless.append(id)
+                else:
+                    self.places[value] = (*self.places.get(value, ()), number, id)
+            if nameless:
+                raise ValueError(
+                    f"{len(nameless)} tasks of {side.name} have no {self.key}, by which tasks are "
+                    f"told apart: {nameless[:10]}. Nothing was written"
+                )
+        self._look_at_target()
+
+    def _look_at_target(self) -> None:
+        last = len(self.sides)
+        for said, place in self.places.items():
+            if last in place[::2]:
+                self.places[said] = place[: 2 * place[::2].index(last)]
+        for id, value in self._keys(self.target):
+            if value in self.places:
+                self.places[value] = (*self.places[value], last, id)
+
+    def _keys(self, side: _Side) -> Iterator[tuple[int, str | None]]:
+        """The ids of tasks, and the fingerprints of their keys."""
+        if type(side.source) is LiveSource:
+            tasks = side.source.project.tasks.only(self.key.way.field.name)
+            rows = ((task.id, self.key.way.value(task)) for task in tasks.iterator())
+        else:
+            rows = ((row["id"], self.key.value(row)) for row in side.source.tasks())
+        for id, value in rows:
+            yield id, fingerprint(side.value(value))
+
+    def _meetings(self) -> Iterator[tuple[int, list[_Meeting]]]:
+        """The tasks by key, a few at a time, and how many there have been."""
+        done = 0
+        for chunk in chunked(self.places.values(), CHUNK):
+            tasks = [list(zip(place[::2], place[1::2], strict=True)) for place in chunk]
+            rows = [
+                self._rows(side, [id for some in tasks for its, id in some if its == number])
+                for number, side in enumerate([*self.sides, self.target])
+            ]
+            found = [
+                [
+                    [by_id[id] for its, id in some if its == number and id in by_id]
+                    for number, by_id in enumerate(rows)
+                ]
+                for some in tasks
+            ]
+            done += len(chunk)
+            yield done, [self._meeting(some) for some in found if any(some[:-1])]
+
+    def _rows(self, side: _Side, ids: list[int]) -> dict[int, Row]:
+        found = {}
+        for row in side.source.some_tasks(ids) if ids else ():
+            found[row["id"]] = translated = side.translation.task(row)
+            for one, before in zip(translated["annotations"], row["annotations"], strict=True):
+                one["anonymous"] = before["completed_by"] is None
+        return found
+
+    def _meeting(self, tasks: list[list[Row]]) -> _Meeting:
+        *others, there = tasks
+        ordered = [*others[: self.place], there, *others[self.place :]]
+        rows = [row for some in ordered for row in some]
+        return _Meeting(
+            tasks=rows,
+            there=there,
+            chosen=self._chosen(rows),
+            annotations=lacking(others, there, "annotations", _annotation_said),
+            predictions=lacking(others, there, "predictions", prediction_content),
+            drafts=lacking(others, there, "drafts", draft_content),
+        )
+
+    def _chosen(self, rows: list[Row]) -> Row:
+        if callable(self.prefer):
+            chosen = self.prefer(tuple(rows))
+            if not any(chosen is row for row in rows):
+                raise ValueError(f"prefer: {chosen!r:.80} is none of the tasks that it was given")
+            return chosen
+        return rows[0 if self.prefer == "first" else -1]
+
+    # -- what the target lacks --------------------------------------------------------------------
+
+    def _write(self, meetings: Sequence[_Meeting]) -> None:
+        for meeting in meetings:
+            for name in ("data", "meta"):
+                chosen = digest(meeting.chosen[name])
+                self._lose("tasks", name, any(digest(row[name]) != chosen for row in meeting.tasks))
+            for name in ("annotations", "predictions"):
+                odd = (is_regions(one["result"]) for row in meeting.tasks for one in row[name])
+                self._lose(name, "result", sum(not fits for fits in odd))
+            self._lose(
+                "annotations", "completed_by", sum(one["anonymous"] for one in meeting.annotations)
+            )
+        new = [meeting for meeting in meetings if not meeting.there]
+        old = [meeting for meeting in meetings if meeting.there]
+        self._import(new)
+        self._update(old)
+        self._annotate(old)
+        before = self.tallies["predictions"].created
+        todo = [
+            (one, meeting.there[0]["id"], one) for meeting in old for one in meeting.predictions
+        ]
+        predict(self.into, todo, self.tallies["predictions"], self.workers)
+        self._lose("predictions", "created_at", self.tallies["predictions"].created - before)
+        for meeting in old:
+            self._draft(meeting.there[0]["id"], meeting)
+
+    def _import(self, meetings: Sequence[_Meeting]) -> None:
+        made = self.into.tasks.bulk_create(map(_item, meetings), on_error="collect")
+        tally = self.tallies["tasks"]
+        failed = {failure.place for failure in made.summary.failed}
+        tally.created += len(made)
+        tally.failed += made.summary.failed
+        done = [meeting for place, meeting in enumerate(meetings) if place not in failed]
+        for task, meeting in zip(made, done, strict=True):
+            for name in ("annotations", "predictions"):
+                number = len(getattr(meeting, name))
+                self.tallies[name].created += number
+                self._lose(name, "created_at", number)
+            self._draft(task.id, meeting)
+
+    def _update(self, meetings: Sequence[_Meeting]) -> None:
+        """Give tasks the data and meta of the preferred ones."""
+        tally, changed = self.tallies["tasks"], []
+        for meeting in meetings:
+            if task := self._other(meeting):
+                changed.append(task)
+            else:
+                tally.skipped += 1
+        done = self.into.tasks.bulk_update(changed, workers=self.workers, on_error="collect")
+        tally.updated += done.updated
+        tally.failed += done.failed
+
+    def _other(self, meeting: _Meeting) -> Task | None:
+        """The target's task as it is to be, if it is not so."""
+        row, said = meeting.there[0], meeting.chosen
+        if digest([row["data"], row["meta"]]) == digest([said["data"], said["meta"]]):
+            return None
+        task = self.into.tasks.ref(row["id"])
+        task.data, task.meta = said["data"], said["meta"]
+        return task
+
+    def _annotate(self, meetings: Sequence[_Meeting]) -> None:
+        tally = self.tallies["annotations"]
+        todo = []
+        for meeting in meetings:
+            task = meeting.there[0]
+            is_true = any(one["ground_truth"] for one in task["annotations"])
+            for one in meeting.annotations:
+                self._lose("annotations", "ground_truth", one["ground_truth"] and is_true)
+                fields = {name: one[name] for name in ("was_cancelled", "lead_time")}
+                fields["result"] = one["result"] or []
+                fields["ground_truth"] = one["ground_truth"] and not is_true
+                is_true = is_true or one["ground_truth"]
+                fields["completed_by"] = self.people.id(one["completed_by"])
+                todo.append((one, task["id"], {**fields, "import_id": one["id"]}))
+        for _ in outcomes(
+            todo,
+            lambda item: self.client.annotations.create(task=item[1], **item[2]),
+            tally,
+            workers=self.workers,
+            identity=lambda item: item[1],
+            told=lambda item: (item[0]["id"], item[0]),
+        ):
+            tally.created += 1
+            self._lose("annotations", "created_at")
+
+    def _draft(self, task: int, meeting: _Meeting) -> None:
+        for draft in meeting.drafts:
+            fields = {name: draft[name] for name in ("result", "lead_time", "was_postponed")}
+            self.client.drafts.create(task=task, **fields)
+            self.tallies["drafts"].created += 1
+            self._lose("drafts", "user")
+
+    def _lose(self, kind: str, field: str, number: int = 1) -> None:
+        self.lost[kind, field] += number
+
+    # -- afterwards -------------------------------------------------------------------------------
+
+    def _remove_doubles(self, meetings: Iterable[_Meeting]) -> None:
+        """What was imported a second time, because the network repeated a request."""
+        doubles = []
+        for meeting in meetings:
+            contents = set()
+            for row in sorted(meeting.there, key=lambda row: (-len(row["drafts"]), row["id"])):
+                content = digest(task_content({**row, "drafts": ()}))
+                if content in contents and row["id"] > self.newest:
+                    doubles.append(row["id"])
+                contents.add(content)
+        if doubles:
+            self.into.tasks.filter(id__in=doubles).delete()
+
+    def _compare(self, meetings: Iterable[_Meeting], found: Differences) -> None:
+        """Note what the target still lacks."""
+        for meeting in meetings:
+            if not meeting.there:
+                found.extend(Difference("tasks", row["id"], None) for row in meeting.tasks)
+                continue
+            for name in ("annotations", "predictions", "drafts"):
+                for one in getattr(meeting, name):
+                    found.add(Difference(name, one["id"], None))
+            row, said = meeting.there[0], meeting.chosen
+            for name in ("data", "meta"):
+                if digest(row[name]) != digest(said[name]):
+                    found.add(
+                        Difference("tasks", said["id"], row["id"], name, said[name], row[name])
+                    )
+
+
+def lacking(
+    sources: Iterable[Sequence[Row]],
+    there: Sequence[Row],
+    name: str,
+    says: Callable[[Row], Mapping[str, Any]],
+) -> list[Row]:
+    """What the tasks of a target lack of what the same tasks of several sources have: what any one
+    of these says so and so many times, the target is to say as often.
+    """
+
+    def said(tasks: Iterable[Row]) -> list[tuple[str, Row]]:
+        return [
+            (digest(says(one)), one)
+            for task in tasks
+            for one in task[name]
+            if is_regions(one["result"])
+        ]
+
+    have = Counter(content for content, _ in said(there))
+    found: list[Row] = []
+    for tasks in sources:
+        times: Counter[str] = Counter()
+        for content, one in said(tasks):
+            times[content] += 1
+            if times[content] > have[content]:
+                have[content] += 1
+                found.append(one)
+    return found
+
+
+def _annotation_said(row: Row) -> dict[str, Any]:
+    """What an annotation says; which one is the ground truth, a server may change by itself."""
+    content = annotation_content(row)
+    del content["ground_truth"]
+    return content
+
+
+def _item(meeting: _Meeting) -> dict[str, Any]:
+    """A task to import."""
+    item: dict[str, Any] = {"data": meeting.chosen["data"], "meta": meeting.chosen["meta"]}
+    item["annotations"] = [
+        {
+            **{name: one[name] for name in ("id", "was_cancelled", "ground_truth", "lead_time")},
+            "result": one["result"] or [],
+            "completed_by": one["completed_by"],
+        }
+        for one in meeting.annotations
+    ]
+    item["predictions"] = [
+        {
+            "result": one["result"] or [],
+            "score": one["score"],
+            "model_version": one["model_version"],
+        }
+        for one in meeting.predictions
+    ]
+    return item
+
+
+# -- labelling configs ----------------------------------------------------------------------------
+
+
+def check_configs(configs: Mapping[str, str | None], into: Project) -> None:
+    """Raise IncompatibleConfigs unless the target's config has every control of the others, which
+    are given by the names of their projects: of the same kind and about the same objects, with
+    every label.
+    """
+    problems = [
+        f"{name}: {problem}"
+        for name, config in configs.items()
+        for problem in _misfits(LabelConfig.parse(config or "<View></View>"), into.config)
+    ]
+    if problems:
+        raise IncompatibleConfigs(
+            f"the labelling config of {into!r} does not fit that of {'; '.join(problems)}. Add to "
+            "it what it lacks, then merge again. Nothing was written"
+        )
+
+
+def _misfits(config: LabelConfig, mine: LabelConfig) -> Iterator[str]:
+    for name, theirs in config.controls.items():
+        control = mine.controls.get(name)
+        if control is None:
+            yield f"{theirs} is not there"
+        elif control.tag != theirs.tag:
+            yield f"{theirs} is a {control.tag} there"
+        elif missing := set(theirs.to_name) - set(control.to_name):
+            yield f"{theirs} is not about {', '.join(sorted(missing))} there"
+        else:
+            known = {label.path for label in control.label_tags}
+            lacks = [label.stored for label in theirs.label_tags if label.path not in known]
+            if lacks:
+                yield f"{theirs} has no {', '.join(map(repr, lacks))} there"
