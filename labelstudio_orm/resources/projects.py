@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..config import LabelConfig
+    from ..labels import Labels
     from .comments import Comments
     from .exports import Exports
     from .files import Files
@@ -170,6 +171,18 @@ class Project(Resource):
         if cached is None or cached[0] != text:
             cached = self._related_cache()["config"] = (text, LabelConfig.parse(text))
         return cached[1]
+
+    @property
+    def labels(self) -> Labels:
+        """The labels, to be renamed, merged, removed and added everywhere at once. Costs no
+        request.
+
+        >>> project.labels.rename("Neutral", "Mixed", control="sentiment").ok
+        True
+        """
+        from ..labels import Labels
+
+        return Labels(self)
 
     def validate_config(self, label_config: str) -> Mapping[str, Any]:
         """Ask the server whether this project could take another labelling config; one request.

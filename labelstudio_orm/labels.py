@@ -1,0 +1,334 @@
+"""``project.labels``: labels are renamed, merged, removed and added everywhere at once.
+
+A change goes in the order that the server accepts: the new label joins the old one in the config,
+everything that people and models labelled is rewritten, the old label leaves the config, and what
+came meanwhile is rewritten too. Each step looks at what is there, so a run that died is completed
+by running it again.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .config import editing
+from .config.controls import Label
+from .config.editing import Path, find, path_of
+from .config.labelconfig import LabelConfig
+from .progress import Progress
+from .relabel.plans import Plan, addition, merging, removal, renaming, taken_back
+from .relabel.runs import Run
+from .relabel.undofile import UndoFile, read_changes, read_job
+from .summary import OnError
+
+if TYPE_CHECKING:
+    from typing import Literal
+
+    from .migrate.report import Report
+    from .resources.projects import Project
+
+LabelName: TypeAlias = "str | Sequence[str]"
+"""A label, or a branch: ``"Car"``, ``("Animal", "Dog")``."""
+
+UndoPath: TypeAlias = "str | os.PathLike[str] | None"
+
+
+class Labels:
+    """The labels of a project, in the order of its labelling config.
+
+    Iterating gives each as a ``Label``; ``len`` and ``in`` are about them too. A label is named as
+    it is stored or as it is shown; one of a taxonomy by its path, ``("Animal", "Dog")``. The
+    control may be left out where only one has the label.
+
+    What changes labels changes them in the labelling config, and in the annotations (cancelled ones
+    too), drafts (everybody's) and predictions that have them. Ids, authors, ground truth, lead
+    times and all else stay, but the server notes who saved an annotation last (``updated_by``) and
+    when, and tells webhooks and ML backends. What other controls hold stays, be it the same text.
+    Each object is read again just before it is saved, since a save replaces its whole result.
+
+    * ``undo``: a path. What was there is written to this file before each change, and
+      ``undo(path)`` takes it back. A run that was interrupted continues its file.
+    * ``workers``: how many objects are saved at once (default: the client's).
+    * ``on_error="collect"`` goes on where one cannot be saved: it is in the report's ``failed``,
+      and the old label stays in the config.
+    * ``progress``: True for a line on stderr, or a function ``(done, total)``; the total is not
+      known before the end.
+
+    The verbs return a ``Report`` with ``counts`` of "annotations", "drafts" and "predictions". In a
+    dry run nothing is written, and the counts are the same. Interrupted, they are simply run again;
+    run once more, they write nothing. An error of the server ends them.
+
+    >>> [label.value for label in project.labels]
+    ['Positive', 'Neutral', 'Negative']
+    >>> report = project.labels.rename("Neutral", "Mixed", undo="undo.jsonl")
+    >>> dict(report.counts)["annotations"], "Mixed" in project.labels
+    (<Summary: nothing to do>, True)
+    """
+
+    def __init__(self, project: Project) -> None:
+        self._project = project
+
+    def __iter__(self) -> Iterator[Label]:
+        for control in self._project.config.controls.values():
+            yield from control.label_tags
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+    def __bool__(self) -> bool:
+        return True  # without labels there are still verbs
+
+    def __contains__(self, label: object) -> bool:
+        config = self._project.config
+        try:
+            path = path_of(label)  # type: ignore[arg-type]
+        except (TypeError, ValueError):
+            return False
+        return any(find(config, name, path) for name in config.controls)
+
+    def __repr__(self) -> str:
+        return f"<Labels of {self._project!r}: {len(self)}>"
+
+    # -- the verbs --------------------------------------------------------------------------------
+
+    def rename(
+        self,
+        old: LabelName,
+        new: LabelName,
+        *,
+        control: str | None = None,
+        undo: UndoPath = None,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Report:
+        """Give a label another name. It keeps its place, its colour, hotkey and other attributes.
+
+        A label with an alias is stored under that: called by what is shown, only that changes, and
+        called by its alias what is stored. Of a branch, every path through it is rewritten; it
+        stays beneath its parent. Where several labels were chosen, they keep their order, and none
+        comes twice.
+
+        Raises ValueError for a label that is not there, and for a name that is taken: ``merge``
+        joins two labels.
+
+        >>> project.labels.rename("Neutral", "Mixed", control="sentiment").ok
+        True
+        """
+        plan = partial(renaming, old=path_of(old), new=path_of(new), control=control)
+        return self._run(plan, undo, workers, on_error, progress)
+
+    def merge(
+        self,
+        labels: Sequence[LabelName],
+        into: LabelName,
+        *,
+        control: str | None = None,
+        undo: UndoPath = None,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Report:
+        """Let one label take the place of several. ``into`` is made after the first of them, with
+        its attributes, where there is no such label.
+
+        Raises ValueError for labels that are not there, and for a branch with branches that
+        ``into`` lacks.
+
+        >>> project.labels.merge(["Neutral", "Negative"], into="Other", control="sentiment").ok
+        True
+        """
+        if isinstance(labels, str):
+            raise TypeError(f"merge() takes a list of labels, not {labels!r}")
+        sources = [path_of(label) for label in labels]
+        plan = partial(merging, labels=sources, into=path_of(into), control=control)
+        return self._run(plan, undo, workers, on_error, progress)
+
+    def remove(
+        self,
+        label: LabelName,
+        *,
+        control: str | None = None,
+        regions: Literal["refuse", "drop"] = "refuse",
+        undo: UndoPath = None,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Report:
+        """Take a label away, with the branches beneath it.
+
+        Where it is in use that is refused with a ValueError that says by how many objects, unless
+        ``regions="drop"``: then it is taken off the regions that have it, and a region that is left
+        without a label is taken away, with its texts, other per-region values and relations. An
+        annotation may be left empty.
+
+        >>> project.labels.remove("Neutral", control="sentiment", regions="drop").ok
+        True
+        """
+        if regions not in ("refuse", "drop"):
+            raise ValueError(f'regions is "refuse" or "drop", not {regions!r}')
+        plan = partial(removal, path=path_of(label), control=control, regions=regions)
+        if regions == "refuse":
+            self._refuse_if_used(path_of(label), control)
+        return self._run(plan, undo, workers, on_error, progress)
+
+    def add(
+        self,
+        label: LabelName,
+        *,
+        control: str | None = None,
+        undo: UndoPath = None,
+        progress: Progress = None,
+        **attributes: Any,
+    ) -> Report:
+        """Add a label at the end of a control, or of a branch; one PATCH. Branches on the way that
+        do not exist are made. ``attributes``: those of its tag, ``background="blue"``.
+
+        Nothing is done where it is there with these attributes; with others that raises ValueError.
+
+        >>> project.labels.add("Unclear", control="sentiment", hotkey="u").ok
+        True
+        """
+        plan = partial(addition, path=path_of(label), control=control, attributes=attributes)
+        return self._run(plan, undo, None, "raise", progress)
+
+    def usage(self, label: LabelName, *, control: str | None = None) -> dict[str, int]:
+        """How many annotations, drafts and predictions have a label, or one beneath it:
+        ``{"annotations": 2, "drafts": 0, "predictions": 1}``. Reads the tasks that have it.
+
+        >>> project.labels.usage("Positive")
+        {'annotations': 1, 'drafts': 0, 'predictions': 1}
+        """
+        config = self._fresh_config()
+        name = editing.control_of(config, label, control)
+        return self._usage(removal(config, path_of(label), name, "drop"))
+
+    def recount(self) -> None:
+        """Let the server count anew the labels that are in use. One request.
+
+        It keeps a count, which goes wrong where drafts change, and the settings page of the project
+        refuses a config without a label that is in use by this count.
+
+        >>> project.labels.recount()
+        """
+        project = self._project
+        project._client.request(
+            "POST",
+            f"/api/projects/{project._saved_id('labels.recount()')}/summary/reset/",
+            json={},
+            timeout=project._client.long_timeout,
+            idempotent=True,
+            doing=f"counting the labels of {project!r}",
+            dry=None,
+        )
+
+    def undo(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Report:
+        """Take back what was written to an undo file: the labels of the regions, and the config.
+
+        What else was edited since stays. A region whose labels were changed again since keeps them;
+        the report names its object among the ``differences``. So it names labels that would leave
+        the config and are in use by something newer; these stay in it. It may be run again.
+
+        Raises ValueError for a file of another project, and for one that is no undo file.
+        """
+        job, project = read_job(path), self._project
+        expected = {"server": project._client.url, "project": project.id}
+        for name, value in expected.items():
+            if job.get(name) != value:
+                raise ValueError(f"{path} is of {name} {job.get(name)}, not of {value}")
+        config = self._fresh_config()
+        between, after = taken_back(config, job)
+        run = Run(project, f"undoing: {job['job']}", workers, on_error, progress)
+        run.configure(between)
+        run.restore(read_changes(path))
+        if run.failed:
+            return run.report()
+        both, final = LabelConfig(between), LabelConfig(after)
+        in_use = False
+        for one in editing.label_tags(both, job["control"]):
+            if not find(final, job["control"], one.stored) and not run.is_dry:
+                counts = self._usage(removal(both, one.stored, job["control"], "drop"))
+                if any(counts.values()):
+                    run.differs("labels", " > ".join(one.stored), "in use", counts, None)
+                    in_use = True
+        if not in_use:
+            if not run.is_dry and (now := self._fresh_config()).xml != between:  # edited meanwhile
+                after = editing.merged(between, after, now.xml) or taken_back(now, job)[1]
+            run.finish(after)
+        return run.report()
+
+    # -- what they share --------------------------------------------------------------------------
+
+    def _fresh_config(self) -> LabelConfig:
+        """The config as the server has it now."""
+        project = self._project
+        project._saved_id("labels")
+        if "label_config" in project.changes:
+            raise ValueError(f"{project!r} has a label_config that is not saved; save() it first")
+        project._absorb(project._get_row(f"reading {project!r}"))
+        return project.config
+
+    def _run(
+        self,
+        make_plan: Callable[[LabelConfig], Plan],
+        undo: UndoPath,
+        workers: int | None,
+        on_error: OnError,
+        progress: Progress,
+    ) -> Report:
+        project = self._project
+        plan = make_plan(self._fresh_config())
+        run = Run(project, f"{plan.what} in {project!r}", workers, on_error, progress)
+        job = {
+            "job": plan.what,
+            "server": project._client.url,
+            "project": project.id,
+            "control": plan.control,
+            "before": plan.before,
+            "between": plan.between,
+            "after": plan.after,
+            "note": plan.note,
+        }
+        with UndoFile(None if run.is_dry else undo, job) as file:
+            run.undo = file
+            run.configure(plan.between)
+            changes = plan.relabelling
+            if changes is not None:
+                run.rewrite(changes)
+            if run.failed or plan.after == plan.between == project.label_config:
+                return run.report()
+            after = plan.after
+            if not run.is_dry and self._fresh_config().xml != plan.between:  # edited meanwhile
+                after = make_plan(project.config).after
+            run.finish(after)
+            if changes is not None and not run.is_dry:
+                run.rewrite(changes)  # what was saved while the old label was still there
+        return run.report()
+
+    def _usage(self, plan: Plan) -> dict[str, int]:
+        change = plan.relabelling
+        assert change is not None
+        run = Run(self._project, plan.what, None, "raise", None)
+        return {
+            kind: sum(1 for one in found(change) if change.apply(one.result)[1])
+            for kind, found in run.finders.items()
+        }
+
+    def _refuse_if_used(self, path: Path, control: str | None) -> None:
+        plan = removal(self._fresh_config(), path, control, "drop")
+        counts = self._usage(plan) if plan.becomes else {}
+        if any(counts.values()):
+            said = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+            raise ValueError(
+                f"{plan.what} in {self._project!r} is refused: {said} have it. regions='drop' "
+                "takes it off them; merge([...], into=...) gives them another label"
+            )
