@@ -1,0 +1,243 @@
+"""What the commands are told: servers, projects, conditions."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import re
+import sys
+from contextlib import ExitStack
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ..client import LabelStudio
+from ..errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from ..query import Q, find_field
+
+if TYPE_CHECKING:
+    from ..dryrun import DryRun
+    from ..queryset import QuerySet
+    from ..resource import Resource
+    from ..resources.projects import Project
+
+Q_ = TypeVar("Q_", bound="QuerySet[Any]")
+
+Argument = tuple[tuple[str, ...], dict[str, Any]]
+"""Flags and options, as ``ArgumentParser.add_argument`` takes them."""
+
+
+def argument(*flags: str, **options: Any) -> Argument:
+    """One argument of a command."""
+    return flags, options
+
+
+class UsageError(Exception):
+    """What was typed, or the environment, is wrong; the message says what, and the way out."""
+
+
+def positive(text: str) -> int:
+    """A number from 1 on."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
+    return number
+
+
+# -- servers --------------------------------------------------------------------------------------
+
+SERVER = (
+    argument("--url", help="the server; default: LABEL_STUDIO_URL"),
+    argument(
+        "--api-key",
+        metavar="KEY",
+        help="default: LABEL_STUDIO_API_KEY, which other users of the machine cannot see",
+    ),
+    argument("--json", action="store_true", help="tell it as JSON"),
+    argument("--workers", type=positive, default=1, help="requests at once; default: 1"),
+    argument(
+        "--progress",
+        action=argparse.BooleanOptionalAction,
+        help="show progress on stderr; default: where stderr is a terminal",
+    ),
+)
+"""Where a command works, and how."""
+
+SECOND_SERVER = (
+    argument("--to-url", help="the other server; default: LABEL_STUDIO_TO_URL, else the same one"),
+    argument("--to-api-key", metavar="KEY", help="default: LABEL_STUDIO_TO_API_KEY"),
+)
+"""Where to, for commands between two servers."""
+
+WRITES = argument("--dry-run", action="store_true", help="say what would be written, write nothing")
+"""For commands that write."""
+
+
+class Call:
+    """One run of a command: its options, and the servers that they name.
+
+    Clients are made when they are needed, and closed at the end. With ``--dry-run`` none of them
+    writes; ``plans`` then says what they would have.
+
+    >>> import argparse
+    >>> options = argparse.Namespace(url="http://localhost:8080", api_key="...")
+    >>> with Call(options) as call:
+    ...     print(call.server.projects.count())
+    1
+    """
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.options = options
+        self.plans: list[DryRun] = []
+        self._stack = ExitStack()
+        self._clients: dict[str, LabelStudio] = {}
+
+    def __enter__(self) -> Call:
+        return self
+
+    def __exit__(self, *error: Any) -> None:
+        self._stack.__exit__(*error)
+
+    @property
+    def server(self) -> LabelStudio:
+        """The server. Raises UsageError where none was named, or no credential."""
+        return self._client("")
+
+    @property
+    def other(self) -> LabelStudio:
+        """The second server, where one was named; else the same."""
+        return self._client("to_") if self._said("to_url") else self.server
+
+    @property
+    def project(self) -> Project:
+        """The project that was named."""
+        return find_project(self.server, self.options.project)
+
+    @property
+    def progress(self) -> bool:
+        """Is progress to be shown?"""
+        asked: bool | None = getattr(self.options, "progress", None)
+        return sys.stderr.isatty() if asked is None else asked
+
+    @property
+    def as_json(self) -> bool:
+        """Is JSON wanted?"""
+        return bool(getattr(self.options, "json", False))
+
+    def _said(self, name: str) -> str | None:
+        """An option, or its variable in the environment."""
+        given: str | None = getattr(self.options, name, None)
+        return given or os.environ.get(f"LABEL_STUDIO_{name.upper()}")
+
+    def _client(self, prefix: str) -> LabelStudio:
+        if prefix not in self._clients:
+            said = [self._needed(f"{prefix}{name}") for name in ("url", "api_key")]
+            workers = getattr(self.options, "workers", 1)
+            client = self._stack.enter_context(LabelStudio(*said, workers=workers))
+            if getattr(self.options, "dry_run", False):
+                self.plans.append(self._stack.enter_context(client.dry_run()))
+            self._clients[prefix] = client
+        return self._clients[prefix]
+
+    def _needed(self, name: str) -> str:
+        said = self._said(name)
+        if not said:
+            flag = name.replace("_", "-")
+            raise UsageError(f"set LABEL_STUDIO_{name.upper()}, or give --{flag}")
+        return said
+
+
+# -- projects -------------------------------------------------------------------------------------
+
+PROJECT = argument("project", metavar="PROJECT", help="a project's id, or its title")
+"""The project that a command is about."""
+
+
+def find_project(ls: LabelStudio, text: str) -> Project:
+    """The project of this id or title. Raises UsageError where there is none, or several."""
+    try:
+        return ls.projects.get(int(text)) if text.isdecimal() else ls.projects.get(title=text)
+    except (DoesNotExist, MultipleObjectsReturned) as error:
+        raise UsageError(f"no one project is {text!r} on {ls.url}: {error}") from error
+
+
+# -- conditions -----------------------------------------------------------------------------------
+
+CONDITIONS = (
+    argument(
+        "--filter",
+        action="append",
+        default=[],
+        metavar="LOOKUP=VALUE",
+        help="only those for which it holds: total_annotations=0, data__lang__in='[\"de\"]'; "
+        "may be given several times, and all must hold",
+    ),
+    argument(
+        "--exclude",
+        action="append",
+        default=[],
+        metavar="LOOKUP=VALUE",
+        help="not those for which it holds",
+    ),
+)
+"""Lookups as ``filter()`` takes them; a value is JSON where it is valid as such, else a text."""
+
+
+def narrowed(queryset: Q_, options: argparse.Namespace) -> Q_:
+    """The queryset with the conditions of the command line. Raises UsageError and FieldError."""
+    for text in options.filter:
+        queryset = queryset.filter(condition(queryset.model, text))
+    for text in options.exclude:
+        queryset = queryset.exclude(condition(queryset.model, text))
+    return queryset
+
+
+def condition(model: type[Resource], text: str) -> Q:
+    """``total_annotations=0`` as a condition. Values are JSON where they are valid as such, else
+    texts; of fields that hold a moment they are ISO 8601 with a time zone.
+
+    >>> from labelstudio_orm import Task
+    >>> condition(Task, "data__lang=de"), condition(Task, "id__in=[1, 2]")
+    (Q(data__lang='de'), Q(id__in=[1, 2]))
+    """
+    key, equals, said = text.partition("=")
+    if not equals or not key:
+        raise UsageError(f"a condition is LOOKUP=VALUE, like total_annotations=0, not {text!r}")
+    value = json_or_text(said)
+    if _holds_moments(model, key):
+        value = [*map(_moment, value)] if isinstance(value, list) else _moment(value)
+    return Q(**{key: value})
+
+
+def json_or_text(text: str) -> Any:
+    """A value as the command line has it: JSON where it is valid as such, else a text."""
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except ValueError:
+        return text
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _holds_moments(model: type[Resource], key: str) -> bool:
+    first, *more = key.split("__")
+    if more and first in model._options.sets:
+        model, first = model._options.sets[first].target, more[0]
+    return "datetime" in str(find_field(model, first, key).annotation)
+
+
+def _moment(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        moment = datetime.fromisoformat(re.sub("Z$", "+00:00", value))
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise FieldError(
+            f"{value!r} is no moment with a time zone, like 2026-01-31T18:00+01:00 or "
+            "2026-01-31T18:00Z"
+        )
+    return moment

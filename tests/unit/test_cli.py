@@ -1,0 +1,551 @@
+"""The command line, on the server in memory behind a socket: what it prints, and its exit codes."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from attrs import frozen
+
+from labelstudio_orm import ImportStorage, LabelStudio, Project
+from labelstudio_orm.cli import main
+from labelstudio_orm.testing import FakeLabelStudio, Fault
+
+COMMANDS = [
+    "serve",
+    "copy",
+    "sync",
+    "verify",
+    "snapshot",
+    "restore",
+    "rename-label",
+    "dedupe",
+    "export",
+    "import",
+    "count",
+    "shell",
+]
+
+
+@frozen
+class Done:
+    """What became of a command."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Run = Callable[..., Done]
+
+
+@pytest.fixture
+def run(
+    fake: FakeLabelStudio,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Iterator[Run]:
+    """``run("count", "1")``: in this process, in an empty folder, with the server that the
+    environment names.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: object) -> Done:
+        capfd.readouterr()
+        try:
+            code = main([str(one) for one in arguments])
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+        return Done(code, *capfd.readouterr())
+
+    with fake.serve() as url:
+        monkeypatch.setenv("LABEL_STUDIO_URL", url)
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", fake.api_key)
+        yield call
+
+
+@pytest.fixture
+def other(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeLabelStudio]:
+    """Another server, which the environment names as the second one."""
+    made = FakeLabelStudio()
+    with made.serve() as url:
+        monkeypatch.setenv("LABEL_STUDIO_TO_URL", url)
+        monkeypatch.setenv("LABEL_STUDIO_TO_API_KEY", made.api_key)
+        yield made
+
+
+@pytest.fixture
+def second(other: FakeLabelStudio) -> LabelStudio:
+    """A client of that server."""
+    return other.client()
+
+
+@pytest.fixture
+def tasks(project: Project) -> list[Any]:
+    """Four tasks, of which the last has an annotation and a prediction."""
+    choice = project.config["sentiment"].choice("Positive")
+    return project.tasks.bulk_create(
+        [
+            {"text": "a", "lang": "de"},
+            {"text": "b", "lang": "en", "size": 10},
+            {"text": "c"},
+            {
+                "data": {"text": "d", "lang": "de"},
+                "annotations": [{"result": [choice]}],
+                "predictions": [{"result": [choice], "model_version": "v1", "score": 0.5}],
+            },
+        ]
+    )
+
+
+# -- every command --------------------------------------------------------------------------------
+
+
+def test_help_names_every_command_and_the_exit_codes(run: Run) -> None:
+    done = run("--help")
+    assert done.code == 0
+    for word in (*COMMANDS, "* 0: done", "* 130: interrupted"):
+        assert word in done.out
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself(run: Run, name: str) -> None:
+    done = run(name, "--help")
+    assert (done.code, done.err) == (0, "")
+    assert f"usage: labelstudio-orm {name} " in done.out
+
+
+def test_the_examples_in_the_help_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
+    import shlex
+
+    from labelstudio_orm import cli
+    from labelstudio_orm.cli.commands import COMMANDS as known
+
+    lines = [line for one in known.values() for line in one.description.splitlines()]
+    examples = [line for line in lines if line.startswith("labelstudio-orm ")]
+    assert len(examples) >= len(known) - 1  # serve needs none
+    for line in examples:
+        words = shlex.split(line.partition(" | ")[0])[1:]
+        assert cli._parser().parse_args(words).command == words[0]
+
+
+def test_help_needs_no_server_and_loads_little() -> None:
+    program = (
+        "import sys; from labelstudio_orm.cli import main\n"
+        "try: main(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in sys.modules if name.startswith('labelstudio_orm.migrate')\n"
+        "       or name.startswith('labelstudio_orm.testing')])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+# -- count ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("conditions", "number"),
+    [
+        ([], 4),
+        (["--filter", "total_annotations=0"], 3),
+        (["--filter", "data__lang=de"], 2),
+        (["--filter", "data__lang=de", "--filter", "total_annotations=0"], 1),
+        (["--exclude", "data__lang=de"], 2),
+        (["--exclude", "data__lang=de", "--exclude", "data__text=b"], 1),
+        (["--filter", 'data__text__in=["a", "b"]'], 2),
+        (["--filter", "data__size=10"], 1),
+        (["--filter", 'data__size="10"'], 0),  # a text, which the data does not have
+        (["--filter", "data__lang=null"], 1),
+        (["--filter", "data__text=NaN"], 0),
+        (["--filter", "created_at__gte=2020-01-01T00:00Z"], 4),
+        (["--filter", "created_at__lt=2020-01-01T00:00+01:00"], 0),
+        (["--of", "annotations"], 1),
+        (["--of", "predictions", "--filter", "model_version=v1"], 1),
+        (["--of", "predictions", "--filter", "model_version=v2"], 0),
+    ],
+)
+def test_count(
+    run: Run, project: Project, tasks: list[Any], conditions: list[str], number: int
+) -> None:
+    done = run("count", project.id, *conditions)
+    assert (done.code, done.out) == (0, f"{number}\n")
+    assert run("count", project.title, *conditions, "--json").json == number
+
+
+def test_count_without_a_project(run: Run, ls: LabelStudio, project: Project) -> None:
+    ls.users.create(email="ann@example.com", username="ann")
+    assert run("count").out == "1\n"
+    assert run("count", "--of", "users").out == "2\n"
+    assert run("count", "--filter", "title=Nothing").out == "0\n"
+
+
+@pytest.mark.filterwarnings("default")
+def test_warnings_are_one_line(run: Run, project: Project, tasks: list[Any]) -> None:
+    done = run("count", project.id, "--filter", "meta__n__isnull=true")
+    assert (done.code, done.out) == (0, "4\n")
+    (line,) = done.err.splitlines()
+    assert line.startswith("warning: Tasks of project")
+
+
+# -- what is typed wrong: 2 -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["count", "1", "--filter", "total_anotations=0"], "did you mean 'total_annotations'"),
+        (["count", "1", "--filter", "total_annotations"], "a condition is LOOKUP=VALUE"),
+        (["count", "1", "--filter", "=0"], "a condition is LOOKUP=VALUE"),
+        (["count", "1", "--filter", "created_at__gte=2020-01-01"], "no moment with a time zone"),
+        (["count", "1", "--filter", "created_at__gte=today"], "no moment with a time zone"),
+        (["count", "1", "--of", "nothing"], "--of nothing: <Project 1"),
+        (["count", "1", "--of", "_client"], "has no such objects"),
+        (["count", "1", "--of", "save"], "has no such objects"),
+        (["count", "99"], "no one project is '99' on http"),
+        (["count", "Nowhere"], "no one project is 'Nowhere'"),
+        (["export", "1", "x", "--format", "EXCEL"], "the server has no export format 'EXCEL'"),
+        (["import", "1", "missing.json"], "No such file or directory: 'missing.json'"),
+        (["import", "1", "tasks.xls"], "tasks.xls: tasks are read from .json, .jsonl"),
+        (["import", "1", "a.csv", "--key", "data.id"], "--key and --on-conflict are given"),
+        (["rename-label", "1", "Nothing", "Else"], "Nothing"),
+        (["verify", "1", "nothing.zip"], "nothing.zip"),
+        (["restore", "nothing.zip"], "nothing.zip"),
+        (["sync", "1", "1"], "--journal"),
+        (["count", "1", "--workers", "0"], "must be at least 1"),
+        (["nothing"], "invalid choice"),
+    ],
+)
+def test_what_is_typed_wrong(
+    run: Run, project: Project, arguments: list[str], message: str
+) -> None:
+    done = run(*arguments)
+    assert (done.code, done.out) == (2, "")
+    assert message in done.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize("name", ["url", "api-key"])
+def test_a_server_has_to_be_named(run: Run, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    variable = f"LABEL_STUDIO_{name.upper().replace('-', '_')}"
+    monkeypatch.delenv(variable)
+    done = run("count")
+    expected = f"labelstudio-orm count: error: set {variable}, or give --{name}\n"
+    assert (done.code, done.err) == (2, expected)
+
+
+def test_the_second_server_needs_its_own_credential(
+    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_TO_URL", "http://127.0.0.1:9")
+    done = run("copy", project.id)
+    assert done.code == 2
+    assert "set LABEL_STUDIO_TO_API_KEY, or give --to-api-key" in done.err
+
+
+# -- servers: 3 where there is none, 1 where it refuses -------------------------------------------
+
+
+def test_no_server_and_no_access_are_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = run("count", "--api-key", "a-secret-that-is-wrong")
+    assert refused.code == 3
+    assert "a-secret" not in refused.out + refused.err
+    monkeypatch.setattr("time.sleep", lambda seconds: None)
+    gone = run("count", "--url", "http://127.0.0.1:9")
+    assert gone.code == 3
+    assert gone.err.startswith("labelstudio-orm count: error: ")
+
+
+def test_what_the_server_refuses_is_1(run: Run, fake: FakeLabelStudio, project: Project) -> None:
+    fake.fault("GET", "/api/tasks/", Fault.answer(403))
+    assert run("count", project.id).code == 1
+
+
+def test_ctrl_c_is_130(run: Run, monkeypatch: pytest.MonkeyPatch, project: Project) -> None:
+    assert run("shell", "-c", "raise KeyboardInterrupt").code == 130
+
+
+# -- import and export ----------------------------------------------------------------------------
+
+FILES = {
+    "tasks.json": '[{"text": "a"}, {"data": {"text": "b"}, "meta": {"n": 1}}]',
+    "one.json": '{"text": "a"}',
+    "tasks.jsonl": '{"text": "a"}\n\n{"text": "b"}\n',
+    "tasks.ndjson": '{"text": "a"}\n{"text": "b"}',
+    "tasks.csv": '\ufefftext,n\n"a, or\nb",1\nc,2\n',
+    "tasks.tsv": "text\tn\na\t1\n",
+}
+READ: dict[str, list[dict[str, Any]]] = {
+    "tasks.json": [{"text": "a"}, {"text": "b"}],
+    "one.json": [{"text": "a"}],
+    "tasks.jsonl": [{"text": "a"}, {"text": "b"}],
+    "tasks.ndjson": [{"text": "a"}, {"text": "b"}],
+    "tasks.csv": [{"text": "a, or\nb", "n": "1"}, {"text": "c", "n": "2"}],
+    "tasks.tsv": [{"text": "a", "n": "1"}],
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_import(run: Run, project: Project, name: str) -> None:
+    Path(name).write_bytes(FILES[name].encode())
+    done = run("import", project.id, name)
+    assert (done.code, done.out, done.err) == (0, f"{len(READ[name])} created\n", "")
+    assert [task.data for task in project.tasks] == READ[name]
+
+
+def test_import_of_several_files_and_of_the_standard_input(
+    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("one.json").write_text('{"text": "a"}', encoding="utf-8")
+    monkeypatch.setattr(sys, "stdin", io.StringIO('{"text": "b"}\n'))
+    assert run("import", project.id, "one.json", "-", "--json").json["created"] == 2
+    assert [task.data["text"] for task in project.tasks] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.json", "{", "a.json: Expecting property name"),
+        ("a.jsonl", '{"text": "a"}\n{', "a.jsonl: line 2: Expecting"),
+        ("a.csv", "a,b\n1\n", "a.csv: line 2 has not as many cells as the first line"),
+        ("a.csv", "a,b\n1,2,3\n", "a.csv: line 2 has not as many cells as the first line"),
+    ],
+)
+def test_a_broken_file_imports_nothing(
+    run: Run, project: Project, name: str, content: str, message: str
+) -> None:
+    Path(name).write_text(content, encoding="utf-8")
+    done = run("import", project.id, name)
+    assert done.code == 2
+    assert message in done.err
+    assert project.tasks.count() == 0
+
+
+def test_import_again_and_what_fails(run: Run, project: Project) -> None:
+    Path("a.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n', encoding="utf-8")
+    arguments = ["import", project.id, "a.jsonl", "--key", "data.text", "--on-conflict", "skip"]
+    assert run(*arguments).out == "2 created\n"
+    assert run(*arguments).out == "2 skipped\n"
+    Path("b.jsonl").write_text('{"text": "c"}\n{"nothing": 1}\n', encoding="utf-8")
+    assert run("import", project.id, "b.jsonl").code == 1
+    assert project.tasks.count() == 2
+    done = run("import", project.id, "b.jsonl", "--collect-errors", "--json")
+    assert done.code == 1
+    assert done.json["created"] == 1
+    assert [failure["place"] for failure in done.json["failed"]] == [1]
+
+
+def test_export(run: Run, project: Project, tasks: list[Any]) -> None:
+    done = run("export", project.id, "all.json")
+    assert done.code == 0
+    assert done.out == f"file: all.json\nbytes: {Path('all.json').stat().st_size}\n"
+    assert len(json.loads(Path("all.json").read_text("utf-8"))) == 4
+    run("export", project.id, "german.json", "--filter", "data__lang=de")
+    german = json.loads(Path("german.json").read_text("utf-8"))
+    assert [task["data"]["text"] for task in german] == ["a", "d"]
+    run("export", project.id, "labelled.json", "--only-annotated")
+    assert len(json.loads(Path("labelled.json").read_text("utf-8"))) == 1
+    both = ["--only-annotated", "--filter", "data__lang=de"]
+    run("export", project.id, "both.json", *both)
+    assert len(json.loads(Path("both.json").read_text("utf-8"))) == 1
+
+
+def test_export_to_the_standard_output(run: Run, project: Project, tasks: list[Any]) -> None:
+    done = run("export", project.id, "-", "--filter", "data__lang=en")
+    assert [task["data"]["text"] for task in done.json] == ["b"]
+    assert done.err == ""
+    assert list(Path().iterdir()) == []
+
+
+# -- shell ----------------------------------------------------------------------------------------
+
+
+def test_shell(run: Run, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert run("shell", project.id, "-c", "print(project.title, ls.projects.count())").out == (
+        f"{project.title} 1\n"
+    )
+    monkeypatch.setattr(sys, "stdin", io.StringIO("for p in ls.projects:\n    print(Q(id=p.id))\n"))
+    assert run("shell").out == f"Q(id={project.id})\n"
+
+
+def test_a_mistake_in_the_shell_is_shown_as_python_does(run: Run) -> None:
+    done = run("shell", "-c", "int('x')")
+    assert done.code == 1
+    assert done.err.splitlines()[0] == "Traceback (most recent call last):"
+    assert "ValueError: invalid literal" in done.err.splitlines()[-1]
+
+
+# -- projects -------------------------------------------------------------------------------------
+
+
+def test_copy_verify_sync(
+    run: Run, second: LabelStudio, project: Project, tasks: list[Any]
+) -> None:
+    arguments = ["copy", project.id, "--journal", "copy.db", "--title", "There"]
+    dry = run(*arguments, "--dry-run", "--json")
+    assert dry.code == 0
+    assert {write["method"] for write in dry.json["writes"]} >= {"POST"}
+    assert second.projects.count() == 0
+
+    copied = run(*arguments, "--json")
+    assert copied.code == 0
+    assert copied.json["ok"] is True
+    there = second.projects.get(title="There")
+    assert copied.json["target"] == there.id
+    assert there.tasks.count() == 4
+
+    comparison = ["verify", project.id, "There", "--journal", "copy.db"]
+    same = run(*comparison)
+    assert same.code == 0
+    assert ": ok" in same.out
+
+    tasks[0].data["text"] = "changed"
+    tasks[0].save()
+    different = run(*comparison, "--json")
+    assert different.code == 1
+    assert [one["kind"] for one in different.json["differences"]] == ["tasks"]
+
+    synced = run("sync", project.id, "There", "--journal", "copy.db")
+    assert synced.code == 0
+    assert there.tasks.filter(data__text="changed").count() == 1
+    assert run(*comparison).code == 0
+
+
+def test_users_that_the_target_lacks(
+    run: Run, ls: LabelStudio, second: LabelStudio, project: Project, tasks: list[Any]
+) -> None:
+    ann = ls.users.create(email="ann@example.com", username="ann")
+    tasks[0].annotations.create(result=[], completed_by=ann)
+    refused = run("copy", project.id)
+    assert refused.code == 1
+    assert "ann@example.com" in refused.err
+    assert second.projects.count() == 0
+    assert run("copy", project.id, "--missing-users", "create").code == 0
+    assert second.users.filter(email="ann@example.com").count() == 1
+
+
+class Terminal(io.StringIO):
+    """A standard input with somebody at it."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_keys_of_storages_are_asked_for(
+    run: Run,
+    fake: FakeLabelStudio,
+    other: FakeLabelStudio,
+    project: Project,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fake.blobs["s3://reviews/"] = other.blobs["s3://reviews/"] = b""
+    keys = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
+    ImportStorage.S3(project=project, bucket="reviews", **keys).save()
+    asked = []
+
+    def getpass(prompt: str) -> str:
+        asked.append(prompt)
+        return keys[prompt.split()[0]]
+
+    monkeypatch.setattr("labelstudio_orm.cli.commands.getpass", getpass)
+    monkeypatch.setattr(sys, "stdin", Terminal())
+    done = run("copy", project.id)
+    assert done.code == 0
+    assert asked == [f"{name} of storages reviews (empty: none): " for name in keys]
+    assert "a-secret" not in done.out + done.err
+    (copy,) = other.client().projects.all()
+    (storage,) = copy.import_storages.all()
+    (made,) = (one for one in other.requests if one.path.startswith("/api/storages/s3"))
+    assert made.method == "POST"
+    assert {name: made.body[name] for name in ("bucket", *keys)} == {"bucket": "reviews", **keys}
+    assert storage.bucket == "reviews"
+
+
+def test_snapshot_and_restore(
+    run: Run, ls: LabelStudio, project: Project, tasks: list[Any]
+) -> None:
+    assert run("snapshot", project.id, "project.zip").code == 0
+    assert run("verify", project.id, "project.zip").code == 0
+    assert run("restore", "project.zip", "--title", "Again").code == 0
+    assert ls.projects.get(title="Again").tasks.count() == 4
+    tasks[0].delete()
+    assert run("verify", "project.zip", project.id).code == 1
+
+
+def test_rename_label(run: Run, project: Project, tasks: list[Any]) -> None:
+    arguments = ["rename-label", project.id, "Positive", "Good", "--control", "sentiment"]
+    dry = run(*arguments, "--dry-run")
+    assert dry.code == 0
+    assert "none of them sent" in dry.out
+    assert "annotations      1 updated" in dry.out
+    done = run(*arguments, "--undo", "undo.jsonl", "--json").json
+    assert done["counts"]["annotations"]["updated"] == 1
+    assert project.refresh().config["sentiment"].labels[0] == "Good"
+    (annotation,) = project.annotations
+    assert annotation.values()["sentiment"] == "Good"
+    assert Path("undo.jsonl").exists()
+
+
+def test_dedupe(run: Run, project: Project) -> None:
+    made = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}, {"text": "a"}])
+    arguments = ["dedupe", project.id, "--key", "data.text"]
+    dry = run(*arguments, "--dry-run", "--json").json
+    assert dry["result"]["counts"]["tasks"]["deleted"] == 1
+    assert len(dry["writes"]) == 1
+    assert project.tasks.count() == 3
+    assert run(*arguments, "--json").json["kept"] == {str(made[0].id): [made[2].id]}
+    assert [task.id for task in project.tasks] == [made[0].id, made[1].id]
+
+
+# -- the installed command ------------------------------------------------------------------------
+
+
+def test_the_installed_command(fake: FakeLabelStudio, project: Project, tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("labelstudio-orm")
+    with fake.serve() as url:
+        names = {"LABEL_STUDIO_URL": url, "LABEL_STUDIO_API_KEY": fake.api_key}
+
+        def run(*arguments: str, given: str = "") -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [program, *arguments],
+                env={**os.environ, **names},
+                input=given,
+                cwd=tmp_path,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+
+        lines = "".join(json.dumps({"text": str(n)}) + "\n" for n in range(2500))
+        imported = run("import", str(project.id), "-", given=lines)
+        assert (imported.stdout, imported.stderr) == ("2500 created\n", "")  # quiet in a pipe
+        counted = run("count", str(project.id), "--progress")
+        assert (counted.returncode, counted.stdout) == (0, "2500\n")
+        loud = run("import", str(project.id), "-", "--progress", given='{"text": "a"}\n')
+        assert "1" in loud.stderr
+        assert run("count", "99").returncode == 2
+        head = f"{program} export {project.id} - | head -c 10"
+        cut = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {head}"],
+            env={**os.environ, **names},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (cut.returncode, len(cut.stdout), cut.stderr) == (0, 10, "")
+
+
+def test_the_version() -> None:
+    program = Path(sys.executable).with_name("labelstudio-orm")
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    assert done.stdout == "labelstudio-orm 0.1.0\n"
