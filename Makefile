@@ -5,6 +5,8 @@
 #   make test [JOBS=4]   all tests; TESTS=tests/unit for some
 #   make law             50,000 generated queries in memory, 5,000 on a real server
 #   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
+#   make bench SERVER=real  on a real server, an hour or two; without, on a replay of one
+#   make soak            large and disturbed migrations between two real servers, about an hour
 #   make lint | bench | clean
 
 PYTHON ?= python3
@@ -14,7 +16,7 @@ SEED   ?= 1
 
 BIN = .venv/bin
 
-.PHONY: demo stop test law lint bench clean
+.PHONY: demo stop test law soak lint bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
@@ -31,13 +33,18 @@ ifndef DB
 endif
 	$(BIN)/python -m tests.law.law --seed $(SEED) --queries 5000 --views 300 --server $(or $(DB),sqlite)
 
+soak: .venv/dev
+	$(BIN)/python -m tests.soak.migration kills --kills 100 --tasks 3000
+	$(BIN)/python -m tests.soak.migration network --rate 0.02 --tasks 3000
+	$(BIN)/python -m tests.soak.migration snippets
+
 lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict labelstudio_orm examples
 
 bench: .venv/demo
-	$(BIN)/python tests/bench/run.py
+	$(BIN)/python tests/bench/$(if $(SERVER),$(SERVER),run).py
 
 clean: $(if $(wildcard .cache/demo.json),stop)
 	rm -rf .venv .cache build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from labelstudio_orm import LabelStudio
-from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 
 
 @pytest.fixture(params=["fake", "real"])
@@ -17,4 +17,21 @@ def ls(request: pytest.FixtureRequest) -> Iterator[LabelStudio]:
         yield FakeLabelStudio().client()
     else:
         with request.getfixturevalue("server").client() as client:
+            yield client
+
+
+@pytest.fixture(scope="session")
+def other_server() -> Iterator[LocalLabelStudio]:
+    """A second real server, for what goes from one to another."""
+    with LocalLabelStudio() as local:
+        yield local
+
+
+@pytest.fixture
+def other(ls: LabelStudio, request: pytest.FixtureRequest) -> Iterator[LabelStudio]:
+    """A client of a second server, of the same kind as that of ``ls``."""
+    if request.node.callspec.params["ls"] == "fake":
+        yield FakeLabelStudio("http://other.fake").client()
+    else:
+        with request.getfixturevalue("other_server").client() as client:
             yield client

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import labelstudio_orm
-from labelstudio_orm import LabelStudio, Q, client, transport
+from labelstudio_orm import LabelStudio, Q, client, migrate, transport
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 
@@ -59,6 +59,11 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     }
     made.update(_services(fake, made))
     made.update(_enterprise(made))
+    made.update({name: getattr(migrate, name) for name in migrate.__all__})
+    other = FakeLabelStudio("http://other:8080")
+    other.models.update(fake.models)
+    other.blobs.update(fake.blobs)
+    made["other"] = other.client()
     fake.requests.clear()
     return made
 

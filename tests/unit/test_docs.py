@@ -14,6 +14,7 @@ import pytest
 import labelstudio_orm
 
 ROOT = Path(__file__).resolve().parents[2]
+README = ROOT / "README.md"
 
 
 class Checker(doctest.OutputChecker):
@@ -46,10 +47,24 @@ def test_examples_in_docstrings(name: str, names: dict[str, Any]) -> None:
 
 def test_examples_in_the_readme(names: dict[str, Any]) -> None:
     """One after the other, as somebody would type them."""
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)
     assert blocks
     for block in blocks:
         exec(compile(block, "README.md", "exec"), names)
+
+
+def test_the_table_of_scripts() -> None:
+    """Each script, in the words of its first line, and how many lines it has."""
+    rows = re.findall(r"\[`(\w+\.py)`\]\(examples/.*\) \| (.*) \| (\d+) \|", README.read_text())
+    told = {name: (words, int(lines)) for name, words, lines in rows}
+    parts = {"demo.py", "reviews.py"}  # of the quickstart
+    assert told == {
+        path.name: (said.split("\n")[0].rstrip("."), text.count("\n"))
+        for path in (ROOT / "examples").glob("*.py")
+        if path.name not in parts
+        for text in [path.read_text()]
+        for said in [text.split('"""')[1]]
+    }
 
 
 def test_every_public_name_is_documented() -> None:

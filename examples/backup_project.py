@@ -1,0 +1,31 @@
+"""Save a project to one file, and make a project of it again, on this server or on another one.
+
+    python examples/backup_project.py save Cars cars.zip
+    python examples/backup_project.py restore cars.zip
+
+A restoring that was killed goes on when it is run again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from labelstudio_orm import LabelStudio
+from labelstudio_orm.migrate import Report, restore, snapshot
+
+
+def save(ls: LabelStudio, title: str, path: str) -> Report:
+    return snapshot(ls.projects.get(title=title), path, progress=True)
+
+
+def back(ls: LabelStudio, path: str) -> Report:
+    journal = f"{path}.journal"
+    return restore(path, ls, missing_users="create", journal=journal, progress=True)
+
+
+if __name__ == "__main__":
+    verb, *arguments = sys.argv[1:]
+    with LabelStudio() as ls:
+        report = save(ls, *arguments) if verb == "save" else back(ls, *arguments)
+    print(report)
+    sys.exit(report.exit_code)

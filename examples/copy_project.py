@@ -1,0 +1,34 @@
+"""Copy a project to another server: everything that it holds, authors included; then compare.
+
+    python examples/copy_project.py Cars
+
+From the server of LABEL_STUDIO_URL to that of LABEL_STUDIO_TO_URL. Users are matched by e-mail,
+those whom the other server lacks are made there. It may be killed, and run again: the journal knows
+what is done, and a run after the last one writes nothing.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from labelstudio_orm import LabelStudio
+from labelstudio_orm.migrate import copy_project
+
+
+def main(ls: LabelStudio, other: LabelStudio, title: str) -> int:
+    report = copy_project(
+        ls.projects.get(title=title),
+        to=other,
+        journal=f"{title}.journal",
+        missing_users="create",
+        progress=True,
+    )
+    print(report)
+    return report.exit_code
+
+
+if __name__ == "__main__":
+    names = "LABEL_STUDIO_TO_URL", "LABEL_STUDIO_TO_API_KEY"
+    with LabelStudio() as ls, LabelStudio(*map(os.environ.get, names)) as other:
+        sys.exit(main(ls, other, *sys.argv[1:]))

@@ -1,0 +1,26 @@
+"""Tasks that were imported twice become one again, with the annotations of both.
+
+    python examples/dedupe_tasks.py Cars data.image
+
+Of tasks with the same image the one with the most annotations stays. It may be interrupted, and run
+again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from labelstudio_orm import LabelStudio
+from labelstudio_orm.migrate import dedupe
+
+
+def main(ls: LabelStudio, title: str, key: str = "data.image") -> None:
+    report = dedupe(ls.projects.get(title=title), key, progress=True)
+    print(report)
+    for kept, removed in report.kept.items():
+        print(f"task {kept} stands for {', '.join(map(str, removed))} too")
+
+
+if __name__ == "__main__":
+    with LabelStudio() as ls:
+        main(ls, *sys.argv[1:])

@@ -1,0 +1,34 @@
+"""Add a branch to a taxonomy, in every project that has it.
+
+    python examples/grow_taxonomy.py species Animal Dog Poodle
+
+Branches on the way are made where they are missing. Projects that cannot be changed are listed.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from labelstudio_orm import LabelStudio, LabelStudioError, Project
+
+
+def main(ls: LabelStudio, control: str, *branch: str) -> None:
+    for project in ls.projects.all():
+        if said := grow(project, control, branch):
+            print(f"{project}: {said}")
+
+
+def grow(project: Project, control: str, branch: tuple[str, ...]) -> str:
+    try:
+        if control not in project.config or project.config[control].tag != "Taxonomy":
+            return ""
+        had = branch in project.labels
+        project.labels.add(branch, control=control)
+    except (LabelStudioError, ValueError) as error:
+        return f"refused: {error}"
+    return "had it already" if had else "added"
+
+
+if __name__ == "__main__":
+    with LabelStudio() as ls:
+        main(ls, *sys.argv[1:])

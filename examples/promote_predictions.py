@@ -1,0 +1,42 @@
+"""Predictions that are sure enough become annotations of a bot.
+
+    python examples/promote_predictions.py Cars v3 bot@example.com
+
+Each annotation says which prediction it comes from, and one that has been promoted is left alone.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from labelstudio_orm import LabelStudio
+
+SURE = 0.9
+
+
+def main(ls: LabelStudio, title: str, version: str, email: str) -> None:
+    project = ls.projects.get(title=title)
+    bot, _ = ls.users.get_or_create(email=email, defaults={"username": email})
+
+    def annotations() -> Iterator[dict[str, Any]]:
+        sure = project.tasks.filter(predictions__score__gte=SURE)
+        for task in sure.only("id").prefetch("annotations", "predictions").iterator():
+            promoted = {annotation.parent_prediction_id for annotation in task.annotations}
+            for prediction in task.predictions.filter(model_version=version, score__gte=SURE):
+                if prediction.id not in promoted:
+                    yield {
+                        "task": task,
+                        "result": prediction.result,
+                        "completed_by": bot,
+                        "parent_prediction": prediction,
+                    }
+
+    made = ls.annotations.bulk_create(annotations(), progress=True)
+    print(f"{len(made):,} predictions of {version} are annotations of {email} now")
+
+
+if __name__ == "__main__":
+    with LabelStudio(workers=4) as ls:
+        main(ls, *sys.argv[1:])

@@ -1,0 +1,25 @@
+"""Rename a label everywhere: in the labelling config, in annotations, drafts and predictions.
+
+    python examples/rename_label.py Cars Car Vehicle
+
+It says what it will do, does it, and keeps a file with which it can be taken back:
+``project.labels.undo("Car-Vehicle.undo")``. It may be interrupted, and run again.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from labelstudio_orm import LabelStudio
+
+
+def main(ls: LabelStudio, title: str, old: str, new: str) -> None:
+    project = ls.projects.get(title=title)
+    with ls.dry_run():
+        print("Would do", project.labels.rename(old, new))
+    print("Done", project.labels.rename(old, new, undo=f"{old}-{new}.undo", progress=True))
+
+
+if __name__ == "__main__":
+    with LabelStudio() as ls:
+        main(ls, *sys.argv[1:])

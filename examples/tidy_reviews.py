@@ -1,0 +1,44 @@
+"""A migration of one's own, as steps: each is done once, however often the script is run.
+
+    python examples/tidy_reviews.py Reviews --dry-run
+    python examples/tidy_reviews.py Reviews
+    python examples/tidy_reviews.py Reviews --list
+
+A step that failed, or was killed, is done again from its beginning by the next run. So each of them
+leaves alone what is already as it should be.
+"""
+
+from __future__ import annotations
+
+import html
+
+from labelstudio_orm import Project, Summary
+from labelstudio_orm.migrate import Migration
+from labelstudio_orm.progress import Progress
+
+migration = Migration("tidy-reviews")
+
+
+@migration.step
+def entities(project: Project, progress: Progress) -> Summary:
+    """Texts that say &amp; say &."""
+    spoilt = list(project.tasks.filter(data__text__contains="&amp;"))
+    for task in spoilt:
+        task.data["text"] = html.unescape(task.data["text"])
+    return project.tasks.bulk_update(spoilt, progress=progress)
+
+
+@migration.step
+def languages(project: Project, progress: Progress) -> Summary:
+    """Texts without a language are English."""
+    return project.tasks.filter(data__lang=None).update(data__lang="en", progress=progress)
+
+
+@migration.step
+def old_predictions(project: Project, progress: Progress) -> Summary:
+    """The first model is forgotten."""
+    return project.predictions.filter(model_version="v1").delete(progress=progress)
+
+
+if __name__ == "__main__":
+    migration.main()

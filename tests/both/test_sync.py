@@ -1,0 +1,235 @@
+"""Carrying over what changed since a copy: who changed what, and conflicts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+
+from labelstudio_orm import LabelStudio, Project, Q, Task
+from labelstudio_orm.migrate import JournalMismatch, Report, copy_project, sync, verify
+
+Asked = Callable[[], list[str]]
+
+
+@attrs.define
+class Pair:
+    """A project and its copy."""
+
+    source: Project
+    target: Project
+    journal: Path
+
+    def sync(self, **options: Any) -> Report:
+        """Once more."""
+        return sync(self.source, self.target, journal=self.journal, **options)
+
+    def tasks(self) -> list[tuple[Task, Task]]:
+        """The tasks of both, side by side."""
+        here, there = (
+            list(one.tasks.prefetch("annotations", "predictions"))
+            for one in (self.source, self.target)
+        )
+        return list(zip(here, there, strict=True))
+
+    def same(self) -> bool:
+        """Do both hold the same?"""
+        return verify(self.source, self.target, journal=self.journal).ok
+
+
+@pytest.fixture
+def pair(project: Project, other: LabelStudio, tmp_path: Path) -> Iterator[Pair]:
+    """Six tasks with an annotation and a prediction each, copied."""
+    region = project.config["sentiment"].choice("Positive")
+    project.tasks.bulk_create(
+        {
+            "data": {"text": str(number)},
+            "annotations": [{"result": [region], "lead_time": 1.5}],
+            "predictions": [{"result": [region], "score": 0.5, "model_version": "v1"}],
+        }
+        for number in range(6)
+    )
+    report = copy_project(project, to=other, journal=tmp_path / "copy.db")
+    assert report.ok
+    assert report.target is not None
+    yield Pair(project, report.target, tmp_path / "copy.db")
+    other.request("DELETE", f"/api/projects/{report.target.id}/")
+
+
+def negative(project: Project) -> list[dict[str, Any]]:
+    return [project.config["sentiment"].choice("Negative").copy()]
+
+
+def writes(asked: Asked) -> list[str]:
+    return [request for request in asked() if not request.startswith(("GET", "Starting"))]
+
+
+def whys(report: Report) -> list[tuple[str, str, str]]:
+    return sorted((one.kind, one.field, one.why) for one in report.differences)
+
+
+def test_nothing_changed(pair: Pair, asked: Asked) -> None:
+    asked()
+    report = pair.sync()
+    assert report.ok
+    assert writes(asked) == []
+
+
+def test_what_changed_in_the_source_is_carried_over(
+    ls: LabelStudio, pair: Pair, asked: Asked
+) -> None:
+    (data, _), (annotated, _), (more, _), (fewer, _), (gone, _), (drafted, _) = pair.tasks()
+    data.data["text"] = "changed"
+    data.save()
+    annotation = annotated.annotations[0]
+    annotation.result = negative(pair.source)
+    annotation.was_cancelled = True
+    annotation.save()
+    prediction = annotated.predictions[0]
+    prediction.score = 0.75
+    prediction.save()
+    more.annotations.create(result=negative(pair.source), lead_time=2.5)
+    more.predictions.create(result=negative(pair.source), score=0.25, model_version="v2")
+    fewer.annotations[0].delete()
+    fewer.predictions[0].delete()
+    gone.delete()
+    ls.drafts.create(task=drafted, result=negative(pair.source))
+    pair.source.tasks.bulk_create(
+        [{"data": {"text": "new"}, "annotations": [{"result": negative(pair.source)}]}]
+    )
+    pair.source.description = "Another one"
+    pair.source.save()
+    pair.source.views.create(title="Todo", filters=Q(total_annotations=0))
+
+    report = pair.sync()
+    assert report.ok, str(report)
+    done = {kind: (one.created, one.updated, one.deleted) for kind, one in report.counts.items()}
+    assert done["tasks"] == (1, 1, 1)
+    assert done["annotations"] == (2, 1, 1)  # one of them with the new task
+    assert done["predictions"] == (1, 1, 1)
+    assert done["drafts"] == (1, 0, 0)
+    assert done["settings"] == (0, 1, 0)
+    assert done["views"] == (1, 0, 0)
+    assert pair.same()
+    asked()
+    assert pair.sync().ok
+    assert writes(asked) == []
+
+
+def test_what_changed_in_the_target_is_told(pair: Pair, asked: Asked) -> None:
+    (_, data), (_, annotated), (_, more), (_, gone), *_ = pair.tasks()
+    data.data["text"] = "changed there"
+    data.save()
+    annotation = annotated.annotations[0]
+    annotation.ground_truth = True
+    annotation.save()
+    more.annotations.create(result=[])
+    gone.delete()
+    pair.target.tasks.bulk_create([{"text": "new there"}])
+    asked()
+    report = pair.sync()
+    assert writes(asked) == []
+    assert report.exit_code == 1
+    assert whys(report) == [
+        ("annotations", "", "changed in the target"),
+        ("annotations", "", "created in the target"),
+        ("tasks", "", "created in the target"),
+        ("tasks", "", "deleted in the target"),
+        ("tasks", "data", "changed in the target"),
+    ]
+    assert "changed in the target" in str(report)
+
+
+def test_changes_of_both_sides_to_different_things(pair: Pair) -> None:
+    """One annotates there while the data change here: both stay."""
+    here, there = pair.tasks()[0]
+    here.data["text"] = "changed here"
+    here.save()
+    there.annotations.create(result=negative(pair.target))
+    report = pair.sync()
+    assert whys(report) == [("annotations", "", "created in the target")]
+    _, there = pair.tasks()[0]
+    assert there.data == {"text": "changed here"}
+    assert len(there.annotations) == 2
+
+
+@pytest.mark.parametrize("policy", ["report", "source", "target"])
+def test_conflicts(pair: Pair, policy: Any) -> None:
+    (here, there), (annotated, annotated_there), (gone, gone_there), *_ = pair.tasks()
+    for task, text in ((here, "here"), (there, "there")):
+        task.data["text"] = text
+        task.save()
+    for task, result in ((annotated, negative(pair.source)), (annotated_there, [])):
+        annotation = task.annotations[0]
+        annotation.result = result
+        annotation.save()
+    gone.delete()
+    gone_there.data["text"] = "still needed"
+    gone_there.save()
+
+    report = pair.sync(conflicts=policy)
+    told = [
+        ("annotations", "", "changed on both sides"),
+        ("tasks", "", "deleted in the source, changed in the target"),
+        ("tasks", "data", "changed on both sides"),
+    ]
+    assert whys(report) == (told if policy == "report" else [])
+    assert whys(pair.sync()) == (told if policy == "report" else []), "the same again"
+    tasks = list(pair.target.tasks.prefetch("annotations"))
+    ours = policy == "source"
+    assert tasks[0].data == {"text": "here" if ours else "there"}
+    said = [region["value"] for region in tasks[1].annotations[0].result]
+    assert said == ([{"choices": ["Negative"]}] if ours else [])
+    assert len(tasks) == (5 if ours else 6)
+
+
+def test_without_a_copy(
+    ls: LabelStudio, other: LabelStudio, project: Project, tmp_path: Path
+) -> None:
+    """Tasks that somebody else brought over are paired by what they hold."""
+    items = [
+        {"data": {"text": str(number)}, "annotations": [{"result": []}]} for number in range(3)
+    ]
+    project.tasks.bulk_create(items)
+    target = other.projects.create(title="There", label_config=project.label_config)
+    try:
+        target.tasks.bulk_create(items[::-1][:2])
+        report = sync(project, target, journal=tmp_path / "sync.db", conflicts="source")
+        assert report.counts["tasks"].created == 1
+        texts = sorted(data["text"] for data in target.tasks.values_list("data", flat=True))
+        assert texts == ["0", "1", "2"]
+        project.tasks[0].delete()
+        report = sync(project, target, journal=tmp_path / "sync.db", conflicts="source")
+        assert report.counts["tasks"].deleted == 1
+        assert target.tasks.count() == 2
+    finally:
+        target.delete()
+
+
+def test_in_a_dry_run(pair: Pair, other: LabelStudio) -> None:
+    here, _ = pair.tasks()[0]
+    here.data["text"] = "changed"
+    here.save()
+    pair.source.tasks.bulk_create([{"text": "new"}])
+    with other.dry_run() as plan:
+        report = pair.sync()
+    assert (report.counts["tasks"].updated, report.counts["tasks"].created) == (1, 1)
+    assert {(one.method, one.what) for one in plan.writes} == {
+        ("PATCH", "Task"),
+        ("POST", "Project import"),
+    }
+    assert pair.target.tasks.count() == 6
+    assert pair.sync().ok
+    assert pair.same()
+
+
+def test_another_projects_journal(pair: Pair, other: LabelStudio) -> None:
+    another = other.projects.create(title="Another")
+    try:
+        with pytest.raises(JournalMismatch, match="is of a copy to Project"):
+            sync(pair.source, another, journal=pair.journal)
+    finally:
+        another.delete()

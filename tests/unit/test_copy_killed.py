@@ -1,0 +1,254 @@
+"""A copy that is killed at any of its requests, and resumed, ends as one that was not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from labelstudio_orm import LabelStudio, Project, Q, Retries
+from labelstudio_orm.migrate import Report, copy_project, importing, sync, verify
+from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing.fake.adapter import FakeAdapter
+from tests.conftest import CONFIG
+
+WAITS = Retries(sleep=lambda seconds: None)
+READS = ("GET", "HEAD")
+
+
+class Killed(BaseException):
+    """SIGKILL: nothing of the library may catch it."""
+
+
+class Wire(FakeAdapter):
+    """The way to a server. ``trouble(number)`` is asked at each write, counted from 0."""
+
+    def __init__(self, fake: FakeLabelStudio) -> None:
+        super().__init__(fake)
+        self.writes = 0
+        self.trouble: Callable[[int], str] = lambda number: ""
+        self.late: list[requests.PreparedRequest] = []
+        self.reads_until_late = 0
+
+    def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> Any:
+        if self.late and request.method in READS:
+            self.reads_until_late -= 1
+            if self.reads_until_late <= 0:
+                super().send(self.late.pop(0))
+        if request.method in READS:
+            return super().send(request, *args, **more)
+        request = request.copy()
+        if hasattr(request.body, "read"):  # a stream can be sent but once
+            request.body = request.body.read()
+        number, self.writes = self.writes, self.writes + 1
+        what = self.trouble(number)
+        if what == "before":
+            raise Killed
+        if what == "late":
+            self.late.append(request)
+            raise Killed
+        answer = super().send(request, *args, **more)
+        if what == "after":
+            raise Killed
+        if what == "lost":
+            raise requests.exceptions.ConnectionError("the answer was lost", request=request)
+        if what == "twice":
+            return super().send(request, *args, **more)
+        if what == "twice, first answer":
+            super().send(request, *args, **more)
+        return answer
+
+
+class Servers:
+    """A project with a bit of everything on one server, and an empty other one."""
+
+    def __init__(self, tmp_path: Path) -> None:
+        here, self.there = FakeLabelStudio("http://a.fake"), FakeLabelStudio("http://b.fake")
+        self.there.ssrf_protection = False
+        self.journal = tmp_path / "journal.db"
+        self.wire = Wire(self.there)
+        self.project = filled(here.client(), tmp_path)
+
+    def client(self) -> LabelStudio:
+        """A client as a new process would make it."""
+        session = self.there.session()
+        session.mount(self.there.url, self.wire)
+        return self.there.client(session=session, retries=WAITS)
+
+    def copy(self) -> Report:
+        return copy_project(
+            self.project, to=self.client(), journal=self.journal, missing_users="create"
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What is on the other server, with all ids but those of what the network doubled."""
+        ls = self.there.client()
+        tables = ("project", "task", "annotation", "prediction", "draft", "view", "webhook")
+        counts = {name: self.there.store.value(f"SELECT count(*) FROM {name}") for name in tables}
+        files = [file.name.split("-", 1)[1] for one in ls.projects.all() for file in one.files]
+        return {**counts, "files": files, "users": sorted(user.email for user in ls.users.all())}
+
+
+def filled(ls: LabelStudio, folder: Path) -> Project:
+    ann = ls.users.create(email="ann@example.com")
+    project = ls.projects.create(title="Reviews", label_config=CONFIG, description="All of them")
+    region = project.config["sentiment"].choice("Positive")
+    project.tasks.bulk_create(
+        {
+            "data": {"text": f"review {number}"},
+            "annotations": [{"result": [region], "completed_by": ann.id, "lead_time": 2.5}],
+            "predictions": [{"result": [region], "score": 0.5, "model_version": "v1"}],
+        }
+        for number in range(7)
+    )
+    first, second, third, *_ = project.tasks.all()
+    ls.drafts.create(task=first, result=[region])
+    ls.drafts.create(task=first, result=[region])
+    third.overlap = 3
+    third.save()
+    path = folder / "photo.png"
+    path.write_bytes(b"a photo")
+    second.data["image"] = f"/data/{project.files.upload(path).file}"
+    second.save()
+    project.views.create(title="Todo", filters=Q(annotators=ann.id))
+    project.views.create(title="Todo", filters=Q(annotators=ann.id))
+    project.webhooks.create(url="http://example.com/hook")
+    return project
+
+
+@pytest.fixture
+def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Servers]:
+    monkeypatch.setattr(importing, "BATCH", 2)
+    made = 0
+
+    def make() -> Servers:
+        nonlocal made
+        made += 1
+        folder = tmp_path / str(made)
+        folder.mkdir()
+        return Servers(folder)
+
+    return make
+
+
+def undisturbed(servers: Callable[[], Servers]) -> tuple[dict[str, Any], int]:
+    one = servers()
+    assert one.copy().ok
+    return one.state(), one.wire.writes
+
+
+@pytest.mark.parametrize("how", ["before", "after", "late"])
+def test_killed_at_each_write(servers: Callable[[], Servers], how: str) -> None:
+    expected, writes = undisturbed(servers)
+    assert writes > 15
+    for place in range(writes):
+        one = servers()
+        one.wire.trouble = lambda number, place=place: how if number == place else ""  # type: ignore[misc]
+        one.wire.reads_until_late = 30  # after the resumed process has looked for a while
+        with pytest.raises(Killed):
+            one.copy()
+        report = one.copy()
+        assert one.state() == expected, f"killed {how} write {place}"
+        assert report.ok, f"killed {how} write {place}: {report}"
+        sent = one.wire.writes
+        assert one.copy().ok
+        assert one.wire.writes == sent, "a further run writes nothing"
+
+
+@pytest.mark.parametrize("what", ["lost", "twice", "twice, first answer"])
+def test_each_write_goes_wrong_on_the_way(servers: Callable[[], Servers], what: str) -> None:
+    expected, writes = undisturbed(servers)
+    for place in range(writes):
+        one = servers()
+        one.wire.trouble = lambda number, place=place: what if number == place else ""  # type: ignore[misc]
+        report = one.copy()
+        assert one.state() == expected, f"write {place} {what}"
+        assert report.ok, f"write {place} {what}: {report}"
+
+
+def test_killed_at_every_other_write(servers: Callable[[], Servers]) -> None:
+    """Each run comes one or two writes further."""
+    expected, _ = undisturbed(servers)
+    one = servers()
+    one.wire.trouble = lambda number: ("", "after", "", "before")[number % 4]
+    for _ in range(100):
+        try:
+            report = one.copy()
+        except Killed:
+            continue
+        break
+    assert report.ok
+    assert one.state() == expected
+    assert verify(one.project, report.target).ok  # type: ignore[arg-type]
+
+
+# -- a sync ----------------------------------------------------------------------------------------
+
+
+def changed(project: Project, folder: Path) -> None:
+    """Something of each kind is new, changed and gone."""
+    region = project.config["sentiment"].choice("Negative")
+    first, second, third, fourth, fifth, *_ = project.tasks.prefetch("annotations", "predictions")
+    first.data["text"] = "changed"
+    first.save()
+    second.annotations[0].delete()
+    second.predictions[0].delete()
+    third.annotations.create(result=[region], lead_time=1.5)
+    third.predictions.create(result=[region], score=0.75)
+    annotation, prediction = fourth.annotations[0], fourth.predictions[0]
+    annotation.result, prediction.result = [region], [region]
+    annotation.save()
+    prediction.save()
+    fifth.delete()
+    project.tasks.bulk_create([{"text": "new"}, {"text": "newer"}, {"text": "newest"}])
+    path = folder / "another.png"
+    path.write_bytes(b"another photo")
+    *_, newest = project.tasks
+    newest.data["image"] = f"/data/{project.files.upload(path).file}"
+    newest.save()
+    project.description = "Another one"
+    project.save()
+    project.views.create(title="New", filters=Q(total_annotations=0))
+
+
+def synced(one: Servers) -> Report:
+    target = one.client().projects.all()[0]
+    return sync(one.project, target, journal=one.journal)
+
+
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_sync_that_is_killed(servers: Callable[[], Servers], tmp_path: Path, how: str) -> None:
+    def prepared() -> Servers:
+        one = servers()
+        assert one.copy().ok
+        one.wire.writes = 0
+        changed(one.project, tmp_path)
+        return one
+
+    calm = prepared()
+    assert synced(calm).ok
+    expected, writes = calm.state(), calm.wire.writes
+    assert writes > 10
+    for place in range(writes):
+        one = prepared()
+        one.wire.trouble = lambda number, place=place: how if number == place else ""  # type: ignore[misc]
+        with pytest.raises(Killed):
+            synced(one)
+        report = synced(one)
+        assert one.state() == expected, f"killed {how} write {place}"
+        assert report.ok, f"killed {how} write {place}: {report}"
+        sent = one.wire.writes
+        assert synced(one).ok
+        assert one.wire.writes == sent, "a further run writes nothing"
+
+
+def test_a_sync_whose_import_arrives_twice(servers: Callable[[], Servers], tmp_path: Path) -> None:
+    one = servers()
+    assert one.copy().ok
+    one.project.tasks.bulk_create([{"text": "new"}, {"text": "new"}])
+    one.wire.trouble = lambda number: "twice"
+    assert synced(one).ok
+    assert one.there.store.value("SELECT count(*) FROM task") == 9
