@@ -411,13 +411,13 @@ def _in_data(leaf: Leaf, undefined: Undefined) -> Answer | None:
         return _whole(piece, UNDEFINED if hidden else piece) if piece.strip() else None
     if not leaf.path or leaf.holds_of_nothing:
         return None  # where the key is missing, that fits as well
+    if hidden:  # which of the two keys the server takes depends on the order of past imports
+        return _text("data", leaf)
     if not all(_PLAIN_KEY.match(key) and key not in _DJANGO for key in leaf.path):
         found = _text("data", leaf)
         piece = _piece(leaf.path[-1], folds=False)
-        return found or (_whole(piece) if piece.strip() and not hidden else None)
-    paths = [leaf.path, *([(UNDEFINED, *leaf.path[1:])] if hidden else ())]
-    answers = [_in_column(f"data.{'__'.join(path)}", leaf) for path in paths]
-    return Answer(tuple(clause for answer in answers for clause in answer.clauses), False)
+        return found or (_whole(piece) if piece.strip() else None)
+    return _in_column(f"data.{'__'.join(leaf.path)}", leaf)
 
 
 def _in_column(column: str, leaf: Leaf) -> Answer:

@@ -219,8 +219,21 @@ class QuerySet(Generic[R]):
         except ValueError:  # a config that is broken
             return True
 
+    def _nothing_is_undefined(self) -> bool:
+        """Would the plan be better without ``$undefined$``, and is it without? One request."""
+        keys = {
+            str(one.path[0]) for one in leaves(self.where) if one.field.name == "data" and one.path
+        }
+        if "project" not in self.scope or not any(map(self._is_undefined, keys)):
+            return False
+        path = f"/api/projects/{pages.id_of(self.scope['project'])}/summary/"
+        columns = self.client.request("GET", path, doing=f"listing {self._what}")
+        return "$undefined$" not in (columns.get("all_data_columns") or {"$undefined$": 1})
+
     def _plan(self) -> Plan:
         planned = self._planned()
+        if planned.here is not None and planned.clauses == ((),) and self._nothing_is_undefined():
+            planned = plan(self.model, self.where)
         self._check_scores()
         if planned.here is not None:
             if self.is_strict:

@@ -355,6 +355,17 @@ def validate_project_config(request: Request, id: int) -> Any:
     return {"config_essential_data_has_changed": changed}
 
 
+@route("GET", "/api/projects/{id}/summary/")
+def read_summary(request: Request, id: int) -> Any:
+    find_project(request, id)
+    rows = request.fake.store.rows(
+        "SELECT j.key AS key, COUNT(*) AS n FROM task, JSON_EACH(task.data) j "
+        "WHERE task.project_id = ? GROUP BY j.key",
+        id,
+    )
+    return {"project": id, "all_data_columns": {row["key"]: row["n"] for row in rows}}
+
+
 @route("POST", "/api/projects/{id}/summary/reset/")
 def recount_labels(request: Request, id: int) -> Any:
     find_project(request, id)
