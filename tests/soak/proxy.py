@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
@@ -70,7 +70,9 @@ class BadProxy:
             return self._hang_up(handler)
         if kind == "delay":
             time.sleep(self._chance.uniform(0.2, 2))
-        send: Callable[[], Any] = lambda: self._ask(handler, body)  # noqa: E731
+        headers = {k: v for k, v in handler.headers.items() if k.lower() != "connection"}
+        # The handler goes on to the next request of its connection while one is repeated later.
+        send = partial(self._ask, handler.command, handler.path, headers, body)
         answer = send()
         if kind == "repeat":
             answer = send()
@@ -105,13 +107,12 @@ class BadProxy:
         with contextlib.suppress(OSError):
             handler.connection.shutdown(socket.SHUT_RDWR)
 
-    def _ask(self, handler: BaseHTTPRequestHandler, body: bytes) -> Any:
+    def _ask(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Any:
         """The server's own answer; None if there is none."""
         connection = http.client.HTTPConnection(self.host, self.port, timeout=600)
-        headers = {k: v for k, v in handler.headers.items() if k.lower() != "connection"}
-        headers["Host"] = f"{self.host}:{self.port}"
         try:
-            connection.request(handler.command, handler.path, body or None, headers)
+            host = f"{self.host}:{self.port}"
+            connection.request(method, path, body or None, {**headers, "Host": host})
             response = connection.getresponse()
             return response.status, response.reason, response.getheaders(), response.read()
         except OSError:
