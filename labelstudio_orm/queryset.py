@@ -232,7 +232,8 @@ class QuerySet(Generic[R]):
 
     def _plan(self) -> Plan:
         planned = self._planned()
-        if planned.here is not None and planned.clauses == ((),) and self._nothing_is_undefined():
+        full_scan = planned.here is not None and planned.clauses == ((),)
+        if full_scan and "view" not in self.scope and self._nothing_is_undefined():
             planned = plan(self.model, self.where)
         self._check_scores()
         if planned.here is not None:

@@ -67,7 +67,6 @@ def test_both_ways_give_the_same(ask: Ask) -> None:
 def test_what_is_not_known_is_a_loud_501(ask: Ask) -> None:
     for method, path in (
         ("GET", "/api/labels/"),
-        ("GET", "/api/projects/1/summary/"),
         ("PUT", "/api/projects/1/"),
         ("GET", "/api/templates?project=1"),
     ):
