@@ -1,5 +1,6 @@
 """A Label Studio server as Python objects: active records, lazy querysets, data migrations."""
 
+from .bulk.summary import Created, Failure, Summary
 from .client import LabelStudio, connect
 from .errors import (
     APIError,
@@ -21,6 +22,7 @@ from .errors import (
     ServerError,
     Timeout,
 )
+from .http.transport import Retries
 from .query import Q
 from .queryset import QuerySet
 from .resources.access import JWTSettings, SessionPolicy, Token
@@ -39,8 +41,6 @@ from .resources.tasks import Annotation, Prediction, Task
 from .resources.views import Action, View
 from .resources.webhooks import Webhook
 from .resources.workspaces import Workspace, WorkspaceMember
-from .summary import Created, Failure, Summary
-from .transport import Retries
 
 __version__ = "0.1.0"
 

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .auth import Credential
-from .dryrun import ECHO, READS, DryRun, Switch
+from .bulk.dryrun import ECHO, READS, DryRun, Switch
+from .bulk.workers import number_of_workers
 from .errors import APIError, NotSupportedByServer
+from .http.auth import Credential
+from .http.transport import Retries, Transport
 from .queryset import QuerySet
 from .resource import Origin
 from .resources.access import JWTSettings, SessionPolicy, Tokens
@@ -26,8 +28,6 @@ from .resources.tasks import Annotation, Prediction, Predictions, Task, Tasks
 from .resources.views import View, Views
 from .resources.webhooks import Webhook, Webhooks
 from .resources.workspaces import Workspace
-from .transport import Retries, Transport
-from .workers import number_of_workers
 
 if TYPE_CHECKING:
     import requests

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
 
-from . import pages as shapes
 from .fields import (
     UNSET,
     WORD,
@@ -28,6 +27,7 @@ from .fields import (
     secret,
     target_of,
 )
+from .paging import pages as shapes
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform

@@ -10,7 +10,7 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .summary import Summary
+    from .bulk.summary import Summary
 
 _MAX_MESSAGES = 12
 _MAX_MESSAGE = 300

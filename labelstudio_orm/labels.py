@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from .bulk.summary import OnError
 from .config import editing
 from .config.controls import Label
 from .config.editing import Path, find, path_of
@@ -21,7 +22,6 @@ from .progress import Progress
 from .relabel.plans import Plan, addition, merging, removal, renaming, taken_back
 from .relabel.runs import Run
 from .relabel.undofile import UndoFile, read_changes, read_job
-from .summary import OnError
 
 if TYPE_CHECKING:
     from typing import Literal

@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
-from . import pages
+from .bulk.workers import number_of_workers
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
-from .keyset import TASKS, Keyset
-from .ordering import Key
-from .pages import Select, page_ahead
-from .plan import Plan, fields_needed, plan, warn_of_full_scan
+from .paging import pages
+from .paging.keyset import TASKS, Keyset
+from .paging.ordering import Key
+from .paging.pages import Select, page_ahead
+from .paging.reading import parents_in, read
+from .paging.rows import Rows
+from .planning.plan import Plan, fields_needed, plan, warn_of_full_scan
 from .query import (
     EVERYTHING,
     Node,
@@ -29,19 +32,16 @@ from .query import (
     parts_of,
     pins,
 )
-from .reading import parents_in, read
-from .rows import Rows
-from .workers import number_of_workers
 
 if TYPE_CHECKING:
     import pandas
     from typing_extensions import Self
 
+    from .bulk.creation import OnConflict
+    from .bulk.summary import Created, OnError, Summary
     from .client import LabelStudio
-    from .creation import OnConflict
     from .progress import Progress
     from .resource import Resource
-    from .summary import Created, OnError, Summary
 
 R = TypeVar("R", bound="Resource")
 V = TypeVar("V")
@@ -279,7 +279,7 @@ class QuerySet(Generic[R]):
 
         >>> print(project.tasks.filter(total_annotations=0, data__lang="de").explain())
         """
-        from .explain import explain
+        from .planning.explain import explain
 
         return explain(self)
 
@@ -651,7 +651,7 @@ class QuerySet(Generic[R]):
         >>> table = project.tasks.to_pandas("id", "data__lang", "total_annotations")
         >>> table.groupby("data__lang").total_annotations.mean()
         """
-        from .tables import to_pandas
+        from .paging.tables import to_pandas
 
         return to_pandas(self, names)
 
@@ -777,7 +777,7 @@ class QuerySet(Generic[R]):
         >>> images.tasks.bulk_create(items, key="data.image", on_conflict="skip").summary
         <Summary: 2 skipped>
         """
-        from .creation import create_each, create_tasks
+        from .bulk.creation import create_each, create_tasks
 
         if self.model._options.pages is TASKS:
             return create_tasks(
@@ -824,7 +824,7 @@ class QuerySet(Generic[R]):
         >>> project.tasks.bulk_update(tasks)
         <Summary: 1 updated>
         """
-        from .updating import save_many
+        from .bulk.updating import save_many
 
         return save_many(
             self, objects, fields, workers=workers, on_error=on_error, progress=progress
@@ -859,7 +859,7 @@ class QuerySet(Generic[R]):
         >>> project.tasks.filter(data__lang="de").update(data__split="train", overlap=2)
         <Summary: 1 updated>
         """
-        from .updating import update_many
+        from .bulk.updating import update_many
 
         return update_many(self, values, workers=workers, on_error=on_error, progress=progress)
 
@@ -886,7 +886,7 @@ class QuerySet(Generic[R]):
         >>> project.predictions.filter(model_version="v1").delete()
         <Summary: 1 deleted>
         """
-        from .deletion import delete_many
+        from .bulk.deletion import delete_many
 
         return delete_many(self, workers=workers, on_error=on_error, progress=progress)
 

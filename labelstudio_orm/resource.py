@@ -16,7 +16,7 @@ from . import codec
 from .declaration import Options
 from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound
 from .fields import UNSET, Field, ForeignKey, _Related, as_id, readonly
-from .pages import fill, names_in
+from .paging.pages import fill, names_in
 from .queryset import QuerySet
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from ..errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from ..query import Q, find_field
 
 if TYPE_CHECKING:
-    from ..dryrun import DryRun
+    from ..bulk.dryrun import DryRun
     from ..queryset import QuerySet
     from ..resource import Resource
     from ..resources.projects import Project

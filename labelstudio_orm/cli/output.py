@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from ..summary import Summary
+from ..bulk.summary import Summary
 
 if TYPE_CHECKING:
-    from ..dryrun import DryRun
+    from ..bulk.dryrun import DryRun
 
 
 def tell(result: Any, plans: Iterable[DryRun] = (), *, as_json: bool = False) -> int:

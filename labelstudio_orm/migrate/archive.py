@@ -19,10 +19,10 @@ from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import attrs
 
+from ..bulk.summary import Failure, Summary
 from ..errors import LabelStudioError
-from ..pages import chunked
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from ..summary import Failure, Summary
 from .again import is_lost
 from .content import SECRETS, without_secrets
 from .copying import copy_project

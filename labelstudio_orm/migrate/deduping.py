@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
-from ..bulk import outcomes, telling
-from ..pages import chunked
+from ..bulk.outcomes import outcomes, telling
+from ..bulk.summary import Failure, Summary, Tally
+from ..bulk.workers import number_of_workers
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from ..query import same
-from ..summary import Failure, Summary, Tally
-from ..workers import number_of_workers
 from .content import PREDICTION, digest, draft_content
 from .journal import Journal
 from .keyed import by_key, with_ids

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
-from ..pages import chunked
+from ..paging.pages import chunked
 from . import content
 from .again import exactly_once
 from .content import ORIGIN, digest

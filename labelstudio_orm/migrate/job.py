@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from ..summary import Tally
+from ..bulk.summary import Tally
 from .source import LiveSource
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-from ..known import ItemKey
+from ..bulk.known import ItemKey
 from .content import digest
 
 if TYPE_CHECKING:

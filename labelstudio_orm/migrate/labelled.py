@@ -6,15 +6,15 @@ import uuid
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ..bulk import outcomes
+from ..bulk.outcomes import outcomes
 from ..codec import copy_json
 from ..errors import Conflict
 from .content import annotation_content, digest, prediction_content
 
 if TYPE_CHECKING:
+    from ..bulk.summary import Tally
     from ..resources.projects import Project
     from ..resources.tasks import Annotation, Prediction, Task
-    from ..summary import Tally
 
 KEPT: Final = (
     "result", "was_cancelled", "ground_truth", "lead_time", "last_action", "draft_created_at",

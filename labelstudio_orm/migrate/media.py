@@ -10,8 +10,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from ..bulk.summary import Failure
 from ..errors import BadRequest, LabelStudioError
-from ..summary import Failure
 from .again import TRIES, exactly_once, is_lost
 from .translation import files_in, original_name
 

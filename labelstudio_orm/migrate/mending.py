@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from ..pages import chunked
+from ..paging.pages import chunked
 from . import content
 from .again import exactly_once
 from .content import digest

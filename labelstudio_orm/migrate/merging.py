@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
-from ..bulk import outcomes, telling
+from ..bulk.known import ItemKey
+from ..bulk.outcomes import outcomes, telling
+from ..bulk.summary import Tally
+from ..bulk.workers import number_of_workers
 from ..config import LabelConfig
 from ..errors import LabelStudioError
-from ..known import ItemKey
-from ..pages import chunked
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from ..summary import Tally
-from ..workers import number_of_workers
 from .content import (
     annotation_content,
     digest,

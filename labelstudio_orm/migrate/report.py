@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from ..summary import Summary
+from ..bulk.summary import Summary
 
 if TYPE_CHECKING:
     from ..resources.projects import Project

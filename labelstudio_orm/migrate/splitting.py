@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from ..bulk import telling
+from ..bulk.known import ItemKey
+from ..bulk.outcomes import telling
+from ..bulk.summary import Tally
 from ..client import LabelStudio
-from ..known import ItemKey
-from ..pages import chunked
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from ..query import same
-from ..summary import Tally
 from .content import digest
 from .copying import copy_project
 from .keyed import fingerprint

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 from ..errors import BadRequest, DoesNotExist
-from ..pages import chunked
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from . import content
 from .again import exactly_once

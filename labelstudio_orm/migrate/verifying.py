@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ..pages import chunked
+from ..bulk.summary import Summary
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from ..summary import Summary
 from . import content
 from .content import digest
 from .journal import Journal, JournalMismatch, opened

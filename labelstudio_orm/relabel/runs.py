@@ -9,12 +9,12 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from ..bulk import outcomes, telling
+from ..bulk.outcomes import outcomes, telling
+from ..bulk.summary import OnError, Tally
+from ..bulk.workers import number_of_workers
 from ..errors import BadRequest, DoesNotExist, NotFound, PermissionDenied
 from ..migrate.report import Difference, Differences, Report
 from ..progress import Progress, reporter
-from ..summary import OnError, Tally
-from ..workers import number_of_workers
 from .results import Relabelling, restored
 from .undofile import UndoFile
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
-from ..pages import Plain
+from ..paging.pages import Plain
 from ..resource import Resource
 from .common import Dated
 

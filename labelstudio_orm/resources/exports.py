@@ -7,13 +7,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bulk.jobs import Job, last_line, wait_for
 from ..declaration import resource
-from ..download import download
 from ..errors import BadRequest, JobFailed
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
-from ..jobs import Job, last_line, wait_for
-from ..pages import Plain
-from ..pages import id_of as id_in
+from ..http.download import download
+from ..paging.pages import Plain
+from ..paging.pages import id_of as id_in
 from ..progress import Progress
 from ..queryset import QuerySet
 from ..resource import Resource

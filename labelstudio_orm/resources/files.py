@@ -9,16 +9,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
+from ..bulk.summary import Summary
 from ..declaration import resource
-from ..download import download
 from ..fields import ForeignKey, belongs_to, id_of, readonly
-from ..pages import Plain
-from ..pages import id_of as id_in
+from ..http.download import download
+from ..paging.pages import Plain
+from ..paging.pages import id_of as id_in
 from ..progress import Progress
 from ..query import EVERYTHING
 from ..queryset import QuerySet
 from ..resource import Resource
-from ..summary import Summary
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from ..bulk.imports import import_body, pretended
+from ..bulk.jobs import Job
 from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, id_of, readonly
-from ..imports import import_body, pretended
-from ..jobs import Job
-from ..pages import id_of as id_in
+from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
 from .common import Dated

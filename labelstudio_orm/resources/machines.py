@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..declaration import resource
 from ..errors import JobFailed
 from ..fields import Field, ForeignKey, always_sent, belongs_to, id_of, readonly, secret
-from ..pages import Plain, id_given
-from ..pages import id_of as id_in
+from ..paging.pages import Plain, id_given
+from ..paging.pages import id_of as id_in
 from ..resource import Resource
 from .common import Authored, Dated
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly, secret
-from ..pages import Numbered
+from ..paging.pages import Numbered
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
 from .common import Authored

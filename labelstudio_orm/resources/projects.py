@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, counter, id_of, readonly, secret
-from ..pages import NUMBERED, Plain
+from ..paging.pages import NUMBERED, Plain
 from ..progress import Progress
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
@@ -226,7 +226,7 @@ class Project(Resource):
 
         Raises ValueError for a format that the server does not have (it answers 500).
         """
-        from ..exports import export_project
+        from ..bulk.exports import export_project
 
         return export_project(
             self,

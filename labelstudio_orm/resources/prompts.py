@@ -6,12 +6,12 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..bulk.jobs import Job
 from ..declaration import resource
 from ..errors import DoesNotExist
 from ..fields import ForeignKey, HasMany, belongs_to, computed, field, id_of, readonly
-from ..jobs import Job
-from ..pages import Plain, id_given
-from ..pages import id_of as id_in
+from ..paging.pages import Plain, id_given
+from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Resource
 from .common import Authored

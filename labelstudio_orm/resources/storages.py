@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
+from ..bulk.jobs import Job
 from ..declaration import fields, registry, resource
 from ..errors import NotSupportedByServer
 from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
-from ..jobs import Job
-from ..pages import Plain
+from ..paging.pages import Plain
 from ..progress import Progress
 from ..queryset import QuerySet
 from ..resource import Origin, Resource

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, computed, field, id_of, readonly
-from ..keyset import TASKS
-from ..pages import Embedded
+from ..paging.keyset import TASKS
+from ..paging.pages import Embedded
 from ..progress import Progress
 from ..query import Q
 from ..queryset import QuerySet
@@ -21,8 +21,8 @@ from .common import Dated
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..bulk.summary import Created, OnError, Summary
     from ..client import LabelStudio
-    from ..summary import Created, OnError, Summary
     from .comments import Comments
     from .people import User
     from .projects import Project
@@ -54,7 +54,7 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(total_predictions=0).perform("retrieve_tasks_predictions")
         """
-        from ..actions import perform
+        from ..bulk.actions import perform
 
         return perform(self, action, params, progress)
 
@@ -80,7 +80,7 @@ class Tasks(QuerySet["Task"]):
         >>> project.tasks.filter(total_annotations=0).create_annotations([region]).summary
         <Summary: 3 created>
         """
-        from ..actions import annotate
+        from ..bulk.actions import annotate
 
         return annotate(
             self,
@@ -102,7 +102,7 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(data__lang="de").export("JSON", "german.json")
         """
-        from ..exports import export_tasks
+        from ..bulk.exports import export_tasks
 
         return export_tasks(self, format, Path(path), progress)
 
@@ -234,7 +234,7 @@ class Annotation(Dated, Labelled, Resource):
     comments: ClassVar[HasSet[Comments]] = HasSet()
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
-        from ..once import post_once
+        from ..bulk.once import post_once
 
         return post_once(self, client, body)
 
@@ -269,7 +269,7 @@ class Predictions(QuerySet["Prediction"]):
         >>> project.predictions.bulk_create([(task, [region], 0.9)], model_version="v1")
         <Summary: 1 created>
         """
-        from ..actions import predict
+        from ..bulk.actions import predict
 
         return predict(
             self,

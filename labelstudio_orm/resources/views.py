@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..bulk.summary import Summary
 from ..declaration import resource
 from ..fields import Field, ForeignKey, belongs_to, field, id_of, readonly
-from ..pages import Plain
-from ..pages import id_of as id_in
+from ..paging.pages import Plain
+from ..paging.pages import id_of as id_in
+from ..planning.tabs import view_condition, view_filters, view_ordering
 from ..query import EVERYTHING, Q
 from ..queryset import QuerySet
 from ..resource import Resource
-from ..summary import Summary
-from ..tabs import view_condition, view_filters, view_ordering
 
 if TYPE_CHECKING:
     from .people import User

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
-from ..pages import Plain, id_given
-from ..pages import id_of as id_in
+from ..paging.pages import Plain, id_given
+from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Resource
 from .common import Authored

@@ -22,8 +22,8 @@ from labelstudio_orm import (
     Project,
     Q,
     Task,
-    deletion,
 )
+from labelstudio_orm.bulk import deletion
 
 Asked = Callable[[], list[str]]
 

@@ -19,7 +19,7 @@ from labelstudio_orm import (
     ServerError,
     Task,
 )
-from labelstudio_orm.dryrun import READS
+from labelstudio_orm.bulk.dryrun import READS
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = """\

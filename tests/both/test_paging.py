@@ -25,9 +25,9 @@ from labelstudio_orm import (
     QuerySet,
     ServerError,
     client,
-    stretches,
 )
-from labelstudio_orm.parallel import THREADS
+from labelstudio_orm.paging import stretches
+from labelstudio_orm.paging.parallel import THREADS
 from labelstudio_orm.testing import FakeLabelStudio, Fault, LocalLabelStudio
 
 Asked = Callable[[], list[str]]

@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import ordering, plan, query
+from labelstudio_orm import query
+from labelstudio_orm.paging import ordering
+from labelstudio_orm.planning import plan
 
 from . import law, views
 

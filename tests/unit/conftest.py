@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 import labelstudio_orm
-from labelstudio_orm import LabelStudio, Q, client, migrate, transport
+from labelstudio_orm import LabelStudio, Q, client, migrate
+from labelstudio_orm.http import transport
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm.auth import Credential
 from labelstudio_orm.errors import AuthenticationError
+from labelstudio_orm.http.auth import Credential
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
 

@@ -20,8 +20,8 @@ from labelstudio_orm import (
     Summary,
     Task,
 )
+from labelstudio_orm.bulk.workers import AHEAD, each
 from labelstudio_orm.testing import FakeLabelStudio
-from labelstudio_orm.workers import AHEAD, each
 
 IMPORT = "POST /api/projects/1/import"
 LIST, PATCH, GET = "GET /api/tasks/", "PATCH /api/tasks/*", "GET /api/tasks/*"

@@ -28,8 +28,6 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_orm import payload
-from labelstudio_orm.auth import Credential
 from labelstudio_orm.errors import (
     APIError,
     AuthenticationError,
@@ -43,7 +41,9 @@ from labelstudio_orm.errors import (
     ServerError,
     Timeout,
 )
-from labelstudio_orm.transport import Retries, Transport, normalize_url
+from labelstudio_orm.http import payload
+from labelstudio_orm.http.auth import Credential
+from labelstudio_orm.http.transport import Retries, Transport, normalize_url
 
 KEY = "5ec4e75ec4e75ec4e75ec4e75ec4e75ec4e75ec4"
 

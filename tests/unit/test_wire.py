@@ -9,7 +9,8 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, stretches
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task
+from labelstudio_orm.paging import stretches
 from labelstudio_orm.testing import FakeLabelStudio
 
 

@@ -1,0 +1,1 @@
+"""The verbs that act on many objects, what they tell, and trying them without writing."""

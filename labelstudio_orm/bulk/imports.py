@@ -1,0 +1,323 @@
+"""The import of tasks: what may go in, in batches, and what to do when an answer is lost on the
+way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..codec import copy_json
+from ..declaration import registry
+from ..errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
+from ..paging.pages import id_of
+from ..query import EVERYTHING, same
+from ..resource import Origin, Resource
+
+if TYPE_CHECKING:
+    from ..client import LabelStudio
+    from ..queryset import QuerySet
+
+
+DAY = 86_400.0
+"""Seconds that a server which imports in the background may take for a batch."""
+
+
+class Import:
+    """Batches into one project, one at a time: parallel imports stall a SQLite server."""
+
+    def __init__(self, queryset: QuerySet[Any]) -> None:
+        if queryset.where != EVERYTHING or "project" not in queryset.scope:
+            raise ValueError("tasks are created in a project: project.tasks.bulk_create([...])")
+        self.queryset = queryset
+        self.client: LabelStudio = queryset.client
+        self.project = queryset.scope["project"]
+        newest = queryset.only("id").last()
+        self.highest = newest.id if newest is not None else 0
+
+    def store(self, batch: list[dict[str, Any]], *, doing: str) -> list[Any]:
+        """One batch, in one request; stored whole or not at all."""
+        project = id_of(self.project)
+        client, path = self.client, f"/api/projects/{project}/import"
+        try:
+            answer = client.request(
+                "POST",
+                path,
+                params={"return_task_ids": "true", "commit_to_project": "true"},
+                json=batch,
+                timeout=client.long_timeout,
+                doing=doing,
+                expect=(),
+                dry=lambda: pretended(client, project, batch),
+            )
+            job: Any = registry["ImportJob"]
+            ids = job.of(answer, client, self.project).wait(timeout=DAY).task_ids
+            if not isinstance(ids, list) or len(ids) != len(batch):
+                raise OutcomeUnknown(
+                    f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
+                    request=f"POST {path}",
+                )
+        except (OutcomeUnknown, ServerError) as error:
+            ids = self._landed(batch, error)
+        self.highest = max(self.highest, *ids)
+        origin = Origin(
+            self.client, {} if isinstance(self.project, int) else {"project": self.project}
+        )
+        rows = (
+            {
+                "id": id,
+                "project": project,
+                "data": copy_json(form["data"]),  # the caller may go on to change its own
+                "meta": copy_json(form.get("meta", {})),
+            }
+            for id, form in zip(ids, batch, strict=True)
+        )
+        return list(self.queryset.model._load(rows, origin))
+
+    def _landed(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
+        """The ids of a batch whose answer was lost, if the server has it; else ``error`` again.
+
+        An import is one transaction, so either all of it is there, in one run and newer than what
+        was there before, or nothing: then it may still be under way. Others may have written the
+        same: of several such runs nobody can say which one is ours.
+        """
+        newer = self.queryset.only("data", "meta").filter(id__gt=self.highest)
+        for attempt in range(3):
+            if attempt:
+                self.client.retries.sleep(self.client.retries.wait(attempt))
+            try:
+                tasks = list(newer.iterator())
+            except LabelStudioError as blind:
+                raise error from blind
+            runs = [
+                run
+                for start in range(len(tasks) - len(batch) + 1)
+                if all(map(_is_stored, run := tasks[start : start + len(batch)], batch))
+            ]
+            if len(runs) == 1:
+                return [task.id for task in runs[0]]
+        raise error
+
+
+def _is_stored(task: Any, form: dict[str, Any]) -> bool:
+    sent = json.loads(json.dumps([form["data"], form.get("meta") or {}]))
+    return same([task.data, task.meta or {}], sent)
+
+
+_PLACE = re.compile(r"Error at item (\d+): ")
+
+
+def refused(error: BadRequest, size: int) -> tuple[dict[int, str], bool]:
+    """Which of a batch of this size the server refused, and why, by their places in the batch; and
+    whether these are all of them: it stops looking once its list of all is a hundred long.
+    """
+    details = error.validation_errors
+    listed = details.get("non_field_errors") if isinstance(details, dict) else details
+    found: dict[int, str] = {}
+    whole = True
+    for problem in listed if isinstance(listed, list) else ():
+        # The place is in the text: in a long list, the hundredth is overwritten with "...".
+        said = _PLACE.match(problem) if isinstance(problem, str) else None
+        if said and int(said[1]) < size:
+            reason = problem[said.end() :].partition(" :: ")[0]  # what follows is the item
+            found[int(said[1])] = shorten(reason, 500)
+        whole = whole and problem != "..."
+    return found, whole
+
+
+# -- one import as it is sent ---------------------------------------------------------------------
+
+
+@contextmanager
+def import_body(
+    server: str,
+    tasks: Iterable[Any] | None,
+    file: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None,
+    url: str | None,
+) -> Iterator[dict[str, Any]]:
+    """The body of an import from one of the three, as options of a request; files are open
+    meanwhile.
+    """
+    if sum(given is not None for given in (tasks, file, url)) != 1:
+        raise TypeError("imports.create() takes one of: tasks, file=..., url=...")
+    if tasks is not None:
+        numbered = enumerate(tasks)
+        yield {"json": [import_form(item, f"item {n}", server=server) for n, item in numbered]}
+    elif url is not None:
+        yield {"data": {"url": url}}
+    else:
+        paths = [file] if isinstance(file, (str, os.PathLike)) else list(file or ())
+        if not paths:
+            raise ValueError("imports.create(file=[]) has nothing to import")
+        with ExitStack() as opened:
+            # Of several files under one name the server takes only the last.
+            yield {
+                "files": {
+                    f"file{n}": (Path(path).name, opened.enter_context(open(path, "rb")))
+                    for n, path in enumerate(paths)
+                }
+            }
+
+
+def pretended(
+    client: LabelStudio, project: int, tasks: Iterable[Mapping[str, Any]], files: int = 0
+) -> dict[str, Any]:
+    """The answer to an import in a dry run; how many tasks a file or an address holds is not
+    known.
+    """
+    shown = ({"data": task["data"], "meta": task.get("meta", {})} for task in tasks)
+    ids = [row["id"] for row in client._pretend({"project": project, **row} for row in shown)]
+    file_ids = [row["id"] for row in client._pretend({"project": project} for _ in range(files))]
+    return {"task_count": len(ids), "task_ids": ids, "file_upload_ids": file_ids}
+
+
+# -- what an import takes -------------------------------------------------------------------------
+
+_TASK_KEYS = {"data", "meta", "annotations", "predictions", "drafts", "allow_skip"}
+_ANNOTATION_KEYS = ("result", "completed_by", "was_cancelled", "ground_truth", "lead_time")
+_PREDICTION_KEYS = ("result", "score", "model_version")
+
+
+def import_form(item: Any, where: str = "item", *, server: str | None = None) -> dict[str, Any]:
+    """The full form of one task to import, from any of the forms that ``bulk_create`` takes.
+
+    ``server``: the address that it will go to; users of another one are refused.
+
+    Raises ValueError or TypeError naming the item and the key for what the server would misread or
+    lose.
+
+    >>> import_form({"text": "a"})
+    {'data': {'text': 'a'}}
+    """
+    if isinstance(item, Resource):
+        return import_form(_item_of(item, where), where, server=server)
+    if not isinstance(item, Mapping):
+        raise TypeError(f"{where}: a task is a dict or an unsaved Task, not {item!r:.80}")
+    if not isinstance(item.get("data"), Mapping):
+        clashing = sorted({"annotations", "predictions"} & item.keys())
+        if clashing:
+            raise ValueError(
+                f"{where}: {clashing[0]!r} beside bare data would be stored as data; "
+                "put the data under the key 'data'"
+            )
+        return {"data": _checked_keys(item, where)}
+    unknown = sorted(item.keys() - _TASK_KEYS)
+    if unknown:
+        raise ValueError(
+            f"{where}: {unknown[0]!r} is not kept by an import, beside 'data' only "
+            f"{', '.join(sorted(_TASK_KEYS - {'data'}))} are; move it into 'data', or leave it out"
+        )
+    if item.get("drafts"):
+        raise ValueError(f"{where}: the server's import drops drafts; leave them out")
+    form = {
+        key: value
+        for key, value in item.items()
+        if key not in ("annotations", "predictions", "drafts")
+    }
+    form["data"] = _checked_keys(item["data"], where)
+    for key, make in (("annotations", _annotation_form), ("predictions", _prediction_form)):
+        if item.get(key):
+            form[key] = [
+                make(one, f"{where}, {key}[{n}]", server) for n, one in enumerate(item[key])
+            ]
+    return form
+
+
+def _checked_keys(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    for key in data:
+        if not isinstance(key, str):
+            raise TypeError(f"{where}: a key of data is a text, not {key!r}")
+    return dict(data)
+
+
+def _item_of(task: Resource, where: str) -> dict[str, Any]:
+    """The full form of a Task; of a saved one, with what was prefetched."""
+    if not task._is_saved:
+        return {name: getattr(task, name) for name in task.changes if name != "project_id"}
+    item = {"data": getattr(task, "data", None), "meta": getattr(task, "meta", None) or {}}
+    counters = {
+        "annotations": ("total_annotations", "cancelled_annotations"),
+        "predictions": ("total_predictions",),
+    }
+    for relation, counts in counters.items():
+        if relation in task._origin.prefetched:
+            item[relation] = list(getattr(task, relation))
+        elif any(getattr(task, count) for count in counts):
+            raise ValueError(
+                f"{where}: {task!r} has {relation}, which would be lost; "
+                f"bring them with prefetch({relation!r}), or give its data alone"
+            )
+    return item
+
+
+def _annotation_form(annotation: Any, where: str, server: str | None) -> dict[str, Any]:
+    if isinstance(annotation, Resource):
+        _refuse_stranger(annotation, where, server)
+    form = _parts(annotation, _ANNOTATION_KEYS, where, also="id")
+    form["ground_truth"] = bool(form.get("ground_truth", False))  # the import's own default is True
+    author = form.pop("completed_by", None)
+    if author is not None:
+        form["completed_by"] = _author(author, where, server)
+    return form
+
+
+def _refuse_stranger(obj: Resource, where: str, server: str | None) -> None:
+    if server is not None and obj._server not in (None, server):
+        raise ValueError(
+            f"{where}: {obj!r} is on {obj._server}, and the ids of users differ there; "
+            "give a dict, with the author's e-mail under completed_by"
+        )
+
+
+def _author(author: Any, where: str, server: str | None) -> Any:
+    """A user, an id or an e-mail, as the import takes it: a number or ``{"email": ...}``."""
+    if isinstance(author, Resource):
+        _refuse_stranger(author, where, server)
+        return author._saved_id(f"{where}: completed_by")
+    if isinstance(author, str) and "@" in author:
+        return {"email": author}
+    if isinstance(author, Mapping) and author.get("email"):
+        return {"email": author["email"]}
+    if isinstance(author, int) and not isinstance(author, bool):
+        return author
+    raise TypeError(f"{where}: completed_by is a User, an id or an e-mail, not {author!r:.80}")
+
+
+def _prediction_form(prediction: Any, where: str, _: str | None = None) -> dict[str, Any]:
+    form = _parts(prediction, _PREDICTION_KEYS, where)
+    score = form.get("score")
+    if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
+        raise TypeError(
+            f"{where}: score is a number, not {score!r:.80}, which the server would store as null"
+        )
+    return form
+
+
+def _parts(
+    labelled: Any, keys: tuple[str, ...], where: str, also: str | None = None
+) -> dict[str, Any]:
+    if isinstance(labelled, Resource):
+        names = {key: f"{key}_id" if key == "completed_by" else key for key in keys}
+        form = {key: getattr(labelled, name) for key, name in names.items()}
+        form = {key: value for key, value in form.items() if value is not None}
+        if also and labelled._is_saved:
+            form[also] = labelled.id
+    elif isinstance(labelled, Mapping):
+        unknown = sorted(labelled.keys() - {*keys, also})
+        if unknown:
+            raise ValueError(
+                f"{where}: {unknown[0]!r} is not kept by an import, only {', '.join(keys)} are; "
+                "leave it out"
+            )
+        form = dict(labelled)
+    else:
+        raise TypeError(f"{where} is a dict or an object, not {labelled!r:.80}")
+    result = form.get("result")
+    if not isinstance(result, list) or not all(isinstance(region, dict) for region in result):
+        raise TypeError(f"{where}: result is a list of regions (dicts), not {result!r:.80}")
+    return form

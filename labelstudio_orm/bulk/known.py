@@ -1,0 +1,128 @@
+"""Which items a project has already, told by a key in their data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..errors import FieldError
+from ..paging.ordering import Key
+from ..paging.pages import IDS, PAGE, chunked
+
+if TYPE_CHECKING:
+    from ..queryset import QuerySet
+
+
+@attrs.frozen
+class ItemKey:
+    """What tells one item from another: ``data.image``."""
+
+    way: Key
+
+    @classmethod
+    def of(cls, queryset: QuerySet[Any], text: str) -> ItemKey:
+        """From ``"data.image"`` or ``"data__image"``. Raises FieldError for what an item does not
+        hold.
+        """
+        said = text.replace(".", "__")
+        field, _, path = said.partition("__")
+        if field not in ("data", "meta") or not path:
+            raise FieldError(
+                f"key={text!r}: items are told apart by a key in their data or meta: "
+                'key="data.image"'
+            )
+        return cls(Key.of(queryset.model, said))
+
+    def __str__(self) -> str:
+        return ".".join((self.way.field.name, *self.way.path))
+
+    @property
+    def lookup(self) -> str:
+        """As ``filter`` says it."""
+        return "__".join((self.way.field.name, *self.way.path))
+
+    def value(self, item: Mapping[str, Any]) -> Any:
+        """The value in the full form of an item; None where a key is missing."""
+        value: Any = item.get(self.way.field.name)
+        for key in self.way.path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+
+def token(value: Any) -> Hashable:
+    """A value to look up by; equal where filters call the values equal. None for null."""
+    if isinstance(value, Mapping):
+        return "object", frozenset((key, token(inner)) for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return "list", tuple(map(token, value))
+    if isinstance(value, bool):
+        return "bool", value
+    same: Hashable = value
+    return same
+
+
+class Known:
+    """The tasks of a project by a key in their data.
+
+    They are looked up a few values at a time, or all of the project's are listed once, whichever
+    takes fewer requests. ``wanted``: the values that will be asked for; None where that is not
+    known beforehand: then all are listed, and only their ids kept. ``empty``: there are none.
+    """
+
+    def __init__(
+        self,
+        tasks: QuerySet[Any],
+        key: ItemKey,
+        fields: Iterable[str],
+        wanted: Mapping[Hashable, Any] | None,
+        empty: bool,
+    ) -> None:
+        self._tasks = tasks.only(key.way.field.name, *fields)
+        self._key = key
+        self._wanted = wanted
+        self._listed: dict[Hashable, list[Any]] | None = {} if empty else None
+        if empty:
+            return
+        if wanted is None or self._is_listing_cheaper(wanted):
+            self._list()
+
+    def _list(self) -> None:
+        self._listed = {}
+        for task in self._tasks.iterator():
+            found = token(self._key.way.value(task))
+            if self._wanted is None:
+                self._listed.setdefault(found, []).append(task.id)
+            elif found in self._wanted:
+                self._listed.setdefault(found, []).append(task)
+
+    def _is_listing_cheaper(self, wanted: Mapping[Hashable, Any]) -> bool:
+        lookups = -(-len(wanted) // IDS)
+        return lookups > 1 and -(-self._tasks.count() // PAGE) <= lookups
+
+    def find(self, values: Mapping[Hashable, Any]) -> dict[Hashable, list[Any]]:
+        """The tasks that have one of these values, by its token, each list by id."""
+        found: dict[Hashable, list[Any]] = {}
+        for some in chunked(values.values(), IDS) if self._listed is None else ():
+            asked = self._tasks.filter(**{f"{self._key.lookup}__in": some})
+            if not _narrows(asked):
+                self._list()
+                break
+            for task in asked.iterator():
+                found.setdefault(token(self._key.way.value(task)), []).append(task)
+        if self._listed is None:
+            return found
+        return {
+            wanted: [self._tasks.ref(one) if isinstance(one, int) else one for one in same]
+            for wanted in values
+            if (same := self._listed.get(wanted))
+        }
+
+
+def _narrows(tasks: QuerySet[Any]) -> bool:
+    """Does the server look for the values in one go? To go through the tasks for each of them costs
+    more than to list the tasks.
+    """
+    clauses = tasks._planned().clauses
+    return len(clauses) == 1 and any(item["value"] != "" for item in clauses[0])

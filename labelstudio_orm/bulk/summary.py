@@ -1,0 +1,165 @@
+"""What a bulk verb says of what it did."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
+
+import attrs
+
+from ..errors import (
+    AuthenticationError,
+    ConnectionFailed,
+    LabelStudioError,
+    NotSupportedByServer,
+    RateLimited,
+    ServerError,
+    Timeout,
+)
+
+if TYPE_CHECKING:
+    from ..resource import Resource
+
+R = TypeVar("R", bound="Resource")
+
+OnError: TypeAlias = Literal["raise", "collect"]
+"""What a bulk verb does with an object that fails: stop there, or note it and go on."""
+
+
+@attrs.frozen
+class Failure:
+    """One object that a bulk verb could not do.
+
+    ``place`` is its place in the input, from 0; ``item`` what stood there; ``reason`` what is wrong
+    with it, in the server's words where it was the server that refused it.
+
+    >>> made = project.tasks.bulk_create([{"text": "a"}, {"nothing": 1}], on_error="collect")
+    >>> [failure.place for failure in made.summary.failed]
+    [1]
+    """
+
+    place: int
+    item: Any = attrs.field(repr=lambda item: f"{item!r:.80}")
+    reason: str
+
+
+class Summary(int):
+    """What a bulk verb did. As a number: how many objects were created, updated and deleted.
+
+    ``created``, ``updated``, ``deleted`` are these three; ``skipped`` counts those for which there
+    was nothing to do, ``failed`` are the others, each a ``Failure``.
+
+    >>> done = project.tasks.filter(data__lang="de").update(data__split="train")
+    >>> print(done, done.updated, done.failed)
+    1 1 ()
+    """
+
+    created: int
+    updated: int
+    deleted: int
+    skipped: int
+    failed: tuple[Failure, ...]
+
+    def __new__(
+        cls,
+        *,
+        created: int = 0,
+        updated: int = 0,
+        deleted: int = 0,
+        skipped: int = 0,
+        failed: Iterable[Failure] = (),
+    ) -> Summary:
+        """From its parts; the number is the sum of the first three."""
+        self = super().__new__(cls, created + updated + deleted)
+        self.created, self.updated, self.deleted, self.skipped = created, updated, deleted, skipped
+        self.failed = tuple(failed)
+        return self
+
+    def __repr__(self) -> str:
+        counts = {**vars(self), "failed": len(self.failed)}
+        said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        return f"<Summary: {said or 'nothing to do'}>"
+
+    def __str__(self) -> str:
+        return int.__repr__(self)
+
+    def __reduce__(self) -> Any:
+        return _summary, (vars(self),)
+
+
+def _summary(parts: dict[str, Any]) -> Summary:
+    return Summary(**parts)
+
+
+class Created(list[R]):
+    """The objects of ``bulk_create``, in the order of its input; ``summary`` counts them.
+
+    >>> made = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+    >>> len(made), made.summary
+    (2, <Summary: 2 created>)
+    """
+
+    def __init__(self, objects: Iterable[R] = (), summary: Summary | None = None) -> None:
+        super().__init__(objects)
+        self.summary = Summary(created=len(self)) if summary is None else summary
+
+
+class Tally:
+    """A summary that is being made, and what is to be done with errors meanwhile."""
+
+    def __init__(
+        self,
+        on_error: OnError = "raise",
+        report: Callable[[int, int | None], object] = lambda done, total: None,
+        total: int | None = None,
+    ) -> None:
+        if on_error not in ("raise", "collect"):
+            raise ValueError(f'on_error is "raise" or "collect", not {on_error!r}')
+        self.collects = on_error == "collect"
+        self._report, self.total = report, total
+        self.created = self.updated = self.deleted = self.skipped = 0
+        self.failed: list[Failure] = []
+        self._reported: tuple[int, int | None] | None = None
+
+    @property
+    def done(self) -> int:
+        """How many objects have been looked at, whatever became of them."""
+        return self.created + self.updated + self.deleted + self.skipped + len(self.failed)
+
+    def report(self) -> None:
+        """Tell how far it is, if that is news."""
+        news = self.done, self.total
+        if news != self._reported:
+            self._reported = news
+            self._report(*news)
+
+    def fail(self, place: int, item: Any, error: Exception, reason: str = "") -> None:
+        """Note the error of one object; raise it where errors are not collected, and where the
+        other objects would fail in the same way.
+        """
+        if not self.collects or not is_of_one(error):
+            raise error
+        self.failed.append(Failure(place, item, reason or str(error)))
+
+    def summary(self) -> Summary:
+        """As it stands."""
+        return Summary(
+            created=self.created,
+            updated=self.updated,
+            deleted=self.deleted,
+            skipped=self.skipped,
+            failed=sorted(self.failed, key=lambda failure: failure.place),
+        )
+
+
+_OF_ALL = (AuthenticationError, ConnectionFailed, NotSupportedByServer, RateLimited, Timeout)
+_GATEWAY = (502, 503, 504)
+
+
+def is_of_one(error: Exception) -> bool:
+    """Is it about one object, so that others may still succeed? A server that is down is not."""
+    if isinstance(error, _OF_ALL):
+        return False
+    if isinstance(error, ServerError):
+        return error.status not in _GATEWAY
+    return isinstance(error, (LabelStudioError, TypeError, ValueError))

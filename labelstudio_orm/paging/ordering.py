@@ -1,0 +1,82 @@
+"""Orders: keys into objects, any number of them, nulls last, ties by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from ..errors import FieldError
+from ..query import find_field
+
+if TYPE_CHECKING:
+    from ..fields import Field
+    from ..resource import Resource
+
+R = TypeVar("R", bound="Resource")
+
+
+@attrs.frozen
+class Key:
+    """A way to one value of an object: a field, and keys into it if it is nested JSON.
+
+    ``Key.of(Task, "-data__lang")`` is ``task.data["lang"]``, falling.
+    """
+
+    field: Field
+    path: tuple[str, ...] = ()
+    falling: bool = False
+
+    @classmethod
+    def of(cls, model: type[Resource], text: str) -> Key:
+        """Read it from its text. Raises FieldError for what the resource does not have."""
+        name, *path = text.lstrip("-").split("__")
+        field = find_field(model, name, text)
+        if path and not field.nested:
+            raise FieldError(f"{model.__name__}.{field.name} has nothing inside: {text!r}")
+        return cls(field, tuple(path), text.startswith("-"))
+
+    def __str__(self) -> str:
+        return "-" * self.falling + "__".join((self.field.name, *self.path))
+
+    @property
+    def on_server(self) -> str:
+        """As the server takes it for tasks: ``-tasks:created_at``."""
+        return f"{'-' * self.falling}tasks:{self.field.wire}"
+
+    def reversed(self) -> Key:
+        """The same value the other way round."""
+        return attrs.evolve(self, falling=not self.falling)
+
+    def value(self, obj: Resource) -> Any:
+        """The value in an object; None where a key is missing."""
+        value = getattr(obj, self.field.name)
+        for key in self.path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+
+def ordered(objects: Iterable[R], keys: Sequence[Key]) -> list[R]:
+    """The objects by these keys: the first one counts most, nulls come last, ties stay by id."""
+    found = sorted(objects, key=lambda obj: obj.id)
+    for key in reversed(keys):
+        values = [(_sortable(key.value(obj)), obj) for obj in found]
+        known = [pair for pair in values if pair[0] is not None]
+        known.sort(key=lambda pair: pair[0] or (), reverse=key.falling)
+        found = [obj for _, obj in known] + [obj for value, obj in values if value is None]
+    return found
+
+
+def _sortable(value: Any) -> tuple[int, Any] | None:
+    """Any two values can be ordered: by kind first, then within it."""
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return 0, value
+    if isinstance(value, str):
+        return 1, value
+    if isinstance(value, datetime):
+        return 2, value
+    return 3, repr(value)

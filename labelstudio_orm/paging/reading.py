@@ -1,0 +1,141 @@
+"""How a queryset gets its objects: by id, page by page; in another order, after sorting here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+import attrs
+
+from ..planning.columns import ORDERED
+from ..planning.plan import Plan
+from .keyset import Keyset
+from .ordering import ordered
+from .pages import FIRST_PAGE, Page, look_ahead
+
+if TYPE_CHECKING:
+    from ..query import Node
+    from ..queryset import QuerySet
+    from ..resource import Resource
+
+R = TypeVar("R", bound="Resource")
+
+Ahead: TypeAlias = Callable[[Iterator[Page]], Iterator[Page]]
+
+
+def read(
+    queryset: QuerySet[R], workers: int, ahead: Ahead = look_ahead
+) -> tuple[Iterator[Iterable[R]], int, int | None]:
+    """The objects as their pages come, and where in them a slice begins and ends, as far as it is
+    not cut from them already.
+    """
+    start, stop = queryset.start, queryset.stop
+    if queryset.here is not None:
+        fitting = filter(queryset.where.holds, queryset.here)
+        return iter([ordered(fitting, queryset.ordering)]), start, stop
+    planned = queryset._plan()
+    if planned.nothing:
+        return iter(()), 0, None
+    if not queryset._in_id_order:
+        return _in_any_order(queryset, planned, workers, ahead), 0, None
+    source = queryset.model._options.pages
+    select = queryset._select(planned, workers=workers)
+    if planned.here is None:
+        select = attrs.evolve(select, limit=stop)
+        if isinstance(source, Keyset):
+            limit = None if stop is None else stop - start
+            select = attrs.evolve(select, start=start, limit=limit)
+            start, stop = 0, None
+    listed = source.pages(select)
+    return _loaded(queryset, listed if workers > 1 else ahead(listed), planned.here), start, stop
+
+
+def parents_in(scope: Mapping[str, Any]) -> dict[str, Any]:
+    """The objects of a scope that are here, so that touching them costs nothing."""
+    return {name: value for name, value in scope.items() if not isinstance(value, int)}
+
+
+def _loaded(
+    queryset: QuerySet[R], listed: Iterable[Page], check: Node | None = None
+) -> Iterator[Iterable[R]]:
+    """The objects of each page, those that the check holds for."""
+    from ..resource import Origin
+
+    parents = parents_in(queryset.scope)
+    shared: dict[Any, Any] = {}
+    for page in listed:
+        origin = Origin(
+            queryset.client, parents, page.uncomputed, page.prefetched, page.whole, shared=shared
+        )
+        objects = queryset.model._load(page.rows, origin)
+        yield objects if check is None else filter(check.holds, objects)
+
+
+def _in_any_order(
+    queryset: QuerySet[R], planned: Plan, workers: int, ahead: Ahead
+) -> Iterator[Iterable[R]]:
+    """By any keys: for tasks, ids and keys first and then the rows by id; else all rows, sorted
+    here.
+    """
+    source, keys = queryset.model._options.pages, queryset.ordering
+    start, stop = queryset.start, queryset.stop
+    if not isinstance(source, Keyset):
+        rows = queryset._with(ordering=(), start=0, stop=None)._objects(workers)
+        yield ordered(rows, keys)[start:stop]
+        return
+    if is_one_page(queryset, planned):
+        top = _top(queryset, planned, source)
+        if top is not None:
+            yield top[start:stop]
+            return
+    light = queryset._with(
+        fields=frozenset({"id", *(key.field.name for key in keys)}),
+        relations=frozenset(),
+        ordering=(),
+        start=0,
+        stop=None,
+    )
+    found = ordered(light._objects(workers), keys)[start:stop]
+    listed = source.by_ids(queryset._select(Plan(), workers=workers), [obj.id for obj in found])
+    yield from _loaded(queryset, listed if workers > 1 else ahead(listed))
+
+
+def is_one_page(queryset: QuerySet[Any], planned: Plan) -> bool:
+    """Can the first rows be asked for in the server's own order? A few of them, by a column that it
+    orders as we do, where it also filters exactly.
+    """
+    key = queryset.ordering[0]
+    return (
+        queryset.stop is not None
+        and queryset.stop <= FIRST_PAGE
+        and key.field.name in ORDERED
+        and planned.here is None
+        and planned.counts
+        and "view" not in queryset.scope
+    )
+
+
+def _top(queryset: QuerySet[R], planned: Plan, source: Keyset) -> list[R] | None:
+    """The first objects, up to where the slice stops. One request, and another one where objects
+    tie there, which the server leaves in any order; None where that does not tell.
+    """
+    stop, key = queryset.stop or 0, queryset.ordering[0]
+    names = {one.field.name for one in queryset.ordering}
+    select = queryset._select(planned, also=names)
+    page = source.top(select, key, stop + 1)
+    if page is None:
+        return None
+    [objects] = _loaded(queryset, [page])
+    found = ordered(objects, queryset.ordering)
+    if len(found) <= stop:
+        return found
+    last = key.value(found[stop])
+    before = [obj for obj in found if key.value(obj) != last]
+    if len(before) == stop:
+        return before
+    if len(queryset.ordering) > 1:
+        return None
+    lookup = {f"{key.field.name}__isnull": True} if last is None else {key.field.name: last}
+    tied = queryset._with(ordering=(), start=0, stop=None).filter(**lookup)
+    found = before + list(tied[: stop - len(before)])
+    return found if len(set(found)) == stop else None

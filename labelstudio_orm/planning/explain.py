@@ -1,0 +1,100 @@
+"""Telling how a queryset would be read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from ..paging.keyset import Keyset
+from ..paging.reading import is_one_page
+from ..query import EVERYTHING, Node, describe, parts_of
+from .columns import Item
+
+if TYPE_CHECKING:
+    from ..queryset import QuerySet
+    from .plan import Plan
+
+
+def explain(queryset: QuerySet[Any]) -> str:
+    """See ``QuerySet.explain``."""
+    return "\n".join(f"{title + ':':<10}{text}" for title, text in _lines(queryset))
+
+
+def _lines(queryset: QuerySet[Any]) -> Iterator[tuple[str, str]]:
+    yield "query", queryset._what + _order(queryset)
+    if queryset.here is not None:
+        yield "requests", "none: the objects are here already"
+        return
+    planned = queryset._with(is_strict=False)._planned()
+    if planned.nothing:
+        yield "requests", "none: no object can fit"
+        return
+    yield "server", _server(queryset, planned)
+    if planned.here is not None:
+        for part in parts_of(planned.here):
+            yield "here", f"{describe(part)}   ({_why(queryset, planned, part)})"
+    yield from (("requests", text) for text in _requests(queryset, planned))
+
+
+def _order(queryset: QuerySet[Any]) -> str:
+    keys = ", ".join(map(str, queryset.ordering))
+    cut = f" [{queryset.start}:{queryset.stop or ''}]" if queryset._is_slice else ""
+    return (f" by {keys}" if keys else "") + cut
+
+
+def _server(queryset: QuerySet[Any], planned: Plan) -> str:
+    if queryset.model._options.pages.filters_tasks:
+        return _or(planned.clauses)
+    said = {**queryset.params, **planned.params}
+    return " and ".join(f"{name}={value}" for name, value in said.items()) or "everything"
+
+
+def _or(clauses: tuple[tuple[Item, ...], ...]) -> str:
+    texts = [" and ".join(map(_item, clause)) for clause in clauses]
+    if len(texts) == 1:
+        return texts[0] or "everything"
+    return " or ".join(f"({text})" for text in texts)
+
+
+def _item(item: Item) -> str:
+    value = repr(item["value"])
+    shown = value if len(value) <= 60 else f"{value[:50]}... "
+    return f"{item['filter'].removeprefix('filter:tasks:')} {item['operator']} {shown}"
+
+
+def _why(queryset: QuerySet[Any], planned: Plan, part: Node) -> str:
+    if "view" in queryset.scope:
+        return "the server drops a query beside a view"
+    if planned.clauses == ((),) and not planned.params:
+        return "the server cannot say it: every row is read"
+    return "the server's answer is a superset, or says nothing of it"
+
+
+def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
+    options = queryset.model._options
+    path = queryset._select(planned).path if options.collection else options.item
+    if not isinstance(options.pages, Keyset):
+        yield f"GET {path}: all rows, sorted here" if queryset.ordering else f"GET {path}"
+        return
+    if "view" in queryset.scope:
+        yield "GET /api/tasks/?view=: the ids of the view, 1,000 a request"
+        yield "GET /api/tasks/: the rows by id, 300 a request"
+    elif queryset._in_id_order:
+        falling = " from the highest" if queryset._falling_ids else ""
+        yield f"GET /api/tasks/: pages by id{falling}, 100 tasks and then up to 1,000 a request"
+    elif is_one_page(queryset, planned):
+        yield "GET /api/tasks/: one page in the server's order"
+        more = "another page" if len(queryset.ordering) == 1 else "ids and keys of all that fit"
+        yield f"GET /api/tasks/: {more}, where tasks tie at its end"
+    else:
+        yield "GET /api/tasks/: ids and keys of all that fit, by id, to be sorted here"
+        yield "GET /api/tasks/: the rows by id, 300 a request"
+    needed = queryset._select(planned)
+    if needed.relations:
+        yield f"with {' and '.join(sorted(needed.relations))} in the same requests"
+    elif needed.wanted:
+        yield f"which compute {', '.join(sorted(needed.wanted))}"
+    if planned.counts:
+        yield "count() is one request"
+    if queryset.where == EVERYTHING and not queryset.said_all and not queryset._is_slice:
+        yield "delete(), update() and perform() are refused without all()"
