@@ -514,12 +514,15 @@ class QuerySet(Generic[R]):
         return next(iter(self[:1]), None)
 
     def last(self) -> R | None:
-        """The last object, or None. One request by id; in another order all objects are read."""
-        by_id = self._in_id_order and self._listed_by_id
-        if self._is_slice or self.here is not None or not by_id:
+        """The last object, or None. One request by id; in another order the ids and keys of all
+        tasks and then that one (other resources are listed with all their fields).
+        """
+        if self._is_slice or self.here is not None or not self._listed_by_id:
             found = self._all()
             return found[-1] if found else None
-        return self.reverse().first()
+        if self._in_id_order:
+            return self.reverse().first()
+        return next(iter(self._with(start=-1)), None)  # sorted here, and then cut
 
     def get(self, id: int | str | R | Q = _ANY, *conditions: Q, **lookups: Any) -> R:
         """The one object that fits. One request.

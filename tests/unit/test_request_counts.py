@@ -106,6 +106,10 @@ COSTS: dict[str, tuple[Callable[[Project], Any], list[int]]] = {
         lambda p: loop(p.tasks.order_by("data__n", "-data__text")[1000:1050]),
         [100, 1000, 1000, 1000, 50],
     ),
+    "last of another order": (
+        lambda p: p.tasks.order_by("data__n", "-data__text").last(),
+        [100, 1000, 1000, 1000, 1],
+    ),
     # Workers: the first page, the end, and ranges of ids.
     "workers": (
         lambda p: loop(p.tasks.iterator(workers=2)),
