@@ -144,9 +144,16 @@ class LabelConfig:
 
     @property
     def data_keys(self) -> frozenset[str]:
-        """The keys of a task's data that the config shows: ``{"text"}`` of ``value="$text"``."""
-        values = (one.value or "" for one in self.objects.values())
-        return frozenset(key for value in values for key in re.findall(r"\$(\w+)", value))
+        """The keys of a task's data that the config shows, as objects or as labels: ``{"text"}`` of
+        ``value="$text"``.
+        """
+        tags = (*self.objects.values(), *self.controls.values())
+        values = (one.attributes.get("value") or "" for one in tags)
+        found = {one.path[0] for one in self.shown.values() if "$" not in one.path[0]}
+        for value in values:
+            if value.rfind("$") > 0:  # `$a and $b` are two; `$my-key` is one to the server
+                found.update(re.findall(r"\$(\w+)", value))
+        return frozenset(found)
 
     def values(self, result: object) -> dict[str, Any]:
         """What the regions of an annotation's or a prediction's `result` say, by control.

@@ -857,3 +857,20 @@ def test_importing_it_loads_no_xml_parser() -> None:
     code = "import sys, labelstudio_orm.config; print([m for m in sys.modules if 'expat' in m])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+def test_data_keys() -> None:
+    """Whatever shows them: objects, dynamic labels, several in one text."""
+    config = LabelConfig.parse(
+        """
+        <View>
+          <Header name="head" value="$title"/>
+          <Image name="image" value="$photo.url"/>
+          <Text name="key" value="$my-key"/>
+          <Text name="both" value="$a and $b"/>
+          <Text name="fixed" value="Look:"/>
+          <PolygonLabels name="shape" toName="image" value="$objects"/>
+        </View>
+        """
+    )
+    assert config.data_keys == {"title", "photo", "my-key", "a", "b", "objects"}
