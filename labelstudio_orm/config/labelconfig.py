@@ -147,7 +147,7 @@ class LabelConfig:
         """The keys of a task's data that the config shows, as objects or as labels: ``{"text"}`` of
         ``value="$text"``.
         """
-        tags = (*self.objects.values(), *self.controls.values())
+        tags: list[ObjectTag | Control] = [*self.objects.values(), *self.controls.values()]
         values = (one.attributes.get("value") or "" for one in tags)
         found = {one.path[0] for one in self.shown.values() if "$" not in one.path[0]}
         for value in values:

@@ -66,6 +66,10 @@ class People:
         self.me = client.users.me()
         self._known = dict(self.chosen.items())
         self._read()
+        said = missing.values() if isinstance(missing, Mapping) else (missing,)
+        for one in said:
+            if one not in ("refuse", "create"):
+                self._find(one)
 
     def _read(self) -> None:
         everybody = [*self.client.users.all(), self.me]
@@ -100,14 +104,13 @@ class People:
 
     def _find(self, said: Any) -> int:
         """The id of a user of the target, whatever names him."""
-        if isinstance(said, str):
-            if said.lower() not in self._ids:
-                raise UnknownUsers([said], self.client.url)
-            return self._ids[said.lower()]
-        number: int = said if isinstance(said, int) else said.id
-        if number not in self._emails:
-            raise UnknownUsers([f"user {number}"], self.client.url)
-        return number
+        found = self._ids.get(said.lower()) if isinstance(said, str) else getattr(said, "id", said)
+        if not isinstance(found, int) or found not in self._emails:
+            raise ValueError(
+                f'missing_users={said!r}: it is "refuse", "create", or who stands for them, a user '
+                f"of {self.client.url} by e-mail address or id; there is none such"
+            )
+        return found
 
     def _choose(self, email: str, user: int) -> None:
         self._known[email] = self._emails[user]

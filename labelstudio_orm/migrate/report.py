@@ -49,10 +49,8 @@ class Difference:
             name = f"{self.kind} {self.source}"
             if not self.field:
                 return f"{name}: only in the source"
-        return (
-            f"{name}: {self.field} is {_short(self.here)} in the source, "
-            f"{_short(self.there)} in the target"
-        )
+        here, there = _apart(repr(self.here), repr(self.there))
+        return f"{name}: {self.field} is {here} in the source, {there} in the target"
 
 
 @attrs.frozen
@@ -171,6 +169,14 @@ def _plain(value: Any) -> Any:
     return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
 
 
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
+def _apart(here: str, there: str) -> tuple[str, str]:
+    """Two texts, the beginning that they share being cut where they are long."""
+    pairs = zip(here, there, strict=False)
+    same = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(here), len(there)))
+    start = max(0, same - 20) if max(len(here), len(there)) > 80 else 0
+
+    def part(text: str) -> str:
+        end = start + 77
+        return f"{'...' * (start > 0)}{text[start:end]}{'...' * (len(text) > end)}"
+
+    return part(here), part(there)

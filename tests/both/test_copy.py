@@ -311,6 +311,17 @@ def test_one_user_stands_for_another(
     assert not other.users.filter(email=ann.email).exists()
 
 
+@pytest.mark.parametrize("said", ["creat", "nobody@example.com", 99999, {"ann@x.co": "bob@x.co"}])
+def test_who_stands_for_others_has_to_be_there(
+    project: Project, other: LabelStudio, said: Any
+) -> None:
+    """Also where nobody is missing."""
+    before = other.projects.count()
+    with pytest.raises(ValueError, match=r"missing_users=.*there is none such"):
+        copy_project(project, to=other, missing_users=said)
+    assert other.projects.count() == before
+
+
 # -- what is not kept ------------------------------------------------------------------------------
 
 
