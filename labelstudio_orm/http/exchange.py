@@ -143,7 +143,7 @@ def problem_from(error: BaseException, call: Call) -> Problem:
             root=root,
             hint=hint,
         )
-    unsent = "Nothing was sent: check the URL, and that the server runs."
+    unsent = "This request was not sent: check the URL, and that the server runs."
     if isinstance(error, exceptions.ConnectTimeout):
         text = f"could not connect to {host} in time"
         return Problem(text, may_be_done=False, root=root, hint=unsent)
