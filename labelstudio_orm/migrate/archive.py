@@ -79,13 +79,16 @@ def snapshot(
 
     Tasks and files are streamed; of each file its name is held in memory. Each task is as of when
     it was read. ``progress``: True for a line on stderr, or a function ``(done, total)`` of tasks.
-    A file that the server does not give is among the failures in ``counts["files"]``.
+    A file that the server does not give is among the failures in ``counts["files"]``. Raises
+    OSError before it reads anything, if it could not write there.
 
     >>> report = snapshot(project, "reviews.zip", progress=True)
     >>> print(report.counts["tasks"])
     4
     """
     source, target = as_source(project), Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(f"a snapshot is one file, and {target} is a folder")
     part = target.with_name(target.name + ".part")
     try:
         with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..paging.pages import chunked
@@ -26,13 +27,11 @@ class Mender:
         """Mend what is not mended yet; ``again``: look for drafts that are there twice, too. How
         many of those there were.
         """
-        if self.job.client.is_dry:
-            return 0
         removed = 0
         waiting = (old for old, done in self.mends.items() if again or not done)
         for chunk in chunked(waiting, CHUNK):
             ids = [self.job.tasks.get(old) for old in chunk]
-            there = {row["id"]: row for row in self.job.there.some_tasks(ids)}
+            there = {row["id"]: row for row in self._there(ids)}
             for row in self.job.source.some_tasks(chunk):
                 other = there.get(self.job.tasks.get(row["id"]))
                 if other is not None:
@@ -41,6 +40,17 @@ class Mender:
                         self.overlap(row, other)
             self.mends.put(dict.fromkeys(chunk, 1))
         return removed
+
+    def _there(self, ids: list[int]) -> Iterator[Row]:
+        """Tasks in the target; of those that a dry run pretends to have made, what an import
+        makes.
+        """
+        made = [id for id in ids if id > 0]
+        if made:
+            yield from self.job.there.some_tasks(made)
+        overlap = self.job.project.maximum_annotations
+        for id in set(ids).difference(made):
+            yield {"id": id, "overlap": overlap, "annotations": [], "drafts": []}
 
     def overlap(self, row: Row, other: Row) -> None:
         """How often a task is to be labelled."""

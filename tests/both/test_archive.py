@@ -214,6 +214,15 @@ def test_an_unfinished_snapshot_leaves_the_old_one(fake: FakeLabelStudio, tmp_pa
     assert list(tmp_path.iterdir()) == [path]
 
 
+def test_a_snapshot_is_no_folder(fake: FakeLabelStudio, tmp_path: Path) -> None:
+    """Said before anything is read."""
+    cars = small(fake)
+    fake.requests.clear()
+    with pytest.raises(IsADirectoryError, match=str(tmp_path)):
+        snapshot(cars, tmp_path)
+    assert not fake.requests
+
+
 def test_a_file_that_the_server_does_not_give(fake: FakeLabelStudio, tmp_path: Path) -> None:
     cars = small(fake)
     (tmp_path / "a.png").write_bytes(b"abc" * 9000)

@@ -425,14 +425,17 @@ def test_in_a_dry_run(
         [{"data": {"text": "a"}, "annotations": [{"result": [], "completed_by": ann.id}]}] * 3
     )
     project.views.create(title="Todo", filters=Q(total_annotations=0))
+    project.tasks.client.drafts.create(task=project.tasks.first(), result=[choice(project)])
     before = other.projects.count()
     with other.dry_run() as plan:
         report = copied(missing_users="create", journal=tmp_path / "copy.db")
     assert report.counts["tasks"].created == 3
     assert report.counts["views"].created == 1
+    assert report.counts["drafts"].created == 1
     done = {(write.method, write.what) for write in plan.writes}
     assert {("POST", "User"), ("POST", "Project"), ("POST", "View")} <= done
     assert ("POST", "Project import") in done
+    assert ("POST", "Draft") in done
     assert other.projects.count() == before
     with Journal(tmp_path / "copy.db") as journal:
         assert journal.noted("project") is None
