@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from labelstudio_orm import LabelStudio
+from labelstudio_orm import LabelStudio, LabelStudioError
 from labelstudio_orm.migrate import Report, restore, snapshot
 
 
@@ -25,7 +25,10 @@ def back(ls: LabelStudio, path: str) -> Report:
 
 if __name__ == "__main__":
     verb, *arguments = sys.argv[1:]
-    with LabelStudio() as ls:
-        report = save(ls, *arguments) if verb == "save" else back(ls, *arguments)
+    try:
+        with LabelStudio() as ls:
+            report = save(ls, *arguments) if verb == "save" else back(ls, *arguments)
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")
     print(report)
     sys.exit(report.exit_code)

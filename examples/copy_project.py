@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 
-from labelstudio_orm import LabelStudio
+from labelstudio_orm import LabelStudio, LabelStudioError
 from labelstudio_orm.migrate import copy_project
 
 
@@ -30,5 +30,8 @@ def main(ls: LabelStudio, other: LabelStudio, title: str) -> int:
 
 if __name__ == "__main__":
     names = "LABEL_STUDIO_TO_URL", "LABEL_STUDIO_TO_API_KEY"
-    with LabelStudio() as ls, LabelStudio(*map(os.environ.get, names)) as other:
-        sys.exit(main(ls, other, *sys.argv[1:]))
+    try:
+        with LabelStudio() as ls, LabelStudio(*map(os.environ.get, names)) as other:
+            sys.exit(main(ls, other, *sys.argv[1:]))
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

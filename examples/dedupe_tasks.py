@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from labelstudio_orm import LabelStudio
+from labelstudio_orm import LabelStudio, LabelStudioError
 from labelstudio_orm.migrate import dedupe
 
 
@@ -22,5 +22,8 @@ def main(ls: LabelStudio, title: str, key: str = "data.image") -> None:
 
 
 if __name__ == "__main__":
-    with LabelStudio() as ls:
-        main(ls, *sys.argv[1:])
+    try:
+        with LabelStudio() as ls:
+            main(ls, *sys.argv[1:])
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

@@ -2,14 +2,15 @@
 
     python examples/drop_model_version.py Cars v1
 
-Three requests, however many there are. Those without a version are of "".
+Three requests, however many there are. Those without a version are of "undefined" if they were
+imported, by ``bulk_create()`` too, and of "" if they were created one by one.
 """
 
 from __future__ import annotations
 
 import sys
 
-from labelstudio_orm import LabelStudio
+from labelstudio_orm import LabelStudio, LabelStudioError
 
 
 def main(ls: LabelStudio, title: str, version: str) -> None:
@@ -19,5 +20,8 @@ def main(ls: LabelStudio, title: str, version: str) -> None:
 
 
 if __name__ == "__main__":
-    with LabelStudio() as ls:
-        main(ls, *sys.argv[1:])
+    try:
+        with LabelStudio() as ls:
+            main(ls, *sys.argv[1:])
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

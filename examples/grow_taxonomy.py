@@ -22,13 +22,18 @@ def grow(project: Project, control: str, branch: tuple[str, ...]) -> str:
     try:
         if control not in project.config or project.config[control].tag != "Taxonomy":
             return ""
-        had = branch in project.labels
+        if project.config[control].dynamic:
+            return "refused: its labels come from a URL or from the tasks"
+        before = project.label_config
         project.labels.add(branch, control=control)
     except (LabelStudioError, ValueError) as error:
         return f"refused: {error}"
-    return "had it already" if had else "added"
+    return "had it already" if project.label_config == before else "added"
 
 
 if __name__ == "__main__":
-    with LabelStudio() as ls:
-        main(ls, *sys.argv[1:])
+    try:
+        with LabelStudio() as ls:
+            main(ls, *sys.argv[1:])
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

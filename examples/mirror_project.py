@@ -11,31 +11,50 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from labelstudio_orm import LabelStudio
-from labelstudio_orm.migrate import Journal, LiveSource
-from labelstudio_orm.migrate.content import digest, task_content
+from labelstudio_orm import LabelStudio, LabelStudioError, Task
+
+ANNOTATION = "result", "completed_by", "was_cancelled", "ground_truth", "lead_time"
+
+
+def content(ls: LabelStudio, task: Task) -> dict[str, Any]:
+    """What the server gives of a task, with everybody's drafts, without what changes by itself."""
+    row = task.raw
+    row["drafts"] = [one.raw for one in ls.drafts.filter(task=task)] if task.draft_exists else []
+    for kind in ("annotations", "predictions", "drafts"):
+        row[kind].sort(key=lambda one: one["id"])
+        for one in row[kind]:
+            one.pop("created_ago", None)
+    return row
 
 
 def main(ls: LabelStudio, title: str, name: str) -> None:
     project, folder = ls.projects.get(title=title), Path(name)
+    mine, said = folder / "mirror-of", f"{ls.url} {project.id}"
     folder.mkdir(parents=True, exist_ok=True)
-    with Journal(folder / "mirror.journal") as journal:
-        journal.job(server=ls.url, project=project.id)
-        known, gone = journal.map("digests"), {path.stem for path in folder.glob("*.json")}
-        for task in LiveSource(project).tasks():
-            gone.discard(str(task["id"]))
-            now, before = digest(task_content(task)), known.get(task["id"])
-            if now != before:
-                (folder / f"{task['id']}.json").write_text(json.dumps(task), encoding="utf-8")
-                known.put({task["id"]: now})
-                print("changed" if before else "new", task["id"])
-        for id in sorted(map(int, gone)):
-            known.remove(id)
-            (folder / f"{id}.json").unlink()
-            print("deleted", id)
+    if mine.exists() and mine.read_text("utf-8") != said:
+        raise ValueError(f"{folder} is a mirror of another project: {mine.read_text('utf-8')}")
+    mine.write_text(said, "utf-8")
+
+    gone = {int(path.stem) for path in folder.glob("*.json") if path.stem.isdecimal()}
+    named = ("data", "meta", "overlap", "draft_exists", *(f"annotations__{n}" for n in ANNOTATION))
+    for task in project.tasks.only(*named).prefetch("annotations", "predictions").iterator():
+        gone.discard(task.id)
+        path = folder / f"{task.id}.json"
+        now = json.dumps(content(ls, task), indent=1, sort_keys=True).encode()
+        before = path.read_bytes() if path.exists() else None
+        if now != before:
+            path.write_bytes(now)
+            print("new" if before is None else "changed", task.id)
+    for id in sorted(gone):
+        (folder / f"{id}.json").unlink()
+        print("deleted", id)
 
 
 if __name__ == "__main__":
-    with LabelStudio() as ls:
-        main(ls, *sys.argv[1:])
+    try:
+        with LabelStudio() as ls:
+            main(ls, *sys.argv[1:])
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

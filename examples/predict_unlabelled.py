@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from labelstudio_orm import LabelStudio, Task
+from labelstudio_orm import LabelStudio, LabelStudioError, Task
 
 AT_ONCE = 2500
 """Tasks that are predicted, and then sent. A server takes about as long for 1,000 as for these."""
@@ -49,5 +49,8 @@ def main(ls: LabelStudio, title: str, version: str) -> None:
 
 
 if __name__ == "__main__":
-    with LabelStudio(page_size=AT_ONCE) as ls:
-        main(ls, *sys.argv[1:])
+    try:
+        with LabelStudio(page_size=AT_ONCE) as ls:
+            main(ls, *sys.argv[1:])
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

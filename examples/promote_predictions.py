@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-from labelstudio_orm import LabelStudio
+from labelstudio_orm import LabelStudio, LabelStudioError
 
 SURE = 0.9
 
@@ -21,8 +21,8 @@ def main(ls: LabelStudio, title: str, version: str, email: str) -> None:
     bot, _ = ls.users.get_or_create(email=email, defaults={"username": email})
 
     def annotations() -> Iterator[dict[str, Any]]:
-        sure = project.tasks.filter(predictions__score__gte=SURE)
-        for task in sure.only("id").prefetch("annotations", "predictions").iterator():
+        predicted = project.tasks.filter(predictions__model_version=version)
+        for task in predicted.only("id").prefetch("annotations", "predictions").iterator():
             promoted = {annotation.parent_prediction_id for annotation in task.annotations}
             for prediction in task.predictions.filter(model_version=version, score__gte=SURE):
                 if prediction.id not in promoted:
@@ -38,5 +38,8 @@ def main(ls: LabelStudio, title: str, version: str, email: str) -> None:
 
 
 if __name__ == "__main__":
-    with LabelStudio(workers=4) as ls:
-        main(ls, *sys.argv[1:])
+    try:
+        with LabelStudio(workers=4) as ls:
+            main(ls, *sys.argv[1:])
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

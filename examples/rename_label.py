@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import sys
 
-from labelstudio_orm import LabelStudio
+from labelstudio_orm import LabelStudio, LabelStudioError
 
 
 def main(ls: LabelStudio, title: str, old: str, new: str) -> None:
@@ -21,5 +21,8 @@ def main(ls: LabelStudio, title: str, old: str, new: str) -> None:
 
 
 if __name__ == "__main__":
-    with LabelStudio() as ls:
-        main(ls, *sys.argv[1:])
+    try:
+        with LabelStudio() as ls:
+            main(ls, *sys.argv[1:])
+    except (LabelStudioError, OSError, ValueError) as error:
+        sys.exit(f"error: {error}")

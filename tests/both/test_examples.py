@@ -413,6 +413,15 @@ def test_drop_model_version(api: Server, cars: Cars, script: Script) -> None:
     again = script("drop_model_version", cars.title, "v1")
     assert (again.out, again.writes) == ("0 predictions of 'v1' are deleted\n", [])
 
+    task, box = cars.project.tasks[0], cars.project.config["label"].rectangle
+    result = [box("Car", x=1, y=1, width=2, height=2)]
+    cars.project.predictions.bulk_create([(task, result, 0.5), (task, result, 0.6)])
+    task.predictions.create(result=result)
+    for version, number in (("undefined", 2), ("", 1)):  # where the docstring says they are
+        done = script("drop_model_version", cars.title, version)
+        assert done.out == f"{number} predictions of {version!r} are deleted\n"
+    assert said_of(api, cars.project) == expected
+
 
 # -- 6: tasks that are there twice ----------------------------------------------------------------
 
@@ -503,31 +512,67 @@ def test_ten_thousand_predictions_in_few_requests(
 # -- 10: a table ----------------------------------------------------------------------------------
 
 
+def table(path: Path, *rows: tuple[str, ...]) -> str:
+    """A file of the rows; its name."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows(rows)
+    return str(path)
+
+
 def test_fill_metadata(api: Server, cars: Cars, script: Script, tmp_path: Path) -> None:
+    """Twelve are right already; 48 are in four groups of the same values; 40 have their own."""
     right = cars.project.tasks.filter(meta__number__lt=12)
     right.update(data__split="train", data__weather="0")
-    rows = [(f"/images/{n}.jpg", "train", str(n // 12)) for n in range(100)]
+    rows = [(f"/images/{n}.jpg", "train", str(n // 12 if n < 60 else n)) for n in range(100)]
     unknown = [(f"/unknown/{n}.jpg", "test", "rain") for n in range(37)]
-    with (tmp_path / "weather.csv").open("w", newline="", encoding="utf-8") as file:
-        csv.writer(file).writerows([("image", "split", "weather"), *rows, *unknown])
+    header = ("image", "split", "weather")
+    path = table(tmp_path / "weather.csv", header, *rows, *unknown, rows[0])
     expected = said_of(api, cars.project)
     for image, split, weather in rows:
         expected[image][0].update(split=split, weather=weather)
-    arguments = ("fill_metadata", cars.title, str(tmp_path / "weather.csv"))
+    arguments = ("fill_metadata", cars.title, path)
 
-    stopped = script(*arguments, stop=(signal.SIGINT, 30), code=-signal.SIGINT)
-    assert 30 <= len(stopped.writes) < 88
+    stopped = script(*arguments, stop=(signal.SIGINT, 20), code=-signal.SIGINT)
+    assert stopped.writes[:8] == ["POST /api/dm/actions/"] * 8  # a group takes one for each key
+    saved = len(stopped.writes) - 8
+    assert 12 <= saved < 40
     done = script(*arguments)
     first, last = done.out.splitlines()
     updated, skipped = map(int, re.findall(r"\d+", first))
     assert (updated, updated + skipped) == (len(done.writes), 100)
-    assert 88 <= len(stopped.writes) + updated <= 88 + 4  # what was under way may come twice
+    assert 40 <= saved + updated <= 40 + 4  # what was under way may come twice
+    told = done.err.split("filling tasks: ")[1:]
+    assert (told[0], told[-1]) == (f"0 of {updated}\n", f"{updated} of {updated}\n")
     names = ", ".join(sorted(image for image, _, _ in unknown))
     assert last == f"no task has these 37: {names}"
     assert said_of(api, cars.project) == expected
     again = script(*arguments)
     assert again.out.splitlines()[0] == "0 tasks are filled, 100 were so already"
     assert again.writes == []
+
+
+ONE, TWO = ("/images/1.jpg", "train"), ("/images/2.jpg", "test")
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ([("image", "split"), ONE, (*TWO, "zzz")], "line 3: it has not as many cells"),
+        ([("image", "split"), ONE[:1], TWO], "line 2: it has not as many cells"),
+        ([("image", "split"), ONE, TWO, (ONE[0], "test")], "line 4: /images/1.jpg has other"),
+        ([("image", "split", "split"), (*ONE, "a")], "line 1: each column needs a name"),
+        ([("image", "a__b"), ONE], "line 1: each column needs a name"),
+        ([], "line 1: each column needs a name"),
+    ],
+)
+def test_fill_metadata_refuses_a_broken_table(
+    fake_cars: str, script: Script, tmp_path: Path, rows: list[tuple[str, ...]], problem: str
+) -> None:
+    path = table(tmp_path / "weather.csv", *rows)
+    refused = script("fill_metadata", fake_cars, path, code=1)
+    assert refused.err.startswith(f"error: {path}, {problem}")
+    assert len(refused.err.splitlines()) == 1
+    assert (refused.out, refused.writes) == ("", [])
 
 
 # -- 11: a mirror ---------------------------------------------------------------------------------
@@ -543,14 +588,18 @@ def test_mirror_project(
         files = {path.stem: json.loads(path.read_text("utf-8")) for path in folder.glob("*.json")}
         tasks = {str(task["id"]): task for task in api.tasks(cars.project)}
         assert files.keys() == tasks.keys()
-        emails = api.emails()
         for id, task in tasks.items():
             assert files[id]["data"] == task["data"]
-            results = [one["result"] for one in sorted(task["annotations"], key=by_id)]
-            assert [one["result"] for one in files[id]["annotations"]] == results
-            authors = [said[0] for said in _said(task, emails)[2]]
-            assert [one["completed_by"] for one in files[id]["annotations"]] == authors
-            assert len(files[id]["predictions"]) == len(task["predictions"])
+            for kind in ("annotations", "predictions"):
+                names = ("id", "result", "completed_by", "ground_truth", "model_version", "score")
+                there, here = (
+                    [[one.get(name) for name in names] for one in sorted(rows, key=by_id)]
+                    for rows in (task[kind], files[id][kind])
+                )
+                assert here == there
+            assert [one["result"] for one in files[id]["drafts"]] == [
+                one["result"] for one in api.drafts(task["id"])
+            ]
 
     first = script(*arguments)
     tasks = list(cars.project.tasks)
@@ -575,6 +624,16 @@ def test_mirror_project(
     check()
     assert script(*arguments).out == ""
 
+    (folder / f"{added.id}.json").unlink()
+    (folder / f"{edited.id}.json").write_text("{", "utf-8")
+    assert script(*arguments).out.splitlines() == [f"changed {edited.id}", f"new {added.id}"]
+    check()
+
+    other = ls.projects.create(title=f"Other than {cars.title}")
+    refused = script("mirror_project", other.title or "", str(folder), code=1)
+    assert refused.err.startswith(f"error: {folder} is a mirror of another project")
+    check()
+
 
 # -- 13: predictions that are sure ----------------------------------------------------------------
 
@@ -585,6 +644,7 @@ def test_promote_predictions(ls: LabelStudio, api: Server, cars: Cars, script: S
     sure = [n for n in VERSIONS["v2"] if score_of("v2", n) >= 0.9]
     done = script("promote_predictions", cars.title, "v2", email)
     assert done.out == f"{len(sure)} predictions of v2 are annotations of {email} now\n"
+    assert "Warning" not in done.err
     promoted = []
     for task in api.tasks(cars.project):
         old = {one["id"] for one in before[task["id"]]["annotations"]}
@@ -648,7 +708,23 @@ def test_upload_images(ls: LabelStudio, api: Server, script: Script, tmp_path: P
             assert box["rectanglelabels"] == [("car", 'bus "night" & day')[number % 2]]
             sides = [box[side] for side in ("x", "y", "width", "height")]
             assert sides == pytest.approx([50 - width / 2, 10, width, 30], abs=1e-9)
-    assert script("upload_images", title, str(folder)).writes == []
+    again = script("upload_images", title, str(folder))
+    assert again.writes == []
+    assert again.out.startswith("250 of 250 images are in ")
+
+    (folder / "images" / "last.png").write_bytes(png(250))
+    for line in ("2 0.5 0.5 0.1 0.1", "0 0.5 0.5 0.1"):  # there are two classes; a side is missing
+        (folder / "labels" / "last.txt").write_text(f"0 0.5 0.5 0.1 0.1\n{line}\n", "utf-8")
+        refused = script("upload_images", title, str(folder), code=1)
+        assert refused.err.startswith(f"error: {folder / 'labels' / 'last.txt'}, line 2: ")
+        assert refused.writes == []
+    # 0.066667 / 2 is more than 0.033333: the box begins a little left of the image
+    (folder / "labels" / "last.txt").write_text("0 0.033333 0.5 0.066667 1\n", "utf-8")
+    script("upload_images", title, str(folder))
+    last = api.tasks(ls.projects.get(title=title))[-1]
+    box = last["predictions"][0]["result"][0]["value"]
+    assert (box["x"], box["y"], box["height"]) == (0, 0, 100)
+    assert box["width"] == pytest.approx(6.66665, abs=1e-9)
     ls.projects.get(title=title).delete()
 
 
@@ -685,6 +761,9 @@ def test_grow_taxonomy(ls: LabelStudio, api: Server, script: Script) -> None:
         "starts": taxonomy.format('<Choice value="Plant"/>'),
         "has": taxonomy.format(branch),
         "lacks": '<Choices name="other" toName="text"><Choice value="Animal"/></Choices>',
+        "takes them from a URL": taxonomy.format("").replace(" toName", ' apiUrl="/t.json" toName'),
+        "has them in another": taxonomy.format(animal)
+        + f'<Taxonomy name="other{control}" toName="text">{branch}</Taxonomy>',
         "is another": f'<Choices name="{control}" toName="text"><Choice value="Animal"/></Choices>',
     }
     projects = {
@@ -697,15 +776,18 @@ def test_grow_taxonomy(ls: LabelStudio, api: Server, script: Script) -> None:
             f"{projects['grows']!r}: added",
             f"{projects['starts']!r}: added",
             f"{projects['has']!r}: had it already",
+            f"{projects['has them in another']!r}: added",
+            f"{projects['takes them from a URL']!r}: refused: its labels come from a URL or from "
+            "the tasks",
         ]
     )
-    assert len(done.writes) == 2
-    for name in ("grows", "starts", "has"):
+    assert len(done.writes) == 3
+    for name in ("grows", "starts", "has", "has them in another"):
         row = api.get(f"/api/projects/{projects[name].id}/")
         labels = row["parsed_label_config"][control]["labels"]
         config = re.sub(r">\s+<", "><", row["label_config"])
         assert branch in config, (name, labels)
-    for name in ("lacks", "is another"):
+    for name in ("lacks", "is another", "takes them from a URL"):
         row = api.get(f"/api/projects/{projects[name].id}/")
         assert row["label_config"] == text.format(configs[name])
     again = script("grow_taxonomy", control, "Animal", "Dog", "Poodle")
@@ -750,6 +832,49 @@ def test_tidy_reviews(ls: LabelStudio, api: Server, script: Script, tmp_path: Pa
 
 
 # -- all of them ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def fake_cars(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """The title of a project on a server in memory: for what no server sees."""
+    fake = FakeLabelStudio()
+    with fake.serve() as url, LabelStudio(url, fake.api_key) as ls:
+        for name in ("LABEL_STUDIO", "LABEL_STUDIO_TO"):
+            monkeypatch.setenv(f"{name}_URL", url)
+            monkeypatch.setenv(f"{name}_API_KEY", fake.api_key)
+        project = ls.projects.create(title="Cars", label_config=CONFIG)
+        project.tasks.bulk_create([{"image": f"/images/{n}.jpg"} for n in range(9)])
+        yield "Cars"
+
+
+UNKNOWN = "error: no Project fits Projects where title='Bikes'\n"
+MISSING = "error: [Errno 2] No such file or directory: "
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("backup_project save Bikes bikes.zip", UNKNOWN),
+        ("backup_project restore bikes.zip", MISSING + "'bikes.zip'\n"),
+        ("copy_project Bikes", UNKNOWN),
+        ("dedupe_tasks Bikes data.image", UNKNOWN),
+        ("drop_model_version Bikes v1", UNKNOWN),
+        ("fill_metadata Bikes weather.csv", UNKNOWN),
+        ("fill_metadata Cars weather.csv", MISSING + "'weather.csv'\n"),
+        ("mirror_project Bikes mirror", UNKNOWN),
+        ("predict_unlabelled Bikes v1", UNKNOWN),
+        ("promote_predictions Bikes v1 bot@example.com", UNKNOWN),
+        ("rename_label Bikes Car Vehicle", UNKNOWN),
+        ("rename_label Cars Cra Vehicle", "There are: 'Car', 'Bus', 'Truck', 'ok', 'bad'\n"),
+        ("upload_images Street street", MISSING + "'street/classes.txt'\n"),
+    ],
+)
+def test_a_mistake_is_one_line(fake_cars: str, script: Script, arguments: str, said: str) -> None:
+    refused = script(*arguments.split(), code=1)
+    assert refused.err.startswith("error: ")
+    assert refused.err.endswith(said)
+    assert len(refused.err.splitlines()) == 1
+    assert refused.writes == []
 
 
 def test_every_example_is_here() -> None:
