@@ -6,23 +6,35 @@ import os
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
+from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Failure, Summary, Tally
 from ..bulk.workers import number_of_workers
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from ..query import same
-from .content import PREDICTION, digest, draft_content
+from .content import DRAFT, PREDICTION, digest
 from .journal import Journal
-from .keyed import by_key, with_ids
-from .labelled import again, create_once, predict, prediction_said
+from .keyed import asking, by_key, first_rows, no_key, with_ids
+from .labelled import (
+    again,
+    annotation_said,
+    create_once,
+    draft_said,
+    predict,
+    prediction_said,
+    to_edit,
+)
 from .report import Loss, Report
 
 if TYPE_CHECKING:
+    from ..resources.drafts import Draft
+    from ..resources.people import User
     from ..resources.projects import Project
     from ..resources.tasks import Annotation, Task
 
@@ -53,7 +65,6 @@ LOST: Final[Mapping[tuple[str, str], str]] = {
     ("annotations", "parent_annotation"): "the annotation that it was made of is another one now",
     ("predictions", "created_at"): "a prediction that is created again is dated now",
     ("drafts", "user"): "a draft belongs to who creates it: the current user",
-    ("drafts", "annotation"): "an edit of an annotation is a draft of its own now",
     ("tasks", "data"): "removed tasks said something else than the kept one beside the key",
     ("tasks", "meta"): "removed tasks had another meta than the kept one",
     ("tasks", "comments"): "comments of a removed task go with it",
@@ -92,17 +103,18 @@ def dedupe(
     said of them stands at the one that is kept. Returns a report; ``report.kept`` has the ids.
 
     ``key``: ``"data.image"``, ``"meta.source"``. Values are compared as filters do (``1 == 1.0``,
-    ``"1" != 1``); tasks without the key are left alone. ``keep``: ``"most annotations"`` (then
-    cancelled ones, then the lowest id), ``"first"`` or ``"last"`` by id, or a function that is
-    given the tasks of one key by id and returns one of them. ``workers`` create annotations
-    at once (default: the client's). ``progress``: True for a line on stderr, or a function
-    ``(done, total)`` of the tasks to remove.
+    ``"1" != 1``). Tasks without the key, and with null or an empty text under it, are left alone;
+    the report counts them, as skipped, under ``"tasks without data.image"``. ``keep``:
+    ``"most annotations"`` (then cancelled ones, then the lowest id), ``"first"`` or ``"last"`` by
+    id, or a function that is given the tasks of one key by id and returns one of them. ``workers``
+    create annotations at once (default: the client's). ``progress``: True for a line on stderr, or
+    a function ``(done, total)`` of the tasks to remove.
 
     Every annotation of a removed task is created anew at the kept one, also where two say the same:
     with result, author, ground truth, cancellation and lead time. Predictions and drafts come along
-    unless the kept task has the same ones. What a server cannot keep is among ``report.losses``;
-    data and meta stay those of the kept task, and where others differ, that is there too. Views
-    stay; webhooks are told of the new annotations.
+    unless the kept task has the same ones; a draft that edits an annotation edits the new one. What
+    a server cannot keep is among ``report.losses``; data and meta stay those of the kept task, and
+    where others differ, that is there too. Views stay; webhooks are told of the new annotations.
 
     Requests: all tasks are listed, light. Those that are there several times are read, 300 a
     request: their counters, then what was said of those to remove, and before they are deleted
@@ -115,8 +127,12 @@ def dedupe(
     otherwise the second time, and for a report on all runs. What cannot be created is among the
     failures, and its task stays.
 
-    >>> report = dedupe(project, "data.image", progress=True)
-    >>> print(report.counts["tasks"].deleted, report.removed)
+    Raises FieldError for what is no key of data or meta, and ValueError for a key that no task has.
+
+    >>> again = project.tasks.create(data={"text": project.tasks[0].data["text"]})
+    >>> report = dedupe(project, "data.text")
+    >>> report.counts["tasks"].deleted, report.removed == [again.id]
+    (1, True)
     """
     rule = RULES.get(keep) if isinstance(keep, str) else keep
     if rule is None or not callable(rule):
@@ -151,7 +167,8 @@ class _Deduping:
         workers: int | None,
         progress: Progress,
     ) -> None:
-        self.project, self.key, self.rule = project, key, rule
+        self.project, self.rule = project, rule
+        self.key = ItemKey.of(project.tasks, key)
         self.client = project._client
         self.workers = number_of_workers(workers, self.client)
         self.chosen, self.removed = journal.map("chosen"), journal.map("removed")
@@ -165,6 +182,12 @@ class _Deduping:
         self.lost: Counter[tuple[str, str]] = Counter()
         self.failed: set[int] = set()
         """Tasks that stay since something of theirs could not be created."""
+        self.without = 0
+        """Tasks that do not have the key."""
+
+    @cached_property
+    def me(self) -> User:
+        return self.client.users.me()
 
     def run(self) -> Deduped:
         tasks = self.tallies["tasks"]
@@ -179,6 +202,7 @@ class _Deduping:
         for id, stays in self.removed.items():
             kept[stays].append(id)
         counts = {name: tally.summary() for name, tally in self.tallies.items()}
+        counts[f"tasks without {self.key}"] = Summary(skipped=self.without)
         return Deduped(
             what=f"removal of tasks of {self.project!r} with the same {self.key}",
             counts={name: done for name, done in counts.items() if name == "tasks" or _did(done)},
@@ -196,10 +220,15 @@ class _Deduping:
         first: dict[str, int] = {}
         found: dict[int, list[int]] = {}
         for id, value in by_key(self.project.tasks, self.key):
-            if value is not None:
-                known = first.setdefault(value, id)
-                if known != id:
-                    found.setdefault(known, [known]).append(id)
+            if value is None:
+                self.without += 1
+                continue
+            known = first.setdefault(value, id)
+            if known != id:
+                found.setdefault(known, [known]).append(id)
+        if self.without and not first:
+            what = f"none of the {self.without} tasks of {self.project!r} has anything under"
+            raise no_key(self.key, what, first_rows(self.project.tasks))
         return list(found.values())
 
     def _chosen(self, batch: Sequence[Sequence[int]]) -> list[_Group]:
@@ -218,7 +247,8 @@ class _Deduping:
     def _group(self, tasks: list[Task]) -> _Group:
         by_id = {task.id: task for task in tasks}
         before = {self.chosen.get(task.id) for task in tasks} & by_id.keys()
-        kept = by_id[min(before)] if before else self.rule(tuple(tasks))
+        with asking("keep", tasks):
+            kept = by_id[min(before)] if before else self.rule(tuple(tasks))
         if kept not in tasks:
             raise ValueError(f"keep: {kept!r:.80} is none of the tasks that it was given: {tasks}")
         return _Group(kept, [task for task in tasks if task != kept])
@@ -241,7 +271,7 @@ class _Deduping:
             known = [(whole[kept], others[id]) for id, kept in rich.items() if kept in whole]
             self._annotate(known)
             self._predict(known)
-            self._draft([pair for pair in some if pair[1].draft_exists])
+            self._draft([(kept, others.get(one.id)) for kept, one in some if one.draft_exists])
 
     def _annotate(self, pairs: Sequence[tuple[Task, Task]]) -> None:
         tally = self.tallies["annotations"]
@@ -293,24 +323,43 @@ class _Deduping:
         self._lose("predictions", "created_at", tally.created - before)
         self.failed |= {failure.item.task_id for failure in tally.failed}
 
-    def _draft(self, pairs: Iterable[tuple[Task, Task]]) -> None:
-        tally, drafts = self.tallies["drafts"], self.client.drafts
+    def _draft(self, pairs: Sequence[tuple[Task, Task | None]]) -> None:
+        """Create the drafts, at tasks as they are with their new annotations."""
+        drafts = self.client.drafts
+        now = with_ids(self.project.tasks, sorted({kept.id for kept, _ in pairs}))
         for kept, other in pairs:
-            known = {digest(draft_content(draft.raw)) for draft in drafts.filter(task=kept.id)}
+            if other is None or kept.id not in now:  # deleted meanwhile
+                continue
+            places = self._annotations_said(now[kept.id])
+            there = list(drafts.filter(task=kept.id))
+            held = Counter(draft.annotation_id for draft in there)
+            known = {_draft_said(draft, places) for draft in there}
+            edited = self._annotations_said(other)
             for draft in drafts.filter(task=other.id):
-                if (says := digest(draft_content(draft.raw))) in known:
-                    tally.skipped += 1
+                if (says := _draft_said(draft, edited)) in known:
+                    self.tallies["drafts"].skipped += 1
                     continue
-                drafts.create(
-                    task=kept.id,
-                    result=draft.result,
-                    lead_time=draft.lead_time,
-                    was_postponed=draft.was_postponed,
-                )
                 known.add(says)
-                tally.created += 1
-                self._lose("drafts", "user")
-                self._lose("drafts", "annotation", draft.annotation_id is not None)
+                edits = edited.get(draft.annotation_id or 0)
+                place = to_edit(edits, places.items(), held)
+                if edits and place is None and not self.client.is_dry:
+                    self.failed.add(other.id)
+                    continue
+                held[place] += 1
+                fields = {name: getattr(draft, name) for name in DRAFT}
+                drafts.create(task=kept.id, annotation=place, **fields)
+                self.tallies["drafts"].created += 1
+                self._lose("drafts", "user", draft.user != self.me.email)
+
+    def _annotations_said(self, task: Task) -> dict[int, str]:
+        """The annotations of a task, and what stands for their content; those of nobody are the
+        current user's once they are created again.
+        """
+        found = {}
+        for one in task.annotations:
+            author = one.completed_by_id or self.me.id
+            found[one.id] = digest(annotation_said({**one.raw, "completed_by": author}))
+        return found
 
     def _lose(self, kind: str, field: str, number: int = 1) -> None:
         self.lost[kind, field] += number
@@ -342,6 +391,11 @@ class _Deduping:
             done = self.project.tasks.filter(id__in=list(pairs)).delete()
             tally.deleted += done.deleted
         tally.report()
+
+
+def _draft_said(draft: Draft, annotations: Mapping[int, str]) -> str:
+    """What stands for the content of a draft, and of what it edits."""
+    return digest(draft_said(draft.raw, annotations.get(draft.annotation_id or 0)))
 
 
 def _did(done: Summary) -> bool:

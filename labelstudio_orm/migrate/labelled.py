@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from ..bulk.outcomes import outcomes
 from ..codec import copy_json
 from ..errors import Conflict
-from .content import annotation_content, digest, prediction_content
+from .content import annotation_content, digest, draft_content, prediction_content
 
 if TYPE_CHECKING:
+    from collections import Counter
+
     from ..bulk.summary import Tally
     from ..resources.projects import Project
     from ..resources.tasks import Annotation, Prediction, Task
@@ -52,6 +54,30 @@ def create_once(task: Task, fields: Mapping[str, Any]) -> bool:
             raise
         return False
     return True
+
+
+def annotation_said(row: Mapping[str, Any]) -> dict[str, Any]:
+    """What an annotation says; which one is the ground truth, a server may change by itself."""
+    content = annotation_content(row)
+    del content["ground_truth"]
+    return content
+
+
+def draft_said(row: Mapping[str, Any], edits: str | None) -> dict[str, Any]:
+    """What a draft says, and of which annotation it is an edit, by what stands for the content of
+    that, as its id is another one at another task.
+    """
+    return {**draft_content(row), "is_edit": edits}
+
+
+def to_edit(
+    edits: str | None, annotations: Iterable[tuple[int, str]], drafts: Counter[int | None]
+) -> int | None:
+    """The annotation that a draft is to be attached to: of those that say what it edits, one with
+    the fewest ``drafts``, the newest of these. None if there is none, and for a draft of its own.
+    """
+    same = [id for id, said in annotations if said == edits]
+    return min(same, key=lambda id: (drafts[id], -id), default=None)
 
 
 def prediction_said(prediction: Prediction) -> str:

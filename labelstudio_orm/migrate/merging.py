@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
@@ -19,16 +20,10 @@ from ..config import LabelConfig
 from ..errors import LabelStudioError
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from .content import (
-    annotation_content,
-    digest,
-    draft_content,
-    prediction_content,
-    task_content,
-)
+from .content import DRAFT, digest, prediction_content, task_content
 from .journal import Journal
-from .keyed import fingerprint
-from .labelled import predict
+from .keyed import LOOK, asking, fingerprint, first_rows, no_key
+from .labelled import annotation_said, draft_said, predict, to_edit
 from .losses import is_regions
 from .media import Media
 from .people import MissingUsers, People
@@ -57,6 +52,7 @@ LOST: Final[Mapping[tuple[str, str], str]] = {
     ("annotations", "ground_truth"): "a task that is there already keeps the ground truth it has",
     ("predictions", "created_at"): "a prediction that is created again is dated now",
     ("drafts", "user"): "a draft belongs to who creates it: the current user",
+    ("drafts", "annotation"): "what it edits cannot be kept; it is a draft of its own now",
 }
 """What cannot be kept, and why."""
 
@@ -86,9 +82,10 @@ def merge(
     """Bring the tasks of several projects, also of other servers, into one. Tasks with the same
     value under ``key`` become one task with the annotations, predictions and drafts of all of them.
 
-    ``projects``: projects, or archives (``ArchiveSource``); the target may be one of them.
-    ``into``: the target; a new project, or one that has tasks. ``key``: ``"data.image"``,
-    ``"meta.id"``; every task needs it. Uploaded files are the same if their names and sizes are.
+    ``projects``: a list of projects, or of archives (``ArchiveSource``); the target may be one of
+    them. ``into``: the target; a new project, or one that has tasks. ``key``: ``"data.image"``,
+    ``"meta.id"``; every task needs it, and an empty text is none. Uploaded files are the same if
+    their names and sizes are.
     ``prefer``: whose data and meta stand, ``"first"`` or ``"last"`` in the order of ``projects``
     (tasks of a target that is not among them come first), or a function that is given the tasks of
     a key as dicts, in this order, and returns one of them. ``missing_users``: authors that the
@@ -98,19 +95,20 @@ def merge(
     stderr, or a function ``(done, total)`` of keys.
 
     What one project says twice of a task stays twice; what two projects say alike (the same result,
-    author and time) stands once, as after copying a project and working on in both. So it may be
-    killed, and run again, also after more work in the projects: what is there already is known by
-    its content. Ends with a look at everything again: what is not in the target is among
-    ``report.differences``; what a server cannot keep among ``report.losses``.
+    author and time) stands once, as after copying a project and working on in both. A draft that
+    edits an annotation edits that in the target. So it may be killed, and run again, also after
+    more work in the projects: what is there already is known by its content. Ends with a look at
+    everything again: what is not in the target is among ``report.differences``; what a server
+    cannot keep among ``report.losses``.
 
     Requests: every project is listed, light; then the tasks with what was said of them, 300 a
     request. New tasks are imported, 250 a request; for tasks that are there already, one for each
-    annotation, and one for the predictions of 250. Only fingerprints of the keys and ids are held
-    in memory.
+    annotation, and one for the predictions of 250; one for each draft. Only fingerprints of the
+    keys and ids are held in memory.
 
     Raises IncompatibleConfigs where the target's labelling config lacks a control or a label that
-    another one has, ValueError for tasks without the key, and UnknownUsers; nothing is written
-    then.
+    another one has, ValueError for tasks without the key and for no projects, TypeError for what is
+    no list of projects, and UnknownUsers; nothing is written then.
 
     >>> twin = ls.projects.create(title="Those of Bob", label_config=project.label_config)
     >>> twin.tasks.bulk_create([{"text": "fine"}, {"text": "late"}])
@@ -123,7 +121,7 @@ def merge(
         raise ValueError(f"prefer is 'first', 'last' or a function of tasks, not {prefer!r}")
     with ExitStack() as stack:
         return _Merging(
-            [as_source(one) for one in projects],
+            _sources(projects, into),
             into,
             key,
             prefer,
@@ -133,6 +131,23 @@ def merge(
             progress=progress,
             journal=lambda: stack.enter_context(Journal()),
         ).run()
+
+
+def _sources(projects: Iterable[Project | Source], into: Project) -> list[Source]:
+    """The projects as sources, once all of them are some."""
+    from ..resources.projects import Project
+
+    if not isinstance(into, Project):
+        raise TypeError(f"merge(): into is a project, not {into!r}")
+    if isinstance(projects, str) or not isinstance(projects, Iterable):
+        raise TypeError(f"merge() takes a list of projects: merge([{projects!r}], into=...)")
+    sources = [as_source(one) for one in projects]
+    for one in sources:
+        if not hasattr(one, "some_tasks"):
+            raise TypeError(f"merge() takes projects and archives, not {one!r}")
+    if not sources:
+        raise ValueError(f"merge(): there are no projects to merge into {into!r}")
+    return sources
 
 
 @attrs.frozen
@@ -147,6 +162,12 @@ class _Side:
     @property
     def name(self) -> str:
         return f"{self.about['title']} ({self.about['project']})"
+
+    def first_rows(self) -> Iterable[Row]:
+        """A few of its tasks."""
+        if isinstance(self.source, LiveSource):
+            return first_rows(self.source.project.tasks)
+        return islice(self.source.tasks(), LOOK)
 
     def value(self, value: Any) -> Any:
         """A value of the key with uploaded files by name and size, which stay when they move."""
@@ -271,12 +292,16 @@ class _Merging:
 
     def _look(self) -> None:
         for number, side in enumerate(self.sides):
-            nameless = []
+            named, nameless = 0, []
             for id, value in self._keys(side):
                 if value is None:
                     nameless.append(id)
                 else:
+                    named += 1
                     self.places[value] = (*self.places.get(value, ()), number, id)
+            if nameless and not named:
+                what = f"none of the {len(nameless)} tasks of {side.name} has anything under"
+                raise no_key(self.key, what, side.first_rows())
             if nameless:
                 raise ValueError(
                     f"{len(nameless)} tasks of {side.name} have no {self.key}, by which tasks are "
@@ -328,6 +353,10 @@ class _Merging:
             found[row["id"]] = translated = side.translation.task(row)
             for one, before in zip(translated["annotations"], row["annotations"], strict=True):
                 one["anonymous"] = before["completed_by"] is None
+            if translated["drafts"]:
+                said = dict(_annotations_said(translated))
+                for draft in translated["drafts"]:
+                    draft["edits"] = said.get(draft["annotation"])
         return found
 
     def _meeting(self, tasks: list[list[Row]]) -> _Meeting:
@@ -338,14 +367,15 @@ class _Merging:
             tasks=rows,
             there=there,
             chosen=self._chosen(rows),
-            annotations=lacking(others, there, "annotations", _annotation_said),
+            annotations=lacking(others, there, "annotations", annotation_said),
             predictions=lacking(others, there, "predictions", prediction_content),
-            drafts=lacking(others, there, "drafts", draft_content),
+            drafts=lacking(others, there, "drafts", lambda one: draft_said(one, one["edits"])),
         )
 
     def _chosen(self, rows: list[Row]) -> Row:
         if callable(self.prefer):
-            chosen = self.prefer(tuple(rows))
+            with asking("prefer", [{"id": row["id"], "data": row["data"]} for row in rows]):
+                chosen = self.prefer(tuple(rows))
             if not any(chosen is row for row in rows):
                 raise ValueError(f"prefer: {chosen!r:.80} is none of the tasks that it was given")
             return chosen
@@ -366,7 +396,8 @@ class _Merging:
             )
         new = [meeting for meeting in meetings if not meeting.there]
         old = [meeting for meeting in meetings if meeting.there]
-        self._import(new)
+        tasks = {meeting.there[0]["id"]: meeting for meeting in old}
+        tasks.update(self._import(new))
         self._update(old)
         self._annotate(old)
         before = self.tallies["predictions"].created
@@ -375,22 +406,22 @@ class _Merging:
         ]
         predict(self.into, todo, self.tallies["predictions"], self.workers)
         self._lose("predictions", "created_at", self.tallies["predictions"].created - before)
-        for meeting in old:
-            self._draft(meeting.there[0]["id"], meeting)
+        self._draft({id: meeting for id, meeting in tasks.items() if meeting.drafts})
 
-    def _import(self, meetings: Sequence[_Meeting]) -> None:
+    def _import(self, meetings: Sequence[_Meeting]) -> dict[int, _Meeting]:
+        """Make tasks; which one has become of which."""
         made = self.into.tasks.bulk_create(map(_item, meetings), on_error="collect")
         tally = self.tallies["tasks"]
         failed = {failure.place for failure in made.summary.failed}
         tally.created += len(made)
         tally.failed += made.summary.failed
         done = [meeting for place, meeting in enumerate(meetings) if place not in failed]
-        for task, meeting in zip(made, done, strict=True):
+        for meeting in done:
             for name in ("annotations", "predictions"):
                 number = len(getattr(meeting, name))
                 self.tallies[name].created += number
                 self._lose(name, "created_at", number)
-            self._draft(task.id, meeting)
+        return {task.id: meeting for task, meeting in zip(made, done, strict=True)}
 
     def _update(self, meetings: Sequence[_Meeting]) -> None:
         """Give tasks the data and meta of the preferred ones."""
@@ -438,12 +469,31 @@ class _Merging:
             tally.created += 1
             self._lose("annotations", "created_at")
 
-    def _draft(self, task: int, meeting: _Meeting) -> None:
-        for draft in meeting.drafts:
-            fields = {name: draft[name] for name in ("result", "lead_time", "was_postponed")}
-            self.client.drafts.create(task=task, **fields)
-            self.tallies["drafts"].created += 1
-            self._lose("drafts", "user")
+    def _draft(self, meetings: Mapping[int, _Meeting]) -> None:
+        """Create the drafts of tasks of the target, which are read again for the ids of their new
+        annotations.
+        """
+        edited = [
+            task
+            for task, meeting in meetings.items()
+            if any(draft["edits"] for draft in meeting.drafts)
+        ]
+        there = self._rows(self.target, edited)
+        for task, meeting in meetings.items():
+            row = there.get(task, {"annotations": (), "drafts": ()})
+            said = list(_annotations_said(row))
+            held = Counter(draft["annotation"] for draft in row["drafts"])
+            for draft in meeting.drafts:
+                place = to_edit(draft["edits"], said, held)
+                if draft["edits"] and place is None and not self.client.is_dry:
+                    continue  # it failed, and is among the differences
+                held[place] += 1
+                fields = {name: draft.get(name) for name in DRAFT}
+                fields["result"] = fields["result"] or []
+                self.client.drafts.create(task=task, annotation=place, **fields)
+                self.tallies["drafts"].created += 1
+                self._lose("drafts", "user", draft["user"] not in (None, self.people.me.email))
+                self._lose("drafts", "annotation", bool(draft["annotation"]) > bool(draft["edits"]))
 
     def _lose(self, kind: str, field: str, number: int = 1) -> None:
         self.lost[kind, field] += number
@@ -510,11 +560,11 @@ def lacking(
     return found
 
 
-def _annotation_said(row: Row) -> dict[str, Any]:
-    """What an annotation says; which one is the ground truth, a server may change by itself."""
-    content = annotation_content(row)
-    del content["ground_truth"]
-    return content
+def _annotations_said(task: Row) -> Iterator[tuple[int, str]]:
+    """The ids of a task's annotations, and what stands for their content."""
+    for one in task["annotations"]:
+        if is_regions(one["result"]):
+            yield one["id"], digest(annotation_said(one))
 
 
 def _item(meeting: _Meeting) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -15,14 +16,14 @@ import attrs
 
 from ..bulk.known import ItemKey
 from ..bulk.outcomes import telling
-from ..bulk.summary import Tally
+from ..bulk.summary import Summary, Tally
 from ..client import LabelStudio
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from ..query import same
 from .content import digest
-from .copying import copy_project
-from .keyed import fingerprint
+from .copying import copy_project, job_journal
+from .keyed import asking, fingerprint, first_rows, no_key
 from .report import Loss, Report
 from .source import LiveSource
 from .translation import files_in
@@ -41,6 +42,9 @@ By: TypeAlias = "Mapping[str, float] | str | Callable[[Task], str | None]"
 
 BATCH: Final = 1000
 """Tasks that are marked in one request."""
+
+JOURNAL: Final = "split.db"
+"""The file in the folder of the journals that says how the tasks are divided."""
 
 
 @attrs.frozen(kw_only=True)
@@ -75,7 +79,8 @@ def split(
 
     ``by``: shares that add up to 1, ``{"train": 0.8, "test": 0.2}``; a key, ``"data.city"``, whose
     values name the parts; or a function of a task that names its part. Tasks that have no such
-    value, or for which the function gives None, belong to no part.
+    value (null and an empty text are none), or for which the function gives None, belong to no
+    part; the report counts them, as skipped, under ``"tasks in no part"``.
 
     With shares, a hash of ``seed`` and of the task's id decides, or of what it has under ``key``:
     tasks with the same ``"data.patient"`` are in the same part, on every server. So running it
@@ -86,16 +91,18 @@ def split(
     ``into``: where the part is noted, ``"data.split"`` or ``"meta.split"``; or a client, for new
     projects on its server, ``"Reviews: train"`` ..., by ``copy_project`` without the storages
     (``missing_users`` is for that); the project itself stays as it is. ``journal``: then a folder,
-    in which each part has its journal, so that a run that died can be run again; without it each
-    run makes new projects. ``progress``: True for a line on stderr, or a function
-    ``(done, total)`` of tasks.
+    in which each part has its journal, so that a run that died can be run again, with the same
+    ``by``, ``key`` and ``seed`` (of a function it keeps the name only, so it is up to you that it
+    says the same again); without it each run makes new projects. ``progress``: True for a line on
+    stderr, or a function ``(done, total)`` of tasks.
 
     The tasks are listed, light. A part is noted under a key of ``data`` by the server's own action,
     1,000 tasks a request, which leaves ``updated_at`` as it is; elsewhere, and where a server lacks
     it, as ``update`` does, by ``workers`` at once. Those that have it already cost nothing.
 
-    Raises ValueError for shares that do not add up to 1, and for tasks without the ``key``; nothing
-    is written then.
+    Raises ValueError for shares that do not add up to 1, for tasks without the ``key``, for a key
+    as ``by`` that no task has, and, naming the task, for a function that raises an error;
+    JournalMismatch for a journal of a split by something else. Nothing is written then.
 
     >>> report = split(project, {"train": 0.8, "test": 0.2}, key="data.text", seed=7)
     >>> project.tasks.filter(data__split="test").count() == report.parts["test"]
@@ -108,19 +115,29 @@ def split(
         raise ValueError("split(): key= is for shares; by names the parts by itself here")
     elif isinstance(by, str):
         tell, needed = _by_value(tasks, by)
+    elif callable(by):
+        tell, needed = _by_function(by), None
     else:
-        tell, needed = by, None
+        raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r}")
     where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
     if where is not None and where == (ItemKey.of(tasks, by) if isinstance(by, str) else None):
         raise ValueError(f"split(): the parts stand in {into} already")
     if needed is not None and where is not None:
         needed |= {where.way.field.name}
     listed = tasks if needed is None else tasks.only(*needed)
-    parts = _parts(listed.iterator(), tell, where)
+    parts, left = _parts(listed.iterator(), tell, where)
+    if left and not parts and isinstance(by, str):
+        what = f"split(): none of the {left} tasks of {project!r} has anything under"
+        raise no_key(ItemKey.of(tasks, by), what, first_rows(tasks))
     if where is not None:
-        return _note(project, parts, where, workers, progress)
-    assert isinstance(into, LabelStudio)
-    return _copy(project, parts, into, missing_users, journal, progress)
+        done = _note(project, parts, where, workers, progress)
+    else:
+        assert isinstance(into, LabelStudio)
+        how = {"by": _said(by), "key": key, "seed": seed}
+        with _journals(project, into, how, journal) as folder:
+            done = _copy(project, parts, into, missing_users, folder, progress)
+    counts = {**done.counts, "tasks in no part": Summary(skipped=left)} if left else done.counts
+    return attrs.evolve(done, counts=counts)
 
 
 # -- which part -----------------------------------------------------------------------------------
@@ -133,9 +150,17 @@ def _by_value(tasks: Tasks, by: str) -> tuple[Tell, set[str]]:
 
     def tell(task: Task) -> str | None:
         value = way.value(task)
-        return None if value is None else str(value)
+        return None if fingerprint(value) is None else str(value)
 
     return tell, {way.field.name}
+
+
+def _by_function(by: Tell) -> Tell:
+    def tell(task: Task) -> str | None:
+        with asking("split(): by", task):
+            return by(task)
+
+    return tell
 
 
 def _by_shares(
@@ -145,17 +170,15 @@ def _by_shares(
         raise ValueError(f"split(): shares are numbers that add up to 1, not {dict(shares)}")
     if key is None:
         return lambda task: part_of(task.id, shares, seed), {"id"}
-    way = ItemKey.of(tasks, key).way
+    told = ItemKey.of(tasks, key)
 
     def tell(task: Task) -> str:
-        value = way.value(task)
-        if value is None:
-            raise ValueError(
-                f"split(): {task!r} has no {key}, by which it is told where it belongs"
-            )
+        value = told.way.value(task)
+        if fingerprint(value) is None:
+            raise no_key(told, f"split(): {task!r} has nothing under", first_rows(tasks))
         return part_of(value, shares, seed)
 
-    return tell, {way.field.name}
+    return tell, {told.way.field.name}
 
 
 def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str:
@@ -178,11 +201,16 @@ class _Part:
     """Those that do not have its name yet."""
 
 
-def _parts(tasks: Iterable[Task], tell: Tell, where: ItemKey | None) -> dict[str, _Part]:
+def _parts(
+    tasks: Iterable[Task], tell: Tell, where: ItemKey | None
+) -> tuple[dict[str, _Part], int]:
+    """The parts, by their names in order, and how many tasks are in none."""
     found: dict[str, _Part] = {}
+    left = 0
     for task in tasks:
         name = tell(task)
         if name is None:
+            left += 1
             continue
         if not isinstance(name, str) or not name:
             raise TypeError(f"split(): a part is named by a text, not {name!r}, as {task!r} is")
@@ -190,7 +218,7 @@ def _parts(tasks: Iterable[Task], tell: Tell, where: ItemKey | None) -> dict[str
         part.ids.append(task.id)
         if where is not None and not same(where.way.value(task), name):
             part.new.append(task.id)
-    return dict(sorted(found.items()))
+    return dict(sorted(found.items())), left
 
 
 # -- into a key -----------------------------------------------------------------------------------
@@ -266,17 +294,40 @@ class _PartSource(LiveSource):
         return (row for row in super().files() if row["file"] in mentioned)
 
 
+def _said(by: By) -> str:
+    """How the tasks are divided, for a journal; also the order of shares counts."""
+    if isinstance(by, Mapping):
+        return str({name: float(share) for name, share in by.items()})
+    return by if isinstance(by, str) else f"function {getattr(by, '__qualname__', type(by))}"
+
+
+@contextmanager
+def _journals(
+    project: Project,
+    into: LabelStudio,
+    how: Mapping[str, Any],
+    journal: str | os.PathLike[str] | None,
+) -> Iterator[Path | None]:
+    """The folder of the journals, if it is that of the same split."""
+    if journal is None:
+        yield None
+        return
+    folder = Path(journal)
+    folder.mkdir(parents=True, exist_ok=True)
+    with job_journal(folder / JOURNAL, into) as notes:
+        here = f"{project.tasks.client.url} project {project.id}"
+        notes.job(what="split", source=here, target=into.url, **how)
+        yield folder
+
+
 def _copy(
     project: Project,
     parts: Mapping[str, _Part],
     into: LabelStudio,
     missing_users: MissingUsers,
-    journal: str | os.PathLike[str] | None,
+    folder: Path | None,
     progress: Progress,
 ) -> Split:
-    folder = None if journal is None else Path(journal)
-    if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
     reports = {
         name: copy_project(
             _PartSource(project, part.ids),

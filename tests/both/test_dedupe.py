@@ -215,14 +215,15 @@ def test_which_one_stays(cars: Project, keep: Any, stays: int) -> None:
 
 def test_what_is_the_same_key(cars: Project) -> None:
     keys: list[Any] = [1, "1", 1.0, True, None, [1, 2], [1.0, 2], {"a": 1, "b": 2}]
-    keys += [{"b": 2.0, "a": 1}, None]
+    keys += [{"b": 2.0, "a": 1}, None, "", ""]
     made = cars.tasks.bulk_create([{"image": "a", "key": key} for key in keys])
     made += cars.tasks.bulk_create([{"image": "a"}, {"image": "b"}])
     ids = [task.id for task in made]
     report = dedupe(cars, "data.key")
     assert report.kept == {ids[0]: (ids[2],), ids[5]: (ids[6],), ids[7]: (ids[8],)}
     assert report.counts["tasks"].deleted == 3
-    assert cars.tasks.count() == 9
+    assert repr(report.counts["tasks without data.key"]) == "<Summary: 6 skipped>"
+    assert cars.tasks.count() == 11
 
 
 def test_a_key_in_meta(cars: Project) -> None:
@@ -242,6 +243,10 @@ def test_what_it_refuses(cars: Project, asked: Asked) -> None:
         dedupe(cars, keep="newest")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="none of the tasks"):
         dedupe(cars, keep=lambda tasks: None)  # type: ignore[arg-type,return-value]
+    with pytest.raises(ValueError, match=r"keep raised KeyError\('seen'\) for \[<Task"):
+        dedupe(cars, keep=last_seen)
+    with pytest.raises(ValueError, match=r"none of the 2 .*'data\.img'; did .*'data\.image'"):
+        dedupe(cars, "data.img")
     assert {one.partition(" ")[0] for one in asked()} == {"GET"}
 
 
@@ -266,7 +271,87 @@ def test_drafts_come_along(ls: LabelStudio, cars: Project) -> None:
     drafts = [draft.result for draft in ls.drafts.filter(task=kept)]
     assert [draft[0]["id"] for draft in drafts] == ["box1", "box1", "box2"]
     assert report.counts["drafts"].created == 2
-    assert [loss.count for loss in report.losses if loss.kind == "drafts"] == [2]
+    assert [loss for loss in report.losses if loss.kind == "drafts"] == []
+
+
+def edited(cars: Project) -> Counter[tuple[Any, ...]]:
+    """The seconds of drafts, and of the annotations that they edit."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for task in cars.tasks.prefetch("annotations"):
+        seconds = {one.id: one.lead_time for one in task.annotations}
+        for draft in cars.tasks.client.drafts.filter(task=task):
+            found[draft.lead_time, seconds.get(draft.annotation_id or 0)] += 1
+    return found
+
+
+def drafted(cars: Project, ann: User) -> list[Task]:
+    """Two tasks of the same image, with edits of annotations: of one that both have, of one that is
+    ground truth, and of one that just the copy has.
+    """
+    both = {"result": [box(1)], "completed_by": ann, "lead_time": 10.0}
+    mine = {"result": [box(2)], "completed_by": ann, "lead_time": 20.0, "ground_truth": True}
+    theirs = {"result": [box(3)], "lead_time": 30.0, "ground_truth": True}
+    data = {"image": "a"}
+    cars.tasks.bulk_create([{"data": data, "annotations": [both, mine]}])
+    cars.tasks.bulk_create([{"data": data, "annotations": [both, theirs]}])
+    tasks = list(cars.tasks.prefetch("annotations"))
+    for task, place, seconds in ((0, 0, 1.0), (0, 1, 2.0), (1, 0, 1.0), (1, 0, 3.0), (1, 1, 4.0)):
+        annotation = tasks[task].annotations[place]
+        cars.tasks.client.drafts.create(
+            task=tasks[task], annotation=annotation, result=[box(9)], lead_time=seconds
+        )
+    return tasks
+
+
+def test_a_draft_edits_the_annotation_that_is_created_again(
+    ls: LabelStudio, cars: Project, ann: User
+) -> None:
+    kept, _ = drafted(cars, ann)
+    wanted = set(edited(cars))
+    with ls.dry_run():
+        dry = dedupe(cars, keep="first")
+    report = dedupe(cars, keep="first")
+    assert report.ok, str(report)
+    assert repr(report.counts["drafts"]) == repr(dry.counts["drafts"])
+    assert repr(report.counts["drafts"]) == "<Summary: 2 created, 1 skipped>"
+    assert edited(cars) == Counter(wanted)
+    assert {loss.kind for loss in report.losses} == {"annotations"}
+    first = kept.annotations[0]
+    of = {draft.lead_time: draft.annotation_id for draft in ls.drafts.filter(task=kept)}
+    assert of[1.0] == first.id
+    assert of[3.0] not in (None, first.id)
+
+
+@pytest.mark.parametrize("after", range(4))
+@pytest.mark.parametrize("path", ["*/drafts", "*/annotations/"])
+def test_drafts_after_an_interruption(path: str, after: int, fake: FakeLabelStudio) -> None:
+    ls = fake.client(retries=0)
+    cars = ls.projects.create(title="Cars", label_config=CONFIG)
+    drafted(cars, ls.users.create(email="ann@example.com"))
+    fake.store.execute("UPDATE annotation SET completed_by_id = NULL WHERE lead_time = 30")
+    fake.store.execute("UPDATE draft SET user_id = 2 WHERE lead_time = 3")
+    wanted = set(edited(cars))
+    fake.fault("POST", path, Fault.reset(committed=True), times=None, after=after)
+    with suppress(LabelStudioError):
+        dedupe(cars, keep="first")
+    fake._plans.clear()
+    assert dedupe(cars, keep="first").ok
+    assert cars.tasks.count() == 1
+    assert edited(cars) == Counter(wanted)
+
+
+def test_a_draft_whose_annotation_is_refused_stays(fake: FakeLabelStudio) -> None:
+    ls = fake.client(retries=0)
+    cars = ls.projects.create(title="Cars", label_config=CONFIG)
+    drafted(cars, ls.users.create(email="ann@example.com"))
+    wanted = set(edited(cars))
+    fake.fault("POST", "*/annotations/", Fault.answer(400), after=1)
+    assert not dedupe(cars, keep="first").ok
+    assert cars.tasks.count() == 2
+    assert set(edited(cars)) == wanted
+    assert dedupe(cars, keep="first").ok
+    assert cars.tasks.count() == 1
+    assert edited(cars) == Counter(wanted)
 
 
 def test_predictions_that_do_not_fit_the_config_come_along(cars: Project) -> None:
@@ -386,7 +471,9 @@ task = st.fixed_dictionaries(
 
 @settings(max_examples=60, deadline=None)
 @given(
-    items=st.lists(task, min_size=1, max_size=8),
+    items=st.lists(task, min_size=1, max_size=8).filter(
+        lambda items: any(one["data"]["key"] is not None for one in items)
+    ),
     keep=st.sampled_from(["most annotations", "first", "last", last_seen]),
     after=st.none() | st.integers(0, 12),
     fault=st.sampled_from(sorted(FAULTS)),

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project
+from labelstudio_orm.migrate import ArchiveSource, JournalMismatch, snapshot
 from labelstudio_orm.migrate.merging import IncompatibleConfigs, merge
 from labelstudio_orm.migrate.people import UnknownUsers
 from labelstudio_orm.migrate.splitting import part_of, split
@@ -182,7 +183,7 @@ def test_into_a_project_that_has_tasks(
     assert [draft.lead_time for draft in ls.drafts.filter(task=tasks["a"])] == [2.0]
     assert {f"{loss.kind}.{loss.field}" for loss in report.losses} == {
         "tasks.data", "tasks.meta", "annotations.created_at", "annotations.ground_truth",
-        "predictions.created_at", "drafts.user",
+        "predictions.created_at",
     }  # fmt: skip
     asked()
     again = merge([one, two, three], into=one, key="data.text", prefer="last")
@@ -192,6 +193,94 @@ def test_into_a_project_that_has_tasks(
     two.tasks.get(data__text="b").annotations.create(result=[mood("bad", "new")])
     assert merge([two], into=one, key="data.text").counts["annotations"] == 1
     assert said(one) == union(said(two), *before)
+
+
+def drafts_of(project: Project) -> Counter[tuple[Any, ...]]:
+    """The texts of the tasks, the seconds of their drafts, and the seconds of what these edit."""
+    found: Counter[tuple[Any, ...]] = Counter()
+    for task in project.tasks.prefetch("annotations"):
+        edited = {one.id: one.lead_time for one in task.annotations}
+        for draft in project.tasks.client.drafts.filter(task=task):
+            found[task.data["text"], draft.lead_time, edited.get(draft.annotation_id or 0)] += 1
+    return found
+
+
+@pytest.mark.parametrize("kept", ["live", "archived"])
+def test_a_draft_edits_the_same_annotation_as_before(
+    ls: LabelStudio,
+    make: Callable[..., Project],
+    emails: list[str],
+    asked: Asked,
+    tmp_path: Path,
+    kept: str,
+) -> None:
+    ann, bob = emails
+    one = make(item("a", by(ann, lead_time=10), by(bob, lead_time=20)), item("b"))
+    two = make(
+        item("a", by(bob, "bad", ground_truth=True, lead_time=30), by(bob, lead_time=20)),
+        item("c", by(ann, lead_time=40), by(ann, lead_time=40)),
+    )
+
+    def draft(project: Project, text: str, place: int | None, seconds: float) -> None:
+        task = project.tasks.prefetch("annotations").get(data__text=text)
+        annotation = None if place is None else task.annotations[place]
+        result = [mood("bad")]
+        ls.drafts.create(task=task, annotation=annotation, result=result, lead_time=seconds)
+
+    edits = [(one, "a", 0, 1), (one, "a", None, 1), (one, "a", 1, 2), (one, "b", None, 3)]
+    edits += [(two, "a", 0, 1), (two, "a", 1, 2), (two, "c", 0, 4), (two, "c", 1, 4)]
+    for project, text, place, seconds in edits:
+        draft(project, text, place, seconds)
+    wanted = drafts_of(one) | drafts_of(two)
+    assert sum(wanted.values()) == 7
+    sources: list[Any] = [one, two]
+    if kept == "archived":
+        for number, project in enumerate((one, two)):
+            snapshot(project, tmp_path / f"{number}.zip")
+            sources[number] = ArchiveSource(tmp_path / f"{number}.zip")
+    both = make(item("a", by(ann, lead_time=10)))
+    with ls.dry_run():
+        dry = merge(sources, into=both, key="data.text")
+    report = merge(sources, into=both, key="data.text")
+    assert report.ok, str(report)
+    assert repr(report.counts) == repr(dry.counts)
+    assert drafts_of(both) == wanted
+    [task] = both.tasks.filter(data__text="c")
+    assert len({one.annotation_id for one in ls.drafts.filter(task=task)}) == 2
+    asked()
+    assert merge(sources, into=both, key="data.text").ok
+    assert {request.partition(" ")[0] for request in asked()} == READS
+
+
+def test_what_is_lost_of_drafts(fake: FakeLabelStudio) -> None:
+    ls = fake.client()
+    ls.users.create(email="ann@x.co")
+    one, both = (ls.projects.create(title=title, label_config=CONFIG) for title in ("One", "Both"))
+    one.tasks.bulk_create([item("a", by(None)), item("b")])
+    task = one.tasks.prefetch("annotations").get(data__text="a")
+    ls.drafts.create(task=task, annotation=task.annotations[0], result=[], lead_time=1.0)
+    ls.drafts.create(task=one.tasks.get(data__text="b"), result=[], lead_time=2.0)
+    fake.store.execute("UPDATE annotation SET result = '[1]'")
+    fake.store.execute("UPDATE draft SET user_id = 2 WHERE lead_time = 2.0")
+    report = merge([one], into=both, key="data.text")
+    assert report.ok, str(report)
+    assert drafts_of(both) == {("a", 1.0, None): 1, ("b", 2.0, None): 1}
+    lost = {f"{loss.kind}.{loss.field}": loss.count for loss in report.losses}
+    assert lost == {"annotations.result": 1, "drafts.user": 1, "drafts.annotation": 1}
+
+
+def test_a_draft_waits_for_its_annotation(fake: FakeLabelStudio) -> None:
+    ls = fake.client()
+    one, both = (ls.projects.create(title=title, label_config=CONFIG) for title in ("One", "Both"))
+    one.tasks.bulk_create([item("a", by(None, lead_time=5.0))])
+    both.tasks.bulk_create([item("a")])
+    task = one.tasks.prefetch("annotations").get()
+    ls.drafts.create(task=task, annotation=task.annotations[0], result=[], lead_time=1.0)
+    fake.fault("POST", "/api/tasks/*/annotations/", Fault.answer(400))
+    assert not merge([one], into=both, key="data.text").ok
+    assert drafts_of(both) == {}
+    assert merge([one], into=both, key="data.text").ok
+    assert drafts_of(both) == {("a", 1.0, 5.0): 1}
 
 
 def test_a_function_prefers(make: Callable[..., Project]) -> None:
@@ -207,6 +296,8 @@ def test_a_function_prefers(make: Callable[..., Project]) -> None:
     assert {task.data["text"]: task.data["n"] for task in both.tasks} == {"a": 9, "b": 1}
     with pytest.raises(ValueError, match="none of the tasks"):
         merge([one], into=make(), key="data.text", prefer=lambda tasks: {"data": {}})
+    with pytest.raises(ValueError, match=r"prefer raised KeyError\('x'\) for .*'text': 'a'"):
+        merge([one], into=make(), key="data.text", prefer=lambda tasks: tasks[0]["x"])
 
 
 def test_what_is_refused_before_anything_is_written(
@@ -218,6 +309,7 @@ def test_what_is_refused_before_anything_is_written(
     )
     stranger = make(item("b"), config=other)
     nameless = make(item("c"), {"data": {"text": "d", "row": 1}})
+    empty, half = make({"text": "", "txt": "a"}), make(item(""), item("a"))
     both = make()
     asked()
     with pytest.raises(IncompatibleConfigs, match=r"mood.* has no 'sad' there; .*r.* is not there"):
@@ -228,8 +320,24 @@ def test_what_is_refused_before_anything_is_written(
         merge([one], into=both, key="text")
     with pytest.raises(ValueError, match="'first', 'last'"):
         merge([one], into=both, key="data.text", prefer="mine")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"none of the 1 .*'data\.text'; did .*'data\.txt'"):
+        merge([one, empty], into=both, key="data.text")
+    with pytest.raises(ValueError, match=r"1 tasks of .* have no data\.text"):
+        merge([one, half], into=both, key="data.text")
     assert {request.partition(" ")[0] for request in asked()} == READS
     assert both.tasks.count() == 0
+
+
+def test_what_is_no_list_of_projects(ls: LabelStudio, make: Callable[..., Project]) -> None:
+    one, both = make(item("a")), make()
+    for odd in (one, "Moods", ["Moods"], [None]):
+        with pytest.raises(TypeError, match=r"merge\(\) takes"):
+            merge(odd, into=both, key="data.text")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="into is a project"):
+        merge([one], into=ls, key="data.text")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="there are no projects to merge into"):
+        merge([], into=both, key="data.text")
+    assert merge(iter([one]), into=both, key="data.text").counts["tasks"].created == 1
 
 
 def test_projects_of_another_server(
@@ -406,6 +514,7 @@ def test_by_a_function(make: Callable[..., Project]) -> None:
         into="data.a.split",
     )
     assert report.parts == {"done": 1, "todo": 1}
+    assert repr(report.counts["tasks in no part"]) == "<Summary: 1 skipped>"
     marks = [task.data.get("a") for task in project.tasks]
     assert marks == [{"split": "done"}, None, {"split": "todo"}]
 
@@ -414,13 +523,15 @@ def test_into_projects(
     ls: LabelStudio, make: Callable[..., Project], tmp_path: Path, asked: Asked
 ) -> None:
     project = make(
-        item("a", by(None), city="Oslo"), item("b", city="Rome"), item("c", city="Oslo"), item("d")
-    )
+        item("a", by(None), city="Oslo"), item("b", city="Rome"), item("c", city="Oslo"),
+        item("d"), item("e", city=""),
+    )  # fmt: skip
     project.views.create(title="Mine")
     report = split(project, "data.city", into=ls, journal=tmp_path / "parts")
     try:
         assert report.ok, str(report)
         assert report.parts == {"Oslo": 2, "Rome": 1}
+        assert repr(report.counts["tasks in no part"]) == "<Summary: 2 skipped>"
         titles = [part.title for part in report.projects.values()]
         assert titles == [f"{project.title}: Oslo", f"{project.title}: Rome"]
         texts = [[task.data["text"] for task in part.tasks] for part in report.projects.values()]
@@ -431,10 +542,36 @@ def test_into_projects(
         again = split(project, "data.city", into=ls, journal=tmp_path / "parts")
         assert {request.partition(" ")[0] for request in asked()} == READS
         assert again.projects == report.projects
-        assert project.tasks.count() == 4
+        assert project.tasks.count() == 5
     finally:
         for part in report.projects.values():
             part.delete()
+
+
+def test_a_journal_is_of_one_way_to_split(fake: FakeLabelStudio, tmp_path: Path) -> None:
+    ls, path = fake.client(), tmp_path / "parts"
+    project = ls.projects.create(title="Moods", label_config=CONFIG)
+    project.tasks.bulk_create([{"text": str(n)} for n in range(40)])
+    with ls.dry_run():
+        split(project, "data.text", into=ls, journal=path)
+    report = split(project, {"test": 0.5, "train": 0.5}, into=ls, journal=path)
+    assert report.ok, str(report)
+    before = len(fake.requests)
+
+    def other(by: Any, why: str, **options: Any) -> None:
+        with pytest.raises(JournalMismatch, match=why):
+            split(project, by, into=ls, journal=path, **options)
+
+    other({"test": 0.2, "train": 0.8}, r"its by is .*'test': 0\.5.*, not .*'test': 0\.2")
+    other({"train": 0.5, "test": 0.5}, "its by is")
+    other({"test": 0.5, "train": 0.5}, "its seed is 0, not 7", seed=7)
+    other({"test": 0.5, "train": 0.5}, r"its key is None, not 'data\.text'", key="data.text")
+    other("data.text", r"its by is .*, not 'data\.text'")
+    other(lambda task: "test", r"its by is .*, not 'function .*<lambda>'")
+    assert {request.method for request in fake.requests[before:]} == READS
+    again = split(project, {"test": 0.5, "train": 0.5}, into=ls, journal=path)
+    assert again.ok, str(again)
+    assert again.projects == report.projects
 
 
 def test_what_split_refuses(make: Callable[..., Project], asked: Asked) -> None:
@@ -443,8 +580,14 @@ def test_what_split_refuses(make: Callable[..., Project], asked: Asked) -> None:
     for shares in ({"a": 0.5}, {"a": 0.7, "b": 0.7}, {"a": 1.5, "b": -0.5}, {}):
         with pytest.raises(ValueError, match="add up to 1"):
             split(project, shares)
-    with pytest.raises(ValueError, match=r"has no data\.row"):
+    with pytest.raises(ValueError, match=r"<Task .* has nothing under 'data\.row'"):
         split(project, SHARES, key="data.row")
+    with pytest.raises(ValueError, match=r"none of the 2 .*'data\.txt'; did .*'data\.text'"):
+        split(project, "data.txt")
+    with pytest.raises(ValueError, match=r"by raised KeyError\('row'\) for <Task"):
+        split(project, lambda task: str(task.data["row"]))
+    with pytest.raises(TypeError, match=r"by is shares, a key or a function of a task, not 0\.8"):
+        split(project, 0.8)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"stand in data\.split already"):
         split(project, "data.split")
     with pytest.raises(ValueError, match="key= is for shares"):
