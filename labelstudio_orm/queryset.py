@@ -77,6 +77,7 @@ class QuerySet(Generic[R]):
     stop: int | None = None
     fields: frozenset[str] | None = None
     relations: frozenset[str] = frozenset()
+    related_fields: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
     said_all: bool = False
     is_strict: bool = False
     here: list[R] | None = None
@@ -169,15 +170,27 @@ class QuerySet(Generic[R]):
         return self._with(ordering=tuple(key.reversed() for key in keys))
 
     def only(self, *names: str) -> Self:
-        """Bring just these fields (and the id); the others are fetched when they are touched."""
-        fields = {find_field(self.model, name).name for name in names}
-        return self._with(fields=frozenset(fields | {"id"}))
+        """Bring just these fields (and the id); the others are fetched when they are touched.
+        ``annotations__result`` is one of what ``prefetch`` brings along; without the other fields
+        of annotations the server lists them in two thirds of the time.
+
+        >>> project.tasks.only("data", "annotations__result").prefetch("annotations")
+        """
+        fields, inner = {"id"}, dict[str, frozenset[str]]()
+        for name in names:
+            relation, _, rest = name.partition("__")
+            if rest and relation in self._prefetchable:
+                found = find_field(self._prefetchable[relation].target, rest, name).name
+                inner[relation] = inner.get(relation, frozenset({"id"})) | {found}
+            else:
+                fields.add(find_field(self.model, name).name)
+        return self._with(fields=frozenset(fields), related_fields=inner)
 
     def prefetch(self, *relations: str) -> Self:
         """Bring related objects along in the same requests: ``prefetch("annotations",
         "predictions")``.
         """
-        known = self.model._options.sets if self.model._options.pages.filters_tasks else {}
+        known = self._prefetchable
         for name in relations:
             if name not in known:
                 raise FieldError(
@@ -185,6 +198,10 @@ class QuerySet(Generic[R]):
                     f"it can prefetch {', '.join(known) or 'nothing'}"
                 )
         return self._with(relations=self.relations | set(relations))
+
+    @property
+    def _prefetchable(self) -> Mapping[str, Any]:
+        return self.model._options.sets if self.model._options.pages.filters_tasks else {}
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -297,6 +314,7 @@ class QuerySet(Generic[R]):
             fields=None if self.fields is None else self.fields | needed,
             wanted=frozenset(wanted),
             relations=self.relations | related,
+            related_fields={} if related else self.related_fields,
             backwards=self._falling_ids,
             by_id=bool(self.ordering),
             workers=workers,

@@ -4,21 +4,27 @@ looked for before it is made, by its content.
 
 from __future__ import annotations
 
+import hashlib
+import os
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from ..errors import LabelStudioError
+from ..errors import DoesNotExist, LabelStudioError
 from . import content
 from .again import exactly_once
 from .content import digest
+from .threeway import UNKNOWN, Change, Objects
 from .translation import translate_view
 from .verifying import storage_key
 
 if TYPE_CHECKING:
     from .job import Job
+    from .journal import Journal, Key
     from .source import Row
 
 Secrets: TypeAlias = "Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]"
@@ -26,65 +32,86 @@ Secrets: TypeAlias = "Callable[[str, Mapping[str, Any]], Mapping[str, Any] | Non
 ``{"aws_access_key_id": ..., "aws_secret_access_key": ...}``; None: leave the object out.
 """
 
+PARTS: Final = frozenset({"files", "views", "webhooks", "storages", "backends"})
+"""What of a project may be left out of a copy."""
+
+EXPORTS: Final = "exports"
+"""How the journal calls export storages among the parts."""
+
 _ATTRIBUTES: Final[Mapping[str, str]] = {"localfiles": "local"}
 """The types of storages that the library calls otherwise."""
+
+_ROUNDS: Final = 100_000
+"""How often a digest of secrets is digested, so that nobody can try them all."""
 
 
 @attrs.frozen
 class Kind:
-    """How objects of one kind are read, told apart, made and found."""
+    """How objects of one kind are read, told apart, made and changed.
+
+    ``here`` are those of the source as the target has them; ``names`` the fields that are written.
+    ``of`` finds, in a project or in a client, where objects like a row are; ``is_fixed``: the
+    second row cannot become what the first one is. The rest is as in ``threeway.Objects``.
+    """
 
     name: str
     here: Callable[[], Iterable[Row]]
     there: Callable[[], Iterable[Row]]
     content: Callable[[Row], dict[str, Any]]
-    make: Callable[[Row], Any]
-    get: Callable[[Row], Any]
+    names: tuple[str, ...]
+    of: Callable[[Any, Row], Any]
     key: Callable[[Row], Any] = lambda row: row["id"]
+    own: Callable[[Row], Row] = lambda row: row
+    mark: Callable[[Row], str] | None = None
+    is_fixed: Callable[[Row, Row], bool] = lambda here, there: False
+    has_secrets: bool = False
 
 
 class Belongings:
-    """Those of a job; ``parts`` are the names of the kinds that are wanted."""
+    """Those of a job; ``parts`` are the names of the kinds that are wanted, and ``EXPORTS``."""
 
-    def __init__(
-        self, job: Job, parts: frozenset[str], secrets: Secrets, *, export_storages: bool
-    ) -> None:
-        self.job, self.journal = job, job.journal
-        self.secrets, self.export_storages = secrets, export_storages
-        client, there, here = job.client, job.there, job.source
+    def __init__(self, job: Job, parts: Collection[str], secrets: Secrets) -> None:
+        self.job, self.journal, self.secrets = job, job.journal, secrets
+        self.exports = EXPORTS in parts
+        there, here = job.there, job.source
         kinds = [
             Kind(
                 "views",
                 self._views,
                 there.views,
                 _view_content,
-                self._make_view,
-                lambda row: client.views.get(row["id"]),
+                ("data", "selected_items"),
+                lambda owner, row: owner.views,
+                own=lambda row: dict(row["own"]),
+                is_fixed=_is_fixed,
             ),
             Kind(
                 "storages",
                 self._storages,
-                there.storages,
+                lambda: filter(self._is_wanted, there.storages()),
                 content.storage_content,
-                self._make_storage,
-                self._get_storage,
-                storage_key,
+                content.STORAGE[2:],
+                _storages_like,
+                key=storage_key,
+                has_secrets=True,
             ),
             Kind(
                 "backends",
                 here.backends,
                 there.backends,
                 content.backend_content,
-                self._make_backend,
-                lambda row: client.ml_backends.get(row["id"]),
+                content.BACKEND,
+                lambda owner, row: owner.ml_backends,
+                has_secrets=True,
             ),
             Kind(
                 "webhooks",
                 here.webhooks,
                 there.webhooks,
-                content.webhook_content,
-                self._make_webhook,
-                lambda row: client.webhooks.get(row["id"]),
+                _webhook_content,
+                (*content.WEBHOOK, "headers"),
+                lambda owner, row: owner.webhooks,
+                mark=self._webhook_mark,
             ),
         ]
         self.kinds = {kind.name: kind for kind in kinds if kind.name in parts}
@@ -94,28 +121,49 @@ class Belongings:
         if name not in self.kinds:
             return
         kind = self.kinds[name]
-        moved, tally = self.journal.map(name), self.job.tallies[name]
-        for place, row in enumerate(list(kind.here())):
-            key = kind.key(row)
-            if moved.has(key):
+        objects, tally = self.objects(kind), self.job.tallies[name]
+        for row in list(kind.here()):
+            if kind.key(row) in objects.known:
                 tally.skipped += 1
                 continue
-
-            def look(kind: Kind = kind, row: Row = row) -> Any:
-                return self._twin(kind, row)
-
-            def make(kind: Kind = kind, row: Row = row) -> Any:
-                return kind.key({**row, "id": kind.make(row).id})
-
-            try:
-                moved.put({key: exactly_once(look, make, self.job.client)})
-            except (LabelStudioError, TypeError, ValueError) as error:
-                tally.fail(place, key, error)
-            else:
+            new = self.make(kind, row)
+            if new is not None:
+                objects.carried(Change(name, "", row, None, "source"), new)
+                self.note(kind, objects)
                 tally.created += 1
                 self.job.add("counts", {name: 1})
         if name == "views" and not self.journal.noted("done:views"):
             self._order_views()
+
+    def make(self, kind: Kind, row: Row) -> Key | None:
+        """The key of what is made of a row in the target, or was; None where the target refuses it,
+        or it is to be left out.
+        """
+        client, key = self.job.client, kind.key(row)
+        secrets = self.secrets(kind.name, row) if kind.has_secrets else {}
+        if secrets is None:
+            self._note_left_out(kind.name, row)
+            return None
+
+        def make() -> Any:
+            fields = {name: row[name] for name in kind.names if row.get(name) is not None}
+            made = kind.of(self.job.project, row).create(**fields, **secrets)
+            return kind.key({**row, "id": made.id})
+
+        try:
+            new: Key = exactly_once(lambda: self._twin(kind, row), make, client)
+        except (LabelStudioError, TypeError, ValueError) as error:
+            tally = self.job.tallies[kind.name]
+            tally.fail(len(tally.failed), key, error)
+            return None
+        self.journal.map(kind.name).put({key: new})
+        self._note_left_out(kind.name, row, False)
+        return new
+
+    def delete(self, kind: Kind, row: Row) -> None:
+        """Delete an object of the target, if it is still there."""
+        with suppress(DoesNotExist):
+            kind.of(self.job.client, row).ref(row["id"]).delete()
 
     def _twin(self, kind: Kind, row: Row) -> Any:
         """The same in the target, where it is the copy of nothing yet."""
@@ -129,31 +177,52 @@ class Belongings:
 
     def remove_doubles(self) -> int:
         """Delete what is there once more than it was made; how many that were."""
-        removed = 0
-        for kind in self.kinds.values():
-            moved, rows = self.journal.map(kind.name), list(kind.there())
-            ours = {
-                digest(kind.content(row)) for row in rows if moved.old(kind.key(row)) is not None
-            }
-            for row in rows:
-                if moved.old(kind.key(row)) is None and digest(kind.content(row)) in ours:
-                    kind.get(row).delete()
-                    removed += 1
-        return removed
+        return sum(self.remove_doubles_of(kind) for kind in self.kinds.values())
+
+    def remove_doubles_of(self, kind: Kind, spared: Collection[Key] = ()) -> int:
+        """The same of one kind; ``spared`` are not touched."""
+        moved, rows = self.journal.map(kind.name), list(kind.there())
+        known = [moved.old(kind.key(row)) is not None for row in rows]
+        ours = {digest(kind.content(row)) for row, ok in zip(rows, known, strict=True) if ok}
+        doubles = [
+            row
+            for row, ok in zip(rows, known, strict=True)
+            if not ok and kind.key(row) not in spared and digest(kind.content(row)) in ours
+        ]
+        for row in doubles:
+            self.delete(kind, row)
+        return len(doubles)
+
+    # -- what both sides held ---------------------------------------------------------------------
+
+    def objects(self, kind: Kind) -> Objects:
+        """Those of a kind, as the journal has them."""
+        moved, bases = self.journal.map(kind.name), self.journal.map(f"{kind.name} bases")
+        unknown = " ".join(UNKNOWN)
+        known = {old: (new, *bases.get(old, unknown).split()) for old, new in moved.items()}
+        return Objects(kind.name, kind.content, known, key=kind.key, own=kind.own, mark=kind.mark)
+
+    def note(self, kind: Kind, objects: Objects) -> None:
+        """Into the journal."""
+        moved, bases = self.journal.map(kind.name), self.journal.map(f"{kind.name} bases")
+        with self.journal.at_once():
+            for old in [old for old, _ in moved.items() if old not in objects.known]:
+                moved.remove(old)
+                bases.remove(old)
+            moved.put({old: new for old, (new, *_) in objects.known.items()})
+            bases.put({old: " ".join(was) for old, (_, *was) in objects.known.items()})
 
     # -- views ------------------------------------------------------------------------------------
 
     def _views(self) -> Iterator[Row]:
+        """``own`` is what the source has, which does not change when its tasks go."""
         lost: Counter[str] = Counter()
         for row in self.job.source.views():
             view, columns = translate_view(row, self.job.people.known_id, self.job.tasks.get)
             lost["views.filters"] += bool(columns)
-            yield view
+            yield {**view, "own": row}
         if not self.journal.noted("done:views"):
             self.job.add("losses", lost)
-
-    def _make_view(self, row: Row) -> Any:
-        return self.job.project.views.create(data=row["data"], selected_items=row["selected_items"])
 
     def _order_views(self) -> None:
         moved = self.journal.map("views")
@@ -165,39 +234,67 @@ class Belongings:
     # -- the others -------------------------------------------------------------------------------
 
     def _storages(self) -> Iterator[Row]:
-        left_out = []
         for row in self.job.source.storages():
-            is_copied = row["family"] == "import" or self.export_storages
-            secrets = self.secrets("storages", row) if is_copied else None
-            if secrets is None:
-                left_out.append(storage_key(row))
+            if self._is_wanted(row):
+                yield row
             else:
-                yield {**row, "secrets": secrets}
-        if self.journal.noted("storages left out") is None:
-            exports = sum(key.startswith("export") for key in left_out)
-            self.job.add("losses", {"storages.export": exports} if exports else {})
-        self.journal.note("storages left out", left_out)
+                self._note_left_out("storages", row)
 
-    def _make_storage(self, row: Row) -> Any:
-        names = [name for name in content.STORAGE if name not in ("family", "type")]
-        storages = self._storages_like(self.job.project, row)
-        return storages.create(**_with_value(row, names), **row["secrets"])
+    def _is_wanted(self, storage: Row) -> bool:
+        return self.exports or storage["family"] == "import"
 
-    def _get_storage(self, row: Row) -> Any:
-        return self._storages_like(self.job.client, row).get(row["id"])
+    def left_out(self, name: str) -> list[Key]:
+        """The keys of those of a kind that were left out on purpose."""
+        keys: list[Key] = self.journal.noted(f"{name} left out", [])
+        return keys
 
-    @staticmethod
-    def _storages_like(owner: Any, row: Row) -> Any:
-        return getattr(
-            getattr(owner, f"{row['family']}_storages"), _ATTRIBUTES.get(row["type"], row["type"])
-        )
+    def _note_left_out(self, name: str, row: Row, is_left_out: bool = True) -> None:
+        keys, key = self.left_out(name), self.kinds[name].key(row)
+        if is_left_out is (key in keys):
+            return
+        left = [*keys, key] if is_left_out else [one for one in keys if one != key]
+        self.journal.note(f"{name} left out", left)
+        if is_left_out and row.get("family") == "export":
+            self.job.add("losses", {"storages.export": 1})
 
-    def _make_backend(self, row: Row) -> Any:
-        secrets = self.secrets("backends", row) or {}
-        return self.job.project.ml_backends.create(**_with_value(row, content.BACKEND), **secrets)
+    def _webhook_mark(self, row: Row) -> str:
+        """Of headers a digest that cannot be reversed by trying."""
+        told = digest(_webhook_content(row))
+        if not row.get("headers"):
+            return told
+        if self.journal.noted("salt") is None:
+            self.journal.note("salt", os.urandom(16).hex())
+        return sealed(told, self.journal.noted("salt"))
 
-    def _make_webhook(self, row: Row) -> Any:
-        return self.job.project.webhooks.create(**_with_value(row, (*content.WEBHOOK, "headers")))
+
+def parts_of(journal: Journal) -> frozenset[str]:
+    """What a copy was of; without a copy only the files that tasks speak of."""
+    noted = journal.noted("parts")
+    if noted is not None:
+        return frozenset(noted)
+    if journal.noted("marker") is None:
+        return frozenset({"files"})
+    exports = any(str(key).startswith("export") for key, _ in journal.map("storages").items())
+    return PARTS | ({EXPORTS} if exports else frozenset())
+
+
+def no_secrets(kind: str, row: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """For those who give none: what needs some is left out."""
+    if kind == "storages":
+        return {} if row["type"] == "localfiles" else None
+    return None if row["auth_method"] == "BASIC_AUTH" else {}
+
+
+@lru_cache
+def sealed(text: str, salt: str) -> str:
+    """A slow digest, which is another one in each journal."""
+    found = hashlib.pbkdf2_hmac("sha256", text.encode(), bytes.fromhex(salt), _ROUNDS, 16)
+    return found.hex()
+
+
+def _webhook_content(webhook: Row) -> dict[str, Any]:
+    """With its headers, so it is for this process only."""
+    return {**content.webhook_content(webhook), "headers": webhook.get("headers") or {}}
 
 
 def _view_content(view: Row) -> dict[str, Any]:
@@ -209,5 +306,14 @@ def _view_content(view: Row) -> dict[str, Any]:
     )
 
 
-def _with_value(row: Row, names: Iterable[str]) -> Row:
-    return {name: row[name] for name in names if row.get(name) is not None}
+def _is_fixed(here: Row, there: Row) -> bool:
+    """The server lets nobody change the chosen tasks of a view, or clear its filters or order."""
+    ours, theirs = _view_content(here), _view_content(there)
+    return ours["selected_items"] != theirs["selected_items"] or any(
+        theirs["data"].get(name) and not ours["data"].get(name) for name in ("filters", "ordering")
+    )
+
+
+def _storages_like(owner: Any, row: Row) -> Any:
+    family = getattr(owner, f"{row['family']}_storages")
+    return getattr(family, _ATTRIBUTES.get(row["type"], row["type"]))

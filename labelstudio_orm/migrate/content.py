@@ -138,7 +138,7 @@ def settings_content(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def canonical(value: Any) -> Any:
     """JSON in one form: numbers that are whole are ints, as a database may have stored either."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: canonical(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
         return [canonical(inner) for inner in value]
@@ -153,8 +153,21 @@ def digest(content: Any) -> str:
     >>> digest({"a": 1, "b": 2}) == digest({"b": 2, "a": 1})
     True
     """
-    text = json.dumps(canonical(content), sort_keys=True, separators=(",", ":"))
-    return blake2b(text.encode(), digest_size=16).hexdigest()
+    return blake2b(text_of(content).encode(), digest_size=16).hexdigest()
+
+
+def text_of(content: Any) -> str:
+    """Content as JSON that is the same if and only if the content is.
+
+    >>> text_of({"b": 2.0, "a": 1}) == text_of({"a": 1.0, "b": 2})
+    True
+    """
+    text = _encode(content)
+    # Only so can a whole number be written otherwise: 1.0, -0.0, 1e+16.
+    return _encode(canonical(content)) if ".0" in text or "e+" in text else text
+
+
+_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
 
 
 def _chosen(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

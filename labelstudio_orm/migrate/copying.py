@@ -10,25 +10,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
 from ..errors import BadRequest, DoesNotExist
 from ..progress import Progress, reporter
-from . import content
 from .again import exactly_once
-from .belongings import Belongings, Secrets
-from .content import SETTINGS, digest
+from .belongings import EXPORTS, Belongings, Secrets, parts_of
+from .content import SETTINGS
+from .following import note_bases
 from .importing import Importer
 from .job import Job, wait_for
-from .journal import Journal, opened
+from .journal import Journal, JournalMismatch, is_missing, opened
 from .losses import losses
 from .media import Media
 from .mending import Mender
 from .people import MissingUsers, People
 from .report import Report
+from .settings import Settings
 from .source import as_source
 from .threeway import Base
 from .translation import Translation
@@ -74,7 +75,8 @@ def copy_project(
     moment, is finished by calling this again; nothing is doubled and nothing lost, and a further
     call writes nothing. Without one a copy that fails has to be deleted and made anew. Until it is
     finished nobody should work in the copy: what is there and holds the same as something copied is
-    taken for a double of it, and goes.
+    taken for a double of it, and goes. It is the journal of one copy: another ``title`` or
+    ``keep_origin`` needs another one, and so do, once it is finished, parts that it left out.
 
     ``missing_users``: users are matched by e-mail. What becomes of those who annotated here and
     whom the target does not have: ``"refuse"`` raises UnknownUsers before anything is written,
@@ -132,7 +134,8 @@ def copy_project(
             copy.finish()
             return copy.report()
         found = copy.compare()
-        if not copy.done and copy.remove_doubles():  # of what has arrived since
+        # Of what has arrived since:
+        if not copy.done and copy.remove_doubles(all_ids=bool(found.differences)):
             found = copy.compare()
         copy.finish()
         differences, different = found.differences, found.different
@@ -158,6 +161,7 @@ def begin(
         what="copy",
         source=f"{facts['server']} project {facts['project']}",
         target=client.url,
+        title=title,
         keep_origin=keep_origin,
     )
     is_new = journal.noted("project") is None
@@ -176,9 +180,19 @@ def begin(
 
 @contextmanager
 def job_journal(
-    journal: str | os.PathLike[str] | Journal | None, client: LabelStudio
+    journal: str | os.PathLike[str] | Journal | None, client: LabelStudio, *, is_new: bool = True
 ) -> Iterator[Journal]:
-    """The journal of a job; in a dry run a copy of it that is not kept."""
+    """The journal of a job; in a dry run a copy of it that is not kept. ``is_new``: it may be one
+    that is begun now.
+    """
+    if is_missing(journal):
+        if not is_new:
+            raise FileNotFoundError(
+                f"there is no journal {journal}: a copy keeps one; pair=True pairs the tasks by "
+                "their content"
+            )
+        if client.is_dry:
+            journal = None
     with opened(journal) as found:
         notes = found or Journal()
         yield notes.copy() if client.is_dry else notes
@@ -201,15 +215,23 @@ class Copy:
         self.title, self.parts = title, parts
         self._progress = reporter(progress, f"copying {name_of(job.facts)}")
         self.importer, self.mender = Importer(job), Mender(job)
-        self.belongings = Belongings(job, parts, secrets, export_storages=export_storages)
+        self.all_parts = parts | ({EXPORTS} if export_storages else frozenset())
+        self.belongings = Belongings(job, self.all_parts, secrets)
         self.done: bool = job.journal.noted("done", False)
 
     def run(self) -> None:
         """All of it, as far as it is not done."""
         if self.done:
+            missing = sorted(self.all_parts - parts_of(self.journal))
+            if missing:
+                raise JournalMismatch(
+                    f"{self.journal} is of a copy that is finished, without {', '.join(missing)}; "
+                    "another journal makes another copy"
+                )
             for kind, number in self.journal.noted("counts", {}).items():
                 self.job.tallies[kind].skipped = number
             return
+        self.journal.note("parts", sorted(self.all_parts))
         self._files()
         self._tasks()
         plain = [name for name in SETTINGS if name not in _LATER]
@@ -240,8 +262,14 @@ class Copy:
     def finish(self) -> None:
         """Nothing is left to do, so that a further run writes nothing; unless something failed."""
         if not self.done and not any(one.failed for one in self.report().counts.values()):
-            self.journal.note("settings base", settings_base(self.job))
+            self._note_bases()
             self.journal.note("done")
+
+    def _note_bases(self) -> None:
+        """What both sides hold, for a sync."""
+        if not self.client.is_dry:
+            Settings(self.job).note()
+            note_bases(self.belongings)
 
     def report(self) -> Report:
         """What was done, and what is lost."""
@@ -297,36 +325,28 @@ class Copy:
         self.job.project.description = said or ""
         self.job.project.save()
 
-    def remove_doubles(self) -> int:
+    def remove_doubles(self, *, all_ids: bool = False) -> int:
         """Remove what the server has twice, because an answer came too late or a proxy repeated a
-        request; how many there were.
+        request; how many there were. ``all_ids``: look for them although there are no more tasks
+        than were copied, for something else may be missing.
         """
         if self.client.is_dry:
             return 0
-        self.job.wait_for_stragglers(lambda: next(self.importer.strangers(), None))
+        self.job.wait_for_stragglers(lambda: self.importer.are_too_many() or None)
         projects = [
             one for one in _marked(self.client, self.journal) if one.id != self.job.project.id
         ]
         for project in projects:
-            project.delete()
-        removed = len(projects) + self.importer.remove_doubles() + self.belongings.remove_doubles()
+            with suppress(DoesNotExist):  # a proxy may have repeated this request too
+                project.delete()
+        removed = len(projects) + self.belongings.remove_doubles()
+        if all_ids or self.importer.are_too_many():
+            removed += self.importer.remove_doubles()
         removed += self.mender.run(again=True)
         return removed + (self.job.media.remove_doubles() if "files" in self.parts else 0)
 
 
 # -- the project ----------------------------------------------------------------------------------
-
-
-def settings_base(job: Job) -> dict[str, list[str]]:
-    """Digests of the settings that both sides have the same."""
-    said = {**job.source.settings(), **job.journal.noted("settings", {})}
-    here = content.settings_content(job.translation.value(said))
-    there = content.settings_content(job.there.settings())
-    return {
-        name: [digest(value), digest(there[name])]
-        for name, value in here.items()
-        if (value or None) == (there[name] or None)
-    }
 
 
 def _settings(source: Source, title: str | None) -> Row:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .job import Job
     from .source import Row
 
-BATCH = 2500
+BATCH = 1000
 """Tasks of one request, at most."""
 
 BATCH_BYTES: Final = 8_000_000
@@ -153,6 +153,10 @@ class Importer:
         return None
 
     # -- doubles ----------------------------------------------------------------------------------
+
+    def are_too_many(self) -> bool:
+        """Has a target in which nobody works more tasks than were copied? One request."""
+        return self.job.there.count() > len(self.tasks)
 
     def strangers(self) -> Iterator[int]:
         """The tasks in the target that are no copy of any."""

@@ -51,8 +51,8 @@ class Job:
 
     @property
     def there(self) -> LiveSource:
-        """The target, to read from."""
-        return LiveSource(self.project)
+        """The target, to read the content of it."""
+        return LiveSource(self.project).light()
 
     @property
     def tasks(self) -> IdMap:

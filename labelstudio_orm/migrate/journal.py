@@ -65,7 +65,12 @@ class Journal:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = None if path is None else Path(path)
         # Without a name it is a temporary file, which SQLite keeps in memory while it is small.
-        self._db = sqlite3.connect(self.path or "", isolation_level=None, check_same_thread=False)
+        try:
+            self._db = sqlite3.connect(
+                self.path or "", isolation_level=None, check_same_thread=False
+            )
+        except sqlite3.OperationalError as error:  # no such folder, or one that is not writable
+            raise OSError(f"the journal {self.path} cannot be opened: {error}") from error
         try:
             self._db.execute("PRAGMA busy_timeout = 1000")
             self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
@@ -187,6 +192,11 @@ def opened(journal: str | os.PathLike[str] | Journal | None) -> Iterator[Journal
             yield made
 
 
+def is_missing(journal: str | os.PathLike[str] | Journal | None) -> bool:
+    """Is it the path of a file that is not there?"""
+    return isinstance(journal, (str, os.PathLike)) and not os.path.exists(journal)
+
+
 class IdMap:
     """Old ids and what they became: numbers or texts. In SQLite, so any number of them."""
 
@@ -221,6 +231,11 @@ class IdMap:
     def highest(self) -> Any:
         """The greatest new id; None if there is none."""
         return self._one("SELECT max(new) FROM pairs WHERE kind = ?", self.kind)
+
+    def is_one_to_one(self) -> bool:
+        """Did no two become the same?"""
+        query = "SELECT count(*) = count(DISTINCT new) FROM pairs WHERE kind = ?"
+        return bool(self._one(query, self.kind))
 
     def put(self, pairs: Mapping[Any, Any]) -> None:
         """Note what became of some, all or none of them."""

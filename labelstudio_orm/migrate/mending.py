@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from ..errors import DoesNotExist
 from ..paging.pages import chunked
 from . import content
 from .again import exactly_once
@@ -96,5 +98,6 @@ class Mender:
             self.job.add("counts", {"drafts": 1})
         doubles = [id for its in wanted for id in known.get(its, [])[wanted[its] :]]
         for id in doubles:
-            drafts.ref(id).delete()
+            with suppress(DoesNotExist):  # a proxy may have repeated this request too
+                drafts.ref(id).delete()
         return len(doubles)

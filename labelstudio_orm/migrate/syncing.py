@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import BadRequest, DoesNotExist
+from ..errors import DoesNotExist
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from . import content
 from .again import exactly_once
-from .belongings import Belongings
-from .content import ORIGIN, digest
+from .belongings import Belongings, Secrets, no_secrets, parts_of
+from .content import ORIGIN, SETTINGS, digest
 from .copying import begin, job_journal
+from .following import Follower
 from .importing import Importer, imported
 from .journal import JournalMismatch
 from .mending import Mender
 from .people import MissingUsers
 from .report import Difference, Differences, Report
+from .settings import Settings
 from .source import as_source
-from .threeway import CONTENTS, Base, Change
+from .threeway import CONTENTS, Base, Change, Conflicts
 from .verifying import CHUNK, Comparison, name_of
 
 if TYPE_CHECKING:
@@ -30,7 +31,10 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .source import Row, Source
 
-Conflicts = Literal["report", "source", "target"]
+_LATE: Final = ("model_version",)
+"""Settings that may name an ML backend."""
+
+_EARLY: Final = tuple(name for name in SETTINGS if name not in _LATE)
 
 
 def sync(
@@ -38,29 +42,46 @@ def sync(
     target: Project,
     *,
     journal: str | os.PathLike[str] | Journal,
+    pair: bool = False,
     conflicts: Conflicts = "report",
     missing_users: MissingUsers = "refuse",
     files: bool = True,
+    secrets: Secrets | None = None,
     progress: Progress = None,
 ) -> Report:
     """Carry over to a copy what was created, changed or deleted in the source since the last time:
-    tasks, annotations, predictions, drafts, settings, views, and the uploaded ``files``.
+    tasks, annotations, predictions, drafts, settings; views with their order, webhooks, storages
+    and ML backends, of these what the copy was of.
 
-    ``journal``: that of the copy; it has for each object what both sides held. Without a copy, for
-    an empty file, tasks are paired by their content first. What changed is found by content, since
-    dates miss much of it, and both sides are read as a whole.
+    ``journal``: that of the copy; it has for each object what both sides held. ``pair``: begin one
+    for a project that was copied without; tasks are paired by their content, so that one which
+    differs is taken for a new one, and views, webhooks, storages and ML backends are left alone.
+    What changed is found by content, since dates miss much of it, and both sides are read as a
+    whole.
 
     What was changed in the target is left alone, and is among the report's ``differences``, whose
-    ``why`` says it. ``conflicts``: what becomes of an object (a task's data, one annotation) that
-    was changed on both sides: ``"report"`` leaves it and lists it, each time; ``"source"`` takes
-    the source's; ``"target"`` keeps the target's and does not mention it again. An object that
-    one side changed and the other one deleted is a conflict too.
+    ``why`` says it. ``conflicts``: what becomes of an object (a task's data, one annotation, a
+    view) that was changed on both sides: ``"report"`` leaves it and lists it, each time;
+    ``"source"`` takes the source's; ``"target"`` keeps the target's and does not mention it again.
+    An object that one side changed and the other one deleted is a conflict too.
+
+    ``files``: bring the uploaded files that are new. One that is gone in the source stays in the
+    target, where tasks may still speak of it, and since a server lists to nobody what others have
+    uploaded.
+
+    ``secrets``: as for ``copy_project``, asked for what is new. Without it storages other than
+    those of local files, and ML backends with a password, are not made but told of. That a key was
+    changed nobody can see; only the headers of webhooks, of which the journal has a slow digest.
+
+    A webhook that comes is made last and one that goes is deleted first, so that neither is told of
+    the rest. What the server does not let change in a view is made anew, with another id.
 
     The report's ``counts`` are of what was carried over. ``missing_users`` and ``progress`` are as
     for ``copy_project``. It may be killed and run again; a further run writes nothing.
 
-    Raises ValueError for a copy that is not finished, JournalMismatch for a journal of another one,
-    and what ``copy_project`` raises.
+    Raises FileNotFoundError where there is no journal, ValueError for an empty one and for that of
+    a copy which is not finished, JournalMismatch for a journal of another one, and what
+    ``copy_project`` raises.
 
     >>> copy = copy_project(project, to=other, journal="r.db", missing_users="create").target
     >>> task.annotations.create(result=[])
@@ -72,35 +93,56 @@ def sync(
     client = target.tasks.client
     here = as_source(source)
     facts = here.describe()
-    with job_journal(journal, client) as notes:
+    with job_journal(journal, client, is_new=pair) as notes:
         known = notes.noted("project")
+        if known is None and not pair:
+            raise ValueError(f"{notes} is of no copy; pair=True pairs the tasks by their content")
         if known not in (None, target.id):
             raise JournalMismatch(f"{notes} is of a copy to Project {known}, not to {target!r}")
         if known is not None and notes.noted("marker") and not notes.noted("done"):
             raise ValueError(f"{notes}: the copy is not finished; call copy_project again first")
         if known is None:
             notes.note("project", target.id)
+        copied = notes.noted("job") or {}
+        parts = parts_of(notes) - (frozenset() if files else {"files"})
         job = begin(
             here,
             client,
             notes,
             facts,
-            title=None,
+            title=copied.get("title"),
             missing_users=missing_users,
-            files=files,
-            keep_origin=(notes.noted("job") or {}).get("keep_origin", False),
+            files="files" in parts,
+            keep_origin=copied.get("keep_origin", False),
             again=True,
         )
-        return _Sync(job, conflicts, progress).run()
+        return _Sync(
+            job,
+            parts=parts,
+            secrets=secrets or no_secrets,
+            conflicts=conflicts,
+            progress=progress,
+        ).run()
 
 
 class _Sync:
-    def __init__(self, job: Job, conflicts: Conflicts, progress: Progress) -> None:
+    def __init__(
+        self,
+        job: Job,
+        *,
+        parts: frozenset[str],
+        secrets: Secrets,
+        conflicts: Conflicts,
+        progress: Progress,
+    ) -> None:
         self.job, self.journal, self.conflicts = job, job.journal, conflicts
         self.tasks = job.tasks
         self.bases = job.journal.map("bases")
         self.importer, self.mender = Importer(job), Mender(job)
         self.found = Differences()
+        self.settings = Settings(job)
+        self.follower = Follower(Belongings(job, parts, secrets), conflicts, self.found)
+        self.with_files = "files" in parts
         self.touched: list[int] = []
         self._progress = reporter(progress, f"synchronising {name_of(job.facts)}")
 
@@ -108,12 +150,17 @@ class _Sync:
         self.importer.settle()
         if not len(self.tasks):
             self._pair()
-        self._settings()
+        self.follower.quieten()
+        self.settings.carry(_EARLY, self.conflicts, self.found)
         self._changed()
         ids = set(self.job.source.task_ids())
-        self._deleted(ids)
         self._created(ids)
-        self._views()
+        self._deleted(ids)
+        self._files()
+        for kind in ("views", "storages", "backends"):
+            self.follower.follow(kind)
+        self.settings.carry(_LATE, self.conflicts, self.found)
+        self.follower.follow("webhooks")  # which would be told of all the rest
         self._strangers()
         if not self.job.client.is_dry:
             self._check()
@@ -136,19 +183,6 @@ class _Sync:
         comparison.pair_by_content(pairs)
         for some in chunked(pairs.items(), 1000):
             self.tasks.put(dict(some))
-
-    def _report(self, change: Change, row: Row, other: Row) -> None:
-        """List a change that is not carried over."""
-        why = f"changed in the {change.by}" if change.by else "changed on both sides"
-        if change.kind == "tasks":
-            ids: tuple[Any, Any] = row["id"], other["id"]
-            values = change.here, change.there
-        else:
-            ids = (change.here and change.here["id"], change.there and change.there["id"])
-            values = None, None
-            if None in ids:
-                why = _which(change)
-        self.found.add(Difference(change.kind, *ids, change.field, *values, why=why))
 
     # -- tasks that both sides have ----------------------------------------------------------------
 
@@ -198,9 +232,12 @@ class _Sync:
         base = self._base(here, there)
         fields: dict[str, Change] = {}
         for change in base.changes(here, there):
-            if change.by == "target" or (change.by is None and self.conflicts == "report"):
-                self._report(change, here, there)
-            elif change.by is None and self.conflicts == "target":
+            what = change.under(self.conflicts)
+            if what == "tell":
+                sides = (here, there) if change.field else (change.here, change.there)
+                source, target = (None if row is None else row["id"] for row in sides)
+                self.found.add(change.told(source, target))
+            elif what == "keep":
                 base.settle(change)
             elif change.kind == "tasks":
                 fields[change.field] = change
@@ -345,6 +382,8 @@ class _Sync:
                     why = "deleted in the source, changed in the target"
                     self.found.add(Difference("tasks", old, row["id"], why=why))
         if doomed:
+            if not ids:
+                self.journal.note("emptied")
             self.job.project.tasks.filter(id__in=doomed).delete()
             self.job.tallies["tasks"].deleted += len(doomed)
         for new in gone.keys() - kept:
@@ -359,68 +398,22 @@ class _Sync:
             change.by != "source" for change in Base.parse(text).changes(_nothing(there), there)
         )
 
+    def _files(self) -> None:
+        """Those that no task speaks of, too."""
+        if not self.with_files:
+            return
+        media, tally = self.job.media, self.job.tallies["files"]
+        for file in self.job.source.files():
+            media.address(file["file"])
+        tally.created, tally.failed = media.created, list(media.failed.values())
+
     def _strangers(self) -> None:
         """Those that only the target has."""
         if not self.job.client.is_dry:
             for id in self.importer.strangers():
                 self.found.add(Difference("tasks", None, id, why="created in the target"))
 
-    # -- the rest ----------------------------------------------------------------------------------
-
-    def _settings(self) -> None:
-        """Field by field, as for a task."""
-        project, noted = self.job.project, self.journal.noted("settings base", {})
-        said = self.journal.noted("settings", {})
-        settings = {**self.job.source.settings(), **said}
-        here = content.settings_content(self.job.translation.value(settings))
-        there = content.settings_content(self.job.there.settings())
-        wanted: dict[str, Any] = {}
-        for name, value in here.items():
-            if (value or None) == (there[name] or None):
-                noted[name] = [digest(value), digest(there[name])]
-                continue
-            was, now = noted.get(name), [digest(value), digest(there[name])]
-            if was == now:
-                continue
-            by_source, by_target = not was or was[0] != now[0], not was or was[1] != now[1]
-            if by_source and (not by_target or self.conflicts == "source"):
-                wanted[name] = value
-                noted[name] = [now[0], now[0]]
-            elif by_source and self.conflicts == "target":
-                noted[name] = now
-            else:
-                why = "changed on both sides" if by_source else "changed in the target"
-                ids = self.job.facts["project"], project.id
-                self.found.add(Difference("settings", *ids, name, value, there[name], why=why))
-        for name, value in wanted.items():
-            if not self._set(name, value):
-                noted.pop(name)
-        self.journal.note("settings base", noted)
-
-    def _set(self, name: str, value: Any) -> bool:
-        """One setting, if the target takes it."""
-        project, tally = self.job.project, self.job.tallies["settings"]
-        try:
-            setattr(project, name, value)
-            project.save(fields=[name])
-        except (BadRequest, TypeError) as error:
-            tally.fail(0, name, error)
-            project.refresh()
-            return False
-        tally.updated += 1
-        return True
-
-    def _views(self) -> None:
-        """Those that are new are made; of the others it is told what is not the same."""
-        belongings = Belongings(
-            self.job, frozenset({"views"}), lambda kind, row: {}, export_storages=False
-        )
-        if self.journal.noted("done:views") is None and self.journal.noted("marker") is None:
-            return  # nobody has copied them
-        belongings.bring("views")
-        if not self.job.client.is_dry:
-            comparison = Comparison(self.job.source, self.job.there, self.journal)
-            self.found.extend(comparison.report(("views",)).differences)
+    # -- what was done -----------------------------------------------------------------------------
 
     def _check(self) -> None:
         """What was carried over is now what the source has."""
@@ -431,17 +424,6 @@ class _Sync:
         for one in comparison.found.listed:
             if (one.kind, one.source, one.target) not in known:
                 self.found.add(one)
-
-
-def _which(change: Change) -> str:
-    """Where an object is that the other side has not."""
-    if change.here is None:
-        if change.by == "target":
-            return "created in the target"
-        return "deleted in the source, changed in the target"
-    if change.by == "target":
-        return "deleted in the target"
-    return "changed in the source, deleted in the target"
 
 
 def _nothing(row: Row) -> Row:

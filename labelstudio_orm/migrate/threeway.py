@@ -1,22 +1,25 @@
-"""Three sides of a task: the source, the target, and what both were when they were last the same.
+"""Three sides of what was copied: the source, the target, and what both were when they were last
+the same.
 
-The last is a base: for each field of the task and for each annotation, prediction and draft two
-digests, of what the source and of what the target held. So it can be told who changed what.
+The last is a base: of each value and of each object two digests, of what the source and of what the
+target held. So it can be told who changed what.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
 from . import content
 from .content import digest
+from .report import Difference
 from .verifying import pair_up
 
 if TYPE_CHECKING:
+    from .journal import Key
     from .source import Row
 
 FIELDS: Final = ("data", "meta", "overlap")
@@ -29,15 +32,20 @@ CONTENTS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
 
 Side: TypeAlias = Literal["source", "target"]
 
+Conflicts: TypeAlias = Literal["report", "source", "target"]
+"""Whose version stays, of what was changed on both sides; ``"report"``: both, and it is told."""
+
 NEVER: Final = "-"
 """The digest of what was not there."""
+
+UNKNOWN: Final = (NEVER, NEVER)
+"""Of what nobody knows what it was."""
 
 
 @attrs.frozen
 class Change:
-    """One field of a task, or one object of it, that is not what it was; ``here`` and ``there`` are
-    the rows (or values) of both sides, None where there is none. ``by``: who changed it, None is
-    both.
+    """One field, or one object, that is not what it was; ``here`` and ``there`` are the rows (or
+    values) of both sides, None where there is none. ``by``: who changed it, None is both.
     """
 
     kind: str
@@ -46,19 +54,166 @@ class Change:
     there: Any
     by: Side | None
 
+    def under(self, conflicts: Conflicts) -> Literal["carry", "keep", "tell"]:
+        """What becomes of it: it is carried over, or the target's is kept, or it is told."""
+        if self.by == "source" or (self.by is None and conflicts == "source"):
+            return "carry"
+        return "keep" if self.by is None and conflicts == "target" else "tell"
 
-class Base:
-    """What a task and its objects were: ``fields`` by name, ``objects`` by kind and by the id in
-    the source: the id in the target and both digests.
+    @property
+    def why(self) -> str:
+        """Who changed it, in words."""
+        if self.field or not (self.here is None or self.there is None):
+            return f"changed in the {self.by}" if self.by else "changed on both sides"
+        if self.here is None:
+            if self.by == "target":
+                return "created in the target"
+            return "deleted in the source, changed in the target"
+        if self.by == "target":
+            return "deleted in the target"
+        return "changed in the source, deleted in the target"
+
+    def told(self, source: Key | None, target: Key | None) -> Difference:
+        """It, of objects with these ids, for a report."""
+        here, there = (self.here, self.there) if self.field else (None, None)
+        return Difference(self.kind, source, target, self.field, here, there, self.why)
+
+
+class Fields:
+    """Values by name: ``known`` has what both sides held. ``form``: two values are the same if they
+    are so in this form.
     """
 
     def __init__(
         self,
-        fields: dict[str, tuple[str, str]] | None = None,
-        objects: dict[str, dict[int, tuple[int, str, str]]] | None = None,
+        kind: str,
+        known: Mapping[str, Iterable[str]] | None = None,
+        form: Callable[[Any], Any] = lambda value: value,
     ) -> None:
-        self.fields = fields or {}
-        self.objects = objects or {kind: {} for kind in CONTENTS}
+        self.kind, self.form = kind, form
+        self.known: dict[str, tuple[str, ...]] = {
+            name: tuple(pair) for name, pair in (known or {}).items()
+        }
+
+    def changes(self, here: Row, there: Row) -> Iterator[Change]:
+        """What is not what it was and not the same on both sides. What is the same now is taken
+        note of.
+        """
+        for name, ours in here.items():
+            theirs = there[name]
+            now = digest(ours), digest(theirs)
+            if digest(self.form(ours)) == digest(self.form(theirs)):
+                self.known[name] = now
+            elif now != (was := self.known.get(name, UNKNOWN)):
+                yield Change(self.kind, name, ours, theirs, _who(was, now))
+
+    def settle(self, change: Change) -> None:
+        """Both sides are known to be what they are now."""
+        self.known[change.field] = digest(change.here), digest(change.there)
+
+    def carried(self, change: Change) -> None:
+        """The target is now what the source is."""
+        self.settle(attrs.evolve(change, there=change.here))
+
+
+class Objects:
+    """Objects of one kind: ``known`` has, by the key in the source, the key in the target and what
+    both sides held. ``own`` gives a row as the source itself has it; ``mark`` is what is noted of a
+    row, else the digest of its content.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        content_of: Callable[[Row], dict[str, Any]],
+        known: Mapping[Any, Iterable[Any]] | None = None,
+        *,
+        key: Callable[[Row], Any] = lambda row: row["id"],
+        own: Callable[[Row], Row] = lambda row: row,
+        mark: Callable[[Row], str] | None = None,
+    ) -> None:
+        self.kind, self.content_of, self.key, self.own = kind, content_of, key, own
+        self._mark = mark or (lambda row: digest(content_of(row)))
+        self.known: dict[Any, tuple[Any, ...]] = {
+            old: tuple(one) for old, one in (known or {}).items()
+        }
+
+    def changes(self, here: Iterable[Row], there: Iterable[Row]) -> Iterator[Change]:
+        """Those that are not what they were and not the same on both sides. What is the same now is
+        taken note of.
+        """
+        ours = {self.key(one): one for one in here}
+        theirs = {self.key(one): one for one in there}
+        for old, (new, *was) in list(self.known.items()):
+            one, other = ours.pop(old, None), theirs.pop(new, None)
+            now = self._marks(one, other)
+            if one is None and other is None:
+                del self.known[old]
+            elif self.is_same(one, other):
+                self.known[old] = (new, *now)
+            elif now != tuple(was):
+                yield Change(self.kind, "", one, other, _who(was, now))
+        for one, other in pair_up(ours.values(), theirs.values(), self.content_of):
+            if one is not None and other is not None and self.is_same(one, other):
+                # made by a run that ended before its note
+                self.known[self.key(one)] = (self.key(other), *self._marks(one, other))
+                continue
+            if one is not None:
+                yield Change(self.kind, "", one, None, "source")
+            if other is not None:
+                yield Change(self.kind, "", None, other, "target")
+
+    def is_same(self, one: Row | None, other: Row | None) -> bool:
+        """Do both hold the same?"""
+        if one is None or other is None:
+            return one is other
+        return digest(self.content_of(one)) == digest(self.content_of(other))
+
+    def settle(self, change: Change, new: Key | None = None) -> None:
+        """Both sides are known to be what they are now: ``new`` is the key of what was made of an
+        object in the target.
+        """
+        old = self._old(change)
+        if old is None:
+            return
+        if new is None:
+            new = self.key(change.there) if change.there else self.known[old][0]
+        self.known[old] = (new, *self._marks(change.here, change.there))
+
+    def carried(self, change: Change, new: Key | None = None) -> None:
+        """The target is now what the source is."""
+        if change.here is None:
+            self.known.pop(self._old(change), None)
+            return
+        id = change.there["id"] if new is None else new
+        self.settle(attrs.evolve(change, there={**change.here, "id": id}), new)
+
+    def _old(self, change: Change) -> Any:
+        if change.here is not None:
+            return self.key(change.here)
+        new = self.key(change.there)
+        return next((old for old, one in self.known.items() if one[0] == new), None)
+
+    def _marks(self, one: Row | None, other: Row | None) -> tuple[str, str]:
+        return (
+            NEVER if one is None else self._mark(self.own(one)),
+            NEVER if other is None else self._mark(other),
+        )
+
+
+class Base:
+    """What a task and its objects were."""
+
+    def __init__(
+        self,
+        fields: Mapping[str, Iterable[str]] | None = None,
+        objects: Mapping[str, Mapping[int, Iterable[Any]]] | None = None,
+    ) -> None:
+        self.fields = Fields("tasks", fields)
+        self.objects = {
+            kind: Objects(kind, content_of, (objects or {}).get(kind))
+            for kind, content_of in CONTENTS.items()
+        }
 
     @classmethod
     def of(cls, here: Row, there: Row, *, was: Side | None = None) -> Base:
@@ -66,106 +221,56 @@ class Base:
         base = cls()
         ours, theirs = content.task_fields(here), content.task_fields(there)
         for name in FIELDS:
-            base.fields[name] = _as_it_was(digest(ours[name]), digest(theirs[name]), was)
+            base.fields.known[name] = _as_it_was(digest(ours[name]), digest(theirs[name]), was)
         for kind, content_of in CONTENTS.items():
             for one, other in pair_up(here[kind], there[kind], content_of):
                 if one is not None and other is not None:
                     pair = _as_it_was(digest(content_of(one)), digest(content_of(other)), was)
-                    base.objects[kind][one["id"]] = (other["id"], *pair)
+                    base.objects[kind].known[one["id"]] = (other["id"], *pair)
         return base
 
     @classmethod
     def parse(cls, text: str) -> Base:
         """From the journal."""
         raw = json.loads(text)
-        fields = {name: (pair[0], pair[1]) for name, pair in raw["fields"].items()}
-        objects = {
-            kind: {int(old): (one[0], one[1], one[2]) for old, one in raw[kind].items()}
-            for kind in CONTENTS
-        }
-        return cls(fields, objects)
+        objects = {kind: {int(old): one for old, one in raw[kind].items()} for kind in CONTENTS}
+        return cls(raw["fields"], objects)
 
     def __str__(self) -> str:
         """For the journal."""
-        return json.dumps({"fields": self.fields, **self.objects}, separators=(",", ":"))
+        objects = {kind: part.known for kind, part in self.objects.items()}
+        return json.dumps({"fields": self.fields.known, **objects}, separators=(",", ":"))
 
     def changes(self, here: Row, there: Row) -> Iterator[Change]:
         """What is not what it was and not the same on both sides. What is the same now is taken
         note of.
         """
         ours, theirs = content.task_fields(here), content.task_fields(there)
-        for name in FIELDS:
-            pair = digest(ours[name]), digest(theirs[name])
-            if pair[0] == pair[1]:
-                self.fields[name] = pair
-            elif pair != (known := self.fields.get(name, (NEVER, NEVER))):
-                yield Change("tasks", name, ours[name], theirs[name], _who(known, pair))
-        for kind in CONTENTS:
-            yield from self._object_changes(kind, here[kind], there[kind])
+        yield from self.fields.changes({name: ours[name] for name in FIELDS}, theirs)
+        for kind, part in self.objects.items():
+            yield from part.changes(here[kind], there[kind])
 
-    def _object_changes(self, kind: str, here: list[Row], there: list[Row]) -> Iterator[Change]:
-        content_of, known = CONTENTS[kind], self.objects[kind]
-        ours, theirs = {one["id"]: one for one in here}, {one["id"]: one for one in there}
-        for old, (new, *pair) in list(known.items()):
-            one, other = ours.pop(old, None), theirs.pop(new, None)
-            if one is None and other is None:
-                del known[old]
-                continue
-            now = _digest(content_of, one), _digest(content_of, other)
-            if now[0] == now[1]:
-                known[old] = (new, *now)
-            elif now != (pair[0], pair[1]):
-                yield Change(kind, "", one, other, _who((pair[0], pair[1]), now))
-        for one, other in pair_up(ours.values(), theirs.values(), content_of):
-            now = _digest(content_of, one), _digest(content_of, other)
-            if one is not None and other is not None and now[0] == now[1]:
-                known[one["id"]] = (other["id"], *now)  # made by a run that ended before its note
-            else:
-                if one is not None:
-                    yield Change(kind, "", one, None, "source")
-                if other is not None:
-                    yield Change(kind, "", None, other, "target")
-
-    def settle(self, change: Change, new: int | None = None) -> None:
-        """Both sides are known to be what they are now: ``new`` is the id of what was made of an
-        object in the target.
-        """
-        if change.kind == "tasks":
-            self.fields[change.field] = digest(change.here), digest(change.there)
-            return
-        content_of, known = CONTENTS[change.kind], self.objects[change.kind]
-        if change.here is None:
-            for old in [old for old, one in known.items() if one[0] == change.there["id"]]:
-                del known[old]
-        else:
-            now = _digest(content_of, change.here), _digest(content_of, change.there)
-            if new is None:
-                new = change.there["id"] if change.there else known[change.here["id"]][0]
-            known[change.here["id"]] = (new, *now)
+    def settle(self, change: Change) -> None:
+        """Both sides are known to be what they are now."""
+        part = self.fields if change.field else self.objects[change.kind]
+        part.settle(change)
 
     def carried(self, change: Change, new: int | None = None) -> None:
-        """The target is now what the source is."""
-        if change.here is None:
-            self.settle(change)
+        """The target is now what the source is: ``new`` is the id of what was made there."""
+        if change.field:
+            self.fields.carried(change)
         else:
-            there = change.here
-            if change.kind != "tasks":
-                id = change.there["id"] if new is None else new
-                there = {**change.here, "id": id}
-            self.settle(attrs.evolve(change, there=there), new)
+            self.objects[change.kind].carried(change, new)
 
 
 def _as_it_was(ours: str, theirs: str, was: Side | None) -> tuple[str, str]:
     if was is None:
-        return (ours, theirs) if ours == theirs else (NEVER, NEVER)
+        return (ours, theirs) if ours == theirs else UNKNOWN
     return (ours, ours) if was == "source" else (theirs, theirs)
 
 
-def _who(was: tuple[str, str], now: tuple[str, str]) -> Side | None:
-    if was[0] == now[0]:
+def _who(was: Iterable[str], now: tuple[str, str]) -> Side | None:
+    ours, theirs = was
+    if ours == now[0]:
         return "target"
-    return "source" if was[1] == now[1] else None
-
-
-def _digest(content_of: Callable[[Row], dict[str, Any]], row: Row | None) -> str:
-    return NEVER if row is None else digest(content_of(row))
+    return "source" if theirs == now[1] else None

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
-import os
+import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
 from ..bulk.summary import Summary
 from ..paging.pages import chunked
+from ..paging.parallel import Coming
 from ..progress import Progress, reporter
 from . import content
-from .content import digest
-from .journal import Journal, JournalMismatch, opened
+from .content import digest, text_of
+from .journal import Journal, JournalMismatch, is_missing, opened
 from .report import Difference, Differences, Report
-from .source import as_source
+from .source import as_source, light, number_of_tasks
 from .translation import Translation, original_name, translate_view
 
 if TYPE_CHECKING:
+    import os
+
     from ..resources.projects import Project
     from .journal import IdMap
     from .source import Row, Source
@@ -66,8 +71,8 @@ def verify(
         if part not in PARTS:
             raise ValueError(f"verify() knows the parts {', '.join(PARTS)}, not {part!r}")
     here, there = as_source(source), as_source(target)
-    if isinstance(journal, (str, os.PathLike)) and not os.path.exists(journal):
-        raise FileNotFoundError(f"there is no journal {os.fspath(journal)}")
+    if is_missing(journal):
+        raise FileNotFoundError(f"there is no journal {journal}")
     with opened(journal) as notes:
         comparison = Comparison(here, there, notes, progress)
         if notes is not None:
@@ -100,7 +105,7 @@ class Comparison:
         same_pairs: Callable[[list[tuple[Row, Row]]], object] = lambda pairs: None,
     ) -> None:
         self.same_pairs = same_pairs
-        self.here, self.there = here, there
+        self.here, self.there = light(here), light(there)
         self.from_, self.to = here.describe(), there.describe()
         self.noted = journal is not None and journal.noted("project") is not None
         self.journal = journal if journal is not None and self.noted else Journal()
@@ -133,25 +138,29 @@ class Comparison:
     def _tasks(self) -> None:
         pairs = self.journal.map("tasks")
         if self.noted:
-            self.compare(self.here.tasks(), pairs)
+            rows = self.here.tasks()
         else:
-            self.compare(self.here.some_tasks(self.pair_by_content(pairs)), pairs)
-        for id in self.there.task_ids():
-            if pairs.old(id) is None:
-                self.found.add(Difference("tasks", None, id))
+            rows = self.here.some_tasks(self.pair_by_content(pairs))
+        known = self.same["tasks"]
+        known += self.compare(rows, pairs)
+        if known != number_of_tasks(self.there) or not pairs.is_one_to_one():
+            for id in self.there.task_ids():
+                if pairs.old(id) is None:
+                    self.found.add(Difference("tasks", None, id))
 
-    def compare(self, rows: Iterable[Row], pairs: IdMap) -> None:
-        """Compare these tasks of the source with those that they became."""
-        done = 0
-        for chunk in chunked(iter(rows), CHUNK):
-            wanted = [new for row in chunk if (new := pairs.get(row["id"])) is not None]
-            there = {row["id"]: row for row in self.there.some_tasks(wanted)} if wanted else {}
+    def compare(self, rows: Iterable[Row], pairs: IdMap) -> int:
+        """Compare these tasks of the source with those that they became; how many of them are
+        there.
+        """
+        done = known = 0
+        for chunk, there in self._side_by_side(rows, pairs):
             same = []
             for row in chunk:
                 other = there.get(pairs.get(row["id"]))
                 if other is None:
                     self.found.add(Difference("tasks", row["id"], None))
                     continue
+                known += 1
                 pair = self.left.task(row), self.right.task(other)
                 found, number = task_differences(*pair)
                 self.found.extend(found)
@@ -160,35 +169,64 @@ class Comparison:
             self.same_pairs(same)
             done += len(chunk)
             self._progress(done, self._total)
+        return known
+
+    def _side_by_side(
+        self, rows: Iterable[Row], pairs: IdMap
+    ) -> Iterator[tuple[list[Row], dict[int, Row]]]:
+        """Some tasks of the source, and those that they became by id; the next ones are on their
+        way while these are in use.
+        """
+        before: tuple[list[Row], Coming[dict[int, Row]]] | None = None
+        for chunk in chunked(iter(rows), CHUNK):
+            wanted = [new for row in chunk if (new := pairs.get(row["id"])) is not None]
+            coming = Coming(partial(self._of_target, wanted))
+            if before is not None:
+                yield before[0], before[1].result()
+            before = chunk, coming
+        if before is not None:
+            yield before[0], before[1].result()
+
+    def _of_target(self, ids: list[int]) -> dict[int, Row]:
+        return {row["id"]: row for row in self.there.some_tasks(ids)} if ids else {}
 
     def pair_by_content(self, pairs: IdMap) -> list[int]:
         """Which task stands for which, by all that they hold, else by their data; the ids of those
         that are not the same.
         """
-        whole, data = self.journal.map("whole"), self.journal.map("data")
-        for chunk in chunked(self.here.tasks(), CHUNK):
-            rows = [self.left.task(row) for row in chunk]
-            whole.put({row["id"]: digest(content.task_content(row)) for row in rows})
-            data.put({row["id"]: digest(content.canonical(row["data"])) for row in rows})
-        others: list[tuple[int, str]] = []
-        for row in self.there.tasks():
-            row = self.right.task(row)
-            old = whole.old(digest(content.task_content(row)))
+        sides = ((self.here, self.left, "here"), (self.there, self.right, "there"))
+        for _ in zip_longest(*(self._digests(*side) for side in sides)):
+            pass  # a chunk of each in turn, so that both servers are at work
+        name = self.journal.map
+        whole, data, sizes = name("whole here"), name("data here"), name("sizes there")
+        others: list[int] = []
+        for id, its_whole in name("whole there").items():
+            old = whole.old(its_whole)
             if old is None:
-                others.append((row["id"], digest(content.canonical(row["data"]))))
+                others.append(id)
                 continue
             whole.remove(old)
             data.remove(old)
-            pairs.put({old: row["id"]})
-            self.same["tasks"] += 1
-            for kind in _OF_TASKS:
-                self.same[kind] += len(row[kind])
-        for id, its_data in others:
-            old = data.old(its_data)
+            pairs.put({old: id})
+            self.same.update(tasks=1, **json.loads(sizes.get(id)))
+        for id in others:
+            old = data.old(name("data there").get(id))
             if old is not None:
                 data.remove(old)
                 pairs.put({old: id})
         return [old for old, _ in whole.items()]
+
+    def _digests(self, source: Source, translation: Translation, side: str) -> Iterator[None]:
+        """Note what the tasks of a side hold, a chunk at a time."""
+        kinds = ("whole", "data", "sizes")
+        whole, data, sizes = (self.journal.map(f"{kind} {side}") for kind in kinds)
+        for chunk in chunked(source.tasks(), CHUNK):
+            rows = [translation.task(row) for row in chunk]
+            whole.put({row["id"]: digest(content.task_content(row)) for row in rows})
+            data.put({row["id"]: digest(row["data"]) for row in rows})
+            said = {row["id"]: {kind: len(row[kind]) for kind in _OF_TASKS} for row in rows}
+            sizes.put({id: json.dumps(numbers) for id, numbers in said.items()})
+            yield
 
     # -- the rest ---------------------------------------------------------------------------------
 
@@ -229,9 +267,9 @@ class Comparison:
         self._objects("storages", here, self.there.storages(), content.storage_content)
 
     def _backends(self) -> None:
-        self._objects(
-            "backends", self.here.backends(), self.there.backends(), content.backend_content
-        )
+        skipped = self.journal.noted("backends left out", [])
+        here = (one for one in self.here.backends() if one["id"] not in skipped)
+        self._objects("backends", here, self.there.backends(), content.backend_content)
 
     def _files(self) -> None:
         def named(file: Row) -> dict[str, Any]:
@@ -259,7 +297,7 @@ def task_differences(here: Row, there: Row) -> tuple[list[Difference], Counter[s
     found = [
         Difference("tasks", here["id"], there["id"], name, value, theirs[name])
         for name, value in ours.items()
-        if value != theirs[name]
+        if text_of(value) != text_of(theirs[name])
     ]
     same: Counter[str] = Counter()
     for kind, content_of in _OF_TASKS.items():
@@ -278,6 +316,10 @@ def object_differences(
     """What is not the same in two lists of objects, whose order does not count; and how many are
     the same.
     """
+    here, there = list(here), list(there)
+    texts = [[text_of(content_of(row)) for row in rows] for rows in (here, there)]
+    if texts[0] == texts[1]:
+        return [], len(here)
     found: list[Difference] = []
     same = 0
     for row, other in pair_up(here, there, content_of):
@@ -286,7 +328,9 @@ def object_differences(
             found.append(Difference(kind, left, right))
             continue
         ours, its = content_of(row), content_of(other)
-        fields = [name for name in {**ours, **its} if ours.get(name) != its.get(name)]
+        fields = [
+            name for name in {**ours, **its} if text_of(ours.get(name)) != text_of(its.get(name))
+        ]
         same += not fields
         found += [
             Difference(kind, row["id"], other["id"], name, ours.get(name), its.get(name))

@@ -161,5 +161,5 @@ def _included(select: Select) -> list[str]:
     names = set(select.wires) | select.relations
     for relation in select.relations:
         fields = select.model._options.sets[relation].target._options.fields
-        names |= {fields[name].wire for name in select.related_fields or fields}
+        names |= {fields[name].wire for name in select.related_fields.get(relation) or fields}
     return sorted(names)

@@ -39,8 +39,9 @@ class Select:
 
     ``scope`` are the objects or ids that the listing belongs to; ``params`` parameters that every
     request carries; ``fields`` the only fields to bring (None: all that a listing has); ``wanted``
-    the computed fields to compute; ``relations`` the related rows to bring along; ``start`` the
-    number of rows to pass over (tasks only) and ``limit`` that of the rows that will be taken, if
+    the computed fields to compute; ``relations`` the related rows to bring along, of each of them
+    just its ``related_fields``, if it has any; ``start`` the number of rows to pass over (tasks
+    only) and ``limit`` that of the rows that will be taken, if
     it is known; ``backwards`` reads by falling id. ``by_id``: the order by id was asked for.
     ``workers``: the threads that read, where a listing can be read in parallel.
     """
@@ -53,7 +54,7 @@ class Select:
     fields: frozenset[str] | None = None
     wanted: frozenset[str] = frozenset()
     relations: frozenset[str] = frozenset()
-    related_fields: frozenset[str] | None = None
+    related_fields: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
     start: int = 0
     limit: int | None = None
     backwards: bool = False
@@ -360,7 +361,7 @@ class Embedded:
             scope=select.scope,
             fields=frozenset({"id"}),
             relations=frozenset({self.key}),
-            related_fields=select.fields,
+            related_fields={} if select.fields is None else {self.key: select.fields},
             workers=select.workers,
         )
         for page in tasks._options.pages.pages(inner):

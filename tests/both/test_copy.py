@@ -441,6 +441,19 @@ def test_in_a_dry_run(
         assert journal.noted("project") is None
 
 
+def test_a_journal_is_of_one_copy(
+    project: Project, tmp_path: Path, copied: Callable[..., Report]
+) -> None:
+    """Nothing that is asked for later is passed over in silence."""
+    options = {"journal": tmp_path / "copy.db", "title": "First", "views": False}
+    assert copied(**options).ok
+    assert copied(**options).ok
+    with pytest.raises(JournalMismatch, match=r"its title is 'First', not 'Second'"):
+        copied(**{**options, "title": "Second"})
+    with pytest.raises(JournalMismatch, match=r"finished, without views; another journal"):
+        copied(**{**options, "views": True})
+
+
 # -- comparing -------------------------------------------------------------------------------------
 
 

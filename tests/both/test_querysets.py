@@ -293,6 +293,23 @@ def test_only_brings_what_it_says_and_the_rest_on_demand(filled: Project, asked:
     assert asked() == [f"GET /api/tasks/{task.id}/"]
 
 
+def test_only_trims_what_is_prefetched(filled: Project, asked: Asked) -> None:
+    trimmed = filled.tasks.only("data", "annotations__result").prefetch("annotations")
+    (annotation,) = trimmed.get(data__text="").annotations
+    assert set(annotation.raw) == {"id", "result"}
+    asked()
+    assert annotation.result[0]["from_name"] == "sentiment"
+    assert asked() == []
+    assert annotation.ground_truth is False
+    assert asked() == [f"GET /api/annotations/{annotation.id}/"]
+    (whole,) = trimmed.only("data").get(data__text="").annotations
+    assert "ground_truth" in whole.raw
+    with pytest.raises(FieldError, match="Annotation has no field 'nosuch'"):
+        filled.tasks.only("annotations__nosuch")
+    with pytest.raises(FieldError, match="Project has no field 'tasks__data'"):
+        filled.tasks.client.projects.only("tasks__data")
+
+
 def test_prefetched_relations_cost_nothing_until_they_change(filled: Project, asked: Asked) -> None:
     task = filled.tasks.prefetch("annotations", "predictions").get(data__text="")
     asked()

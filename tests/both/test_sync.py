@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import attrs
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q, Task
-from labelstudio_orm.migrate import JournalMismatch, Report, copy_project, sync, verify
+from labelstudio_orm.migrate import Journal, JournalMismatch, Report, copy_project, sync, verify
 
 Asked = Callable[[], list[str]]
 
@@ -186,6 +187,28 @@ def test_conflicts(pair: Pair, policy: Any) -> None:
     assert len(tasks) == (5 if ours else 6)
 
 
+@pytest.mark.parametrize("policy", ["report", "source", "target"])
+def test_an_annotation_that_one_side_deleted(pair: Pair, policy: Any, asked: Asked) -> None:
+    (gone, changed), (changed_here, gone_there), *_ = pair.tasks()
+    for task in (gone, gone_there):
+        task.annotations[0].delete()
+    for task in (changed, changed_here):
+        annotation = task.annotations[0]
+        annotation.result = negative(pair.source)
+        annotation.save()
+    told = [
+        ("annotations", "", "changed in the source, deleted in the target"),
+        ("annotations", "", "deleted in the source, changed in the target"),
+    ]
+    assert whys(pair.sync(conflicts=policy)) == (told if policy == "report" else [])
+    there = list(pair.target.tasks.prefetch("annotations"))[:2]
+    ours = policy == "source"
+    assert [len(task.annotations) for task in there] == ([0, 1] if ours else [1, 0])
+    asked()
+    assert whys(pair.sync()) == (told if policy == "report" else []), "the same again"
+    assert writes(asked) == []
+
+
 def test_without_a_copy(
     ls: LabelStudio, other: LabelStudio, project: Project, tmp_path: Path
 ) -> None:
@@ -197,7 +220,17 @@ def test_without_a_copy(
     target = other.projects.create(title="There", label_config=project.label_config)
     try:
         target.tasks.bulk_create(items[::-1][:2])
-        report = sync(project, target, journal=tmp_path / "sync.db", conflicts="source")
+        journal = tmp_path / "sync.db"
+        for how in (other.dry_run(), nullcontext()):
+            missing = pytest.raises(FileNotFoundError, match=r"no journal .*sync\.db.*pair=True")
+            with how, missing:
+                sync(project, target, journal=journal)
+        with Journal() as empty, pytest.raises(ValueError, match="is of no copy; pair=True"):
+            sync(project, target, journal=empty)
+        with other.dry_run():
+            assert sync(project, target, journal=journal, pair=True).counts["tasks"].created == 1
+        assert not journal.exists()
+        report = sync(project, target, journal=journal, pair=True, conflicts="source")
         assert report.counts["tasks"].created == 1
         texts = sorted(data["text"] for data in target.tasks.values_list("data", flat=True))
         assert texts == ["0", "1", "2"]

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from labelstudio_orm import LabelStudio, Project
-from labelstudio_orm.migrate import copy_project
+from labelstudio_orm.migrate import copy_project, verify
 from labelstudio_orm.migrate.content import SETTINGS, canonical, digest
 from labelstudio_orm.migrate.translation import files_in, replace_files, translate_view
 from labelstudio_orm.testing import FakeLabelStudio
@@ -72,6 +73,49 @@ def test_contents_are_equal_as_json_is() -> None:
     assert len({digest(value) for value in different}) == len(different)
     assert canonical({"a": (1.0, 2.5)}) == {"a": [1, 2.5]}
     assert digest(2**70) != digest(2**70 + 1)
+
+
+def test_true_is_not_one(fake: FakeLabelStudio, other: LabelStudio, tmp_path: Path) -> None:
+    project = fake.client().projects.create(title="Flags")
+    project.tasks.bulk_create([{"new": True}])
+    target = copy_project(project, to=other, journal=tmp_path / "copy.db").target
+    assert target is not None
+    task = target.tasks[0]
+    task.data = {"new": 1}
+    task.save()
+    report = verify(project, target, journal=tmp_path / "copy.db")
+    assert [(one.field, one.here, one.there) for one in report.differences] == [
+        ("data", {"new": True}, {"new": 1})
+    ]
+
+
+def test_a_task_that_is_missing_does_not_hide_a_double(
+    fake: FakeLabelStudio, other: LabelStudio, tmp_path: Path
+) -> None:
+    """There are as many tasks as were copied."""
+    project = fake.client().projects.create(title="As many")
+    project.tasks.bulk_create([{"n": number} for number in range(3)])
+
+    def meddle(done: int, total: int | None) -> None:
+        if done == 3:
+            (target,) = other.projects.all()
+            first, *_ = target.tasks
+            first.delete()
+            target.tasks.create(data={"n": 2})
+
+    report = copy_project(project, to=other, journal=tmp_path / "copy.db", progress=meddle)
+    assert [(one.kind, one.source, one.target) for one in report.differences] == [
+        ("tasks", project.tasks[0].id, None)
+    ]
+    target = report.target
+    assert target is not None
+    assert [task.data["n"] for task in target.tasks] == [1, 2]
+    target.tasks.create(data={"n": 0})
+    found = verify(project, target, journal=tmp_path / "copy.db").differences
+    assert [(one.source is None, one.target is None) for one in found] == [
+        (False, True),
+        (True, False),
+    ]
 
 
 def _line(column: str, operator: str, value: Any, **more: Any) -> dict[str, Any]:

@@ -208,6 +208,16 @@ def test_prefetched_rows_are_not_trimmed(fake: FakeLabelStudio, project: Project
     assert {"id", "data", "annotations", "result", "completed_by", "was_cancelled"} <= names
 
 
+def test_prefetched_rows_are_trimmed_where_it_is_said(
+    fake: FakeLabelStudio, project: Project
+) -> None:
+    tasks = project.tasks.only("data", "annotations__result", "annotations__completed_by")
+    params, _ = sent(fake, tasks.prefetch("annotations"))
+    assert params["include"] == "annotations,completed_by,data,id,result"
+    params, _ = sent(fake, tasks.prefetch("annotations").filter(annotations__lead_time__regex="1"))
+    assert "lead_time" in params["include"].split(",")  # which is looked at here
+
+
 def test_a_long_query_goes_into_the_body_with_its_project(
     fake: FakeLabelStudio, project: Project
 ) -> None:
