@@ -89,8 +89,8 @@ def copy_project(
     and the passwords of ML backends: ``secrets(kind, row)`` returns them as a dict, they are
     written nowhere else, or None to leave that object out.
 
-    ``keep_origin`` keeps what the server cannot (dates, inner ids, authors) in each task's
-    ``meta["_origin"]``. The report's ``losses`` list what that is. ``verify`` compares both
+    ``keep_origin`` keeps what the server cannot of tasks, annotations and predictions (dates, ids,
+    authors) in each task's ``meta["_origin"]``; of drafts and views it keeps nothing. The report's ``losses`` list what that is. ``verify`` compares both
     sides in the end (see ``verify()``), and the report has what is different. ``progress``: True
     for a line on stderr, or a function ``(done, total)`` of tasks.
 
@@ -106,6 +106,13 @@ def copy_project(
     >>> report.ok, report.target
     (True, <Project ... 'Reviews'>)
     """
+    from ..client import LabelStudio
+
+    if not isinstance(to, LabelStudio):
+        raise TypeError(
+            f"to= is the client of the server that the copy is made on, not {to!r}; merge() brings "
+            "tasks into a project that exists"
+        )
     here = as_source(source)
     facts = here.describe()
     wanted = {"files": files, "views": views, "webhooks": webhooks, "storages": storages}
@@ -274,6 +281,10 @@ class Copy:
     def report(self) -> Report:
         """What was done, and what is lost."""
         tallies, media = self.job.tallies, self.job.media
+        done = self.journal.noted("counts", {})
+        for kind in ("annotations", "predictions", "drafts"):
+            if kind in done:  # by this run, and by earlier ones
+                tallies[kind].skipped = done[kind] - tallies[kind].created
         if "files" in self.parts:
             files = tallies["files"]
             files.created, files.skipped = media.created, len(media.moved) - media.created

@@ -34,13 +34,18 @@ class Mender:
         for chunk in chunked(waiting, CHUNK):
             ids = [self.job.tasks.get(old) for old in chunk]
             there = {row["id"]: row for row in self._there(ids)}
+            counts = Counter[str]()
             for row in self.job.source.some_tasks(chunk):
                 other = there.get(self.job.tasks.get(row["id"]))
                 if other is not None:
+                    counts["drafts"] += len(row["drafts"])
                     removed += self.drafts(self.job.translation.task(row), other)
                     if not again:
                         self.overlap(row, other)
-            self.mends.put(dict.fromkeys(chunk, 1))
+            with self.job.journal.at_once():
+                self.mends.put(dict.fromkeys(chunk, 1))
+                if not again:
+                    self.job.add("counts", counts)
         return removed
 
     def _there(self, ids: list[int]) -> Iterator[Row]:
@@ -95,7 +100,6 @@ class Mender:
             made = exactly_once(look, make, self.job.client, is_new=True)
             known.setdefault(its, []).append(made)
             self.job.tallies["drafts"].created += 1
-            self.job.add("counts", {"drafts": 1})
         doubles = [id for its in wanted for id in known.get(its, [])[wanted[its] :]]
         for id in doubles:
             with suppress(DoesNotExist):  # a proxy may have repeated this request too

@@ -286,7 +286,11 @@ def as_source(project: Project | Source) -> Source:
     """A project, or what else can be copied from, as a source."""
     from ..resources.projects import Project
 
-    return LiveSource(project) if isinstance(project, Project) else project
+    if isinstance(project, Project):
+        return LiveSource(project)
+    if not hasattr(project, "describe"):
+        raise TypeError(f"a project is wanted, or an ArchiveSource, not {project!r}")
+    return project
 
 
 def light(source: Source) -> Source:

@@ -454,6 +454,17 @@ def test_a_journal_is_of_one_copy(
         copied(**{**options, "views": True})
 
 
+def test_arguments_of_the_wrong_kind(project: Project, other: LabelStudio) -> None:
+    wrong: list[tuple[Callable[[], Any], str]] = [
+        (lambda: copy_project(project, to=project), "to= is the client of .*merge"),
+        (lambda: copy_project("Cars", to=other), "a project is wanted.*not 'Cars'"),
+        (lambda: verify(project, other), "a project is wanted"),
+    ]
+    for call, text in wrong:
+        with pytest.raises(TypeError, match=text):
+            call()
+
+
 # -- comparing -------------------------------------------------------------------------------------
 
 

@@ -140,6 +140,12 @@ def undisturbed(servers: Callable[[], Servers]) -> tuple[dict[str, Any], int]:
     return one.state(), one.wire.writes
 
 
+def told(report: Report) -> dict[str, int]:
+    """How many there are by now, made in this run or in an earlier one."""
+    kinds = ("tasks", "annotations", "predictions", "drafts")
+    return {kind: report.counts[kind].created + report.counts[kind].skipped for kind in kinds}
+
+
 @pytest.mark.parametrize("how", ["before", "after", "late"])
 def test_killed_at_each_write(servers: Callable[[], Servers], how: str) -> None:
     expected, writes = undisturbed(servers)
@@ -153,6 +159,7 @@ def test_killed_at_each_write(servers: Callable[[], Servers], how: str) -> None:
         report = one.copy()
         assert one.state() == expected, f"killed {how} write {place}"
         assert report.ok, f"killed {how} write {place}: {report}"
+        assert told(report) == {"tasks": 7, "annotations": 7, "predictions": 7, "drafts": 2}
         sent = one.wire.writes
         assert one.copy().ok
         assert one.wire.writes == sent, "a further run writes nothing"
