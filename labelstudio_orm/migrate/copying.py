@@ -291,6 +291,9 @@ class Copy:
             files.failed = list(media.failed.values())
         lost = {"project.created_at": 1, "project.created_by": 1}
         lost.update(self.journal.noted("losses", {}))
+        for kind in ("storages", "backends"):
+            keys = [key for key in self.belongings.left_out(kind) if kind in self.parts]
+            lost[f"{kind}.secrets"] = sum(not str(key).startswith("export") for key in keys)
         name = f"{self.job.project!r} on {self.client.url}"
         return Report(
             what=f"copy of {name_of(self.job.facts)} to {name}",

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _DATES: Final = "the server gives its own dates"
 _LINKS: Final = "an import takes no links between annotations and predictions"
 
+_SECRETS: Final = "`secrets` gave None for them, so they were left out; sync() with them makes them"
+
 WHY: Final[Mapping[str, str]] = {
     "project.created_at": _DATES,
     "project.created_by": "a project is of whoever makes it",
@@ -41,6 +43,8 @@ WHY: Final[Mapping[str, str]] = {
     "drafts.created_at": _DATES,
     "drafts.user": "a server gives a draft to whoever makes it",
     "views.filters": "they ask for ids, or for users, that the target does not have",
+    "storages.secrets": _SECRETS,
+    "backends.secrets": _SECRETS,
     "storages.export": (
         "it would write into the same place, where files are named after the ids of annotations; "
         'storages="all" copies it'

@@ -465,6 +465,18 @@ def test_arguments_of_the_wrong_kind(project: Project, other: LabelStudio) -> No
             call()
 
 
+def test_a_storage_without_secrets_is_left_out_and_listed(
+    project: Project, tmp_path: Path, copied: Callable[..., Report]
+) -> None:
+    project.import_storages.s3.create(title="Incoming")
+    for _ in range(2):
+        report = copied(secrets=lambda kind, row: None, journal=tmp_path / "copy.db")
+        assert report.ok
+        lost = {f"{loss.kind}.{loss.field}": loss.count for loss in report.losses}
+        assert lost["storages.secrets"] == 1
+    assert not target_of(report).import_storages.all()
+
+
 # -- comparing -------------------------------------------------------------------------------------
 
 
