@@ -90,9 +90,10 @@ def copy_project(
     written nowhere else, or None to leave that object out.
 
     ``keep_origin`` keeps what the server cannot of tasks, annotations and predictions (dates, ids,
-    authors) in each task's ``meta["_origin"]``; of drafts and views it keeps nothing. The report's ``losses`` list what that is. ``verify`` compares both
-    sides in the end (see ``verify()``), and the report has what is different. ``progress``: True
-    for a line on stderr, or a function ``(done, total)`` of tasks.
+    authors) in each task's ``meta["_origin"]``; of drafts and views it keeps nothing. The report's
+    ``losses`` list what that is. ``verify`` compares both sides in the end (see ``verify()``), and
+    the report has what is different. ``progress``: True for a line on stderr, or a function
+    ``(done, total)`` of tasks.
 
     The tasks are streamed and imported in batches, in one request each; the labelling config is set
     afterwards, so that tasks which do not fit it are copied too. Objects that the target refuses

@@ -508,7 +508,9 @@ def test_the_last_error_is_told(
 def test_a_refused_connection_is_tried_again_for_any_method(
     serve: Serve, waits: Waits, method: str
 ) -> None:
-    with pytest.raises(ConnectionFailed, match=r"could not connect.*5 times.*This request was not sent"):
+    with pytest.raises(
+        ConnectionFailed, match=r"could not connect.*5 times.*This request was not sent"
+    ):
         connect(f"http://127.0.0.1:{closed_port()}", waits).request(method, "/x")
     assert waits == [0.5, 1.0, 2.0, 4.0]
 
