@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from ..queryset import QuerySet
 
 
+TRIES = 5
+"""Imports of one batch, of which a busy server keeps less than the tasks."""
+
 DAY = 86_400.0
 """Seconds that a server which imports in the background may take for a batch."""
 
@@ -43,27 +46,21 @@ class Import:
     def store(self, batch: list[dict[str, Any]], *, doing: str) -> list[Any]:
         """One batch, in one request; stored whole or not at all."""
         project = id_of(self.project)
-        client, path = self.client, f"/api/projects/{project}/import"
-        try:
-            answer = client.request(
-                "POST",
-                path,
-                params={"return_task_ids": "true", "commit_to_project": "true"},
-                json=batch,
-                timeout=client.long_timeout,
-                doing=doing,
-                expect=(),
-                dry=lambda: pretended(client, project, batch),
+        for _ in range(TRIES):
+            try:
+                job = self._send(batch, doing)
+            except (OutcomeUnknown, ServerError) as error:
+                ids = self._landed(batch, error)
+                break
+            ids = job.task_ids
+            if not _is_bare(job, batch):
+                break
+            self.queryset.filter(id__in=ids).delete()
+        else:
+            raise LabelStudioError(
+                f"{doing}: the server stored the tasks without their annotations or predictions, "
+                f"{TRIES} times, so they were removed again; is something else writing to it?"
             )
-            job: Any = registry["ImportJob"]
-            ids = job.of(answer, client, self.project).wait(timeout=DAY).task_ids
-            if not isinstance(ids, list) or len(ids) != len(batch):
-                raise OutcomeUnknown(
-                    f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
-                    request=f"POST {path}",
-                )
-        except (OutcomeUnknown, ServerError) as error:
-            ids = self._landed(batch, error)
         self.highest = max(self.highest, *ids)
         origin = Origin(
             self.client, {} if isinstance(self.project, int) else {"project": self.project}
@@ -78,6 +75,29 @@ class Import:
             for id, form in zip(ids, batch, strict=True)
         )
         return list(self.queryset.model._load(rows, origin))
+
+    def _send(self, batch: list[dict[str, Any]], doing: str) -> Any:
+        project, client = id_of(self.project), self.client
+        path = f"/api/projects/{project}/import"
+        answer = client.request(
+            "POST",
+            path,
+            params={"return_task_ids": "true", "commit_to_project": "true"},
+            json=batch,
+            timeout=client.long_timeout,
+            doing=doing,
+            expect=(),
+            dry=lambda: pretended(client, project, batch),
+        )
+        made: Any = registry["ImportJob"]
+        job = made.of(answer, client, self.project).wait(timeout=DAY)
+        ids = job.task_ids
+        if not isinstance(ids, list) or len(ids) != len(batch):
+            raise OutcomeUnknown(
+                f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
+                request=f"POST {path}",
+            )
+        return job
 
     def _landed(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
         """The ids of a batch whose answer was lost, if the server has it; else ``error`` again.
@@ -102,6 +122,19 @@ class Import:
             if len(runs) == 1:
                 return [task.id for task in runs[0]]
         raise error
+
+
+def _is_bare(job: Any, batch: list[dict[str, Any]]) -> bool:
+    """Did a server keep less than the tasks? One on SQLite whose database was locked meanwhile
+    imports them anew, without the annotations and predictions that it took out the first time.
+    """
+    if job._is_saved:  # it went on in the background, so this is no such server
+        return False
+    counts = {"annotations": job.annotation_count, "predictions": job.prediction_count}
+    return any(
+        isinstance(count, int) and count < sum(len(form.get(kind) or ()) for form in batch)
+        for kind, count in counts.items()
+    )
 
 
 def _is_stored(task: Any, form: dict[str, Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import threading
 from collections import Counter
@@ -424,3 +425,34 @@ def test_the_exchange_of_a_token_is_no_write(
     assert [write.path for write in plan.writes] == ["/api/token/blacklist/", "/api/token/rotate/"]
     assert token not in repr(plan.writes)
     assert ls.tokens.all() != []
+
+
+# -- a server that is busy -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_an_import_that_lost_annotations_is_done_again(
+    fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch, times: int
+) -> None:
+    """A real server answers 201 then, with annotation_count 0: its database was locked, and it
+    began anew after it had taken the annotations out of the tasks.
+    """
+    handle, left = fake.handle, [None] * times
+
+    def busy(method: str, path: str, query: str, headers: Any, body: bytes) -> Any:
+        if path.endswith("/import") and left:
+            left.pop()
+            body = json.dumps([{"data": task["data"]} for task in json.loads(body)]).encode()
+        return handle(method, path, query, headers, body)
+
+    monkeypatch.setattr(fake, "handle", busy)
+    project = fake.client().projects.create(title="Busy")
+    items = [{"data": {"n": n}, "annotations": [{"result": []}]} for n in range(3)]
+    if times == 1:
+        made = project.tasks.bulk_create(items)
+        assert [task.id for task in project.tasks] == [task.id for task in made]
+        assert [len(task.annotations) for task in project.tasks] == [1, 1, 1]
+    else:
+        with pytest.raises(LabelStudioError, match="without their annotations"):
+            project.tasks.bulk_create(items)
+        assert project.tasks.count() == 0
