@@ -37,6 +37,7 @@ soak: .venv/dev
 	$(BIN)/python -m tests.soak.migration kills --kills 100 --tasks 3000
 	$(BIN)/python -m tests.soak.migration network --rate 0.02 --tasks 3000
 	$(BIN)/python -m tests.soak.migration snippets
+	$(BIN)/python -m tests.soak.migration memory --tasks 200000
 
 lint: .venv/dev
 	$(BIN)/ruff check .

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import sys
 import time
 from collections import Counter
 
 from labelstudio_orm import LabelStudio
 from labelstudio_orm.migrate import copy_project, importing
+from tests.soak.memory import peak
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         "kinds": Counter(one.kind for one in report.differences),
         "seconds": time.monotonic() - started,
         "cpu": time.process_time(),
-        "MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "MB": peak(),
     }
     print(json.dumps(found))
     sys.exit(report.exit_code)

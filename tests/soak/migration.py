@@ -2,9 +2,11 @@
 
     python -m tests.soak.migration kills [--kills 5] [--tasks 300] [--seed 1]
     python -m tests.soak.migration network [--rate 0.02] [--tasks 300]
-    python -m tests.soak.migration snippets [--limit 23703] [--official]
+    python -m tests.soak.migration snippets [--limit 23703] [--no-official]
+    python -m tests.soak.migration memory [--tasks 200000]
 
-Each prints what it found, and fails if the end is not that of an undisturbed migration.
+Each prints what it found, and fails if the end is not that of an undisturbed migration. The last
+one needs no real server.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -27,6 +29,7 @@ from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm.migrate import verify
 from labelstudio_orm.testing import LocalLabelStudio, environments
 from tests.soak import scenario
+from tests.soak.memory import memory
 from tests.soak.proxy import BadProxy
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -253,7 +256,7 @@ def main() -> None:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     one = commands.add_parser("kills")
-    one.add_argument("--kills", type=int, default=5)
+    one.add_argument("--kills", type=int, default=5, dest="times")
     one.add_argument("--longest", type=float, default=4.0)
     two = commands.add_parser("network")
     two.add_argument("--rate", type=float, default=0.02)
@@ -264,30 +267,16 @@ def main() -> None:
         command.add_argument("--tasks", type=int, default=300)
         command.add_argument("--batch", type=int, default=10)
         command.add_argument("--seed", type=int, default=1)
-    words = parser.parse_args()
+    four = commands.add_parser("memory")
+    four.add_argument("--tasks", type=int, default=200_000)
+    words = vars(parser.parse_args())
+    command: Callable[..., str] = {
+        "kills": kills, "network": network, "snippets": snippets, "memory": memory
+    }[words.pop("command")]  # fmt: skip
     started = time.monotonic()
-    with two_servers() as (source, target):
-        if words.command == "snippets":
-            said = snippets(source, target, limit=words.limit, official=words.official)
-        elif words.command == "kills":
-            said = kills(
-                source,
-                target,
-                times=words.kills,
-                longest=words.longest,
-                tasks=words.tasks,
-                batch=words.batch,
-                seed=words.seed,
-            )
-        else:
-            said = network(
-                source,
-                target,
-                rate=words.rate,
-                tasks=words.tasks,
-                batch=words.batch,
-                seed=words.seed,
-            )
+    with ExitStack() as stack:
+        servers = () if command is memory else stack.enter_context(two_servers())
+        said = command(*servers, **words)
     print(f"{said}\n({time.monotonic() - started:.0f} s in all)")
 
 
