@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import attrs
+
 from .bulk.summary import OnError
 from .config import editing
 from .config.controls import Label
@@ -58,7 +60,9 @@ class Labels:
 
     The verbs return a ``Report`` with ``counts`` of "annotations", "drafts" and "predictions". In a
     dry run nothing is written, and the counts are the same. Interrupted, they are simply run again;
-    run once more, they write nothing. An error of the server ends them.
+    run once more, they write nothing: a label that is not there and that nothing has may have been
+    changed already, or be misspelt, and the report's ``what`` says so. An error of the server ends
+    them.
 
     >>> [label.value for label in project.labels]
     ['Positive', 'Neutral', 'Negative']
@@ -111,8 +115,8 @@ class Labels:
         stays beneath its parent. Where several labels were chosen, they keep their order, and none
         comes twice.
 
-        Raises ValueError for a label that is not there, and for a name that is taken: ``merge``
-        joins two labels.
+        Raises ValueError for a label that is not there, for a name that is taken (``merge`` joins
+        two labels), and for a path into another branch.
 
         >>> project.labels.rename("Neutral", "Mixed", control="sentiment").ok
         True
@@ -134,10 +138,11 @@ class Labels:
         """Let one label take the place of several. ``into`` is made after the first of them, with
         its attributes, where there is no such label.
 
-        Raises ValueError for labels that are not there, and for a branch with branches that
+        Raises ValueError for labels that are not there, unless ``into`` is and all of them are
+        gone, or the ``undo`` file says that this was begun; and for a branch with branches that
         ``into`` lacks.
 
-        >>> project.labels.merge(["Neutral", "Negative"], into="Other", control="sentiment").ok
+        >>> project.labels.merge(["Negative", "Unclear"], into="Other", control="sentiment").ok
         True
         """
         if isinstance(labels, str):
@@ -196,14 +201,18 @@ class Labels:
 
     def usage(self, label: LabelName, *, control: str | None = None) -> dict[str, int]:
         """How many annotations, drafts and predictions have a label, or one beneath it:
-        ``{"annotations": 2, "drafts": 0, "predictions": 1}``. Reads the tasks that have it.
+        ``{"annotations": 2, "drafts": 0, "predictions": 1}``. Reads the tasks that have it. Raises
+        ValueError for a label that is neither in the config nor in use.
 
         >>> project.labels.usage("Positive")
         {'annotations': 1, 'drafts': 0, 'predictions': 1}
         """
         config = self._fresh_config()
-        name = editing.control_of(config, label, control)
-        return self._usage(removal(config, path_of(label), name, "drop"))
+        name, path = editing.control_of(config, label, control), path_of(label)
+        counts = self._usage(removal(config, path, name, "drop"))
+        if not any(counts.values()) and not config[name].dynamic:
+            editing.found(config, name, path)
+        return counts
 
     def recount(self) -> None:
         """Let the server count anew the labels that are in use. One request.
@@ -247,7 +256,7 @@ class Labels:
                 raise ValueError(f"{path} is of {name} {job.get(name)}, not of {value}")
         config = self._fresh_config()
         between, after = taken_back(config, job)
-        run = Run(project, f"undoing: {job['job']}", workers, on_error, progress)
+        run = Run(project, f"undoing: {job['job']} in {project!r}", workers, on_error, progress)
         run.configure(between)
         run.restore(read_changes(path))
         if run.failed:
@@ -286,8 +295,9 @@ class Labels:
         progress: Progress,
     ) -> Report:
         project = self._project
-        plan = make_plan(self._fresh_config())
-        run = Run(project, f"{plan.what} in {project!r}", workers, on_error, progress)
+        config = self._fresh_config()
+        plan = make_plan(config)
+        run = Run(project, self._what(plan, config), workers, on_error, progress)
         job = {
             "job": plan.what,
             "server": project._client.url,
@@ -298,14 +308,20 @@ class Labels:
             "after": plan.after,
             "note": plan.note,
         }
-        with UndoFile(None if run.is_dry else undo, job) as file:
+        file = UndoFile(undo, job, is_dry=run.is_dry)
+        is_begun = file.is_begun
+        if plan.halfway and not is_begun:  # labels leave the config all at once
+            raise ValueError(f"{plan.missing}. One that only regions have is merged by itself")
+        with file:
             run.undo = file
             run.configure(plan.between)
             changes = plan.relabelling
             if changes is not None:
                 run.rewrite(changes)
-            if run.failed or plan.after == plan.between == project.label_config:
+            if run.failed:
                 return run.report()
+            if plan.after == plan.between == project.label_config:
+                return _with_doubts(run.report(), plan, is_begun)
             after = plan.after
             if not run.is_dry and self._fresh_config().xml != plan.between:  # edited meanwhile
                 after = make_plan(project.config).after
@@ -313,6 +329,10 @@ class Labels:
             if changes is not None and not run.is_dry:
                 run.rewrite(changes)  # what was saved while the old label was still there
         return run.report()
+
+    def _what(self, plan: Plan, config: LabelConfig) -> str:
+        of = f"{config[plan.control]} of " if plan.control else ""
+        return f"{plan.what} in {of}{self._project!r}"
 
     def _usage(self, plan: Plan) -> dict[str, int]:
         change = plan.relabelling
@@ -324,11 +344,20 @@ class Labels:
         }
 
     def _refuse_if_used(self, path: Path, control: str | None) -> None:
-        plan = removal(self._fresh_config(), path, control, "drop")
+        config = self._fresh_config()
+        plan = removal(config, path, control, "drop")
         counts = self._usage(plan) if plan.becomes else {}
         if any(counts.values()):
             said = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
             raise ValueError(
-                f"{plan.what} in {self._project!r} is refused: {said} have it. regions='drop' "
+                f"{self._what(plan, config)} is refused: {said} have it. regions='drop' "
                 "takes it off them; merge([...], into=...) gives them another label"
             )
+
+
+def _with_doubts(report: Report, plan: Plan, is_begun: bool) -> Report:
+    """The report of a change for which nothing was there, which it says."""
+    if not plan.missing or any(done.updated for done in report.counts.values()):
+        return report
+    said = "done already" if is_begun else f"done already, or misspelt? {plan.missing}"
+    return attrs.evolve(report, what=f"{report.what} (nothing to do: {said})")

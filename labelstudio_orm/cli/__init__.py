@@ -23,6 +23,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from .. import __version__
+from ..config import UnknownControl
 from ..errors import APIError, AuthenticationError, ConnectionFailed, LabelStudioError, Timeout
 from .arguments import Call, UsageError
 from .commands import COMMANDS
@@ -37,7 +38,7 @@ CODES: tuple[tuple[type[Exception], int], ...] = (
     (APIError, 1),
     (UsageError, 2),
     (ValueError, 2),
-    (TypeError, 2),
+    (UnknownControl, 2),
     (LabelStudioError, 1),
     (OSError, 2),
 )
@@ -60,7 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def guarded(run: Callable[[Call], Any], options: argparse.Namespace) -> int:
     """Run something with these options and tell what came of it; returns the exit code.
 
-    An error that is the library's or the caller's is one line on stderr; any other is raised.
+    An error that the caller, a server or the machine has caused is one line on stderr; one that is
+    a mistake of this program is raised.
     """
     try:
         with warnings.catch_warnings(), Call(options) as call:

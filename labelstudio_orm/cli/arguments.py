@@ -44,6 +44,14 @@ def positive(text: str) -> int:
     return number
 
 
+def port(text: str) -> int:
+    """A number that a port can have."""
+    number = positive(text)
+    if number > 65535:
+        raise argparse.ArgumentTypeError(f"must be at most 65535, not {number}")
+    return number
+
+
 # -- servers --------------------------------------------------------------------------------------
 
 SERVER = (
@@ -77,7 +85,7 @@ class Call:
     """One run of a command: its options, and the servers that they name.
 
     Clients are made when they are needed, and closed at the end. With ``--dry-run`` none of them
-    writes; ``plans`` then says what they would have.
+    writes; ``plans`` then says what they would have, each with the address of its server.
 
     >>> import argparse
     >>> options = argparse.Namespace(url="http://localhost:8080", api_key="...")
@@ -88,7 +96,7 @@ class Call:
 
     def __init__(self, options: argparse.Namespace) -> None:
         self.options = options
-        self.plans: list[DryRun] = []
+        self.plans: list[tuple[str, DryRun]] = []
         self._stack = ExitStack()
         self._clients: dict[str, LabelStudio] = {}
 
@@ -105,8 +113,17 @@ class Call:
 
     @property
     def other(self) -> LabelStudio:
-        """The second server, where one was named; else the same."""
-        return self._client("to_") if self._said("to_url") else self.server
+        """The second server, where one was named; else the same. Raises UsageError where only a
+        credential for it was given.
+        """
+        if self._said("to_url"):
+            return self._client("to_")
+        if self._said("to_api_key"):
+            raise UsageError(
+                "LABEL_STUDIO_TO_API_KEY or --to-api-key is given, but not for which server: set "
+                "LABEL_STUDIO_TO_URL, or give --to-url; for the same server leave both out"
+            )
+        return self.server
 
     @property
     def project(self) -> Project:
@@ -133,9 +150,15 @@ class Call:
         if prefix not in self._clients:
             said = [self._needed(f"{prefix}{name}") for name in ("url", "api_key")]
             workers = getattr(self.options, "workers", 1)
-            client = self._stack.enter_context(LabelStudio(*said, workers=workers))
+            try:
+                client = LabelStudio(*said, workers=workers)
+            except ValueError as error:
+                flags = [f"--{prefix}{name}".replace("_", "-") for name in ("url", "api_key")]
+                raise UsageError(f"{' or '.join(flags)}: {error}") from error
+            self._stack.enter_context(client)
             if getattr(self.options, "dry_run", False):
-                self.plans.append(self._stack.enter_context(client.dry_run()))
+                plan = self._stack.enter_context(client.dry_run())
+                self.plans.append((client.url, plan))
             self._clients[prefix] = client
         return self._clients[prefix]
 

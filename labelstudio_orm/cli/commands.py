@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import inspect
 import shutil
@@ -9,13 +10,15 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from getpass import getpass
 from pathlib import Path
 from typing import Any, NoReturn
 
 import attrs
 
+from ..client import LabelStudio
+from ..errors import LabelStudioError
 from .arguments import (
     CONDITIONS,
     PROJECT,
@@ -29,6 +32,7 @@ from .arguments import (
     find_project,
     json_or_text,
     narrowed,
+    port,
     positive,
 )
 
@@ -161,19 +165,22 @@ def import_(call: Call) -> Any:
 
     labelstudio-orm import Reviews reviews.csv --key data.id --on-conflict skip
     """
-    from .items import read_items
+    from .items import Items
 
     options = call.options
     if bool(options.key) is not bool(options.on_conflict):
         raise UsageError("--key and --on-conflict are given together")
-    return call.project.tasks.bulk_create(
-        read_items(options.files),
-        key=options.key,
-        on_conflict=options.on_conflict,
-        validate=options.validate,
-        on_error="collect" if options.collect_errors else "raise",
-        progress=call.progress,
-    ).summary
+    items = Items(options.files)
+    with items.named():
+        made = call.project.tasks.bulk_create(
+            items,
+            key=options.key,
+            on_conflict=options.on_conflict,
+            validate=options.validate,
+            on_error="collect" if options.collect_errors else "raise",
+            progress=call.progress,
+        )
+    return items.named_in(made.summary)
 
 
 @command(
@@ -231,14 +238,82 @@ JOURNAL = argument(
     metavar="FILE",
     help="what is done is noted there; run again with it, a command that died goes on",
 )
+JOURNAL_OF_COPY = argument(
+    "--journal",
+    metavar="FILE",
+    help="that of the copy, which says what became of what; it is only read",
+)
 USERS = argument(
     "--missing-users",
-    default="refuse",
+    action="append",
     metavar="WHAT",
     help="those who annotated and whom the target does not have: refuse (the default), create, or "
-    "the e-mail of who stands for them",
+    "the e-mail of who stands for them; or of one of them, THEIRS=WHAT, several times",
 )
 TITLE = argument("--title", help="another title for the new project")
+
+PARTS = {
+    "files": "leave out the uploaded files",
+    "views": "leave out the tabs of the data manager",
+    "webhooks": "leave out the webhooks",
+    "storages": "leave out the storages",
+    "backends": "leave out the ML backends",
+    "verify": "do not compare in the end",
+}
+"""What a copy does, unless it is told not to: the parameters of ``copy_project``."""
+
+
+def without(*parts: str) -> tuple[Argument, ...]:
+    """The switches that leave out some of these."""
+    return tuple(
+        argument(f"--no-{part}", dest=part, action="store_false", help=PARTS[part])
+        for part in parts
+    )
+
+
+COPYING = (
+    *without(*PARTS),
+    argument(
+        "--all-storages",
+        dest="storages",
+        action="store_const",
+        const="all",
+        default=True,
+        help="also the storages that annotations are written to",
+    ),
+    argument("--keep-origin", action="store_true", help='keep dates and ids in meta["_origin"]'),
+)
+
+
+def _copying(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in (*PARTS, "keep_origin")}
+
+
+@contextlib.contextmanager
+def _missing_users(call: Call, target: LabelStudio) -> Iterator[Any]:
+    """What ``--missing-users`` says; an error about them names it.
+
+    ``create``, ``ann@example.com``, ``ann@example.com=bob@example.com``; ``=bob@example.com`` is
+    for annotations whose author is gone.
+    """
+    from ..migrate import UnknownUsers
+
+    said = call.options.missing_users or ["refuse"]
+    each = {theirs or None: ours for theirs, _, ours in (one.rpartition("=") for one in said)}
+    one_for_all = len(said) == 1 and "=" not in said[0]
+    if not one_for_all and not all("=" in one for one in said):
+        raise UsageError(
+            "--missing-users is one WHAT for all, or THEIRS=WHAT of each: refuse, create, "
+            f"ann@example.com=bob@example.com; not {' and '.join(said)}"
+        )
+    try:
+        yield said[0] if one_for_all else each
+    except UnknownUsers as error:
+        raise LabelStudioError(
+            f"{target.url} does not have {', '.join(error.emails)}; nothing was written. Say what "
+            "is to become of who annotated: --missing-users create, or, of each, "
+            f"--missing-users {error.emails[0]}=SOMEBODY@THERE"
+        ) from error
 
 
 @command(
@@ -247,14 +322,15 @@ TITLE = argument("--title", help="another title for the new project")
     TITLE,
     JOURNAL,
     USERS,
-    argument("--no-files", action="store_true", help="leave uploaded files where they are"),
-    argument("--keep-origin", action="store_true", help='keep dates and ids in meta["_origin"]'),
+    *COPYING,
     WRITES,
     *SECOND_SERVER,
     *SERVER,
 )
 def copy(call: Call) -> Any:
     """Copy a project with all that it holds, to another server or on the same one; then compare.
+
+    Without --to-url and LABEL_STUDIO_TO_URL the copy is made on the same server.
 
     No server gives the keys of storages and the passwords of ML backends: on a terminal they are
     asked for.
@@ -263,18 +339,18 @@ def copy(call: Call) -> Any:
     """
     from ..migrate import copy_project
 
-    options = call.options
-    return copy_project(
-        call.project,
-        to=call.other,
-        title=options.title,
-        journal=options.journal,
-        missing_users=options.missing_users,
-        files=not options.no_files,
-        keep_origin=options.keep_origin,
-        secrets=_secrets(),
-        progress=call.progress,
-    )
+    options, other = call.options, call.other
+    with _missing_users(call, other) as users:
+        return copy_project(
+            call.project,
+            to=other,
+            title=options.title,
+            journal=options.journal,
+            missing_users=users,
+            secrets=_secrets(),
+            progress=call.progress,
+            **_copying(options),
+        )
 
 
 SECRETS = {
@@ -316,8 +392,13 @@ TARGET = argument("target", metavar="TARGET", help="the other project's id, or i
         default="report",
         help="whose version stays, of what was changed on both sides; default: only report it",
     ),
+    argument(
+        "--pair",
+        action="store_true",
+        help="begin a journal, for a project that was copied without: pair tasks by their content",
+    ),
     USERS,
-    argument("--no-files", action="store_true", help="leave uploaded files where they are"),
+    *without("files"),
     WRITES,
     *SECOND_SERVER,
     *SERVER,
@@ -325,23 +406,28 @@ TARGET = argument("target", metavar="TARGET", help="the other project's id, or i
 def sync(call: Call) -> Any:
     """Carry over to a copy what has changed since.
 
+    What a new storage or ML backend needs, and no server gives, is asked for on a terminal.
+
     labelstudio-orm sync Reviews "Reviews" --to-url http://b:8080 --journal reviews.db
     """
     from ..migrate import sync
 
-    options = call.options
-    return sync(
-        call.project,
-        find_project(call.other, options.target),
-        journal=options.journal,
-        conflicts=options.conflicts,
-        missing_users=options.missing_users,
-        files=not options.no_files,
-        progress=call.progress,
-    )
+    options, other = call.options, call.other
+    with _missing_users(call, other) as users:
+        return sync(
+            call.project,
+            find_project(other, options.target),
+            journal=options.journal,
+            pair=options.pair,
+            conflicts=options.conflicts,
+            missing_users=users,
+            files=options.files,
+            secrets=_secrets(),
+            progress=call.progress,
+        )
 
 
-@command("verify", PROJECT, TARGET, JOURNAL, *SECOND_SERVER, *SERVER)
+@command("verify", PROJECT, TARGET, JOURNAL_OF_COPY, *SECOND_SERVER, *SERVER)
 def verify(call: Call) -> Any:
     """Compare two projects by what they hold; exit code 1 if anything is different.
 
@@ -370,7 +456,7 @@ SNAPSHOT = argument("file", metavar="FILE", help="the snapshot, a .zip")
     "snapshot",
     PROJECT,
     SNAPSHOT,
-    argument("--no-files", action="store_true", help="without the uploaded files"),
+    *without("files"),
     *SERVER,
 )
 def snapshot(call: Call) -> Any:
@@ -380,11 +466,11 @@ def snapshot(call: Call) -> Any:
     """
     from ..migrate import snapshot
 
-    files = not call.options.no_files
-    return snapshot(call.project, call.options.file, files=files, progress=call.progress)
+    options = call.options
+    return snapshot(call.project, options.file, files=options.files, progress=call.progress)
 
 
-@command("restore", SNAPSHOT, TITLE, JOURNAL, USERS, WRITES, *SERVER)
+@command("restore", SNAPSHOT, TITLE, JOURNAL, USERS, *COPYING, WRITES, *SERVER)
 def restore(call: Call) -> Any:
     """Make a project of a snapshot; then compare.
 
@@ -393,51 +479,141 @@ def restore(call: Call) -> Any:
     from ..migrate import restore
 
     options = call.options
-    return restore(
-        options.file,
-        call.server,
-        title=options.title,
-        journal=options.journal,
-        missing_users=options.missing_users,
-        secrets=_secrets(),
-        progress=call.progress,
-    )
+    with _missing_users(call, call.server) as users:
+        return restore(
+            options.file,
+            call.server,
+            title=options.title,
+            journal=options.journal,
+            missing_users=users,
+            secrets=_secrets(),
+            progress=call.progress,
+            **_copying(options),
+        )
 
 
 # -- inside a project -----------------------------------------------------------------------------
 
 
+LABEL = 'a label; one of a taxonomy as JSON: \'["Animal", "Dog"]\''
+CHANGES = (
+    argument("--control", metavar="NAME", help="the control, where several have the label"),
+    argument(
+        "--undo", metavar="FILE", help="write down there what was, for undo-labels to take it back"
+    ),
+    WRITES,
+    *SERVER,
+)
+"""For commands that change labels."""
+
+
+def _change(call: Call, verb: str, *labels: Any, **options: Any) -> Any:
+    """Do one of the verbs of ``project.labels``."""
+    told = {"control": call.options.control, "undo": call.options.undo, "progress": call.progress}
+    return getattr(call.project.labels, verb)(*labels, **{**options, **told})
+
+
+def _label(text: str) -> Any:
+    """A label, or the path of one."""
+    path = json_or_text(text)
+    if not isinstance(path, list):
+        return text
+    if not all(isinstance(step, str) for step in path):
+        raise UsageError(f"the path of a label is a list of texts, not {text}")
+    return path
+
+
 @command(
     "rename-label",
     PROJECT,
-    argument(
-        "old", metavar="OLD", help='a label; one of a taxonomy as JSON: \'["Animal", "Dog"]\''
-    ),
+    argument("old", metavar="OLD", help=LABEL),
     argument("new", metavar="NEW", help="its new name"),
-    argument("--control", metavar="NAME", help="the control, where several have the label"),
-    argument("--undo", metavar="FILE", help="write down there what was, to take it back"),
-    WRITES,
-    *SERVER,
+    *CHANGES,
 )
 def rename_label(call: Call) -> Any:
     """Rename a label in the config, in annotations, drafts and predictions.
 
     labelstudio-orm rename-label Cars Car Vehicle --control label --dry-run
     """
-    options = call.options
-    return call.project.labels.rename(
-        _label(options.old),
-        _label(options.new),
-        control=options.control,
-        undo=options.undo,
-        progress=call.progress,
-    )
+    return _change(call, "rename", _label(call.options.old), _label(call.options.new))
 
 
-def _label(text: str) -> Any:
-    """A label, or the path of one."""
-    path = json_or_text(text)
-    return path if isinstance(path, list) else text
+@command(
+    "merge-labels",
+    PROJECT,
+    argument("labels", metavar="LABEL", nargs="+", help=LABEL),
+    argument("--into", metavar="LABEL", required=True, help="what takes their place"),
+    *CHANGES,
+)
+def merge_labels(call: Call) -> Any:
+    """Let one label take the place of several, everywhere.
+
+    labelstudio-orm merge-labels Cars Car Van --into Vehicle --control label --dry-run
+    """
+    return _change(call, "merge", [*map(_label, call.options.labels)], _label(call.options.into))
+
+
+@command(
+    "remove-label",
+    PROJECT,
+    argument("label", metavar="LABEL", help=LABEL),
+    argument(
+        "--regions",
+        choices=("refuse", "drop"),
+        default="refuse",
+        help="what becomes of a label that is in use: it stays (the default), or is taken off, "
+        "with the regions that have no other",
+    ),
+    *CHANGES,
+)
+def remove_label(call: Call) -> Any:
+    """Take a label away.
+
+    labelstudio-orm remove-label Cars Van --regions drop --undo van.undo
+    """
+    return _change(call, "remove", _label(call.options.label), regions=call.options.regions)
+
+
+@command(
+    "add-label",
+    PROJECT,
+    argument("label", metavar="LABEL", help=LABEL),
+    argument(
+        "--attribute",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="one of its tag: hotkey=k, background=blue; may be given several times",
+    ),
+    *CHANGES,
+)
+def add_label(call: Call) -> Any:
+    """Add a label at the end of a control, or of a branch.
+
+    labelstudio-orm add-label Cars Bike --control label --attribute background=blue
+    """
+    attributes = {}
+    for text in call.options.attribute:
+        name, equals, value = text.partition("=")
+        if not equals or name in ("label", "control", "undo", "progress"):
+            raise UsageError(f"--attribute is NAME=VALUE, like hotkey=k, not {text!r}")
+        attributes[name] = value
+    return _change(call, "add", _label(call.options.label), **attributes)
+
+
+@command(
+    "undo-labels",
+    PROJECT,
+    argument("file", metavar="FILE", help="what --undo has written"),
+    WRITES,
+    *SERVER,
+)
+def undo_labels(call: Call) -> Any:
+    """Take back what was done to labels; what was edited since stays.
+
+    labelstudio-orm undo-labels Cars van.undo
+    """
+    return call.project.labels.undo(call.options.file, progress=call.progress)
 
 
 @command(
@@ -476,7 +652,7 @@ def dedupe(call: Call) -> Any:
 
 @command(
     "serve",
-    argument("--port", type=positive, help="default: a free one"),
+    argument("--port", type=port, help="default: a free one"),
     argument(
         "--workers", type=positive, help="gunicorn processes; default: the development server"
     ),

@@ -14,6 +14,9 @@ from .labelconfig import DIRECTIONS, LabelConfig, Shown
 _UNDEFINED = "$undefined$"
 """The key of data that were imported without a name, which the server takes for the first shown."""
 
+_FORMS = "a task, an annotation or prediction, a dict of one, or a list of regions"
+"""What can be looked at."""
+
 _RELATION = {
     "from_id": forms.text,
     "to_id": forms.text,
@@ -53,11 +56,14 @@ class Check:
 
     def problems(self, item: Any) -> Iterator[str]:
         """All that is wrong with an item in any form: see `LabelConfig.problems`."""
-        if isinstance(item, list):
+        if isinstance(item, (list, tuple)):
             return self._of_result(item)
         if not isinstance(item, Mapping):
-            found = {key: getattr(item, key) for key in ("result", "score") if hasattr(item, key)}
-            item = found if "result" in found else {"data": getattr(item, "data", None)}
+            keys = ("result", "score") if hasattr(item, "result") else ("data",)
+            found = {key: getattr(item, key) for key in keys if hasattr(item, key)}
+            if not found:
+                return iter([f"{_FORMS} is needed, not {item!r:.80}"])
+            item = found
         if "result" in item:
             return self._of_labelled(item)
         return self._of_task(item if "data" in item else {"data": item})

@@ -153,9 +153,16 @@ def found(config: LabelConfig, control: str, path: Path) -> list[LabelTag]:
     """The tags of a label that has to be there. Raises ValueError where it is not."""
     tags_ = find(config, control, path)
     if not tags_:
-        known = (" > ".join(one.stored) for one in label_tags(config, control))
-        raise ValueError(unknown(f"{config[control]} has no label", " > ".join(path), known))
+        raise ValueError(no_label(config, control, path))
     return tags_
+
+
+def no_label(config: LabelConfig, control: str | None, path: Path) -> str:
+    """The sentence about a label that a control, or none of all controls, has."""
+    names = config.controls if control is None else [control]
+    known = [" > ".join(one.stored) for name in names for one in label_tags(config, name)]
+    what = "no control has the label" if control is None else f"{config[control]} has no label"
+    return unknown(what, " > ".join(path), known)
 
 
 def control_of(config: LabelConfig, label: str | Sequence[str], control: str | None) -> str:
@@ -171,10 +178,7 @@ def control_of(config: LabelConfig, label: str | Sequence[str], control: str | N
         both = " and ".join(map(repr, having))
         raise ValueError(f"the controls {both} have a label {shown(path)}: say control=")
     if not having:
-        known = [
-            " > ".join(one.stored) for name in config.controls for one in label_tags(config, name)
-        ]
-        raise ValueError(unknown("no control has the label", " > ".join(path), known))
+        raise ValueError(no_label(config, None, path))
     return having[0]
 
 
@@ -314,7 +318,8 @@ def renaming(
     a name that is there already, and for a path into another branch.
     """
     tags_ = found(config, control, old)
-    name = _new_name(tags_[0], new)
+    stays_in_its_branch(config, control, old, new)
+    name = new[-1]
     changes = []
     for one in tags_:
         given = one.tag.element.attributes
@@ -336,12 +341,16 @@ def stored_names(config: LabelConfig, control: str, old: Path, new: Path) -> tup
     return one.stored, (*one.stored[:-1], given.get("alias") or given["value"])
 
 
-def _new_name(one: LabelTag, new: Path) -> str:
-    if len(new) > 1 and not _same_parent(one, new):
+def stays_in_its_branch(config: LabelConfig, control: str, old: Path, new: Path) -> None:
+    """Raises ValueError for a new name that is a path into another branch."""
+    parents = {old[:-1]}
+    for one in find(config, control, old[:-1]):
+        parents |= {one.stored, one.shown}
+    if len(new) > 1 and new[:-1] not in parents:
         raise ValueError(
-            f"{shown(one.stored)} cannot be renamed to {shown(new)}, which is in another branch"
+            f"{shown(old)} cannot be renamed to {shown(new)}, which is in another branch: a branch "
+            "stays beneath its parent; merging it into the other one moves it"
         )
-    return new[-1]
 
 
 def _same_parent(one: LabelTag, path: Path) -> bool:
@@ -362,7 +371,7 @@ def control_for(config: LabelConfig, control: str | None) -> str:
 
 
 def _tag_of_labels(control: Control, known: list[LabelTag]) -> str:
-    """What a label of this control is written as. Raises TypeError for one that has none."""
+    """What a label of this control is written as. Raises ValueError for one that has none."""
     if known:
         return known[0].tag.element.tag
     kind = control.tag.lower()
@@ -370,7 +379,7 @@ def _tag_of_labels(control: Control, known: list[LabelTag]) -> str:
         return "Choice"
     if kind.endswith("labels"):
         return "Label"
-    raise TypeError(f"{control} is no control with labels")
+    raise ValueError(f"{control} is no control with labels")
 
 
 def _control_tag(config: LabelConfig, control: Control) -> Tag:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import NOTHING, frozen
 
+from ..errors import LabelStudioError
 from .controls import Control, Label, ObjectTag, Region, unknown
 from .markup import Element, elements
 
@@ -38,7 +39,7 @@ class Shown:
     listed: bool
 
 
-class UnknownControl(KeyError):
+class UnknownControl(LabelStudioError, KeyError):
     """A name that no control of the config has. The message lists the near misses and the names."""
 
     def __str__(self) -> str:
@@ -77,12 +78,13 @@ class LabelConfig:
         """The same as `parse`."""
         found = elements(xml)
         named = _named(found)
+        objects = {n: ObjectTag(n, e.tag, e.attributes) for n, e in named.items() if _is_object(e)}
+        control_names = [name for name, e in named.items() if _is_control(e)]
         for element in found:
+            meant = control_names if element.tag in _NEVER_CONTROLS else objects
             for target in _targets(element):
                 if target not in named:
-                    raise ValueError(unknown(f"toName of {element} names nothing:", target, named))
-        objects = {n: ObjectTag(n, e.tag, e.attributes) for n, e in named.items() if _is_object(e)}
-        control_names = {name for name, e in named.items() if _is_control(e)}
+                    raise ValueError(unknown(f"toName of {element} names nothing:", target, meant))
         labels: dict[str, list[Label]] = {name: [] for name in control_names}
         for element in found:
             _add_label(element, labels)
@@ -102,7 +104,7 @@ class LabelConfig:
                     _index_flags(name, element),
                 )
                 for name, element in named.items()
-                if name in control_names
+                if name in labels
             }
         )
 

@@ -19,6 +19,9 @@ from .results import Relabelling
 class Plan:
     """The config before, between (with the old labels and the new ones) and after, and what becomes
     of the labels meanwhile.
+
+    ``missing`` is the sentence about labels that the config does not have: it was done already, or
+    they are misspelt. ``halfway``: the config has some of them, so that it cannot be done already.
     """
 
     what: str
@@ -28,6 +31,8 @@ class Plan:
     after: str
     becomes: Mapping[Path, Path | None] = field(factory=dict)
     note: str = ""
+    missing: str = ""
+    halfway: bool = False
 
     @property
     def relabelling(self) -> Relabelling | None:
@@ -85,16 +90,19 @@ def _note(control: str, old: Path, new: Path) -> str:
 
 def renaming(config: LabelConfig, old: Path, new: Path, control: str | None) -> Plan:
     """See ``Labels.rename``."""
+    what = f"renaming the label {shown(old)} to {shown(new)}"
     name = _control(config, control, [old], [(*old[:-1], new[-1])])
     here, there = config[name], find(config, name, old)
     if there:
         old = (*there[0].stored[:-1], old[-1])
+    editing.stays_in_its_branch(config, name, old, new)
     target = (*old[:-1], new[-1])
-    what = f"renaming the label {shown(old)} of {here} to {shown(target)}"
     known = find(config, name, target)
     if not there and (known or here.dynamic):
         # It has been renamed already, or comes from the tasks: what is left is what holds it.
-        return Plan(what, name, config.xml, config.xml, config.xml, {old: target})
+        missing = editing.no_label(config, name, old)
+        xmls = config.xml, config.xml, config.xml
+        return Plan(what, name, *xmls, {old: target}, missing=missing)
     note = _note(name, old, target)
     before = LabelConfig(config.xml.replace(note, ""))
     if known and before.xml != config.xml:
@@ -116,12 +124,14 @@ def merging(config: LabelConfig, labels: Sequence[Path], into: Path, control: st
         raise ValueError("merge() needs labels to merge")
     name = _control(config, control, sources, [into])
     here = config[name]
-    what = f"merging the labels {', '.join(map(shown, sources))} of {here} into {shown(into)}"
-    there = [path for path in sources if find(config, name, path)]
+    what = f"merging the labels {', '.join(map(shown, sources))} into {shown(into)}"
+    tags = {path: find(config, name, path) for path in sources}
+    there = list({found[0].stored: path for path, found in tags.items() if found}.values())
+    missing = "; ".join(editing.no_label(config, name, path) for path in sources if not tags[path])
     between = config
     if not find(config, name, into) and not here.dynamic:
-        if not there:
-            editing.found(config, name, sources[0])  # raises, naming the near misses
+        if missing:  # and nothing has been begun
+            raise ValueError(missing)
         if there[0][:-1] == into[:-1]:
             between = LabelConfig(editing.copied(config, there[0], into, name))
         else:
@@ -140,7 +150,9 @@ def merging(config: LabelConfig, labels: Sequence[Path], into: Path, control: st
     after = between
     for path in there:
         after = after.without_label(path, name)
-    return Plan(what, name, config.xml, between.xml, after.xml, becomes)
+    halfway = bool(missing and there) and not here.dynamic
+    xmls = config.xml, between.xml, after.xml
+    return Plan(what, name, *xmls, becomes, missing=missing, halfway=halfway)
 
 
 def _branches_fit(config: LabelConfig, control: str, one: editing.LabelTag, into: Path) -> None:
@@ -159,17 +171,17 @@ def _branches_fit(config: LabelConfig, control: str, one: editing.LabelTag, into
 
 def removal(config: LabelConfig, path: Path, control: str | None, regions: str) -> Plan:
     """See ``Labels.remove``; unless regions are to be dropped, results stay as they are."""
-    having = [n for n in config.controls if find(config, n, path)] if control is None else []
-    if control is None and not having:
-        what = f"removing the label {shown(path)}, which no control has"
-        return Plan(what, "", config.xml, config.xml, config.xml)
+    what = f"removing the label {shown(path)}"
+    if control is None and not any(find(config, name, path) for name in config.controls):
+        missing = editing.no_label(config, None, path)
+        return Plan(what, "", config.xml, config.xml, config.xml, missing=missing)
     name = _control(config, control, [path])
     found = find(config, name, path)
     stored = found[0].stored if found else path
     after = config.without_label(path, name).xml if found else config.xml
-    what = f"removing the label {shown(stored)} of {config[name]}"
+    missing = "" if found else editing.no_label(config, name, path)
     becomes: dict[Path, Path | None] = {stored: None} if regions == "drop" else {}
-    return Plan(what, name, config.xml, config.xml, after, becomes)
+    return Plan(what, name, config.xml, config.xml, after, becomes, missing=missing)
 
 
 def addition(
@@ -177,7 +189,7 @@ def addition(
 ) -> Plan:
     """See ``Labels.add``."""
     name = editing.control_for(config, control)
-    what = f"adding the label {shown(path)} to {config[name]}"
+    what = f"adding the label {shown(path)}"
     found = find(config, name, path)
     for one in found:
         given = one.tag.element.attributes

@@ -22,14 +22,22 @@ class UndoFile:
     """JSON lines: first what the job is, then a line for each change, written before that is made.
 
     A file of the same job is continued; a line that was cut off by the end of a run is dropped,
-    since its change was not made. ``path=None``: nothing is written.
+    since its change was not made. ``path=None``: nothing is written. ``is_dry``: nor is it then,
+    but all is refused that would be else.
 
-    Raises ValueError for a file of another job.
+    Raises ValueError for a file of another job, OSError for one that cannot be written.
     """
 
-    def __init__(self, path: str | os.PathLike[str] | None, job: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str] | None,
+        job: Mapping[str, Any],
+        *,
+        is_dry: bool = False,
+    ) -> None:
         self._job = dict(job)
         self._path = None if path is None else Path(path)
+        self._is_dry = is_dry
         self._lock = Lock()
         self._file: IO[str] | None = None
 
@@ -37,20 +45,45 @@ class UndoFile:
         path = self._path
         if path is None:
             return self
-        whole = _length_of_whole_lines(path) if path.exists() else 0
-        if whole:
-            theirs = read_job(path)
-            for name, value in self._job.items():
-                if name not in _STATE and theirs.get(name) != value:
-                    raise ValueError(
-                        f"{path} is of another job: its {name} is {theirs.get(name)!r}, "
-                        f"here it is {value!r}; take another file, or remove this one"
-                    )
-        self._file = path.open("a", encoding="utf-8")
+        whole = self._begun()
+        is_new = not path.exists()
+        file = path.open("a", encoding="utf-8")
+        if self._is_dry:
+            file.close()
+            if is_new:
+                path.unlink()
+            return self
+        self._file = file
         self._file.truncate(whole)
         if not whole:
             self.write(self._job)
         return self
+
+    @property
+    def is_begun(self) -> bool:
+        """Has an earlier run begun to change something? Raises ValueError for a file of another
+        job.
+        """
+        if self._path is None or not self._begun():
+            return False
+        job = read_job(self._path)
+        return job.get("before") != job.get("after") or any(read_changes(self._path))
+
+    def _begun(self) -> int:
+        """The length of what an earlier run of this job has written."""
+        path = self._path
+        whole = _length_of_whole_lines(path) if path is not None and path.exists() else 0
+        if path is not None and whole:
+            theirs = read_job(path)
+            for name, value in self._job.items():
+                # Of a label that is gone nobody can say any more whose it was.
+                known = name not in _STATE and (name, value) != ("control", "")
+                if known and theirs.get(name) != value:
+                    raise ValueError(
+                        f"{path} is of another job: its {name} is {theirs.get(name)!r}, "
+                        f"here it is {value!r}; take another file, or remove this one"
+                    )
+        return whole
 
     def __exit__(
         self,

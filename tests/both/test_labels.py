@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
+import re
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +228,64 @@ def test_a_name_that_two_controls_have_needs_the_control(cars: Project) -> None:
     assert cars.labels.rename("Good", "Fine").counts["annotations"].updated == 2
     assert "Fine" in cars.labels
     assert "Good" not in cars.labels
+
+
+def test_a_branch_stays_beneath_its_parent(cars: Project) -> None:
+    """Also when it has its new name already."""
+    move = partial(cars.labels.rename, ("Animal", "Dog"), ("Plant", "Hound"), control="kind")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="a branch stays beneath its parent"):
+            move()
+        cars.labels.rename(("Animal", "Dog"), ("Animal", "Hound"), control="kind")
+    with pytest.raises(ValueError, match="a branch stays beneath its parent"):
+        cars.labels.rename("Van", ("Car", "Van"), control="label")
+
+
+MISSPELT = r"nothing to do: done already, or misspelt\? .*'Vna'; did you mean 'Van'\?"
+
+
+@pytest.mark.parametrize(
+    ("verb", "arguments"),
+    [
+        ("rename", {"old": "Vna", "new": "bus"}),
+        ("merge", {"labels": ["Vna", "Cra"], "into": "Bus"}),
+        ("remove", {"label": "Vna"}),
+        ("remove", {"label": "Vna", "regions": "drop"}),
+        ("remove", {"label": "Vna", "control": None}),
+    ],
+)
+def test_what_may_be_misspelt_is_said(
+    cars: Project, tmp_path: Path, verb: str, arguments: dict[str, Any]
+) -> None:
+    """It may as well have been done already, so that it is no error; an undo file knows."""
+    arguments = {"control": "label", "undo": tmp_path / "undo.jsonl", **arguments}
+    for _ in range(2):
+        report = getattr(cars.labels, verb)(**arguments)
+        assert report.ok
+        assert re.search(MISSPELT, report.what), report.what
+    assert cars.label_config == CONFIG
+
+
+def test_what_was_done_already_is_said(cars: Project, tmp_path: Path) -> None:
+    cars.labels.add("Bike", control="label")
+    first, second = tmp_path / "first.jsonl", tmp_path / "second.jsonl"
+    rename = partial(cars.labels.rename, "Van", "Lorry", undo=first)
+    remove = partial(cars.labels.remove, "Bike", undo=second)
+    for change in (rename, remove):
+        assert "nothing to do" not in change().what
+        assert change().what.endswith("(nothing to do: done already)")
+
+
+def test_labels_that_only_regions_have_are_no_mistake(cars: Project) -> None:
+    region = cars.config["label"].rectangle("Car", x=1, y=1, width=1, height=1)
+    region["value"]["rectanglelabels"] = ["Vna"]
+    cars.tasks[6].predictions.create(result=[region])
+    assert cars.labels.usage("Vna", control="label")["predictions"] == 1
+    report = cars.labels.rename("Vna", "Van", control="label")
+    assert counts(report) == {"annotations": 0, "drafts": 0, "predictions": 1}
+    assert "misspelt" not in report.what
+    with pytest.raises(ValueError, match="no label 'Vna'; did you mean 'Van'"):
+        cars.labels.usage("Vna", control="label")
 
 
 def test_a_label_with_an_alias(cars: Project) -> None:
@@ -500,6 +561,19 @@ def test_an_undo_file_is_of_one_change(cars: Project, tmp_path: Path) -> None:
     assert not (tmp_path / "dry.jsonl").exists()
 
 
+def test_a_dry_run_refuses_an_undo_file_as_the_real_one_does(cars: Project, tmp_path: Path) -> None:
+    undo = tmp_path / "undo.jsonl"
+    cars.labels.add("Bike", control="label", undo=undo)
+    before, written = cars.label_config, undo.read_text()
+    for context in (cars._client.dry_run, nullcontext):
+        with context():
+            with pytest.raises(ValueError, match="is of another job"):
+                cars.labels.rename("Van", "Lorry", undo=undo)
+            with pytest.raises(FileNotFoundError, match="nowhere"):
+                cars.labels.rename("Van", "Lorry", undo=tmp_path / "nowhere" / "undo.jsonl")
+    assert (cars.label_config, undo.read_text()) == (before, written)
+
+
 # -- merging, removing, adding --------------------------------------------------------------------
 
 
@@ -544,6 +618,43 @@ def test_merging_into_a_new_label_and_branches(cars: Project) -> None:
         cars.labels.merge([("Animal", "Dog")], into="Animal", control="kind")
     with pytest.raises(TypeError, match="a list of labels"):
         cars.labels.merge("Car", into="Bus", control="other")
+
+
+def test_merging_needs_labels_that_are_there(cars: Project, tmp_path: Path) -> None:
+    for into in ("Big", "bus"):
+        with pytest.raises(ValueError, match="no label 'Vna'; did you mean 'Van'"):
+            cars.labels.merge(["Vna", "Car"], into=into, control="label", undo=tmp_path / "undo")
+    assert cars.label_config == CONFIG
+    assert not (tmp_path / "undo").exists()
+
+
+def test_a_label_that_is_named_twice_is_merged_once(cars: Project) -> None:
+    """As it is shown, and as it is stored."""
+    report = cars.labels.merge(["Bus", "bus"], into="Van", control="label")
+    assert counts(report) == {"annotations": 4, "drafts": 3, "predictions": 1}
+    assert [label.value for label in cars.config["label"].label_tags] == ["Car", "Van"]
+
+
+def test_a_merging_that_was_begun_goes_on_without_what_is_gone(
+    cars: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Somebody took the empty label away meanwhile."""
+    cars.labels.add("Bike", control="label")
+
+    def merge(**options: Any) -> Any:
+        again = cars._client.projects.get(cars.id)
+        return again.labels.merge(["Van", "Bike"], "Vehicle", control="label", **options)
+
+    undo = tmp_path / "undo.jsonl"
+    assert killed_at(monkeypatch, 1, sent=False, do=lambda: merge(undo=undo))
+    cars.refresh()
+    cars.label_config = cars.config.without_label("Bike").xml
+    cars.save()
+    with pytest.raises(ValueError, match="no label 'Bike'"):
+        merge()
+    assert counts(merge(undo=undo)) == {"annotations": 2, "drafts": 1, "predictions": 0}
+    labels = [label.value for label in cars.refresh().config["label"].label_tags]
+    assert labels == ["Car", "Bus", "Vehicle"]
 
 
 def test_a_label_in_use_is_not_removed_unless_its_regions_are_dropped(cars: Project) -> None:

@@ -12,6 +12,7 @@ import pytest
 from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm.cli import main
 from labelstudio_orm.testing import LocalLabelStudio
+from tests.conftest import CONFIG
 
 pytestmark = pytest.mark.live
 
@@ -38,7 +39,9 @@ def run(
     return call
 
 
-def test_the_life_of_a_project(ls: LabelStudio, project: Project, run: Run) -> None:
+def test_the_life_of_a_project(
+    server: LocalLabelStudio, ls: LabelStudio, project: Project, run: Run
+) -> None:
     choice = project.config["sentiment"].choice("Positive")
     items: list[dict[str, Any]] = [
         {"text": "a", "lang": "de"},
@@ -69,9 +72,21 @@ def test_the_life_of_a_project(ls: LabelStudio, project: Project, run: Run) -> N
 
     renamed = run("rename-label", project.id, "Positive", "Good", "--undo", "undo.jsonl")
     assert renamed["counts"]["annotations"]["updated"] == 2
-    project.labels.undo("undo.jsonl")
+    again = run("rename-label", project.id, "Positive", "Good", "--undo", "undo.jsonl")
+    assert again["what"].endswith("(nothing to do: done already)")
+    both = ("Good", "Neutral", "--into", "Other", "--undo", "merge.jsonl")
+    assert run("merge-labels", project.id, *both)["counts"]["annotations"]["updated"] == 2
+    assert run("undo-labels", project.id, "merge.jsonl")["ok"]
+    assert run("undo-labels", project.id, "undo.jsonl")["ok"]
+    assert run("add-label", project.id, "Mixed", "--control", "sentiment")["ok"]
+    assert run("remove-label", project.id, "Mixed")["ok"]
+    assert project.refresh().label_config == CONFIG.strip()
 
     run("snapshot", project.id, "project.zip")
+    planned = run("copy", project.id, "--title", "A copy", "--dry-run")
+    assert planned["result"]["target"] is None
+    assert "to <Project (new) 'A copy'> on " in planned["result"]["what"]
+    assert {write["server"] for write in planned["writes"]} == {server.url}
     copied = run("copy", project.id, "--title", "A copy", "--journal", "copy.db")
     restored = run("restore", "project.zip", "--title", "Restored")
     assert copied["ok"]
@@ -99,4 +114,9 @@ def test_refusals_of_the_real_server(project: Project, run: Run) -> None:
     run("count", 987654, code=2)
     Path("wrong.jsonl").write_text('{"nothing": 1}\n', encoding="utf-8")
     run("import", project.id, "wrong.jsonl", code=1)
+    failed = run("import", project.id, "wrong.jsonl", "--collect-errors", code=1)["failed"]
+    assert [one["reason"].partition(": ")[0] for one in failed] == ["wrong.jsonl"]
+    assert failed[0]["reason"].startswith("wrong.jsonl: line 1: ")
+    run("rename-label", project.id, "Positive", "Good", "--control", "sentimnet", code=2)
+    run("merge-labels", project.id, "Positve", "Neutral", "--into", "Other", code=2)
     run("export", project.id, "x", "--format", "EXCEL", code=2)

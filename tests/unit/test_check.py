@@ -165,6 +165,7 @@ def test_any_form_of_an_item_is_taken_and_all_that_is_wrong_is_told() -> None:
         *(f"predictions[0].{one}" for one in told),
         "predictions[1].result: there is none in {}",
     ]
+    assert CONFIG.problems((bad,)) == told
     assert CONFIG.problems(Task(data=DATA)) == CONFIG.problems(DATA) == []
     assert CONFIG.problems(Task(data={**DATA, "text": None})) == [
         "data: the labelling config shows $text, and 'text' is not what a <Text> can show: None"
@@ -189,6 +190,12 @@ def test_any_form_of_an_item_is_taken_and_all_that_is_wrong_is_told() -> None:
 )
 def test_data_are_of_a_type_that_their_tag_can_show(change: dict[str, Any], fits: bool) -> None:
     assert (CONFIG.problems({**DATA, **change}) == []) is fits
+
+
+@pytest.mark.parametrize("item", ["abc", 5, None, object()])
+def test_what_is_no_item(item: object) -> None:
+    forms = "a task, an annotation or prediction, a dict of one, or a list of regions"
+    assert CONFIG.problems(item) == [f"{forms} is needed, not {item!r}"]
 
 
 def test_data_without_a_name_are_what_is_shown_first() -> None:

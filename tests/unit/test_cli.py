@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -14,8 +16,11 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from labelstudio_orm import ImportStorage, LabelStudio, Project
-from labelstudio_orm.cli import main
+from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project, cli
+from labelstudio_orm.cli import exit_code, main
+from labelstudio_orm.cli.commands import PARTS, _copying
+from labelstudio_orm.config import LabelConfig
+from labelstudio_orm.migrate import Migration, copy_project
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 
 COMMANDS = [
@@ -26,6 +31,10 @@ COMMANDS = [
     "snapshot",
     "restore",
     "rename-label",
+    "merge-labels",
+    "remove-label",
+    "add-label",
+    "undo-labels",
     "dedupe",
     "export",
     "import",
@@ -219,7 +228,22 @@ def test_warnings_are_one_line(run: Run, project: Project, tasks: list[Any]) -> 
         (["import", "1", "missing.json"], "No such file or directory: 'missing.json'"),
         (["import", "1", "tasks.xls"], "tasks.xls: tasks are read from .json, .jsonl"),
         (["import", "1", "a.csv", "--key", "data.id"], "--key and --on-conflict are given"),
+        (["count", "--url", "http://[x"], "--url or --api-key: Invalid IPv6 URL"),
         (["rename-label", "1", "Nothing", "Else"], "Nothing"),
+        (["rename-label", "1", "Positive", "Good", "--control", "setniment"], "'sentiment'?"),
+        (["rename-label", "1", "Positive", "Good", "--undo", "no/where"], "'no/where'"),
+        (["merge-labels", "1", "Positve", "Neutral", "--into", "Other"], "'Positive'?"),
+        (
+            ["merge-labels", "1", '["a", 5]', "--into", "Other"],
+            "the path of a label is a list of texts",
+        ),
+        (["remove-label", "1", "Neutral", "--regions", "keep"], "invalid choice"),
+        (["add-label", "1", "Mixed", "--attribute", "hotkey"], "--attribute is NAME=VALUE"),
+        (["add-label", "1", "Mixed", "--attribute", "undo=x"], "--attribute is NAME=VALUE"),
+        (["undo-labels", "1", "nothing.undo"], "'nothing.undo'"),
+        (["copy", "1", "--journal", "no/where.db"], "the journal no/where.db cannot be opened"),
+        (["copy", "1", "--missing-users", "create", "--missing-users", "a@x=b@x"], "is one WHAT"),
+        (["serve", "--port", "99999"], "--port: must be at most 65535, not 99999"),
         (["verify", "1", "nothing.zip"], "nothing.zip"),
         (["restore", "nothing.zip"], "nothing.zip"),
         (["sync", "1", "1"], "--journal"),
@@ -251,6 +275,59 @@ def test_the_second_server_needs_its_own_credential(
     done = run("copy", project.id)
     assert done.code == 2
     assert "set LABEL_STUDIO_TO_API_KEY, or give --to-api-key" in done.err
+
+
+def test_a_credential_without_its_server(
+    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_TO_API_KEY", "a-secret")
+    done = run("copy", project.id)
+    assert done.code == 2
+    assert "set LABEL_STUDIO_TO_URL, or give --to-url; for the same server" in done.err
+    assert "a-secret" not in done.err
+    monkeypatch.delenv("LABEL_STUDIO_TO_API_KEY")
+    assert run("copy", project.id).code == 0
+
+
+# -- mistakes of this program ---------------------------------------------------------------------
+
+
+def raised(do: Callable[[], object]) -> Exception:
+    try:
+        do()
+    except Exception as error:
+        return error
+    raise AssertionError("nothing was raised")
+
+
+def test_what_the_library_refuses_is_no_mistake_of_it() -> None:
+    config = LabelConfig.parse("<View/>")
+    assert exit_code(raised(lambda: config["nothing"])) == 2
+    assert exit_code(raised(lambda: config.renamed("a", "b"))) == 2
+    assert exit_code(raised(lambda: Path("nothing").read_text())) == 2
+    assert exit_code(raised(lambda: JobFailed("the job") and 1 / 0)) is None
+
+
+@pytest.mark.parametrize("code", ["len(None)", "{}['x']", "None.x", "f(1, b=2)", "x"])
+def test_what_python_refuses_is_one(code: str) -> None:
+    assert exit_code(raised(lambda: eval(code, {"f": lambda a: a}))) is None
+
+
+def test_a_migration_whose_journal_cannot_be_opened(
+    run: Run, project: Project, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        Migration("tidy").main([str(project.id), "--journal", "no/where.db"])
+    assert ended.value.code == 2
+    assert "error: the journal no/where.db cannot be opened: " in capfd.readouterr().err
+
+
+def test_a_mistake_of_this_program_keeps_its_traceback(
+    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("labelstudio_orm.cli.commands.narrowed", lambda *_: len(None))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="has no len"):
+        run("count", project.id)
 
 
 # -- servers: 3 where there is none, 1 where it refuses -------------------------------------------
@@ -345,6 +422,45 @@ def test_import_again_and_what_fails(run: Run, project: Project) -> None:
     assert [failure["place"] for failure in done.json["failed"]] == [1]
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ([], "b.{} 3 was refused, and with it its batch: "),
+        (["--validate"], "b.{} 3, data: the labelling config shows $text"),
+        (["--collect-errors"], "b.{} 3: "),
+        (["--collect-errors", "--validate"], "b.{} 3: data: the labelling config shows $text"),
+    ],
+)
+@pytest.mark.parametrize(
+    ("kind", "content"),
+    [
+        ("jsonl: line", '{"text": "a"}\n\n{"nothing": 1}\n'),
+        ("json: task", '[{"text": "a"}, {"text": "b"}, {"nothing": 1}]'),
+        ("csv: line", "text,n\na,1\n"),
+    ],
+)
+def test_what_fails_is_named_by_its_file_and_line(
+    run: Run, project: Project, kind: str, content: str, options: list[str], said: str
+) -> None:
+    name = f"b.{kind.partition(':')[0]}"
+    Path("a.jsonl").write_text('{"text": "first"}\n' * 3, encoding="utf-8")
+    Path(name).write_text(content, encoding="utf-8")
+    if name == "b.csv":
+        Path(name).write_text("nothing,n\n\na,1\n", encoding="utf-8")
+    done = run("import", project.id, "a.jsonl", name, *options)
+    assert done.code == (2 if options == ["--validate"] else 1)
+    assert said.format(kind) in done.out + done.err
+    assert "item " not in done.out + done.err
+
+
+def test_tasks_that_are_twice_in_files(run: Run, project: Project) -> None:
+    Path("a.jsonl").write_text('{"text": "a"}\n{"text": "b"}\n', encoding="utf-8")
+    Path("b.jsonl").write_text('\n{"text": "b"}\n', encoding="utf-8")
+    once = ("--key", "data.text", "--on-conflict", "error")
+    done = run("import", project.id, "a.jsonl", "b.jsonl", *once)
+    assert "b.jsonl: line 2: data.text 'b' is that of a.jsonl: line 2 too" in done.err
+
+
 def test_export(run: Run, project: Project, tasks: list[Any]) -> None:
     done = run("export", project.id, "all.json")
     assert done.code == 0
@@ -395,7 +511,15 @@ def test_copy_verify_sync(
     dry = run(*arguments, "--dry-run", "--json")
     assert dry.code == 0
     assert {write["method"] for write in dry.json["writes"]} >= {"POST"}
+    there = os.environ["LABEL_STUDIO_TO_URL"]
+    assert {write["server"] for write in dry.json["writes"]} == {there}
+    assert dry.json["result"]["target"] is None
+    shown = run(*arguments, "--dry-run").out
+    assert "to <Project (new) 'There'>" in shown
+    assert shown.count("none of them sent") == shown.count(f"{there}: ") == 1
+    assert not re.search(r"[ :]-\d", shown + dry.out)
     assert second.projects.count() == 0
+    assert run("sync", project.id, project.id, "--journal", "copy.db", "--dry-run").code == 2
 
     copied = run(*arguments, "--json")
     assert copied.code == 0
@@ -428,10 +552,65 @@ def test_users_that_the_target_lacks(
     tasks[0].annotations.create(result=[], completed_by=ann)
     refused = run("copy", project.id)
     assert refused.code == 1
-    assert "ann@example.com" in refused.err
+    assert "--missing-users ann@example.com=SOMEBODY@THERE" in refused.err
+    assert "missing_users" not in refused.err
     assert second.projects.count() == 0
     assert run("copy", project.id, "--missing-users", "create").code == 0
     assert second.users.filter(email="ann@example.com").count() == 1
+
+
+def test_who_stands_for_whom(
+    run: Run, ls: LabelStudio, second: LabelStudio, project: Project, tasks: list[Any]
+) -> None:
+    for name in ("ann", "eve"):
+        user = ls.users.create(email=f"{name}@example.com", username=name)
+        tasks[0].annotations.create(result=[], completed_by=user)
+    for name in ("bob", "zoe"):
+        second.users.create(email=f"{name}@there.example.com", username=name)
+    one = ["--missing-users", "ann@example.com=bob@there.example.com"]
+    refused = run("copy", project.id, *one)
+    assert refused.code == 1
+    assert "does not have eve@example.com;" in refused.err
+    all_ = ["--missing-users", "zoe@there.example.com"]
+    assert run("copy", project.id, *all_, "--title", "All").code == 0
+    more = ["--missing-users", "eve@example.com=create"]
+    assert run("copy", project.id, *one, *more, "--title", "Each").code == 0
+    emails = {user.id: user.email for user in second.users}
+    authors = {
+        copy.title: {emails[one.completed_by_id] for one in copy.annotations if not one.result}
+        for copy in second.projects.all()
+    }
+    assert authors == {
+        "Each": {"bob@there.example.com", "eve@example.com"},
+        "All": {"zoe@there.example.com"},
+    }
+
+
+def test_what_a_copy_leaves_out(run: Run, second: LabelStudio, project: Project) -> None:
+    project.views.create(title="Mine")
+    project.webhooks.create(url="http://example.com/hook")
+
+    def copied(*options: str) -> tuple[int, int]:
+        done = run("copy", project.id, "--json", *options).json
+        copy = second.projects.get(done["target"])
+        return copy.views.count(), copy.webhooks.count()
+
+    assert copied() == (1, 1)
+    assert copied("--no-views") == (0, 1)
+    assert copied("--no-webhooks", "--no-storages", "--no-backends", "--no-files") == (1, 0)
+
+
+def test_the_switches_of_a_copy_are_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of them is given to the verb of the library."""
+    told: dict[str, Any] = {}
+    parser = cli._parser()
+    for name in ("copy", "restore"):
+        words = [name, "1", *(f"--no-{part}" for part in PARTS), "--keep-origin"]
+        told = _copying(parser.parse_args(words))
+        assert told == {**dict.fromkeys(PARTS, False), "keep_origin": True}
+        assert _copying(parser.parse_args([name, "1", "--all-storages"]))["storages"] == "all"
+        assert all(_copying(parser.parse_args([name, "1"]))[part] is True for part in PARTS)
+        assert told.keys() <= inspect.signature(copy_project).parameters.keys()
 
 
 class Terminal(io.StringIO):
@@ -486,7 +665,9 @@ def test_rename_label(run: Run, project: Project, tasks: list[Any]) -> None:
     arguments = ["rename-label", project.id, "Positive", "Good", "--control", "sentiment"]
     dry = run(*arguments, "--dry-run")
     assert dry.code == 0
-    assert "none of them sent" in dry.out
+    assert dry.out.startswith("would be done: renaming the label 'Positive' to 'Good' in <")
+    assert ": ok" not in dry.out
+    assert f"{os.environ['LABEL_STUDIO_URL']}: 4 writes, none of them sent" in dry.out
     assert "annotations      1 updated" in dry.out
     done = run(*arguments, "--undo", "undo.jsonl", "--json").json
     assert done["counts"]["annotations"]["updated"] == 1
@@ -494,6 +675,36 @@ def test_rename_label(run: Run, project: Project, tasks: list[Any]) -> None:
     (annotation,) = project.annotations
     assert annotation.values()["sentiment"] == "Good"
     assert Path("undo.jsonl").exists()
+
+
+def test_labels_are_changed_and_changed_back(run: Run, project: Project, tasks: list[Any]) -> None:
+    before = project.label_config
+    control = ["--control", "sentiment"]
+
+    def labels() -> list[str]:
+        return [label.value for label in project.refresh().config["sentiment"].label_tags]
+
+    attributes = ["--attribute", "hotkey=m", "--attribute", "alias=mixed"]
+    assert run("add-label", project.id, "Mixed", *control, *attributes).code == 0
+    assert labels() == ["Positive", "Neutral", "Negative", "Mixed"]
+    assert project.config["sentiment"].label_tags[-1].attributes["hotkey"] == "m"
+    assert run("remove-label", project.id, "Mixed").code == 0
+    again = run("remove-label", project.id, "Mixed")
+    assert again.code == 0
+    assert "done already, or misspelt?" in again.out
+    refused = run("remove-label", project.id, "Positive")
+    assert refused.code == 2
+    assert "1 annotations, 1 predictions have it" in refused.err
+    merge = ["merge-labels", project.id, "Positive", "Negative", "--into", "Clear", *control]
+    assert run(*merge, "--undo", "clear.undo").code == 0
+    assert labels() == ["Clear", "Neutral"]
+    dry = run("undo-labels", project.id, "clear.undo", "--dry-run")
+    assert dry.out.startswith("would be done: undoing: merging the labels 'Positive', 'Negative'")
+    assert labels() == ["Clear", "Neutral"]
+    assert run("undo-labels", project.id, "clear.undo").code == 0
+    assert project.refresh().label_config == before
+    dropped = run("remove-label", project.id, "Positive", "--regions", "drop", "--json").json
+    assert dropped["counts"]["annotations"]["updated"] == 1
 
 
 def test_dedupe(run: Run, project: Project) -> None:

@@ -173,7 +173,16 @@ def test_an_unknown_control_names_the_near_misses_and_the_names() -> None:
         ),
         (
             '<View><Text name="a" value="$a"/><Pairwise name="p" toName="a,b"/></View>',
-            "names nothing: 'b'",
+            "names nothing: 'b'. There are: 'a'",
+        ),
+        (
+            '<View><Text name="t" value="$t"/><Rating name="r" toName="R"/></View>',
+            "names nothing: 'R'. There are: 't'",
+        ),
+        (
+            '<View><Text name="t" value="$t"/><Labels name="ner" toName="t"/>'
+            '<Filter name="f" toName="nre"/></View>',
+            "names nothing: 'nre'; did you mean 'ner'? There are: 'ner'",
         ),
     ],
 )

@@ -133,7 +133,7 @@ def test_line_ends_stay_as_they_are() -> None:
         (lambda: CONFIG.with_label("bus", "box"), ValueError, "'bus' already"),
         (lambda: CONFIG.with_label("Coach", "box", alias="Van"), ValueError, "'Van' already"),
         (lambda: CONFIG.with_label(("a", "Bike"), "box"), ValueError, "no branches"),
-        (lambda: CONFIG.with_label("Bike", "why"), TypeError, "no control with labels"),
+        (lambda: CONFIG.with_label("Bike", "why"), ValueError, "no control with labels"),
         (lambda: CONFIG.with_label("Bike", "box", value="x"), ValueError, "'value'"),
         (lambda: CONFIG.with_label("Bike", "box", **{"a b": "x"}), ValueError, "'a b'"),
         (lambda: CONFIG.with_label("Bike", "box", hint=["x"]), TypeError, "hint"),
