@@ -120,7 +120,8 @@ def restore(path: str | os.PathLike[str], client: LabelStudio, **options: Any) -
         source.check()
         report = copy_project(source, client, **options)
         lost = _losses(source.manifest["secrets"])
-        return attrs.evolve(report, losses=(*report.losses, *lost))
+        what = f"restoring {os.fspath(path)} as {report.target!r} on {client.url}"
+        return attrs.evolve(report, what=what, losses=(*report.losses, *lost))
 
 
 def _losses(secrets: Mapping[str, int]) -> Iterator[Loss]:
@@ -274,6 +275,8 @@ class ArchiveSource:
         try:
             self._zip = zipfile.ZipFile(self.path)
             try:
+                if "manifest.json" not in self._zip.namelist():
+                    raise BadSnapshot(f"{self.path} is no snapshot: it has no manifest.json")
                 self.manifest: Row = self._json("manifest.json")
                 self._check_version()
             except BaseException:

@@ -144,6 +144,10 @@ class Belongings:
         if secrets is None:
             self._note_left_out(kind.name, row)
             return None
+        if not isinstance(secrets, Mapping):
+            raise TypeError(
+                f"secrets({kind.name!r}, ...) returns a dict, or None, not {type(secrets)}"
+            )
 
         def make() -> Any:
             fields = {name: row[name] for name in kind.names if row.get(name) is not None}

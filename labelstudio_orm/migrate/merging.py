@@ -142,9 +142,6 @@ def _sources(projects: Iterable[Project | Source], into: Project) -> list[Source
     if isinstance(projects, str) or not isinstance(projects, Iterable):
         raise TypeError(f"merge() takes a list of projects: merge([{projects!r}], into=...)")
     sources = [as_source(one) for one in projects]
-    for one in sources:
-        if not hasattr(one, "some_tasks"):
-            raise TypeError(f"merge() takes projects and archives, not {one!r}")
     if not sources:
         raise ValueError(f"merge(): there are no projects to merge into {into!r}")
     return sources

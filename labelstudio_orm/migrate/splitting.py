@@ -120,6 +120,8 @@ def split(
     else:
         raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r}")
     where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
+    if where is not None and journal is not None:
+        raise ValueError("split(): journal= is for parts that become projects of their own")
     if where is not None and where == (ItemKey.of(tasks, by) if isinstance(by, str) else None):
         raise ValueError(f"split(): the parts stand in {into} already")
     if needed is not None and where is not None:

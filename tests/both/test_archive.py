@@ -276,7 +276,7 @@ def test_files_that_are_no_snapshots(fake: FakeLabelStudio, tmp_path: Path) -> N
     at = whole.index(b"tasks/000000.jsonl") + 60
     text.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     refused(text, "is damaged")
-    refused(rewritten(path, manifest=None), "has no manifest.json")
+    refused(rewritten(path, manifest=None), "is no snapshot: it has no manifest.json")
     refused(rewritten(path, manifest=b"[]"), "does not say so")
     refused(rewritten(path, manifest=b"{"), "is damaged")
     manifest = json.loads(zipfile.ZipFile(path).read("manifest.json"))

@@ -331,7 +331,7 @@ def test_what_is_refused_before_anything_is_written(
 def test_what_is_no_list_of_projects(ls: LabelStudio, make: Callable[..., Project]) -> None:
     one, both = make(item("a")), make()
     for odd in (one, "Moods", ["Moods"], [None]):
-        with pytest.raises(TypeError, match=r"merge\(\) takes"):
+        with pytest.raises(TypeError, match=r"merge\(\) takes a list|a project is wanted"):
             merge(odd, into=both, key="data.text")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="into is a project"):
         merge([one], into=ls, key="data.text")  # type: ignore[arg-type]
@@ -594,6 +594,8 @@ def test_what_split_refuses(make: Callable[..., Project], asked: Asked) -> None:
         split(project, "data.text", key="data.row")
     with pytest.raises(FieldError, match=r"data\.image"):
         split(project, "city")
+    with pytest.raises(ValueError, match="journal= is for parts that become projects"):
+        split(project, "data.city", into="data.part", journal="folder")
     with pytest.raises(TypeError, match="named by a text, not 1"):
         split(project, lambda task: 1)  # type: ignore[arg-type,return-value]
     assert {request.partition(" ")[0] for request in asked()} == READS
