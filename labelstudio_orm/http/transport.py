@@ -67,7 +67,8 @@ class Retries:
 
     Repeated are: what provably never reached the server, and an answer 429, for every request;
     connections that break, timeouts, cut answers, 502, 503 and 504 for idempotent requests only.
-    A 500 is never repeated: Label Studio gives it to mistakes of the caller.
+    A 500 is not repeated: Label Studio gives it to mistakes of the caller. (But a page of tasks is
+    asked for again where one of them was deleted while the server made it.)
 
     `sleep` and `random` are for tests.
 

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 
 from ..errors import LabelStudioError, NotFound
-from .listing import ask, id_at, ids_asked_for, in_pieces, lightest, uncomputed
+from .listing import ask, id_at, ids_asked_for, in_pieces, lightest, request, uncomputed
 from .ordering import Key
 from .pages import PAGE, TRIES, Page, Select, id_of
 from .parallel import results
@@ -136,7 +136,7 @@ class Keyset:
             "include": "id",
             "resolve_uri": "false",
         }
-        return select.ask("/api/tasks/", params=params, expect=("tasks", "total"))
+        return request(select, params=params)
 
 
 TASKS = Keyset()

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 
 import attrs
 
-from ..errors import NotFound
+from ..errors import NotFound, ServerError
 from ..planning.columns import Item, line
 from ..planning.plan import Plan
-from .pages import IDS, Select, chunked
+from .pages import IDS, TRIES, Select, chunked
 
 BODY_LIMIT = 3500
 """Bytes of an address above which its query travels in the body of the GET: gunicorn refuses a line
@@ -50,13 +50,19 @@ def ask(
         # The project goes with it, so that a proxy that strips the body causes an error.
         body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
         address = _encoded(params)
-    return select.ask(
-        "/api/tasks/",
-        params=address,
-        json=body,
-        expect=("tasks", "total"),
-        **options,
-    )
+    return request(select, params=address, json=body, **options)
+
+
+def request(select: Select, tries: int = TRIES, **options: Any) -> Any:
+    """GET /api/tasks/; again where a task was deleted while the server made the page: it answers
+    that with error 500 and just the id.
+    """
+    try:
+        return select.ask("/api/tasks/", expect=("tasks", "total"), **options)
+    except ServerError as error:
+        if tries == 1 or error.status != 500 or not error.detail.isdecimal():
+            raise
+    return request(select, tries - 1, **options)
 
 
 def _encoded(params: dict[str, Any]) -> str:

@@ -462,6 +462,25 @@ def test_faults_in_a_worker(fault: Fault, error: type[Exception], after: int) ->
         assert_no_workers()
 
 
+@pytest.mark.parametrize("workers", [1, 3])
+def test_a_task_that_goes_while_the_server_makes_a_page(workers: int) -> None:
+    """Then the server says 500 and the id. A page that fails five times so, or otherwise, fails."""
+    fake = FakeLabelStudio()
+    ls = fake.client(page_size=100)
+    project = ls.projects.create(title="Hasty")
+    ids = [task.id for task in project.tasks.bulk_create([{"n": n} for n in range(500)])]
+    view = project.views.create(title="All")
+    gone = Fault.answer(500, {"status_code": 500, "detail": "39"})
+    for tasks in (project.tasks.iterator(workers=workers), view.tasks.iterator(workers=workers)):
+        fake.fault("GET", "/api/tasks/", gone, times=4)
+        assert [task.id for task in tasks] == ids
+    for fault, times in ((gone, 5), (Fault.answer(500, {"detail": "list index 39"}), 1)):
+        fake.fault("GET", "/api/tasks/", fault, times=times)
+        with pytest.raises(ServerError, match="39"):
+            list(project.tasks.iterator(workers=workers))
+    assert [task.id for task in project.tasks] == ids
+
+
 def test_a_page_is_no_heavier_than_it_should_be(fake: FakeLabelStudio) -> None:
     """Its rows are as many as weigh 8 MB, judging by those of the page before."""
     project = fake.client().projects.create(title="Heavy")
