@@ -81,7 +81,8 @@ class Report:
     ``what`` says it in words; ``counts`` has a ``Summary`` for each kind of objects: "tasks",
     "annotations", "views" ... ``differences`` are the first thousand things that are not the same
     on both sides, ``different`` is the number of all; ``losses`` is what the server cannot keep.
-    ``target`` is the project that was written to.
+    ``target`` is the project that was written to. ``unchanged`` is what the text calls objects that
+    needed nothing, which are ``skipped`` in the counts.
 
     >>> report = copy_project(project, to=other, missing_users="create")
     >>> report.ok, report.exit_code, report.counts["tasks"].created
@@ -93,6 +94,7 @@ class Report:
     differences: tuple[Difference, ...] = attrs.field(default=(), converter=_differences)
     losses: tuple[Loss, ...] = attrs.field(default=(), converter=_losses)
     target: Project | None = None
+    unchanged: str = "skipped"
     different: int = attrs.field()
 
     @different.default
@@ -125,7 +127,7 @@ class Report:
         lines = [f"{self.what}: {'ok' if self.ok else 'NOT THE SAME'}"]
         for kind, done in self.counts.items():
             said = repr(done).removeprefix("<Summary: ").removesuffix(">")
-            lines.append(f"  {kind:<16} {said}")
+            lines.append(f"  {kind:<16} {said.replace('skipped', self.unchanged)}")
             lines += [f"    failed: {one.item!r:.80}: {one.reason}" for one in done.failed[:5]]
         if self.different:
             lines.append(f"  {self.different:,} differences")

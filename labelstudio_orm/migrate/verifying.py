@@ -131,6 +131,7 @@ class Comparison:
             counts={kind: Summary(skipped=number) for kind, number in self.same.items()},
             differences=tuple(self.found.listed),
             different=self.found.number,
+            unchanged="the same",
         )
 
     # -- tasks ------------------------------------------------------------------------------------
