@@ -236,19 +236,45 @@ class QuerySet(Generic[R]):
         except ValueError:  # a config that is broken
             return True
 
+    @property
+    def _data_keys(self) -> frozenset[str]:
+        """The keys of ``data`` that are asked for."""
+        asked = [one for one in leaves(self.where) if one.field.name == "data"]
+        return frozenset(str(one.path[0]) for one in asked if one.path) | frozenset(
+            one.value for one in asked if one.lookup == "has_key"
+        )
+
+    @property
+    def _wants_config(self) -> bool:
+        """Would the labelling config, which is not at hand, make the plan better?"""
+        return (
+            self.model._options.pages.filters_tasks
+            and "project" in self.scope
+            and "view" not in self.scope
+            and bool(self._data_keys)
+            and "label_config" not in getattr(self.scope["project"], "_row", {})
+        )
+
+    def _with_config(self) -> Self:
+        """The same with the labelling config at hand; one request, which a project that is an
+        object keeps.
+        """
+        project = self.scope["project"]
+        if isinstance(project, int):
+            project = self.client.projects.ref(project)
+        project._complete()
+        return self._with(scope={**self.scope, "project": project})
+
     def _nothing_is_undefined(self) -> bool:
         """Would the plan be better without ``$undefined$``, and is it without? One request."""
-        keys = {
-            str(one.path[0]) for one in leaves(self.where) if one.field.name == "data" and one.path
-        }
-        if "project" not in self.scope or not any(map(self._is_undefined, keys)):
+        if "project" not in self.scope or not any(map(self._is_undefined, self._data_keys)):
             return False
         path = f"/api/projects/{pages.id_of(self.scope['project'])}/summary/"
         columns = self.client.request("GET", path, doing=f"listing {self._what}")
         return "$undefined$" not in (columns.get("all_data_columns") or {"$undefined$": 1})
 
     def _plan(self) -> Plan:
-        planned = self._planned()
+        planned = (self._with_config() if self._wants_config else self)._planned()
         full_scan = planned.here is not None and planned.clauses == ((),)
         if full_scan and "view" not in self.scope and self._nothing_is_undefined():
             planned = plan(self.model, self.where)

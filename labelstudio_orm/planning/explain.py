@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..paging.keyset import Keyset
+from ..paging.pages import id_of
 from ..paging.reading import is_one_page
 from ..query import EVERYTHING, Node, describe, parts_of
 from .columns import Item
@@ -76,6 +77,9 @@ def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
     if not isinstance(options.pages, Keyset):
         yield f"GET {path}: all rows, sorted here" if queryset.ordering else f"GET {path}"
         return
+    if queryset._wants_config:
+        address = f"/api/projects/{id_of(queryset.scope['project'])}/"
+        yield f"GET {address}: the labelling config, for a closer filter on data"
     if "view" in queryset.scope:
         yield "GET /api/tasks/?view=: the ids of the view, 1,000 a request"
         yield "GET /api/tasks/: the rows by id, 300 a request"

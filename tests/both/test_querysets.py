@@ -489,6 +489,30 @@ def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
     assert asked() == []
 
 
+def test_a_key_of_data_is_looked_for_where_it_is(
+    ls: LabelStudio, project: Project, asked: Asked
+) -> None:
+    """Where it is stored follows from the labelling config, which a handle on the project reads and
+    keeps.
+    """
+    project.tasks.bulk_create([{"text": "de", "lang": "de"}, {"text": "de", "lang": "en"}])
+    read, listed = f"GET /api/projects/{project.id}/", "GET /api/tasks/"
+    handle = ls.projects.ref(project.id)
+    german = handle.tasks.filter(data__lang="de")
+    asked()
+    assert f"{read}: the labelling config" in german.explain()
+    assert (asked(), handle.tasks.filter(total_annotations=0).count()) == ([], 2)
+    assert ([task.data["lang"] for task in german], asked()) == (["de"], [listed, read, listed])
+    assert "data.lang contains 'de'" in german.explain()
+    assert "labelling config" not in german.explain()
+    assert ([task.data["lang"] for task in german.all()], asked()) == (["de"], [listed])
+    for found in (
+        ls.tasks.filter(project=project.id, data__lang="de"),
+        ls.tasks.filter(project=project.id).exclude(~Q(data__lang="de")),
+    ):
+        assert (len(found), asked()) == (1, [read, listed])
+
+
 def test_a_mean_score_needs_a_model_version(project: Project) -> None:
     good, bad = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
     good.predictions.create(result=[], score=0.9, model_version="v1")
