@@ -14,7 +14,7 @@ from labelstudio_orm import LabelStudio, LabelStudioError, Project
 from labelstudio_orm.migrate import Report, dedupe, merge
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
-from tests.unit.test_copy_killed import WAITS, Killed, Wire
+from tests.unit.kills import WAITS, Killed, Wire
 
 
 class World:
@@ -111,7 +111,7 @@ def test_killed_at_each_write_and_begun_again(name: str, trouble: str) -> None:
     assert writes > 2
     for number in range(writes):
         world = World()
-        world.wire.trouble = lambda place, at=number: trouble if place == at else ""  # type: ignore[misc]
+        world.wire.strike(number, trouble)
         with suppress(Killed, LabelStudioError):
             job(world)
         world.wire.trouble = lambda place: ""
@@ -126,7 +126,7 @@ def test_an_import_that_the_network_repeats_is_merged_once(trouble: str) -> None
     writes, state = undisturbed(job)
     for number in range(writes):
         world = World()
-        world.wire.trouble = lambda place, at=number: trouble if place == at else ""  # type: ignore[misc]
+        world.wire.strike(number, trouble)
         report = job(world)
         assert report.ok, f"at write {number}: {report}"
         found = world.state()
@@ -141,7 +141,7 @@ def test_an_annotation_that_the_network_repeats_is_moved_once(trouble: str) -> N
     writes, state = undisturbed(job)
     for number in range(writes):
         world = World()
-        world.wire.trouble = lambda place, at=number: trouble if place == at else ""  # type: ignore[misc]
+        world.wire.strike(number, trouble)
         assert job(world).ok
         assert [task[:2] for task in world.state()["Project 0"]] == [
             task[:2] for task in state["Project 0"]

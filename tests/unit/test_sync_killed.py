@@ -12,7 +12,7 @@ import pytest
 
 from labelstudio_orm import Q
 from labelstudio_orm.migrate import Report, sync
-from tests.unit.test_copy_killed import Killed, Servers
+from tests.unit.kills import Killed, Servers
 
 HOOK = "http://example.com/"
 
@@ -93,7 +93,7 @@ def test_killed_at_each_write(prepared: Callable[[], Servers], how: str) -> None
     assert writes >= 9
     for place in range(writes):
         one = prepared()
-        one.wire.trouble = lambda number, place=place: how if number == place else ""  # type: ignore[misc]
+        one.wire.strike(place, how)
         with pytest.raises(Killed):
             synced(one)
         report = synced(one)
@@ -109,7 +109,7 @@ def test_each_write_goes_wrong_on_the_way(prepared: Callable[[], Servers], what:
     expected, writes = undisturbed(prepared)
     for place in range(writes):
         one = prepared()
-        one.wire.trouble = lambda number, place=place: what if number == place else ""  # type: ignore[misc]
+        one.wire.strike(place, what)
         report = synced(one)
         assert state(one) == expected, f"write {place} {what}"
         assert report.ok, f"write {place} {what}: {report}"
