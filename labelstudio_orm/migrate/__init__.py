@@ -7,10 +7,11 @@ works in ``with ls.dry_run()``.
 from __future__ import annotations
 
 from .archive import ArchiveSource, BadSnapshot, restore, snapshot
+from .compatible import IncompatibleConfigs
 from .copying import copy_project
 from .deduping import Deduped, dedupe
 from .journal import Journal, JournalMismatch
-from .merging import IncompatibleConfigs, merge
+from .merging import merge
 from .people import UnknownUsers
 from .report import Difference, Loss, Report
 from .source import LiveSource, Source

@@ -16,10 +16,9 @@ from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Tally
 from ..bulk.workers import number_of_workers
-from ..config import LabelConfig
-from ..errors import LabelStudioError
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
+from .compatible import check_configs
 from .content import DRAFT, digest, prediction_content, task_content
 from .journal import Journal
 from .keyed import LOOK, asking, fingerprint, first_rows, no_key
@@ -55,17 +54,6 @@ LOST: Final[Mapping[tuple[str, str], str]] = {
     ("drafts", "annotation"): "what it edits cannot be kept; it is a draft of its own now",
 }
 """What cannot be kept, and why."""
-
-
-class IncompatibleConfigs(LabelStudioError, ValueError):
-    """The labelling config of the target cannot show what was labelled in a project. The message
-    lists every reason. Nothing was written.
-
-    >>> other = ls.projects.create(title="Other", label_config="<View></View>")
-    >>> merge([project], into=other, key="data.text")
-    Traceback (most recent call last):
-    labelstudio_orm.migrate.merging.IncompatibleConfigs: the labelling config of ...
-    """
 
 
 def merge(
@@ -584,39 +572,3 @@ def _item(meeting: _Meeting) -> dict[str, Any]:
         for one in meeting.predictions
     ]
     return item
-
-
-# -- labelling configs ----------------------------------------------------------------------------
-
-
-def check_configs(configs: Mapping[str, str | None], into: Project) -> None:
-    """Raise IncompatibleConfigs unless the target's config has every control of the others, which
-    are given by the names of their projects: of the same kind and about the same objects, with
-    every label.
-    """
-    problems = [
-        f"{name}: {problem}"
-        for name, config in configs.items()
-        for problem in _misfits(LabelConfig.parse(config or "<View></View>"), into.config)
-    ]
-    if problems:
-        raise IncompatibleConfigs(
-            f"the labelling config of {into!r} does not fit that of {'; '.join(problems)}. Add to "
-            "it what it lacks, then merge again. Nothing was written"
-        )
-
-
-def _misfits(config: LabelConfig, mine: LabelConfig) -> Iterator[str]:
-    for name, theirs in config.controls.items():
-        control = mine.controls.get(name)
-        if control is None:
-            yield f"{theirs} is not there"
-        elif control.tag != theirs.tag:
-            yield f"{theirs} is a {control.tag} there"
-        elif missing := set(theirs.to_name) - set(control.to_name):
-            yield f"{theirs} is not about {', '.join(sorted(missing))} there"
-        else:
-            known = {label.path for label in control.label_tags}
-            lacks = [label.stored for label in theirs.label_tags if label.path not in known]
-            if lacks:
-                yield f"{theirs} has no {', '.join(map(repr, lacks))} there"

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project
 from labelstudio_orm.migrate import ArchiveSource, JournalMismatch, snapshot
-from labelstudio_orm.migrate.merging import IncompatibleConfigs, merge
+from labelstudio_orm.migrate.compatible import IncompatibleConfigs
+from labelstudio_orm.migrate.merging import merge
 from labelstudio_orm.migrate.people import UnknownUsers
 from labelstudio_orm.migrate.splitting import part_of, split
 from labelstudio_orm.testing import FakeLabelStudio
