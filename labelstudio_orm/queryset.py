@@ -16,7 +16,8 @@ from .paging.ordering import Key
 from .paging.pages import Select, page_ahead
 from .paging.reading import parents_in, read
 from .paging.rows import Rows
-from .planning.plan import Plan, fields_needed, plan, warn_of_full_scan
+from .planning.plan import Plan, fields_needed
+from .planning.querysets import plan_of, plan_without_request
 from .query import (
     EVERYTHING,
     Node,
@@ -28,7 +29,6 @@ from .query import (
     exactly,
     find_field,
     leaf,
-    leaves,
     parts_of,
     pins,
 )
@@ -220,92 +220,12 @@ class QuerySet(Generic[R]):
         return not through_tasks or "task" in self.scope
 
     def _planned(self) -> Plan:
-        if "view" in self.scope and self.where != EVERYTHING:
-            return Plan(here=self.where, counts=False)  # a query beside a view is dropped
-        return plan(self.model, self.where, self._is_undefined)
-
-    def _is_undefined(self, key: str) -> bool:
-        """May a key of ``data`` be stored as the server's ``$undefined$``? Only one that the
-        labelling config shows can be; where the config is not at hand, any.
-        """
-        project: Any = self.scope.get("project")
-        if isinstance(project, int) or "label_config" not in getattr(project, "_row", {}):
-            return True
-        try:
-            return key in project.config.data_keys
-        except ValueError:  # a config that is broken
-            return True
-
-    @property
-    def _data_keys(self) -> frozenset[str]:
-        """The keys of ``data`` that are asked for."""
-        asked = [one for one in leaves(self.where) if one.field.name == "data"]
-        return frozenset(str(one.path[0]) for one in asked if one.path) | frozenset(
-            one.value for one in asked if one.lookup == "has_key"
-        )
-
-    @property
-    def _wants_config(self) -> bool:
-        """Would the labelling config, which is not at hand, make the plan better?"""
-        return (
-            self.model._options.pages.filters_tasks
-            and "project" in self.scope
-            and "view" not in self.scope
-            and bool(self._data_keys)
-            and "label_config" not in getattr(self.scope["project"], "_row", {})
-        )
-
-    def _with_config(self) -> Self:
-        """The same with the labelling config at hand; one request, which a project that is an
-        object keeps.
-        """
-        project = self.scope["project"]
-        if isinstance(project, int):
-            project = self.client.projects.ref(project)
-        project._complete()
-        return self._with(scope={**self.scope, "project": project})
-
-    def _nothing_is_undefined(self) -> bool:
-        """Would the plan be better without ``$undefined$``, and is it without? One request."""
-        if "project" not in self.scope or not any(map(self._is_undefined, self._data_keys)):
-            return False
-        path = f"/api/projects/{pages.id_of(self.scope['project'])}/summary/"
-        columns = self.client.request("GET", path, doing=f"listing {self._what}")
-        return "$undefined$" not in (columns.get("all_data_columns") or {"$undefined$": 1})
+        """How this would be read, as far as that is known without a request."""
+        return plan_without_request(self)
 
     def _plan(self) -> Plan:
-        planned = (self._with_config() if self._wants_config else self)._planned()
-        full_scan = planned.here is not None and planned.clauses == ((),)
-        if full_scan and "view" not in self.scope and self._nothing_is_undefined():
-            planned = plan(self.model, self.where)
-        self._check_scores()
-        if planned.here is not None:
-            if self.is_strict:
-                raise FieldError(
-                    f"{self._what}: strict() refuses what the server cannot filter exactly: "
-                    f"{describe(planned.here)}. explain() shows the plan"
-                )
-            warn_of_full_scan(self, planned)
-        return planned
-
-    def _check_scores(self) -> None:
-        """``predictions_score`` is the mean for the project's model version: without one the server
-        gives none for all tasks.
-        """
-        asked = any(
-            one.relation is None and one.field.name == "predictions_score"
-            for one in leaves(self.where)
-        )
-        if not asked or "project" not in self.scope:
-            return
-        project = self.scope["project"]
-        known = "" if isinstance(project, int) else project.model_version
-        # An import of predictions may have set it meanwhile.
-        if not known and not self.client.projects.get(project).model_version:
-            raise FieldError(
-                f"{self._what}: predictions_score is the mean for the project's model_version, and "
-                "that is empty; set it, or ask for predictions__score"
-            )
+        """How this is read. Raises FieldError for what is refused."""
+        return plan_of(self)
 
     def strict(self) -> Self:
         """Refuse to check anything here: a condition that the server cannot filter exactly then

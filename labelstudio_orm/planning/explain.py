@@ -10,6 +10,7 @@ from ..paging.pages import id_of
 from ..paging.reading import is_one_page
 from ..query import EVERYTHING, Node, describe, parts_of
 from .columns import Item
+from .querysets import wants_config
 
 if TYPE_CHECKING:
     from ..queryset import QuerySet
@@ -77,7 +78,7 @@ def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
     if not isinstance(options.pages, Keyset):
         yield f"GET {path}: all rows, sorted here" if queryset.ordering else f"GET {path}"
         return
-    if queryset._wants_config:
+    if wants_config(queryset):
         address = f"/api/projects/{id_of(queryset.scope['project'])}/"
         yield f"GET {address}: the labelling config, for a closer filter on data"
     if "view" in queryset.scope:

@@ -13,13 +13,12 @@ of conjunctions) that every fit fulfils, and longer clauses drop comparisons: a 
 from __future__ import annotations
 
 import json
-import warnings
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..errors import ClientSideFilterWarning, FieldError
+from ..errors import FieldError
 from ..query import (
     EVERYTHING,
     And,
@@ -37,7 +36,6 @@ from ..query import (
 from .columns import COMPUTED, TEXT, Item, Undefined, column_of, comparison, mixes, needle, never
 
 if TYPE_CHECKING:
-    from ..queryset import QuerySet
     from ..resource import Resource
 
 MAX_CLAUSES = 150
@@ -285,21 +283,3 @@ def fields_needed(node: Node | None) -> tuple[set[str], set[str]]:
         {leaf.field.name for leaf in found if leaf.relation is None},
         {leaf.relation for leaf in found if leaf.relation is not None},
     )
-
-
-def warn_of_full_scan(queryset: QuerySet[Any], planned: Plan) -> None:
-    """Say once, for each project and condition, that every task has to be read."""
-    scans = queryset.model._options.pages.filters_tasks and "view" not in queryset.scope
-    if scans and planned.clauses == ((),):
-        what = queryset._what
-        if what not in _warned:
-            _warned.add(what)
-            warnings.warn(
-                f"{what}: the server cannot filter this, so every task is read and checked here; "
-                "explain() shows the plan, strict() refuses it",
-                ClientSideFilterWarning,
-                stacklevel=2,
-            )
-
-
-_warned: set[str] = set()
