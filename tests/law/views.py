@@ -46,6 +46,9 @@ COLUMNS: dict[str, tuple[str, list[str]]] = {
 }
 ORDERS = ["tasks:id", "-tasks:id", "-tasks:created_at", "tasks:data.s"]
 
+NO_NUMBER = "invalid input syntax for type double precision"
+"""PostgreSQL, where a number is compared with something else under a key of ``data``."""
+
 
 def run(cases: list[Case], numbers: range, *, most: int = 20) -> Outcome:
     """Try so many views of either kind."""
@@ -146,7 +149,8 @@ def _found(case: Case, draw: random.Random) -> tuple[str, list[str]]:
     names = {**case.names(Query()), "view": case.clients[None].views.get(id)}
     problems = [
         *_differs("list(view.tasks)", names, wanted, ordered=len(rows) == len(wanted)),
-        # What only the server evaluates cannot be joined with everything; that is said then.
+        # What only the server evaluates cannot be joined with everything; that is said then. And
+        # PostgreSQL may meet a text that is no number here, which it did not look at in the view.
         *_differs("list(project.tasks.filter(view.filters))", names, wanted, refusable=True),
         *_differs("list(project.tasks.exclude(view.filters))", names, left, refusable=True),
         *_further(case, draw, names, wanted),
@@ -178,7 +182,7 @@ def _differs(
     try:
         got = [task.id for task in eval(code, names)]
     except Exception as error:
-        if refusable and type(error).__name__ == "FieldError":
+        if refusable and (isinstance(error, FieldError) or NO_NUMBER in str(error)):
             return []
         return [f"{code} raised {error!r}; view.filters is {names['view'].filters!r}"]
     if (got if ordered else sorted(got)) == (wanted if ordered else sorted(wanted)):
