@@ -173,6 +173,7 @@ class _Writing:
             "counts": dict(self.counts),
             "secrets": self.lost,
             "tasks": [attrs.asdict(chunk) for chunk in chunks],
+            "unskippable": sorted(self.source.unskippable()),
         }
         self._write_json("manifest.json", manifest)
         return Report(
@@ -336,6 +337,10 @@ class ArchiveSource:
     def task_ids(self) -> Iterator[int]:
         """See ``Source``."""
         return (row["id"] for row in self.tasks())
+
+    def unskippable(self) -> frozenset[int]:
+        """See ``Source``."""
+        return frozenset(self.manifest.get("unskippable", ()))
 
     def views(self) -> Iterator[Row]:
         """See ``Source``."""

@@ -66,10 +66,11 @@ def copy_project(
     """Copy a project with all that it holds, to another server or to the same one; the report's
     ``target`` is the new project.
 
-    Copied are the settings with the labelling config, the tasks (data and meta), annotations
-    (result, author, ground truth, cancelled, lead time), predictions and drafts, the uploaded
-    ``files`` (the addresses in the tasks are rewritten), the ``views``, ``webhooks``, ``storages``
-    and ML ``backends``. ``title``: another one for the copy.
+    Copied are the settings with the labelling config, the tasks (data, meta, whether they may
+    be skipped), annotations (result, author, ground truth, cancelled, lead time), predictions
+    and drafts, the uploaded ``files`` (the addresses in the tasks are rewritten), the
+    ``views``, ``webhooks``, ``storages`` and ML ``backends``. ``title``: another one for the
+    copy.
 
     ``journal``: the path of a file that says what is done. With it a copy that was killed, at any
     moment, is finished by calling this again; nothing is doubled and nothing lost, and a further

@@ -37,6 +37,7 @@ class Importer:
         self.job, self.journal, self.tasks = job, job.journal, job.tasks
         self.contents = job.journal.map("contents")
         self.mends = job.journal.map("mends")
+        self.unskippable = job.source.unskippable()
 
     def run(self, rows: Iterable[Row], report: Callable[[int], object]) -> None:
         """Import the tasks, as a source gives them; ``report`` is told how many are done."""
@@ -77,6 +78,8 @@ class Importer:
             for one in there["predictions"]
             if is_regions(one["result"])
         ]
+        if row["id"] in self.unskippable:
+            form["allow_skip"] = False
         return form
 
     def _import(self, batch: list[tuple[Row, Row]]) -> None:

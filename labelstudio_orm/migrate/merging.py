@@ -143,6 +143,7 @@ class _Side:
     about: Row
     translation: Translation
     sizes: Callable[[str], int]
+    unskippable: frozenset[int]
 
     @property
     def name(self) -> str:
@@ -231,7 +232,8 @@ class _Merging:
             return known[file]
 
         file = media.address if media else lambda file: None
-        return _Side(source, about, Translation(email, file, about["server"]), size)
+        translation = Translation(email, file, about["server"])
+        return _Side(source, about, translation, size, source.unskippable())
 
     def run(self) -> Report:
         configs = {side.name: side.source.settings()["label_config"] for side in self.sides}
@@ -336,6 +338,7 @@ class _Merging:
         found = {}
         for row in side.source.some_tasks(ids) if ids else ():
             found[row["id"]] = translated = side.translation.task(row)
+            translated["allow_skip"] = row["id"] not in side.unskippable
             for one, before in zip(translated["annotations"], row["annotations"], strict=True):
                 one["anonymous"] = before["completed_by"] is None
             if translated["drafts"]:
@@ -555,6 +558,8 @@ def _annotations_said(task: Row) -> Iterator[tuple[int, str]]:
 def _item(meeting: _Meeting) -> dict[str, Any]:
     """A task to import."""
     item: dict[str, Any] = {"data": meeting.chosen["data"], "meta": meeting.chosen["meta"]}
+    if not meeting.chosen["allow_skip"]:
+        item["allow_skip"] = False
     item["annotations"] = [
         {
             **{name: one[name] for name in ("id", "was_cancelled", "ground_truth", "lead_time")},

@@ -22,8 +22,10 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from ..codec import write_datetime
-from ..errors import DoesNotExist
+from ..errors import BadRequest, DoesNotExist, ServerError
 from ..fields import as_id
+from ..planning.columns import line
+from ..planning.tabs import view_condition
 from .content import ANNOTATION, BACKEND, PREDICTION, SETTINGS, STORAGE, WEBHOOK
 from .translation import users_in
 
@@ -70,6 +72,9 @@ class Source(Protocol):
 
     def task_ids(self) -> Iterator[int]:
         """The ids of all tasks, rising."""
+
+    def unskippable(self) -> frozenset[int]:
+        """The ids of the tasks that annotators may not skip (``allow_skip`` is false)."""
 
     def views(self) -> Iterator[Row]:
         """``id data selected_items``, in the order of the tabs; ``users`` are the addresses of
@@ -148,6 +153,23 @@ class LiveSource:
     def task_ids(self) -> Iterator[int]:
         """See ``Source``."""
         return iter(self.project.tasks.values_list("id", flat=True).iterator())
+
+    def unskippable(self) -> frozenset[int]:
+        """See ``Source``. One request, and one more if there are some. No listing shows it; a
+        release that does not know the column takes no notice of it, or fails.
+        """
+
+        def fitting(*values: bool) -> Any:
+            items = [line("allow_skip", "equal", "Boolean", value) for value in values]
+            return self.project.tasks.filter(view_condition({"conjunction": "and", "items": items}))
+
+        try:
+            ids = frozenset(fitting(False).values_list("id", flat=True))
+        except (BadRequest, ServerError) as error:
+            if error.status not in (400, 500):
+                raise
+            return frozenset()
+        return ids if ids and not fitting(False, True).exists() else frozenset()
 
     def count(self) -> int:
         """How many tasks there are. One request."""

@@ -148,6 +148,11 @@ class Comparison:
             for id in self.there.task_ids():
                 if pairs.old(id) is None:
                     self.found.add(Difference("tasks", None, id))
+        ours = {pairs.get(id) for id in self.here.unskippable()} - {None}
+        theirs = {id for id in self.there.unskippable() if pairs.old(id) is not None}
+        for id in sorted(ours ^ theirs):
+            here = id not in ours
+            self.found.add(Difference("tasks", pairs.old(id), id, "allow_skip", here, not here))
 
     def compare(self, rows: Iterable[Row], pairs: IdMap) -> int:
         """Compare these tasks of the source with those that they became; how many of them are

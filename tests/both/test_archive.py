@@ -353,6 +353,9 @@ class Many:
     def task_ids(self) -> Iterator[int]:
         return iter(range(1, self.number + 1))
 
+    def unskippable(self) -> frozenset[int]:
+        return frozenset({1})
+
     def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
         return io.BytesIO(b"")
 
@@ -365,6 +368,7 @@ def test_memory_stays_flat(tmp_path: Path) -> None:
             snapshot(Many(number), path)
             with ArchiveSource(path) as source:
                 assert sum(1 for _ in source.tasks()) == number
+                assert source.unskippable() == {1}
                 assert [row["id"] for row in source.some_tasks([number, 1, 10**9])] == [1, number]
                 assert [row["id"] for row in source.tasks(after=number - 2)] == [number - 1, number]
             return tracemalloc.get_traced_memory()[1] / 1e6

@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qs, urlencode
 
 import pytest
 
@@ -14,12 +15,18 @@ from labelstudio_orm import LabelStudio, Project, Q, User
 from labelstudio_orm.migrate import (
     Journal,
     JournalMismatch,
+    LiveSource,
     Report,
     UnknownUsers,
     copy_project,
     importing,
+    merge,
+    restore,
+    snapshot,
     verify,
 )
+from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing.fake import Fault
 
 Region = dict[str, Any]
 
@@ -57,6 +64,77 @@ def target_of(report: Report) -> Project:
 
 
 # -- tasks and what was said of them ---------------------------------------------------------------
+
+
+def unskippable(project: Project) -> list[int]:
+    """The numbers of the tasks that may not be skipped, as the server's own export has them."""
+    url = f"/api/projects/{project.id}/export"
+    rows = project.tasks.client.request(
+        "GET", url, params={"exportType": "JSON", "download_all_tasks": "true"}
+    )
+    return sorted(row["data"]["n"] for row in rows if row["allow_skip"] is False)
+
+
+def test_tasks_that_may_not_be_skipped(
+    project: Project, other: LabelStudio, copied: Callable[..., Report], tmp_path: Path
+) -> None:
+    """Which no listing shows."""
+    project.tasks.bulk_create(
+        {"data": {"n": n, "text": "a"}, **({"allow_skip": n % 2 == 0} if n else {})}
+        for n in range(6)
+    )
+    assert unskippable(project) == [1, 3, 5]
+    report = copied()
+    assert report.ok, str(report)
+    assert unskippable(target_of(report)) == [1, 3, 5]
+
+    snapshot(project, tmp_path / "odd.zip")
+    restored = restore(tmp_path / "odd.zip", other)
+    merged = other.projects.create(title="Merged", label_config=project.label_config)
+    assert merge([project], into=merged, key="data.n").ok
+    for target in (target_of(restored), merged):
+        assert unskippable(target) == [1, 3, 5]
+        assert verify(project, target, parts=["tasks"]).ok
+
+    third = target_of(report).tasks.get(data__n=3)
+    third.delete()
+    again = target_of(report).tasks.create(data={"n": 3, "text": "a"})
+    (found,) = verify(project, target_of(report), parts=["tasks"]).differences
+    assert (found.field, found.target, found.here, found.there) == (
+        "allow_skip",
+        again.id,
+        False,
+        True,
+    )
+    for target in (target_of(restored), merged):
+        other.request("DELETE", f"/api/projects/{target.id}/")
+
+
+def test_a_release_that_knows_no_such_column(
+    fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Takes no notice of a condition on it, or fails."""
+    project = fake.client().projects.create(title="Old")
+    project.tasks.bulk_create([{"n": 1}, {"n": 2}])
+    send = LabelStudio.request
+
+    def ignore(self: LabelStudio, method: str, path: str, **options: Any) -> Any:
+        params = parse_qs(str(options.get("params")))
+        if "allow_skip" in str(params.get("query")):
+            query = json.loads(params["query"][0])
+            query["filters"]["items"] = [
+                item for item in query["filters"]["items"] if "allow_skip" not in item["filter"]
+            ]
+            options["params"] = urlencode(
+                {**{name: values[0] for name, values in params.items()}, "query": json.dumps(query)}
+            )
+        return send(self, method, path, **options)
+
+    monkeypatch.setattr(LabelStudio, "request", ignore)
+    assert LiveSource(project).unskippable() == frozenset()
+    monkeypatch.undo()
+    fake.fault("GET", "/api/tasks/", Fault.answer(500, {"detail": "no such column"}))
+    assert LiveSource(project).unskippable() == frozenset()
 
 
 def test_a_task_arrives_with_everything(
