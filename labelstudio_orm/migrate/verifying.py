@@ -145,14 +145,22 @@ class Comparison:
         known = self.same["tasks"]
         known += self.compare(rows, pairs)
         if known != number_of_tasks(self.there) or not pairs.is_one_to_one():
+            ours = set(self.here.task_ids())  # the journal may know of some that were deleted since
             for id in self.there.task_ids():
-                if pairs.old(id) is None:
+                if pairs.old(id) not in ours:
                     self.found.add(Difference("tasks", None, id))
-        ours = {pairs.get(id) for id in self.here.unskippable()} - {None}
+        self._skipping(pairs)
+
+    def _skipping(self, pairs: IdMap) -> None:
+        """Which of the tasks that both sides have may be skipped; their rows do not say it."""
+        ours = {pairs.get(id) for id in self.here.unskippable() if pairs.has(id)}
         theirs = {id for id in self.there.unskippable() if pairs.old(id) is not None}
-        for id in sorted(ours ^ theirs):
-            here = id not in ours
-            self.found.add(Difference("tasks", pairs.old(id), id, "allow_skip", here, not here))
+        apart = sorted(ours ^ theirs)
+        here = {pairs.get(row["id"]) for row in self.here.some_tasks(map(pairs.old, apart))}
+        for row in self.there.some_tasks(apart):
+            if (id := row["id"]) in here:
+                sides = id not in ours, id not in theirs
+                self.found.add(Difference("tasks", pairs.old(id), id, "allow_skip", *sides))
 
     def compare(self, rows: Iterable[Row], pairs: IdMap) -> int:
         """Compare these tasks of the source with those that they became; how many of them are

@@ -66,6 +66,29 @@ def target_of(report: Report) -> Project:
 # -- tasks and what was said of them ---------------------------------------------------------------
 
 
+def test_what_was_deleted_on_one_side_is_told(
+    project: Project, copied: Callable[..., Report], tmp_path: Path
+) -> None:
+    """With the journal, which still knows of it, and without."""
+    project.tasks.bulk_create(
+        {"data": {"n": n, "text": "a"}, "allow_skip": n > 1} for n in range(4)
+    )
+    journal = tmp_path / "journal.db"
+    target = target_of(copied(journal=journal))
+    (old_first, old_second, *_), (new_first, new_second, *_) = (
+        one.tasks.values_list("id", flat=True) for one in (project, target)
+    )
+    project.tasks.ref(old_first).delete()
+    target.tasks.ref(new_second).delete()
+    expected = {("tasks", None, new_first, ""), ("tasks", old_second, None, "")}
+    for known in (journal, None):
+        report = verify(project, target, journal=known, parts=["tasks"])
+        assert {(one.kind, one.source, one.target, one.field) for one in report.differences} == (
+            expected
+        )
+        assert report.different == 2
+
+
 def unskippable(project: Project) -> list[int]:
     """The numbers of the tasks that may not be skipped, as the server's own export has them."""
     url = f"/api/projects/{project.id}/export"
