@@ -8,6 +8,7 @@ a newer server must not break a script that does not even look at the field.
 from __future__ import annotations
 
 import marshal
+import operator
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -92,6 +93,48 @@ def same_json(left: JSON, right: JSON) -> bool:
     if type(left) is list:
         return len(left) == len(right) and all(map(same_json, left, right))
     return bool(left == right) or (left != left and right != right)  # NaN is itself here
+
+
+_PYTHONS = frozenset((bool, int, float, str, type(None), dict, list))
+
+
+def plain(value: Any) -> Any:
+    """Return a scalar of numpy, or of what is built like it, as Python's own bool, int, float or
+    str; anything else as it is.
+
+    Nothing is lost: what has no equal among Python's (a date of numpy, a number too long for a
+    float) stays what it was.
+
+    >>> plain(5), plain("a")
+    (5, 'a')
+    """
+    kind = type(value)
+    if kind in _PYTHONS or not hasattr(kind, "dtype") or getattr(value, "ndim", None) != 0:
+        return value
+    sort = getattr(value.dtype, "kind", None)
+    if sort in ("m", "M"):  # moments and spans; in nanoseconds they would be mere integers
+        return value
+    found = float(value) if sort == "f" else value.item()
+    exact = type(found) in (bool, int, float, str) and (found == value or found != found)
+    return found if exact else value
+
+
+def plain_json(value: JSON) -> JSON:
+    """Return JSON with ``plain`` values at any depth; the very same object where all are.
+
+    >>> plain_json({"sizes": [1, 2]})
+    {'sizes': [1, 2]}
+    """
+    if isinstance(value, dict):
+        made: JSON = {key: plain_json(inner) for key, inner in value.items()}
+        same = all(made[key] is inner for key, inner in value.items())
+    elif isinstance(value, (list, tuple)):
+        made = [plain_json(inner) for inner in value]
+        same = all(map(operator.is_, made, value))
+        made = made if isinstance(value, list) else tuple(made)
+    else:
+        return plain(value)
+    return value if same else made
 
 
 def parts(annotation: Any) -> tuple[Any, ...]:

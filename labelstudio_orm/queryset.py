@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 import attrs
 
 from .bulk.workers import number_of_workers
+from .conditions import EVERYTHING, Node, Not, conjunction, describe, exactly, parts_of, pins
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .paging import pages
 from .paging.keyset import TASKS, Keyset
@@ -18,20 +19,7 @@ from .paging.reading import parents_in, read
 from .paging.rows import Rows
 from .planning.plan import Plan, fields_needed
 from .planning.querysets import plan_of, plan_without_request
-from .query import (
-    EVERYTHING,
-    Node,
-    Not,
-    Q,
-    build,
-    conjunction,
-    describe,
-    exactly,
-    find_field,
-    leaf,
-    parts_of,
-    pins,
-)
+from .query import Q, build, find_field, leaf
 
 if TYPE_CHECKING:
     import pandas

@@ -8,13 +8,13 @@ from contextlib import suppress
 from itertools import pairwise
 from typing import Any
 
+from ..conditions import EVERYTHING, exactly, parts_of, pins
 from ..declaration import registry
 from ..errors import DoesNotExist, NotFound
 from ..paging.keyset import TASKS
 from ..paging.listing import between, ids_asked_for
 from ..paging.pages import Select, chunked, id_of
 from ..progress import Progress, reporter
-from ..query import EVERYTHING, exactly, parts_of, pins
 from ..queryset import QuerySet
 from .actions import is_exact
 from .outcomes import outcomes, tell_parents, telling

@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..codec import copy_json
+from ..conditions import EVERYTHING
 from ..declaration import registry
 from ..errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
+from ..lookups import same
 from ..paging.pages import id_of
-from ..query import EVERYTHING, same
 from ..resource import Origin, Resource
 
 if TYPE_CHECKING:

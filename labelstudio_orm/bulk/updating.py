@@ -9,13 +9,15 @@ from typing import Any
 import attrs
 
 from ..codec import copy_json
+from ..conditions import EVERYTHING
 from ..errors import DoesNotExist, FieldError
 from ..http.payload import encode
+from ..lookups import same
 from ..paging.keyset import TASKS
 from ..paging.ordering import Key
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from ..query import EVERYTHING, find_field, same
+from ..query import find_field
 from ..queryset import QuerySet
 from ..resource import Origin
 from .actions import BATCH, act, project_of

@@ -15,9 +15,9 @@ from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Failure, Summary, Tally
 from ..bulk.workers import number_of_workers
+from ..lookups import same
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from ..query import same
 from .content import DRAFT, PREDICTION, digest
 from .journal import Journal
 from .keyed import asking, by_key, first_rows, no_key, with_ids

@@ -18,9 +18,9 @@ from ..bulk.known import ItemKey
 from ..bulk.outcomes import telling
 from ..bulk.summary import Summary, Tally
 from ..client import LabelStudio
+from ..lookups import same
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from ..query import same
 from .content import digest
 from .copying import copy_project, job_journal
 from .keyed import asking, fingerprint, first_rows, no_key

@@ -14,7 +14,7 @@ from .ordering import ordered
 from .pages import FIRST_PAGE, Page, look_ahead
 
 if TYPE_CHECKING:
-    from ..query import Node
+    from ..conditions import Node
     from ..queryset import QuerySet
     from ..resource import Resource
 

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
 
+from ..conditions import Leaf, Node, parts_of
 from ..errors import LabelStudioError, NotFound
 from ..planning.plan import Plan
-from ..query import Leaf, Node, parts_of
 from .listing import (
     among,
     ask,

@@ -18,7 +18,7 @@ from typing import Any
 import attrs
 
 from ..codec import write_datetime
-from ..query import Leaf
+from ..conditions import Leaf
 
 Item = dict[str, Any]
 """One line of a Data Manager filter: ``{"filter", "operator", "type", "value"}``."""

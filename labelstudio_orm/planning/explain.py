@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from ..conditions import EVERYTHING, Node, describe, parts_of
 from ..paging.keyset import Keyset
 from ..paging.pages import id_of
 from ..paging.reading import is_one_page
-from ..query import EVERYTHING, Node, describe, parts_of
 from .columns import Item
 from .querysets import wants_config
 

@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..errors import FieldError
-from ..query import (
+from ..conditions import (
     EVERYTHING,
     And,
     Leaf,
@@ -33,6 +32,7 @@ from ..query import (
     leaves,
     parts_of,
 )
+from ..errors import FieldError
 from .columns import COMPUTED, TEXT, Item, Undefined, column_of, comparison, mixes, needle, never
 
 if TYPE_CHECKING:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import warnings
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..conditions import EVERYTHING, describe, leaves
 from ..errors import ClientSideFilterWarning, FieldError
 from ..paging.pages import id_of
-from ..query import EVERYTHING, describe, leaves
 from .columns import UNDEFINED
 from .plan import Plan, plan
 

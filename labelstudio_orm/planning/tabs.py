@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from .. import codec
+from ..conditions import Opaque
 from ..declaration import registry
 from ..errors import FieldError
 from ..paging.ordering import Key
-from ..query import Opaque, Q, build, leaf
+from ..query import Q, build, leaf
 from .columns import EXACT, OPERATORS, OPPOSITE, ORDERED, Item, column_of, comparison
 from .plan import plan
 

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 from ..bulk.summary import Summary
+from ..conditions import EVERYTHING
 from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..http.download import download
 from ..paging.pages import Plain
 from ..paging.pages import id_of as id_in
 from ..progress import Progress
-from ..query import EVERYTHING
 from ..queryset import QuerySet
 from ..resource import Resource
 

@@ -6,12 +6,13 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..bulk.summary import Summary
+from ..conditions import EVERYTHING
 from ..declaration import resource
 from ..fields import Field, ForeignKey, belongs_to, field, id_of, readonly
 from ..paging.pages import Plain
 from ..paging.pages import id_of as id_in
 from ..planning.tabs import view_condition, view_filters, view_ordering
-from ..query import EVERYTHING, Q
+from ..query import Q
 from ..queryset import QuerySet
 from ..resource import Resource
 

@@ -1,0 +1,83 @@
+"""The lookups, and what each means for one value."""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+
+def _kind(value: Any) -> Any:
+    """Values are ordered within a kind: numbers (bool is none), texts, moments."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, (int, float)):
+        return "number"
+    if isinstance(value, str):
+        return "text"
+    return "moment" if isinstance(value, datetime) else None
+
+
+def same(left: Any, right: Any) -> bool:
+    """Equality of filters: ``1 == 1.0``, but ``"10" != 10`` and ``True != 1``, at any depth."""
+    if isinstance(left, bool) or isinstance(right, bool):
+        return left is right
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
+    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
+        return len(left) == len(right) and all(map(same, left, right))
+    return bool(left == right)
+
+
+def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:
+    def holds(value: Any, wanted: Any) -> bool:
+        kind = _kind(value)
+        return kind is not None and kind == _kind(wanted) and compare(value, wanted)
+
+    return holds
+
+
+_at_least, _at_most = _ordered(operator.ge), _ordered(operator.le)
+
+
+def _text(compare: Callable[[str, str], bool], *, fold: bool = False) -> Callable[[Any, Any], bool]:
+    def holds(value: Any, wanted: str) -> bool:
+        if not isinstance(value, str):
+            return False
+        return compare(value.lower(), wanted.lower()) if fold else compare(value, wanted)
+
+    return holds
+
+
+def _iexact(value: Any, wanted: Any) -> bool:
+    if isinstance(value, str) and isinstance(wanted, str):
+        return value.lower() == wanted.lower()
+    return same(value, wanted)
+
+
+LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
+    "exact": same,
+    "iexact": _iexact,
+    "contains": _text(operator.contains),
+    "icontains": _text(operator.contains, fold=True),
+    "startswith": _text(str.startswith),
+    "istartswith": _text(str.startswith, fold=True),
+    "endswith": _text(str.endswith),
+    "iendswith": _text(str.endswith, fold=True),
+    "regex": _text(lambda value, pattern: re.search(pattern, value) is not None),
+    "iregex": _text(lambda value, pattern: re.search(pattern, value, re.IGNORECASE) is not None),
+    "in": lambda value, wanted: any(same(value, one) for one in wanted),
+    "range": lambda value, wanted: _at_least(value, wanted[0]) and _at_most(value, wanted[1]),
+    "gt": _ordered(operator.gt),
+    "gte": _at_least,
+    "lt": _ordered(operator.lt),
+    "lte": _at_most,
+    "isnull": lambda value, wanted: (value is None) is wanted,
+    "has_key": lambda value, wanted: isinstance(value, dict) and wanted in value,
+}
+"""What each lookup means for one value. Django's names; the table is the whole lookup language."""
+
+TEXT_LOOKUPS = {name for name in LOOKUPS if name.endswith(("contains", "with", "regex"))}
+"""The lookups that take a text, and fit texts only."""
