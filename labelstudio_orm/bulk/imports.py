@@ -12,6 +12,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import attrs
+
 from ..codec import copy_json
 from ..conditions import EVERYTHING
 from ..declaration import registry
@@ -192,10 +194,25 @@ def import_body(
             # Of several files under one name the server takes only the last.
             yield {
                 "files": {
-                    f"file{n}": (Path(path).name, opened.enter_context(open(path, "rb")))
+                    f"file{n}": (_name_of(path), opened.enter_context(open(path, "rb")))
                     for n, path in enumerate(paths)
                 }
             }
+
+
+@attrs.frozen
+class Renamed:
+    """A file that is sent under another name than it has here."""
+
+    path: str | os.PathLike[str]
+    name: str
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+
+def _name_of(path: str | os.PathLike[str]) -> str:
+    return path.name if isinstance(path, Renamed) else Path(path).name
 
 
 def pretended(

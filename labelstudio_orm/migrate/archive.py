@@ -23,12 +23,12 @@ from ..bulk.summary import Failure, Summary
 from ..errors import LabelStudioError
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
-from .again import is_lost
 from .content import SECRETS, without_secrets
+from .contents import fetch
 from .copying import copy_project
 from .report import Loss, Report
 from .source import as_source
-from .translation import files_in
+from .uploads import files_of
 from .verifying import name_of
 
 if TYPE_CHECKING:
@@ -47,9 +47,6 @@ CHUNK: Final = 1000
 
 SPOOL: Final = 8 << 20
 """Bytes of a file that are held in memory; larger ones are on the disk for a moment."""
-
-TRIES: Final = 4
-"""How often a file is read whose connection breaks."""
 
 LISTS: Final = ("users", "views", "webhooks", "storages", "backends")
 """What a project has beside tasks and files, each in a member of its own."""
@@ -198,7 +195,7 @@ class _Writing:
             self._write_lines(name, rows)
             chunks.append(_Chunk(name, len(rows), rows[0]["id"], rows[-1]["id"]))
             for row in rows:
-                mentioned |= files_in([row["data"], row["meta"]])
+                mentioned |= files_of(row, self.about["server"])
                 for kind in ("annotations", "predictions", "drafts"):
                     self.counts[kind] += len(row[kind])
             self.counts["tasks"] += len(rows)
@@ -228,9 +225,10 @@ class _Writing:
         written = []
         for file in sorted(rows.keys() | mentioned):
             with tempfile.SpooledTemporaryFile(SPOOL) as content:
+                size = rows.get(file, {}).get("size")
                 try:
-                    self._read(file, cast(BinaryIO, content))
-                except LabelStudioError as error:
+                    fetch(self.source, file, cast(BinaryIO, content), size)
+                except (LabelStudioError, ValueError) as error:
                     self.failed.append(Failure(len(self.failed), file, str(error)))
                     continue
                 size = content.tell()
@@ -241,19 +239,6 @@ class _Writing:
             written.append({"id": None, **rows.get(file, {}), "file": file, "size": size})
         self._write_lines("files.jsonl", written)
         self.counts["files"] = len(written)
-
-    def _read(self, file: str, content: BinaryIO) -> None:
-        """Read a file; once more where a connection broke."""
-        for attempt in range(TRIES):
-            content.seek(0)
-            content.truncate()
-            try:
-                with self.source.open_file(file) as stream:
-                    shutil.copyfileobj(stream, content, 1 << 16)
-                return
-            except LabelStudioError as error:
-                if attempt == TRIES - 1 or not is_lost(error):
-                    raise
 
 
 # -- reading --------------------------------------------------------------------------------------

@@ -178,7 +178,7 @@ def begin(
     if again or not journal.noted("done"):
         people.match(source.users())
     project = _project(source, client, journal, title)
-    media = Media(source, project, journal)
+    media = Media(source, project, journal, facts["server"])
     address = media.address if files else lambda file: None
     translation = Translation(people.email, address, facts["server"])
     job = Job(source, client, journal, facts, people, project, media, translation, keep_origin)
@@ -309,7 +309,7 @@ class Copy:
     def _files(self) -> None:
         if "files" in self.parts and not self.journal.noted("done:files"):
             for file in self.job.source.files():
-                self.job.media.address(file["file"])
+                self.job.media.address(file["file"], file["size"])
             self.journal.note("done:files")
 
     def _tasks(self) -> None:

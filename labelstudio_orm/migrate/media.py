@@ -4,16 +4,16 @@ them.
 
 from __future__ import annotations
 
-import hashlib
-import shutil
 import tempfile
+from collections import defaultdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING
 
 from ..bulk.summary import Failure
 from ..errors import BadRequest, LabelStudioError
-from .again import TRIES, exactly_once, is_lost
-from .translation import files_in, original_name
+from .again import exactly_once
+from .contents import fetch, hashed
+from .uploads import address_on, files_of, original_name
 
 if TYPE_CHECKING:
     from ..resources.files import FileUpload
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class Media:
-    """The files of a source, in the target project."""
+    """The files of a source, in the target project. ``server``: the address of the source's."""
 
-    def __init__(self, source: Source, project: Project, journal: Journal) -> None:
-        self.source, self.project = source, project
+    def __init__(self, source: Source, project: Project, journal: Journal, server: str) -> None:
+        self.source, self.project, self.server = source, project, server
         self.client = project.tasks.client
         self.moved = journal.map("files")
         self.created = 0
@@ -35,71 +35,55 @@ class Media:
 
     def bring_all(self, rows: list[Row]) -> None:
         """Copy the files that a batch of tasks speaks of."""
-        mentioned = [files_in([row["data"], row.get("meta")]) for row in rows]
-        for file in sorted(set().union(*mentioned)):
+        for file in sorted(set().union(*(files_of(row, self.server) for row in rows))):
             self.address(file)
 
-    def address(self, file: str) -> str | None:
+    def address(self, file: str, size: int | None = None) -> str | None:
         """The address of a file in the target, where it is brought first; None where it cannot
-        be.
+        be. ``size``: its bytes, where they are known.
         """
         new = self.moved.get(file)
         if new is None and file not in self.failed:
             try:
-                new = self._bring(file)
-            except LabelStudioError as error:
+                new = self._bring(file, size)
+            except (LabelStudioError, ValueError) as error:
                 self.failed[file] = Failure(len(self.failed), file, str(error))
-        return None if new is None else f"/data/{new}"
+        return None if new is None else address_on(self.client.url, new)
 
-    def _bring(self, file: str) -> str:
+    def _bring(self, file: str, size: int | None) -> str:
+        name = original_name(file)
         with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, original_name(file))
-            if self.client.is_dry:
-                path.touch()
-            else:
-                self._download(file, path)
+            path = Path(folder, "content")  # the name may be none on this system
+            with path.open("w+b") as copy:
+                told = "" if self.client.is_dry else fetch(self.source, file, copy, size)
+                size = copy.tell()
 
             def make() -> str:
                 try:
-                    return self.project.files.upload(path).file
+                    return self.project.files.upload(path, name=name).file
                 except LabelStudioError as error:
                     self._orphans = None  # it may be there now: also a file that is no import stays
-                    found = self._found(path) if isinstance(error, BadRequest) else None
+                    found = self._found(name, size, told) if isinstance(error, BadRequest) else None
                     if found is None:
                         raise
                     return found
 
-            new = exactly_once(lambda: self._found(path), make, self.client)
+            new = exactly_once(lambda: self._found(name, size, told), make, self.client)
         self.moved.put({file: new})
         self.created += 1
         return new
 
-    def _download(self, file: str, path: Path) -> None:
-        for attempt in range(TRIES):
-            try:
-                with self.source.open_file(file) as stream, path.open("wb") as copy:
-                    shutil.copyfileobj(stream, copy)
-                return
-            except LabelStudioError as error:  # a connection that breaks in the middle
-                if attempt == TRIES - 1 or not is_lost(error):
-                    raise
-            self.client.retries.sleep(self.client.retries.wait(attempt))
-
-    def _found(self, path: Path) -> str | None:
+    def _found(self, name: str, size: int | None, told: str) -> str | None:
         """The same file, where it was uploaded and nobody took note of it."""
         if self._orphans is None:
             self._orphans = self.orphans()
         for one in self._orphans:
-            if self._is(one, path):
+            if original_name(one.file) != name or one.size not in (None, size):
+                continue
+            if _told(one) == told:
                 self._orphans.remove(one)
                 return one.file
         return None
-
-    def _is(self, one: Any, path: Path) -> bool:
-        if original_name(one.file) != path.name or one.size not in (None, path.stat().st_size):
-            return False
-        with one.open() as stream, path.open("rb") as mine:
-            return _hash(stream) == _hash(mine)
 
     def orphans(self) -> list[FileUpload]:
         """The files of the target that are no copy of any. One request."""
@@ -108,22 +92,23 @@ class Media:
         return [one for one in self.project.files.all() if self.moved.old(one.file) is None]
 
     def remove_doubles(self) -> int:
-        """Delete what is there once more than it was uploaded; how many that were."""
-        files = list(self.project.files.all())
-        mine = {one.id for one in files if self.moved.old(one.file) is not None}
-        ours = {(original_name(one.file), one.size) for one in files if one.id in mine}
-        doubles = [
-            one.id
-            for one in files
-            if one.id not in mine and (original_name(one.file), one.size) in ours
-        ]
+        """Delete what is there once more than it was uploaded; how many that were. Only files of
+        one name and size are read.
+        """
+        alike: defaultdict[tuple[str, int | None], list[FileUpload]] = defaultdict(list)
+        for one in self.project.files.all():
+            alike[original_name(one.file), one.size].append(one)
+        doubles: list[int] = []
+        for files in alike.values():
+            mine = [one for one in files if self.moved.old(one.file) is not None]
+            others = [one for one in files if one not in mine]
+            ours = {_told(one) for one in mine} if others else set()
+            doubles += [one.id for one in others if ours and _told(one) in ours]
         if doubles:
             self.project.files.filter(id__in=doubles).delete()
         return len(doubles)
 
 
-def _hash(stream: BinaryIO) -> bytes:
-    found = hashlib.sha256()
-    while piece := stream.read(1 << 16):
-        found.update(piece)
-    return found.digest()
+def _told(file: FileUpload) -> str:
+    with file.open() as stream:
+        return hashed(stream)

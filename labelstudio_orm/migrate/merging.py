@@ -28,7 +28,8 @@ from .media import Media
 from .people import MissingUsers, People
 from .report import Difference, Differences, Loss, Report
 from .source import LiveSource, as_source
-from .translation import Translation, original_name, replace_files
+from .translation import Translation
+from .uploads import original_name, replace_files
 
 if TYPE_CHECKING:
     from ..resources.projects import Project
@@ -200,7 +201,11 @@ class _Merging:
         self.people = People(self.client, missing, journal())
         self.target = self._side(LiveSource(into), lambda email: email, None)
         sides = [
-            self._side(one, self.people.email, Media(one, into, journal()) if files else None)
+            self._side(
+                one,
+                self.people.email,
+                Media(one, into, journal(), one.describe()["server"]) if files else None,
+            )
             for one in sources
         ]
         told = [(side.about["server"], side.about["project"]) for side in sides]

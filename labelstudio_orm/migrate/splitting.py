@@ -26,7 +26,7 @@ from .copying import copy_project, job_journal
 from .keyed import asking, fingerprint, first_rows, no_key
 from .report import Loss, Report
 from .source import LiveSource
-from .translation import files_in
+from .uploads import files_of
 from .verifying import CHUNK
 
 if TYPE_CHECKING:
@@ -292,7 +292,7 @@ class _PartSource(LiveSource):
         """The files that these tasks speak of."""
         mentioned: set[str] = set()
         for row in self.tasks():
-            mentioned |= files_in([row["data"], row["meta"]])
+            mentioned |= files_of(row, self.client.url)
         return (row for row in super().files() if row["file"] in mentioned)
 
 

@@ -404,7 +404,7 @@ class _Sync:
             return
         media, tally = self.job.media, self.job.tallies["files"]
         for file in self.job.source.files():
-            media.address(file["file"])
+            media.address(file["file"], file["size"])
         tally.created, tally.failed = media.created, list(media.failed.values())
 
     def _strangers(self) -> None:

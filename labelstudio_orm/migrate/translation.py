@@ -4,21 +4,16 @@ views.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 import attrs
+
+from .uploads import address_on, original_name, replace_files
 
 if TYPE_CHECKING:
     from .journal import Journal
     from .source import Row
-
-UPLOAD: Final = re.compile(r"/data/(upload/\d+/[\w.%\-]+)")
-"""Where a text speaks of an uploaded file."""
-
-_PREFIX: Final = re.compile(r"^[0-9a-f]{8}-")
 
 USER_COLUMNS: Final = frozenset({"annotators", "updated_by", "comment_authors"})
 TASK_COLUMNS: Final = frozenset({"id"})
@@ -26,44 +21,6 @@ EXACT: Final = frozenset(
     {"equal", "not_equal", "in_list", "not_in_list", "contains", "not_contains"}
 )
 """The operators with which a filter of a view names users or tasks one by one."""
-
-
-def original_name(file: str) -> str:
-    """The name that a file had before it was uploaded: the server puts eight characters before it.
-
-    >>> original_name("upload/5/6d957f64-cat.png")
-    'cat.png'
-    """
-    return _PREFIX.sub("", file.rpartition("/")[2])
-
-
-def files_in(value: Any) -> set[str]:
-    """The uploaded files that some JSON speaks of: ``{"upload/5/1a2b3c4d-a.png"}``."""
-    found: set[str] = set()
-    replace_files(value, found.add)
-    return found
-
-
-def replace_files(value: Any, new: Callable[[str], str | None], server: str = "") -> Any:
-    """The same JSON with other files in it: ``new`` gives the address for a path, or None for one
-    that stays. An address on ``server`` loses that beginning.
-    """
-    if isinstance(value, str):
-        if "/data/upload/" not in value:
-            return value
-        pattern = re.compile(f"(?:{re.escape(server)})?{UPLOAD.pattern}") if server else UPLOAD
-
-        def address(found: re.Match[str]) -> str:
-            named = found[1].rstrip(".")
-            said = new(unquote(named))
-            return found[0] if said is None else said + found[1][len(named) :]
-
-        return pattern.sub(address, value)
-    if isinstance(value, Mapping):
-        return {key: replace_files(inner, new, server) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [replace_files(inner, new, server) for inner in value]
-    return value
 
 
 @attrs.frozen
@@ -79,13 +36,13 @@ class Translation:
     server: str = ""
 
     @classmethod
-    def noted(cls, journal: Journal, server: str) -> Translation:
-        """As a copy has noted it."""
+    def noted(cls, journal: Journal, server: str, target: str) -> Translation:
+        """As a copy from one server to another has noted it."""
         users, files = journal.map("users"), journal.map("files")
 
         def file(path: str) -> str | None:
             new = files.get(path)
-            return None if new is None else f"/data/{new}"
+            return None if new is None else address_on(target, new)
 
         return cls(lambda email: users.get(email or "", email), file, server)
 

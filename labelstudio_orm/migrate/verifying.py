@@ -18,7 +18,8 @@ from .content import digest, text_of
 from .journal import Journal, JournalMismatch, is_missing, opened
 from .report import Difference, Differences, Report
 from .source import as_source, light, number_of_tasks
-from .translation import Translation, original_name, translate_view
+from .translation import Translation, translate_view
+from .uploads import original_name
 
 if TYPE_CHECKING:
     import os
@@ -116,10 +117,10 @@ class Comparison:
         self._progress, self._total = reporter(progress, "comparing tasks"), total
 
     def _translations(self) -> tuple[Translation, Translation]:
+        servers = self.from_["server"], self.to["server"]
         if self.noted:
-            return Translation.noted(self.journal, self.from_["server"]), Translation()
-        sides = (self.from_, self.to)
-        left, right = (Translation.anonymous(side["server"]) for side in sides)
+            return Translation.noted(self.journal, *servers), Translation()
+        left, right = map(Translation.anonymous, servers)
         return left, right
 
     def report(self, parts: Sequence[str]) -> Report:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import mimetypes
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from urllib.parse import quote, unquote
 
+from ..bulk.imports import Renamed
 from ..bulk.summary import Summary
 from ..conditions import EVERYTHING
 from ..declaration import resource
+from ..errors import APIError, LabelStudioError
 from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..http.download import download
 from ..paging.pages import Plain
@@ -23,18 +28,65 @@ from ..resource import Resource
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..client import LabelStudio
     from .projects import Project
+
+
+_PAGES = {
+    "text/html": "a web page",
+    "application/xhtml+xml": "a web page",
+    "application/json": "JSON",
+    "application/problem+json": "JSON",
+}
+"""The types of answers that come in the place of a file; a file of such a type may be one."""
+
+_UPLOAD = re.compile(r"/?(?:data/)?(upload/[0-9]+/[\w.\-]*[\w\-][\w.\-]*)")
+
+
+def upload_path(file: str) -> str | None:
+    """Return the path of an uploaded file, ``upload/<number>/<name>``, whether it is given with
+    ``/data/`` or without, encoded or not; None for what is none. A server gives files plain names,
+    of letters, digits, ``_``, ``-`` and ``.``, so whatever is hidden in one leads elsewhere.
+
+    >>> upload_path("/data/upload/1/6d957f64-%C3%A9.png")
+    'upload/1/6d957f64-é.png'
+    >>> upload_path("/data/upload/1/..%2F..%2Fapi%2Fcurrent-user%2Ftoken")
+    """
+    found = _UPLOAD.fullmatch(unquote(file))
+    return None if found is None else found[1]
+
+
+def _address(path: str) -> str:
+    return f"/data/{quote(path)}"
+
+
+@contextmanager
+def _content(client: LabelStudio, path: str, doing: str) -> Iterator[BinaryIO]:
+    """The content of a file by its path, unless the answer is something else."""
+    with client.stream("GET", _address(path), doing=doing) as response:
+        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if kind in _PAGES and kind != mimetypes.guess_type(path)[0]:
+            raise APIError(
+                f"{doing} failed: the answer is {_PAGES[kind]} and not this file ({kind}). Is the "
+                "base URL right, or does a proxy or a login page answer instead?",
+                status=response.status_code,
+                request=f"GET {_address(path)}",
+            )
+        response.raw.decode_content = True
+        yield cast(BinaryIO, response.raw)
 
 
 class Files(QuerySet["FileUpload"]):
     """``project.files``: the files that the current user uploaded into a project."""
 
-    def upload(self, path: str | os.PathLike[str]) -> FileUpload:
-        """Upload a file without making tasks of it; two requests.
+    def upload(self, path: str | os.PathLike[str], *, name: str | None = None) -> FileUpload:
+        """Upload a file without making tasks of it; two requests. ``name``: another one than it has
+        here.
 
         The type must be one that the server knows, since it looks into it as for an import.
         """
-        job = self.scope["project"].imports.create(file=path, commit_to_project=False)
+        file = path if name is None else Renamed(path, name)
+        job = self.scope["project"].imports.create(file=file, commit_to_project=False)
         return self.get(job.file_upload_ids[0])
 
     @contextmanager
@@ -43,13 +95,19 @@ class Files(QuerySet["FileUpload"]):
         have it (``"/data/upload/1/6d957f64-a.png"``): a stream of bytes, to be read once. One
         request. So also files can be read that somebody else uploaded, which no listing shows.
 
+        Raises ValueError for what is no such path, and APIError for a web page or JSON that comes
+        in the place of a file of another type.
+
         >>> with project.files.open(file.file) as stream:
         ...     content = stream.read()
         """
-        path = file.removeprefix("/").removeprefix("data/")
-        with self.client.stream("GET", f"/data/{path}", doing=f"reading {path}") as response:
-            response.raw.decode_content = True
-            yield cast(BinaryIO, response.raw)
+        path = upload_path(file)
+        if path is None:
+            raise ValueError(
+                f"{file!r:.200} is no path of an uploaded file, which is upload/<number>/<name>"
+            )
+        with _content(self.client, path, f"reading {path}") as stream:
+            yield stream
 
     def delete(self, **_: Any) -> Summary:
         """Delete the files; returns a summary with ``deleted``. The tasks stay. One request, and
@@ -101,13 +159,23 @@ class FileUpload(Resource):
         """
         return self.file.rpartition("/")[2]
 
+    def _path(self) -> str:
+        """The path that the server gave, if it is one of an uploaded file."""
+        path = upload_path(self.file) if isinstance(self.file, str) else None
+        if path is None:
+            raise LabelStudioError(
+                f"{self!r}: the server says that it is at {self.file!r:.200}, which is no path of "
+                "an uploaded file, upload/<number>/<name>; nothing was asked for"
+            )
+        return path
+
     def download(self, path: str | os.PathLike[str], *, progress: Progress = None) -> Path:
         """Write the file to a path, streamed; returns the path. One request.
 
         It appears under its name only when it is complete. ``progress``: True for a line on stderr,
         or a function ``(bytes so far, bytes in all or None)``.
         """
-        address, doing = f"/data/{self.file}", f"downloading {self!r}"
+        address, doing = _address(self._path()), f"downloading {self!r}"
         return download(
             self._client, address, Path(path), doing=doing, progress=progress, is_export=False
         )
@@ -117,9 +185,8 @@ class FileUpload(Resource):
         """The content as a stream of bytes, to be read once: ``with file.open() as stream``. One
         request.
         """
-        doing = f"reading {self!r}"
-        with self._client.stream("GET", f"/data/{self.file}", doing=doing) as response:
-            yield cast(BinaryIO, response.raw)
+        with _content(self._client, self._path(), f"reading {self!r}") as stream:
+            yield stream
 
     def replace(self, path: str | os.PathLike[str]) -> Self:
         """Put another file in its place, also under another name; returns self. One request.

@@ -10,7 +10,8 @@ import pytest
 from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm.migrate import copy_project, verify
 from labelstudio_orm.migrate.content import SETTINGS, canonical, digest
-from labelstudio_orm.migrate.translation import files_in, replace_files, translate_view
+from labelstudio_orm.migrate.translation import translate_view
+from labelstudio_orm.migrate.uploads import files_in, replace_files
 from labelstudio_orm.testing import FakeLabelStudio
 
 
@@ -52,7 +53,7 @@ def test_every_setting_is_copied_or_left_out_on_purpose() -> None:
     [
         ("/data/upload/5/1a2b3c4d-a.png", "/NEW/upload/5/1a2b3c4d-a.png"),
         ("http://a/x/data/upload/5/1a-a.png?t=1", "/NEW/upload/5/1a-a.png?t=1"),
-        ("http://b/data/upload/5/1a-a.png", "http://b/NEW/upload/5/1a-a.png"),
+        ("http://b/data/upload/5/1a-a.png", "http://b/data/upload/5/1a-a.png"),
         ('<img src="/data/upload/5/1a-a.png">', '<img src="/NEW/upload/5/1a-a.png">'),
         ("See /data/upload/5/1a-a.png.", "See /NEW/upload/5/1a-a.png."),
         ("/data/upload/5/1a-%C3%A9.png", "/NEW/upload/5/1a-é.png"),
