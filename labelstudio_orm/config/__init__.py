@@ -5,6 +5,7 @@ from __future__ import annotations
 from .building import choices, labels, taxonomy
 from .controls import Control, Label, ObjectTag, Region
 from .labelconfig import LabelConfig, UnknownControl
+from .results import check_result, regions_without_size
 from .shapes import (
     Bitmask,
     Box,
@@ -39,7 +40,9 @@ __all__ = [
     "Track",
     "UnknownControl",
     "Vector",
+    "check_result",
     "choices",
     "labels",
+    "regions_without_size",
     "taxonomy",
 ]
