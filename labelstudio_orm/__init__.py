@@ -21,6 +21,7 @@ from .errors import (
     RateLimited,
     ServerError,
     Timeout,
+    UnsafePath,
 )
 from .http.transport import Retries
 from .query import Q
@@ -96,6 +97,7 @@ __all__ = [
     "Task",
     "Timeout",
     "Token",
+    "UnsafePath",
     "User",
     "View",
     "Webhook",

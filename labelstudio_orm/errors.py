@@ -225,6 +225,17 @@ class FieldError(LabelStudioError, ValueError):
     """
 
 
+class UnsafePath(LabelStudioError, ValueError):
+    """Something that stands for another path than it seems to, or for none; nothing was sent.
+
+    >>> try:
+    ...     ls.request("GET", "/api/projects/%2e%2e/users/")
+    ... except UnsafePath as error:
+    ...     print("a dot segment" in str(error))
+    True
+    """
+
+
 class NotSupportedByServer(LabelStudioError, NotImplementedError):
     """This server (its edition or its version) does not have the operation.
 

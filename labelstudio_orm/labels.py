@@ -20,6 +20,7 @@ from .config import editing
 from .config.controls import Label
 from .config.editing import Path, find, path_of
 from .config.labelconfig import LabelConfig
+from .http.paths import at
 from .progress import Progress
 from .relabel.plans import Plan, addition, merging, removal, renaming, taken_back
 from .relabel.runs import Run
@@ -225,7 +226,7 @@ class Labels:
         project = self._project
         project._client.request(
             "POST",
-            f"/api/projects/{project._saved_id('labels.recount()')}/summary/reset/",
+            at("/api/projects/{}/summary/reset/", project._saved_id("labels.recount()")),
             json={},
             timeout=project._client.long_timeout,
             idempotent=True,

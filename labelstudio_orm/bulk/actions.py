@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.check import Check
 from ..errors import JobFailed, LabelStudioError, NotSupportedByServer, ServerError
+from ..http.paths import at
 from ..paging.pages import chunked, id_of
 from ..progress import Progress, reporter
 from .outcomes import Item, outcomes, sift, tell_parents, telling
@@ -238,7 +239,7 @@ def predict(
             doing = f"creating predictions {first} to {last} of Project {project}"
             answer = client.request(
                 "POST",
-                f"/api/projects/{project}/import/predictions",
+                at("/api/projects/{}/import/predictions", project),
                 json=[item.form for item in batch],
                 timeout=client.long_timeout,
                 doing=doing,

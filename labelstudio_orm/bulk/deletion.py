@@ -11,6 +11,7 @@ from typing import Any
 from ..conditions import EVERYTHING, exactly, parts_of, pins
 from ..declaration import registry
 from ..errors import DoesNotExist, NotFound
+from ..http.paths import at
 from ..paging.keyset import TASKS
 from ..paging.listing import between, ids_asked_for
 from ..paging.pages import Select, chunked, id_of
@@ -71,7 +72,7 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
         tally.total = queryset.count()
         client.request(
             "DELETE",
-            f"/api/projects/{project}/tasks/",
+            at("/api/projects/{}/tasks/", project),
             timeout=client.long_timeout,
             doing=f"deleting all tasks of Project {project}",
         )
@@ -108,7 +109,7 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
         left = ids[-1] if ids else None
     if left is not None:
         with suppress(NotFound):
-            client.request("DELETE", f"/api/tasks/{left}/", doing=f"deleting Task {left}")
+            client.request("DELETE", at("/api/tasks/{}/", left), doing=f"deleting Task {left}")
         tally.deleted += 1
         tally.report()
 
@@ -162,7 +163,7 @@ def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> 
     for version, number in versions.items():
         client.request(
             "DELETE",
-            f"/api/projects/{project}/model-versions/",
+            at("/api/projects/{}/model-versions/", project),
             json={"model_version": version},
             timeout=client.long_timeout,
             expect=("deleted_predictions",),

@@ -18,6 +18,7 @@ from ..codec import copy_json
 from ..conditions import EVERYTHING
 from ..declaration import registry
 from ..errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
+from ..http.paths import at
 from ..lookups import same
 from ..paging.pages import id_of
 from ..resource import Origin, Resource
@@ -81,7 +82,7 @@ class Import:
 
     def _send(self, batch: list[dict[str, Any]], doing: str) -> Any:
         project, client = id_of(self.project), self.client
-        path = f"/api/projects/{project}/import"
+        path = at("/api/projects/{}/import", project)
         answer = client.request(
             "POST",
             path,

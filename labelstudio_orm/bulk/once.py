@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..codec import same_json
 from ..errors import Conflict, LabelStudioError, OutcomeUnknown
+from ..http.paths import at
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
@@ -53,13 +54,12 @@ def _stored(task_id: int, client: LabelStudio, body: dict[str, Any], conflict: C
     task = client.tasks.get(task_id)
     params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": task.id}
     doing = f"looking for a new Annotation of {task!r}"
-    exported = client.request(
-        "GET", f"/api/projects/{task.project_id}/export", params=params, doing=doing, expect=list
-    )
+    path = at("/api/projects/{}/export", task.project_id)
+    exported = client.request("GET", path, params=params, doing=doing, expect=list)
     for row in exported[0]["annotations"] if exported else ():
         if row["unique_id"] == body["unique_id"]:
             if not same_json(row["result"], body["result"]):
                 raise conflict  # the caller's own unique_id, of another annotation
-            path = f"/api/annotations/{row['id']}/"
+            path = at("/api/annotations/{}/", row["id"])
             return client.request("GET", path, doing=doing, expect=("id",))
     raise OutcomeUnknown(f"{doing}: the server says that it has it, and does not show it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
@@ -20,6 +21,17 @@ from .payload import decode
 
 Expected: TypeAlias = "type[list[Any]] | tuple[str, ...] | None"
 """What an answer must be: a list, an object with these keys, or anything."""
+
+GARBAGE = (
+    ValueError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+    TypeError,
+    EOFError,
+    zlib.error,
+)
+"""What reading of malformed answers raises, beside the errors of requests and urllib3."""
 
 _GATEWAY = frozenset({502, 503, 504})
 _TLS_REFUSALS = ("CERTIFICATE", "WRONG_VERSION", "RECORD_LAYER", "HANDSHAKE", "PROTOCOL")
@@ -160,6 +172,12 @@ def problem_from(error: BaseException, call: Call) -> Problem:
         # An address or a setting that requests itself refuses.
         return Problem(said, may_be_done=False, retryable=False, root=root, hint=unsent)
     return Problem(f"the connection broke: {said}", may_be_done=True, root=root)
+
+
+def garbage(error: Exception) -> Problem:
+    """The problem with an answer that Python's own parsers cannot make sense of."""
+    said = shorten(f"{type(error).__name__}: {error}", 200)
+    return Problem(f"the answer is no HTTP ({said})", may_be_done=True, root=error)
 
 
 def final_error(call: Call, problem: Problem, tries: int, lost: bool) -> LabelStudioError:

@@ -15,9 +15,18 @@ from requests import adapters
 _POOL_SIZE = 32
 
 
+class Session(requests.Session):
+    """A session that leaves redirects to the transport: it neither reads their bodies, which may
+    have no end, nor parses their targets, which may be no addresses.
+    """
+
+    def get_redirect_target(self, resp: requests.Response) -> None:
+        """None, whatever the answer says."""
+
+
 def new_session() -> requests.Session:
     """A session with a pool for many threads, without cookies."""
-    session = requests.Session()
+    session = Session()
     adapter = Adapter(pool_connections=8, pool_maxsize=_POOL_SIZE)
     session.mount("http://", adapter)
     session.mount("https://", adapter)

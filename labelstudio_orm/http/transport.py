@@ -27,6 +27,7 @@ from ..errors import (
 )
 from .auth import Credential
 from .exchange import (
+    GARBAGE,
     Answer,
     Call,
     CheckedBody,
@@ -35,12 +36,14 @@ from .exchange import (
     cut,
     final_error,
     fits,
+    garbage,
     host_of,
     problem_from,
     problem_of,
     read_body,
 )
 from .multipart import Multipart
+from .paths import checked_path
 from .payload import decode, encode
 from .session import new_session, no_netrc, user_agent
 
@@ -52,6 +55,7 @@ TimeoutValue: TypeAlias = "float | tuple[float | None, float | None] | None"
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
+_MAX_ADDRESS = 16_000
 _REFRESH_PATH = "/api/token/refresh/"
 _LOGIN_PATH = "/user/login"
 
@@ -255,8 +259,7 @@ class Transport:
         headers: Mapping[str, str] | None = None,
         timeout: TimeoutValue = None,
     ) -> Call:
-        if not path.startswith("/"):
-            raise ValueError(f"a path starts with '/': {path!r}")
+        path = checked_path(path)
         method = method.upper()
         every = self._headers | _check_headers(headers)
         if json is not None:
@@ -355,6 +358,8 @@ class Transport:
         except (exceptions.RequestException, HTTPError) as error:
             # A bare OSError is about a file here, such as the CA bundle: it passes.
             raise problem_from(error, call) from error
+        except GARBAGE as error:
+            raise garbage(error) from error
         finally:
             log.debug("%s: %s, %.0f ms", call.name, outcome, 1e3 * (time.perf_counter() - started))
 
@@ -364,11 +369,14 @@ class Transport:
         """The next request of a redirect that may be followed."""
         response.close()
         here = prepared.url or ""
-        target = urlsplit(urljoin(here, response.headers["Location"]))
-        # Without its query: a signed address is a secret.
-        shown = f"{target.scheme}://{host_of(target)}{target.path}"
         status = response.status_code
         facts: dict[str, Any] = {"status": status, "request": call.name}
+        target = _target(here, response)
+        if target is None:
+            text = f"{status}, the server redirects to what is no address"
+            raise APIError(call.failed(text, "Is the base URL right?"), **facts)
+        # Without its query: a signed address is a secret.
+        shown = shorten(f"{target.scheme}://{host_of(target)}{target.path}", 300)
         if _LOGIN_PATH in target.path:
             text = f"the server redirects to its login page {shown}"
             raise AuthenticationError(call.failed(text, self._credential.hint()), **facts)
@@ -378,8 +386,8 @@ class Transport:
             raise APIError(call.failed(text, hint), **facts)
         follow = copy.copy(prepared)
         follow.headers = prepared.headers.copy()
-        follow.url = target.geturl()
-        if _origin(target) != _origin(urlsplit(here)):
+        follow.url = requests.utils.requote_uri(target.geturl())
+        if not self._is_below("/", target):
             if not call.stream or (
                 target.hostname == urlsplit(here).hostname and _is_upgrade(here, target)
             ):
@@ -387,7 +395,16 @@ class Transport:
                 raise APIError(call.failed(text, hint), **facts)
             follow.headers.clear()
             follow.headers["User-Agent"] = prepared.headers.get("User-Agent", "")
+            follow.body = None
+        elif self._is_below("/data/", urlsplit(here)) and self._is_below("/api/", target):
+            # Else who can name a file could read with this credential what they may not.
+            raise APIError(call.failed(f"{text}, which is no file"), **facts)
         return follow
+
+    def _is_below(self, path: str, target: SplitResult) -> bool:
+        """Return whether an address is this server's, below its base URL and a path."""
+        base = urlsplit(self.url)
+        return _origin(target) == _origin(base) and f"{target.path}/".startswith(base.path + path)
 
     def _finish(self, call: Call, answer: Answer, lost: bool) -> Answer:
         if answer.status == 404 and lost and call.prepared.method == "DELETE":
@@ -478,7 +495,29 @@ def normalize_url(url: str) -> str:
         host = host_of(parts)
     except ValueError:
         raise ValueError("url has a port that is no number from 0 to 65535") from None
+    checked_path(parts.path.rstrip("/") or "/")
     return f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"
+
+
+def _target(here: str, response: requests.Response) -> SplitResult | None:
+    """Where a redirect leads; None where that is no address, or one that could be read as another.
+
+    A path of another host is its own affair, since no credential goes there.
+    """
+    try:
+        location = response.headers["Location"].encode("latin-1").decode("utf-8").strip()
+        said = urlsplit(location)
+        if not location or (said.scheme and not said.netloc):
+            return None
+        target = urlsplit(urljoin(here, location))._replace(fragment="")
+        target = target._replace(path=target.path or "/")
+        if _origin(target) == _origin(urlsplit(here)):
+            checked_path(target.path)
+        is_one = target.scheme in ("http", "https") and target.hostname
+        fine = is_one and "@" not in target.netloc and len(location) <= _MAX_ADDRESS
+        return target if fine and location.isprintable() and "\\" not in location else None
+    except ValueError:
+        return None
 
 
 def _query_value(value: object) -> object:

@@ -8,6 +8,7 @@ from typing import Any
 import attrs
 
 from ..errors import LabelStudioError, NotFound
+from ..http.paths import at
 from .listing import ask, id_at, ids_asked_for, in_pieces, lightest, request, uncomputed
 from .ordering import Key
 from .pages import PAGE, TRIES, Page, Select, id_of
@@ -102,7 +103,7 @@ class Keyset:
         """In the whole project: beside a view the server drops what else it is asked for."""
         scope = {name: value for name, value in select.scope.items() if name != "view"}
         if "project" not in scope:
-            path = f"/api/dm/views/{id_of(select.scope['view'])}/"
+            path = at("/api/dm/views/{}/", id_of(select.scope["view"]))
             scope["project"] = select.ask(path, expect=("project",))["project"]
         return attrs.evolve(select, scope=scope)
 

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
-from urllib.parse import quote
 
 import attrs
 
 from ..errors import BadRequest, LabelStudioError, NotFound
+from ..http.paths import at, segment
 from ..planning.plan import Plan
 from .parallel import Coming
 
@@ -128,7 +128,7 @@ def fill(template: str, get: Callable[[str], Any]) -> str:
         value = get(first)
         for relation in further:
             value = getattr(value, f"{relation}_id")
-        template = template.replace(f"{{{name}}}", quote(str(id_of(value)), safe=""))
+        template = template.replace(f"{{{name}}}", segment(id_of(value)))
     return template
 
 
@@ -348,7 +348,7 @@ class Embedded:
         if select.plan.params.get("was_cancelled") is False:
             return cast("list[Row]", select.ask(select.path, expect=list))
         params = {"include": f"id,project,{self.key}", "resolve_uri": "false"}
-        path = f"/api/tasks/{id_of(select.scope['task'])}/"
+        path = at("/api/tasks/{}/", id_of(select.scope["task"]))
         answer = select.ask(path, params=params, expect=(self.key,))
         return cast("list[Row]", answer[self.key])
 

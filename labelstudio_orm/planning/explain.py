@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ..conditions import EVERYTHING, Node, describe, parts_of
+from ..http.paths import at
 from ..paging.keyset import Keyset
 from ..paging.pages import id_of
 from ..paging.reading import is_one_page
@@ -79,7 +80,7 @@ def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
         yield f"GET {path}: all rows, sorted here" if queryset.ordering else f"GET {path}"
         return
     if wants_config(queryset):
-        address = f"/api/projects/{id_of(queryset.scope['project'])}/"
+        address = at("/api/projects/{}/", id_of(queryset.scope["project"]))
         yield f"GET {address}: the labelling config, for a closer filter on data"
     if "view" in queryset.scope:
         yield "GET /api/tasks/?view=: the ids of the view, 1,000 a request"

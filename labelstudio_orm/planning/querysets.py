@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..conditions import EVERYTHING, describe, leaves
 from ..errors import ClientSideFilterWarning, FieldError
+from ..http.paths import at
 from ..paging.pages import id_of
 from .columns import UNDEFINED
 from .plan import Plan, plan
@@ -123,7 +124,7 @@ def _nothing_is_undefined(queryset: QuerySet[Any]) -> bool:
     keys = _data_keys(queryset)
     if "project" not in queryset.scope or not any(_may_be_undefined(queryset, key) for key in keys):
         return False
-    path = f"/api/projects/{id_of(queryset.scope['project'])}/summary/"
+    path = at("/api/projects/{}/summary/", id_of(queryset.scope["project"]))
     columns = queryset.client.request("GET", path, doing=f"listing {queryset._what}")
     return UNDEFINED not in (columns.get("all_data_columns") or {UNDEFINED: 1})
 

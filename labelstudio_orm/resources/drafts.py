@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
+from ..http.paths import at
 from ..paging.pages import Plain
 from ..resource import Resource
 from .common import Dated
@@ -49,10 +50,15 @@ class Draft(Dated, Resource):
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
         body.setdefault("result", [])
         annotation = body.pop("annotation", None)  # which only the address says to the server
-        path = "drafts" if annotation is None else f"annotations/{annotation}/drafts"
+        task = self.task_id
+        path = (
+            at("/api/tasks/{}/drafts", task)
+            if annotation is None
+            else at("/api/tasks/{}/annotations/{}/drafts", task, annotation)
+        )
         return client.request(
             "POST",
-            f"/api/tasks/{self.task_id}/{path}",
+            path,
             json=body,
             doing=f"creating a draft in task {self.task_id}",
             expect=("id",),

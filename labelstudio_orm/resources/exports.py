@@ -12,6 +12,7 @@ from ..declaration import resource
 from ..errors import BadRequest, JobFailed
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
 from ..http.download import download
+from ..http.paths import at
 from ..paging.pages import Plain
 from ..paging.pages import id_of as id_in
 from ..progress import Progress
@@ -34,7 +35,7 @@ class Exports(QuerySet["Export"]):
         project = id_in(self.scope["project"])
         answer: list[dict[str, Any]] = self.client.request(
             "GET",
-            f"/api/projects/{project}/export/formats",
+            at("/api/projects/{}/export/formats", project),
             doing=f"listing the export formats of Project {project}",
             expect=list,
         )

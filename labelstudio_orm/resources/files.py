@@ -19,6 +19,7 @@ from ..declaration import resource
 from ..errors import APIError, LabelStudioError
 from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..http.download import download
+from ..http.paths import at, safe_name
 from ..paging.pages import Plain
 from ..paging.pages import id_of as id_in
 from ..progress import Progress
@@ -124,7 +125,7 @@ class Files(QuerySet["FileUpload"]):
         project = id_in(self.scope["project"])
         answer = self.client.request(
             "DELETE",
-            f"/api/projects/{project}/file-uploads",
+            at("/api/projects/{}/file-uploads", project),
             json=body,
             doing=f"deleting {self._what}",
             dry=lambda: {"deleted": len(body["file_upload_ids"]) if body else self.count()},
@@ -155,9 +156,9 @@ class FileUpload(Resource):
     @property
     def name(self) -> str:
         """The name that the server gave the file: eight characters, a minus and the original
-        name.
+        name. What no file may have in its name on some system is ``_`` in it.
         """
-        return self.file.rpartition("/")[2]
+        return safe_name(self.file.rpartition("/")[2])
 
     def _path(self) -> str:
         """The path that the server gave, if it is one of an uploaded file."""

@@ -11,6 +11,7 @@ from ..bulk.imports import import_body, pretended
 from ..bulk.jobs import Job
 from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, id_of, readonly
+from ..http.paths import at
 from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
@@ -56,7 +57,7 @@ class Imports(QuerySet["ImportJob"]):
         with import_body(self.client.url, tasks, file, url) as body:
             answer = self.client.request(
                 "POST",
-                f"/api/projects/{id_in(project)}/import",
+                at("/api/projects/{}/import", id_in(project)),
                 params=params,
                 timeout=self.client.long_timeout,
                 doing=f"importing into Project {id_in(project)}",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, counter, id_of, readonly, secret
+from ..http.paths import at
 from ..paging.pages import NUMBERED, Plain
 from ..progress import Progress
 from ..queryset import QuerySet
@@ -192,7 +193,7 @@ class Project(Resource):
         """
         answer: Mapping[str, Any] = self._client.request(
             "POST",
-            f"/api/projects/{self._saved_id('validate_config()')}/validate/",
+            at("/api/projects/{}/validate/", self._saved_id("validate_config()")),
             json={"label_config": label_config},
             timeout=self._client.long_timeout,
             idempotent=True,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
+from ..http.paths import at
 from ..paging.pages import Plain, id_given
 from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
@@ -28,7 +29,7 @@ class WorkspaceMembers(QuerySet["WorkspaceMember"]):
         """Send a user out; projects and annotations stay. One request."""
         self.client.request(
             "DELETE",
-            f"/api/workspaces/{id_in(self.scope['workspace'])}/memberships",
+            at("/api/workspaces/{}/memberships", id_in(self.scope["workspace"])),
             json={"user": id_given(user, "the user")},
             doing=f"removing User {id_in(user)} from Workspace {id_in(self.scope['workspace'])}",
             edition="Enterprise",
