@@ -539,16 +539,31 @@ class QuerySet(Generic[R]):
             return id._saved_id("get()")
         if key.references:
             id = pages.id_of(id)
-        if key.annotation is str:
-            return id
+        if key.annotation is not str:
+            return pages.exact_id(id)
+        if not isinstance(id, str) or not id:
+            raise ValueError(
+                f"the {key.name} of a {self.model._options.name} is a text, not {id!r:.80}"
+            )
+        return id
+
+    def _in_scope(self, value: Any, what: str) -> R | int:
+        """An object of the resource, or its id as a number: what something else may be listed by.
+        Raises ValueError for an object without an id, for one of another server, and for no id.
+        """
         try:
-            return int(id)
-        except (TypeError, ValueError):
-            raise ValueError(f"an id is a number, not {id!r}") from None
+            if not isinstance(value, self.model):
+                return pages.exact_id(value)
+        except ValueError as error:
+            raise ValueError(f"{what}: {error}") from None
+        value._saved_id(what)
+        if value._server not in (None, self.client.url):
+            raise ValueError(f"{what}: {value!r} is on {value._server}, not on {self.client.url}")
+        return value
 
     def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
         """The objects of these ids, by id; those that do not exist are left out."""
-        return {obj.id: obj for obj in self.filter(id__in=list(ids))}
+        return {obj.id: obj for obj in self.filter(id__in=[self._as_key(id) for id in ids])}
 
     def _load_rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[R]:
         """Objects of rows that another request than a listing gave."""
@@ -628,10 +643,11 @@ class QuerySet(Generic[R]):
             if name in self.model._options.relations
         }
         for name, value in scope.items():
+            here = pages.id_given(value, f"{self._what}: the {name}")
             given = fields.get(name, value)
-            if pages.id_of(given) != pages.id_of(value):
+            if pages.id_of(given) != here:
                 raise ValueError(
-                    f"creating a {self.model._options.name} of {name} {pages.id_of(value)}: "
+                    f"creating a {self.model._options.name} of {name} {here}: "
                     f"{name}={given!r} is another; go through that one"
                 )
         try:
@@ -859,7 +875,7 @@ class QuerySet(Generic[R]):
 
     @property
     def _what(self) -> str:
-        scope = " of ".join(f"{name} {pages.id_of(value)}" for name, value in self.scope.items())
+        scope = pages.scope_text(self.scope)
         where = "" if self.where == EVERYTHING else f" where {describe(self.where)}"
         return f"{self.model._options.name}s" + (f" of {scope}" if scope else "") + where
 

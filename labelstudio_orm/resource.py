@@ -37,7 +37,8 @@ class Origin:
     ``parents`` are the objects that it was reached through, ``uncomputed`` the fields that the row
     holds without truth, ``prefetched`` the relations whose rows it has inside. ``whole``: the row
     has every plain field that the server has; ``fetched``: and the deferred ones too. ``shared``
-    are related objects that the rows of one listing have in common, by type and id.
+    are related objects that the rows of one listing have in common, by type and id. ``deleted`` is
+    the id that an object had until it was deleted here.
     """
 
     client: LabelStudio | None = None
@@ -48,6 +49,7 @@ class Origin:
     fetched: bool = False
     url: str | None = None
     shared: dict[tuple[type, int], Any] | None = None
+    deleted: Any = None
 
 
 NOWHERE = Origin()
@@ -182,6 +184,8 @@ class Resource:
         """One request to this object's own address, or below it: ``path="/sync"``."""
         if not self._options.item:
             raise TypeError(f"{doing}: the server has no address for one {type(self).__name__}")
+        if self._options.key:
+            self._saved_id(doing)
         options.setdefault("edition", self._options.edition)
         try:
             url = self._url() + (path or "")
@@ -233,11 +237,17 @@ class Resource:
     def _server(self) -> str | None:
         return self._origin.client.url if self._origin.client is not None else self._origin.url
 
+    @property
+    def _last_key(self) -> Any:
+        """The key, also of an object that was deleted."""
+        return self._key if self._is_saved else self._origin.deleted
+
     def _saved_id(self, what: str) -> int:
         if not self._is_saved:
-            raise ValueError(
-                f"{what} needs a saved {type(self).__name__}; call save() on {self!r} first"
-            )
+            name = self._options.name
+            if self._origin.deleted is not None:
+                raise ValueError(f"{what}: {name} {self._origin.deleted} was deleted")
+            raise ValueError(f"{what} needs a saved {name}; call save() on {self!r} first")
         return typing.cast(int, self._key)
 
     def _url(self, template: str | None = None) -> str:
@@ -250,7 +260,7 @@ class Resource:
         """What an address calls so: an object where one is at hand, else an id."""
         relation = self._options.relations.get(name)
         if relation is None:
-            return self._key if name == "id" else getattr(self, name)
+            return self._saved_id("a request about it") if name == "id" else getattr(self, name)
         value = getattr(self, relation.id_name)
         if value is None:
             raise ValueError(f"{self!r} has no {name}; set it, or create it through its {name}")
@@ -260,6 +270,8 @@ class Resource:
     def __repr__(self) -> str:
         options = self._options
         state = str(self._key) if self._is_saved else "unsaved"
+        if not self._is_saved and self._origin.deleted is not None:
+            state = f"unsaved, {self._origin.deleted} was deleted"
         label = options.label
         text = ""
         if label:
@@ -454,7 +466,7 @@ class Resource:
             client, self._body(field for field in chosen if field.references not in in_path)
         )
         self._absorb(self._addressed(row))
-        _set_origin(self, attrs.evolve(self._origin, client=client, fetched=False))
+        _set_origin(self, attrs.evolve(self._origin, client=client, fetched=False, deleted=None))
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
         """Send the creation; a resource whose creation can be made safe to repeat overrides
@@ -547,7 +559,7 @@ class Resource:
         """Delete the object on the server. One request; an object that is already gone raises
         DoesNotExist.
         """
-        self._saved_id("delete()")
+        key = self._saved_id("delete()")
         self._ask("DELETE", f"deleting {self!r}")
         self._tell_parents()
         kept = {
@@ -556,6 +568,7 @@ class Resource:
             if self._is_kept(field)
         }
         _set_row(self, {})
+        _set_origin(self, attrs.evolve(self._origin, deleted=key))
         object.__setattr__(self, "__dict__", kept)
 
     def _is_kept(self, field: Field) -> bool:

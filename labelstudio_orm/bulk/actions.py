@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ..config.check import Check
 from ..errors import JobFailed, LabelStudioError, NotSupportedByServer, ServerError
 from ..http.paths import at
-from ..paging.pages import chunked, id_of
+from ..paging.pages import chunked, id_given, id_of
 from ..progress import Progress, reporter
 from .outcomes import Item, outcomes, sift, tell_parents, telling
 from .summary import Created, OnError, Summary, Tally
@@ -119,8 +119,17 @@ def _model(name: str) -> type[Resource]:
 
 
 def _ids_in(params: Mapping[str, Any]) -> dict[str, Any]:
-    """An action's own parameters, objects being their ids."""
-    return {name: id_of(value) for name, value in params.items()}
+    """Return an action's own parameters, objects being their ids. Raises TypeError for one without
+    a value, which the server would take for all.
+    """
+    return {
+        name: value if name in _TEXTS else id_given(value, f"perform(): {name}")
+        for name, value in params.items()
+    }
+
+
+_TEXTS = frozenset({"value"})
+"""Parameters of actions that may be empty."""
 
 
 def project_of(tasks: QuerySet[Any]) -> Project:

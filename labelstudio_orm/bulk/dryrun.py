@@ -16,6 +16,7 @@ import attrs
 
 from ..codec import copy_json
 from ..declaration import registry
+from ..http.conditions import query_of
 from ..http.payload import decode, encode
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -147,7 +148,7 @@ def _number(value: Any) -> int:
 def _query(params: Any) -> dict[str, Any]:
     if isinstance(params, str):
         return dict(parse_qsl(params))
-    return dict(params or {})
+    return query_of(params or {}, "a request of this dry run")
 
 
 def _form(options: Mapping[str, Any]) -> Any:

@@ -26,6 +26,7 @@ from ..errors import (
     shorten,
 )
 from .auth import Credential
+from .conditions import check_address, query_of
 from .exchange import (
     GARBAGE,
     Answer,
@@ -268,8 +269,9 @@ class Transport:
         if files is not None:
             data = Multipart(files, data)
             every["Content-Type"] = data.content_type
+        check_address(path)
         if isinstance(params, Mapping):
-            params = {key: _query_value(value) for key, value in params.items()}
+            params = query_of(params, f"{method} {path}")
         prepared = self._session.prepare_request(
             requests.Request(
                 method, self.url + path, every, data=data, params=params, auth=no_netrc
@@ -518,10 +520,6 @@ def _target(here: str, response: requests.Response) -> SplitResult | None:
         return target if fine and location.isprintable() and "\\" not in location else None
     except ValueError:
         return None
-
-
-def _query_value(value: object) -> object:
-    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _check_timeout(timeout: TimeoutValue) -> TimeoutValue:

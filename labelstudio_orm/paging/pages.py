@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 import attrs
 
+from ..codec import plain
 from ..errors import BadRequest, LabelStudioError, NotFound
 from ..http.paths import at, segment
 from ..planning.plan import Plan
@@ -64,13 +65,22 @@ class Select:
     @property
     def doing(self) -> str:
         """For messages: what is being done, to what."""
-        where = " of ".join(f"{name} {id_of(value)}" for name, value in self.scope.items())
+        where = scope_text(self.scope)
         return f"listing {self.model._options.name}s" + (f" of {where}" if where else "")
 
     @property
     def scope_ids(self) -> dict[str, Any]:
-        """The scope as parameters."""
-        return {name: id_of(value) for name, value in self.scope.items()}
+        """The scope as parameters. Raises ValueError for one that has no id, which the server would
+        take for none.
+        """
+        found = {
+            name: id_given(value, f"{self.doing}: the {name}") for name, value in self.scope.items()
+        }
+        if not self.client.is_dry:
+            for name, id in found.items():
+                if isinstance(id, int) and id < 1:  # the server takes a view 0 for no view
+                    raise ValueError(f"{self.doing}: {id} is no id of a {name}")
+        return found
 
     @property
     def path(self) -> str:
@@ -104,16 +114,47 @@ class Select:
 
 
 def id_of(value: Any) -> Any:
-    """The id of an object, or the id itself."""
-    return getattr(value, "_key", value)
+    """Return the id of an object, or the id itself. Raises ValueError for an object that has none,
+    since it was deleted or never saved.
+    """
+    saved_id = getattr(value, "_saved_id", None)
+    return value if saved_id is None else saved_id("a request about it")
 
 
 def id_given(value: Any, what: str) -> Any:
-    """The id of an object that a verb was given. Raises TypeError where it was given none."""
-    found = id_of(value)
-    if found is None:
-        raise TypeError(f"{what} is missing: {value!r} has no id")
-    return found
+    """Return the id of an object that a verb was given. Raises TypeError where it was given none,
+    ValueError for an object without one.
+    """
+    saved_id = getattr(value, "_saved_id", None)
+    if value is None or value == "":
+        raise TypeError(f"{what} is missing: {value!r} is no id")
+    return value if saved_id is None else saved_id(what)
+
+
+def scope_text(scope: Mapping[str, Any]) -> str:
+    """Return what objects belong to, for messages: ``"task 5 of project 1"``."""
+    return " of ".join(f"{name} {_shown_id(value)}" for name, value in scope.items())
+
+
+def _shown_id(value: Any) -> Any:
+    """The id, also that of an object which was deleted."""
+    return value._last_key if hasattr(value, "_last_key") else value
+
+
+def exact_id(value: Any) -> int:
+    """Return an id as a number. Raises ValueError for what is not exactly one.
+
+    >>> exact_id("5")
+    5
+    """
+    found = plain(value)
+    if isinstance(found, str) and found.isascii() and found.strip().isdigit():
+        return int(found)
+    if isinstance(found, float) and found.is_integer():
+        return int(found)
+    if isinstance(found, int) and not isinstance(found, bool):
+        return found
+    raise ValueError(f"an id is a whole number, not {value!r:.80}")
 
 
 def names_in(template: str) -> list[str]:
@@ -128,7 +169,8 @@ def fill(template: str, get: Callable[[str], Any]) -> str:
         value = get(first)
         for relation in further:
             value = getattr(value, f"{relation}_id")
-        template = template.replace(f"{{{name}}}", segment(id_of(value)))
+        found = id_given(value, f"the {name} in {template}")
+        template = template.replace(f"{{{name}}}", segment(found))
     return template
 
 
@@ -335,7 +377,7 @@ class Embedded:
 
     def _of_task(self, select: Select) -> list[Row]:
         """Of a project's rows those of one task, which need not be in the project."""
-        project = id_of(select.scope.get("project"))
+        project = select.scope_ids.get("project")
         try:
             rows = self._rows(select)
         except NotFound:

@@ -13,7 +13,7 @@ from ..errors import BadRequest, JobFailed
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
 from ..http.download import download
 from ..http.paths import at
-from ..paging.pages import Plain
+from ..paging.pages import Plain, id_given
 from ..paging.pages import id_of as id_in
 from ..progress import Progress
 from ..queryset import QuerySet
@@ -79,8 +79,8 @@ class Export(Job, Resource):
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
         """The server takes a view that does not exist for all tasks, so it is looked at first."""
         options = body.get("task_filter_options") or {}
-        if options.get("view") is not None:
-            view = client.views.get(id_in(options["view"]))
+        if "view" in options:
+            view = client.views.get(id_given(options["view"], "the view of an Export"))
             if view.project_id != self.project_id:
                 raise ValueError(f"creating an Export: {view!r} is of another project")
             body["task_filter_options"] = {**options, "view": view.id}

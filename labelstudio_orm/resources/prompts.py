@@ -109,7 +109,9 @@ class PromptVersion(Authored, Resource):
             "/refine",
             params={} if async_ is None else {"async": async_},
             json={
-                "teacher_model_provider_connection_id": id_in(teacher_model_provider_connection_id),
+                "teacher_model_provider_connection_id": id_given(
+                    teacher_model_provider_connection_id, "the teacher's provider"
+                ),
                 "teacher_model_name": teacher_model_name,
                 "project_id": id_given(project, "the project"),
             },

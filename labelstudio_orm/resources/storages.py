@@ -47,13 +47,27 @@ class Storage(Job, Resource):
 
     @classmethod
     def _load(cls, rows: Iterable[dict[str, Any]], origin: Origin) -> Iterator[Any]:
-        """A listing of all types gives objects of the class of each."""
+        """A listing of all types gives objects of the class of each; those of a type that this
+        version does not know are of the base class.
+        """
         if cls._options.item:
             yield from super()._load(rows, origin)
             return
         kinds = _kinds(cls)
         for row in rows:
-            yield from kinds[row["type"]]._load((row,), origin)
+            known = kinds.get(str(row.get("type")))
+            if known is not None:
+                yield from known._load((row,), origin)
+            else:
+                yield from super()._load((row,), origin)
+
+    def _ask(self, method: str, doing: str, path: str | None = None, **options: Any) -> Any:
+        if not self._options.item:
+            raise NotSupportedByServer(
+                f"{doing}: of storages of type {self.type!r:.80} this version knows no address, "
+                f"only of {', '.join(_kinds(type(self)))}"
+            )
+        return super()._ask(method, doing, path, **options)
 
     def validate(self) -> Self:
         """Ask the server whether it can reach the storage with these settings, saved or not;

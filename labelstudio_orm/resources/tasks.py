@@ -9,7 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
-from ..fields import ForeignKey, HasMany, HasSet, belongs_to, computed, field, id_of, readonly
+from ..fields import (
+    UNSET,
+    ForeignKey,
+    HasMany,
+    HasSet,
+    belongs_to,
+    computed,
+    field,
+    id_of,
+    readonly,
+)
 from ..paging.keyset import TASKS
 from ..paging.pages import Embedded
 from ..progress import Progress
@@ -34,10 +44,13 @@ class Tasks(QuerySet["Task"]):
     done with many of them at once.
     """
 
-    def filter(self, *conditions: Q, view: View | int | None = None, **lookups: Any) -> Self:
+    def filter(self, *conditions: Q, view: View | int = UNSET, **lookups: Any) -> Self:
         """As for every queryset; ``view``: only the tasks of a saved view, in its order."""
         found = super().filter(*conditions, **lookups)
-        return found if view is None else found._with(scope={**found.scope, "view": view})
+        if view is UNSET:
+            return found
+        scope = {**found.scope, "view": self.client.views._in_scope(view, "tasks.filter(view=...)")}
+        return found._with(scope=scope)
 
     def perform(self, action: str, *, progress: Progress = None, **params: Any) -> dict[str, Any]:
         """Let the server do one of its actions with the tasks: ``project.actions.all()`` lists

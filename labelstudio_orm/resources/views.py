@@ -9,7 +9,7 @@ from ..bulk.summary import Summary
 from ..conditions import EVERYTHING
 from ..declaration import resource
 from ..fields import Field, ForeignKey, belongs_to, field, id_of, readonly
-from ..paging.pages import Plain
+from ..paging.pages import Plain, id_given
 from ..paging.pages import id_of as id_in
 from ..planning.tabs import view_condition, view_filters, view_ordering
 from ..query import Q
@@ -53,7 +53,9 @@ class Views(QuerySet["View"]):
         """Delete the views; returns a summary with ``deleted``. Of a whole project two requests,
         else one each.
         """
-        project = id_in(self.scope.get("project"))
+        project = (
+            id_given(self.scope["project"], "the project") if "project" in self.scope else None
+        )
         if project is None or self.where != EVERYTHING or self._is_slice:
             return super().delete(**options)
         self._must_be_said("delete()")
@@ -72,7 +74,7 @@ class Views(QuerySet["View"]):
         self.client.request(
             "POST",
             "/api/dm/views/order/",
-            json={"project": project, "ids": [id_in(view) for view in views]},
+            json={"project": project, "ids": [id_given(view, "a view") for view in views]},
             idempotent=True,
             doing=f"ordering the views of Project {project}",
         )
@@ -121,6 +123,7 @@ class View(Resource):
         """The tasks of the view in its order; may be filtered and ordered further. The ids are
         listed first, since the server ignores a query beside a view.
         """
+        self._saved_id("View.tasks")
         tasks = self._client.tasks
         project = self._origin.parents.get("project", self.project_id)
         return tasks._with(scope={"project": project, "view": self})

@@ -230,7 +230,7 @@ def test_a_request_as_the_server_sees_it(serve: Serve) -> None:
     got = transport.request(
         "post",
         "/api/projects/",
-        params={"a": True, "b": [1, 2], "c": None},
+        params={"a": True, "b": [1, 2]},
         json={"title": "Ä\u2028", "x": (1, 2.5, None)},
         headers={"X-One": "1"},
     )

@@ -1,0 +1,247 @@
+"""An id that is missing is never left out of a request: whatever has none, raises."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import attrs
+import pytest
+
+from labelstudio_orm import LabelStudio, Project, Q, Task, View
+from labelstudio_orm.declaration import registry
+from labelstudio_orm.http.conditions import check_address, query_of
+from labelstudio_orm.queryset import QuerySet
+from labelstudio_orm.resource import Origin, Resource
+from labelstudio_orm.testing import FakeLabelStudio
+
+SETS = [(model, name) for model in registry.values() for name in model._options.sets]
+ADDRESSED = [model for model in registry.values() if model._options.item and model._options.key]
+LISTED = [
+    (model, name)
+    for model in registry.values()
+    for name in {*model._options.relations, "view"}
+    if name != "view" or model is Task
+]
+
+
+def deleted(model: type[Resource], ls: LabelStudio, id: Any = 7) -> Any:
+    """An object as it is after its ``delete()``."""
+    return model._from_row({}, Origin(ls, deleted=id))
+
+
+def unsaved(model: type[Resource], ls: LabelStudio) -> Any:
+    return model._from_row({}, Origin(ls))
+
+
+@pytest.fixture
+def quiet(fake: FakeLabelStudio) -> Iterator[LabelStudio]:
+    """A client that sends nothing to the end of the test."""
+    yield fake.client()
+    assert not fake.requests
+
+
+@pytest.mark.parametrize(("model", "name"), SETS, ids=lambda one: getattr(one, "__name__", one))
+def test_relations(model: type[Resource], name: str, quiet: LabelStudio) -> None:
+    """Of what was deleted say so; of what was never saved advise to save it."""
+    with pytest.raises(ValueError, match=f"{name}.* 7 was deleted") as told:
+        getattr(deleted(model, quiet), name)
+    assert "save()" not in str(told.value)
+    with pytest.raises(ValueError, match=r"call save\(\)"):
+        getattr(unsaved(model, quiet), name)
+
+
+@pytest.mark.parametrize("model", ADDRESSED, ids=lambda model: model.__name__)
+def test_what_an_object_is_asked(model: type[Resource], quiet: LabelStudio) -> None:
+    verbs: list[Callable[[Any], Any]] = [
+        lambda obj: obj.refresh(),
+        lambda obj: obj.delete(),
+        lambda obj: obj._ask("POST", "doing something", "/something"),
+    ]
+    for verb in verbs:
+        with pytest.raises(ValueError, match="was deleted") as told:
+            verb(deleted(model, quiet))
+        assert "save()" not in str(told.value)
+        with pytest.raises(ValueError, match="saved"):
+            verb(unsaved(model, quiet))
+
+
+READS: dict[str, Callable[[QuerySet[Any]], Any]] = {
+    "list": list,
+    "count": lambda queryset: queryset.count(),
+    "exists": lambda queryset: queryset.exists(),
+    "first": lambda queryset: queryset.first(),
+    "ref": lambda queryset: queryset.ref(1),
+    "delete": lambda queryset: queryset.all().delete(),
+    "create": lambda queryset: queryset.create(),
+    "values": lambda queryset: list(queryset.values()),
+}
+
+
+@pytest.mark.parametrize(("model", "name"), LISTED, ids=lambda one: getattr(one, "__name__", one))
+def test_a_queryset_of_what_went_meanwhile(
+    model: type[Resource], name: str, quiet: LabelStudio
+) -> None:
+    """It was made while the object was there."""
+    target = View if name == "view" else model._options.relations[name].target
+    for parent in (deleted(target, quiet), unsaved(target, quiet), None):
+        others = {
+            other: 1
+            for other in model._options.relations
+            if other in model._options.pages.scoped_by and other != name
+        }
+        queryset = QuerySet.of(model, quiet, scope={**others, name: parent})
+        for verb, do in READS.items():
+            if verb == "ref" and (name == "view" or parent is None):
+                continue
+            with pytest.raises((ValueError, TypeError)):
+                do(queryset)
+        assert repr(queryset)
+
+
+@pytest.mark.parametrize("model", registry.values(), ids=lambda model: model.__name__)
+def test_an_object_that_is_gone_is_no_value(model: type[Resource], quiet: LabelStudio) -> None:
+    """Neither of a field nor of a condition."""
+    for name, relation in model._options.relations.items():
+        gone = deleted(relation.target, quiet)
+        with pytest.raises(ValueError, match="was deleted"):
+            quiet.all_of(model).filter(**{name: gone})
+        field = model._options.fields[relation.id_name]
+        if not field.read_only:
+            with pytest.raises(ValueError, match="was deleted"):
+                setattr(unsaved(model, quiet), name, gone)
+
+
+def one_of_three(fake: FakeLabelStudio) -> tuple[Project, View]:
+    """A project of three tasks, and a view of one of them."""
+    project = fake.client().projects.create(title="Views")
+    project.tasks.bulk_create([{"text": "a"}, {"text": "b"}, {"text": "c"}])
+    return project, project.views.create(title="One", filters=Q(id=2))
+
+
+THROUGH_A_VIEW: dict[str, Callable[[Any], Any]] = {
+    **{name: do for name, do in READS.items() if name not in ("ref", "create")},
+    "update": lambda tasks: tasks.update(data__text="z"),
+    "create_annotations": lambda tasks: tasks.create_annotations([]),
+    "perform": lambda tasks: tasks.perform("delete_tasks"),
+    "export": lambda tasks: tasks.export("JSON", "never.json"),
+    "order_by": lambda tasks: list(tasks.order_by("-id")),
+    "filter": lambda tasks: list(tasks.filter(data__text="a")),
+}
+
+
+@pytest.mark.parametrize("verb", THROUGH_A_VIEW)
+def test_the_tasks_of_a_view_that_is_gone(fake: FakeLabelStudio, verb: str) -> None:
+    project, view = one_of_three(fake)
+    held = view.tasks
+    view.delete()
+    new = View(project=project, data={"title": "New"})
+    for tasks in (lambda: held, lambda: view.tasks, lambda: new.tasks):
+        with pytest.raises(ValueError, match=r"was deleted|save\(\)"):
+            THROUGH_A_VIEW[verb](tasks())
+    assert [task.data["text"] for task in project.tasks] == ["a", "b", "c"]
+    assert project.annotations.count() == 0
+
+
+@pytest.mark.parametrize("nothing", [None, "", 0, -3, True, 1.5, "x", [1]])
+def test_a_view_that_is_none(fake: FakeLabelStudio, nothing: Any) -> None:
+    """The server takes a view without a number, or of none, for no view at all."""
+    project, _ = one_of_three(fake)
+    with pytest.raises(ValueError, match="view"):
+        project.tasks.filter(view=nothing).delete()
+    assert project.tasks.count() == 3
+
+
+@pytest.mark.parametrize("nothing", [None, "", 1.5, "1.5", True, "x", [1], {}, float("nan")])
+def test_an_id_that_is_none(quiet: LabelStudio, nothing: Any) -> None:
+    for model in registry.values():
+        if not model._options.key or model._options.fields[model._options.key].annotation is str:
+            continue
+        objects = quiet.all_of(model)
+        for ask in (objects.get, objects.ref, lambda id, all_=objects: all_.in_bulk([id])):
+            with pytest.raises(ValueError, match="id"):
+                ask(nothing)
+
+
+def test_ids_of_other_types_that_are_whole_numbers(fake: FakeLabelStudio) -> None:
+    numpy = pytest.importorskip("numpy")
+    project, _ = one_of_three(fake)
+    for id in (2, "2", 2.0, numpy.int64(2)):
+        assert project.tasks.get(id).id == 2
+        assert list(project.tasks.in_bulk([id])) == [2]
+
+
+def test_the_views_of_a_project_that_is_gone(fake: FakeLabelStudio) -> None:
+    """Those of the others stay."""
+    ls = fake.client()
+    project, other = ls.projects.create(title="Gone"), ls.projects.create(title="Stays")
+    other.views.create(title="Mine")
+    held = project.views
+    project.delete()
+    with pytest.raises(ValueError, match="was deleted"):
+        held.all().delete()
+    with pytest.raises(ValueError, match="was deleted"):
+        held.set_order([])
+    assert other.views.count() == 1
+
+
+def test_what_else_takes_an_object(fake: FakeLabelStudio) -> None:
+    project, view = one_of_three(fake)
+    with pytest.raises((TypeError, ValueError), match="view"):
+        project.exports.create(task_filter_options={"view": None})
+    view.delete()
+    with pytest.raises(ValueError, match="was deleted"):
+        project.exports.create(task_filter_options={"view": view})
+    with pytest.raises(TypeError, match="a view"):
+        project.views.set_order([None])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match="model_version"):
+        project.tasks.all().perform("predictions_to_annotations", model_version=None)
+
+
+def test_a_deleted_object_can_be_made_anew(fake: FakeLabelStudio) -> None:
+    _project, view = one_of_three(fake)
+    view.delete()
+    assert repr(view) == "<View unsaved, 1 was deleted>"
+    view.save()
+    assert "deleted" not in repr(view)
+    assert [task.id for task in view.tasks] == [2]
+
+
+def test_parameters_without_a_value(fake: FakeLabelStudio) -> None:
+    ls = fake.client()
+    for nothing in (None, "", [], [1, None], (), [""]):
+        with pytest.raises(ValueError, match="'project'"):
+            ls.request("GET", "/api/tasks/", params={"project": nothing})
+        with (
+            pytest.raises(ValueError, match="'project'"),
+            ls.stream("GET", "/api/projects/1/export", params={"project": nothing}),
+        ):
+            pass
+        with ls.dry_run(), pytest.raises(ValueError, match="'project'"):
+            ls.request("POST", "/api/dm/actions/", params={"project": nothing})
+    assert query_of({"a": [1, True], "b": False, "c": 0}, "GET") == {
+        "a": [1, "true"],
+        "b": "false",
+        "c": 0,
+    }
+    assert not fake.requests
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/tasks/None/", "/api/tasks/None", "/api/projects//tasks/", "/api/projects/None/x"]
+)
+def test_addresses_without_an_id(fake: FakeLabelStudio, path: str) -> None:
+    with pytest.raises(ValueError, match=r"lacks an id|an id missing"):
+        fake.client().request("DELETE", path)
+    assert not fake.requests
+    check_address("/data/upload/1/None")
+
+
+def test_an_origin_that_is_shared_is_not_changed(fake: FakeLabelStudio) -> None:
+    """The other rows of a listing were not deleted."""
+    project, _ = one_of_three(fake)
+    first, second, _ = project.tasks
+    assert first._origin is second._origin
+    first.delete()
+    assert second._origin.deleted is None
+    assert attrs.evolve(first._origin, deleted=None) == second._origin
