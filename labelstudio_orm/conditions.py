@@ -6,17 +6,22 @@ only make this faster.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import count
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import attrs
 
+from .brief import brief, cut, joined
 from .errors import FieldError
 from .lookups import LOOKUPS
 
 if TYPE_CHECKING:
     from .fields import Field
     from .resource import Resource
+
+T = TypeVar("T")
+V = TypeVar("V")
 
 
 @attrs.frozen
@@ -36,7 +41,7 @@ class Leaf:
     relation: str | None = None
 
     def __str__(self) -> str:
-        return f"{self.key}={self.value!r}"
+        return f"{self.key}={brief(self.value)}"
 
     def holds(self, obj: Resource) -> bool:
         """Is it true of ``obj``? Reads deferred fields, so the caller brings them along."""
@@ -107,7 +112,9 @@ class Opaque:
 
     def __str__(self) -> str:
         column = self.item["filter"].removeprefix("filter:tasks:")
-        return f"<{column} {self.item['operator']} {self.item['value']!r}, as the server has it>"
+        return (
+            f"<{column} {self.item['operator']} {brief(self.item['value'])}, as the server has it>"
+        )
 
     __repr__ = __str__
 
@@ -116,37 +123,64 @@ class Opaque:
         raise FieldError(f"{self} can be evaluated by the server only, and not in this combination")
 
 
-@attrs.frozen
-class And:
+class _Joint:
+    """What the nodes that have parts share.
+
+    Nothing here recurses: conditions are nested as deep as a loop nests them.
+    """
+
+    __slots__ = ()
+
+    @property
+    def parts(self) -> tuple[Node, ...]:
+        """What is joined."""
+        raise NotImplementedError
+
+    def holds(self, obj: Resource) -> bool:
+        """Is it true of ``obj``?"""
+        return predicate(self)(obj)  # type: ignore[arg-type]
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        if len(self.parts) != len(other.parts):
+            return False
+        return self is other or _postfix(self) == _postfix(other)  # type: ignore[arg-type]
+
+    def __hash__(self) -> int:
+        return hash((type(self), len(self.parts)))
+
+    def __repr__(self) -> str:
+        return describe(self)  # type: ignore[arg-type]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _grown, (_postfix(self),)  # type: ignore[arg-type]
+
+
+@attrs.frozen(eq=False, repr=False)
+class And(_Joint):
     """True when every part is; of no parts, always."""
 
     parts: tuple[Node, ...]
 
-    def holds(self, obj: Resource) -> bool:
-        """Is it true of ``obj``?"""
-        return all(part.holds(obj) for part in self.parts)
 
-
-@attrs.frozen
-class Or:
+@attrs.frozen(eq=False, repr=False)
+class Or(_Joint):
     """True when one part is; of no parts, never."""
 
     parts: tuple[Node, ...]
 
-    def holds(self, obj: Resource) -> bool:
-        """Is it true of ``obj``?"""
-        return any(part.holds(obj) for part in self.parts)
 
-
-@attrs.frozen
-class Not:
+@attrs.frozen(eq=False, repr=False)
+class Not(_Joint):
     """The complement, nulls and missing keys included."""
 
     part: Node
 
-    def holds(self, obj: Resource) -> bool:
-        """Is it true of ``obj``?"""
-        return not self.part.holds(obj)
+    @property
+    def parts(self) -> tuple[Node, ...]:
+        """The one that is negated."""
+        return (self.part,)
 
 
 Node: TypeAlias = "Leaf | Opaque | And | Or | Not"
@@ -154,20 +188,127 @@ Node: TypeAlias = "Leaf | Opaque | And | Or | Not"
 EVERYTHING = And(())
 
 
-def leaves(node: Node) -> Iterator[Leaf]:
-    """Every comparison in a tree."""
-    if isinstance(node, Leaf):
+# -- walking it -----------------------------------------------------------------------------------
+
+
+def fold(root: T, inside: Callable[[T], Sequence[T]], make: Callable[[T, list[V]], V]) -> V:
+    """Return what ``make`` makes of a tree: of each node and what was made of those inside it."""
+    made: list[V] = []
+    pending: list[tuple[T, int | None]] = [(root, None)]
+    while pending:
+        node, number = pending.pop()
+        if number is None:
+            inner = inside(node)
+            pending.append((node, len(inner)))
+            pending.extend((one, None) for one in reversed(inner))
+        else:
+            place = len(made) - number
+            made[place:] = [make(node, made[place:])]
+    return made[0]
+
+
+def parts_in(node: Node) -> Sequence[Node]:
+    """Return the nodes that a node joins; none for a comparison."""
+    return node.parts if isinstance(node, _Joint) else ()
+
+
+def nodes(root: Node) -> Iterator[Node]:
+    """Yield every node of a tree, each before its parts."""
+    pending = [root]
+    while pending:
+        node = pending.pop()
         yield node
-    elif not isinstance(node, Opaque):
-        for part in (node.part,) if isinstance(node, Not) else node.parts:
-            yield from leaves(part)
+        pending.extend(reversed(parts_in(node)))
 
 
-def has_opaque(node: Node) -> bool:
+def leaves(root: Node) -> Iterator[Leaf]:
+    """Yield every comparison in a tree."""
+    return (node for node in nodes(root) if isinstance(node, Leaf))
+
+
+def has_opaque(root: Node) -> bool:
     """Is anything in it that only the server can evaluate?"""
-    if isinstance(node, (Leaf, Opaque)):
-        return isinstance(node, Opaque)
-    return any(map(has_opaque, (node.part,) if isinstance(node, Not) else node.parts))
+    return any(isinstance(node, Opaque) for node in nodes(root))
+
+
+def _postfix(root: Node) -> tuple[Any, ...]:
+    """A tree as a flat list: each node behind its parts, with their number."""
+    listed = [
+        (type(node), len(parts_in(node))) if isinstance(node, _Joint) else node
+        for node in nodes(root)
+    ]
+    return tuple(reversed(listed))
+
+
+def _grown(postfix: Iterable[Any]) -> Node:
+    """The tree of ``_postfix``."""
+    made: list[Any] = []
+    for one in postfix:
+        if isinstance(one, tuple):
+            kind, number = one
+            place = len(made) - number
+            parts = made[place:][::-1]
+            made[place:] = [Not(parts[0]) if kind is Not else kind(tuple(parts))]
+        else:
+            made.append(one)
+    return cast(Node, made[0])
+
+
+Predicate = Callable[["Resource"], bool]
+
+_TRUE, _FALSE = -1, -2
+
+
+def predicate(root: Node) -> Predicate:
+    """Return the function that tells whether a tree is true of an object. It asks no more
+    comparisons than it needs to.
+    """
+    if not isinstance(root, _Joint):
+        return root.holds
+    steps = _steps(root)
+
+    def holds(obj: Resource) -> bool:
+        place = 0
+        while place >= 0:
+            test, if_true, if_false = steps[place]
+            place = if_true if test(obj) else if_false
+        return place == _TRUE
+
+    return holds
+
+
+def _steps(root: Node) -> list[tuple[Predicate, int, int]]:
+    """The comparisons one after the other, each with the places to go on at."""
+    numbers = count()
+    places = {_TRUE: _TRUE, _FALSE: _FALSE}  # where each subtree begins, by its number
+    steps: list[tuple[Predicate, int, int]] = []
+    pending: list[tuple[Node, int, int, int]] = [(root, next(numbers), _TRUE, _FALSE)]
+    while pending:
+        node, number, if_true, if_false = pending.pop()
+        places.setdefault(number, len(steps))
+        if isinstance(node, Not):
+            pending.append((node.part, number, if_false, if_true))
+        elif isinstance(node, _Joint) and node.parts:
+            begin = [number, *(next(numbers) for _ in node.parts[1:])]
+            ways = [
+                (following, if_false) if isinstance(node, And) else (if_true, following)
+                for following in (*begin[1:], if_true if isinstance(node, And) else if_false)
+            ]
+            pending.extend(
+                (part, start, *way)
+                for part, start, way in reversed(list(zip(node.parts, begin, ways, strict=True)))
+            )
+        else:
+            test = node.holds if not isinstance(node, _Joint) else _constant(node)
+            steps.append((test, if_true, if_false))
+    return [(test, places[if_true], places[if_false]) for test, if_true, if_false in steps]
+
+
+def _constant(empty: _Joint) -> Predicate:
+    return lambda _: isinstance(empty, And)
+
+
+# -- making and telling it ------------------------------------------------------------------------
 
 
 def conjunction(*nodes: Node) -> Node:
@@ -186,17 +327,26 @@ def disjunction(*nodes: Node) -> Node:
     return parts[0] if len(parts) == 1 else Or(tuple(parts)) if parts else EVERYTHING
 
 
-def describe(node: Node) -> str:
-    """A tree in the words that built it."""
-    if isinstance(node, (Leaf, Opaque)):
+def negation(node: Node) -> Node:
+    """Return the complement of a node."""
+    return node.part if isinstance(node, Not) else Not(node)
+
+
+def describe(root: Node) -> str:
+    """Return a tree in the words that built it, shortened where it is long."""
+    return fold(root, parts_in, _described)
+
+
+def _described(node: Node, parts: list[str]) -> str:
+    if not isinstance(node, _Joint):
         return str(node)
     if isinstance(node, Not):
-        return f"not ({describe(node.part)})"
-    joint = " and " if isinstance(node, And) else " or "
-    return joint.join(
-        describe(part) if isinstance(part, (Leaf, Opaque, Not)) else f"({describe(part)})"
-        for part in node.parts
+        return f"not ({cut(parts[0])})"
+    texts = (
+        f"({text})" if isinstance(part, (And, Or)) else text
+        for part, text in zip(node.parts, parts, strict=True)
     )
+    return cut(joined(texts, " and " if isinstance(node, And) else " or "))
 
 
 def parts_of(node: Node) -> tuple[Node, ...]:

@@ -6,6 +6,7 @@ import operator
 import re
 from collections.abc import Callable
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 
@@ -57,6 +58,38 @@ def _iexact(value: Any, wanted: Any) -> bool:
     return same(value, wanted)
 
 
+class Members(tuple[Any, ...]):
+    """The values of an ``in``, found by their hash where they have one: there may be many."""
+
+    @cached_property
+    def _known(self) -> frozenset[Any]:
+        return frozenset(_token(one) for one in self if _is_hashed(one))
+
+    @cached_property
+    def _others(self) -> tuple[Any, ...]:
+        return tuple(one for one in self if not _is_hashed(one))
+
+    def has(self, value: Any) -> bool:
+        """Is one of them the ``same`` as this value?"""
+        if _is_hashed(value) and _token(value) in self._known:
+            return True
+        return any(same(value, one) for one in self._others)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Members, (tuple(self),)
+
+
+_HASHED = (str, int, float, type(None), datetime)
+
+
+def _is_hashed(value: Any) -> bool:
+    return isinstance(value, _HASHED) and value == value  # NaN is no member, not even of itself
+
+
+def _token(value: Any) -> Any:
+    return (value,) if isinstance(value, bool) else value
+
+
 LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
     "exact": same,
     "iexact": _iexact,
@@ -68,7 +101,7 @@ LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
     "iendswith": _text(str.endswith, fold=True),
     "regex": _text(lambda value, pattern: re.search(pattern, value) is not None),
     "iregex": _text(lambda value, pattern: re.search(pattern, value, re.IGNORECASE) is not None),
-    "in": lambda value, wanted: any(same(value, one) for one in wanted),
+    "in": lambda value, wanted: wanted.has(value),
     "range": lambda value, wanted: _at_least(value, wanted[0]) and _at_most(value, wanted[1]),
     "gt": _ordered(operator.gt),
     "gte": _at_least,

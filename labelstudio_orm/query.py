@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
-from .conditions import Leaf, Node, Not, Opaque, conjunction, disjunction
+from .brief import brief, cut, joined
+from .conditions import EVERYTHING, Leaf, Node, Opaque, conjunction, disjunction, fold, negation
 from .errors import FieldError
-from .lookups import LOOKUPS, TEXT_LOOKUPS
+from .lookups import LOOKUPS, TEXT_LOOKUPS, Members
 from .values import check_value, value_of
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class Q:
     def __init__(self, *conditions: Q, **lookups: Any) -> None:
         for condition in conditions:
             if not isinstance(condition, Q):
-                raise TypeError(f"Q() takes conditions (Q) and lookups, not {condition!r}")
+                raise TypeError(f"Q() takes conditions (Q) and lookups, not {brief(condition)}")
         self.terms: tuple[Term, ...] = (*conditions, *lookups.items())
         self.joint = "&"
         self.negated = False
@@ -44,15 +45,9 @@ class Q:
     def _joined(self, other: Q, joint: str) -> Q:
         if not isinstance(other, Q):
             return NotImplemented
-        both = Q()
+        both = Q(self, other)
         both.joint = joint
-        both.terms = (*self._terms_for(joint), *other._terms_for(joint))
         return both
-
-    def _terms_for(self, joint: str) -> tuple[Term, ...]:
-        """Its terms, if they may stand beside others under ``joint``: ``|=`` loops stay flat."""
-        flat = not self.negated and (self.joint == joint or len(self.terms) <= 1)
-        return self.terms if flat else (self,)
 
     def __and__(self, other: Q) -> Q:
         return self._joined(other, "&")
@@ -65,19 +60,91 @@ class Q:
         opposite.negated = True
         return opposite
 
-    def __repr__(self) -> str:
-        shown = [
-            f"Q({term[0]}={term[1]!r})" if isinstance(term, tuple) else repr(term)
-            for term in self.terms
-        ]
-        text = f" {self.joint} ".join(shown) or "Q()"
-        if self.negated:
-            return f"~{text}" if len(shown) == 1 else f"~({text})"
-        return (
-            f"({text})"
-            if len(shown) > 1 and any(isinstance(t, Q) and len(t.terms) > 1 for t in self.terms)
-            else text
+    def __bool__(self) -> bool:
+        raise TypeError(
+            "a condition is neither true nor false: join conditions with & and |, negate them "
+            "with ~; Python's and, or, not would drop one of them"
         )
+
+    def __repr__(self) -> str:
+        return fold(cast(Term, self), _terms_in, _shown)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _grown, (_postfix(self),)
+
+
+def _terms_in(term: Term) -> list[Term]:
+    """What a condition joins, through conditions that say the same joint: a loop of ``|=`` nests
+    as deep as it is long.
+    """
+    if not isinstance(term, Q):
+        return []
+    found: list[Term] = []
+    pending = [*reversed(term.terms)]
+    while pending:
+        one = pending.pop()
+        if isinstance(one, Q) and not one.negated and one.joint in (term.joint, _joint_of(one)):
+            pending.extend(reversed(one.terms))
+        else:
+            found.append(one)
+    return found
+
+
+def _joint_of(condition: Q) -> str | None:
+    """The joint of a condition that joins nothing: any one."""
+    return condition.joint if len(condition.terms) <= 1 else None
+
+
+def _shown(term: Term, parts: list[str]) -> str:
+    if isinstance(term, tuple):
+        return f"Q({term[0]}={brief(term[1])})"
+    if not isinstance(term, Q):
+        return str(term)
+    inner = _terms_in(term)
+    texts = [
+        f"({text})" if _is_looser(one, term) else text
+        for one, text in zip(inner, parts, strict=True)
+    ]
+    text = cut(joined(texts, f" {term.joint} ")) or "Q()"
+    if term.negated:
+        return f"~{text}" if len(inner) <= 1 else f"~({text})"
+    return text
+
+
+def _is_looser(inner: Term, outer: Q) -> bool:
+    """Would Python read a condition within another one as something else, without brackets?"""
+    joins = isinstance(inner, Q) and not inner.negated and len(_terms_in(inner)) > 1
+    return joins and outer.joint == "&"
+
+
+def _postfix(condition: Q) -> tuple[Any, ...]:
+    """A condition as a flat list: each one behind what it joins, with the number of its terms."""
+    listed: list[Any] = []
+    pending: list[Term] = [condition]
+    while pending:
+        term = pending.pop()
+        if isinstance(term, Q):
+            listed.append((term.joint, term.negated, len(term.terms)))
+            pending.extend(term.terms)
+        else:
+            listed.append(term)
+    return tuple(reversed(listed))
+
+
+def _grown(postfix: Iterable[Any]) -> Q:
+    """The condition of ``_postfix``."""
+    made: list[Any] = []
+    for one in postfix:
+        if isinstance(one, tuple) and len(one) == 3:
+            joint, negated, number = one
+            place = len(made) - number
+            condition = Q()
+            condition.joint, condition.negated = joint, negated
+            condition.terms = tuple(made[place:])
+            made[place:] = [condition]
+        else:
+            made.append(one)
+    return cast(Q, made[0])
 
 
 def build(
@@ -90,27 +157,27 @@ def build(
 
     Raises FieldError for an unknown field or lookup, and for an object that is on another server.
     """
-    return _node(model, Q(*conditions, **lookups), server)
+    made = fold(
+        cast(Term, Q(*conditions, **lookups)),
+        _terms_in,
+        lambda term, parts: _node(model, term, parts, server),
+    )
+    return made or EVERYTHING
 
 
-def _node(model: type[Resource], condition: Q, server: str | None) -> Node:
-    parts = [
-        _term(model, term, server)
-        for term in condition.terms
-        if not (isinstance(term, Q) and _is_empty(term))
-    ]
-    node = conjunction(*parts) if condition.joint == "&" else disjunction(*parts)
-    return Not(node) if condition.negated else node
-
-
-def _term(model: type[Resource], term: Term, server: str | None) -> Node:
-    if isinstance(term, Q):
-        return _node(model, term, server)
-    return term if isinstance(term, Opaque) else leaf(model, *term, server)
-
-
-def _is_empty(condition: Q) -> bool:
-    return all(isinstance(term, Q) and _is_empty(term) for term in condition.terms)
+def _node(
+    model: type[Resource], term: Term, parts: list[Node | None], server: str | None
+) -> Node | None:
+    """The node of a term; None of a condition that says nothing."""
+    if isinstance(term, tuple):
+        return leaf(model, *term, server)
+    if not isinstance(term, Q):
+        return term
+    said = [part for part in parts if part is not None]
+    if not said:
+        return None
+    node = conjunction(*said) if term.joint == "&" else disjunction(*said)
+    return negation(node) if term.negated else node
 
 
 def leaf(model: type[Resource], key: str, value: Any, server: str | None = None) -> Leaf:
@@ -134,7 +201,7 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
         )
     value = value_of(key, lookup, value, server)
     if field.references and lookup not in TEXT_LOOKUPS:  # as text, as addresses have it
-        value = tuple(map(_number, value)) if isinstance(value, tuple) else _number(value)
+        value = Members(map(_number, value)) if isinstance(value, tuple) else _number(value)
     made = Leaf(key, field, tuple(names), lookup, value, relation)
     check_value(owner, made)
     return made

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 import attrs
 
 from .bulk.workers import number_of_workers
-from .conditions import EVERYTHING, Node, Not, conjunction, describe, exactly, parts_of, pins
+from .conditions import EVERYTHING, Node, conjunction, describe, exactly, negation, parts_of, pins
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .paging import pages
 from .paging.keyset import TASKS, Keyset
@@ -139,7 +139,7 @@ class QuerySet(Generic[R]):
         node = build(self.model, conditions, lookups, self.client.url)
         if node == EVERYTHING:
             return self._with()
-        return self._with(where=conjunction(self.where, Not(node)))
+        return self._with(where=conjunction(self.where, negation(node)))
 
     def order_by(self, *keys: str) -> Self:
         """Ordered by these fields, ``-`` for falling; nulls last, ties by id. Without keys: by id.

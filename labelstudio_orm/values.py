@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import codec
 from .conditions import Leaf
 from .errors import FieldError
-from .lookups import TEXT_LOOKUPS
+from .lookups import TEXT_LOOKUPS, Members
 
 if TYPE_CHECKING:
     from .resource import Resource
@@ -21,7 +21,7 @@ def value_of(key: str, lookup: str, value: Any, server: str | None) -> Any:
     if lookup in ("in", "range"):
         if isinstance(value, (str, bytes)) or not isinstance(value, Iterable):
             raise FieldError(f"{key} takes a list of values, not {value!r}")
-        value = tuple(_plain(key, one, server) for one in value)
+        value = Members(_plain(key, one, server) for one in value)
         if lookup == "range" and len(value) != 2:
             raise FieldError(
                 f"{key} takes the two ends (from, to), both included, not {len(value)} values"

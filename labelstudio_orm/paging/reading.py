@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
 
+from ..conditions import predicate
 from ..planning.columns import ORDERED
 from ..planning.plan import Plan
 from .keyset import Keyset
@@ -31,7 +32,7 @@ def read(
     """
     start, stop = queryset.start, queryset.stop
     if queryset.here is not None:
-        fitting = filter(queryset.where.holds, queryset.here)
+        fitting = filter(predicate(queryset.where), queryset.here)
         return iter([ordered(fitting, queryset.ordering)]), start, stop
     planned = queryset._plan()
     if planned.nothing:
@@ -63,12 +64,13 @@ def _loaded(
 
     parents = parents_in(queryset.scope)
     shared: dict[Any, Any] = {}
+    fits = None if check is None else predicate(check)
     for page in listed:
         origin = Origin(
             queryset.client, parents, page.uncomputed, page.prefetched, page.whole, shared=shared
         )
         objects = queryset.model._load(page.rows, origin)
-        yield objects if check is None else filter(check.holds, objects)
+        yield objects if fits is None else filter(fits, objects)
 
 
 def _in_any_order(

@@ -14,7 +14,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 
@@ -28,12 +29,26 @@ from ..conditions import (
     Or,
     conjunction,
     describe,
+    fold,
     has_opaque,
     leaves,
+    parts_in,
     parts_of,
 )
 from ..errors import FieldError
-from .columns import COMPUTED, TEXT, Item, Undefined, column_of, comparison, mixes, needle, never
+from ..lookups import Members
+from .columns import (
+    ALTERNATIVES,
+    COMPUTED,
+    TEXT,
+    Item,
+    Undefined,
+    column_of,
+    comparison,
+    mixes,
+    needle,
+    never,
+)
 
 if TYPE_CHECKING:
     from ..resource import Resource
@@ -126,98 +141,172 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
     return Plan(params=sent, clauses=clauses, here=where, counts=False)
 
 
-def _of_some(node: Node, there: Leaf) -> Node:
+def _of_some(where: Node, there: Leaf) -> Node:
     """What is true of a task, some of whose related objects fit. Of one that does not fit
     something, no more is known than that it is there.
     """
-    if isinstance(node, Leaf):
-        return attrs.evolve(node, relation=there.relation)
-    if isinstance(node, (Not, Opaque)):
-        return there
-    parts = tuple(_of_some(part, there) for part in node.parts)
-    return And(parts) if isinstance(node, And) else Or(parts)
+
+    def make(node: Node, parts: list[Node]) -> Node:
+        if isinstance(node, Leaf):
+            return attrs.evolve(node, relation=there.relation)
+        if isinstance(node, (Not, Opaque)):
+            return there
+        return And(tuple(parts)) if isinstance(node, And) else Or(tuple(parts))
+
+    return fold(where, parts_in, make)
 
 
 def _plainly(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 
-def _is_never(node: Node) -> bool:
+def _is_never(where: Node) -> bool:
     """Is it an empty ``in``, alone or in a conjunction?"""
-    if isinstance(node, Leaf):
-        return node.lookup == "in" and not node.value
-    if isinstance(node, And):
-        return any(map(_is_never, node.parts))
-    return isinstance(node, Or) and all(map(_is_never, node.parts))
+
+    def make(node: Node, parts: list[bool]) -> bool:
+        if isinstance(node, Leaf):
+            return node.lookup == "in" and not node.value
+        return any(parts) if isinstance(node, And) else isinstance(node, Or) and all(parts)
+
+    return fold(where, parts_in, make)
 
 
 # -- tasks: the Data Manager ----------------------------------------------------------------------
+
+
+class Said(str):
+    """One line as text, which tells it from others at once however often they are joined."""
+
+    item: Item
+
+    @classmethod
+    def of(cls, item: Item) -> Said:
+        """The text of a line."""
+        text = cls(json.dumps(item))
+        text.item = item
+        return text
+
+
+Saying: TypeAlias = tuple[Said, ...]
+"""A clause, as long as it is joined with others."""
 
 
 @attrs.frozen
 class Approximation:
     """Clauses of which every fit fulfils one; ``exact``: and nothing else does."""
 
-    clauses: tuple[Clause, ...]
+    clauses: tuple[Saying, ...]
     exact: bool
+
+    @classmethod
+    def of(cls, clauses: Iterable[Clause], exact: bool) -> Approximation:
+        """From the lines of clauses."""
+        return cls(tuple(tuple(map(Said.of, clause)) for clause in clauses), exact)
 
 
 ALL, UNKNOWN = Approximation(((),), True), Approximation(((),), False)
 NOTHING = Approximation((), True)
 
 
-def _approximate(node: Node, undefined: Undefined, positive: bool = True) -> Approximation:
-    """Of a tree, or of its complement."""
-    if isinstance(node, Not):
-        return _approximate(node.part, undefined, not positive)
-    if isinstance(node, Opaque):
-        if not positive:
-            raise FieldError(f"~ of {node}: the server has no complement of it")
-        return Approximation(((node.item,),), True)
-    if isinstance(node, Leaf):
-        answer = comparison(node, positive, undefined)
-        return UNKNOWN if answer is None else Approximation(answer.clauses, answer.exact)
-    parts = [_approximate(part, undefined, positive) for part in node.parts]
-    if isinstance(node, And) == positive:
-        together, _ = _all_of(parts)
-        return together
-    return _any_of(parts)
+Signed: TypeAlias = tuple[Node, bool]
+"""A node, or (False) its complement."""
+
+
+def _approximate(where: Node, undefined: Undefined) -> Approximation:
+    """Of a tree."""
+
+    def make(signed: Signed, parts: list[Approximation]) -> Approximation:
+        node, positive = signed
+        if isinstance(node, Not):
+            return parts[0]
+        if isinstance(node, Opaque):
+            if not positive:
+                raise FieldError(f"~ of {node}: the server has no complement of it")
+            return Approximation.of([(node.item,)], True)
+        if isinstance(node, Leaf):
+            return _compared(node, positive, undefined)
+        if isinstance(node, Or) and len(parts) > ALTERNATIVES:
+            parts = _merged(node, parts, positive, undefined)
+        return _all_of(parts)[0] if isinstance(node, And) == positive else _any_of(parts)
+
+    return fold((where, True), _signed_parts, make)
+
+
+def _signed_parts(signed: Signed) -> list[Signed]:
+    node, positive = signed
+    sign = positive if not isinstance(node, Not) else not positive
+    return [(part, sign) for part in parts_in(node)]
+
+
+def _compared(leaf: Leaf, positive: bool, undefined: Undefined) -> Approximation:
+    answer = comparison(leaf, positive, undefined)
+    return UNKNOWN if answer is None else Approximation.of(answer.clauses, answer.exact)
+
+
+def _merged(
+    node: Or, parts: list[Approximation], positive: bool, undefined: Undefined
+) -> list[Approximation]:
+    """Of many alternatives for one value (``Q(id=1) | Q(id=2) | ...``), what an ``in`` of them all
+    says, where that is more.
+    """
+    kinds: dict[Any, list[int]] = {}
+    for place, part in enumerate(node.parts):
+        if isinstance(part, Leaf) and part.lookup == "exact":
+            kinds.setdefault((part.field, part.path, part.relation), []).append(place)
+    found = dict(enumerate(parts))
+    for places in kinds.values():
+        if len(places) > ALTERNATIVES:
+            alike = [cast(Leaf, node.parts[place]) for place in places]
+            together = attrs.evolve(
+                alike[0], lookup="in", value=Members(one.value for one in alike)
+            )
+            said = _compared(together, positive, undefined)
+            if said != UNKNOWN:
+                for place in places[1:]:
+                    del found[place]
+                found[places[0]] = said
+    return list(found.values())
 
 
 def _any_of(parts: Iterable[Approximation]) -> Approximation:
-    found = NOTHING
+    clauses, exact, narrows = list[Saying](), True, True
     for part in parts:
         if () in part.clauses:  # it does not narrow anything
             if part.exact:
                 return ALL
-            found = Approximation(((),), False) if () in found.clauses else UNKNOWN
-        elif () not in found.clauses:
-            found = Approximation(
-                _distinct((*found.clauses, *part.clauses)), found.exact and part.exact
-            )
-    return found if len(found.clauses) <= MAX_CLAUSES else UNKNOWN
+            narrows = False
+        clauses.extend(part.clauses)
+        exact = exact and part.exact
+    distinct = _distinct(clauses) if narrows else ()
+    return Approximation(distinct, exact) if narrows and len(distinct) <= MAX_CLAUSES else UNKNOWN
 
 
 def _all_of(parts: list[Approximation]) -> tuple[Approximation, set[int]]:
     """The conjunction, and the places of the parts which it had to leave out."""
-    found, left_out = ALL, set()
+    single = [part for part in parts if len(part.clauses) == 1]
+    common = dict.fromkeys(chain.from_iterable(part.clauses[0] for part in single))
+    found, left_out = Approximation(((),), all(part.exact for part in single)), set()
     for place in sorted(range(len(parts)), key=lambda place: len(parts[place].clauses)):
         part = parts[place]
+        if len(part.clauses) == 1:
+            continue
         if len(found.clauses) * len(part.clauses) > MAX_CLAUSES:
             left_out.add(place)
             continue
-        clauses = _distinct((*one, *other) for one in found.clauses for other in part.clauses)
+        rest = [tuple(one for one in clause if one not in common) for clause in part.clauses]
+        clauses = _distinct((*one, *other) for one in found.clauses for other in rest)
         found = Approximation(clauses, found.exact and part.exact)
-    return (Approximation(found.clauses, False) if left_out else found), left_out
+    whole = tuple((*common, *clause) for clause in found.clauses)
+    return Approximation(whole, found.exact and not left_out), left_out
 
 
-def _distinct(clauses: Iterable[Clause]) -> tuple[Clause, ...]:
-    return tuple({json.dumps(clause): clause for clause in map(_once, clauses)}.values())
+def _distinct(clauses: Iterable[Saying]) -> tuple[Saying, ...]:
+    return tuple(dict.fromkeys(tuple(dict.fromkeys(clause)) for clause in clauses))
 
 
-def _absorbed(clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
+def _absorbed(clauses: tuple[Saying, ...]) -> tuple[Saying, ...]:
     """Without those that say more than another one."""
-    said = [{json.dumps(item) for item in clause} for clause in clauses]
+    said = list(map(set, clauses))
     return tuple(
         clause
         for clause, items in zip(clauses, said, strict=True)
@@ -225,15 +314,11 @@ def _absorbed(clauses: tuple[Clause, ...]) -> tuple[Clause, ...]:
     )
 
 
-def _once(clause: Clause) -> Clause:
-    return tuple({json.dumps(item): item for item in clause}.values())
-
-
 def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
     parts = parts_of(where)
     approximations = [_approximate(part, undefined) for part in parts]
     found, left_out = _all_of(approximations)
-    if len(found.clauses) > 1 and mixes(item for clause in found.clauses for item in clause):
+    if len(found.clauses) > 1 and mixes(one.item for clause in found.clauses for one in clause):
         wide = {place for place, part in enumerate(approximations) if len(part.clauses) > 1}
         narrow = [part for place, part in enumerate(approximations) if place not in wide]
         (found, _), left_out = _all_of(narrow), wide
@@ -246,29 +331,34 @@ def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
     ]
     here = conjunction(*unsure) if unsure else None
     if len(found.clauses) == 1:
-        return Plan(clauses=found.clauses, here=here, counts=here is None)
+        return Plan(clauses=_lines(found.clauses), here=here, counts=here is None)
     clauses = _absorbed(_distinct(map(_pair, found.clauses)))
     whole = all(len(_pair(clause)) == len(clause) for clause in found.clauses)
     counts = here is None and whole
     if len(clauses) == 1:
-        return Plan(clauses=clauses, here=where, counts=False)
+        return Plan(clauses=_lines(clauses), here=where, counts=False)
     exact_pages = counts and all(len(clause) == 1 for clause in clauses)
-    return Plan(clauses=clauses, here=None if exact_pages else where, counts=counts)
+    return Plan(clauses=_lines(clauses), here=None if exact_pages else where, counts=counts)
 
 
-def _pair(clause: Clause) -> Clause:
+def _lines(clauses: Iterable[Saying]) -> tuple[Clause, ...]:
+    return tuple(tuple(one.item for one in clause) for clause in clauses)
+
+
+def _pair(clause: Saying) -> Saying:
     """What a line of a disjunction has room for. A column that the server computes must come first:
     as the second it is not computed, or counts a task several times.
     """
     ranked = sorted(clause, key=_worth)
-    first = next((item for item in ranked if column_of(item) in COMPUTED), None)
+    first = next((one for one in ranked if column_of(one.item) in COMPUTED), None)
     if first is None:
         return tuple(ranked[:2])
-    return (first, *[item for item in ranked if column_of(item) not in COMPUTED][:1])
+    return (first, *[one for one in ranked if column_of(one.item) not in COMPUTED][:1])
 
 
-def _worth(item: Item) -> int:
+def _worth(said: Said) -> int:
     """Which comparison of a clause narrows most, as far as one can guess."""
+    item = said.item
     if item["operator"] == "contains" and item["value"] == "":
         return 9
     if item["operator"] in ("equal", "in_list", "contains"):

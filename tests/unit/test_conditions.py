@@ -1,0 +1,159 @@
+"""Conditions as values: how they are joined, written, kept and asked, however many there are."""
+
+from __future__ import annotations
+
+import copy
+import operator
+import pickle
+import time
+from functools import reduce
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelstudio_orm import Q, Task
+from labelstudio_orm.brief import brief
+from labelstudio_orm.conditions import describe, predicate
+from labelstudio_orm.lookups import LOOKUPS, Members, same
+from labelstudio_orm.planning.plan import plan
+from labelstudio_orm.query import build
+from labelstudio_orm.testing import FakeLabelStudio
+
+NUMBERS = range(4)
+
+conditions = st.recursive(
+    st.sampled_from(NUMBERS).map(lambda number: Q(total_annotations=number)),
+    lambda inner: (
+        st.builds(operator.and_, inner, inner)
+        | st.builds(operator.or_, inner, inner)
+        | inner.map(operator.invert)
+        | st.builds(Q, inner, total_predictions=st.sampled_from(NUMBERS))
+    ),
+    max_leaves=12,
+)
+
+
+def asked(condition: Q) -> list[bool]:
+    """What a condition says of all tasks that it may be about."""
+    holds = predicate(build(Task, (condition,), {}))
+    return [holds(task(one, other)) for one in NUMBERS for other in NUMBERS]
+
+
+def task(annotations: int, predictions: int) -> Any:
+    row = {"id": 1, "total_annotations": annotations, "total_predictions": predictions}
+    from labelstudio_orm.resource import Origin
+
+    return Task._from_row(row, Origin(whole=True, fetched=True))
+
+
+@given(conditions)
+def test_what_is_written_reads_as_the_same_condition(condition: Q) -> None:
+    assert asked(eval(repr(condition))) == asked(condition)
+
+
+@given(conditions)
+def test_a_pickle_and_a_copy_are_the_same_condition(condition: Q) -> None:
+    for kept in (pickle.loads(pickle.dumps(condition)), copy.deepcopy(condition)):
+        assert repr(kept) == repr(condition)
+        assert asked(kept) == asked(condition)
+    node = build(Task, (condition,), {})
+    assert pickle.loads(pickle.dumps(node)) == node
+
+
+@given(conditions, conditions)
+def test_conditions_are_joined_as_python_joins(one: Q, other: Q) -> None:
+    left, right = asked(one), asked(other)
+    assert asked(one & other) == list(map(operator.and_, left, right))
+    assert asked(one | other) == list(map(operator.or_, left, right))
+    assert asked(~one) == list(map(operator.not_, left))
+
+
+def test_brackets_stand_where_python_needs_them() -> None:
+    one, two, three = Q(id=1), Q(id=2), Q(id=3)
+    assert repr((one | two) & three) == "(Q(id=1) | Q(id=2)) & Q(id=3)"
+    assert repr(one | two & three) == "Q(id=1) | Q(id=2) & Q(id=3)"
+    assert repr(~(one | two)) == "~(Q(id=1) | Q(id=2))"
+    assert repr(~one & two) == "~Q(id=1) & Q(id=2)"
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda: Q(id=1) and Q(id=2),
+        lambda: Q(id=1) or Q(id=2),
+        lambda: not Q(id=1),
+        lambda: 1 if Q(id=1) else 2,
+    ],
+)
+def test_a_condition_is_neither_true_nor_false(act: Any) -> None:
+    with pytest.raises(TypeError, match=r"& and \|, negate"):
+        act()
+
+
+@pytest.mark.parametrize("depth", [300, 5000])
+def test_conditions_may_be_nested_as_deep_as_a_loop_nests_them(depth: int) -> None:
+    condition = Q(id=0)
+    for number in range(depth):
+        condition = (condition | Q(id=number)) if number % 2 else ~(condition & ~Q(inner_id=3))
+    tasks = FakeLabelStudio().client().projects.ref(1).tasks.filter(condition)
+    assert "GET /api/tasks/" in tasks.explain()
+    for text in (repr(condition), repr(tasks), repr(tasks.where), describe(tasks.where)):
+        assert len(text) < 1000
+    assert pickle.loads(pickle.dumps(tasks)).where == tasks.where
+    assert repr(pickle.loads(pickle.dumps(condition))) == repr(condition)
+    assert repr(copy.deepcopy(condition)) == repr(condition)
+    assert predicate(tasks.where)(task(0, 0)) in (True, False)
+
+
+@pytest.mark.parametrize("join", [operator.or_, operator.and_], ids=["or", "and"])
+def test_the_time_that_conditions_take_grows_with_their_number(join: Any) -> None:
+    def seconds(number: int) -> float:
+        begun = time.process_time()
+        condition = reduce(join, (Q(total_annotations=one) for one in range(number)), Q())
+        plan(Task, build(Task, (condition,), {}))
+        return time.process_time() - begun
+
+    seconds(100)
+    took = min(seconds(1000) for _ in range(3))
+    assert took < 0.1
+    assert min(seconds(4000) for _ in range(3)) < 12 * took
+
+
+def test_many_alternatives_for_one_value_are_one_line() -> None:
+    condition = reduce(operator.or_, (Q(id=number) for number in range(1000)))
+    [[line]] = plan(Task, build(Task, (condition,), {})).clauses
+    assert line["operator"] == "in_list"
+    assert line["value"] == list(range(1000))
+    others = condition | Q(total_annotations__gt=7)
+    assert len(plan(Task, build(Task, (others,), {})).clauses) == 2
+
+
+values: Any = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=2), inner),
+    max_leaves=4,
+)
+
+
+@given(st.lists(values, max_size=6), values)
+def test_a_value_is_in_others_when_it_is_the_same_as_one(those: list[Any], value: Any) -> None:
+    members = pickle.loads(pickle.dumps(Members(those)))
+    assert LOOKUPS["in"](value, members) == any(same(value, one) for one in members)
+
+
+@given(values)
+def test_a_value_is_shown_briefly(value: Any) -> None:
+    assert len(brief(value)) <= 120
+    assert len(brief([value] * 1000)) <= 120
+
+
+def test_what_cannot_be_shown_is_named_by_its_type() -> None:
+    class Odd:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert "Odd" in brief(Odd())
+    assert "int" in brief(10**5000)
+    assert len(brief("x" * 10_000)) <= 120
