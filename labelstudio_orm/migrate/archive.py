@@ -345,9 +345,14 @@ class ArchiveSource:
         """See ``Source``."""
         return self._lines("backends.jsonl")
 
+    @property
+    def has_files(self) -> bool:
+        """Whether it was made with the uploaded files."""
+        return "files" in self.manifest["counts"]
+
     def files(self) -> Iterator[Row]:
         """See ``Source``."""
-        return self._lines("files.jsonl") if "files" in self.manifest["counts"] else iter(())
+        return self._lines("files.jsonl") if self.has_files else iter(())
 
     def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
         """See ``Source``."""

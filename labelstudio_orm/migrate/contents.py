@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, BinaryIO, Final
+from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from ..errors import LabelStudioError
 from .again import TRIES, is_lost
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
 
 PIECE: Final = 1 << 16
 """Bytes that are read at once."""
+
+
+class Readable(Protocol):
+    """What bytes can be read from."""
+
+    def read(self, size: int = ..., /) -> bytes:
+        """Read so many bytes, none at the end."""
 
 
 def fetch(source: Source, file: str, copy: BinaryIO, size: int | None = None) -> str:
@@ -43,7 +50,7 @@ def fetch(source: Source, file: str, copy: BinaryIO, size: int | None = None) ->
     return told
 
 
-def hashed(stream: BinaryIO, copy: BinaryIO | None = None) -> str:
+def hashed(stream: Readable, copy: BinaryIO | None = None) -> str:
     """Return what stands for the bytes of a stream, which are written into ``copy``."""
     found = hashlib.sha256()
     while piece := stream.read(PIECE):
@@ -51,3 +58,16 @@ def hashed(stream: BinaryIO, copy: BinaryIO | None = None) -> str:
         if copy is not None:
             copy.write(piece)
     return found.hexdigest()
+
+
+class Counting:
+    """A stream that counts the bytes that are read of it."""
+
+    def __init__(self, stream: Readable) -> None:
+        self._stream, self.number = stream, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Read so many bytes."""
+        piece = self._stream.read(size)
+        self.number += len(piece)
+        return piece

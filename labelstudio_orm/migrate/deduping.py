@@ -15,7 +15,6 @@ from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Failure, Summary, Tally
 from ..bulk.workers import number_of_workers
-from ..lookups import same
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from .content import DRAFT, PREDICTION, digest
@@ -30,7 +29,7 @@ from .labelled import (
     prediction_said,
     to_edit,
 )
-from .report import Loss, Report
+from .report import Difference, Losses, Report, fields_apart
 
 if TYPE_CHECKING:
     from ..resources.drafts import Draft
@@ -114,7 +113,8 @@ def dedupe(
     with result, author, ground truth, cancellation and lead time. Predictions and drafts come along
     unless the kept task has the same ones; a draft that edits an annotation edits the new one. What
     a server cannot keep is among ``report.losses``; data and meta stay those of the kept task, and
-    where others differ, that is there too. Views stay; webhooks are told of the new annotations.
+    where others differ, that is there too, with the ids, the keys and both values. Views stay;
+    webhooks are told of the new annotations.
 
     Requests: all tasks are listed, light. Those that are there several times are read, 300 a
     request: their counters, then what was said of those to remove, and before they are deleted
@@ -179,7 +179,7 @@ class _Deduping:
             "predictions": Tally("collect"),
             "drafts": Tally("collect"),
         }
-        self.lost: Counter[tuple[str, str]] = Counter()
+        self.lost = Losses(LOST)
         self.failed: set[int] = set()
         """Tasks that stay since something of theirs could not be created."""
         self.without = 0
@@ -206,9 +206,7 @@ class _Deduping:
         return Deduped(
             what=f"removal of tasks of {self.project!r} with the same {self.key}",
             counts={name: done for name, done in counts.items() if name == "tasks" or _did(done)},
-            losses=tuple(
-                Loss(*what, self.lost[what], why) for what, why in LOST.items() if self.lost[what]
-            ),
+            losses=self.lost.listed(),
             target=self.project,
             kept={id: tuple(kept[id]) for id in sorted(kept)},
         )
@@ -295,13 +293,14 @@ class _Deduping:
             if outcome.value:
                 _, annotation, fields = outcome.item
                 tally.created += 1
-                self._lose("annotations", "created_at")
-                self._lose("annotations", "completed_by", annotation.completed_by_id is None)
-                self._lose(
-                    "annotations", "ground_truth", annotation.ground_truth > fields["ground_truth"]
-                )
+                self.lost.add("annotations", "created_at")
+                if annotation.completed_by_id is None:
+                    self._lose("annotations", "completed_by", annotation, None, self.me.email)
+                if annotation.ground_truth > fields["ground_truth"]:
+                    self._lose("annotations", "ground_truth", annotation, True, False)
                 for name in ("parent_prediction", "parent_annotation"):
-                    self._lose("annotations", name, getattr(annotation, f"{name}_id") is not None)
+                    if (parent := getattr(annotation, f"{name}_id")) is not None:
+                        self._lose("annotations", name, annotation, parent)
             else:
                 tally.skipped += 1
         self.failed |= {failure.item.task_id for failure in tally.failed}
@@ -320,7 +319,7 @@ class _Deduping:
                 todo.append((prediction, kept.id, said))
         before = tally.created
         predict(self.project, todo, tally, self.workers)
-        self._lose("predictions", "created_at", tally.created - before)
+        self.lost.add("predictions", "created_at", tally.created - before)
         self.failed |= {failure.item.task_id for failure in tally.failed}
 
     def _draft(self, pairs: Sequence[tuple[Task, Task | None]]) -> None:
@@ -349,7 +348,8 @@ class _Deduping:
                 fields = {name: getattr(draft, name) for name in DRAFT}
                 drafts.create(task=kept.id, annotation=place, **fields)
                 self.tallies["drafts"].created += 1
-                self._lose("drafts", "user", draft.user != self.me.email)
+                if draft.user != self.me.email:
+                    self._lose("drafts", "user", draft, draft.user, self.me.email)
 
     def _annotations_said(self, task: Task) -> dict[int, str]:
         """The annotations of a task, and what stands for their content; those of nobody are the
@@ -361,8 +361,9 @@ class _Deduping:
             found[one.id] = digest(annotation_said({**one.raw, "completed_by": author}))
         return found
 
-    def _lose(self, kind: str, field: str, number: int = 1) -> None:
-        self.lost[kind, field] += number
+    def _lose(self, kind: str, field: str, one: Any, here: Any, there: Any = None) -> None:
+        """Note that an object which is created again has lost a field."""
+        self.lost.add(kind, field, 1, Difference(kind, one.id, None, field, here, there))
 
     # -- removing ---------------------------------------------------------------------------------
 
@@ -383,9 +384,11 @@ class _Deduping:
             tally.failed.append(Failure(id, pairs.pop(id)[1], f"{reason}; run it again"))
         for kept, other in pairs.values():
             for name in ("data", "meta"):
-                said = (getattr(task, name) or {} for task in (kept, other))
-                self._lose("tasks", name, not same(*said))
-            self._lose("tasks", "comments", bool(other.comment_count))
+                here, there = (getattr(task, name) or {} for task in (other, kept))
+                apart = fields_apart("tasks", other.id, kept.id, name, here, there)
+                self.lost.add("tasks", name, bool(apart), *apart)
+            if other.comment_count:
+                self._lose("tasks", "comments", other, other.comment_count)
         self.removed.put({id: kept.id for id, (kept, _) in pairs.items()})
         if pairs:
             done = self.project.tasks.filter(id__in=list(pairs)).delete()

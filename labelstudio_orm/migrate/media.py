@@ -23,13 +23,24 @@ if TYPE_CHECKING:
 
 
 class Media:
-    """The files of a source, in the target project. ``server``: the address of the source's."""
+    """The files of a source, in the target project. ``server``: the address of the source's.
+    ``uploaded``: what stands in the target already, by names and contents, so that equal files of
+    several sources become one.
+    """
 
-    def __init__(self, source: Source, project: Project, journal: Journal, server: str) -> None:
+    def __init__(
+        self,
+        source: Source,
+        project: Project,
+        journal: Journal,
+        server: str,
+        uploaded: dict[tuple[str, str], str] | None = None,
+    ) -> None:
         self.source, self.project, self.server = source, project, server
         self.client = project.tasks.client
         self.moved = journal.map("files")
-        self.created = 0
+        self.uploaded = uploaded
+        self.created = self.uploads = 0
         self.failed: dict[str, Failure] = {}
         self._orphans: list[FileUpload] | None = None
 
@@ -42,13 +53,17 @@ class Media:
         """The address of a file in the target, where it is brought first; None where it cannot
         be. ``size``: its bytes, where they are known.
         """
-        new = self.moved.get(file)
+        new = file if self._is_mine(file) else self.moved.get(file)
         if new is None and file not in self.failed:
             try:
                 new = self._bring(file, size)
             except (LabelStudioError, ValueError) as error:
                 self.failed[file] = Failure(len(self.failed), file, str(error))
         return None if new is None else address_on(self.client.url, new)
+
+    def _is_mine(self, file: str) -> bool:
+        """Whether it is a file of the target itself."""
+        return self.server == self.client.url and file.startswith(f"upload/{self.project.id}/")
 
     def _bring(self, file: str, size: int | None) -> str:
         name = original_name(file)
@@ -59,6 +74,7 @@ class Media:
                 size = copy.tell()
 
             def make() -> str:
+                self.uploads += 1
                 try:
                     return self.project.files.upload(path, name=name).file
                 except LabelStudioError as error:
@@ -68,7 +84,11 @@ class Media:
                         raise
                     return found
 
-            new = exactly_once(lambda: self._found(name, size, told), make, self.client)
+            new = (self.uploaded or {}).get((name, told))
+            if new is None:
+                new = exactly_once(lambda: self._found(name, size, told), make, self.client)
+        if self.uploaded is not None and not self.client.is_dry:
+            self.uploaded[name, told] = new
         self.moved.put({file: new})
         self.created += 1
         return new

@@ -4,9 +4,10 @@ them.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from functools import partial
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
@@ -14,7 +15,7 @@ import attrs
 
 from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
-from ..bulk.summary import Tally
+from ..bulk.summary import Failure, Tally
 from ..bulk.workers import number_of_workers
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
@@ -26,10 +27,11 @@ from .labelled import annotation_said, draft_said, predict, to_edit
 from .losses import is_regions
 from .media import Media
 from .people import MissingUsers, People
-from .report import Difference, Differences, Loss, Report
+from .report import Difference, Differences, Losses, Report, fields_apart
+from .same_files import SameFiles
 from .source import LiveSource, as_source
 from .translation import Translation
-from .uploads import original_name, replace_files
+from .uploads import replace_files
 
 if TYPE_CHECKING:
     from ..resources.projects import Project
@@ -41,6 +43,8 @@ Prefer: TypeAlias = "Literal['first', 'last'] | Callable[[Sequence[Row]], Row]"
 
 CHUNK: Final = 250
 """Keys that are dealt with together."""
+
+SAID: Final = ("annotations", "predictions", "drafts")
 
 LOST: Final[Mapping[tuple[str, str], str]] = {
     ("tasks", "data"): "other data under the same key; those of the preferred task stay",
@@ -74,7 +78,7 @@ def merge(
     ``projects``: a list of projects, or of archives (``ArchiveSource``); the target may be one of
     them. ``into``: the target; a new project, or one that has tasks. ``key``: ``"data.image"``,
     ``"meta.id"``; every task needs it, and an empty text is none. Uploaded files are the same if
-    their names and sizes are.
+    their names and their contents are.
     ``prefer``: whose data and meta stand, ``"first"`` or ``"last"`` in the order of ``projects``
     (tasks of a target that is not among them come first), or a function that is given the tasks of
     a key as dicts, in this order, and returns one of them. ``missing_users``: authors that the
@@ -88,10 +92,12 @@ def merge(
     edits an annotation edits that in the target. So it may be killed, and run again, also after
     more work in the projects: what is there already is known by its content. Ends with a look at
     everything again: what is not in the target is among ``report.differences``; what a server
-    cannot keep among ``report.losses``.
+    cannot keep, and what tasks of one key say differently, among ``report.losses``, with the ids,
+    the fields and both values.
 
     Requests: every project is listed, light; then the tasks with what was said of them, 300 a
-    request. New tasks are imported, 250 a request; for tasks that are there already, one for each
+    request. Uploaded files are read once to be copied, and once where another one has their name
+    and size. New tasks are imported, 250 a request; for tasks that are there already, one for each
     annotation, and one for the predictions of 250; one for each draft. Only fingerprints of the
     keys and ids are held in memory.
 
@@ -143,7 +149,7 @@ class _Side:
     source: Source
     about: Row
     translation: Translation
-    sizes: Callable[[str], int]
+    media: Media | None
     unskippable: frozenset[int]
 
     @property
@@ -156,13 +162,10 @@ class _Side:
             return first_rows(self.source.project.tasks)
         return islice(self.source.tasks(), LOOK)
 
-    def value(self, value: Any) -> Any:
-        """A value of the key with uploaded files by name and size, which stay when they move."""
-
-        def named(file: str) -> str:
-            return f"{original_name(file)}, {self.sizes(file)} bytes"
-
-        return replace_files(value, named, self.about["server"])
+    def value(self, value: Any, files: SameFiles) -> Any:
+        """A value of the key with names of uploaded files that are the same where the files are."""
+        server = self.about["server"]
+        return replace_files(value, partial(files.name, self.source, server), server)
 
 
 @attrs.define
@@ -199,46 +202,33 @@ class _Merging:
         self.key = ItemKey.of(into.tasks, key)
         self.progress = progress
         self.people = People(self.client, missing, journal())
-        self.target = self._side(LiveSource(into), lambda email: email, None)
-        sides = [
-            self._side(
-                one,
-                self.people.email,
-                Media(one, into, journal(), one.describe()["server"]) if files else None,
-            )
-            for one in sources
-        ]
+        self.files = SameFiles()
+        self.journals: defaultdict[str, Journal] = defaultdict(journal)
+        """By the address of a server, what became of its files."""
+        self.uploaded: dict[tuple[str, str], str] = {}
+        self.target = self._side(LiveSource(into), lambda email: email, files=False)
+        sides = [self._side(one, self.people.email, files) for one in sources]
         told = [(side.about["server"], side.about["project"]) for side in sides]
         mine = self.target.about["server"], self.target.about["project"]
         self.place = told.index(mine) if mine in told else 0
         """Where the target stands among the sources."""
         self.sides = [side for side, said in zip(sides, told, strict=True) if said != mine]
-        self.tallies = {
-            name: Tally("collect") for name in ("tasks", "annotations", "predictions", "drafts")
-        }
-        self.lost: Counter[tuple[str, str]] = Counter()
+        self.tallies = {name: Tally("collect") for name in ("tasks", *SAID)}
+        self.lost = Losses(LOST)
         self.places: dict[str, tuple[int, ...]] = {}
         """The tasks with a key, by its fingerprint: the number of a side, an id, a number, an id
         ... The target is the last of the sides.
         """
 
     def _side(
-        self, source: Source, email: Callable[[str | None], str | None], media: Media | None
+        self, source: Source, email: Callable[[str | None], str | None], files: bool
     ) -> _Side:
         about = source.describe()
-        known: dict[str, int] = {}
-
-        def size(file: str) -> int:
-            if not known:
-                known.update({one["file"]: one["size"] for one in source.files() if one["size"]})
-            if file not in known:  # somebody else's: the server does not list it
-                with source.open_file(file) as stream:
-                    known[file] = sum(map(len, iter(lambda: stream.read(1 << 16), b"")))
-            return known[file]
-
-        file = media.address if media else lambda file: None
-        translation = Translation(email, file, about["server"])
-        return _Side(source, about, translation, size, source.unskippable())
+        server = about["server"]
+        media = Media(source, self.into, self.journals[server], server, self.uploaded)
+        file = media.address if files else lambda file: None
+        translation = Translation(email, file, server)
+        return _Side(source, about, translation, media if files else None, source.unskippable())
 
     def run(self) -> Report:
         configs = {side.name: side.source.settings()["label_config"] for side in self.sides}
@@ -254,6 +244,7 @@ class _Merging:
             for done, meetings in self._meetings():
                 self._write(meetings)
                 report(done, total)
+        self._count_files()
         self.into.refresh()
         if self.into.model_version != version:  # an import sets it
             self.into.model_version = version or ""
@@ -274,11 +265,22 @@ class _Merging:
             },
             differences=differences.listed,
             different=differences.number,
-            losses=[
-                Loss(*what, self.lost[what], why) for what, why in LOST.items() if self.lost[what]
-            ],
+            losses=self.lost.listed(),
             target=self.into,
         )
+
+    def _count_files(self) -> None:
+        """The files that were uploaded, and those that were not to be had."""
+        tally = Tally("collect")
+        failed: dict[str, Failure] = {}
+        for side in self.sides:
+            if side.media is not None:
+                tally.created += side.media.uploads
+                failed.update(side.media.failed)
+        for file, error in self.files.unreadable():
+            failed.setdefault(file, Failure(len(failed), file, str(error)))
+        tally.failed += failed.values()
+        self.tallies["files"] = tally
 
     # -- which tasks there are --------------------------------------------------------------------
 
@@ -302,7 +304,10 @@ class _Merging:
         self._look_at_target()
 
     def _look_at_target(self) -> None:
-        last = len(self.sides)
+        last, here = len(self.sides), self.target.about["server"]
+        for server, journal in self.journals.items():
+            for old, new in journal.map("files").items():
+                self.files.note(here, new, same_as=(server, old))
         for said, place in self.places.items():
             if last in place[::2]:
                 self.places[said] = place[: 2 * place[::2].index(last)]
@@ -318,7 +323,7 @@ class _Merging:
         else:
             rows = ((row["id"], self.key.value(row)) for row in side.source.tasks())
         for id, value in rows:
-            yield id, fingerprint(side.value(value))
+            yield id, fingerprint(side.value(value, self.files))
 
     def _meetings(self) -> Iterator[tuple[int, list[_Meeting]]]:
         """The tasks by key, a few at a time, and how many there have been."""
@@ -344,6 +349,9 @@ class _Merging:
         for row in side.source.some_tasks(ids) if ids else ():
             found[row["id"]] = translated = side.translation.task(row)
             translated["allow_skip"] = row["id"] not in side.unskippable
+            translated["project"] = side.name
+            for one in (one for kind in SAID for one in translated[kind]):
+                one["task"] = _which(translated)
             for one, before in zip(translated["annotations"], row["annotations"], strict=True):
                 one["anonymous"] = before["completed_by"] is None
             if translated["drafts"]:
@@ -378,15 +386,7 @@ class _Merging:
 
     def _write(self, meetings: Sequence[_Meeting]) -> None:
         for meeting in meetings:
-            for name in ("data", "meta"):
-                chosen = digest(meeting.chosen[name])
-                self._lose("tasks", name, any(digest(row[name]) != chosen for row in meeting.tasks))
-            for name in ("annotations", "predictions"):
-                odd = (is_regions(one["result"]) for row in meeting.tasks for one in row[name])
-                self._lose(name, "result", sum(not fits for fits in odd))
-            self._lose(
-                "annotations", "completed_by", sum(one["anonymous"] for one in meeting.annotations)
-            )
+            self._note_losses(meeting)
         new = [meeting for meeting in meetings if not meeting.there]
         old = [meeting for meeting in meetings if meeting.there]
         tasks = {meeting.there[0]["id"]: meeting for meeting in old}
@@ -398,8 +398,27 @@ class _Merging:
             (one, meeting.there[0]["id"], one) for meeting in old for one in meeting.predictions
         ]
         predict(self.into, todo, self.tallies["predictions"], self.workers)
-        self._lose("predictions", "created_at", self.tallies["predictions"].created - before)
+        self.lost.add("predictions", "created_at", self.tallies["predictions"].created - before)
         self._draft({id: meeting for id, meeting in tasks.items() if meeting.drafts})
+
+    def _note_losses(self, meeting: _Meeting) -> None:
+        said = meeting.chosen
+        for name in ("data", "meta"):
+            apart = [
+                one
+                for row in meeting.tasks
+                for one in fields_apart(
+                    "tasks", _which(row), _which(said), name, row[name], said[name]
+                )
+            ]
+            self.lost.add("tasks", name, bool(apart), *apart)
+        for name in ("annotations", "predictions"):
+            for one in (one for row in meeting.tasks for one in row[name]):
+                if not is_regions(one["result"]):
+                    self._lose(name, "result", one)
+        for one in meeting.annotations:
+            if one["anonymous"]:
+                self._lose("annotations", "completed_by", one, there=one["completed_by"])
 
     def _import(self, meetings: Sequence[_Meeting]) -> dict[int, _Meeting]:
         """Make tasks; which one has become of which."""
@@ -413,7 +432,7 @@ class _Merging:
             for name in ("annotations", "predictions"):
                 number = len(getattr(meeting, name))
                 self.tallies[name].created += number
-                self._lose(name, "created_at", number)
+                self.lost.add(name, "created_at", number)
         return {task.id: meeting for task, meeting in zip(made, done, strict=True)}
 
     def _update(self, meetings: Sequence[_Meeting]) -> None:
@@ -444,7 +463,8 @@ class _Merging:
             task = meeting.there[0]
             is_true = any(one["ground_truth"] for one in task["annotations"])
             for one in meeting.annotations:
-                self._lose("annotations", "ground_truth", one["ground_truth"] and is_true)
+                if one["ground_truth"] and is_true:
+                    self._lose("annotations", "ground_truth", one, there=False)
                 fields = {name: one[name] for name in ("was_cancelled", "lead_time")}
                 fields["result"] = one["result"] or []
                 fields["ground_truth"] = one["ground_truth"] and not is_true
@@ -460,7 +480,7 @@ class _Merging:
             told=lambda item: (item[0]["id"], item[0]),
         ):
             tally.created += 1
-            self._lose("annotations", "created_at")
+            self.lost.add("annotations", "created_at")
 
     def _draft(self, meetings: Mapping[int, _Meeting]) -> None:
         """Create the drafts of tasks of the target, which are read again for the ids of their new
@@ -485,11 +505,15 @@ class _Merging:
                 fields["result"] = fields["result"] or []
                 self.client.drafts.create(task=task, annotation=place, **fields)
                 self.tallies["drafts"].created += 1
-                self._lose("drafts", "user", draft["user"] not in (None, self.people.me.email))
-                self._lose("drafts", "annotation", bool(draft["annotation"]) > bool(draft["edits"]))
+                if draft["user"] not in (None, self.people.me.email):
+                    self._lose("drafts", "user", draft, there=self.people.me.email)
+                if draft["annotation"] and not draft["edits"]:
+                    self._lose("drafts", "annotation", draft)
 
-    def _lose(self, kind: str, field: str, number: int = 1) -> None:
-        self.lost[kind, field] += number
+    def _lose(self, kind: str, field: str, row: Row, there: Any = None) -> None:
+        """Note that what was said of a task has lost a field."""
+        which = f"{row['id']} of task {row['task']}"
+        self.lost.add(kind, field, 1, Difference(kind, which, None, field, row.get(field), there))
 
     # -- afterwards -------------------------------------------------------------------------------
 
@@ -551,6 +575,10 @@ def lacking(
                 have[content] += 1
                 found.append(one)
     return found
+
+
+def _which(task: Row) -> str:
+    return f"{task['id']} of {task['project']}"
 
 
 def _annotations_said(task: Row) -> Iterator[tuple[int, str]]:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from ..bulk.summary import Summary
+from .content import digest
 
 if TYPE_CHECKING:
     from ..resources.projects import Project
 
 LISTED: Final = 1000
 """Differences that a report lists; of more it has the number."""
+
+SHOWN: Final = 5
+"""Objects that the text of a loss names."""
 
 
 @attrs.frozen
@@ -37,6 +42,12 @@ class Difference:
     there: Any = None
     why: str = ""
 
+    @property
+    def place(self) -> str:
+        """The object and its field: ``"5 -> 1005: data"``."""
+        ids = [str(id) for id in (self.source, self.target) if id is not None]
+        return f"{' -> '.join(ids)}{f': {self.field}' if self.field else ''}"
+
     def __str__(self) -> str:
         name = f"{self.kind} {self.source} -> {self.target}"
         if self.why:
@@ -53,21 +64,32 @@ class Difference:
         return f"{name}: {self.field} is {here} in the source, {there} in the target"
 
 
+def _differences(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    return tuple(found)
+
+
 @attrs.frozen
 class Loss:
-    """What a server cannot keep: of which kind of objects, which field, of how many, and why."""
+    """What a server cannot keep: of which kind of objects, which field, of how many, and why.
+
+    ``differences`` are the first thousand of them, where something was said that is gone: which
+    object, which of its fields, what it said and what is said now. They are empty for what is lost
+    of every object, such as dates.
+    """
 
     kind: str
     field: str
     count: int
     why: str
+    differences: tuple[Difference, ...] = attrs.field(
+        default=(), converter=_differences, eq=False, kw_only=True
+    )
 
     def __str__(self) -> str:
-        return f"{self.kind}.{self.field} of {self.count:,}: {self.why}"
-
-
-def _differences(found: Iterable[Difference]) -> tuple[Difference, ...]:
-    return tuple(found)
+        told = [one.place for one in self.differences[:SHOWN]]
+        more = ["..."] if told and self.count > len(told) else []
+        which = f" ({'; '.join([*told, *more])})" if told else ""
+        return f"{self.kind}.{self.field} of {self.count:,}: {self.why}{which}"
 
 
 def _losses(found: Iterable[Loss]) -> tuple[Loss, ...]:
@@ -120,7 +142,7 @@ class Report:
             "counts": {kind: _summary(done) for kind, done in self.counts.items()},
             "different": self.different,
             "differences": [_plain(attrs.asdict(one)) for one in self.differences],
-            "losses": [attrs.asdict(one) for one in self.losses],
+            "losses": [_plain(attrs.asdict(one)) for one in self.losses],
         }
 
     def __str__(self) -> str:
@@ -153,6 +175,50 @@ class Differences:
     def extend(self, found: Iterable[Difference]) -> None:
         """Note some."""
         self.add(*found)
+
+
+class Losses:
+    """What is lost, as it is found: how many, and the first thousand of those that say which.
+
+    ``why`` has the reason for each kind of objects and field.
+    """
+
+    def __init__(self, why: Mapping[tuple[str, str], str]) -> None:
+        self.why = why
+        self._numbers: Counter[tuple[str, str]] = Counter()
+        self._found: defaultdict[tuple[str, str], Differences] = defaultdict(Differences)
+
+    def add(self, kind: str, field: str, number: int = 1, *found: Difference) -> None:
+        """Note that so many objects lost a field; ``found`` says what of which."""
+        self._numbers[kind, field] += number
+        if found:
+            self._found[kind, field].add(*found)
+
+    def listed(self) -> Iterator[Loss]:
+        """As a report lists them."""
+        for what, why in self.why.items():
+            if self._numbers[what]:
+                yield Loss(*what, self._numbers[what], why, differences=self._found[what].listed)
+
+
+def fields_apart(
+    kind: str, source: int | str, target: int | str | None, name: str, here: Any, there: Any
+) -> list[Difference]:
+    """Return what is not the same in a field that is JSON, key by key where both are dicts.
+
+    >>> [str(one) for one in fields_apart("tasks", 1, 2, "data", {"a": 1, "b": 2}, {"a": 1})]
+    ['tasks 1 -> 2: data.b is 2 in the source, None in the target']
+    """
+    if digest(here) == digest(there):
+        return []
+    if not isinstance(here, Mapping) or not isinstance(there, Mapping):
+        return [Difference(kind, source, target, name, here, there)]
+    pairs = {key: (here.get(key), there.get(key)) for key in {**here, **there}}
+    return [
+        Difference(kind, source, target, f"{name}.{key}", *pair)
+        for key, pair in pairs.items()
+        if digest(pair[0]) != digest(pair[1]) or (key in here) is not (key in there)
+    ]
 
 
 def _summary(done: Summary) -> dict[str, Any]:

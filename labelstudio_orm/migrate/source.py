@@ -320,6 +320,11 @@ def light(source: Source) -> Source:
     return source.light() if isinstance(source, LiveSource) else source
 
 
+def has_files(source: Source) -> bool:
+    """Return whether the uploaded files can be read there; a snapshot may be without."""
+    return bool(getattr(source, "has_files", True))
+
+
 def number_of_tasks(source: Source) -> int:
     """How many tasks there are now."""
     if isinstance(source, LiveSource):

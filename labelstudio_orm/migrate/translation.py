@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
-from .uploads import address_on, original_name, replace_files
+from .uploads import address_on, replace_files
 
 if TYPE_CHECKING:
     from .journal import Journal
@@ -45,11 +45,6 @@ class Translation:
             return None if new is None else address_on(target, new)
 
         return cls(lambda email: users.get(email or "", email), file, server)
-
-    @classmethod
-    def anonymous(cls, server: str) -> Translation:
-        """Files by the names that they had before they were uploaded, the same on every server."""
-        return cls(file=lambda path: f"upload:{original_name(path)}", server=server)
 
     def task(self, row: Row) -> Row:
         """A task as the target has it."""

@@ -17,9 +17,10 @@ from . import content
 from .content import digest, text_of
 from .journal import Journal, JournalMismatch, is_missing, opened
 from .report import Difference, Differences, Report
-from .source import as_source, light, number_of_tasks
+from .same_files import SameFiles
+from .source import as_source, has_files, light, number_of_tasks
 from .translation import Translation, translate_view
-from .uploads import original_name
+from .uploads import address_on, original_name
 
 if TYPE_CHECKING:
     import os
@@ -53,14 +54,16 @@ def verify(
 
     ``journal``: that of the copy, which says which task became which, who stands for whom, and what
     became of each file. Without one, tasks are paired by their content, users are told by their
-    e-mail addresses, and files by their names and sizes. ``parts``: only these of
+    e-mail addresses, and files by their names and contents, for which each is read once on both
+    sides; by their names alone, where a side is a snapshot without files. ``parts``: only these of
     ``settings tasks views webhooks storages backends files``. ``progress``: True for a line on
     stderr, or a function ``(done, total)``.
 
     Both sides are streamed. Ids, dates and what else no server keeps are not compared; nor are
-    secrets, and the bytes of the files. The report's ``counts`` says of how many objects each kind
-    was found the same (``skipped``), its ``differences`` what is not. A target may hold more tasks
-    than the source: these are differences too.
+    secrets, and, with a journal, the bytes of the files. The order of the views counts. The
+    report's ``counts`` says of how many objects each kind was found the same (``skipped``), its
+    ``differences`` what is not. A target may hold more tasks than the source: these are differences
+    too.
 
     Raises JournalMismatch for the journal of another copy.
 
@@ -110,6 +113,7 @@ class Comparison:
         self.from_, self.to = here.describe(), there.describe()
         self.noted = journal is not None and journal.noted("project") is not None
         self.journal = journal if journal is not None and self.noted else Journal()
+        self.files = SameFiles()
         self.left, self.right = self._translations()
         self.found = Differences()
         self.same: Counter[str] = Counter()
@@ -120,13 +124,23 @@ class Comparison:
         servers = self.from_["server"], self.to["server"]
         if self.noted:
             return Translation.noted(self.journal, *servers), Translation()
-        left, right = map(Translation.anonymous, servers)
-        return left, right
+        here, there = servers
+        return self._anonymous(self.here, here), self._anonymous(self.there, there)
+
+    def _anonymous(self, source: Source, server: str) -> Translation:
+        """Files under names that are equal where the files are, for which both sides have to have
+        their contents; else under the names that they had before they were uploaded.
+        """
+        if has_files(self.here) and has_files(self.there):
+            return Translation(file=partial(self.files.name, source, server), server=server)
+        return Translation(file=lambda path: f"upload:{original_name(path)}", server=server)
 
     def report(self, parts: Sequence[str]) -> Report:
         """Compare these parts."""
         for part in parts:
             getattr(self, f"_{part}")()
+        for path, error in self.files.unreadable():
+            self.found.add(Difference("files", path, None, why=f"not to be read: {error}"))
         return Report(
             what=f"comparison of {name_of(self.from_)} with {name_of(self.to)}",
             counts={kind: Summary(skipped=number) for kind, number in self.same.items()},
@@ -268,8 +282,24 @@ class Comparison:
             translated = (translate_view(one, ids.get, tasks.get)[0] for one in self.here.views())
         else:
             translated = (translate_view(one, users.get, tasks.get)[0] for one in self.here.views())
-        there = (translate_view(one, _same_user(one), _itself)[0] for one in self.there.views())
-        self._objects("views", translated, there, content.view_content)
+        there = [translate_view(one, _same_user(one), _itself)[0] for one in self.there.views()]
+        here = list(translated)
+        self._objects("views", here, there, content.view_content)
+        self._order(here, there)
+
+    def _order(self, here: list[Row], there: list[Row]) -> None:
+        """The order of the views that both sides have."""
+        places = {id(row): place for place, row in enumerate(there)}
+        pairs = [
+            (row, other)
+            for row, other in pair_up(here, there, content.view_content)
+            if row is not None and other is not None
+        ]
+        ours = [row["id"] for row in here if any(row is one for one, _ in pairs)]
+        theirs = [row["id"] for row, _ in sorted(pairs, key=lambda pair: places[id(pair[1])])]
+        if ours != theirs:
+            sides = self.from_["project"], self.to["project"]
+            self.found.add(Difference("views", *sides, "order", ours, theirs))
 
     def _webhooks(self) -> None:
         self._objects(
@@ -288,9 +318,13 @@ class Comparison:
 
     def _files(self) -> None:
         def named(file: Row) -> dict[str, Any]:
-            return {"name": original_name(file["file"]), "size": file["size"]}
+            said = {"name": original_name(file["file"]), "size": file["size"]}
+            return {**said, "content": file["content"]}
 
-        self._objects("files", self.here.files(), self.there.files(), named)
+        theirs = partial(address_on, self.to["server"]) if self.noted else self.right.file
+        here = [{**one, "content": self.left.file(one["file"])} for one in self.here.files()]
+        there = [{**one, "content": theirs(one["file"])} for one in self.there.files()]
+        self._objects("files", here, there, named)
 
     def _objects(
         self,
