@@ -226,12 +226,12 @@ def with_label(
     siblings = [one for one in known if one.stored[:-1] == above]
     if first and siblings:
         start = siblings[0].tag.start
-        return edited(config.xml, [(start, start, text + _margin(config.xml, siblings[0].tag))])
+        return edited(config.xml, [(start, start, text + margin(config.xml, siblings[0].tag))])
     if beside is not None or siblings:
         tag = (beside or siblings[-1]).tag
-        return edited(config.xml, [(tag.end, tag.end, _margin(config.xml, tag) + text)])
+        return edited(config.xml, [(tag.end, tag.end, margin(config.xml, tag) + text)])
     outer = branch.tag if branch is not None else _control_tag(config, here)
-    return edited(config.xml, [_put_inside(config.xml, outer, text)])
+    return edited(config.xml, [put_inside(config.xml, outer, text)])
 
 
 def renamed(
@@ -264,7 +264,7 @@ def copied(
     for one, attributes in renaming(config, here.name, path_of(old), path_of(new)):
         tag, xml = one.tag, config.xml
         text = edited(xml[: tag.end], _set(xml, tag, attributes))[tag.start :]
-        edits.append((tag.end, tag.end, _margin(xml, tag) + note + text))
+        edits.append((tag.end, tag.end, margin(xml, tag) + note + text))
     before, after = stored_names(config, here.name, path_of(old), path_of(new))
     edits += _conditions(config, here, before, lambda name: [name, after[-1]])
     return edited(config.xml, edits)
@@ -281,8 +281,8 @@ def without_label(config: LabelConfig, label: str | Sequence[str], control: str 
     here, xml = config[control_of(config, label, control)], config.xml
     edits: list[Edit] = []
     for one in found(config, here.name, path_of(label)):
-        margin = _margin(xml, one.tag)
-        edits.append((one.tag.start - len(margin), one.tag.end, ""))
+        space = margin(xml, one.tag)
+        edits.append((one.tag.start - len(space), one.tag.end, ""))
         edits += _conditions(config, here, one.stored, lambda name: [])
     return edited(xml, dict.fromkeys(edits))
 
@@ -418,7 +418,20 @@ def _set(xml: str, tag: Tag, attributes: Mapping[str, str]) -> Iterator[Edit]:
         yield start + 1, end - 1, _escaped(value, xml[start])
 
 
-def _margin(xml: str, tag: Tag) -> str:
+def with_attributes(xml: str, tag: Tag, attributes: Mapping[str, str]) -> Edit:
+    """Attributes that a tag does not have yet, behind its name."""
+    at = tag.start + 1 + len(tag.element.tag)
+    return at, at, "".join(f' {name}="{_escaped(text)}"' for name, text in attributes.items())
+
+
+def removed(xml: str, tag: Tag, name: str) -> Edit:
+    """A tag without one of its attributes."""
+    place = tag.attribute(xml, name)
+    assert place is not None
+    return len(xml[: xml.rindex(name, tag.start, place[0])].rstrip()), place[1], ""
+
+
+def margin(xml: str, tag: Tag) -> str:
     """The whitespace before a tag: what is on its line, and the end of the line before if there is
     nothing else on it.
     """
@@ -431,14 +444,14 @@ def _margin(xml: str, tag: Tag) -> str:
     return xml[start : tag.start]
 
 
-def _put_inside(xml: str, outer: Tag, text: str) -> Edit:
+def put_inside(xml: str, outer: Tag, text: str) -> Edit:
     """At the end of a tag's content, on a line of its own where the tag itself has one."""
-    margin = _margin(xml, outer)
-    on_lines = margin[:1] in ("\r", "\n")
-    before = f"{margin}  " if on_lines else ""
+    space = margin(xml, outer)
+    on_lines = space[:1] in ("\r", "\n")
+    before = f"{space}  " if on_lines else ""
     if outer.is_empty:
         name = outer.element.tag
-        after = margin if on_lines else ""
+        after = space if on_lines else ""
         return outer.opened - 2, outer.opened, f">{before}{text}{after}</{name}>"
     inside = xml[outer.opened : outer.closing]
     at = outer.opened + len(inside.rstrip())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import NOTHING, frozen
 
@@ -294,6 +294,36 @@ class LabelConfig:
         from .editing import without_label
 
         return type(self)(without_label(self, label, control))
+
+    def union(
+        self, *others: LabelConfig | str, conflicts: Literal["raise", "first"] = "raise"
+    ) -> LabelConfig:
+        """Return a config that has the controls and the labels of others too.
+
+        Labels keep all that their tags say (`background`, `hotkey`, `alias`, `value`, `hint` ...)
+        and stand behind those that are here, branches under their parents; a control that is not
+        here comes as it is written. What only the other one says of a label that both have is
+        said here too.
+
+        Raises ValueError, with all of them, where two say different things of a label, or give
+        two labels one hotkey: `conflicts="first"` keeps what this config says of them, or the
+        earlier one of `others`. Raises it always for controls of one name that are of different
+        kinds or about different objects, for a control whose object is not here, and for labels
+        that are shown or stored under each other's names.
+
+        ```python
+        both = LabelConfig.parse(first).union(second, conflicts="first")
+        ```
+        """
+        from .union import joined
+
+        if conflicts not in ("raise", "first"):
+            raise ValueError(f'conflicts is "raise" or "first", not {conflicts!r}')
+        made = self
+        for other in others:
+            one = other if isinstance(other, LabelConfig) else LabelConfig.parse(other)
+            made = type(self)(joined(made, one, keeps_own=conflicts == "first"))
+        return made
 
     def _find(self, name: object) -> Control | None:
         if not isinstance(name, str):

@@ -36,7 +36,8 @@ def check_configs(configs: Mapping[str, str | None], into: Project) -> None:
     if problems:
         raise IncompatibleConfigs(
             f"the labelling config of {into!r} does not fit that of {'; '.join(problems)}. Add to "
-            "it what it lacks, then merge again. Nothing was written"
+            "it what it lacks (project.label_config = project.config.union(other.config).xml), "
+            "save it, then merge again. Nothing was written"
         )
 
 
