@@ -20,7 +20,7 @@ ADDRESSED = [model for model in registry.values() if model._options.item and mod
 LISTED = [
     (model, name)
     for model in registry.values()
-    for name in {*model._options.relations, "view"}
+    for name in (*model._options.relations, "view")
     if name != "view" or model is Task
 ]
 
