@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from . import forms
@@ -68,6 +68,12 @@ class Check:
             return self._of_labelled(item)
         return self._of_task(item if "data" in item else {"data": item})
 
+    def of_places(self, result: Sequence[Any], places: Iterable[int]) -> Iterator[str]:
+        """Yield what is wrong with the regions at these places of a result."""
+        siblings = _Siblings(result)
+        for number in places:
+            yield from self._of_one(result[number], f"result[{number}]", siblings)
+
     # -- tasks -----------------------------------------------------------------------------------
 
     def _of_task(self, task: Mapping[str, Any]) -> Iterator[str]:
@@ -107,15 +113,15 @@ class Check:
         if not isinstance(result, (list, tuple)):
             yield f"result: a list of regions is needed, not {result!r:.80}"
             return
-        siblings = _Siblings(result)
-        for number, region in enumerate(result):
-            place = f"result[{number}]"
-            if not isinstance(region, Mapping):
-                yield f"{place}: a region is an object, not {region!r:.80}"
-            elif region.get("type") == "relation":
-                yield from siblings.of_relation(region, place)
-            else:
-                yield from self._of_region(region, place, siblings)
+        yield from self.of_places(result, range(len(result)))
+
+    def _of_one(self, region: Any, place: str, siblings: _Siblings) -> Iterator[str]:
+        if not isinstance(region, Mapping):
+            yield f"{place}: a region is an object, not {region!r:.80}"
+        elif region.get("type") == "relation":
+            yield from siblings.of_relation(region, place)
+        else:
+            yield from self._of_region(region, place, siblings)
 
     def _of_region(
         self, region: Mapping[str, Any], place: str, siblings: _Siblings
@@ -235,7 +241,7 @@ def _of_labels(control: Control, kind: Kind, value: Mapping[str, Any], place: st
     if labels is None or (kind.type != control.tag.lower() and not labels):
         yield f"{place}: there are no {kind.key!r}"
         return
-    for number, label in enumerate(labels):
+    for number, label in enumerate(labels if isinstance(labels, list) else ()):
         if not _has_label(control, label):
             shown = label if isinstance(label, str) else " > ".join(map(str, label))
             what = f"{place}.{kind.key}[{number}]: {control} has no label"

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 import attrs
 from attrs import field, frozen
 
+from ..codec import plain_json
+from . import reading
+from .forms import count, number, plain
 from .kinds import KINDS, Kind
-from .shapes import Keyframe, number, write_shape
+from .marks import Mark, keys_of, options_of, write_beside
+from .shapes import Keyframe, write_shape
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -27,35 +31,47 @@ class RegionOptions(TypedDict, total=False):
     it is the id of the region which the value is about, and required.
     `to_name`: the object, where the control serves several.
     `score`: the confidence of a prediction, a number.
+    `item_index`: the item that it is about, from 0, where the object shows several: the images of
+    a `valueList`, the pages of a document.
+    `parent_id`: the id of the region that it is a part of. `meta`: what was noted about it.
+    `origin`: where it comes from, `"manual"` or `"prediction"`. `readonly`, `hidden`, `locked`: how
+    the labelling editor shows it.
+    `extra`: further keys of the region, as they are to be stored.
     """
 
     id: str | None
     to_name: str | None
     score: float | None
+    item_index: int | None
+    parent_id: str | None
+    meta: Mapping[str, Any] | None
+    origin: str | None
+    readonly: bool | None
+    hidden: bool | None
+    locked: bool | None
+    extra: Mapping[str, Any] | None
 
 
 class ImageOptions(RegionOptions, total=False):
-    """What the builders on an image take as well: its size in pixels.
+    """What the builders on an image take as well: its size in pixels, and how it is turned.
 
-    The server needs neither, but exports to formats in pixels (COCO, YOLO) leave out regions
-    without them.
+    `size` is `(original_width, original_height)`. The server needs neither, but exports to formats
+    in pixels (COCO, YOLO) leave out regions without them.
     """
 
     original_width: int | None
     original_height: int | None
+    size: tuple[int, int] | None
+    image_rotation: float | None
 
 
 _OPTIONS = frozenset(RegionOptions.__annotations__)
-_IMAGE_SIZE = ("original_width", "original_height")
+_SIZE = ("original_width", "original_height")
 
 # A HyperText shows a page of elements, a Paragraphs a list of utterances: a place there is a path.
 _OBJECTS_WITH_PATHS = frozenset({"hypertext", "paragraphs"})
 # What a generic <Labels> marks here has a form of its own, which no start and end can say.
 _OBJECTS_WITH_SHAPES = frozenset({"image", "pdf"})
-
-
-_SEVERAL = frozenset({"choices", "taxonomy", "textarea"})
-"""The types whose regions hold several values at once."""
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
@@ -158,6 +174,11 @@ class Control:
     def per_region(self) -> bool:
         """True where its values are about single regions (`perRegion="true"`)."""
         return self._attribute("perRegion") == "true"
+
+    @property
+    def per_item(self) -> bool:
+        """True where its values are about single items of the object (`perItem="true"`)."""
+        return self._attribute("perItem") == "true"
 
     @property
     def dynamic(self) -> bool:
@@ -263,7 +284,7 @@ class Control:
     def output(self, values: Mapping[str, Any], **options: Unpack[RegionOptions]) -> Region:
         """What a `ReactCode` gives back: its outputs by name."""
         kind = self._kind("output")
-        return self._region(kind, dict(values), options)
+        return self._region(kind, plain_json(dict(values)), options)
 
     # -- regions -----------------------------------------------------------------------------
 
@@ -292,7 +313,7 @@ class Control:
         config["ner"].label("Person", start=0, end=4, text="Anna")
         ```
         """
-        kind = self._kind("label")
+        kind, start, end = self._kind("label"), plain(start), plain(end)
         to_name = self._to_name(options)
         tag = next((o.tag.lower() for o in self.objects if o.name == to_name), "")
         if tag in _OBJECTS_WITH_SHAPES:
@@ -428,56 +449,12 @@ class Control:
     # -- reading -----------------------------------------------------------------------------
 
     def read(self, regions: Iterable[Mapping[str, Any]]) -> Any:
-        """What these regions of this control say: see `LabelConfig.values`. Never raises."""
-        if self.per_region:
-            about: dict[str | None, list[Mapping[str, Any]]] = {}
-            for region in regions:
-                id_ = region.get("id")
-                about.setdefault(id_ if isinstance(id_, str) else None, []).append(region)
-            return {id_: self._read(same) for id_, same in about.items()}
-        return self._read(regions)
-
-    def _read(self, regions: Iterable[Mapping[str, Any]]) -> Any:
-        kind = KINDS.get(self.tag.lower())
-        if kind is None:
-            return list(regions)
-        readings = [reading for region in regions for reading in _readings(kind, region)]
-        alone = len(readings) == 1 and not kind.many and not self.multiple
-        return readings[0] if alone else readings
+        """Return what these regions of this control say: see `LabelConfig.values`. Never raises."""
+        return reading.read(self, [*regions])
 
     def write(self, value: Any, **options: Unpack[RegionOptions]) -> list[Region]:
-        """The regions that say this, the reverse of `read`: see `LabelConfig.regions`."""
-        if self.per_region and isinstance(value, Mapping) and "id" not in options:
-            return [
-                region
-                for id_, about in value.items()
-                for region in self.write(about, **{**options, "id": id_})
-            ]
-        kind = KINDS.get(self.tag.lower())
-        if kind is None or not kind.builders:
-            raise TypeError(f"{self} has no builder: write its regions as dicts")
-        several = value if isinstance(value, (list, tuple)) else [value]
-        if kind.type in _SEVERAL:
-            if kind.type == "choices" and not self.multiple:
-                return [self.choice(value, **options)]
-            return [getattr(self, kind.builders[-1])(*several, **options)]
-        if not kind.many:
-            return [getattr(self, kind.builders[0])(value, **options)]
-        return [self._write(kind, one, options) for one in several]
-
-    def _write(self, kind: Kind, one: Any, options: RegionOptions) -> Region:
-        """One span or shape."""
-        if kind.type == "chatmessage":
-            return self._region(kind, dict(one), options)
-        if isinstance(one, Mapping):  # as it is stored
-            return self._region(attrs.evolve(kind, key=None), None, options, one)
-        if not attrs.has(type(one)):
-            raise TypeError(f"{self}: a span, a shape or a dict is needed, not {one!r:.80}")
-        where = {k: v for k, v in attrs.asdict(one, recurse=False).items() if v is not None}
-        labels = where.pop("labels")
-        where.pop("format", None)
-        build: Callable[..., Region] = getattr(self, kind.builders[0])
-        return build(*labels, **{**where, **options})
+        """Return the regions that say this, the reverse of `read`: see `LabelConfig.regions`."""
+        return reading.write(self, value, options=options)
 
     def at(self, name: str) -> Control | None:
         """This control of a `<Repeater>` under one of its indexes, or None if `name` is not it.
@@ -531,31 +508,44 @@ class Control:
         main: Any,
         options: Mapping[str, Any],
         value: Mapping[str, Any] | None = None,
-        size: Mapping[str, Any] | None = None,
     ) -> Region:
         if self.index_flags:
             raise ValueError(
                 f"{self} stands in a <Repeater>: take one of its items, config[{self._example()!r}]"
             )
-        strange = sorted(set(options) - _OPTIONS)
+        mark = kind.mark or Mark
+        strange = sorted(options.keys() - _OPTIONS - options_of(mark)) if options else None
         if strange:
             raise TypeError(f"{self}: unexpected argument {', '.join(strange)}")
-        id_, score = options.get("id"), options.get("score")
-        if self.per_region and not id_:
+        id_ = options.get("id")
+        if id_ is None and self.per_region:
             raise ValueError(
                 f"{self} is about single regions (perRegion): give id= of the region it is about"
             )
         region = {
-            "id": self._string(id_) if id_ else secrets.token_hex(5),
+            "id": secrets.token_hex(5) if id_ is None else self._id(id_),
             "from_name": self.name,
             "to_name": self._to_name(options),
             "type": kind.type,
             "value": {**(value or {}), **({kind.key: main} if kind.key else {})},
-            **(size or {}),
+            **write_beside(mark, options, str(self)),
         }
-        if score is not None:
-            region["score"] = number(score, f"{self}: score")
+        if options.get("extra") is not None:
+            region.update(self._extra(options["extra"], {*region, *keys_of(mark)}))
         return region
+
+    def _id(self, value: Any) -> str:
+        if not self._string(value):
+            raise ValueError(f"{self}: the id of a region is not empty; None makes a fresh one")
+        return str(value)
+
+    def _extra(self, extra: Any, known: set[str]) -> dict[str, Any]:
+        if not isinstance(extra, Mapping):
+            raise TypeError(f"{self}: extra is a dict of further keys, not {extra!r:.80}")
+        clashing = sorted(known & {*extra})
+        if clashing:
+            raise ValueError(f"{self}: {clashing[0]!r} has an argument of its own, or is the value")
+        return {self._string(key): plain_json(one) for key, one in extra.items()}
 
     def _draw(
         self,
@@ -566,12 +556,6 @@ class Control:
     ) -> Region:
         kind = self._kind(builder)
         assert kind.shape is not None
-        size = {
-            key: self._count(key, options[key], 1)
-            for key in _IMAGE_SIZE
-            if options.get(key) is not None
-        }
-        options = {key: option for key, option in options.items() if key not in _IMAGE_SIZE}
         if kind.key is None and labels:
             raise TypeError(f"{self} has no labels: {self.tag}Labels would; got {labels!r}")
         value = write_shape(kind.shape, str(self), where)
@@ -579,7 +563,25 @@ class Control:
             value.update({"labels": [self._string(label) for label in labels]} if labels else {})
             kind = attrs.evolve(kind, key=None)
         chosen = self._labels(labels) if kind.key else None
-        return self._region(kind, chosen, options, value, size)
+        return self._region(kind, chosen, self._sized(options), value)
+
+    def _sized(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the options with a `size` as the width and the height that it says."""
+        if "size" not in options:
+            return options
+        rest = {name: option for name, option in options.items() if name != "size"}
+        if options["size"] is None:
+            return rest
+        twice = [name for name in _SIZE if rest.get(name) is not None]
+        if twice:
+            raise TypeError(f"{self}: size= says {twice[0]} already")
+        try:
+            width, height = options["size"]
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{self}: size is (width, height) in pixels, not {options['size']!r:.80}"
+            ) from None
+        return {**rest, **dict(zip(_SIZE, (width, height), strict=True))}
 
     def _to_name(self, options: Mapping[str, Any]) -> str:
         given = options.get("to_name")
@@ -648,28 +650,17 @@ class Control:
         raise ValueError(unknown(f"{self} has no label", " > ".join(steps), known))
 
     def _string(self, value: Any) -> str:
+        value = plain(value)
         if not isinstance(value, str):
-            raise TypeError(f"{self}: a str is needed, not {value!r}")
+            raise TypeError(f"{self}: a str is needed, not {value!r:.80}")
         return value
 
     def _count(self, what: str, value: Any, least: int = 0, most: float | None = None) -> int:
-        if isinstance(value, bool) or not isinstance(value, int):
-            raise TypeError(f"{self}: {what} must be an int, not {value!r}")
-        number(value, f"{self}: {what}", least, most)
-        return value
+        return count(value, f"{self}: {what}", least, most)
 
     def _order(self, start: float, end: float) -> None:
         number(start, f"{self}: start", 0)
         number(end, f"{self}: end", start)
-
-
-def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
-    if str(region.get("type")).lower() != kind.type:
-        return [region]
-    try:
-        return kind.read(kind, region)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
-        return [region]
 
 
 def _float(text: str) -> float | None:

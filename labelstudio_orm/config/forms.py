@@ -10,9 +10,55 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Any, TypeAlias
 
+from .. import codec
+
 Form: TypeAlias = Callable[[Any, str], Iterator[str]]
+
+
+def plain(value: Any) -> Any:
+    """Return a number of numpy, or a Decimal, as Python's own; anything else as it is.
+
+    >>> plain(Decimal("0.5")), plain(Decimal(3)), plain("a")
+    (0.5, 3, 'a')
+    """
+    if isinstance(value, Decimal):
+        return (
+            int(value)
+            if value.is_finite() and value.adjusted() < 400 and value % 1 == 0
+            else float(value)
+        )
+    return codec.plain(value)
+
+
+def number(
+    value: Any, what: str = "the value", low: float | None = None, high: float | None = None
+) -> float:
+    """Return `value` as a number of Python if it is finite and from `low` to `high`.
+
+    Raises TypeError for anything but a number (a bool is none), ValueError outside of the range.
+    """
+    kind = type(value)
+    if low is None and high is None and (kind is int or (kind is float and math.isfinite(value))):
+        return value  # type: ignore[no-any-return]  # what is read, mostly
+    if kind is not int and kind is not float:
+        value = plain(value)
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            raise TypeError(f"{what} must be a number, not {value!r:.80}")
+    if (
+        not is_number(value)
+        or (low is not None and value < low)
+        or (high is not None and value > high)
+    ):
+        limits = [
+            f"at least {low:g}" if low is not None else "",
+            f"at most {high:g}" if high is not None else "",
+        ]
+        range_ = " and ".join(filter(None, limits)) or "finite"
+        raise ValueError(f"{what} must be {range_}, not {value!r:.80}")
+    return value  # type: ignore[no-any-return]
 
 
 def _plain(what: str, fits: Callable[[Any], bool]) -> Form:
@@ -24,9 +70,24 @@ def _plain(what: str, fits: Callable[[Any], bool]) -> Form:
     return form
 
 
+def count(value: Any, what: str, least: int = 0, most: float | None = None) -> int:
+    """Return `value` as an int of Python if it is one from `least` to `most`.
+
+    Raises TypeError for anything but an int (a bool is none), ValueError outside of the range.
+    """
+    value = plain(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"{what} must be an int, not {value!r:.80}")
+    number(value, what, least, most)
+    return value
+
+
 def is_number(value: Any) -> bool:
-    """Is it a finite number? True and False are none."""
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    """Return whether it is a finite number, one of numpy too; True and False are none."""
+    value = codec.plain(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
 
 
 def measure(most: float | None = None) -> Form:

@@ -14,7 +14,8 @@ from typing import Any, TypeAlias
 from attrs import frozen
 
 from . import forms
-from .forms import Form, fields, items, measure, whole
+from .forms import Form, fields, items, measure, number, whole
+from .marks import Mark, OnImage
 from .shapes import (
     VERTEX,
     Bitmask,
@@ -22,11 +23,12 @@ from .shapes import (
     Brush,
     Ellipse,
     KeyPoint,
+    Passage,
     Polygon,
     Shape,
+    Span,
     Track,
     Vector,
-    number,
     read_passage,
     read_shape,
     read_span,
@@ -44,7 +46,8 @@ class Kind:
 
     `read` gives what one region says as a list, and raises KeyError, TypeError, ValueError or
     AttributeError for data of another form. `form` are the keys that a value has. `many` says that
-    the readings of all regions stay a list however many there are.
+    the readings of all regions stay a list however many there are. `mark` is the type of the
+    readings where these are marks on an object, else None; `shape` that of shapes.
     """
 
     type: str
@@ -54,6 +57,7 @@ class Kind:
     form: Mapping[str, Form]
     many: bool = False
     shape: builtins.type[Shape] | None = None
+    mark: builtins.type[Mark] | None = None
 
 
 def _one(
@@ -93,9 +97,16 @@ def _ranking(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
 
 
 def _labels(kind: Kind, region: Mapping[str, Any]) -> tuple[str, ...]:
-    if kind.key is None:
-        return ()
-    return tuple(text(label) for label in region["value"].get(kind.key) or ())
+    value = region["value"]
+    found = None if kind.key is None else value.get(kind.key)
+    if isinstance(found, str) and found:
+        return (found,)
+    if isinstance(found, list):
+        return tuple(map(text, found))
+    others = [key for key in value if key in LABEL_KEYS and key != kind.key]
+    if found is not None or others:
+        raise TypeError(f"labels were expected under {kind.key!r}: {value!r:.80}")
+    return ()
 
 
 def _raw(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
@@ -107,14 +118,20 @@ def _shape(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
     return [read_shape(kind.shape, region, _labels(kind, region))]
 
 
-def _spans(tag: str, form: Mapping[str, Form], read: Callable[..., Any] = read_span) -> Kind:
+def _spans(
+    tag: str,
+    form: Mapping[str, Form],
+    read: Callable[..., Any] = read_span,
+    mark: type[Mark] = Span,
+) -> Kind:
     """The row of a control that labels stretches of a text or of time."""
 
     def reader(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
         found = read(region, _labels(kind, region))
         return found if isinstance(found, list) else [found]
 
-    return Kind(tag, tag, ("label",), reader, {**form, tag: items(forms.text)}, many=True)
+    form = {**form, tag: items(forms.text)}
+    return Kind(tag, tag, ("label",), reader, form, many=True, mark=mark)
 
 
 def _shapes(
@@ -133,7 +150,16 @@ def _shapes(
         (f"{tag}labels", labels, {labels: items(forms.text)}),
     ]
     return {
-        type_: Kind(type_, key_, builders, read, {**form, **own}, many=True, shape=shape)
+        type_: Kind(
+            type_,
+            key_,
+            builders,
+            read,
+            {**form, **own},
+            many=True,
+            shape=shape,
+            mark=shape or OnImage,
+        )
         for type_, key_, own in rows
     }
 
@@ -173,7 +199,7 @@ KINDS: Mapping[str, Kind] = {  # by tag in lower case, as the labelling editor t
                    {"ranker": forms.by_name(items(forms.text))}),
     "labels": _spans("labels", _PLACES),
     "hypertextlabels": _spans("hypertextlabels", {**_PLACES, **_OFFSETS}),
-    "paragraphlabels": _spans("paragraphlabels", {**_PLACES, **_OFFSETS}, read_passage),
+    "paragraphlabels": _spans("paragraphlabels", {**_PLACES, **_OFFSETS}, read_passage, Passage),
     "timeserieslabels": _spans("timeserieslabels", {**_PLACES, "instant": forms.flag}),
     "timelinelabels": _spans("timelinelabels", {"ranges": items(_RANGE, least=1)}, read_spans),
     **_shapes("rectangle", Box, "rectangle"),
@@ -187,8 +213,11 @@ KINDS: Mapping[str, Kind] = {  # by tag in lower case, as the labelling editor t
     **_shapes("ocr", Box, "rectangle", form=_OCR),
     **_shapes("videovector", None, key="labels", form=_FRAMES),
     "videorectangle": Kind("videorectangle", "labels", ("track",), _shape, _VIDEO, many=True,
-                           shape=Track),
+                           shape=Track, mark=Track),
 }  # fmt: skip
+
+LABEL_KEYS = frozenset(kind.key for kind in KINDS.values() if kind.mark and kind.key)
+"""The keys that labels of a mark may stand under."""
 
 GEOMETRY = frozenset({"rectangle", "polygon", "ellipse", "keypoint", "brush", "bitmask", "vector"})
 """The shapes whose labels may stand in a region of their own, with the same id."""

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import NOTHING, frozen
 
+from ..codec import copy_json, same_json
 from ..errors import LabelStudioError
 from .controls import Control, Label, ObjectTag, Region, unknown
 from .markup import Element, elements
+from .reading import ControlName, in_order, is_named, remembered, write
+from .results import with_sizes
 
 if TYPE_CHECKING:
     from .building import TagForm
@@ -158,7 +161,7 @@ class LabelConfig:
         return frozenset(found)
 
     def values(self, result: object) -> dict[str, Any]:
-        """What the regions of an annotation's or a prediction's `result` say, by control.
+        """Return what the regions of an annotation's or a prediction's `result` say, by control.
 
         * `Choices`: the choice as str, a list of them with `choice="multiple"`; each is a path
           (list of str) with `allowNested`
@@ -171,37 +174,65 @@ class LabelConfig:
           `Track`
         * `Ranker`: a list of ids, or a dict of such lists by bucket; `Chat`: a list of messages,
           `ReactCode`: its outputs, both as dicts
-        * a control with `perRegion`: a dict of these by the id of the region that they are about
+        * a control with `perRegion`: a dict of these by the id of the region that they are about;
+          one with `perItem`, or whose regions have an `item_index`: by that
 
         A control without a region is absent. Several regions of a control that should have one
         give a list. Regions of a control or of a form that is not known here stand as they are,
         under their `from_name`; what has no `from_name` (relations) is left out. Never raises.
+
+        What stands beside the value of a span or shape (`item_index`, `score`, `meta` ...) are its
+        fields. The names of the dict remember the regions, and the relations: see `regions`.
         """
+        found = result if isinstance(result, (list, tuple)) else ()
         regions: dict[str, list[Mapping[str, Any]]] = {}
-        for region in result if isinstance(result, (list, tuple)) else ():
-            if isinstance(region, Mapping) and isinstance(name := region.get("from_name"), str):
-                regions.setdefault(name, []).append(region)
+        for region in found:
+            if isinstance(region, Mapping) and is_named(region):
+                regions.setdefault(region["from_name"], []).append(region)
         read: dict[str, Any] = {}
         for name, same in regions.items():
             control = self._find(name)
-            read[name] = control.read(same) if control else same
+            said = control.read(same) if control else same
+            read[ControlName(name, control, same, found)] = said
         return read
 
     def regions(self, values: Mapping[str, Any]) -> list[Region]:
-        """The regions that say these values by control: what `values` reads is written back.
+        """Return the regions that say these values by control: `values` written back.
 
-        Beside spans and shapes a dict is taken, as the region is to hold it. Raises UnknownControl,
-        and TypeError or ValueError for a value that does not fit.
+        What `values` has read is written as it was: all that stands beside the value of a region,
+        and relations, so that `regions(values(result))` are the regions of `result`. Of a region
+        whose value was changed, all the rest stays. New regions on an image get its size from the
+        others on it. Beside spans and shapes a dict is taken, as the region is to hold it.
+
+        Raises UnknownControl, and TypeError or ValueError for a value that does not fit.
 
         ```python
         task.predictions.create(result=config.regions({"sentiment": "Positive", "stars": 4}))
         config.regions({"ner": [Span(0, 4, "Anna", ("Person",))]})
         ```
         """
-        written = [region for name, value in values.items() for region in self[name].write(value)]
-        for problem in self.problems(written):
+        from .check import Check
+
+        written: list[Region] = []
+        stored: set[int] = set()
+        for name, value in values.items():
+            was = self._remembered(name)
+            stored.update(map(id, was))
+            known = name not in self and was and same_json(was, value)
+            written += was if known else write(self[name], value, was)
+        others = remembered(values, written)
+        stored.update(map(id, others))
+        written = in_order(values, [*written, *others])
+        fresh = [place for place, one in enumerate(written) if id(one) not in stored]
+        written = with_sizes(written, fresh)
+        for problem in Check(self).of_places(written, fresh):
             raise ValueError(problem)
-        return written
+        return [copy_json(region) for region in written]
+
+    def _remembered(self, name: str) -> list[Any]:
+        """Return the regions that a name remembers, where they were read as they are here."""
+        known = isinstance(name, ControlName) and name.control == self._find(name)
+        return [*name.regions] if known and isinstance(name, ControlName) else []
 
     def relation(
         self,

@@ -6,12 +6,13 @@ Whether regions fit a config is judged in ``check.py``.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .kinds import KINDS
 from .shapes import Track
 
+_SIZE = ("original_width", "original_height")
 _ENDS = ("from_id", "to_id")
 _NAMES = ("from_name", "to_name", "type")
 _WAY_OUT = (
@@ -81,4 +82,26 @@ def _lacks_size(region: Any) -> bool:
         return False
     kind = KINDS.get(str(region.get("type")).lower())
     on_an_image = kind is not None and kind.shape not in (None, Track) and kind.type[:3] != "ocr"
-    return on_an_image and not (region.get("original_width") and region.get("original_height"))
+    return on_an_image and not all(region.get(key) for key in _SIZE)
+
+
+def with_sizes(result: list[Any], places: Iterable[int]) -> list[Any]:
+    """Return the result with the size of the image in the shapes at these places that lack it, as
+    far as others on the same image (by ``to_name`` and ``item_index``) hold it.
+    """
+    lacking = {*places} & {*regions_without_size(result)}
+    if not lacking:
+        return result
+    sizes = {
+        _image_of(one): {key: one[key] for key in _SIZE}
+        for one in result
+        if isinstance(one, Mapping) and all(one.get(key) for key in _SIZE)
+    }
+    return [
+        {**one, **sizes.get(_image_of(one), {})} if place in lacking else one
+        for place, one in enumerate(result)
+    ]
+
+
+def _image_of(region: Mapping[str, Any]) -> tuple[str, str]:
+    return str(region.get("to_name")), str(region.get("item_index"))

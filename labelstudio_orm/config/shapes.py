@@ -8,43 +8,31 @@ Reading does not check ranges: what is stored is shown as it is.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from functools import cache
+from typing import Any, TypeAlias
 
 import attrs
 from attrs import NOTHING, field, frozen
 
 from . import forms
-from .forms import Form, is_number
-
-
-def number(
-    value: Any, what: str = "the value", low: float | None = None, high: float | None = None
-) -> float:
-    """`value` if it is a finite number (not a bool) from `low` to `high`, else an error.
-
-    Raises TypeError for anything but a number, ValueError outside of the range.
-    """
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise TypeError(f"{what} must be a number, not {value!r}")
-    if (
-        not is_number(value)
-        or (low is not None and value < low)
-        or (high is not None and value > high)
-    ):
-        limits = [
-            f"at least {low:g}" if low is not None else "",
-            f"at most {high:g}" if high is not None else "",
-        ]
-        range_ = " and ".join(filter(None, limits)) or "finite"
-        raise ValueError(f"{what} must be {range_}, not {value!r}")
-    return value
+from .forms import Form, number, plain
+from .marks import Mark, OnImage, read_beside
 
 
 def text(value: Any) -> str:
-    """`value` if it is a str, else TypeError."""
+    """Return `value` if it is a str, else raise TypeError."""
     if not isinstance(value, str):
         raise TypeError(f"a text was expected, not {value!r:.80}")
     return value
+
+
+def whole(value: Any) -> int:
+    """Return `value` if it is a whole number, `3` or `3.0`, else raise TypeError."""
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    raise TypeError(f"a whole number was expected, not {value!r:.80}")
 
 
 def _points(value: Any, what: str) -> list[list[float]]:
@@ -55,6 +43,7 @@ def _points(value: Any, what: str) -> list[list[float]]:
 
 
 def _flag(value: Any, what: str = "the value") -> bool:
+    value = plain(value)
     if not isinstance(value, bool):
         raise TypeError(f"{what} must be True or False, not {value!r}")
     return value
@@ -72,7 +61,7 @@ def _vertices(value: Any, what: str) -> list[dict[str, Any]]:
 
 
 def _bytes(value: Any, what: str) -> list[int]:
-    rle = list(value)
+    rle = [plain(one) for one in value]
     if any(_RLE(rle, what)):
         raise ValueError(f"{what} must be bytes, whole numbers from 0 to 255, not {rle!r:.80}")
     return rle
@@ -80,6 +69,7 @@ def _bytes(value: Any, what: str) -> list[int]:
 
 def _plain(form: Form) -> Callable[[Any, str], Any]:
     def write(value: Any, what: str) -> Any:
+        value = plain(value)
         for problem in form(value, what):
             raise TypeError(problem)
         return value
@@ -117,8 +107,14 @@ def _point(pair: Any) -> tuple[float, float]:
     return number(x), number(y)
 
 
-@frozen
-class Span:
+def _read_rle(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not {*map(type, value)} <= {int}:
+        raise TypeError(f"a list of whole numbers was expected, not {value!r:.80}")
+    return tuple(value)
+
+
+@frozen(repr=False)
+class Span(Mark):
     """A labelled stretch of a text (or of time, in seconds, where the object is audio or video).
 
     `start` is included, `end` is not; on a text both count characters as Python does, so
@@ -133,8 +129,8 @@ class Span:
     id: str | None = None
 
 
-@frozen
-class Passage:
+@frozen(repr=False)
+class Passage(Mark):
     """A labelled stretch of a Paragraphs, the first and the last utterance counted from 0.
 
     It begins before character `start_offset` of utterance `start`, and ends before character
@@ -150,17 +146,15 @@ class Passage:
     id: str | None = None
 
 
-@frozen
-class Shape:
+@frozen(repr=False)
+class Shape(OnImage):
     """What all regions of an image have: labels, the region's id, the image's size in pixels."""
 
     labels: tuple[str, ...] = field(default=(), kw_only=True)
     id: str | None = field(default=None, kw_only=True)
-    original_width: int | None = field(default=None, kw_only=True)
-    original_height: int | None = field(default=None, kw_only=True)
 
 
-@frozen
+@frozen(repr=False)
 class Box(Shape):
     """A rectangle in percent of the image, `rotation` in degrees clockwise about its corner.
 
@@ -174,7 +168,7 @@ class Box(Shape):
     rotation: float = _measure("rotation", -360, 360, "degrees", default=0)
 
 
-@frozen
+@frozen(repr=False)
 class Ellipse(Shape):
     """An ellipse about (`x`, `y`), in percent of the image, `rotation` in degrees clockwise."""
 
@@ -185,7 +179,7 @@ class Ellipse(Shape):
     rotation: float = _measure("rotation", -360, 360, "degrees", default=0)
 
 
-@frozen
+@frozen(repr=False)
 class KeyPoint(Shape):
     """A point in percent of the image; `width` is the size of its dot, in percent of the width."""
 
@@ -194,7 +188,7 @@ class KeyPoint(Shape):
     width: float = _measure("width", 0, 100, "percent", default=0, form=forms.anything)
 
 
-@frozen
+@frozen(repr=False)
 class Polygon(Shape):
     """A polygon of (x, y) points in percent of the image."""
 
@@ -207,7 +201,7 @@ class Polygon(Shape):
     closed: bool = _stored("closed", _flag, forms.anything, _flag, default=True)
 
 
-@frozen
+@frozen(repr=False)
 class Vector(Shape):
     """A line of (x, y) points in percent of the image; how its curves bend is not read."""
 
@@ -220,15 +214,15 @@ class Vector(Shape):
     closed: bool = _stored("closed", _flag, forms.flag, _flag, default=False)
 
 
-@frozen
+@frozen(repr=False)
 class Brush(Shape):
     """A painted mask, as the run-length encoded bytes that the server stores."""
 
-    rle: tuple[int, ...] = _stored("rle", lambda rle: tuple(map(int, rle)), _RLE, _bytes)
+    rle: tuple[int, ...] = _stored("rle", _read_rle, _RLE, _bytes)
     format: str = _stored("format", text, forms.text, default="rle")
 
 
-@frozen
+@frozen(repr=False)
 class Bitmask(Shape):
     """A painted mask as an image: a `data:image/png;base64,...` URL."""
 
@@ -243,7 +237,7 @@ class Keyframe:
     `enabled`: is the box to be seen until the next keyframe?
     """
 
-    frame: int = _stored("frame", int, forms.whole())
+    frame: int = _stored("frame", whole, forms.whole())
     time: float = _stored("time", number, forms.measure())
     x: float = _measure("x", 0, 100, "percent")
     y: float = _measure("y", 0, 100, "percent")
@@ -254,7 +248,7 @@ class Keyframe:
 
 
 def shape_form(shape: type[Any]) -> Mapping[str, Form]:
-    """The keys that hold a shape, for `forms.fields`."""
+    """Return the keys that hold a shape, for `forms.fields`."""
     stored = [a for a in attrs.fields(shape) if "key" in a.metadata]
     return {
         a.metadata["key"] + ("" if a.default is NOTHING else "?"): a.metadata["form"]
@@ -271,7 +265,7 @@ def _sequence(keyframes: Iterable[Keyframe], what: str) -> list[dict[str, Any]]:
     return written
 
 
-@frozen
+@frozen(repr=False)
 class Track(Shape):
     """A box that moves through a video, from keyframe to keyframe; `duration` is in seconds."""
 
@@ -281,14 +275,14 @@ class Track(Shape):
         forms.items(forms.fields(shape_form(Keyframe))),
         _sequence,
     )
-    frames_count: int = _stored("framesCount", int, forms.whole())
+    frames_count: int = _stored("framesCount", whole, forms.whole())
     duration: float = _stored("duration", number, forms.measure())
 
 
 def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON keys of a shape with these fields. Raises TypeError or ValueError naming the field.
+    """Return the JSON keys of a shape with these fields. A field that is not given has its default.
 
-    `what` is the control, for the message. A field that is not given has its default.
+    `what` is the control, for the message. Raises TypeError or ValueError naming the field.
     """
     return {
         a.metadata["key"]: a.metadata["write"](values.get(a.name, a.default), f"{what}: {a.name}")
@@ -298,52 +292,90 @@ def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[
 
 
 def read_shape(shape: type[Shape], region: Mapping[str, Any], labels: tuple[str, ...]) -> Shape:
-    """The shape that a region holds. Raises TypeError, KeyError or ValueError for odd data."""
-    size = {key: region.get(key) for key in ("original_width", "original_height")}
-    return shape(**_fields(shape, region["value"]), **size, labels=labels, id=region.get("id"))
+    """Return the shape that a region holds. Raises TypeError, KeyError or ValueError for odd
+    data.
+    """
+    return shape(
+        **_fields(shape, region["value"]),
+        **read_beside(shape, region),
+        labels=labels,
+        id=region.get("id"),
+        raw=region,
+    )
+
+
+_Readers: TypeAlias = tuple[tuple[str, str, Callable[[Any], Any]], ...]
+
+
+def _readers_of(shape: type[Any]) -> _Readers:
+    return tuple(
+        (a.metadata["key"], a.name, a.metadata["read"])
+        for a in attrs.fields(shape)
+        if "key" in a.metadata
+    )
+
+
+_readers: Callable[[Any], _Readers] = cache(_readers_of)
 
 
 def _fields(shape: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        a.name: a.metadata["read"](value[a.metadata["key"]])
-        for a in attrs.fields(shape)
-        if a.metadata.get("key") in value
-    }
+    return {name: read(value[key]) for key, name, read in _readers(shape) if key in value}
 
 
 def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
-    """The span that a region holds. Raises TypeError, KeyError or ValueError for odd data.
+    """Return the span that a region holds. Raises TypeError, KeyError or ValueError for odd data.
 
-    XPaths without global offsets are such odd data: the place in the text is not known here.
+    Offsets within elements without global ones are such odd data: the place in the text is not
+    known here.
     """
     value = region["value"]
-    place = value.get("globalOffsets") or value
+    place = value.get("globalOffsets")
+    if place is None:
+        place = value
+        if "startOffset" in value or "endOffset" in value:
+            raise ValueError(f"the place in the whole text is not known: {value!r:.80}")
+    return _span(region, place, _marked(value), labels)
+
+
+def read_spans(region: Mapping[str, Any], labels: tuple[str, ...]) -> list[Span]:
+    """Return the spans of a region that holds several. Raises as `read_span` does."""
+    return [_span(region, one, None, labels) for one in region["value"]["ranges"]]
+
+
+def _span(
+    region: Mapping[str, Any], place: Mapping[str, Any], marked: str | None, labels: tuple[str, ...]
+) -> Span:
     return Span(
-        number(place["start"]), number(place["end"]), _marked(value), labels, region.get("id")
+        number(place["start"]),
+        number(place["end"]),
+        marked,
+        labels,
+        region.get("id"),
+        **read_beside(Span, region),
+        raw=region,
     )
-
-
-def read_spans(region: Mapping[str, Any], labels: tuple[str, ...]) -> list[Any]:
-    """The spans of a region that holds several. Raises as `read_span` does."""
-    ranges = region["value"]["ranges"]
-    return [
-        Span(number(one["start"]), number(one["end"]), None, labels, region.get("id"))
-        for one in ranges
-    ]
 
 
 def read_passage(region: Mapping[str, Any], labels: tuple[str, ...]) -> Passage:
-    """The passage that a region holds. Raises TypeError, KeyError or ValueError for odd data."""
+    """Return the passage that a region holds. Raises TypeError, KeyError or ValueError for odd
+    data.
+    """
     value = region["value"]
     return Passage(
-        int(value["start"]),
-        int(value["end"]),
-        int(number(value["startOffset"])),
-        int(number(value["endOffset"])),
+        _utterance(value["start"]),
+        _utterance(value["end"]),
+        whole(value["startOffset"]),
+        whole(value["endOffset"]),
         _marked(value),
         labels,
         region.get("id"),
+        **read_beside(Passage, region),
+        raw=region,
     )
+
+
+def _utterance(value: Any) -> int:
+    return int(value) if isinstance(value, str) else whole(value)
 
 
 def _marked(value: Mapping[str, Any]) -> str | None:

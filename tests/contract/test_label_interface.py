@@ -14,11 +14,12 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import attrs
 import pytest
 
 from labelstudio_orm import BadRequest, LabelStudio
 from labelstudio_orm import config as config_module
-from labelstudio_orm.config import LabelConfig
+from labelstudio_orm.config import LabelConfig, Region
 from labelstudio_orm.config.markup import elements
 from labelstudio_orm.testing import environments
 from labelstudio_orm.testing.local import REQUIREMENTS, VERSION
@@ -156,6 +157,42 @@ def test_what_is_built_here_fits_both(official: Ask, templates: Mapping[str, str
         tags |= {config[region["from_name"]].tag for region in spoilt.built(config)}
         assert tags >= {one.tag for one in config.controls.values()} - {"Labels"}
     assert "Labels" in tags
+
+
+def _results(xml: str, sample: list[Region]) -> Iterator[list[Region]]:
+    """What the official client makes up for a template, what is built here, and what the labelling
+    editor adds beside the values.
+    """
+    config = LabelConfig.parse(xml)
+    for result in (sample, spoilt.built(config), *spoilt.drawn(config)):
+        yield result
+        yield [{**one, **spoilt.BESIDE, "id": number} for number, one in enumerate(result)]
+
+
+def test_what_is_read_is_written_back_as_it_was(
+    templates: Mapping[str, str], samples: Mapping[str, dict[str, Any]]
+) -> None:
+    for name, xml in templates.items():
+        config = LabelConfig.parse(xml)
+        for result in _results(xml, samples[name]["result"]):
+            assert (name, config.regions(config.values(result))) == (name, result)
+
+
+def test_what_is_read_can_be_said_in_new_regions(templates: Mapping[str, str]) -> None:
+    """Values of one's own, which remember nothing, say the same once they are written."""
+    for name, xml in templates.items():
+        config = LabelConfig.parse(xml)
+        for one in spoilt.built(config):
+            if len(config[one["from_name"]].to_name) > 1 and one["type"] != "pairwise":
+                continue  # which object it is has to be said
+            said = {str(key): _forgetful(value) for key, value in config.values([one]).items()}
+            assert (name, config.values(config.regions(said))) == (name, said)
+
+
+def _forgetful(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_forgetful(one) for one in value]
+    return attrs.evolve(value, raw=None) if attrs.has(type(value)) else value
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,14 @@ def _marked(control: Control, own: dict[str, Any]) -> Iterator[Region]:
         yield control.label(*_first(control), start=1, end=3, **own)
 
 
+BESIDE: dict[str, Any] = {
+    "item_index": 1, "parentID": "p", "score": 0.5, "meta": {"text": ["note"]}, "origin": "manual",
+    "readonly": False, "hidden": True, "locked": False, "original_width": 90, "original_height": 60,
+    "image_rotation": 0, "ouid": 7,
+}  # fmt: skip
+"""What may stand beside the value of a region."""
+
+
 def drawn(config: LabelConfig) -> Iterator[list[Region]]:
     """Results with what a `<Labels>` and the tool for a shape beside it make together."""
     for labels in config.controls.values():
