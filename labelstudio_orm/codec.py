@@ -11,9 +11,9 @@ import marshal
 import operator
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import Any, Union
+from typing import Any, Final, Union
 
 import cattrs
 
@@ -37,14 +37,18 @@ def _read_datetime(value: Any, _: Any = None) -> datetime:
 
 def write_datetime(moment: datetime) -> str:
     """The server's own form: UTC, six fractional digits, ``Z``. Raises ValueError for a naive
-    one.
+    one, and for one that UTC has no year for.
     """
     if moment.tzinfo is None:
         raise ValueError(
             f"{moment!r} has no time zone; give an aware datetime, for example "
             "datetime(2026, 1, 31, tzinfo=timezone.utc)"
         )
-    return moment.astimezone(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    try:
+        there = moment.astimezone(timezone.utc)
+    except OverflowError:
+        raise ValueError(f"{moment!r} is in UTC before the year 1 or after 9999") from None
+    return there.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 converter = cattrs.Converter()
@@ -61,38 +65,169 @@ def record(value: JSON) -> JSON | bytes:
     deep copy and are nothing for the garbage collector to look into. JSON itself has no bytes, so
     ``copy_json`` knows a record when it meets one.
     """
-    if type(value) is dict and not any(type(inner) in _NESTED for inner in value.values()):
-        return value.copy()
-    return marshal.dumps(value) if type(value) in _NESTED else value
+    if type(value) not in _NESTED:
+        return value
+    if _is_flat(value):
+        return dict(value)
+    try:
+        return marshal.dumps(value, _PLAINLY)
+    except ValueError:  # it holds what is no JSON
+        return _copied(value)
 
 
-def copy_json(value: JSON | bytes) -> JSON:
-    """A deep copy of a JSON value, or of its record."""
+def copy_json(value: Any) -> JSON:
+    """Return a deep copy of a JSON value, or of its record. Nothing recurses: an answer may be
+    nested as deeply as its parser takes it. Raises ValueError for what contains itself.
+    """
     if type(value) is bytes:
         return marshal.loads(value)
-    if type(value) is dict:
-        return {key: copy_json(inner) for key, inner in value.items()}
-    if type(value) is list:
-        return [copy_json(inner) for inner in value]
-    return value
+    if type(value) not in _NESTED:
+        return value
+    if _is_flat(value):
+        return dict(value)
+    try:
+        return marshal.loads(marshal.dumps(value, _PLAINLY))
+    except ValueError:
+        return _copied(value)
 
+
+_PLAINLY: Final = 2
+"""The version of marshal that makes two copies of what is there twice."""
+
+_DEEPEST: Final = 10_000
+"""Levels of nesting, beyond which a value contains itself."""
 
 _NESTED = frozenset((dict, list))
 
 
+def _is_flat(value: Any) -> bool:
+    return type(value) is dict and _NESTED.isdisjoint(map(type, value.values()))
+
+
+def _copied(value: JSON) -> JSON:
+    """The same with what is no JSON in it, such as a number of numpy, which stays as it is."""
+    made: JSON = type(value)()
+    todo = [(value, made, 0)]
+    while todo:
+        source, target, depth = todo.pop()
+        if depth > _DEEPEST:
+            raise ValueError("a value that is nested too deeply, or contains itself")
+        for key, inner in source.items() if type(source) is dict else enumerate(source):
+            copy = type(inner)() if type(inner) in _NESTED else inner
+            if type(inner) in _NESTED:
+                todo.append((inner, copy, depth + 1))
+            if type(source) is dict:
+                target[key] = copy
+            else:
+                target.append(copy)
+    return made
+
+
+def copy_rows(rows: JSON) -> JSON:
+    """Return a deep copy of rows, whose values may be records."""
+    if not isinstance(rows, list):
+        return copy_json(rows)
+    return [
+        {key: copy_json(value) for key, value in row.items()} if type(row) is dict else row
+        for row in rows
+    ]
+
+
+def portable(value: Any) -> JSON | bytes:
+    """Return a copy that can be pickled and copied, which recurse: nested deeply it is a record.
+
+    >>> portable({"a": [1]})
+    {'a': [1]}
+    """
+    copy = copy_json(value)
+    level = [copy]
+    for _ in range(_SHALLOW):
+        level = [
+            inner
+            for one in level
+            if type(one) in _NESTED
+            for inner in (one.values() if type(one) is dict else one)
+        ]
+        if not level:
+            return copy
+    try:
+        return marshal.dumps(copy, _PLAINLY)
+    except ValueError:
+        return copy
+
+
+_SHALLOW: Final = 50
+"""Levels of nesting that any interpreter can pickle."""
+
+
+def renew(held: JSON, now: JSON) -> JSON:
+    """Make a value that somebody holds say what another one says, at any depth as far as the two
+    have the same shape; return it, or the other one where they are of different kinds.
+
+    >>> held = {"a": [1, 2], "b": 0}
+    >>> renew(held, {"a": [1, 3]}) is held, held
+    (True, {'a': [1, 3]})
+    """
+    if type(held) is not type(now) or type(held) not in _NESTED:
+        return now
+    todo = [(held, now)]
+    while todo:
+        old, new = todo.pop()
+        if type(old) is dict:
+            before = {key: old.get(key) for key in new}
+            old.clear()
+            places: Iterable[Any] = new
+        else:
+            before = dict(enumerate(old))
+            old[:] = [None] * len(new)
+            places = range(len(new))
+        for place in places:
+            inner, kept = new[place], before.get(place)
+            if type(inner) in _NESTED and type(kept) is type(inner) and kept is not inner:
+                todo.append((kept, inner))
+                inner = kept
+            old[place] = inner
+    return held
+
+
 def same_json(left: JSON, right: JSON) -> bool:
-    """Equality as JSON sees it: ``True`` is not ``1``, ``1`` is not ``1.0``, key order is nothing.
+    """Equality as JSON sees it: ``True`` is not ``1``, ``1`` is not ``1.0``, key order is nothing,
+    a tuple is a list, and a number of numpy one of Python.
 
     >>> same_json({"a": 1, "b": [True]}, {"b": [True], "a": 1}), same_json(True, 1)
     (True, False)
     """
-    if type(left) is not type(right):
-        return False
-    if type(left) is dict:
-        return left.keys() == right.keys() and all(same_json(left[k], right[k]) for k in left)
-    if type(left) is list:
-        return len(left) == len(right) and all(map(same_json, left, right))
-    return bool(left == right) or (left != left and right != right)  # NaN is itself here
+    pairs = [(left, right)]
+    while pairs:
+        one, other = pairs.pop()
+        if one is other:
+            continue
+        one, other = _as_json(one), _as_json(other)
+        kind = type(one)
+        if kind is not type(other):
+            return False
+        if kind is dict:
+            if one.keys() != other.keys():
+                return False
+            pairs.extend((one[key], other[key]) for key in one)
+        elif kind is list:
+            if len(one) != len(other):
+                return False
+            pairs.extend(zip(one, other, strict=True))
+        elif not (one == other or (one != one and other != other)):  # NaN is itself here
+            return False
+    return True
+
+
+def _as_json(value: Any) -> Any:
+    """The kind that a value has as JSON: that of Python which it is a kind of."""
+    if type(value) in _PYTHONS:
+        return value
+    value = list(value) if isinstance(value, tuple) else plain(value)
+    return next((kind(value) for kind in _KINDS if isinstance(value, kind)), value)
+
+
+_KINDS: tuple[Any, ...] = (bool, int, float, str, dict, list)
 
 
 _PYTHONS = frozenset((bool, int, float, str, type(None), dict, list))

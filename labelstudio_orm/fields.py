@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
 
 import attrs
 
@@ -38,6 +38,8 @@ class _Unset:
     def __bool__(self) -> bool:
         return False
 
+
+Judge: TypeAlias = Callable[[Any, str, Any], None]
 
 UNSET: Final[Any] = _Unset()
 """What a constructor argument is when it was not given: the server's own default then applies."""
@@ -67,6 +69,7 @@ class Field:
         always_sent: bool = False,
         only: type | None = None,
         references: str | None = None,
+        judge: Judge | None = None,
     ) -> None:
         self.name, self.owner = name, owner
         self.wire = wire or references or name
@@ -76,6 +79,7 @@ class Field:
         self.secret, self.always_sent = secret, always_sent
         self.only = only
         self.references = references
+        self.judge = judge
 
     def __repr__(self) -> str:
         return f"<Field {self.owner.__name__}.{self.name}>"
@@ -116,11 +120,11 @@ class Field:
 
     def same(self, left: Any, right: Any) -> bool:
         """Are two Python values of this field the same to the server?"""
-        return (
-            codec.same_json(left, right)
-            if self.nested
-            else type(left) is type(right) and left == right
-        )
+        if self.nested:
+            return codec.same_json(left, right)
+        if type(left) in _NUMBERS and type(right) in _NUMBERS:
+            return bool(left == right)  # 1 and 1.0 are one number
+        return type(left) is type(right) and bool(left == right)
 
     def check(self, value: Any) -> Any:
         """``value`` as it will be kept. Raises TypeError naming the resource and the field."""
@@ -130,6 +134,7 @@ class Field:
             if not self.references:
                 raise TypeError(f"{self.owner.__name__}.{self.name} takes a value, not {value!r}")
             value = value._saved_id(f"{self.owner.__name__}.{self.name}")
+        value = codec.plain(value)
         why = codec.misfit(value, self.annotation)
         if why:
             raise TypeError(f"{self.owner.__name__}.{self.name} cannot be {why}")
@@ -155,6 +160,9 @@ class Field:
             return value
 
 
+_NUMBERS = frozenset((int, float))
+
+
 def _field_of(owner: type[Resource], name: str) -> Field:
     """The one Field of this name: what a pickled condition or order names."""
     return owner._options.fields[name]
@@ -164,10 +172,10 @@ def as_id(value: Any) -> Any:
     """The id in any of the shapes in which the server mentions an object: 7, {"id": 7},
     [{"user_id": 7}].
     """
-    if isinstance(value, dict):
-        return value.get("id", value.get("user_id"))
-    if isinstance(value, list):
-        return as_id(value[0]) if value else None
+    while isinstance(value, (dict, list)):
+        if isinstance(value, dict):
+            return value.get("id", value.get("user_id"))
+        value = value[0] if value else None
     return value
 
 
@@ -185,11 +193,13 @@ def field(
     factory: Callable[[], Any] | None = None,
     wire: str | None = None,
     fixed: bool = False,
+    judge: Judge | None = None,
 ) -> Any:
     """A writable field. ``wire``: its name on the wire, default its own; ``fixed``: writable until
-    it is saved.
+    it is saved; ``judge``: looks at a value, the place to name, and what the server has, before it
+    is sent, and raises where no server can use it.
     """
-    return _word(default=default, factory=factory, wire=wire, fixed=fixed)
+    return _word(default=default, factory=factory, wire=wire, fixed=fixed, judge=judge)
 
 
 def readonly(

@@ -258,6 +258,17 @@ class Labels:
         config = self._fresh_config()
         between, after = taken_back(config, job)
         run = Run(project, f"undoing: {job['job']} in {project!r}", workers, on_error, progress)
+        with run.line:
+            return self._take_back(run, job, between, after, path)
+
+    def _take_back(
+        self,
+        run: Run,
+        job: dict[str, Any],
+        between: str,
+        after: str,
+        path: str | os.PathLike[str],
+    ) -> Report:
         run.configure(between)
         run.restore(read_changes(path))
         if run.failed:
@@ -313,7 +324,7 @@ class Labels:
         is_begun = file.is_begun
         if plan.halfway and not is_begun:  # labels leave the config all at once
             raise ValueError(f"{plan.missing}. One that only regions have is merged by itself")
-        with file:
+        with file, run.line:
             run.undo = file
             run.configure(plan.between)
             changes = plan.relabelling

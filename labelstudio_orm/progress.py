@@ -5,7 +5,15 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
-from typing import TypeAlias
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+if TYPE_CHECKING:
+    from typing_extensions import ParamSpec, Self
+
+    P = ParamSpec("P")
+
+T = TypeVar("T")
 
 Progress: TypeAlias = "bool | Callable[[int, int | None], object] | None"
 """True for a line on stderr, or a function ``(done, total)``; the total may be None when it is not
@@ -13,24 +21,79 @@ known.
 """
 
 
-def reporter(progress: Progress, what: str) -> Callable[[int, int | None], object]:
-    """The function to call with ``(done, total)`` for a ``progress`` argument."""
-    if callable(progress):
-        return progress
-    if not progress:
-        return lambda done, total: None
+class Reporter:
+    """What is called with ``(done, total)``. As a context, it ends its line however the block
+    ends, so that what is printed next begins a line of its own.
+    """
 
-    shown = 0.0
-    last: tuple[int, int | None] | None = None
+    def __call__(self, done: int, total: int | None) -> None:
+        """Report how far it is."""
 
-    def show(done: int, total: int | None) -> None:
-        nonlocal shown, last
+    def close(self) -> None:
+        """End the line, if one is open."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+QUIET = Reporter()
+"""Nobody wants to know."""
+
+
+class _Function(Reporter):
+    """The user's own function."""
+
+    def __init__(self, function: Callable[[int, int | None], object]) -> None:
+        self._function = function
+
+    def __call__(self, done: int, total: int | None) -> None:
+        self._function(done, total)
+
+
+class _Line(Reporter):
+    """One line on stderr, ten times a second at most."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+        self._shown = 0.0
+        self._last: tuple[int, int | None] | None = None
+        self._is_open = False
+
+    def __call__(self, done: int, total: int | None) -> None:
         now = time.monotonic()
-        if (done, total) == last or (done != total and now - shown < 0.1):
+        if (done, total) == self._last or (done != total and now - self._shown < 0.1):
             return
-        shown, last = now, (done, total)
+        self._shown, self._last = now, (done, total)
         of = f" of {total:,}" if total is not None else ""
-        end = "\n" if done == total else ""
-        print(f"\r{what}: {done:,}{of}", end=end, file=sys.stderr, flush=True)
+        self._is_open = done != total
+        end = "" if self._is_open else "\n"
+        print(f"\r{self._what}: {done:,}{of}", end=end, file=sys.stderr, flush=True)
 
-    return show
+    def close(self) -> None:
+        if self._is_open:
+            self._is_open = False
+            print(file=sys.stderr, flush=True)
+
+
+def reporter(progress: Progress, what: str) -> Reporter:
+    """Return what to call with ``(done, total)`` for a ``progress`` argument, and to close."""
+    if callable(progress):
+        return _Function(progress)
+    return _Line(what) if progress else QUIET
+
+
+def ends_line(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """Let a method close the reporter that its object has under this name, however it ends."""
+
+    def decorate(method: Callable[P, T]) -> Callable[P, T]:
+        @wraps(method)
+        def run(*args: Any, **options: Any) -> T:
+            with getattr(args[0], name):
+                return method(*args, **options)
+
+        return run
+
+    return decorate

@@ -339,14 +339,14 @@ class QuerySet(Generic[R]):
         from .progress import reporter
 
         total = None if self._plan().here else self.count()
-        report = reporter(progress, f"reading {self._what}")
-        report(0, total)
-        done = 0
-        for done, obj in enumerate(objects, start=1):
-            yield obj
-            report(done, total)
-        if total is None:
-            report(done, done)
+        with reporter(progress, f"reading {self._what}") as report:
+            report(0, total)
+            done = 0
+            for done, obj in enumerate(objects, start=1):
+                yield obj
+                report(done, total)
+            if total is None:
+                report(done, done)
 
     def _objects(self, workers: int) -> Iterator[R]:
         found, start, stop = read(self, workers)

@@ -7,12 +7,14 @@ from __future__ import annotations
 import difflib
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
 import attrs
 
 from . import codec
+from .brief import brief
 from .declaration import Options
 from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound
 from .fields import UNSET, Field, ForeignKey, _Related, as_id, readonly
@@ -36,9 +38,10 @@ class Origin:
 
     ``parents`` are the objects that it was reached through, ``uncomputed`` the fields that the row
     holds without truth, ``prefetched`` the relations whose rows it has inside. ``whole``: the row
-    has every plain field that the server has; ``fetched``: and the deferred ones too. ``shared``
-    are related objects that the rows of one listing have in common, by type and id. ``deleted`` is
-    the id that an object had until it was deleted here.
+    has every plain field that the server has; ``fetched``: and the deferred ones too. ``asked`` are
+    fields that were asked for, so that the server has none that is not there, and ``inside`` those
+    of rows inside. ``shared`` are related objects that the rows of one listing have in common, by
+    type and id. ``deleted`` is the id that an object had until it was deleted here.
     """
 
     client: LabelStudio | None = None
@@ -48,11 +51,16 @@ class Origin:
     whole: bool = False
     fetched: bool = False
     url: str | None = None
-    shared: dict[tuple[type, int], Any] | None = None
+    shared: dict[tuple[type, int | str], Any] | None = None
     deleted: Any = None
+    asked: frozenset[str] = frozenset()
+    inside: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
 
 
 NOWHERE = Origin()
+
+CONTAINERS = frozenset({"project", "task"})
+"""Relations to what holds something and all that belongs to it."""
 
 SHARED = 1000
 """Related objects that the rows of one listing keep for each other."""
@@ -64,6 +72,8 @@ class Objects:
     """
 
     def __get__(self, instance: Resource | None, owner: type[R]) -> QuerySet[R]:
+        if instance is not None:
+            raise AttributeError(f"objects is of the class, {owner.__name__}.objects")
         from .client import default_client
 
         return default_client().all_of(owner)
@@ -126,8 +136,10 @@ class Resource:
         """The value of a field which the row does not have: fetched for a saved object, else the
         default.
         """
-        if field.references and field.references in self._origin.parents:
-            return self._origin.parents[field.references].id
+        if field.references:
+            known = self._known_by_ancestors(field.references)
+            if known is not None:
+                return known
         if field.name == "id" or not self._is_saved:
             return _default(field)
         if not self._has_all(field):
@@ -141,7 +153,26 @@ class Resource:
         default?
         """
         origin = self._origin
-        return origin.fetched or (origin.whole and not field.deferred)
+        if field.deferred:
+            return origin.fetched
+        return origin.fetched or origin.whole or field.name in origin.asked
+
+    def _known_by_ancestors(self, relation: str) -> Any:
+        """The id of a related object that this one was reached through, or that one's of the same:
+        the project of an annotation is that of its task.
+        """
+        if relation in self._origin.parents:
+            return self._origin.parents[relation]._key
+        if relation not in CONTAINERS:
+            return None
+        for ancestor in self._ancestors():
+            if relation in ancestor._origin.parents:
+                return ancestor._origin.parents[relation]._key
+            owner = ancestor._options.relations.get(relation)
+            field = owner and ancestor._options.fields[owner.id_name]
+            if field and ancestor._row.get(field.wire) is not None:
+                return as_id(ancestor._row[field.wire])
+        return None
 
     def _complete(self) -> None:
         """Fetch the object once and fill in what is missing; what is here already stays as it
@@ -276,8 +307,10 @@ class Resource:
         text = ""
         if label:
             value = self.__dict__.get(label, self._row.get(options.fields[label].wire))
-            if value is not None:
-                text = f" {value if len(str(value)) < 50 else str(value)[:49] + '…'!r}"
+            if isinstance(value, str):
+                text = f" {value if len(value) < 50 else value[:49] + '…'!r}"
+            elif value is not None:
+                text = f" {brief(value, 50)}"
         return f"<{options.name} {state}{text}>"
 
     def __eq__(self, other: object) -> bool:
@@ -290,7 +323,10 @@ class Resource:
     def __hash__(self) -> int:
         if not self._is_saved:
             raise TypeError(f"{self!r} has no hash until it is saved")
-        return hash((type(self), self._key, self._server))
+        try:
+            return hash((type(self), self._key, self._server))
+        except TypeError:  # the server gave an id that is none
+            return hash((type(self), self._server))
 
     @property
     def raw(self) -> dict[str, Any]:
@@ -298,9 +334,12 @@ class Resource:
         request.
         """
         hidden = {field.wire for field in self._options.fields.values() if field.secret}
-        return {
-            key: codec.copy_json(value) for key, value in self._row.items() if key not in hidden
-        }
+        return {key: self._copied(key) for key in self._row if key not in hidden}
+
+    def _copied(self, wire: str) -> Any:
+        """A copy of a value of the row; rows inside may hold records."""
+        copy = codec.copy_rows if wire in self._options.embedded else codec.copy_json
+        return copy(self._row[wire])
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -404,23 +443,44 @@ class Resource:
         request when nothing was changed.
 
         ``using``: the client, for an object that has none yet. ``fields``: save only these.
-        ``force``: send every writable field. ``check``: first compare ``updated_at`` with the
-        server's (one more request; the server has no conditional writes) and raise Conflict if
-        somebody else saved in the meantime.
+        ``force``: send every writable field. ``check``: first compare ``updated_at``, and the
+        fields to be sent, with the server's (one more request; the server has no conditional
+        writes) and raise Conflict if somebody else saved in the meantime.
 
         Raises TypeError for a value of the wrong type before anything is sent, OutcomeUnknown when
         the answer to a creation was lost, and the errors of the server.
         """
+        origin = self._origin
         if using is not None:
             self._bind(using)
-        if not self._is_saved:
-            self._create()
-        else:
-            chosen = self._chosen(fields, force)
-            if check and chosen:
-                self._check_unchanged()
-            self._update(chosen)
+        try:
+            if not self._is_saved:
+                self._create()
+            else:
+                chosen = self._chosen(fields, force)
+                if check and chosen:
+                    self._check_unchanged(chosen)
+                self._update(chosen)
+        except BaseException:
+            if using is not None and not self._is_saved:
+                _set_origin(self, origin)  # it may be saved to another server
+            raise
         return self
+
+    @contextmanager
+    def _unless_it_fails(self) -> Iterator[None]:
+        """What a verb sets on the object is taken back where it could not be saved."""
+        names = self._options.fields.keys() & self.__dict__.keys()
+        before = {name: codec.copy_json(self.__dict__[name]) for name in names}
+        try:
+            yield
+        except BaseException:
+            for name in self._options.fields.keys() & self.__dict__.keys():
+                if name not in before:
+                    del self.__dict__[name]
+            for name, value in before.items():
+                self.__dict__[name] = codec.renew(self.__dict__.get(name), value)
+            raise
 
     def _bind(self, client: LabelStudio) -> None:
         if self._server not in (None, client.url):
@@ -451,7 +511,18 @@ class Resource:
         return [fields[name] for name in names if name in changed]
 
     def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
-        return {field.wire: codec.write(field.check(getattr(self, field.name))) for field in chosen}
+        edited = self._changed().keys()
+        return {field.wire: self._sent(field, field.name in edited) for field in chosen}
+
+    def _sent(self, field: Field, is_edited: bool) -> Any:
+        """A value as it is sent. What is only carried along is as the server has it, be it odd."""
+        value = getattr(self, field.name)
+        if not is_edited and self._is_saved:
+            return codec.write(value)
+        if field.judge is not None and value is not None:
+            old = codec.copy_json(self._row.get(field.wire))
+            field.judge(value, f"{self!r}.{field.name}", old)
+        return codec.write(field.check(value))
 
     def _create(self) -> None:
         options = self._options
@@ -492,7 +563,10 @@ class Resource:
         body = self._body([*chosen, *carried])
         options = self._options
         row = self._ask(options.update, f"saving {self!r}", json=body, expect=options.expects)
-        self._absorb(self._addressed(row), sent=chosen)
+        said = {
+            field.wire: codec.copy_json(body[field.wire]) for field in chosen if not field.secret
+        }
+        self._absorb(self._addressed({**said, **row}), sent=chosen)
 
     def _absorb(self, row: Any, sent: Iterable[Field] = ()) -> None:
         """Take the answer to a write: the server's values win, edits that were not sent stay
@@ -511,25 +585,41 @@ class Resource:
         for key in stale:
             del self._row[key]
         for name in [name for name in self.__dict__ if name in self._options.fields]:
-            field = self._options.fields[name]
-            if name not in unsent and not (
-                field.nested
-                and field.wire in self._row
-                and field.same(self.__dict__[name], self._old(field))
-            ):
-                del self.__dict__[name]
+            if name not in unsent:
+                self._settle(self._options.fields[name])
 
-    def _check_unchanged(self) -> None:
+    def _settle(self, field: Field) -> None:
+        """Let a field that was touched say what the row says. Whoever holds nested JSON goes on to
+        hold it: it is changed in place, and only where the server has something else.
+        """
+        if not (field.nested and field.wire in self._row):
+            del self.__dict__[field.name]
+            return
+        held, now = self.__dict__[field.name], self._old(field)
+        if not field.same(held, now):
+            self.__dict__[field.name] = codec.renew(held, now)
+
+    def _check_unchanged(self, chosen: Iterable[Field]) -> None:
         if "updated_at" not in self._row:
             raise ValueError(
                 f"{self!r} has no updated_at here, so save(check=True) cannot tell a conflict; "
                 "bring it along with only(..., 'updated_at') where the resource has one"
             )
         theirs = self._get_row(f"checking {self!r} before saving")
-        if theirs.get("updated_at") != self._row.get("updated_at"):
+        is_later = theirs.get("updated_at") != self._row.get("updated_at")
+        others = [  # some writes leave updated_at as it is
+            field.name
+            for field in chosen
+            if field.wire in theirs
+            and field.wire in self._row
+            and not field.same(self._old(field), field.read(theirs[field.wire]))
+        ]
+        if is_later or others:
+            when = f" at {theirs.get('updated_at')}" if is_later else ""
+            what = f" ({', '.join(others)})" if others else ""
             raise Conflict(
-                f"{self!r} was changed on the server at {theirs.get('updated_at')}, after it was "
-                "read here; refresh() and apply the change again"
+                f"{self!r} was changed on the server{when}{what}, after it was read here; "
+                "refresh() and apply the change again"
             )
 
     def refresh(self) -> Self:
@@ -600,6 +690,10 @@ class Resource:
         for ancestor in self._ancestors():
             if type(ancestor) is relation.target and ancestor.id == identifier:
                 return ancestor
+        if not isinstance(identifier, (int, str)) or isinstance(identifier, bool):
+            raise LabelStudioError(
+                f"{self!r}.{relation.id_name} is {brief(identifier, 80)}, which is no id"
+            )
         cached = self._related_cache().get(relation.name)
         if cached is not None and cached.id == identifier:
             return typing.cast(Resource, cached)
@@ -616,7 +710,7 @@ class Resource:
         self._related_cache()[relation.name] = found
         return found
 
-    def _shared_object(self, target: type[Resource], identifier: int) -> Resource | None:
+    def _shared_object(self, target: type[Resource], identifier: int | str) -> Resource | None:
         shared = self._origin.shared
         if shared is None:
             return None
@@ -636,7 +730,8 @@ class Resource:
         client, scope = self._client, {relation.via: self}
         here = None
         if relation.name in self._origin.prefetched:
-            origin = Origin(client, scope, shared=self._origin.shared)
+            asked = self._origin.inside.get(relation.name, frozenset())
+            origin = Origin(client, scope, whole=not asked, asked=asked, shared=self._origin.shared)
             here = list(relation.target._view(self._prefetched_rows(relation.name), origin))
         return QuerySet.of(relation.target, client, scope=scope, here=here)
 
@@ -648,10 +743,18 @@ class Resource:
         """
         cache = self._related_cache()
         if name not in cache:
-            rows = sorted(self._row.get(name) or (), key=itemgetter("id"))
-            cache[name] = [(row, {}) for row in rows]
+            cache[name] = [(row, {}) for row in self._rows_inside(name)]
         found: list[_Shared] = cache[name]
         return found
+
+    def _rows_inside(self, name: str) -> list[dict[str, Any]]:
+        rows = self._row.get(name) or []
+        try:
+            return sorted(rows, key=itemgetter("id"))
+        except (TypeError, KeyError, IndexError):
+            raise LabelStudioError(
+                f"{self!r}: its {name} are no objects with ids, but {brief(rows, 200)}"
+            ) from None
 
     def _drop_prefetched(self, name: str) -> None:
         """After a write to a relation its rows here are no longer the truth."""
@@ -672,13 +775,13 @@ class Resource:
     def __getstate__(self) -> dict[str, Any]:
         fields = self._options.fields
         touched = {
-            name: value
+            name: codec.portable(value) if fields[name].nested else value
             for name, value in self.__dict__.items()
             if name in fields and not fields[name].secret
         }
         parents = {name: parent._key for name, parent in self._origin.parents.items()}
         hidden = {field.wire for field in fields.values() if field.secret}
-        row = {key: codec.copy_json(v) for key, v in self._row.items() if key not in hidden}
+        row = {key: codec.portable(self._copied(key)) for key in self._row if key not in hidden}
         return {
             "row": {**parents, **row},
             "touched": touched,
@@ -688,9 +791,12 @@ class Resource:
         }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        _set_row(self, state["row"])
+        _set_row(self, {key: codec.copy_json(value) for key, value in state["row"].items()})
         _set_origin(self, state["origin"])
-        self.__dict__.update(state["touched"])
+        self.__dict__.update(
+            (name, codec.copy_json(value) if type(value) is bytes else value)
+            for name, value in state["touched"].items()
+        )
 
 
 # The private state lies in slots beside the __dict__ that holds the touched fields: setting it

@@ -41,17 +41,17 @@ def perform(
             f"perform({action!r}) on {tasks._what}: {project!r} has no ML backend; "
             "project.ml_backends.create(url=...) adds one"
         )
-    report = reporter(progress, f"performing {action!r} on {tasks._what}")
-    answers, done = [], 0
-    for selection in _selections(tasks):
-        answers.append(act(tasks, project.id, action, {**selection, **_ids_in(params)}))
-        done += len(selection["selectedItems"].get("included", ()))
-        report(done, None)
-    if not answers:
-        return {"processed_items": 0}
-    processed = [answer["processed_items"] for answer in answers if "processed_items" in answer]
-    done = done or sum(processed)
-    report(done, done)
+    said, answers, done = _ids_in(params), [], 0
+    with reporter(progress, f"performing {action!r} on {tasks._what}") as report:
+        for selection in _selections(tasks):
+            answers.append(act(tasks, project.id, action, {**selection, **said}))
+            done += len(selection["selectedItems"].get("included", ()))
+            report(done, None)
+        if not answers:
+            return {"processed_items": 0}
+        processed = [answer["processed_items"] for answer in answers if "processed_items" in answer]
+        done = done or sum(processed)
+        report(done, done)
     return {**answers[-1], **({"processed_items": sum(processed)} if processed else {})}
 
 

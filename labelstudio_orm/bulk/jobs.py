@@ -68,22 +68,22 @@ def wait_for(
     progress: Progress,
 ) -> None:
     """Look, with longer and longer pauses, until the state is no longer one of being under way."""
-    report = reporter(progress, f"waiting for {what}")
     deadline, pause, looks = time.monotonic() + timeout, 0.2, 0
-    while state() in UNDER_WAY:
-        report(looks, None)
-        if time.monotonic() + pause > deadline:
-            raise Timeout(
-                f"{what} is still {state()} after {timeout:g} s; it goes on on the server, and "
-                "wait() may be called again"
-            )
-        client.retries.sleep(pause)
-        pause = min(pause * 1.5, LONGEST_PAUSE)
-        looks += 1
-        look()
-    if state() in FAILED:
-        raise JobFailed(f"{what} ended as {state()}: {reason()}")
-    report(looks + 1, looks + 1)
+    with reporter(progress, f"waiting for {what}") as report:
+        while str(state()) in UNDER_WAY:
+            report(looks, None)
+            if time.monotonic() + pause > deadline:
+                raise Timeout(
+                    f"{what} is still {state()} after {timeout:g} s; it goes on on the server, and "
+                    "wait() may be called again"
+                )
+            client.retries.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+            looks += 1
+            look()
+        if str(state()) in FAILED:
+            raise JobFailed(f"{what} ended as {state()}: {reason()}")
+        report(looks + 1, looks + 1)
 
 
 def last_line(*texts: object) -> str:

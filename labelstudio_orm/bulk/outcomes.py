@@ -26,11 +26,13 @@ def telling(tally: Tally, created: Callable[[], list[Any]] = list) -> Iterator[N
     tally.report()
     try:
         yield
+        tally.total = tally.done if tally.total is None else tally.total
+        tally.report()
     except LabelStudioError as error:
         error.created, error.summary = created(), tally.summary()
         raise
-    tally.total = tally.done if tally.total is None else tally.total
-    tally.report()
+    finally:
+        tally.close()
 
 
 def outcomes(

@@ -16,6 +16,7 @@ from ..errors import (
     ServerError,
     Timeout,
 )
+from ..progress import QUIET, Reporter
 
 if TYPE_CHECKING:
     from ..resource import Resource
@@ -91,6 +92,10 @@ def _summary(parts: dict[str, Any]) -> Summary:
     return Summary(**parts)
 
 
+SHOWN = 20
+"""Objects that the repr of what was created shows."""
+
+
 class Created(list[R]):
     """The objects of ``bulk_create``, in the order of its input; ``summary`` counts them.
 
@@ -103,6 +108,11 @@ class Created(list[R]):
         super().__init__(objects)
         self.summary = Summary(created=len(self)) if summary is None else summary
 
+    def __repr__(self) -> str:
+        shown = ", ".join(map(repr, self[:SHOWN]))
+        more = f", ... {len(self) - SHOWN:,} more" if len(self) > SHOWN else ""
+        return f"[{shown}{more}]"
+
 
 class Tally:
     """A summary that is being made, and what is to be done with errors meanwhile."""
@@ -110,7 +120,7 @@ class Tally:
     def __init__(
         self,
         on_error: OnError = "raise",
-        report: Callable[[int, int | None], object] = lambda done, total: None,
+        report: Callable[[int, int | None], object] = QUIET,
         total: int | None = None,
     ) -> None:
         if on_error not in ("raise", "collect"):
@@ -132,6 +142,11 @@ class Tally:
         if news != self._reported:
             self._reported = news
             self._report(*news)
+
+    def close(self) -> None:
+        """End the line of progress, if there is one."""
+        if isinstance(self._report, Reporter):
+            self._report.close()
 
     def fail(self, place: int, item: Any, error: Exception, reason: str = "") -> None:
         """Note the error of one object; raise it where errors are not collected, and where the

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from ..codec import same_json
 from .kinds import KINDS
 from .shapes import Track
 
@@ -21,13 +22,14 @@ _WAY_OUT = (
 )
 
 
-def check_result(result: Any, where: str = "result") -> None:
+def check_result(result: Any, where: str = "result", known: Any = None) -> None:
     """Raise unless this is a list of regions that a server can use; nothing is sent.
 
     A region is a dict with the texts ``from_name``, ``to_name`` and ``type`` and the dict
     ``value``; a relation one with ``from_id`` and ``to_id``. Raises TypeError for anything of
     another type, and ValueError for a key that is missing. The message begins with the place,
-    ``where``, and names the key and what makes regions.
+    ``where``, and names the key and what makes regions. ``known`` are regions that a server has
+    already, and which may stay, be they odd.
 
     >>> check_result([{"from_name": "a", "to_name": "b", "type": "rating", "value": {"rating": 1}}])
     >>> check_result([{"from_name": "a", "to_name": "b", "type": "rating"}])
@@ -38,7 +40,15 @@ def check_result(result: Any, where: str = "result") -> None:
     if not isinstance(result, (list, tuple)):
         raise TypeError(f"{where}: a list of regions is needed, not {result!r:.80}; {_WAY_OUT}")
     for number, region in enumerate(result):
-        _check_region(region, f"{where}[{number}]")
+        _check_new(region, f"{where}[{number}]", known)
+
+
+def _check_new(region: Any, where: str, known: Any) -> None:
+    try:
+        _check_region(region, where)
+    except (TypeError, ValueError):
+        if not isinstance(known, list) or not any(same_json(region, one) for one in known):
+            raise
 
 
 def _check_region(region: Any, where: str) -> None:

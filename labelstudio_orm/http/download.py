@@ -55,5 +55,6 @@ def download(
             raise ConnectionFailed(f"{doing} failed: the answer ended early", request=f"GET {path}")
         part.replace(target)
     finally:
+        report.close()
         part.unlink(missing_ok=True)
     return target

@@ -22,7 +22,7 @@ import attrs
 from ..bulk.summary import Failure, Summary
 from ..errors import LabelStudioError
 from ..paging.pages import chunked
-from ..progress import Progress, reporter
+from ..progress import Progress, ends_line, reporter
 from .content import SECRETS, without_secrets
 from .contents import fetch
 from .copying import copy_project
@@ -155,6 +155,7 @@ class _Writing:
         self.failed: list[Failure] = []
         self.progress = reporter(progress, f"writing {name_of(self.about)}")
 
+    @ends_line("progress")
     def run(self) -> Report:
         self._write_json("settings.json", self._without("settings", self.source.settings()))
         chunks, mentioned = self._tasks()

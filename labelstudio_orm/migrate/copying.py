@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import attrs
 
 from ..errors import BadRequest, DoesNotExist
-from ..progress import Progress, reporter
+from ..progress import Progress, ends_line, reporter
 from .again import exactly_once
 from .belongings import EXPORTS, Belongings, Secrets, parts_of
 from .content import SETTINGS
@@ -228,6 +228,7 @@ class Copy:
         self.belongings = Belongings(job, self.all_parts, secrets)
         self.done: bool = job.journal.noted("done", False)
 
+    @ends_line("_progress")
     def run(self) -> None:
         """All of it, as far as it is not done."""
         if self.done:

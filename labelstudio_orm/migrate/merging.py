@@ -239,8 +239,8 @@ class _Merging:
         self.people.match(user for side in self.sides for user in side.source.users())
         version = self.into.model_version
         total = len(self.places)
-        with telling(self.tallies["tasks"]):
-            report = reporter(self.progress, f"merging into {self.into!r}")
+        line = reporter(self.progress, f"merging into {self.into!r}")
+        with telling(self.tallies["tasks"]), line as report:
             for done, meetings in self._meetings():
                 self._write(meetings)
                 report(done, total)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DoesNotExist
 from ..paging.pages import chunked
-from ..progress import Progress, reporter
+from ..progress import Progress, ends_line, reporter
 from .again import exactly_once
 from .belongings import Belongings, Secrets, no_secrets, parts_of
 from .content import ORIGIN, SETTINGS, digest
@@ -146,6 +146,7 @@ class _Sync:
         self.touched: list[int] = []
         self._progress = reporter(progress, f"synchronising {name_of(job.facts)}")
 
+    @ends_line("_progress")
     def run(self) -> Report:
         self.importer.settle()
         if not len(self.tasks):

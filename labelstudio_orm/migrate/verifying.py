@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..bulk.summary import Summary
 from ..paging.pages import chunked
 from ..paging.parallel import Coming
-from ..progress import Progress, reporter
+from ..progress import Progress, ends_line, reporter
 from . import content
 from .content import digest, text_of
 from .journal import Journal, JournalMismatch, is_missing, opened
@@ -135,6 +135,7 @@ class Comparison:
             return Translation(file=partial(self.files.name, source, server), server=server)
         return Translation(file=lambda path: f"upload:{original_name(path)}", server=server)
 
+    @ends_line("_progress")
     def report(self, parts: Sequence[str]) -> Report:
         """Compare these parts."""
         for part in parts:

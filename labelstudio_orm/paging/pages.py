@@ -366,7 +366,7 @@ class Embedded:
     def pages(self, select: Select) -> Iterator[Page]:
         """One page for a task; pages as the tasks' pages come for a project."""
         if "task" in select.scope:
-            yield Page(_in_order(self._of_task(select), select))
+            yield Page(_in_order(self._of_task(select), select), whole=True)
         elif "project" in select.scope:
             yield from self._of_project(select)
         else:
@@ -412,7 +412,7 @@ class Embedded:
                 for task in page.rows
                 for row in _in_order(task[self.key], select)  # which PostgreSQL leaves open
             ]
-            yield Page(rows)
+            yield Page(rows, whole=select.fields is None)
 
     def count(self, select: Select) -> int | None:
         """Not without reading them."""

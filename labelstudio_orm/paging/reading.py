@@ -67,7 +67,14 @@ def _loaded(
     fits = None if check is None else predicate(check)
     for page in listed:
         origin = Origin(
-            queryset.client, parents, page.uncomputed, page.prefetched, page.whole, shared=shared
+            queryset.client,
+            parents,
+            page.uncomputed,
+            page.prefetched,
+            page.whole,
+            shared=shared,
+            asked=queryset.fields or frozenset(),
+            inside=queryset.related_fields,
         )
         objects = queryset.model._load(page.rows, origin)
         yield objects if fits is None else filter(fits, objects)

@@ -43,7 +43,7 @@ class Run:
         self.is_dry = self.client.is_dry
         self.found = Differences()
         self._workers = number_of_workers(workers, self.client)
-        self._tell = reporter(progress, what)
+        self.line = reporter(progress, what)
         self.finders: dict[str, Callable[[Relabelling], Iterator[Any]]] = {
             "annotations": self._annotations,
             "drafts": self._drafts,
@@ -52,12 +52,12 @@ class Run:
         self.tallies = {kind: Tally(on_error, self._report) for kind in self.finders}
 
     def _report(self, done: int, total: int | None) -> None:
-        self._tell(sum(tally.done for tally in self.tallies.values()), None)
+        self.line(sum(tally.done for tally in self.tallies.values()), None)
 
     def report(self) -> Report:
         """What was done."""
         done = sum(tally.done for tally in self.tallies.values())
-        self._tell(done, done)
+        self.line(done, done)
         return Report(
             what=self.what,
             counts={kind: tally.summary() for kind, tally in self.tallies.items()},
@@ -81,8 +81,9 @@ class Run:
         """Let the project have this config; no request where it has."""
         project = self.project
         if project.label_config != xml:
-            project.label_config = xml
-            project.save(fields=["label_config"])
+            with project._unless_it_fails():
+                project.label_config = xml
+                project.save(fields=["label_config"])
 
     def finish(self, xml: str) -> None:
         """The same, for a config without labels that were in use."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ..config.results import check_result
 from ..declaration import resource
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
 from ..http.paths import at
@@ -39,7 +40,7 @@ class Draft(Dated, Resource):
     task: ForeignKey[Task] = belongs_to()
     annotation_id: int | None = id_of("annotation")
     annotation: ForeignKey[Annotation] = belongs_to(default=None)
-    result: list[dict[str, Any]] = field(factory=list)
+    result: list[dict[str, Any]] = field(factory=list, judge=check_result)
     lead_time: float | None = None
     was_postponed: bool = False
     import_id: int | None = None

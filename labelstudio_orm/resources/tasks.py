@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..config.results import check_result
 from ..declaration import resource
 from ..fields import (
     UNSET,
@@ -220,7 +221,7 @@ class Annotation(Dated, Labelled, Resource):
     task: ForeignKey[Task] = belongs_to()
     project_id: int | None = id_of("project", read_only=True)
     project: ForeignKey[Project] = belongs_to(init=False)
-    result: list[dict[str, Any]] = field(factory=list)
+    result: list[dict[str, Any]] = field(factory=list, judge=check_result)
     completed_by_id: int | None = id_of("completed_by")
     completed_by: ForeignKey[User] = belongs_to(default=None)
     was_cancelled: bool = False
@@ -313,7 +314,7 @@ class Prediction(Dated, Labelled, Resource):
     task: ForeignKey[Task] = belongs_to()
     project_id: int | None = id_of("project", read_only=True)
     project: ForeignKey[Project] = belongs_to(init=False)
-    result: list[dict[str, Any]] = field(factory=list)
+    result: list[dict[str, Any]] = field(factory=list, judge=check_result)
     score: float | None = None
     model_version: str | None = None
     cluster: int | None = None

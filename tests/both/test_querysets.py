@@ -318,7 +318,7 @@ def test_prefetched_relations_cost_nothing_until_they_change(filled: Project, as
     assert [p.score for p in task.predictions.all()] == [0.7]
     assert task.annotations.get(was_cancelled=False).task is task
     assert asked() == []
-    task.annotations[0].result.append({"type": "choices", "value": {"choices": []}})
+    task.annotations[0].result.append({**task.annotations[0].result[0], "value": {"choices": []}})
     task.annotations[0].ground_truth = True
     assert set(task.annotations[0].changes) == {"result", "ground_truth"}
     task.annotations[0].save()
