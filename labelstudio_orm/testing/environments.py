@@ -61,6 +61,12 @@ def environment(
     return python
 
 
+def packages(python: Path) -> Path:
+    """Return the folder with the packages of the environment of this interpreter."""
+    version = ".".join(map(str, sys.version_info[:2]))
+    return python.parents[1] / "lib" / f"python{version}" / "site-packages"
+
+
 @contextlib.contextmanager
 def locked(folder: Path, progress: Progress) -> Iterator[None]:
     """Hold the lock of a folder: one process at a time fills it, the others wait."""

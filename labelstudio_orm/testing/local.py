@@ -13,7 +13,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -21,13 +20,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from .databases import Database, Postgres, SQLite
+from .databases import PRIVATE, Database, Postgres, SQLite
 from .environments import (
     LocalServerError,
     Progress,
     cache_folder,
     environment,
     locked,
+    packages,
     print_progress,
     run,
 )
@@ -100,8 +100,8 @@ class LocalLabelStudio:
         port: The port to listen on; default: a free one.
         workers: Serve with so many gunicorn processes; default: the development server, as
             ``label-studio start`` does (one process, threaded).
-        database: "sqlite", or "postgres": a PostgreSQL of its own, from the programs that the
-            distribution's package ``postgresql`` installs. It starts and ends with the server.
+        database: "sqlite", or "postgres": a PostgreSQL of its own, whose programs are installed
+            into the cache folder as well. It starts and ends with the server.
         settings: More environment variables for the server, text to text.
         data_dir: Keep the data here. An empty or missing folder is filled, one that an earlier
             server left is used again with its user and token. Default: a temporary folder.
@@ -117,8 +117,8 @@ class LocalLabelStudio:
         log: The file with what the server printed.
 
     Raises:
-        LocalServerError: From `start`: the installation failed, PostgreSQL is missing, the port is
-            in use, or the server did not become ready; the message holds the end of its log.
+        LocalServerError: From `start`: the installation failed, the port is in use, or the server
+            did not become ready; the message holds the end of its log.
         TypeError: A setting is not text.
         ValueError: There is no such database.
 
@@ -256,6 +256,7 @@ class LocalLabelStudio:
                 f"on the same database ({self.database})"
             )
         shutil.copytree(seed, self.data_dir, dirs_exist_ok=True)
+        self.data_dir.chmod(PRIVATE)  # its database and its log hold tokens
         self._database.start(self.data_dir)
         admin = f"(SELECT id FROM htx_user WHERE email = '{EMAIL}')"
         change = f"UPDATE authtoken_token SET key = '{self.api_key}'"
@@ -294,7 +295,7 @@ class LocalLabelStudio:
         # The timeout is that of one request: imports and exports exceed gunicorn's 30 s.
         serve = ["gunicorn", "core.wsgi:application", "--timeout", "600", "--graceful-timeout", "5"]
         django = ["--env", "DJANGO_SETTINGS_MODULE=label_studio.core.settings.label_studio"]
-        path = ["--pythonpath", str(_packages(python) / "label_studio")]
+        path = ["--pythonpath", str(packages(python) / "label_studio")]
         address = ["--bind", f"{HOST}:{self.port}", "--workers", str(self.workers)]
         return [*serve, *django, *path, *address]
 
@@ -333,7 +334,7 @@ def _seed(python: Path, database: Database, progress: Progress) -> Path:
             progress("Making Label Studio's database (once, about a minute) ...")
             # Not in the cache yet: the user that PostgreSQL runs as may be shut out of it.
             draft, copy = _temporary_name(), seed.with_name(f"{name}.draft")
-            draft.mkdir()
+            draft.mkdir(PRIVATE)
             try:
                 database.start(draft)
                 user = {"LABEL_STUDIO_USERNAME": EMAIL, "LABEL_STUDIO_PASSWORD": PASSWORD}
@@ -352,11 +353,6 @@ def _seed(python: Path, database: Database, progress: Progress) -> Path:
 
 def _isolated(python: Path) -> list[str]:
     return [str(python), "-I", "-X", "utf8"]
-
-
-def _packages(python: Path) -> Path:
-    version = ".".join(map(str, sys.version_info[:2]))
-    return python.parents[1] / "lib" / f"python{version}" / "site-packages"
 
 
 def _environ(data_dir: Path, settings: Mapping[str, str]) -> dict[str, str]:

@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import requests
 
-from labelstudio_orm.testing.databases import is_installed
 from labelstudio_orm.testing.local import VERSION, LocalLabelStudio, LocalServerError
 
 pytestmark = pytest.mark.live
@@ -82,21 +81,16 @@ def test_stopping_twice_and_starting_again_on_kept_data(tmp_path):
         assert ask(again.url, again.api_key, "/api/projects/").json()["count"] == 1
 
 
-needs_postgres = pytest.mark.skipif(
-    not is_installed(), reason="PostgreSQL is not installed: apt-get install postgresql"
-)
-
-
-@pytest.mark.parametrize("database", ["sqlite", pytest.param("postgres", marks=needs_postgres)])
-def test_a_temporary_folder_goes_with_the_server(database):
+@pytest.mark.parametrize("database", ["sqlite", "postgres"])
+def test_a_temporary_folder_is_the_users_own_and_goes_with_the_server(database):
     server = LocalLabelStudio(database=database).start()
     assert server.log.exists()
+    assert server.data_dir.stat().st_mode & 0o777 == 0o700
     assert ask(server.url, server.api_key, "/api/projects/").json()["count"] == 0
     server.stop()
     assert not server.data_dir.exists()
 
 
-@needs_postgres
 def test_postgres_holds_the_rows_and_is_started_again_on_kept_data():
     # Not in tmp_path: the user that PostgreSQL runs as may be shut out of it.
     folder = Path(tempfile.mkdtemp())
@@ -113,7 +107,6 @@ def test_postgres_holds_the_rows_and_is_started_again_on_kept_data():
         shutil.rmtree(folder)
 
 
-@needs_postgres
 def test_postgres_ends_with_the_server_that_it_was_detached_with():
     server = LocalLabelStudio(database="postgres", workers=1).start()
     socket = server._database._socket

@@ -15,7 +15,6 @@ from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.migrate import Report, UnknownUsers, copy_project, sync, verify
 from labelstudio_orm.testing import LocalLabelStudio
 from tests.conftest import CONFIG
-from tests.live.parts import emulators
 from tests.live.parts.ml_backend import MLBackendService
 from tests.live.parts.places import Place
 from tests.live.parts.webhook_receiver import WebhookReceiver
@@ -166,13 +165,7 @@ def test_ml_backends(
             backend.delete()
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [
-        "local",
-        pytest.param("s3", marks=pytest.mark.skipif(bool(emulators.lacks("s3")), reason="no s3")),
-    ],
-)
+@pytest.mark.parametrize("kind", ["local", "s3"])
 def test_storages(
     kind: str,
     place: Callable[[str], Place],

@@ -16,7 +16,6 @@ from labelstudio_orm import (
     LabelStudio,
     Project,
 )
-from tests.live.parts import emulators
 from tests.live.parts.places import Disk, Place
 
 pytestmark = pytest.mark.live
@@ -27,10 +26,8 @@ VERBS = ("list", "create", "validate", "get", "delete", "update", "sync")
 
 
 def of(kind: str, *operations: str) -> Any:
-    """A parameter; its test is skipped where this machine lacks what the place is made of."""
-    reason = emulators.lacks(kind)
-    marks = [pytest.mark.skipif(bool(reason), reason=f"{kind} {reason}")]
-    return pytest.param(kind, marks=[*marks, pytest.mark.operation(*operations)])
+    """A parameter, with the operations that its test does."""
+    return pytest.param(kind, marks=pytest.mark.operation(*operations))
 
 
 def each_type(family: str) -> pytest.MarkDecorator:

