@@ -12,6 +12,8 @@ from labelstudio_orm import Project, Q
 from labelstudio_orm.migrate import Report, importing, sync, verify
 from tests.unit.kills import Killed, Servers
 
+pytestmark = pytest.mark.kill
+
 
 @pytest.fixture
 def servers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], Servers]:

@@ -16,6 +16,8 @@ from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 from tests.unit.kills import WAITS, Killed, Wire
 
+pytestmark = pytest.mark.kill
+
 
 class World:
     """Two projects that say something of the same texts, and the first one also of the same text

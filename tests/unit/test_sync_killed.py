@@ -14,6 +14,8 @@ from labelstudio_orm import Q
 from labelstudio_orm.migrate import Report, sync
 from tests.unit.kills import Killed, Servers
 
+pytestmark = pytest.mark.kill
+
 HOOK = "http://example.com/"
 
 
