@@ -209,7 +209,21 @@ class Resource:
                 row[field.wire] = as_id(self._row.get(field.wire)) if known is None else known
         if options.key_wire and row.get(options.key_wire) is None:
             row[options.key_wire] = self._row.get(options.key_wire)
+        self._check_key(row)
         return row
+
+    def _check_key(self, row: dict[str, Any]) -> None:
+        """Raise LabelStudioError where an answer is about another object, or has no id."""
+        options = self._options
+        if not options.key_wire:
+            return
+        kind = str if options.fields[options.key].annotation is str else int
+        key = as_id(row.get(options.key_wire))
+        if type(key) is not kind or self._key not in (None, key):
+            raise LabelStudioError(
+                f"{self!r}: the server answered with {options.key_wire} {str(key)!r:.80}; does "
+                "something before it answer instead?"
+            )
 
     def _ask(self, method: str, doing: str, path: str | None = None, **options: Any) -> Any:
         """One request to this object's own address, or below it: ``path="/sync"``."""

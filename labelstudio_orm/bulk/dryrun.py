@@ -123,7 +123,7 @@ class DryRun:
         made = self._made(path)
         if made is None and expect is list:
             return []
-        keys = expect if isinstance(expect, tuple) else ()
+        keys = tuple(expect) if isinstance(expect, (tuple, Mapping)) else ()
         row = copy_json(self._rows[made]) if made is not None else {}
         return {**{key: copy_json(_NOTHING.get(key)) for key in keys}, **row} or None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from typing import Any, TypeAlias
@@ -19,8 +19,10 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from ..errors import ConnectionFailed, LabelStudioError, Timeout, shorten
 from .payload import decode
 
-Expected: TypeAlias = "type[list[Any]] | tuple[str, ...] | None"
-"""What an answer must be: a list, an object with these keys, or anything."""
+Expected: TypeAlias = "type | tuple[str, ...] | Mapping[str, Expected] | list[Expected] | None"
+"""What an answer must be: of this type, an object with these keys, an object with keys of which
+each value is as expected, a list of values that are each as expected, or anything.
+"""
 
 GARBAGE = (
     ValueError,
@@ -111,11 +113,19 @@ def problem_of(answer: Answer) -> Problem | None:
 
 
 def fits(value: object, expect: Expected) -> bool:
-    """Is it what was expected?"""
+    """Return whether it is what was expected. A number is a count: none below 0, no truth value."""
     if expect is None:
         return True
     if isinstance(expect, tuple):
         return isinstance(value, dict) and all(key in value for key in expect)
+    if isinstance(expect, Mapping):
+        return isinstance(value, dict) and all(
+            key in value and fits(value[key], inner) for key, inner in expect.items()
+        )
+    if isinstance(expect, list):
+        return isinstance(value, list) and all(fits(one, expect[0]) for one in value)
+    if expect is int:
+        return type(value) is int and value >= 0
     return isinstance(value, expect)
 
 

@@ -9,6 +9,7 @@ import attrs
 
 from ..errors import LabelStudioError, NotFound
 from ..http.paths import at
+from .belief import untrue
 from .listing import ask, id_at, ids_asked_for, in_pieces, lightest, request, uncomputed
 from .ordering import Key
 from .pages import PAGE, TRIES, Page, Select, id_of
@@ -120,7 +121,10 @@ class Keyset:
                 total = answer["total"] if total is None else total
                 if answer["total"] != total or not answer["tasks"]:
                     break
-                ids.extend(row["id"] for row in answer["tasks"])
+                page = [row["id"] for row in answer["tasks"]]
+                if len(page) > 1 and 2 * len({*page}.intersection(ids)) > len({*page}):
+                    raise untrue(select, f"page {number} holds what earlier pages hold")
+                ids.extend(page)
                 number += 1
             distinct = list(dict.fromkeys(ids))
             # Some filters give a task several times; twice the same is then no coincidence.
@@ -137,7 +141,10 @@ class Keyset:
             "include": "id",
             "resolve_uri": "false",
         }
-        return request(select, params=params)
+        answer = request(select, params=params)
+        if any(type(row.get("id")) is not int for row in answer["tasks"]):
+            raise untrue(select, "a task came without an id")
+        return answer
 
 
 TASKS = Keyset()

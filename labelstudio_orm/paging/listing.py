@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,7 +12,8 @@ import attrs
 from ..errors import NotFound, ServerError
 from ..planning.columns import Item, line
 from ..planning.plan import Plan
-from .pages import IDS, TRIES, Select, chunked
+from .belief import believed, untrue
+from .pages import IDS, TRIES, Row, Select, chunked
 
 BODY_LIMIT = 3500
 """Bytes of an address above which its query travels in the body of the GET: gunicorn refuses a line
@@ -50,7 +52,22 @@ def ask(
         # The project goes with it, so that a proxy that strips the body causes an error.
         body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
         address = _encoded(params)
-    return request(select, params=address, json=body, **options)
+    answer = request(select, params=address, json=body, **options)
+    rows = answer["tasks"] = believed(answer["tasks"], select)
+    _check_asked(rows, select, ids)
+    return answer
+
+
+def _check_asked(rows: list[Row], select: Select, more: Item | None) -> None:
+    """Raise LabelStudioError for a task that was not asked for by its id."""
+    for items in ({*ids_asked_for(select.plan)[1]}, {*_listed(more)}):
+        stray = next((row["id"] for row in rows if row["id"] not in items), None) if items else None
+        if stray is not None:
+            raise untrue(select, f"the server gave Task {stray}, whose id was not asked for")
+
+
+def _listed(item: Item | None) -> Sequence[int]:
+    return item["value"] if item and item["operator"] == "in_list" else ()
 
 
 def request(select: Select, tries: int = TRIES, **options: Any) -> Any:
@@ -58,7 +75,7 @@ def request(select: Select, tries: int = TRIES, **options: Any) -> Any:
     that with error 500 and just the id.
     """
     try:
-        return select.ask("/api/tasks/", expect=("tasks", "total"), **options)
+        return select.ask("/api/tasks/", expect={"tasks": [dict], "total": int}, **options)
     except ServerError as error:
         if tries == 1 or error.status != 500 or not error.detail.isdecimal():
             raise

@@ -6,6 +6,7 @@ count; what a row means is the resource's business, and what to keep of it the q
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
@@ -13,8 +14,10 @@ import attrs
 
 from ..codec import plain
 from ..errors import BadRequest, LabelStudioError, NotFound
+from ..fields import as_id
 from ..http.paths import at, segment
 from ..planning.plan import Plan
+from .belief import as_key, believed, untrue
 from .parallel import Coming
 
 if TYPE_CHECKING:
@@ -242,11 +245,12 @@ class Plain:
             return []
         if self.single and not isinstance(rows, list):
             rows = [rows] if rows else []
+        rows = believed(rows, select)
         in_path = select.scope.keys() & set(names_in(select.model._options.collection))
         for row in rows if in_path else ():
             for name in in_path:  # the address says it, the rows need not
                 row.setdefault(_wire_of(select.model, name), id_of(select.scope[name]))
-        return cast("list[Row]", rows)
+        return rows
 
     def count(self, select: Select) -> int | None:
         """Not without reading the list."""
@@ -271,12 +275,7 @@ def _wire_of(model: type[Resource], relation: str) -> str:
 
 def _in_order(rows: list[Row], select: Select) -> list[Row]:
     key = select.model._options.key_wire or "id"
-    return sorted(rows, key=lambda row: as_key(row.get(key)), reverse=select.backwards)
-
-
-def as_key(value: Any) -> Any:
-    """What rows are put in order by: an id, or the id of an object."""
-    return value["id"] if isinstance(value, dict) else 0 if value is None else value
+    return sorted(rows, key=lambda row: as_key(row.get(key)) or 0, reverse=select.backwards)
 
 
 # -- numbered pages -------------------------------------------------------------------------------
@@ -297,45 +296,60 @@ class Numbered:
     filters_tasks: ClassVar[bool] = False
 
     def pages(self, select: Select) -> Iterator[Page]:
-        """All rows as one page; up to 100 rows need one request."""
+        """All rows as one page; up to 100 rows need one request.
+
+        Raises LabelStudioError where the rows are not as many as the server counts.
+        """
         require_scope(select, self.scoped_by)
         if not self.ordered:
             select = attrs.evolve(select, limit=None)
+        before = None
         for _ in range(TRIES):
-            rows = self._read(select)
-            if rows is not None:
-                rows = rows if self.ordered else _in_order(rows, select)
-                yield Page(rows, whole=select.fields is None)
+            rows, count = self._read(select)
+            if len(rows) == count or len(rows) >= (select.limit or len(rows) + 1):
+                yield Page(_in_order(rows, select), whole=select.fields is None)
                 return
+            if (rows, count) == before:  # nothing changed: it is what the server says
+                raise untrue(select, f"{count} rows are counted, and the pages hold {len(rows)}")
+            before = rows, count
         raise LabelStudioError(
             f"{select.doing}: the number of rows changed during each of {TRIES} readings"
         )
 
-    def _read(self, select: Select) -> list[Row] | None:
-        """All rows, or None when their number changed meanwhile, so that one may have slipped
-        by.
+    def _read(self, select: Select) -> tuple[list[Row], int]:
+        """The rows, and how many were counted: others when their number changed meanwhile, so that
+        one may have slipped by, or where the server does not turn the page.
         """
-        rows: list[Row] = []
-        number = 1
-        while True:
-            size = min(select.limit or FIRST_PAGE, FIRST_PAGE)
+        key = select.model._options.key_wire
+        size = min(max(select.limit or FIRST_PAGE, 2), FIRST_PAGE)
+        found: dict[Any, Row] = {}
+        count = 0
+        for number in itertools.count(1):
             try:
                 answer = self._ask(select, number, size)
             except NotFound:  # "Invalid page.": there are fewer pages by now
-                return None
-            if number == 1:
-                count = answer["count"]
-            elif answer["count"] != count:
-                return None
-            rows.extend(answer["results"])
-            if answer.get("next") is None or len(rows) >= (select.limit or len(rows) + 1):
-                return rows
-            number += 1
+                break
+            count, before = answer["count"], count
+            if number > 1 and count != before:
+                break
+            rows = believed(answer["results"], select)
+            new = {as_key(row.get(key)): row for row in rows}
+            if not found.keys().isdisjoint(new):
+                break
+            found.update(new)
+            rows = list(found.values())
+            if select.limit is not None and rows != _in_order(rows, select):
+                # All of them, to be put in order here.
+                return self._read(attrs.evolve(select, limit=None))
+            if len(found) >= min(count, select.limit or count) or not rows:
+                break
+            if answer.get("next") is None:
+                break
+        return list(found.values()), count
 
     def count(self, select: Select) -> int | None:
         """The server's ``count``."""
-        answer = self._ask(attrs.evolve(select, fields=frozenset({"id"})), 1, 1)
-        return cast(int, answer["count"])
+        return cast(int, self._ask(attrs.evolve(select, fields=frozenset({"id"})), 1, 1)["count"])
 
     def _ask(self, select: Select, page: int, size: int) -> Any:
         params = {
@@ -347,7 +361,7 @@ class Numbered:
             params["ordering"] = "-id" if select.backwards else "id"
         if select.fields is not None:
             params["include"] = ",".join(select.wires)
-        return select.ask(select.path, params=params, expect=("count", "results"))
+        return select.ask(select.path, params=params, expect={"count": int, "results": [dict]})
 
 
 # -- rows inside another resource's rows ----------------------------------------------------------
@@ -387,12 +401,14 @@ class Embedded:
         return [row for row in rows if project in (None, row.get("project", project))]
 
     def _rows(self, select: Select) -> list[Row]:
+        # The task need not be in the project.
+        select = attrs.evolve(select, scope={"task": select.scope["task"]})
         if select.plan.params.get("was_cancelled") is False:
-            return cast("list[Row]", select.ask(select.path, expect=list))
+            return believed(select.ask(select.path, expect=list), select)
         params = {"include": f"id,project,{self.key}", "resolve_uri": "false"}
         path = at("/api/tasks/{}/", id_of(select.scope["task"]))
         answer = select.ask(path, params=params, expect=(self.key,))
-        return cast("list[Row]", answer[self.key])
+        return believed(answer[self.key], select)
 
     def _of_project(self, select: Select) -> Iterator[Page]:
         tasks = select.client.tasks.model
@@ -410,9 +426,19 @@ class Embedded:
             rows = [
                 {"task": task["id"], "project": id_of(select.scope["project"]), **row}
                 for task in page.rows
-                for row in _in_order(task[self.key], select)  # which PostgreSQL leaves open
+                # PostgreSQL leaves the order open.
+                for row in _in_order(self._in_task(task, select), select)
             ]
             yield Page(rows, whole=select.fields is None)
+
+    def _in_task(self, task: Row, select: Select) -> list[Row]:
+        """The rows inside a task's row, which must be there and be of it."""
+        if self.key not in task:
+            raise untrue(select, f"Task {task['id']} came without its {self.key}")
+        rows = believed(task[self.key], select)
+        if any(as_id(row.get("task", task["id"])) != task["id"] for row in rows):
+            raise untrue(select, f"Task {task['id']} came with {self.key} of another task")
+        return rows
 
     def count(self, select: Select) -> int | None:
         """Not without reading them."""

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
 
-from ..conditions import predicate
+from ..conditions import EVERYTHING, Leaf, parts_of, predicate
 from ..planning.columns import ORDERED
 from ..planning.plan import Plan
+from .belief import untrue
 from .keyset import Keyset
 from .ordering import ordered
-from .pages import FIRST_PAGE, Page, look_ahead
+from .pages import FIRST_PAGE, Page, Select, look_ahead
 
 if TYPE_CHECKING:
     from ..conditions import Node
@@ -48,7 +49,49 @@ def read(
             select = attrs.evolve(select, start=start, limit=limit)
             start, stop = 0, None
     listed = source.pages(select)
+    if isinstance(source, Keyset) and planned.here is None and queryset.where != EVERYTHING:
+        listed = _first_checked(queryset, select, listed)
     return _loaded(queryset, listed if workers > 1 else ahead(listed), planned.here), start, stop
+
+
+def _first_checked(
+    queryset: QuerySet[Any], select: Select, listed: Iterator[Page]
+) -> Iterator[Page]:
+    """The same pages. Raises LabelStudioError where most tasks of the first one are not what was
+    filtered for: a proxy may drop the query. It is asked for again then, since tasks may have
+    changed while the server made the page.
+    """
+    page = next(listed, None)
+    if page is not None and _is_amiss(queryset, page):
+        again = next(queryset.model._options.pages.pages(attrs.evolve(select, workers=1)), None)
+        if again is not None and _is_amiss(queryset, again):
+            raise untrue(select, f"most tasks do not fit {queryset._what}")
+    if page is not None:
+        yield page
+        yield from listed
+
+
+def _is_amiss(queryset: QuerySet[Any], page: Page) -> bool:
+    """Return whether more than half of the rows do not fit, as far as they show it."""
+    shown = [
+        part
+        for part in parts_of(queryset.where)
+        if isinstance(part, Leaf)
+        and part.relation is None
+        and part.field.name not in page.uncomputed
+        and all(part.field.wire in row for row in page.rows)
+    ]
+    if not shown or not page.rows:
+        return False
+    from ..resource import Origin
+
+    origin = Origin(queryset.client, {}, page.uncomputed, page.prefetched, page.whole)
+    objects = list(queryset.model._load(page.rows, origin))
+
+    def misfits(some: Iterable[Any]) -> int:
+        return sum(not all(part.holds(obj) for part in shown) for obj in some)
+
+    return bool(misfits((objects[0], objects[-1]))) and 2 * misfits(objects) > len(objects)
 
 
 def parents_in(scope: Mapping[str, Any]) -> dict[str, Any]:

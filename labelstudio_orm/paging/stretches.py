@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 import attrs
 
 from ..conditions import Leaf, Node, parts_of
-from ..errors import LabelStudioError, NotFound
+from ..errors import NotFound
 from ..planning.plan import Plan
+from .belief import in_order, untrue
 from .listing import (
     among,
     ask,
@@ -82,10 +83,14 @@ class Reading:
         _, known = ids_asked_for(select.plan)
         first = len(known) if known else FIRST_PAGE if self.left is None else self.left
         self.pace = pace or _Pace(select.client, min(first, IDS))
+        first_of = partial(_Stretch, self, is_first=True)
         self._line: list[_Far | _Stretch] = (
-            [_Far(self)] if jumps else [_Stretch(self, part, *_bounds(part)) for part in parts]
+            [_Far(self)] if jumps else [first_of(part, *_bounds(part)) for part in parts]
         )
         self.cut_at: int | None = None
+        self.promised = 0
+        self._taken, self._last = 0, 0
+        self._doubt = 0  # up to how many rows the count was asked for again
 
     @property
     def size(self) -> int:
@@ -100,6 +105,7 @@ class Reading:
         while line:
             stream = results(line, self.select.workers)
             for page in stream:
+                self._note(page)
                 page = self._cut(page)
                 if self.left == 0:
                     stream.close()  # nothing is read ahead while the last page is in use
@@ -110,6 +116,43 @@ class Reading:
             # Where an end was found for as many rows as are wanted, some may have gone since.
             line = [] if self.cut_at is None else [_Stretch(self, self.select, self.cut_at)]
             self.cut_at = None
+        self._check_end()
+
+    def _note(self, page: Page) -> None:
+        """Take note of what came, so that a listing without an end is found to be one."""
+        if not page.rows:
+            return
+        self._taken += len(page.rows)
+        self._last = page.rows[-1]["id"]
+        if self._taken > max(self._doubt, 2 * self.promised + PAGE):
+            there = self._count()
+            if 2 * there < self._taken:
+                raise untrue(self.select, f"{self._taken} tasks came, of {there} that are counted")
+            self._doubt = 2 * self._taken
+
+    def _check_end(self) -> None:
+        """Hold the tasks that came against those that were counted.
+
+        Fewer may have come, where some were deleted, or fit no more, after they were counted; then
+        what is still counted tells whether others were left out. With a filter tasks may also come
+        to fit after the reading has passed them by, so that only a large difference says so.
+        """
+        promised = self.promised if self.left is None else min(self.promised, self.left)
+        if not self._taken or self._taken >= promised:
+            return
+        there = self._count()
+        if self.select.plan.clauses != Plan().clauses:
+            is_short = there >= promised and 10 * self._taken < 9 * promised
+        else:
+            is_short = there > self._taken
+        if is_short:
+            raise untrue(self.select, f"{there} tasks are counted, and {self._taken} came")
+
+    def _count(self) -> int:
+        """How many tasks there are up to the last one that came. One request."""
+        parts = in_pieces(lightest(self.select))
+        until = [between(part, None, self._last) for part in parts]
+        return sum(ask(part, 1, end)["total"] for part, end in zip(parts, until, strict=True))
 
     def _cut(self, page: Page) -> Page:
         rows = page.rows[: self.left]
@@ -131,20 +174,22 @@ class Reading:
                 select, size, between(select, after, until), number, received=weights.append
             )
             rows, total = cast("list[Row]", answer["tasks"]), cast(int, answer["total"])
+            if len(rows) >= total:
+                rows.sort(key=lambda row: row["id"], reverse=select.backwards)  # they all are here
             self.pace.saw(size, len(rows), time.monotonic() - asked, sum(weights))
             if rows or not total:
                 break  # else all of them were deleted after they had been counted
         else:
-            raise LabelStudioError(
-                f"{select.doing}: {total} are left, the server says, and gives none"
-            )
+            raise untrue(select, f"{total} are left, the server says, and gives none")
         for row in (*rows[:1], *rows[-1:]):
             if not fits(row["id"], select, after, until):
                 upto = "" if until is None else f" up to id {until}"
-                raise LabelStudioError(
-                    f"{select.doing}: asked for what comes after id {after}{upto}, the server gave "
-                    f"{row['id']}; does something before it drop the query?"
+                raise untrue(
+                    select,
+                    f"asked for what comes after id {after}{upto}, the server gave {row['id']}",
                 )
+        if not in_order(rows, select.backwards):
+            raise untrue(select, "the tasks do not come by id, as they were asked for")
         whole = select.fields is None
         return Page(rows, self._uncomputed, select.relations, whole), total
 
@@ -220,11 +265,13 @@ class _Stretch:
         rows: float | None = None,
         share: float = 0.0,
         most: int = sys.maxsize,
+        is_first: bool = False,
     ) -> None:
         self._reading, self._select = reading, select
         self._after, self._until = after, until
         self._rows, self._share, self._most = rows, share, most
         self._lock = Lock()
+        self._is_first = is_first
 
     def take(self) -> tuple[_Piece, _Stretch | None]:
         """The next piece of work, and what is left of this afterwards."""
@@ -264,6 +311,8 @@ class _Stretch:
         self, after: int | None, until: int | None, size: int, share: float = 0.0
     ) -> tuple[Page | None, _Stretch | None]:
         page, total = self._reading.page(self._select, after, until, size)
+        if self._is_first:
+            self._is_first, self._reading.promised = False, self._reading.promised + total
         if share and after is not None and until is not None:  # it was cut off by that share
             width = abs(until - after)
             with self._lock:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..declaration import resource
+from ..errors import LabelStudioError
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, counter, id_of, readonly, secret
 from ..http.paths import at
 from ..paging.pages import NUMBERED, Plain
@@ -55,21 +57,26 @@ class Projects(QuerySet["Project"]):
         if planned.here is not None or self._is_slice:
             kept = set(self.values_list("id", flat=True))
         found: dict[int, dict[str, int]] = {}
-        number = 1
-        while True:
+        doing = "reading the counters of projects"
+        for number in itertools.count(1):
             answer = self.client.request(
                 "GET",
                 "/api/projects/counts/",
                 params={**params, "page": number, "page_size": 100},
-                doing="reading the counters of projects",
-                expect=("results",),
+                doing=doing,
+                expect={"results": [{"id": int}]},
             )
-            for row in answer["results"]:
-                if kept is None or row["id"] in kept:
-                    found[row["id"]] = {name: row[name] for name in row if name != "id"}
-            if not answer.get("next"):
-                return found
-            number += 1
+            rows = {row["id"]: row for row in answer["results"]}
+            if not rows.keys().isdisjoint(found):
+                raise LabelStudioError(f"{doing}: page {number} holds what earlier pages hold")
+            found.update(rows)
+            if not answer.get("next") or not rows:
+                break
+        return {
+            id: {name: row[name] for name in row if name != "id"}
+            for id, row in found.items()
+            if kept is None or id in kept
+        }
 
 
 @resource(
