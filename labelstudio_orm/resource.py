@@ -215,7 +215,7 @@ class Resource:
     def _check_key(self, row: dict[str, Any]) -> None:
         """Raise LabelStudioError where an answer is about another object, or has no id."""
         options = self._options
-        if not options.key_wire:
+        if not options.key_wire or "{id}" not in options.item:
             return
         kind = str if options.fields[options.key].annotation is str else int
         key = as_id(row.get(options.key_wire))

@@ -21,7 +21,7 @@ JSON = Any
 
 ANSWERS: dict[str, JSON] = {
     "actions.list": [],
-    "files.get": {"file": "upload/3/0a1b-Größe 日本.json"},
+    "files.get": {"file": "upload/3/0a1b-Größe_日本.json"},
     "files.update": {"file": "upload/1/a.json"},
     "projects.exports.create": {"status": "completed"},
     "projects.exports.download": [],
@@ -94,7 +94,7 @@ class Capture(BaseAdapter):
     def __init__(self, fields: Mapping[str, JSON], tasks: Iterable[int] = ()) -> None:
         super().__init__()
         self.fields = fields
-        self.tasks = [{"id": id, "project": 1} for id in tasks]
+        self.tasks = [{"id": id} for id in tasks]
         self.requests: list[Request] = []
 
     def client(self) -> LabelStudio:

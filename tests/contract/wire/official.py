@@ -42,7 +42,7 @@ BY_NAME: Mapping[str, JSON] = {
     "all_": True,
     "email": "jürgen@example.org",
     "expand_created_by": True,
-    "filename": "3/0a1b-Größe 日本.json",
+    "filename": "3/0a1b-Größe_日本.json",
     "filters": TASKS_FILTER,
     "headers": {"X-Spur": "Größe"},
     "include": "id,data",
