@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _WHY = "does something before it drop the query, or does the server not know it?"
 
+_FEW = 4
+"""How often rows may be repeated."""
+
 
 def untrue(select: Select, what: str) -> LabelStudioError:
     """Return the error for a listing that cannot be what was asked for."""
@@ -44,6 +47,8 @@ def believed(rows: Any, select: Select) -> list[Row]:
         if found.setdefault(id, row) is not row and found[id] != row:
             raise untrue(select, f"two different rows have the {key} {_shown(id)}")
     unique = list(found.values()) if key else rows
+    if len(rows) > _FEW and _FEW * len(unique) < len(rows):
+        raise untrue(select, f"the {len(rows)} rows are {len(unique)}, again and again")
     _check_scope(unique, select)
     return unique
 

@@ -177,10 +177,10 @@ class Reading:
             if len(rows) >= total:
                 rows.sort(key=lambda row: row["id"], reverse=select.backwards)  # they all are here
             self.pace.saw(size, len(rows), time.monotonic() - asked, sum(weights))
-            if rows or not total:
-                break  # else all of them were deleted after they had been counted
+            if bool(rows) == bool(total) and len(rows) <= total:
+                break  # else tasks were deleted, or added, after they had been counted
         else:
-            raise untrue(select, f"{total} are left, the server says, and gives none")
+            raise untrue(select, f"{total} are left, the server says, and gives {len(rows)}")
         for row in (*rows[:1], *rows[-1:]):
             if not fits(row["id"], select, after, until):
                 upto = "" if until is None else f" up to id {until}"

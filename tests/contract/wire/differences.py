@@ -268,7 +268,7 @@ DIFFERENT: Mapping[tuple[str, str], tuple[str, Change]] = {
         lambda theirs, said: theirs.say(
             {
                 "tasks": said["selected_items"]["included"],
-                "project": 1,
+                "project": said["project"],
                 "result": [said["result"]],
                 "lead_time": said["lead_time"],
             }
