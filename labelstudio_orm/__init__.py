@@ -23,6 +23,7 @@ from .errors import (
     Timeout,
     UnsafePath,
 )
+from .expressions import data, meta
 from .http.transport import Retries
 from .query import Q
 from .queryset import QuerySet
@@ -104,4 +105,6 @@ __all__ = [
     "Workspace",
     "WorkspaceMember",
     "connect",
+    "data",
+    "meta",
 ]

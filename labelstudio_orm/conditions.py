@@ -15,6 +15,7 @@ import attrs
 from .brief import brief, cut, joined
 from .errors import FieldError
 from .lookups import LOOKUPS
+from .names import Merged, refuse_merged
 
 if TYPE_CHECKING:
     from .fields import Field
@@ -25,12 +26,47 @@ V = TypeVar("V")
 
 
 @attrs.frozen
+class Binding:
+    """What several comparisons may be about one of: the objects of a relation, or the regions in a
+    field of them.
+    """
+
+    relation: str | None
+    field: Field | None = None
+
+    def __str__(self) -> str:
+        return "region" if self.field else str(self.relation).removesuffix("s")
+
+    def among(self, chosen: Chosen) -> list[Any]:
+        """Return what there is to choose from: of nothing, None."""
+        if self.field is None:
+            found: Any = list(getattr(chosen.obj, str(self.relation)))
+        else:
+            owner = chosen.owner(self.relation)
+            found = None if owner is None else owner._peek(self.field)
+        return found if isinstance(found, list) and found else [None]
+
+
+@attrs.frozen
+class Chosen:
+    """An object, and those of its related objects that conditions are asked of."""
+
+    obj: Resource
+    of: dict[Binding, Any] = attrs.field(factory=dict)
+
+    def owner(self, relation: str | None) -> Any:
+        """The object whose fields are asked for."""
+        return self.obj if relation is None else self.of[Binding(relation)]
+
+
+@attrs.frozen
 class Leaf:
     """One comparison: a field of the resource, the way into it, a lookup and the value.
 
     ``relation`` is set when the field belongs to related objects (``annotations__ground_truth``);
     ``path`` are the keys into nested JSON (``data__a__b``). A leaf over several values holds when
-    it holds for any of them.
+    it holds for any of them. ``merged`` are the keys that its name may mean as well;
+    ``said`` is how an expression said it.
     """
 
     key: str
@@ -39,9 +75,11 @@ class Leaf:
     lookup: str
     value: Any
     relation: str | None = None
+    merged: Merged = attrs.field(default=(), eq=False)
+    said: str | None = attrs.field(default=None, eq=False)
 
     def __str__(self) -> str:
-        return f"{self.key}={brief(self.value)}"
+        return self.said or f"{self.key}={brief(self.value)}"
 
     def holds(self, obj: Resource) -> bool:
         """Is it true of ``obj``? Reads deferred fields, so the caller brings them along."""
@@ -50,21 +88,51 @@ class Leaf:
         related = list(getattr(obj, self.relation))
         return any(map(self._holds_for, related)) if related else self.holds_of_nothing
 
+    def holds_among(self, chosen: Chosen) -> bool:
+        """Return whether it is true of the related object, and the region, that were chosen."""
+        bindings = [one for one in self.bindings if one in chosen.of]
+        if not bindings:
+            return self.holds(chosen.obj)
+        owner = chosen.owner(self.relation)
+        if owner is None:
+            return self.holds_of_nothing
+        if bindings[-1].field is None:
+            return self._holds_for(owner)
+        region = chosen.of[bindings[-1]]
+        found = list(in_region(region, self.path)) if region is not None else []
+        return (
+            self._holds_for_any(found)
+            if found
+            else (self.holds_of_nothing and self._holds_for(owner))
+        )
+
+    @property
+    def bindings(self) -> tuple[Binding, ...]:
+        """What it is about one of, the relation before the regions."""
+        found = () if self.relation is None else (Binding(self.relation),)
+        in_regions = self.path and self.field.holds_regions
+        return (*found, Binding(self.relation, self.field)) if in_regions else found
+
     @property
     def holds_of_nothing(self) -> bool:
         """Of no values at all it is as true as of one null."""
         return LOOKUPS[self.lookup](None, self.value)
 
     def _holds_for(self, obj: Resource) -> bool:
-        compare = LOOKUPS[self.lookup]
         value = obj._peek(self.field)
         if self.field.listed or (self.path and isinstance(value, list)):
-            # a result: any region, any label in it
-            found = list(_inside(value, self.path)) if isinstance(value, list) else []
-            return any(compare(one, self.value) for one in found or (None,))
+            inside = in_region if self.field.holds_regions else _inside
+            found = value if isinstance(value, list) else []
+            return self._holds_for_any([one for part in found for one in inside(part, self.path)])
+        if self.merged:
+            refuse_merged(value, self.merged, self.key, self.field.name)
         for key in self.path:
             value = value.get(key) if isinstance(value, dict) else None
-        return compare(value, self.value)
+        return LOOKUPS[self.lookup](value, self.value)
+
+    def _holds_for_any(self, found: list[Any]) -> bool:
+        compare = LOOKUPS[self.lookup]
+        return any(compare(one, self.value) for one in found or (None,))
 
 
 def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
@@ -76,24 +144,49 @@ def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
             yield from _inside(one, path)
     elif not path:
         yield value
-    elif path == ("label",) and isinstance(value, dict) and "label" not in value:
-        yield from _labels(value)
     else:
         yield from _inside(value.get(path[0]) if isinstance(value, dict) else None, path[1:])
 
 
-_IN_VIDEOS = ("videorectangle", "videovector")
-"""Types of regions that hold the labels of another control."""
+# -- what a region says ---------------------------------------------------------------------------
+
+REGION = frozenset({
+    "id", "from_name", "to_name", "type", "value", "origin", "score", "meta", "readonly", "hidden",
+    "parentID", "item_index", "original_width", "original_height", "image_rotation",
+})  # fmt: skip
+"""The keys of a region, whose names no control is looked up by."""
+
+_KEY_OF = {
+    "videorectangle": "labels", "videovector": "labels", "textarea": "text", "pairwise": "selected",
+    "chatmessage": "message", "reactcode": "output",
+}  # fmt: skip
+"""Where a region has what it says, by its type, where it is not called like the type."""
+
+
+def in_region(region: Any, path: tuple[str, ...]) -> Iterator[Any]:
+    """The values that a region has along a path: a key of its own, all of its labels (``label``),
+    or what it says, if it is one of the control of this name.
+    """
+    if path[0] in REGION or not isinstance(region, dict) or path[0] in region:
+        yield from _inside(region, path)
+    elif path == ("label",):
+        yield from _labels(region)
+    elif region.get("from_name") == "__".join(path):
+        yield from _spoken(region, _KEY_OF.get(str(region.get("type")), region.get("type")))
 
 
 def _labels(region: dict[str, Any]) -> Iterator[Any]:
     """The labels of a region, whatever its control calls them: its choices, its rectanglelabels,
     each step of its taxonomy.
     """
-    value, kind = region.get("value"), region.get("type")
-    key = "labels" if kind in _IN_VIDEOS else kind
-    found = value.get(key) if isinstance(value, dict) else None
-    pending = [found]
+    kind = region.get("type")
+    return _spoken(region, "labels" if kind in ("videorectangle", "videovector") else kind)
+
+
+def _spoken(region: dict[str, Any], key: Any) -> Iterator[Any]:
+    """What stands under a key of a region's value, one by one where it is a list."""
+    value = region.get("value")
+    pending = [value.get(key) if isinstance(value, dict) and isinstance(key, str) else None]
     while pending:
         one = pending.pop()
         if isinstance(one, list):
@@ -183,7 +276,22 @@ class Not(_Joint):
         return (self.part,)
 
 
-Node: TypeAlias = "Leaf | Opaque | And | Or | Not"
+@attrs.frozen(eq=False, repr=False)
+class Related(_Joint):
+    """True when there is one related object of which the part is true: its comparisons are about
+    one and the same. Where one has been chosen already, it is that.
+    """
+
+    of: Binding
+    part: Node
+
+    @property
+    def parts(self) -> tuple[Node, ...]:
+        """What holds for one of them."""
+        return (self.part,)
+
+
+Node: TypeAlias = "Leaf | Opaque | And | Or | Not | Related"
 
 EVERYTHING = And(())
 
@@ -234,7 +342,9 @@ def has_opaque(root: Node) -> bool:
 def _postfix(root: Node) -> tuple[Any, ...]:
     """A tree as a flat list: each node behind its parts, with their number."""
     listed = [
-        (type(node), len(parts_in(node))) if isinstance(node, _Joint) else node
+        (type(node), len(parts_in(node)), node.of if isinstance(node, Related) else None)
+        if isinstance(node, _Joint)
+        else node
         for node in nodes(root)
     ]
     return tuple(reversed(listed))
@@ -245,16 +355,18 @@ def _grown(postfix: Iterable[Any]) -> Node:
     made: list[Any] = []
     for one in postfix:
         if isinstance(one, tuple):
-            kind, number = one
+            kind, number, of = one
             place = len(made) - number
             parts = made[place:][::-1]
-            made[place:] = [Not(parts[0]) if kind is Not else kind(tuple(parts))]
+            made[place:] = [
+                Related(of, *parts) if of else Not(*parts) if kind is Not else kind(tuple(parts))
+            ]
         else:
             made.append(one)
     return cast(Node, made[0])
 
 
-Predicate = Callable[["Resource"], bool]
+Predicate = Callable[[Any], bool]
 
 _TRUE, _FALSE = -1, -2
 
@@ -263,11 +375,16 @@ def predicate(root: Node) -> Predicate:
     """Return the function that tells whether a tree is true of an object. It asks no more
     comparisons than it needs to.
     """
-    if not isinstance(root, _Joint):
-        return root.holds
-    steps = _steps(root)
+    return _predicate(root, _alone)
 
-    def holds(obj: Resource) -> bool:
+
+def _predicate(root: Node, test_of: Callable[[Node], Predicate | None]) -> Predicate:
+    alone = test_of(root)
+    if alone is not None:
+        return alone
+    steps = _steps(root, test_of)
+
+    def holds(obj: Any) -> bool:
         place = 0
         while place >= 0:
             test, if_true, if_false = steps[place]
@@ -277,7 +394,41 @@ def predicate(root: Node) -> Predicate:
     return holds
 
 
-def _steps(root: Node) -> list[tuple[Predicate, int, int]]:
+def _alone(node: Node) -> Predicate | None:
+    """The test of an object; None of what joins others."""
+    if isinstance(node, Related):
+        test = _among(node)
+        assert test is not None
+        return lambda obj: test(Chosen(obj))
+    return None if isinstance(node, _Joint) else node.holds
+
+
+def _among(node: Node) -> Predicate | None:
+    """The test of an object with some related objects chosen; what is negated is about any."""
+    if isinstance(node, Leaf):
+        return node.holds_among
+    if isinstance(node, Not):
+        test = predicate(node)
+        return lambda chosen: test(chosen.obj)
+    if isinstance(node, Related):
+        return _for_one(node.of, _predicate(node.part, _among))
+    return None if isinstance(node, _Joint) else lambda chosen: node.holds(chosen.obj)
+
+
+def _for_one(binding: Binding, test: Predicate) -> Predicate:
+    def holds(chosen: Chosen) -> bool:
+        if binding in chosen.of:
+            return test(chosen)
+        return any(
+            test(Chosen(chosen.obj, {**chosen.of, binding: one})) for one in binding.among(chosen)
+        )
+
+    return holds
+
+
+def _steps(
+    root: Node, test_of: Callable[[Node], Predicate | None]
+) -> list[tuple[Predicate, int, int]]:
     """The comparisons one after the other, each with the places to go on at."""
     numbers = count()
     places = {_TRUE: _TRUE, _FALSE: _FALSE}  # where each subtree begins, by its number
@@ -286,9 +437,12 @@ def _steps(root: Node) -> list[tuple[Predicate, int, int]]:
     while pending:
         node, number, if_true, if_false = pending.pop()
         places.setdefault(number, len(steps))
-        if isinstance(node, Not):
+        test = test_of(node)
+        if test is not None:
+            steps.append((test, if_true, if_false))
+        elif isinstance(node, Not):
             pending.append((node.part, number, if_false, if_true))
-        elif isinstance(node, _Joint) and node.parts:
+        elif isinstance(node, (And, Or)) and node.parts:
             begin = [number, *(next(numbers) for _ in node.parts[1:])]
             ways = [
                 (following, if_false) if isinstance(node, And) else (if_true, following)
@@ -299,12 +453,11 @@ def _steps(root: Node) -> list[tuple[Predicate, int, int]]:
                 for part, start, way in reversed(list(zip(node.parts, begin, ways, strict=True)))
             )
         else:
-            test = node.holds if not isinstance(node, _Joint) else _constant(node)
-            steps.append((test, if_true, if_false))
+            steps.append((_constant(node), if_true, if_false))
     return [(test, places[if_true], places[if_false]) for test, if_true, if_false in steps]
 
 
-def _constant(empty: _Joint) -> Predicate:
+def _constant(empty: Node) -> Predicate:
     return lambda _: isinstance(empty, And)
 
 
@@ -342,6 +495,8 @@ def _described(node: Node, parts: list[str]) -> str:
         return str(node)
     if isinstance(node, Not):
         return f"not ({cut(parts[0])})"
+    if isinstance(node, Related):
+        return f"({cut(parts[0])}) of one and the same {node.of}"
     texts = (
         f"({text})" if isinstance(part, (And, Or)) else text
         for part, text in zip(node.parts, parts, strict=True)

@@ -114,6 +114,11 @@ class Field:
         return self.annotation in (list[int], list[str])
 
     @cached_property
+    def holds_regions(self) -> bool:
+        """Does it hold a list of objects, as ``result`` does?"""
+        return bool(self.annotation == list[dict[str, Any]])
+
+    @cached_property
     def nested(self) -> bool:
         """Does it hold JSON that a user may edit in place?"""
         return not self.references and codec.is_nested(self.annotation)

@@ -10,18 +10,48 @@ import difflib
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
+import attrs
+
 from .brief import brief, cut, joined
 from .conditions import EVERYTHING, Leaf, Node, Opaque, conjunction, disjunction, fold, negation
 from .errors import FieldError
 from .lookups import LOOKUPS, TEXT_LOOKUPS, Members
+from .names import Place, merged
+from .together import together
 from .values import check_value, value_of
 
 if TYPE_CHECKING:
     from .fields import Field
     from .resource import Resource
 
-Term: TypeAlias = "Q | Opaque | tuple[str, Any]"
+Term: TypeAlias = "Q | Opaque | Comparison | tuple[str, Any]"
 """What a condition joins: conditions, and lookups with their values."""
+
+_SIGNS = {"exact": "==", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
+
+
+@attrs.frozen(eq=False, repr=False)
+class Comparison:
+    """A lookup of a key that an expression names: ``data["src__id"] >= 5``."""
+
+    place: Place
+    lookup: str
+    value: Any
+
+    def __str__(self) -> str:
+        if self.lookup in _SIGNS:
+            return f"{self.place} {_SIGNS[self.lookup]} {brief(self.value)}"
+        method = "isin" if self.lookup == "in" else self.lookup
+        if self.lookup == "range":
+            return f"{self.place}.range({', '.join(map(brief, self.value))})"
+        return f"{self.place}.{method}({brief(self.value)})"
+
+
+def comparison(place: Place, lookup: str, value: Any) -> Q:
+    """Return the condition that an expression says."""
+    made = Q()
+    made.terms = (Comparison(place, lookup, value),)
+    return made
 
 
 class Q:
@@ -98,6 +128,8 @@ def _joint_of(condition: Q) -> str | None:
 def _shown(term: Term, parts: list[str]) -> str:
     if isinstance(term, tuple):
         return f"Q({term[0]}={brief(term[1])})"
+    if isinstance(term, Comparison):
+        return f"Q({term})"
     if not isinstance(term, Q):
         return str(term)
     inner = _terms_in(term)
@@ -162,7 +194,7 @@ def build(
         _terms_in,
         lambda term, parts: _node(model, term, parts, server),
     )
-    return made or EVERYTHING
+    return together(made or EVERYTHING)
 
 
 def _node(
@@ -171,6 +203,8 @@ def _node(
     """The node of a term; None of a condition that says nothing."""
     if isinstance(term, tuple):
         return leaf(model, *term, server)
+    if isinstance(term, Comparison):
+        return _literal_leaf(model, term.place, term.lookup, term.value, str(term), server)
     if not isinstance(term, Q):
         return term
     said = [part for part in parts if part is not None]
@@ -182,7 +216,13 @@ def _node(
 
 def leaf(model: type[Resource], key: str, value: Any, server: str | None = None) -> Leaf:
     """The comparison that a keyword lookup says: ``leaf(Task, "data__lang__in", ["de"])``."""
-    names = key.split("__")
+    place = Place.of(key)
+    if place.literal:
+        lookup = place.rest or "exact"
+        if lookup not in LOOKUPS:
+            raise _unknown_lookup(model, find_field(model, place.head, key), lookup, key)
+        return _literal_leaf(model, place, lookup, value, None, server)
+    names = [place.head, *place.keys]
     relation = None
     owner = model
     if names[0] in model._options.sets and len(names) > 1:
@@ -195,16 +235,50 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
     if names and field.references and names == ["id"]:
         names = []
     if names and not field.nested:
+        raise _unknown_lookup(model, field, "__".join(names), key)
+    others = () if field.holds_regions else merged(names)
+    return _leaf(owner, Leaf(key, field, tuple(names), lookup, value, relation, others), server)
+
+
+def _literal_leaf(
+    model: type[Resource],
+    place: Place,
+    lookup: str,
+    value: Any,
+    said: str | None,
+    server: str | None,
+) -> Leaf:
+    """The comparison of a key that is named as it is."""
+    key = str(place) if lookup == "exact" else f"{place}__{lookup}"
+    field = find_field(model, place.head, key)
+    if not field.nested:
+        raise FieldError(f"{model.__name__}.{field.name} has nothing inside: {key}")
+    return _leaf(model, Leaf(key, field, place.keys, lookup, value, said=said), server)
+
+
+def _leaf(owner: type[Resource], made: Leaf, server: str | None) -> Leaf:
+    """The comparison with the value as it will be compared, once it is known to be possible."""
+    key, field, lookup = made.key, made.field, made.lookup
+    if field.holds_regions and not made.path and lookup not in ("exact", "in", "isnull"):
+        name = key.removesuffix(f"__{lookup}")
         raise FieldError(
-            f"unknown lookup {'__'.join(names)!r} in {key!r}{_near(names[-1], LOOKUPS)}; "
-            f"{model.__name__}.{field.name} knows {', '.join(LOOKUPS)}"
+            f"{key}: {owner.__name__}.{field.name} is a list of regions: {lookup!r} never fits; "
+            f"ask for labels, {name}__label__{lookup}=..., or for what the control of a name says, "
+            f"{name}__<control>__{lookup}=..."
         )
-    value = value_of(key, lookup, value, server)
+    value = value_of(key, lookup, made.value, server)
     if field.references and lookup not in TEXT_LOOKUPS:  # as text, as addresses have it
         value = Members(map(_number, value)) if isinstance(value, tuple) else _number(value)
-    made = Leaf(key, field, tuple(names), lookup, value, relation)
+    made = attrs.evolve(made, value=value)
     check_value(owner, made)
     return made
+
+
+def _unknown_lookup(model: type[Resource], field: Field, name: str, key: str) -> FieldError:
+    return FieldError(
+        f"unknown lookup {name!r} in {key!r}{_near(name.rpartition('__')[2], LOOKUPS)}; "
+        f"{model.__name__}.{field.name} knows {', '.join(LOOKUPS)}"
+    )
 
 
 def _number(value: Any) -> Any:

@@ -8,9 +8,21 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 import attrs
 
+from .brief import brief
 from .bulk.workers import number_of_workers
-from .conditions import EVERYTHING, Node, conjunction, describe, exactly, negation, parts_of, pins
+from .conditions import (
+    EVERYTHING,
+    Leaf,
+    Node,
+    conjunction,
+    describe,
+    exactly,
+    negation,
+    parts_of,
+    pins,
+)
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from .names import Place, text_of
 from .paging import pages
 from .paging.keyset import TASKS, Keyset
 from .paging.ordering import Key
@@ -111,10 +123,14 @@ class QuerySet(Generic[R]):
 
         Lookups are Django's: ``exact iexact contains icontains startswith istartswith endswith
         iendswith regex iregex in range gt gte lt lte isnull``, and ``data__a__b`` for task data,
-        ``data__has_key``. Objects stand for their ids. Raises FieldError at once for a field or
-        lookup that does not exist, naming near ones.
+        ``data__has_key``; ``data["a__b"] >= 5`` for keys of any name. Objects stand for their ids.
+        Conditions on related objects are about one and the same of them, and those on its
+        ``result`` about one region: ``result__label`` is any label in it, ``result__<control>``
+        what the control of this name says. Those of another call are about any.
+        Raises FieldError at once for a field or lookup that does not exist, naming near ones.
 
         >>> project.tasks.filter(Q(annotators=7) | Q(total_predictions__gte=3), data__lang="de")
+        >>> project.tasks.filter(annotations__completed_by=7, annotations__result__label="Positive")
         """
         self._refuse_slice("filtering")
         node = build(self.model, conditions, lookups, self.client.url)
@@ -141,8 +157,9 @@ class QuerySet(Generic[R]):
             return self._with()
         return self._with(where=conjunction(self.where, negation(node)))
 
-    def order_by(self, *keys: str) -> Self:
-        """Ordered by these fields, ``-`` for falling; nulls last, ties by id. Without keys: by id.
+    def order_by(self, *keys: str | Place) -> Self:
+        """Ordered by these fields, ``-`` for falling (``"-data__lang"``, ``-data["a.b"]``); nulls
+        last, ties by id. Without keys: by id.
 
         Any order but by id lists all ids and keys first and sorts here. A slice of up to 100 tasks
         from the front by a counter, a date, a score or the like is one page of the server, though,
@@ -157,7 +174,7 @@ class QuerySet(Generic[R]):
         keys = self.ordering or (Key.of(self.model, "id"),)
         return self._with(ordering=tuple(key.reversed() for key in keys))
 
-    def only(self, *names: str) -> Self:
+    def only(self, *names: str | Place) -> Self:
         """Bring just these fields (and the id); the others are fetched when they are touched.
         ``annotations__result`` is one of what ``prefetch`` brings along; without the other fields
         of annotations the server lists them in two thirds of the time.
@@ -166,12 +183,14 @@ class QuerySet(Generic[R]):
         """
         fields, inner = {"id"}, dict[str, frozenset[str]]()
         for name in names:
-            relation, _, rest = name.partition("__")
-            if rest and relation in self._prefetchable:
-                found = find_field(self._prefetchable[relation].target, rest, name).name
+            place = Place.of(name)
+            if place.keys and place.head in self._prefetchable:
+                relation, rest = place.head, "__".join(place.keys)
+                found = find_field(self._prefetchable[relation].target, rest, str(name)).name
                 inner[relation] = inner.get(relation, frozenset({"id"})) | {found}
             else:
-                fields.add(find_field(self.model, name).name)
+                whole = place.head if place.literal else str(name)
+                fields.add(find_field(self.model, whole).name)
         return self._with(fields=frozenset(fields), related_fields=inner)
 
     def prefetch(self, *relations: str) -> Self:
@@ -573,18 +592,19 @@ class QuerySet(Generic[R]):
 
     # -- rows of another shape --------------------------------------------------------------------
 
-    def values(self, *names: str) -> Rows[dict[str, Any]]:
-        """Dicts instead of objects: ``values("id", "data__text")``. Without names: every field but
-        secrets and those that a listing leaves out. Asks the server for just these fields.
+    def values(self, *names: str | Place) -> Rows[dict[str, Any]]:
+        """Dicts instead of objects: ``values("id", "data__text")``, by these names; that of an
+        expression is its text, ``'data["a.b"]'``. Without names: every field but secrets and those
+        that a listing leaves out. Asks the server for just these fields.
         """
-        texts = names or self._plain_names()
+        texts = tuple(map(text_of, names)) or self._plain_names()
         return self._rows(texts, bool(names), lambda found: dict(zip(texts, found, strict=True)))
 
     @overload
-    def values_list(self, name: str, /, *, flat: bool) -> Rows[Any]: ...
+    def values_list(self, name: str | Place, /, *, flat: bool) -> Rows[Any]: ...
     @overload
-    def values_list(self, *names: str) -> Rows[tuple[Any, ...]]: ...
-    def values_list(self, *names: str, flat: bool = False) -> Rows[Any]:
+    def values_list(self, *names: str | Place) -> Rows[tuple[Any, ...]]: ...
+    def values_list(self, *names: str | Place, flat: bool = False) -> Rows[Any]:
         """Tuples instead of objects, or with ``flat=True`` the bare values of one field.
 
         >>> list(project.tasks.values_list("id", flat=True))
@@ -592,7 +612,7 @@ class QuerySet(Generic[R]):
         """
         if flat and len(names) != 1:
             raise TypeError("values_list(flat=True) takes exactly one field")
-        texts = names or self._plain_names()
+        texts = tuple(map(text_of, names)) or self._plain_names()
         return self._rows(texts, bool(names), lambda found: found[0] if flat else found)
 
     def _plain_names(self) -> tuple[str, ...]:
@@ -610,9 +630,10 @@ class QuerySet(Generic[R]):
         objects = self._with(fields=names) if narrow else self
         return Rows(objects, lambda obj: shape(tuple(key.value(obj) for key in keys)))
 
-    def to_pandas(self, *names: str) -> pandas.DataFrame:
+    def to_pandas(self, *names: str | Place) -> pandas.DataFrame:
         """A table, one row an object, as ``values(*names)`` would give them; the data of tasks as a
-        column for each key: ``data__text``.
+        column for each key, under the name by which it can be asked for: ``data__text``, and
+        ``data["a.b"]`` for a key that has other signs in it.
 
         Integers, booleans and texts are pandas' own nullable kinds, so an id beside a missing one
         stays an integer; dates have their zone. As many requests as a loop. Raises ImportError
@@ -661,21 +682,32 @@ class QuerySet(Generic[R]):
         return obj
 
     def get_or_create(
-        self, defaults: Mapping[str, Any] | None = None, **lookups: Any
+        self, *conditions: Q | Mapping[str, Any] | None, **lookups: Any
     ) -> tuple[R, bool]:
         """The one object that fits, or a new one with the lookups' and ``defaults``' values;
-        (object, created).
-        """
-        try:
-            return self.get(**lookups), False
-        except DoesNotExist:
-            return self.create(**{**self._said(lookups), **(defaults or {})}), True
+        (object, created). Conditions may be ``data["src__id"] == 5`` as well.
 
-    def _said(self, lookups: Mapping[str, Any]) -> dict[str, Any]:
+        >>> from labelstudio_orm import data
+        >>> texts = ls.projects.create(title="Texts")
+        >>> task, created = texts.tasks.get_or_create(data["src__id"] == 5, data__text="Hi")
+        >>> task.data
+        {'src__id': 5, 'text': 'Hi'}
+        """
+        defaults, asked, lookups = _with_defaults(conditions, lookups)
+        try:
+            return self.get(*asked, **lookups), False
+        except DoesNotExist:
+            return self.create(**{**self._said(asked, lookups), **defaults}), True
+
+    def _said(self, conditions: Iterable[Q], lookups: Mapping[str, Any]) -> dict[str, Any]:
         """The fields that exact lookups say: ``{"data": {"text": "a"}}`` of ``data__text="a"``."""
         fields: dict[str, Any] = {}
-        for key, value in lookups.items():
-            said = leaf(self.model, key, value)
+        asked = parts_of(build(self.model, conditions, {}, self.client.url))
+        pairs = [
+            *((one, one.value) for one in asked if isinstance(one, Leaf)),
+            *((leaf(self.model, key, value), value) for key, value in lookups.items()),
+        ]
+        for said, value in pairs:
             if said.lookup != "exact" or said.relation:
                 continue
             *way, last = (said.field.references or said.field.name, *said.path)
@@ -686,14 +718,15 @@ class QuerySet(Generic[R]):
         return fields
 
     def update_or_create(
-        self, defaults: Mapping[str, Any] | None = None, **lookups: Any
+        self, *conditions: Q | Mapping[str, Any] | None, **lookups: Any
     ) -> tuple[R, bool]:
         """The one object that fits with ``defaults`` set and saved, or a new one; (object,
         created).
         """
-        obj, created = self.get_or_create(defaults, **lookups)
+        defaults, asked, lookups = _with_defaults(conditions, lookups)
+        obj, created = self.get_or_create(*asked, defaults=defaults, **lookups)
         if not created:
-            for name, value in (defaults or {}).items():
+            for name, value in defaults.items():
                 setattr(obj, name, value)
             obj.save()
         return obj, created
@@ -703,7 +736,7 @@ class QuerySet(Generic[R]):
         items: Iterable[Mapping[str, Any] | R],
         *,
         on_conflict: OnConflict = None,
-        key: str | None = None,
+        key: str | Place | None = None,
         on_error: OnError = "raise",
         validate: bool = False,
         batch_size: int = 1000,
@@ -723,13 +756,14 @@ class QuerySet(Generic[R]):
         client's). One more request finds the newest task, by which a batch is found again when its
         answer is lost. ``progress``: True for a line on stderr, or a function ``(done, total)``.
 
-        ``key`` and ``on_conflict``, for tasks: what to do with an item whose key (``"data.image"``)
-        a task of the project has already, or an earlier item. ``"skip"`` leaves that task as it is,
-        so that a run which died can be run again; ``"update"`` gives it the item's data, and its
-        meta if it has one, by one PATCH where anything changes; ``"error"`` raises Conflict, before
-        anything is sent where the number of items is known. The task stands in the place of the
-        item in what is returned. The keys are looked up 300 at a time, or all tasks are listed
-        once, 1,000 at a time, whichever takes fewer requests; for a stream they always are.
+        ``key`` and ``on_conflict``, for tasks: what to do with an item whose key (``"data.image"``,
+        ``data["a.b"]``) a task of the project has already, or an earlier item. ``"skip"`` leaves
+        that task as it is, so that a run which died can be run again; ``"update"`` gives it the
+        item's data, and its meta if it has one, by one PATCH where anything changes; ``"error"``
+        raises Conflict, before anything is sent where the number of items is known. The task stands
+        in the place of the item in what is returned. The keys are looked up 300 at a time, or all
+        tasks are listed once, 1,000 at a time, whichever takes fewer requests; for a stream they
+        always are.
 
         ``on_error="collect"`` goes on without the items that are refused, here or by the server:
         ``summary.failed`` names each with its place and the reason, and what is returned lacks
@@ -763,7 +797,7 @@ class QuerySet(Generic[R]):
                 workers=workers,
                 progress=progress,
             )
-        if on_conflict or key or validate:
+        if on_conflict or key is not None or validate:
             raise TypeError(
                 f"bulk_create() of {self._what}: on_conflict, key and validate are for tasks"
             )
@@ -803,6 +837,8 @@ class QuerySet(Generic[R]):
 
     def update(
         self,
+        assignments: Mapping[Place, Any] | None = None,
+        /,
         *,
         workers: int | None = None,
         on_error: OnError = "raise",
@@ -814,7 +850,8 @@ class QuerySet(Generic[R]):
 
         ``data__split="train"`` sets one key inside ``data`` (or ``meta``, or another nested field)
         and leaves the others; ``data__a__b=1`` makes ``a`` where there is none; ``overlap=2`` and
-        ``data={...}`` set a field as a whole.
+        ``data={...}`` set a field as a whole; ``{data["src__id"]: 7}`` sets a key that has other
+        signs in it. Raises FieldError for ``data__a__b`` where a task has a key ``a__b``.
 
         The objects are listed, light, and those that have the values already are skipped. A text
         for a key of the data of tasks, other than those that the labelling config shows, is set by
@@ -832,7 +869,8 @@ class QuerySet(Generic[R]):
         """
         from .bulk.updating import update_many
 
-        return update_many(self, values, workers=workers, on_error=on_error, progress=progress)
+        said = dict[Any, Any](assignments or {}) | values
+        return update_many(self, said, workers=workers, on_error=on_error, progress=progress)
 
     def delete(
         self,
@@ -901,3 +939,20 @@ class QuerySet(Generic[R]):
 
     def __deepcopy__(self, memo: object) -> Self:
         return self._with()
+
+
+def _with_defaults(
+    conditions: Iterable[Q | Mapping[str, Any] | None], lookups: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], list[Q], dict[str, Any]]:
+    """What ``get_or_create`` was given: defaults, which may come first, conditions and lookups."""
+    asked = [one for one in conditions if isinstance(one, Q)]
+    given = [one for one in conditions if not isinstance(one, Q) and one is not None]
+    rest = {name: value for name, value in lookups.items() if name != "defaults"}
+    if lookups.get("defaults") is not None:
+        given.append(lookups["defaults"])
+    if len(given) > 1 or not all(isinstance(one, Mapping) for one in given):
+        raise TypeError(
+            "get_or_create() and update_or_create() take conditions, lookups and one mapping of "
+            f"defaults, not {brief(given)}"
+        )
+    return (given[0] if given else {}), asked, rest

@@ -12,6 +12,7 @@ import attrs
 
 from ..codec import copy_json
 from ..errors import Conflict, MultipleObjectsReturned
+from ..names import Place
 from ..paging.pages import chunked, id_of
 from ..progress import Progress, reporter
 from ..resource import Resource
@@ -37,7 +38,7 @@ def create_tasks(
     items: Iterable[Any],
     *,
     on_conflict: OnConflict,
-    key: str | None,
+    key: str | Place | None,
     on_error: OnError,
     validate: bool,
     batch_size: int,

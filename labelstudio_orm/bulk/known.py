@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..errors import FieldError
+from ..names import Place, merged, name_of
 from ..paging.ordering import Key
 from ..paging.pages import IDS, PAGE, chunked
 
@@ -22,30 +23,40 @@ class ItemKey:
     way: Key
 
     @classmethod
-    def of(cls, queryset: QuerySet[Any], text: str) -> ItemKey:
-        """From ``"data.image"`` or ``"data__image"``. Raises FieldError for what an item does not
-        hold.
+    def of(cls, queryset: QuerySet[Any], name: str | Place) -> ItemKey:
+        """From ``"data.image"``, ``"data__image"`` or ``data["image"]``. Raises FieldError for what
+        an item does not hold.
         """
-        said = text.replace(".", "__")
-        field, _, path = said.partition("__")
-        if field not in ("data", "meta") or not path:
+        place = Place.of(name)
+        if not place.literal:
+            place = Place.of(str(name).replace(".", "__"))
+        if place.head not in ("data", "meta") or not place.keys or place.falling or place.rest:
             raise FieldError(
-                f"key={text!r}: items are told apart by a key in their data or meta: "
-                'key="data.image"'
+                f"key={str(name)!r}: items are told apart by a key in their data or meta: "
+                'key="data.image", key=data["image"]'
             )
-        return cls(Key.of(queryset.model, said))
+        key = Key.of(queryset.model, place)
+        if place.literal:
+            return cls(key)
+        return cls(attrs.evolve(key, merged=(*key.merged, *merged(place.keys, "."))))
 
     def __str__(self) -> str:
-        return ".".join((self.way.field.name, *self.way.path))
+        name = name_of(self.way.field.name, self.way.path)
+        plain = ".".join((self.way.field.name, *self.way.path))
+        return plain if self.way.merged or "[" not in name else name
 
     @property
     def lookup(self) -> str:
         """As ``filter`` says it."""
-        return "__".join((self.way.field.name, *self.way.path))
+        return str(self.way)
 
     def value(self, item: Mapping[str, Any]) -> Any:
-        """The value in the full form of an item; None where a key is missing."""
+        """The value in the full form of an item; None where a key is missing. Raises FieldError
+        where the name of the key may mean another one, too.
+        """
         value: Any = item.get(self.way.field.name)
+        if self.way.merged:
+            self.way.refuse_other(value)
         for key in self.way.path:
             value = value.get(key) if isinstance(value, Mapping) else None
         return value

@@ -13,9 +13,11 @@ from ..conditions import EVERYTHING
 from ..errors import DoesNotExist, FieldError
 from ..http.payload import encode
 from ..lookups import same
+from ..names import Place
 from ..paging.keyset import TASKS
 from ..paging.ordering import Key
 from ..paging.pages import chunked
+from ..planning.ambiguity import refuse_ambiguous
 from ..progress import Progress, reporter
 from ..query import find_field
 from ..queryset import QuerySet
@@ -104,21 +106,23 @@ class Assignment:
     value: Any
 
     @classmethod
-    def of(cls, queryset: QuerySet[Any], text: str, value: Any) -> Assignment:
-        """Read it from a keyword. Raises FieldError for what cannot be set, TypeError and
-        ValueError for what it cannot be set to.
+    def of(cls, queryset: QuerySet[Any], text: str | Place, value: Any) -> Assignment:
+        """Read it from a keyword, or an expression. Raises FieldError for what cannot be set,
+        TypeError and ValueError for what it cannot be set to.
         """
         key = Key.of(queryset.model, text)
+        if key.falling:
+            raise FieldError(f"update(): {text} is an order; a value has no minus")
         _writable(queryset, key.field.name)
         model = queryset.model
         try:
             if key.path:
-                encode(value, text)
+                encode(value, str(text))
             else:
                 probe = model._from_row({model._options.key_wire: 0}, Origin(queryset.client))
-                setattr(probe, text, value)
+                setattr(probe, str(text), value)
                 value = getattr(probe, key.field.name)
-                encode(probe._body([key.field]), text)
+                encode(probe._body([key.field]), str(text))
         except (TypeError, ValueError) as error:
             raise type(error)(f"update({text}=...): {error}") from error
         return cls(key, value)
@@ -140,6 +144,7 @@ class Assignment:
         if not steps:
             setattr(obj, last, copy_json(self.value))
             return
+        self.key.refuse_other(getattr(obj, steps[0]))
         if getattr(obj, steps[0]) is None:
             setattr(obj, steps[0], {})
         inner: Any = {steps[0]: getattr(obj, steps[0])}
@@ -156,7 +161,7 @@ class Assignment:
 
 def update_many(
     queryset: QuerySet[Any],
-    values: Mapping[str, Any],
+    values: Mapping[Any, Any],
     *,
     workers: int | None,
     on_error: OnError,
@@ -169,7 +174,8 @@ def update_many(
     said = [Assignment.of(queryset, text, value) for text, value in values.items()]
     for one, other in itertools.permutations(said, 2):
         if one.way == other.way[: len(one.way)]:
-            raise ValueError(f"update(): {'__'.join(one.way)} is set as a whole and in part")
+            raise ValueError(f"update(): {one.key} is set as a whole and in part")
+    refuse_ambiguous(queryset, (one.key for one in said))
     names = {one.key.field.name for one in said}
     merges = any(one.key.path for one in said)
     tally = Tally(

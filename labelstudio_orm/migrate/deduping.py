@@ -15,6 +15,7 @@ from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Failure, Summary, Tally
 from ..bulk.workers import number_of_workers
+from ..names import Place, text_of
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from .content import DRAFT, PREDICTION, digest
@@ -91,7 +92,7 @@ class Deduped(Report):
 
 def dedupe(
     project: Project,
-    key: str = "data.image",
+    key: str | Place = "data.image",
     *,
     keep: Keep = "most annotations",
     workers: int | None = None,
@@ -101,13 +102,13 @@ def dedupe(
     """Of tasks with the same value under ``key``, keep one, and remove the others once all that was
     said of them stands at the one that is kept. Returns a report; ``report.kept`` has the ids.
 
-    ``key``: ``"data.image"``, ``"meta.source"``. Values are compared as filters do (``1 == 1.0``,
-    ``"1" != 1``). Tasks without the key, and with null or an empty text under it, are left alone;
-    the report counts them, as skipped, under ``"tasks without data.image"``. ``keep``:
-    ``"most annotations"`` (then cancelled ones, then the lowest id), ``"first"`` or ``"last"`` by
-    id, or a function that is given the tasks of one key by id and returns one of them. ``workers``
-    create annotations at once (default: the client's). ``progress``: True for a line on stderr, or
-    a function ``(done, total)`` of the tasks to remove.
+    ``key``: ``"data.image"``, ``"meta.source"``, ``data["a.b"]``. Values are compared as filters do
+    (``1 == 1.0``, ``"1" != 1``). Tasks without the key, and with null or an empty text under it,
+    are left alone; the report counts them, as skipped, under ``"tasks without data.image"``.
+    ``keep``: ``"most annotations"`` (then cancelled ones, then the lowest id), ``"first"`` or
+    ``"last"`` by id, or a function that is given the tasks of one key by id and returns one of
+    them. ``workers`` create annotations at once (default: the client's). ``progress``: True for a
+    line on stderr, or a function ``(done, total)`` of the tasks to remove.
 
     Every annotation of a removed task is created anew at the kept one, also where two say the same:
     with result, author, ground truth, cancellation and lead time. Predictions and drafts come along
@@ -140,7 +141,7 @@ def dedupe(
         raise ValueError(f"keep is {named}, or a function of tasks, not {keep!r}")
     with ExitStack() as stack:
         book = stack.enter_context(Journal(journal))
-        facts = {"key": key, "keep": keep if isinstance(keep, str) else "a function"}
+        facts = {"key": text_of(key), "keep": keep if isinstance(keep, str) else "a function"}
         book.job(what="dedupe", project=f"{project._client.url} {project.id}", **facts)
         if project._client.is_dry:
             book = stack.enter_context(book.copy())
@@ -161,7 +162,7 @@ class _Deduping:
     def __init__(
         self,
         project: Project,
-        key: str,
+        key: str | Place,
         rule: Callable[[Sequence[Any]], Any],
         journal: Journal,
         workers: int | None,

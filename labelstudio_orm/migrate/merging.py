@@ -17,6 +17,7 @@ from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Failure, Tally
 from ..bulk.workers import number_of_workers
+from ..names import Place
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from .compatible import check_configs
@@ -65,7 +66,7 @@ def merge(
     projects: Iterable[Project | Source],
     *,
     into: Project,
-    key: str = "data.image",
+    key: str | Place = "data.image",
     prefer: Prefer = "first",
     missing_users: MissingUsers = "refuse",
     files: bool = True,
@@ -188,7 +189,7 @@ class _Merging:
         self,
         sources: Sequence[Source],
         into: Project,
-        key: str,
+        key: str | Place,
         prefer: Prefer,
         *,
         missing: MissingUsers,

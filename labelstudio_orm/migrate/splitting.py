@@ -19,6 +19,7 @@ from ..bulk.outcomes import telling
 from ..bulk.summary import Summary, Tally
 from ..client import LabelStudio
 from ..lookups import same
+from ..names import Place, text_of
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from .content import digest
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from .people import MissingUsers
     from .source import Row
 
-By: TypeAlias = "Mapping[str, float] | str | Callable[[Task], str | None]"
+By: TypeAlias = "Mapping[str, float] | str | Place | Callable[[Task], str | None]"
 """Which part a task belongs to: shares, a key in its data, or a function."""
 
 BATCH: Final = 1000
@@ -66,8 +67,8 @@ def split(
     project: Project,
     by: By,
     *,
-    into: str | LabelStudio = "data.split",
-    key: str | None = None,
+    into: str | Place | LabelStudio = "data.split",
+    key: str | Place | None = None,
     seed: int | str = 0,
     missing_users: MissingUsers = "refuse",
     journal: str | os.PathLike[str] | None = None,
@@ -113,7 +114,7 @@ def split(
         tell, needed = _by_shares(tasks, by, key, seed)
     elif key is not None:
         raise ValueError("split(): key= is for shares; by names the parts by itself here")
-    elif isinstance(by, str):
+    elif isinstance(by, (str, Place)):
         tell, needed = _by_value(tasks, by)
     elif callable(by):
         tell, needed = _by_function(by), None
@@ -122,20 +123,22 @@ def split(
     where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
     if where is not None and journal is not None:
         raise ValueError("split(): journal= is for parts that become projects of their own")
-    if where is not None and where == (ItemKey.of(tasks, by) if isinstance(by, str) else None):
+    if where is not None and where == (
+        ItemKey.of(tasks, by) if isinstance(by, (str, Place)) else None
+    ):
         raise ValueError(f"split(): the parts stand in {into} already")
     if needed is not None and where is not None:
         needed |= {where.way.field.name}
     listed = tasks if needed is None else tasks.only(*needed)
     parts, left = _parts(listed.iterator(), tell, where)
-    if left and not parts and isinstance(by, str):
+    if left and not parts and isinstance(by, (str, Place)):
         what = f"split(): none of the {left} tasks of {project!r} has anything under"
         raise no_key(ItemKey.of(tasks, by), what, first_rows(tasks))
     if where is not None:
         done = _note(project, parts, where, workers, progress)
     else:
         assert isinstance(into, LabelStudio)
-        how = {"by": _said(by), "key": key, "seed": seed}
+        how = {"by": _said(by), "key": None if key is None else text_of(key), "seed": seed}
         with _journals(project, into, how, journal) as folder:
             done = _copy(project, parts, into, missing_users, folder, progress)
     counts = {**done.counts, "tasks in no part": Summary(skipped=left)} if left else done.counts
@@ -147,7 +150,7 @@ def split(
 Tell: TypeAlias = "Callable[[Task], str | None]"
 
 
-def _by_value(tasks: Tasks, by: str) -> tuple[Tell, set[str]]:
+def _by_value(tasks: Tasks, by: str | Place) -> tuple[Tell, set[str]]:
     way = ItemKey.of(tasks, by).way
 
     def tell(task: Task) -> str | None:
@@ -166,7 +169,7 @@ def _by_function(by: Tell) -> Tell:
 
 
 def _by_shares(
-    tasks: Tasks, shares: Mapping[str, float], key: str | None, seed: int | str
+    tasks: Tasks, shares: Mapping[str, float], key: str | Place | None, seed: int | str
 ) -> tuple[Tell, set[str]]:
     if not math.isclose(math.fsum(shares.values()), 1) or min(shares.values()) < 0:
         raise ValueError(f"split(): shares are numbers that add up to 1, not {dict(shares)}")
@@ -300,7 +303,9 @@ def _said(by: By) -> str:
     """How the tasks are divided, for a journal; also the order of shares counts."""
     if isinstance(by, Mapping):
         return str({name: float(share) for name, share in by.items()})
-    return by if isinstance(by, str) else f"function {getattr(by, '__qualname__', type(by))}"
+    if isinstance(by, (str, Place)):
+        return text_of(by)
+    return f"function {getattr(by, '__qualname__', type(by))}"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import attrs
 
 from ..errors import FieldError
+from ..names import Merged, Place, merged, name_of, refuse_merged
 from ..query import find_field
 
 if TYPE_CHECKING:
@@ -22,24 +23,31 @@ R = TypeVar("R", bound="Resource")
 class Key:
     """A way to one value of an object: a field, and keys into it if it is nested JSON.
 
-    ``Key.of(Task, "-data__lang")`` is ``task.data["lang"]``, falling.
+    ``Key.of(Task, "-data__lang")`` is ``task.data["lang"]``, falling. ``merged`` are the keys that
+    its name may mean as well.
     """
 
     field: Field
     path: tuple[str, ...] = ()
     falling: bool = False
+    merged: Merged = attrs.field(default=(), eq=False)
 
     @classmethod
-    def of(cls, model: type[Resource], text: str) -> Key:
-        """Read it from its text. Raises FieldError for what the resource does not have."""
-        name, *path = text.lstrip("-").split("__")
-        field = find_field(model, name, text)
-        if path and not field.nested:
-            raise FieldError(f"{model.__name__}.{field.name} has nothing inside: {text!r}")
-        return cls(field, tuple(path), text.startswith("-"))
+    def of(cls, model: type[Resource], name: str | Place) -> Key:
+        """Read it from its name. Raises FieldError for what the resource does not have."""
+        place = Place.of(name)
+        field = find_field(model, place.head, str(place))
+        if (place.keys and not field.nested) or place.rest:
+            inside = place.rest or "__".join(place.keys)
+            raise FieldError(
+                f"{model.__name__}.{field.name} has nothing called {inside!r} inside: {place}"
+            )
+        others = () if place.literal else merged(place.keys)
+        return cls(field, place.keys, place.falling, others)
 
     def __str__(self) -> str:
-        return "-" * self.falling + "__".join((self.field.name, *self.path))
+        name = "__".join((self.field.name, *self.path))
+        return "-" * self.falling + (name if self.merged else name_of(self.field.name, self.path))
 
     @property
     def on_server(self) -> str:
@@ -53,9 +61,15 @@ class Key:
     def value(self, obj: Resource) -> Any:
         """The value in an object; None where a key is missing."""
         value = getattr(obj, self.field.name)
+        if self.merged:
+            self.refuse_other(value)
         for key in self.path:
             value = value.get(key) if isinstance(value, dict) else None
         return value
+
+    def refuse_other(self, value: Any) -> None:
+        """Raise FieldError where the value of the field has a key that the name may mean too."""
+        refuse_merged(value, self.merged, str(self), self.field.name)
 
 
 def ordered(objects: Iterable[R], keys: Sequence[Key]) -> list[R]:

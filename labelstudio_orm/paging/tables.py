@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_origin
 
+from ..names import Place, name_of
+
 if TYPE_CHECKING:
     import pandas
 
     from ..queryset import QuerySet
 
 
-def to_pandas(queryset: QuerySet[Any], names: tuple[str, ...]) -> pandas.DataFrame:
+def to_pandas(queryset: QuerySet[Any], names: tuple[str | Place, ...]) -> pandas.DataFrame:
     """See ``QuerySet.to_pandas``."""
     try:
         import pandas
@@ -19,14 +21,14 @@ def to_pandas(queryset: QuerySet[Any], names: tuple[str, ...]) -> pandas.DataFra
             "to_pandas() needs pandas: python -m pip install 'labelstudio_orm[pandas]'"
         ) from error
     rows = list(queryset.values(*names).iterator())
-    columns = names or queryset._plain_names()
+    columns = tuple(map(str, names)) or queryset._plain_names()
     spread = [name for name in columns if _is_spread(queryset, name)]
     for name in spread:
         keys = dict.fromkeys(key for row in rows for key in row[name])
         at = columns.index(name)
-        columns = (*columns[:at], *(f"{name}__{key}" for key in keys), *columns[at + 1 :])
+        columns = (*columns[:at], *(name_of(name, [key]) for key in keys), *columns[at + 1 :])
         for row in rows:
-            row.update((f"{name}__{key}", value) for key, value in row.pop(name).items())
+            row.update((name_of(name, [key]), value) for key, value in row.pop(name).items())
     # As objects and pandas' own null: beside a None, integers would turn into floats.
     cells = (
         [pandas.NA if row.get(name) is None else row[name] for name in columns] for row in rows

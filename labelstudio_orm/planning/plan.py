@@ -27,6 +27,7 @@ from ..conditions import (
     Not,
     Opaque,
     Or,
+    Related,
     conjunction,
     describe,
     fold,
@@ -149,6 +150,8 @@ def _of_some(where: Node, there: Leaf) -> Node:
     def make(node: Node, parts: list[Node]) -> Node:
         if isinstance(node, Leaf):
             return attrs.evolve(node, relation=there.relation)
+        if isinstance(node, Related):
+            return parts[0]
         if isinstance(node, (Not, Opaque)):
             return there
         return And(tuple(parts)) if isinstance(node, And) else Or(tuple(parts))
@@ -166,7 +169,9 @@ def _is_never(where: Node) -> bool:
     def make(node: Node, parts: list[bool]) -> bool:
         if isinstance(node, Leaf):
             return node.lookup == "in" and not node.value
-        return any(parts) if isinstance(node, And) else isinstance(node, Or) and all(parts)
+        if isinstance(node, (And, Related)):
+            return any(parts)
+        return isinstance(node, Or) and all(parts)
 
     return fold(where, parts_in, make)
 
@@ -219,6 +224,8 @@ def _approximate(where: Node, undefined: Undefined) -> Approximation:
         node, positive = signed
         if isinstance(node, Not):
             return parts[0]
+        if isinstance(node, Related):  # a task that fits has objects for each of its comparisons
+            return attrs.evolve(parts[0], exact=False) if positive else UNKNOWN
         if isinstance(node, Opaque):
             if not positive:
                 raise FieldError(f"~ of {node}: the server has no complement of it")

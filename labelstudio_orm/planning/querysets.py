@@ -9,6 +9,7 @@ from ..conditions import EVERYTHING, describe, leaves
 from ..errors import ClientSideFilterWarning, FieldError
 from ..http.paths import at
 from ..paging.pages import id_of
+from .ambiguity import refuse_ambiguous, refuse_ambiguous_controls
 from .columns import UNDEFINED
 from .plan import Plan, plan
 
@@ -30,6 +31,8 @@ def plan_of(queryset: QuerySet[Any]) -> Plan:
     refuses what must not be.
     """
     known = _with_config(queryset) if wants_config(queryset) else queryset
+    refuse_ambiguous(known, leaves(queryset.where))
+    refuse_ambiguous_controls(known)
     planned = plan_without_request(known)
     if _is_full_scan(queryset, planned) and _nothing_is_undefined(known):
         planned = plan(queryset.model, queryset.where)

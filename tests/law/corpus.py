@@ -62,7 +62,7 @@ ODD_KEYS = [
     "id", "data", "0", "7", "$x", "100%", "a'b", 'a"b', "a[0]", "#", ";", "has_key", "s__icontains",
     "_x", "x_", "date", "year", "k\\", "annotations", "pk", "SELECT", "--", "total_annotations",
     "inner_id", "length", "count", "undefined", "S", "nULL", "true", " lead", "(", "a,b",
-    "a:b", "lower", "upper",
+    "a:b", "lower", "upper", "lamp__id", "__", "x__y.z", "a__", "__in", "a__b c", "b\nc",
 ]  # fmt: skip
 ODD_VALUES: list[Any] = [1, "x", "X", "", None, 0, "1", [1], {"k": 1}, True, "ä", 2.5]
 
@@ -94,6 +94,10 @@ RESULTS: list[list[Row]] = [
     [_region("number", 10)],
     [{}],
     [_region("choices", ["Kelvin"]), _region("choices", ["\u212aelvin"])],
+    [_region("choices", ["A"]), _region("rating", 4, from_name="stars")],
+    [_region("choices", ["B"], score=0.5), _region("rating", 5, from_name="stars", score=0.9)],
+    [_region("choices", ["A"], score=0.9), _region("choices", ["B"], from_name="e__f")],
+    [_region("textarea", [], from_name="note", value={"text": ["A", "10"]}), _region("rating", 4)],
 ]
 
 VERSIONS = ["v1", "v1", "v1", "v2", "V1", "", "v10", "v1,v2", "it's", "100%", "ä", "undefined"]

@@ -31,7 +31,7 @@ from typing import Any
 
 import requests
 
-from labelstudio_orm import LabelStudio, Q
+from labelstudio_orm import LabelStudio, Q, data, meta
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 
 from . import corpus
@@ -66,7 +66,14 @@ class Case:
     def names(self, query: Query) -> dict[str, Any]:
         """What the code of a query speaks of."""
         ls = self.clients[query.page_size]
-        return {"ls": ls, "project": ls.projects.ref(self.project), "Q": Q, "datetime": datetime}
+        return {
+            "ls": ls,
+            "project": ls.projects.ref(self.project),
+            "Q": Q,
+            "datetime": datetime,
+            "data": data,
+            "meta": meta,
+        }
 
     def server_part(self, query: Query) -> str:
         """Does the server find exactly these tasks, more of them, or all?"""

@@ -7,6 +7,7 @@ a field shows.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -90,41 +91,99 @@ def tests(condition: Condition) -> Iterator[Test]:
             yield from tests(part)
 
 
+Chosen = dict[tuple[str, str], Any]
+"""The related object, and the region of its result, that a condition is asked of: by relation, and
+for regions with "result". Of no objects, and of no regions, nothing: what is true of null is true.
+"""
+
+
 def holds(kind: str, row: Row, condition: Condition) -> bool:
-    """Is it true of a row?"""
+    """Is it true of a row? It is, when there is one object of each relation, and one region of the
+    result of each, for which it is. What is negated is asked by itself.
+    """
+    wanted = {_relation(kind, test.key) for test in _open(condition)}
+    return any(_holds(kind, row, condition, chosen) for chosen in _choices(row, sorted(wanted)))
+
+
+def _open(condition: Condition) -> Iterator[Test]:
+    """The comparisons that are not negated; twice is not at all."""
     if isinstance(condition, Test):
-        return _test_holds(kind, row, condition)
+        yield condition
+    elif isinstance(condition, Both):
+        for part in condition.parts:
+            yield from _open(part)
+    elif isinstance(condition.part, Opposite):
+        yield from _open(condition.part.part)
+
+
+def _choices(row: Row, relations: list[str]) -> Iterator[Chosen]:
+    if not relations:
+        yield {}
+        return
+    first, *rest = relations
+    for one in (row[first] or [{}]) if first else [row]:
+        for region in one.get("result") or [None]:
+            for others in _choices(row, rest):
+                yield {(first, ""): one, (first, "result"): region, **others}
+
+
+def _holds(kind: str, row: Row, condition: Condition, chosen: Chosen) -> bool:
+    if isinstance(condition, Test):
+        return _test_holds(kind, condition, chosen)
     if isinstance(condition, Opposite):
+        if isinstance(condition.part, Opposite):
+            return _holds(kind, row, condition.part.part, chosen)
         return not holds(kind, row, condition.part)
-    found = (holds(kind, row, part) for part in condition.parts)
+    found = (_holds(kind, row, part, chosen) for part in condition.parts)
     return all(found) if condition.joint == "&" else any(found)
 
 
-def _test_holds(kind: str, row: Row, test: Test) -> bool:
-    names = test.key.split("__")
-    if names[0] in RELATIONS[kind] and len(names) > 1:
-        inner = Test("__".join(names[1:]), test.value)
-        related = row[names[0]]
-        # Of no objects, what is true of null is true.
-        return any(_test_holds(names[0], one, inner) for one in related or [{}])
-    name, path, lookup = split(kind, test.key)
+def _relation(kind: str, key: str) -> str:
+    first, *rest = key.split("__")
+    return first if rest and first in RELATIONS[kind] else ""
+
+
+def _test_holds(kind: str, test: Test, chosen: Chosen) -> bool:
+    relation = _relation(kind, test.key)
+    kind, key = relation or kind, test.key.removeprefix(f"{relation}__")
+    row, region = chosen[relation, ""], chosen[relation, "result"]
+    name, path, lookup = split(kind, key)
     wanted = plain(test.value)
     if FIELDS[kind][name] == KEY:
         wanted = tuple(map(_as_id, wanted)) if isinstance(wanted, tuple) else _as_id(wanted)
-    return any(LOOKUPS[lookup](found, wanted) for found in elements(kind, row, name, path))
+    found = elements(kind, row, name, path)
+    if name == "result" and path and found != [None]:
+        found = [] if region is None else in_region(region, path)
+    return any(LOOKUPS[lookup](one, wanted) for one in found)
 
 
 def split(kind: str, key: str) -> tuple[str, tuple[str, ...], str]:
     """The field, the path into its JSON, and the lookup."""
-    name, *rest = key.split("__")
-    lookup = rest.pop() if rest and rest[-1] in LOOKUPS else "exact"
+    name, rest, literal = _names(key)
+    if literal:
+        lookup = key.rpartition("]")[2].removeprefix("__") or "exact"
+    else:
+        lookup = rest.pop() if rest and rest[-1] in LOOKUPS else "exact"
     return (*_field(kind, name, rest, key), lookup)
 
 
 def place(kind: str, key: str) -> tuple[str, tuple[str, ...]]:
     """The field and the path into its JSON, of what has no lookup: an order."""
-    name, *rest = key.split("__")
+    name, rest, _ = _names(key)
     return _field(kind, name, rest, key)
+
+
+def is_literal(key: str) -> bool:
+    """Is it an expression, ``data["a"]``?"""
+    return key.startswith(("data[", "meta["))
+
+
+def _names(key: str) -> tuple[str, list[str], bool]:
+    if not is_literal(key):
+        name, *rest = key.split("__")
+        return name, rest, False
+    texts = re.findall(r'\["((?:[^"\\]|\\.)*)"\]', key)
+    return key[:4], [json.loads(f'"{text}"') for text in texts], True
 
 
 def _field(kind: str, name: str, rest: list[str], key: str) -> tuple[str, tuple[str, ...]]:
@@ -155,10 +214,8 @@ def elements(kind: str, row: Row, name: str, path: tuple[str, ...]) -> list[Any]
     shown = value(kind, row, name)
     if FIELDS[kind][name] == MANY:
         return shown or [None]
-    if name == "result" and path == ("label",):
-        return labels(shown) or [None]
     if name == "result" and path:
-        return list(_inside(shown, path)) or [None]
+        return [one for region in shown or () for one in in_region(region, path)] or [None]
     return [_get(shown, path)]
 
 
@@ -199,11 +256,23 @@ def _inside(found: Any, path: tuple[str, ...]) -> Iterator[Any]:
         yield found
 
 
-def labels(result: Any) -> list[Any]:
-    """All labels of all regions of a result: what is in a region's value under its type, however
-    deep in lists.
-    """
-    found = [(region.get("value") or {}).get(region.get("type")) for region in result or []]
+def in_region(region: Row, path: tuple[str, ...]) -> list[Any]:
+    """What a region has: labels, something of its own, or what its control says."""
+    if path == ("label",):
+        return _said(region, region.get("type"))
+    if path[0] in OF_REGIONS or path[0] in region:
+        return list(_inside(region, path))
+    if region.get("from_name") != "__".join(path):
+        return []
+    return _said(region, {"textarea": "text"}.get(region["type"], region["type"]))
+
+
+OF_REGIONS = ("id", "type", "value", "score", "from_name")
+
+
+def _said(region: Row, key: Any) -> list[Any]:
+    """What is in a region's value under a key, however deep in lists."""
+    found = [(region.get("value") or {}).get(key)]
     while any(isinstance(one, list) for one in found):
         found = [part for one in found for part in (one if isinstance(one, list) else [one])]
     return [one for one in found if one is not None]

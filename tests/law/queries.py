@@ -7,6 +7,7 @@ narrowly miss them.
 from __future__ import annotations
 
 import dataclasses
+import json
 import random
 import re
 from collections.abc import Iterator, Sequence
@@ -59,7 +60,7 @@ class Query:
         for step, condition in self.steps:
             code += f".{step}({_arguments(condition)})"
         if self.order is not None:
-            code += f".order_by({', '.join(map(repr, self.order))})"
+            code += f".order_by({', '.join(map(_named, self.order))})"
         if self.reverse:
             code += ".reverse()"
         for start, stop in self.cuts:
@@ -69,7 +70,7 @@ class Query:
     def __str__(self) -> str:
         return VERBS[self.verb].format(
             queryset=self.queryset,
-            names=", ".join(map(repr, self.names)),
+            names=", ".join(map(_named, self.names)),
             name=self.names[0] if self.names else None,
         )
 
@@ -153,6 +154,8 @@ def _arguments(condition: Condition) -> str:
         condition.parts if isinstance(condition, Both) and condition.joint == "&" else (condition,)
     )
     given = [part for part in parts if isinstance(part, Test)]
+    if len(given) == len(parts) == 1 and model.is_literal(given[0].key):
+        return _expression(given[0])
     keys = [test.key for test in given]
     if len(given) == len(parts) and len(set(keys)) == len(keys):
         return _keywords(given)
@@ -167,10 +170,29 @@ def _keywords(given: list[Test]) -> str:
 
 def _code(condition: Condition) -> str:
     if isinstance(condition, Test):
-        return f"Q({_keywords([condition])})"
+        literal = model.is_literal(condition.key)
+        return f"({_expression(condition)})" if literal else f"Q({_keywords([condition])})"
     if isinstance(condition, Opposite):
         return f"~{_code(condition.part)}"
     return "(" + f" {condition.joint} ".join(map(_code, condition.parts)) + ")"
+
+
+SIGNS = {"exact": "==", "gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+
+
+def _expression(test: Test) -> str:
+    place, _, lookup = test.key.rpartition("]")
+    lookup = lookup.removeprefix("__") or "exact"
+    if lookup in SIGNS:
+        return f"{place}] {SIGNS[lookup]} {_value(test.value)}"
+    value = ", ".join(map(_value, test.value)) if lookup == "range" else _value(test.value)
+    return f"{place}].{'isin' if lookup == 'in' else lookup}({value})"
+
+
+def _named(name: Any) -> str:
+    """A field as an argument: an expression as that, others as texts."""
+    text = str(name)
+    return text if model.is_literal(text.removeprefix("-")) else repr(name)
 
 
 def _value(value: Any) -> str:
@@ -198,7 +220,8 @@ class Drawer:
             },
         }
         self.seed, self.project = seed, project
-        self.keys = sorted({key for row in rows for key in row["data"] if "__" not in key})
+        self.all_keys = sorted({key for row in rows for key in row["data"]})
+        self.keys = [key for key in self.all_keys if "__" not in key]
         self.fields = {
             kind: [name for name, how in fields.items() if how != JSON and self._known(kind, name)]
             for kind, fields in model.FIELDS.items()
@@ -218,6 +241,10 @@ class Drawer:
         theme = [self._key(draw, kind) for _ in range(2)]
         if kind == "tasks" and draw.random() < 0.4:
             theme = draw.sample([*self.fields[kind], *KNOWN], 3)
+        if kind == "tasks" and draw.random() < 0.15:  # about one related object
+            relation = draw.choice(model.RELATIONS[kind])
+            theme = [f"{relation}__{self._key(draw, relation)}" for _ in range(3)]
+            theme.append(f"{relation}__result__{draw.choice(['c', 'stars', 'label', 'score'])}")
         steps = tuple(
             (draw.choices(["filter", "exclude"], [3, 1])[0], self.condition(draw, kind, theme))
             for _ in range(draw.choices([0, 1, 2], [1, 8, 2])[0])
@@ -239,7 +266,7 @@ class Drawer:
         elif query.verb == "index":
             names = (draw.choice([0, 0, 1, 2, 5, 20]),)
         if query.verb == "only":
-            names = tuple(name.split("__")[0] for name in names)
+            names = tuple(re.split(r"__|\[", name)[0] for name in names)
         query = dataclasses.replace(query, names=names)
         if query.verb in ("get", "partitions"):  # refused of a slice
             query = dataclasses.replace(query, cuts=())
@@ -309,6 +336,8 @@ class Drawer:
         name, path = model.place(kind, key)
         how = model.FIELDS[kind][name]
         lookup = self._lookup(draw, how)
+        if name == "result" and not path:  # a list of regions fits no other
+            lookup = draw.choice(["exact", "in", "isnull"])
         found = [
             one for row in self.rows[kind] for one in model.elements(kind, row, name, path)
         ]  # fmt: skip
@@ -316,7 +345,8 @@ class Drawer:
         if how == KEY:
             key += draw.choice(["", "_id", "__id"])
         # Without its name the lookup is `exact`, unless the last key is called like a lookup.
-        said = lookup != "exact" or key.split("__")[-1] in LOOKUPS or draw.random() < 0.2
+        bare = key.split("__")[-1] in LOOKUPS and not model.is_literal(key)
+        said = lookup != "exact" or bare or draw.random() < 0.2
         return Test(f"{key}__{lookup}" if said else key, value)
 
     def _key(self, draw: random.Random, kind: str) -> str:
@@ -331,7 +361,8 @@ class Drawer:
         if kind != "tasks":
             return "result" + draw.choice(
                 ["__label", "__label", "", "__type", "__value__choices", "__value", "__id",
-                 "__x__y", "__value__taxonomy", "__value__rating"]
+                 "__x__y", "__value__taxonomy", "__value__rating", "__c", "__c", "__stars",
+                 "__e__f", "__note", "__score"]
             )  # fmt: skip
         if draw.random() < 0.15:
             return "meta" + draw.choice(["", "__m", "__m", "__m__z", "__a b", "__nokey"])
@@ -340,6 +371,11 @@ class Drawer:
     def _data_path(self, draw: random.Random) -> str:
         common = ["s", "s", "s", "n", "n", "m", "m", "d__k", "d__k__z", "d", "l", "l__0", "b", "w"]
         rare = ["nokey", "d__a b", "d__nokey__x", "s__x", "file", "d__exact"]
+        if draw.random() < 0.15:
+            keys = [draw.choice(self.all_keys)]
+            if draw.random() < 0.2:
+                keys = ["d", draw.choice(["k", "a b", "exact"])]
+            return "data" + "".join(f"[{json.dumps(key, ensure_ascii=False)}]" for key in keys)
         pool = draw.choices([common, self.keys, rare], [8, 3, 1])[0]
         return f"data__{draw.choice(pool)}"
 

@@ -9,7 +9,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import pytest
 
-from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, data
 from labelstudio_orm.paging import stretches
 from labelstudio_orm.testing import FakeLabelStudio
 
@@ -78,7 +78,7 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
         (Q(data__n=10), "and", [line("data.n", "contains", "String", "10")]),
         (Q(data__n=True), "and", [line("data.n", "contains", "String", "true")]),
         (Q(data__n__gt=3), "and", [line("data.n", "contains", "String", "")]),
-        (Q(data__a__b="x"), "and", [line("data.a__b", "contains", "String", "x")]),
+        (data["a"]["b"] == "x", "and", [line("data.a__b", "contains", "String", "x")]),
         (Q(data__exact__contains="a"), "and", [line("data", "contains", "String", "a")]),
         (Q(data__has_key="lang"), "and", [line("data", "contains", "String", "lang")]),
         (Q(annotators__isnull=True), "and", [line("annotators", "empty", "List", True)]),

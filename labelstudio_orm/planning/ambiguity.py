@@ -1,0 +1,105 @@
+"""Names that may mean two things in a project: ``data__a__b``, where tasks have a key ``a__b``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..conditions import REGION, leaves
+from ..errors import FieldError, NotFound
+from ..http.paths import at
+from ..names import Merged, ambiguous
+from ..paging.pages import id_of
+
+if TYPE_CHECKING:
+    from ..fields import Field
+    from ..queryset import QuerySet
+
+
+class _Named(Protocol):
+    """A way to a value: that of a comparison, an order, an assignment."""
+
+    @property
+    def field(self) -> Field: ...
+    @property
+    def path(self) -> tuple[str, ...]: ...
+    @property
+    def merged(self) -> Merged: ...
+
+
+def refuse_ambiguous(queryset: QuerySet[Any], ways: Iterable[_Named]) -> None:
+    """Raise FieldError for a name of a key in ``data`` that is two keys for all that it says, and
+    one in the tasks of the project.
+
+    Keys are known from the labelling config, where that is here, and from the project's summary:
+    one request, which a project that is an object keeps.
+    """
+    asked = [one for one in ways if one.merged and one.field.name == "data"]
+    if not asked or not queryset.model._options.pages.filters_tasks:
+        return
+    project = _project_of(queryset)
+    known = set(_in_config(project))
+    if project is not None:
+        known |= _in_tasks(queryset, project)
+    for one in asked:
+        for steps, key in one.merged:
+            if not steps and key in known:
+                name = "__".join((one.field.name, *one.path))
+                raise ambiguous(name, key, "data", f"the data of Project {id_of(project)}")
+
+
+def refuse_ambiguous_controls(queryset: QuerySet[Any]) -> None:
+    """Raise FieldError for a key of regions that is the name of a control as well, where the
+    labelling config is here.
+    """
+    asked = {
+        one.path[0]: one.key
+        for one in leaves(queryset.where)
+        if len(one.path) == 1 and one.field.holds_regions and one.path[0] in REGION
+    }
+    for name in asked.keys() & (_controls(queryset.scope.get("project")) if asked else set()):
+        prefix = asked[name].partition("result__")[0]
+        raise FieldError(
+            f"{asked[name]}: this is a key of every region, and the project has a control of the "
+            f"name {name!r} as well; for what that says: {prefix}result__from_name={name!r}, "
+            f"{prefix}result__label=..."
+        )
+
+
+def _project_of(queryset: QuerySet[Any]) -> Any:
+    project, view = queryset.scope.get("project"), queryset.scope.get("view")
+    if project is None and view is not None:
+        found = view if not isinstance(view, int) else queryset.client.views.get(view)
+        return found.project
+    return project
+
+
+def _in_config(project: Any) -> frozenset[str]:
+    if "label_config" not in getattr(project, "_row", {}):
+        return frozenset()
+    try:
+        return frozenset(project.config.data_keys)
+    except ValueError:  # a config that is broken
+        return frozenset()
+
+
+def _controls(project: Any) -> set[str]:
+    if "label_config" not in getattr(project, "_row", {}):
+        return set()
+    try:
+        return set(project.config.controls)
+    except ValueError:
+        return set()
+
+
+def _in_tasks(queryset: QuerySet[Any], project: Any) -> set[str]:
+    """The keys of the data of a project's tasks, as its summary counts them."""
+    kept = {} if isinstance(project, int) else project._related_cache()
+    if "data keys" not in kept:
+        path = at("/api/projects/{}/summary/", id_of(project))
+        try:
+            found = queryset.client.request("GET", path, doing=f"listing {queryset._what}")
+        except NotFound:  # a server without summaries
+            found = {}
+        kept["data keys"] = set(found.get("all_data_columns") or ())
+    return set(kept["data keys"])
