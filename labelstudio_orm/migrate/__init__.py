@@ -6,7 +6,7 @@ works in ``with ls.dry_run()``.
 
 from __future__ import annotations
 
-from .archive import ArchiveSource, BadSnapshot, restore, snapshot
+from .archive import ArchiveSource, restore, snapshot
 from .compatible import IncompatibleConfigs
 from .copying import copy_project
 from .deduping import Deduped, dedupe
@@ -19,6 +19,7 @@ from .splitting import Split, split
 from .steps import Migration, Step, StepFailed, step
 from .syncing import sync
 from .verifying import verify
+from .zipped import BadSnapshot, Limits
 
 __all__ = [
     "ArchiveSource",
@@ -28,6 +29,7 @@ __all__ = [
     "IncompatibleConfigs",
     "Journal",
     "JournalMismatch",
+    "Limits",
     "LiveSource",
     "Loss",
     "Migration",

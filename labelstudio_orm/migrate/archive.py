@@ -8,39 +8,49 @@ import shutil
 import tempfile
 import time
 import zipfile
-import zlib
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import attrs
 
 from ..bulk.summary import Failure, Summary
 from ..errors import LabelStudioError
+from ..files import whole_file
 from ..paging.pages import chunked
 from ..progress import Progress, ends_line, reporter
-from .content import SECRETS, without_secrets
+from ..resources.files import upload_path
+from .content import SECRETS, SETTINGS, without_secrets
 from .contents import fetch
 from .copying import copy_project
 from .report import Loss, Report
+from .snapshot_form import (
+    FORMAT,
+    LISTS,
+    MANIFEST,
+    ROWS,
+    SETTINGS_FORM,
+    TASK,
+    TASK_PARTS,
+    VERSION,
+    misfit,
+)
 from .source import as_source
 from .uploads import files_of
 from .verifying import name_of
+from .zipped import LIMITS, BadSnapshot, Limits, Members
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..client import LabelStudio
     from ..resources.projects import Project
+    from .snapshot_form import Form
     from .source import Row, Source
-
-FORMAT: Final = "labelstudio_orm snapshot"
-VERSION: Final = 1
-"""Of the format; what only a newer version of this library can read has a higher one."""
 
 CHUNK: Final = 1000
 """Tasks in one member of the archive."""
@@ -48,19 +58,13 @@ CHUNK: Final = 1000
 SPOOL: Final = 8 << 20
 """Bytes of a file that are held in memory; larger ones are on the disk for a moment."""
 
-LISTS: Final = ("users", "views", "webhooks", "storages", "backends")
-"""What a project has beside tasks and files, each in a member of its own."""
-
-
-class BadSnapshot(LabelStudioError, ValueError):
-    """The file is no snapshot, or a damaged one, or of a version that is not known here."""
-
 
 def snapshot(
     project: Project | Source,
     path: str | os.PathLike[str],
     *,
     files: bool = True,
+    limits: Limits = LIMITS,
     progress: Progress = None,
 ) -> Report:
     """Write a whole project into one file: settings, tasks with annotations, predictions and
@@ -70,51 +74,56 @@ def snapshot(
     The file is a zip of JSON lines and media; ``restore`` makes a project of it, on any server, and
     ``ArchiveSource`` reads it wherever a project can be read from: ``verify(project,
     ArchiveSource(path))`` says what has changed since. It appears under its name only when it is
-    complete, in the place of another one; meanwhile it is ``<name>.part``. No secrets are in it:
-    keys and passwords of storages and ML backends, headers of webhooks, the password for task data.
-    E-mail addresses of the annotators are.
+    complete and was read again, in the place of another one, and only its owner can read it. No
+    secrets are in it: keys and passwords of storages and ML backends, headers of webhooks, the
+    password for task data. E-mail addresses of the annotators are.
 
     Tasks and files are streamed; of each file its name is held in memory. Each task is as of when
     it was read. ``progress``: True for a line on stderr, or a function ``(done, total)`` of tasks.
-    A file that the server does not give is among the failures in ``counts["files"]``. Raises
-    OSError before it reads anything, if it could not write there.
+    ``limits``: what it may hold to be read again. A file that the server does not give is among the
+    failures in ``counts["files"]``.
+
+    Raises OSError with the path, before it reads anything, if it could not write there, and for a
+    disk that is full; BadSnapshot for a task that no snapshot can hold (nested more deeply than the
+    limits allow, with numbers that JSON does not have). Then there is no file, or the one before.
 
     >>> report = snapshot(project, "reviews.zip", progress=True)
     >>> print(report.counts["tasks"])
     4
     """
-    source, target = as_source(project), Path(path)
-    if target.is_dir():
-        raise IsADirectoryError(f"a snapshot is one file, and {target} is a folder")
-    part = target.with_name(target.name + ".part")
-    try:
-        with zipfile.ZipFile(part, "w", zipfile.ZIP_DEFLATED) as archive:
+    source = as_source(project)
+    with whole_file(path) as file:
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
             report = _Writing(source, archive, files, progress).run()
-        with ArchiveSource(part) as written:
+        file.flush()
+        with ArchiveSource(file.name, limits=limits) as written:
+            written.path = written._members.path = Path(path)  # which messages name
             written.check()
-        os.replace(part, target)
-    finally:
-        part.unlink(missing_ok=True)
     return report
 
 
-def restore(path: str | os.PathLike[str], client: LabelStudio, **options: Any) -> Report:
+def restore(
+    path: str | os.PathLike[str],
+    client: LabelStudio,
+    *,
+    limits: Limits = LIMITS,
+    **options: Any,
+) -> Report:
     """Make a project of a snapshot, on any server; the report's ``target`` is the project.
 
     ``options`` are those of ``copy_project``, of which this is one: ``title``, ``journal`` (with
     which it can be run again after it died), ``missing_users``, ``secrets`` for the keys of
     storages and the passwords of ML backends, ``progress`` ... The file is read as a whole first;
-    in the end both are compared.
+    in the end both are compared. ``limits``: what it may hold; see ``Limits``.
 
-    Raises BadSnapshot for a file that is none, or is damaged, before anything is written; and the
-    errors of ``copy_project``.
+    Raises BadSnapshot for a file that is none, or is damaged or edited, or holds more than the
+    limits allow, before anything is written; and the errors of ``copy_project``.
 
     >>> report = restore("reviews.zip", ls, title="Reviews again", missing_users="create")
     >>> report.target
     <Project 2 'Reviews again'>
     """
-    with ArchiveSource(path) as source:
-        source.check()
+    with ArchiveSource(path, limits=limits) as source:
         report = copy_project(source, client, **options)
         lost = _losses(source.manifest["secrets"])
         what = f"restoring {os.fspath(path)} as {report.target!r} on {client.url}"
@@ -246,10 +255,12 @@ class _Writing:
 
 
 class ArchiveSource:
-    """A snapshot, as a project to read from: for ``copy_project``, ``verify`` and ``merge``.
+    """A snapshot, as a project to read from: for ``copy_project``, ``verify`` and ``merge``, which
+    read all of it first, and raise BadSnapshot where anything in it is not as it was written.
 
     A context manager; ``close()`` lets go of the file. Tasks are read as they are asked for, a
-    thousand at once. Raises BadSnapshot where the file is none, or is damaged.
+    thousand at once. ``limits``: what it may hold; see ``Limits``. Raises BadSnapshot where the
+    file is none, or is damaged.
 
     >>> report = snapshot(project, "reviews.zip")
     >>> with ArchiveSource("reviews.zip") as source:
@@ -257,30 +268,38 @@ class ArchiveSource:
     Reviews 4
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], *, limits: Limits = LIMITS) -> None:
         self.path = Path(path)
+        self._members = Members(self.path, limits)
+        self._authors: set[str] | None = None
         try:
-            self._zip = zipfile.ZipFile(self.path)
-            try:
-                if "manifest.json" not in self._zip.namelist():
-                    raise BadSnapshot(f"{self.path} is no snapshot: it has no manifest.json")
-                self.manifest: Row = self._json("manifest.json")
-                self._check_version()
-            except BaseException:
-                self._zip.close()
-                raise
-        except zipfile.BadZipFile as error:
-            raise BadSnapshot(f"{self.path} is no snapshot: {error}") from error
-        self._chunks = [_Chunk(**chunk) for chunk in self.manifest["tasks"]]
+            self.manifest: Row = self._manifest()
+        except BaseException:
+            self.close()
+            raise
+        fields = [field.name for field in attrs.fields(_Chunk)]
+        self._chunks = [
+            _Chunk(**{name: chunk[name] for name in fields}) for chunk in self.manifest["tasks"]
+        ]
 
-    def _check_version(self) -> None:
-        if not isinstance(self.manifest, dict) or self.manifest.get("format") != FORMAT:
+    def _manifest(self) -> Row:
+        """What says what this is, if that is a snapshot."""
+        if "manifest.json" not in self._members.names:
+            raise BadSnapshot(f"{self.path} is no snapshot: it has no manifest.json")
+        found = self._members.json("manifest.json")
+        if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise BadSnapshot(f"{self.path} is no snapshot: its manifest does not say so")
-        if self.manifest["version"] > VERSION:
+        version = found.get("version")
+        if type(version) is not int or version < 1:
+            raise self._members.bad("manifest.json", f"its version is {version!r:.80}")
+        if version > VERSION:
             raise BadSnapshot(
-                f"{self.path} is of version {self.manifest['version']} of the format; this version "
-                f"of the library reads up to {VERSION}: use a newer one"
+                f"{self.path} is of version {version} of the format; this version of the library "
+                f"reads up to {VERSION}: use a newer one"
             )
+        if (problem := misfit(found, MANIFEST)) is not None:
+            raise self._members.bad("manifest.json", problem)
+        return found
 
     def __repr__(self) -> str:
         return f"<ArchiveSource {str(self.path)!r}>"
@@ -293,23 +312,23 @@ class ArchiveSource:
 
     def close(self) -> None:
         """Let go of the file."""
-        self._zip.close()
+        self._members.close()
 
     def describe(self) -> Row:
         """See ``Source``; the project's id is told with the date of the snapshot."""
-        about = {name: self.manifest[name] for name in ("server", "title")}
+        about = {"server": self.manifest["server"], "title": self.manifest["title"] or ""}
         project = f"{self.manifest['project']} as of {self.manifest['created_at']}"
-        return {**about, "project": project, "tasks": self.manifest["counts"]["tasks"]}
+        return {**about, "project": project, "tasks": sum(chunk.tasks for chunk in self._chunks)}
 
     def settings(self) -> Row:
         """See ``Source``; without its secrets."""
-        return {**dict.fromkeys(SECRETS["settings"]), **self._json("settings.json")}
+        return {**dict.fromkeys(SETTINGS), **self._members.json("settings.json")}
 
     def tasks(self, after: int | None = None) -> Iterator[Row]:
         """See ``Source``."""
         for chunk in self._chunks:
             if after is None or chunk.last > after:
-                rows = self._lines(chunk.name)
+                rows = self._members.lines(chunk.name)
                 yield from (row for row in rows if after is None or row["id"] > after)
 
     def some_tasks(self, ids: Iterable[int]) -> Iterator[Row]:
@@ -318,7 +337,8 @@ class ArchiveSource:
         for chunk in self._chunks:
             here = set(wanted[bisect_left(wanted, chunk.first) : bisect_right(wanted, chunk.last)])
             if here:
-                yield from (row for row in self._lines(chunk.name) if row["id"] in here)
+                rows = self._members.lines(chunk.name)
+                yield from (row for row in rows if row["id"] in here)
 
     def task_ids(self) -> Iterator[int]:
         """See ``Source``."""
@@ -330,21 +350,22 @@ class ArchiveSource:
 
     def views(self) -> Iterator[Row]:
         """See ``Source``."""
-        return self._lines("views.jsonl")
+        return self._members.lines("views.jsonl")
 
     def webhooks(self) -> Iterator[Row]:
         """See ``Source``; without headers."""
         return (
-            {**dict.fromkeys(SECRETS["webhooks"]), **row} for row in self._lines("webhooks.jsonl")
+            {**dict.fromkeys(SECRETS["webhooks"]), **row}
+            for row in self._members.lines("webhooks.jsonl")
         )
 
     def storages(self) -> Iterator[Row]:
         """See ``Source``."""
-        return self._lines("storages.jsonl")
+        return self._members.lines("storages.jsonl")
 
     def backends(self) -> Iterator[Row]:
         """See ``Source``."""
-        return self._lines("backends.jsonl")
+        return self._members.lines("backends.jsonl")
 
     @property
     def has_files(self) -> bool:
@@ -353,57 +374,95 @@ class ArchiveSource:
 
     def files(self) -> Iterator[Row]:
         """See ``Source``."""
-        return self._lines("files.jsonl") if self.has_files else iter(())
+        return self._members.lines("files.jsonl") if self.has_files else iter(())
 
     def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
         """See ``Source``."""
-        path = file.removeprefix("/").removeprefix("data/")
-        return cast("AbstractContextManager[BinaryIO]", self._open(f"files/{path}"))
+        path = upload_path(file) or file
+        return cast("AbstractContextManager[BinaryIO]", self._members.open(f"files/{path}"))
 
     def users(self) -> Iterator[Row]:
-        """See ``Source``."""
-        return self._lines("users.jsonl")
+        """See ``Source``; after those that are listed, the authors that only annotations name."""
+        listed = set()
+        for row in self._members.lines("users.jsonl"):
+            listed.add(row["email"])
+            yield row
+        for email in sorted((self._authors or set()) - listed):
+            yield {"email": email}
+
+    # -- all of it --------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Read all of it, and raise BadSnapshot unless everything that the manifest tells of is
-        there, undamaged.
+        """Read all of it, once, and raise BadSnapshot unless everything that the manifest tells of
+        is there, and as it should be.
         """
-        with self._damage():
-            broken = self._zip.testzip()
-        if broken is not None:
-            raise BadSnapshot(f"{self.path} is damaged: {broken} is not as it was written")
+        if self._authors is not None:
+            return
+        counts: Counter[str] = Counter()
+        authors: set[str] = set()
+        self._must_fit("settings.json", self._members.json("settings.json"), SETTINGS_FORM)
+        self._check_tasks(counts, authors)
+        read = {"manifest.json", "settings.json", *(chunk.name for chunk in self._chunks)}
+        for kind in (*LISTS, *(("files",) if self.has_files else ())):
+            counts[kind] = self._check_rows(kind)
+            read.add(f"{kind}.jsonl")
+        for kind, number in counts.items():
+            told = self.manifest["counts"].get(kind)
+            if told != number:
+                raise self._members.bad("manifest.json", f"it tells of {told} {kind} of {number}")
+        for name in self._members.names:
+            if name not in read:
+                self._members.read_through(name)
+        self._authors = authors
+
+    def _must_fit(self, place: str, row: Any, form: Form) -> None:
+        if (problem := misfit(row, form)) is not None:
+            raise self._members.bad(place, problem)
+
+    def _check_tasks(self, counts: Counter[str], authors: set[str]) -> None:
+        """All tasks: their form, their order, and how many there are."""
+        counts.update(dict.fromkeys(("tasks", *TASK_PARTS), 0))
+        last, names = -1, set()
         for chunk in self._chunks:
-            found = [row["id"] for row in self._lines(chunk.name)]
-            if (len(found), found[0], found[-1]) != (chunk.tasks, chunk.first, chunk.last):
-                raise BadSnapshot(f"{self.path} is damaged: {chunk.name} lacks tasks")
+            if chunk.name in names:
+                raise self._members.bad("manifest.json", f"it tells of {chunk.name} twice")
+            names.add(chunk.name)
+            ids = []
+            for number, row in enumerate(self._members.lines(chunk.name), 1):
+                place = f"{chunk.name}, line {number}"
+                self._must_fit(place, row, TASK)
+                if row["id"] <= last:
+                    raise self._members.bad(place, f"task {row['id']} comes after task {last}")
+                last = row["id"]
+                ids.append(last)
+                authors.update(one["completed_by"] or "" for one in row["annotations"])
+                for kind in TASK_PARTS:
+                    counts[kind] += len(row[kind])
+            found = len(ids), *(ids[:1] + ids[-1:] or (chunk.first, chunk.last))
+            if not ids or found != (chunk.tasks, chunk.first, chunk.last):
+                raise self._members.bad(chunk.name, "it lacks tasks, or has other ones")
+            counts["tasks"] += len(ids)
+        authors.discard("")
 
-    # -- members ----------------------------------------------------------------------------------
+    def _check_rows(self, kind: str) -> int:
+        """The rows of a member, each once; how many they are."""
+        name, key = f"{kind}.jsonl", _KEYS.get(kind, ("id",))
+        seen: set[tuple[Any, ...]] = set()
+        for number, row in enumerate(self._members.lines(name), 1):
+            place = f"{name}, line {number}"
+            self._must_fit(place, row, ROWS[kind])
+            which = tuple(row[name] for name in key)
+            if which in seen:
+                raise self._members.bad(place, f"{which[-1]!r:.80} is there twice")
+            seen.add(which)
+            if kind == "files" and self._members.size(f"files/{row['file']}") != row["size"]:
+                raise self._members.bad(place, f"files/{row['file']} is not there, or not as long")
+        return len(seen)
 
-    @contextmanager
-    def _damage(self) -> Iterator[None]:
-        try:
-            yield
-        except (zipfile.BadZipFile, zlib.error, EOFError, ValueError) as error:
-            raise BadSnapshot(f"{self.path} is damaged: {error}") from error
 
-    def _open(self, name: str) -> IO[bytes]:
-        try:
-            return self._zip.open(name)
-        except KeyError:
-            raise BadSnapshot(f"{self.path} has no {name}") from None
-
-    def _json(self, name: str) -> Row:
-        with self._damage(), self._open(name) as member:
-            found: Row = json.load(member)
-        return found
-
-    def _lines(self, name: str) -> Iterator[Row]:
-        with self._open(name) as member:
-            lines = iter(member)
-            while True:
-                with self._damage():
-                    line = next(lines, None)
-                    row: Row | None = None if line is None else json.loads(line)
-                if row is None:
-                    return
-                yield row
+_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
+    "users": ("email",),
+    "storages": ("family", "type", "id"),
+    "files": ("file",),
+}
+"""What tells rows of a member apart, beside ids."""

@@ -320,4 +320,7 @@ def _is_fixed(here: Row, there: Row) -> bool:
 
 def _storages_like(owner: Any, row: Row) -> Any:
     family = getattr(owner, f"{row['family']}_storages")
-    return getattr(family, _ATTRIBUTES.get(row["type"], row["type"]))
+    name = _ATTRIBUTES.get(row["type"], row["type"])
+    if name not in vars(type(family)) or name.startswith("_"):
+        raise ValueError(f"storages of the type {row['type']!r:.80} are not known here")
+    return getattr(family, name)

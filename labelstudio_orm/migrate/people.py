@@ -81,7 +81,9 @@ class People:
         """Find, or decide about, all of these. Raises UnknownUsers before anything is written."""
         rows = {row["email"]: row for row in users if row["email"] not in self._known}
         for email, row in rows.items() if self.is_same_server else ():
-            if "id" in row:  # also those who are no members any more, and whom no list shows
+            # Also those who are no members any more, and whom no list shows; but a number that is
+            # somebody else's by now names nobody: a server may have been set up anew.
+            if "id" in row and row["id"] not in self._emails:
                 self._ids.setdefault(email.lower(), row["id"])
                 self._emails.setdefault(row["id"], email)
         strangers = {email: self._said(email) for email in rows if email.lower() not in self._ids}

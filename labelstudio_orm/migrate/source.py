@@ -312,6 +312,9 @@ def as_source(project: Project | Source) -> Source:
         return LiveSource(project)
     if not hasattr(project, "describe"):
         raise TypeError(f"a project is wanted, or an ArchiveSource, not {project!r}")
+    check = getattr(project, "check", None)  # of what may be damaged, before anything is written
+    if check is not None:
+        check()
     return project
 
 

@@ -4,6 +4,7 @@ views.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -85,7 +86,9 @@ def translate_view(
     def user_of(id: Any) -> Any:
         return user(emails[str(id)]) if str(id) in emails else None
 
-    def item(line: Row) -> Row:
+    def item(line: Any) -> Any:
+        if not isinstance(line, Mapping):  # somebody else's, and nothing to this library
+            return line
         column = str(line.get("filter", "")).removeprefix("filter:tasks:")
         new: Callable[[Any], Any] | None = None
         if column in USER_COLUMNS:
@@ -94,7 +97,7 @@ def translate_view(
             new = task
         value = line.get("value")
         if new is not None and line.get("operator") != "empty":
-            known = _each(value, new) if line.get("operator") in EXACT else None
+            known = _each(value, new) if str(line.get("operator")) in EXACT else None
             if known is None:
                 lost.append(column)
             else:
@@ -106,13 +109,15 @@ def translate_view(
 
     data = dict(view.get("data") or {})
     filters = data.get("filters")
-    if isinstance(filters, Mapping) and filters.get("items"):
-        data["filters"] = {**filters, "items": [item(line) for line in filters["items"]]}
+    if isinstance(filters, Mapping) and (lines := _lines(filters)):
+        data["filters"] = {**filters, "items": [item(line) for line in lines]}
     chosen = view.get("selected_items") or data.get("selectedItems")
     data.pop("selectedItems", None)
     if isinstance(chosen, Mapping):
         chosen = {
-            name: ids if name == "all" else [found for id in ids if (found := task(id))]
+            name: [found for id in ids if (found := _each(id, task))]
+            if isinstance(ids, list)
+            else ids
             for name, ids in chosen.items()
         }
     return {**view, "data": data, "selected_items": chosen or None}, lost
@@ -122,17 +127,24 @@ def users_in(view: Row) -> set[int]:
     """The ids of the users that a view's filters name."""
     found: set[int] = set()
 
-    def note(line: Row) -> None:
+    def note(line: Any) -> None:
+        if not isinstance(line, Mapping):
+            return
         column = str(line.get("filter", "")).removeprefix("filter:tasks:")
         if column in USER_COLUMNS:
             _each(line.get("value"), lambda id: found.add(id) or id)  # type: ignore[func-returns-value]
         if line.get("child_filter"):
             note(line["child_filter"])
 
-    filters = (view.get("data") or {}).get("filters")
-    for line in (filters or {}).get("items") or ():
+    for line in _lines((view.get("data") or {}).get("filters")):
         note(line)
     return found
+
+
+def _lines(filters: Any) -> list[Any]:
+    """The conditions of a view; none where somebody wrote something else."""
+    items = filters.get("items") if isinstance(filters, Mapping) else None
+    return items if isinstance(items, list) else []
 
 
 def _each(value: Any, new: Callable[[Any], Any]) -> Any:
@@ -140,7 +152,7 @@ def _each(value: Any, new: Callable[[Any], Any]) -> Any:
     if isinstance(value, list):
         found = [_each(one, new) for one in value]
         return None if None in found else found
-    number = int(value) if str(value).isdigit() else None
+    number = int(value) if re.fullmatch("[0-9]{1,18}", str(value)) else None
     replaced = None if number is None else new(number)
     if replaced is None:
         return None

@@ -279,7 +279,7 @@ class Comparison:
         tasks = self.journal.map("tasks")
         users = self.journal.map("user ids")
         if not self.noted:
-            ids = {row["email"]: row["id"] for row in self.there.users()}
+            ids = {row["email"]: row.get("id") for row in self.there.users()}
             translated = (translate_view(one, ids.get, tasks.get)[0] for one in self.here.views())
         else:
             translated = (translate_view(one, users.get, tasks.get)[0] for one in self.here.views())

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retries, User
 from labelstudio_orm.migrate import UnknownUsers, merge, verify
 from labelstudio_orm.migrate.archive import ArchiveSource, BadSnapshot, restore, snapshot
+from labelstudio_orm.migrate.content import ANNOTATION, SETTINGS
+from labelstudio_orm.migrate.source import ANNOTATION_ORIGIN, TASK_ORIGIN
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 
@@ -333,14 +335,22 @@ class Many:
         return {"server": "http://a", "project": 1, "title": "Many", "tasks": self.number}
 
     def settings(self) -> dict[str, Any]:
-        return {"title": "Many"}
+        return {**dict.fromkeys(SETTINGS), "title": "Many"}
 
     def tasks(self, after: int | None = None) -> Iterator[dict[str, Any]]:
         for n in range(1, self.number + 1):
-            said = {"id": n, "result": [choice()], "completed_by": "a@b.co"}
+            names = (*ANNOTATION, *ANNOTATION_ORIGIN)
+            said = {**dict.fromkeys(names), "id": n, "result": [choice()], "completed_by": "a@b.co"}
             data = {"image": f"{n}.png", "text": f"{n} " * 400}
             more = {"annotations": [said], "predictions": [], "drafts": []}
-            yield {"id": n, "data": data, "meta": {}, **more}
+            yield {
+                **dict.fromkeys(TASK_ORIGIN),
+                "id": n,
+                "data": data,
+                "meta": {},
+                "overlap": 1,
+                **more,
+            }
 
     def nothing(self) -> Iterator[dict[str, Any]]:
         return iter(())
@@ -397,6 +407,7 @@ def test_what_is_written_is_read(
     tmp_path_factory: pytest.TempPathFactory, datas: list[dict[str, Any]], cut: int
 ) -> None:
     said: dict[str, Any] = {"annotations": [], "predictions": [], "drafts": [], "meta": {}}
+    said |= {**dict.fromkeys(TASK_ORIGIN), "overlap": 1}
     rows: list[dict[str, Any]] = [
         {"id": 2 * n, "data": data, **said} for n, data in enumerate(datas)
     ]
