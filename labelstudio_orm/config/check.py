@@ -23,6 +23,9 @@ _RELATION = {
     "direction": forms.one_of(DIRECTIONS),
 }
 
+_BESIDE = {"id": forms.text, "parentID": forms.text, "item_index": forms.whole(0)}
+"""What stands beside the value of a region and must be of a form."""
+
 
 class Check:
     """A config, ready to look at many items. Nothing is sent.
@@ -113,6 +116,8 @@ class Check:
         if not isinstance(result, (list, tuple)):
             yield f"result: a list of regions is needed, not {result!r:.80}"
             return
+        for number, region in enumerate(result):
+            yield from _of_ids(region, f"result[{number}]")
         yield from self.of_places(result, range(len(result)))
 
     def _of_one(self, region: Any, place: str, siblings: _Siblings) -> Iterator[str]:
@@ -134,7 +139,7 @@ class Check:
             return
         # What is about several objects at once names them all, a pairwise itself.
         objects = [*control.to_name, ",".join(control.to_name)]
-        if control.tag == "Pairwise":
+        if control.tag.lower() == "pairwise":
             objects.append(control.name)
         if region.get("to_name") not in objects:
             what = f"{place}.to_name: {control} is not about"
@@ -160,7 +165,7 @@ class Check:
         """Is it a region of a `<Labels>` that the tool for another shape beside it has made?"""
         tool = type_.removesuffix("labels")
         return (
-            control.tag == "Labels"
+            control.tag.lower() == "labels"
             and tool not in ("", type_)
             and type_ in KINDS
             and any(
@@ -198,6 +203,14 @@ class _Siblings:
         for key in ("from_id", "to_id"):
             if isinstance(relation.get(key), str) and relation[key] not in self._ids:
                 yield f"{place}.{key}: no region of this result has the id {relation[key]!r}"
+
+
+def _of_ids(region: Any, place: str) -> Iterator[str]:
+    """Yield what breaks the labelling editor beside the value of a region."""
+    for key, form in _BESIDE.items() if isinstance(region, Mapping) else ():
+        if region.get(key) is not None:
+            for problem in form(region[key], f"{place}.{key}"):
+                yield f"{problem}; the labelling editor fails at it"
 
 
 def _labelling(labels: Kind, shape: Kind) -> Kind:

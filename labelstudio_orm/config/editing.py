@@ -121,7 +121,7 @@ def label_tags(config: LabelConfig, control: str) -> list[LabelTag]:
     for tag in tags(config.xml):
         element = tag.element
         stored, shown_ = _names(element)
-        if element.tag not in ("Label", "Choice") or not stored:
+        if element.kind not in ("label", "choice") or not stored:
             continue
         for outer in element.ancestors():
             name = outer.attributes.get("name")
@@ -129,7 +129,7 @@ def label_tags(config: LabelConfig, control: str) -> list[LabelTag]:
                 if name == control:
                     found.append(LabelTag(tag, stored, shown_))
                 break
-            if outer.tag == "Choice":
+            if outer.kind == "choice":
                 more_stored, more_shown = _names(outer)
                 stored, shown_ = more_stored + stored, more_shown + shown_
     return found

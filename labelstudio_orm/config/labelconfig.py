@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from .building import TagForm
 
 DIRECTIONS = ("left", "right", "bi")
-_NEVER_CONTROLS = frozenset({"Filter"})
-_LABELS = frozenset({"Label", "Choice"})
-_NEVER_OBJECTS = _LABELS | {"Header"}
+_NEVER_CONTROLS = frozenset({"filter"})
+_LABELS = frozenset({"label", "choice"})
+_NEVER_OBJECTS = _LABELS | {"header"}
 # These are about themselves: an object, and a control of this kind as well.
-_ALWAYS_OBJECTS = {"Chat": "ChatMessage", "ReactCode": "ReactCode"}
+_ALWAYS_OBJECTS = {"chat": "ChatMessage", "reactcode": "ReactCode"}
 _VARIABLE = re.compile(r"\$(\w+)")
 
 
@@ -84,7 +84,7 @@ class LabelConfig:
         objects = {n: ObjectTag(n, e.tag, e.attributes) for n, e in named.items() if _is_object(e)}
         control_names = [name for name, e in named.items() if _is_control(e)]
         for element in found:
-            meant = control_names if element.tag in _NEVER_CONTROLS else objects
+            meant = control_names if element.kind in _NEVER_CONTROLS else objects
             for target in _targets(element):
                 if target not in named:
                     raise ValueError(unknown(f"toName of {element} names nothing:", target, meant))
@@ -92,14 +92,14 @@ class LabelConfig:
         for element in found:
             _add_label(element, labels)
         self.xml = xml
-        self.relations = tuple(v for e in found if e.tag == "Relation" for v in _stored(e))
+        self.relations = tuple(v for e in found if e.kind == "relation" for v in _stored(e))
         self.shown = MappingProxyType(_shown(found))
         self.objects = MappingProxyType(objects)
         self.controls = MappingProxyType(
             {
                 name: Control(
                     name,
-                    _ALWAYS_OBJECTS.get(element.tag, element.tag),
+                    _ALWAYS_OBJECTS.get(element.kind, element.tag),
                     tuple(_targets(element)) or (name,),
                     element.attributes,
                     tuple(labels[name]),
@@ -415,19 +415,19 @@ def _named(found: list[Element]) -> dict[str, Element]:
 
 
 def _is_control(element: Element) -> bool:
-    about = element.attributes.get("toName") or element.tag in _ALWAYS_OBJECTS
-    return bool(about) and element.tag not in _NEVER_CONTROLS
+    about = element.attributes.get("toName") or element.kind in _ALWAYS_OBJECTS
+    return bool(about) and element.kind not in _NEVER_CONTROLS
 
 
 def _is_object(element: Element) -> bool:
     shows = "value" in element.attributes or "valueList" in element.attributes
-    plain = "toName" not in element.attributes and element.tag not in _NEVER_OBJECTS
-    return element.tag in _ALWAYS_OBJECTS or (plain and shows)
+    plain = "toName" not in element.attributes and element.kind not in _NEVER_OBJECTS
+    return element.kind in _ALWAYS_OBJECTS or (plain and shows)
 
 
 def _add_label(element: Element, labels: dict[str, list[Label]]) -> None:
     value, path = element.attributes.get("value"), _stored(element)
-    if element.tag not in _LABELS or not path:
+    if element.kind not in _LABELS or not path:
         return  # <Label/> without a value is the button of an empty label
     for outer in element.ancestors():
         if outer.attributes.get("name", "") in labels:
@@ -435,7 +435,7 @@ def _add_label(element: Element, labels: dict[str, list[Label]]) -> None:
                 Label(path[-1] if value is None else value, path, element.attributes)
             )
             return
-        if outer.tag == "Choice":
+        if outer.kind == "choice":
             path = _stored(outer) + path
 
 
@@ -463,6 +463,6 @@ def _index_flags(name: str, element: Element) -> tuple[str, ...]:
     flags = (
         outer.attributes.get("indexFlag", "{{idx}}")
         for outer in element.ancestors()
-        if outer.tag == "Repeater"
+        if outer.kind == "repeater"
     )
     return tuple(dict.fromkeys(flag for flag in flags if flag and flag in name))

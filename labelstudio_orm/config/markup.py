@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
+
+_DECLARATION = re.compile(r"[\ufeff\s]*(<\?xml\s.*?\?>)\s*", re.DOTALL)
 
 
 @frozen(eq=False)
 class Element:
     """One start tag of the config: its attributes, its position and the element around it.
 
-    `line` and `column` are counted from 1, in characters of the text as given.
+    `line` and `column` are counted from 1, in characters of the text as given. `kind` is the tag in
+    lower case: the labelling editor takes tags in any case.
     """
 
     tag: str
+    kind: str
     attributes: Mapping[str, str]
     line: int
     column: int
@@ -31,8 +36,19 @@ class Element:
             element = element.parent
 
 
+def without_declaration(xml: str) -> str:
+    """Return a config without the mark of its bytes' order and its XML declaration, which a file
+    may begin with: a text has no encoding, and servers refuse one that says so.
+
+    >>> without_declaration('<?xml version="1.0" encoding="UTF-8"?>\\n<View/>')
+    '<View/>'
+    """
+    found = _DECLARATION.match(xml)
+    return xml[found.end() :] if found else xml.removeprefix("\ufeff")
+
+
 def elements(xml: str) -> list[Element]:
-    """Every element of `xml` in document order.
+    """Return every element of `xml` in document order.
 
     Raises ValueError with line and column for broken XML, and for a document type declaration,
     which the server refuses as well.
@@ -49,7 +65,7 @@ def elements(xml: str) -> list[Element]:
     def start(tag: str, attributes: dict[str, str]) -> None:
         parent = around[-1] if around else None
         line, column = parser.CurrentLineNumber, parser.CurrentColumnNumber + 1
-        around.append(Element(tag, attributes, line, column, parent))
+        around.append(Element(tag, tag.lower(), attributes, line, column, parent))
         found.append(around[-1])
 
     def end(_tag: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from .forms import is_number
-from .markup import Element, elements
+from .markup import Element, elements, without_declaration
 
 # Only there does the server look, and from the outermost <View> inwards.
 _INSIDE: Mapping[str, frozenset[str]] = {
@@ -26,7 +26,12 @@ _SLOWEST, _FASTEST = 0.05, 10
 
 
 def problems(xml: str) -> Iterator[str]:
-    """What the server refuses in a config that parses, each with its place."""
+    """Yield what the server refuses in a config that parses, each with its place."""
+    if without_declaration(xml) != xml:
+        yield (
+            "line 1: an XML declaration, or a mark of the order of bytes, which belongs to a file "
+            "and not to a text: the server refuses it. Saving a project leaves it out"
+        )
     found = elements(xml)
     inside: dict[Element, list[Element]] = {element: [] for element in found}
     for element in found:

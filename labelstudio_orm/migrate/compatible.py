@@ -46,7 +46,7 @@ def _misfits(config: LabelConfig, mine: LabelConfig) -> Iterator[str]:
         control = mine.controls.get(name)
         if control is None:
             yield f"{theirs} is not there"
-        elif control.tag != theirs.tag:
+        elif control.tag.lower() != theirs.tag.lower():
             yield f"{theirs} is a {control.tag} there"
         elif missing := set(theirs.to_name) - set(control.to_name):
             yield f"{theirs} is not about {', '.join(sorted(missing))} there"

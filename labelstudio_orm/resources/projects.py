@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from ..config.markup import without_declaration
 from ..declaration import resource
 from ..errors import LabelStudioError
-from ..fields import ForeignKey, HasMany, HasSet, belongs_to, counter, id_of, readonly, secret
+from ..fields import (
+    Field,
+    ForeignKey,
+    HasMany,
+    HasSet,
+    belongs_to,
+    counter,
+    id_of,
+    readonly,
+    secret,
+)
 from ..http.paths import at
 from ..paging.pages import NUMBERED, Plain
 from ..progress import Progress
@@ -165,6 +176,12 @@ class Project(Resource):
     comments: ClassVar[HasSet[Comments]] = HasSet()
     pauses: ClassVar[HasSet[Pauses]] = HasSet()
 
+    def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
+        body = super()._body(chosen)
+        if isinstance(body.get("label_config"), str):
+            body["label_config"] = without_declaration(body["label_config"])
+        return body
+
     @property
     def config(self) -> LabelConfig:
         """The labelling config as objects; raises ValueError for XML that is broken. Costs no
@@ -201,7 +218,7 @@ class Project(Resource):
         answer: Mapping[str, Any] = self._client.request(
             "POST",
             at("/api/projects/{}/validate/", self._saved_id("validate_config()")),
-            json={"label_config": label_config},
+            json={"label_config": without_declaration(label_config)},
             timeout=self._client.long_timeout,
             idempotent=True,
             doing=f"validating a labelling config for {self!r}",

@@ -251,3 +251,17 @@ def test_what_does_not_fit_is_named(place: int, change: dict[str, Any], said: st
 
 def test_a_config_that_shows_nothing_asks_for_nothing() -> None:
     assert Check(LabelConfig.parse("<View></View>")).problem({"data": {"any": 1}}) is None
+
+
+@pytest.mark.parametrize(
+    ("beside", "said"),
+    [
+        ({"id": 0}, "result[0].id: a text is needed, not 0; the labelling editor fails at it"),
+        ({"parentID": 5}, "result[0].parentID: a text is needed, not 5"),
+        ({"item_index": "2"}, "result[0].item_index: a whole number of at least 0 is needed"),
+        ({"id": None, "parentID": None, "item_index": 2}, None),
+    ],
+)
+def test_what_stands_beside_a_value_is_of_a_form(beside: dict[str, Any], said: str | None) -> None:
+    found = CHECK.of_result([{**BUILT[0], **beside}])
+    assert found is None if said is None else found is not None and found.startswith(said)

@@ -3,8 +3,10 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from labelstudio_orm.config import (
     labels,
     taxonomy,
 )
+from labelstudio_orm.config.markup import without_declaration
 
 XML = """<View>
   <!-- <Choices name="sentiment" toName="text"/> is this, but older -->
@@ -756,6 +759,66 @@ def test_what_the_server_refuses_in_a_config_is_named_with_its_place(
 )
 def test_what_the_server_takes_is_no_problem(inside: str) -> None:
     assert LabelConfig.parse(f'<View><Text name="t" value="$t"/>{inside}</View>').problems() == []
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    ['<?xml version="1.0"?>', '\ufeff<?xml version="1.0" encoding="UTF-8"?>\n', "\ufeff"],
+)
+def test_a_declaration_is_a_problem_and_no_part_of_what_is_sent(beginning: str) -> None:
+    parsed = LabelConfig.parse(beginning + MORE.xml)
+    assert parsed.xml == beginning + MORE.xml
+    (found,) = parsed.problems()
+    assert "an XML declaration" in found
+    assert without_declaration(parsed.xml) == MORE.xml
+    assert without_declaration(MORE.xml) == MORE.xml
+    assert parsed.with_label("Sea", control="brush").xml.startswith(beginning)
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper, str.title])
+def test_tags_are_taken_in_any_case(change: Callable[[str], str]) -> None:
+    again = LabelConfig.parse(re.sub(r"(?<=<)/?\w+", lambda found: change(found[0]), XML))
+    assert [*again] == [*config]
+    for name, control in config.controls.items():
+        other = again[name]
+        assert (other.labels, other.to_name, other.builders, other.index_flags) == (
+            control.labels,
+            control.to_name,
+            control.builders,
+            control.index_flags,
+        )
+        assert other.tag == change(control.tag)
+    assert [*again.objects] == [*config.objects]
+    result = [
+        config["sentiment"].choice("Positive"),
+        config["box"].rectangle("Car", x=1, y=1, width=1, height=1),
+        config["better"].pairwise("left"),
+    ]
+    assert again.problems(result) == []
+    assert again.values(result) == config.values(result)
+    for edited in (again, config):
+        more = edited.with_label("Mild", control="sentiment").renamed("Neutral", "Soso")
+        assert more["sentiment"].labels == ("Positive", "neg", "Soso", "Mild")
+        assert more.without_label("Soso")["sentiment"].labels == ("Positive", "neg", "Mild")
+
+
+def test_a_bomb_of_entities_is_refused_at_once() -> None:
+    entities = "".join(f'<!ENTITY e{n + 1} "&e{n};&e{n};">' for n in range(64))
+    bomb = f'<!DOCTYPE View [<!ENTITY e0 "boom">{entities}]><View>&e64;</View>'
+    with pytest.raises(ValueError, match="no <!DOCTYPE>"):
+        LabelConfig.parse(bomb)
+
+
+def test_comments_cdata_and_references_are_read_as_xml() -> None:
+    parsed = LabelConfig.parse(
+        '<!-- <Choices name="old"/> --><View><![CDATA[<Choices name="no" toName="t"/> & so on]]>'
+        '<?note <Text?><Text name="t" value="$t"/><Choices name="c" toName="t">'
+        '<Choice value="&#228;&#xe9;&amp;&lt;&quot;"/><Choice value="\U0001f600"/></Choices></View>'
+    )
+    assert {name: one.labels for name, one in parsed.controls.items()} == {
+        "c": ('\xe4\xe9&<"', "\U0001f600")
+    }
+    assert parsed.renamed("\U0001f600", "<&").controls["c"].labels == ('\xe4\xe9&<"', "<&")
 
 
 # -- reading ---------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import re
 from typing import Any
 from xml.etree import ElementTree
 
-from .routing import invalid
+from .routing import crash, invalid
 
 _LABELS = {"Label", "Choice", "Relation"}
 _NAMED_AND_VALUED = {"Text", "Image", "HyperText"}
@@ -53,12 +53,25 @@ _REGION_TAGS = {
 SINGLE_VALUED: dict[str, type] = {"choices": str, "rating": int, "number": float, "textarea": str}
 
 
+_ENCODING = re.compile(r"\s*<\?xml[^>]+\sencoding\s*=")
+_DOCTYPE = re.compile(r"<!DOCTYPE\s+([^\s>\[]+)")
+_COMMENT = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)
+
+
 def parse_xml(config: Any) -> ElementTree.Element:
     """The tree of a configuration; 400 with the parser's text."""
     if not isinstance(config, str):
         raise invalid({"label_config": ["can only parse strings"]})
+    if _ENCODING.match(config):
+        raise crash(
+            "Unicode strings with encoding declaration are not supported. "
+            "Please use bytes input or XML fragments without declaration."
+        )
+    if doctype := _DOCTYPE.search(_COMMENT.sub("", config)):
+        problem = f"DTDForbidden(name={doctype[1]!r}, system_id=None, public_id=None)"
+        raise invalid({"label_config": [problem]})
     try:
-        return ElementTree.fromstring(config)
+        return ElementTree.fromstring(config.strip())
     except ElementTree.ParseError as error:
         raise invalid({"label_config": [str(error)]}) from None
 

@@ -315,6 +315,8 @@ def _parse_or_fail(config: Any) -> None:
     try:
         markup.parse_xml(config)
     except Failure as error:
+        if error.status != 400:
+            raise
         raise failure(400, error.body["validation_errors"]["label_config"][0]) from None
 
 
@@ -333,6 +335,8 @@ def validate_config(request: Request) -> Any:
         )
         markup.check(columns["label_config"])
     except Failure as error:
+        if error.status != 400:
+            raise
         raise Failure(400, error.body["validation_errors"]) from None
     return Answer(status=204)
 
