@@ -255,6 +255,18 @@ class ClientSideFilterWarning(UserWarning):
     """
 
 
+class MissingSizeWarning(UserWarning):
+    """Shapes on an image do not hold its size in pixels (``original_width``, ``original_height``).
+
+    Label Studio shows them; exports in pixels (COCO, YOLO, VOC) leave them out, or fail. Builders
+    take ``size=(width, height)``.
+
+    >>> import warnings
+    >>> warnings.simplefilter("error", MissingSizeWarning)  # an error instead
+    >>> warnings.simplefilter("default", MissingSizeWarning)
+    """
+
+
 _BY_STATUS: dict[int, type[APIError]] = {
     401: AuthenticationError,
     403: PermissionDenied,

@@ -10,6 +10,7 @@ from .controls import Control, unknown
 from .forms import Form, fields, is_number
 from .kinds import DATA, GEOMETRY, KINDS, Kind
 from .labelconfig import DIRECTIONS, LabelConfig, Shown
+from .results import regions_without_size
 
 _UNDEFINED = "$undefined$"
 """The key of data that were imported without a name, which the server takes for the first shown."""
@@ -76,6 +77,14 @@ class Check:
         siblings = _Siblings(result)
         for number in places:
             yield from self._of_one(result[number], f"result[{number}]", siblings)
+
+    def without_size(self, item: Any) -> list[str]:
+        """Return the places of shapes on an image that lack its size: see `MissingSizeWarning`."""
+        return [
+            f"{place}result[{number}]"
+            for place, result in _results(item)
+            for number in regions_without_size(result)
+        ]
 
     # -- tasks -----------------------------------------------------------------------------------
 
@@ -203,6 +212,21 @@ class _Siblings:
         for key in ("from_id", "to_id"):
             if isinstance(relation.get(key), str) and relation[key] not in self._ids:
                 yield f"{place}.{key}: no region of this result has the id {relation[key]!r}"
+
+
+def _results(item: Any) -> Iterator[tuple[str, Any]]:
+    """Yield the results in an item of any form, each with its place."""
+    if isinstance(item, (list, tuple)):
+        yield "", item
+    elif isinstance(item, Mapping):
+        yield "", item.get("result")
+        for key in ("annotations", "predictions"):
+            labelled = item.get(key)
+            for number, one in enumerate(labelled if isinstance(labelled, (list, tuple)) else ()):
+                for place, result in _results(one if isinstance(one, Mapping) else {}):
+                    yield f"{key}[{number}].{place}", result
+    else:
+        yield "", getattr(item, "result", None)
 
 
 def _of_ids(region: Any, place: str) -> Iterator[str]:

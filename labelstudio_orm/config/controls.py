@@ -624,6 +624,10 @@ class Control:
         if self._attribute("allowNested") == "true":
             return self._path(value)
         # Without allowNested the editor ignores a <Choice> within a <Choice>.
+        if isinstance(value, (list, tuple)):
+            raise TypeError(
+                f'{self}: a str is needed, not {value!r:.80}: paths are for allowNested="true"'
+            )
         return self._flat(value)[0]
 
     def _flat(self, value: Any) -> list[str]:

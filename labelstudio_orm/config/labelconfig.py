@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from attrs import NOTHING, frozen
 
 from ..codec import copy_json, same_json
-from ..errors import LabelStudioError
+from ..errors import LabelStudioError, MissingSizeWarning
 from .controls import Control, Label, ObjectTag, Region, unknown
 from .markup import Element, elements
 from .reading import ControlName, in_order, is_named, remembered, write
@@ -281,10 +282,26 @@ class LabelConfig:
         return list(rules.problems(self.xml) if item is NOTHING else Check(self).problems(item))
 
     def validate(self, item: Any = NOTHING) -> None:
-        """The same as `problems`, but raises ValueError with all that is wrong."""
+        """Raise ValueError with all that `problems` finds.
+
+        Shapes that lack the size of their image, which fit, but which exports in pixels leave out,
+        are named by a `MissingSizeWarning`.
+        """
+        from .check import Check
+
         found = self.problems(item)
         if found:
             raise ValueError("\n".join(found))
+        lacking = [] if item is NOTHING else Check(self).without_size(item)
+        if lacking:
+            shown = ", ".join(lacking[:20]) + (", ..." if len(lacking) > 20 else "")
+            warnings.warn(
+                f"{len(lacking)} of the shapes have no original_width and original_height "
+                f"({shown}): exports in pixels (COCO, YOLO, VOC) leave them out, or "
+                "fail; give builders size=(width, height)",
+                MissingSizeWarning,
+                stacklevel=2,
+            )
 
     # -- edits: of the XML as text, so that all the rest of it stays as it is ---------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import warnings
 from collections.abc import Iterator
 from decimal import Decimal
 from typing import Any
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelstudio_orm import MissingSizeWarning
 from labelstudio_orm.config import (
     Box,
     Ellipse,
@@ -610,3 +612,26 @@ def test_passages_are_written_as_they_were() -> None:
     values["tone"] = [attrs.evolve(values["tone"][0], labels=("Loud",))]
     wanted = {**region, "value": {**region["value"], "paragraphlabels": ["Loud"]}}
     assert talk.regions(values) == [wanted]
+
+
+def test_validating_names_shapes_without_the_size_of_their_image() -> None:
+    good, lacking = box(size=(90, 60)), box()
+    with pytest.warns(MissingSizeWarning, match=r"1 of .*original_width.*\(result\[1\]\)"):
+        CONFIG.validate([good, lacking])
+    data = dict.fromkeys(CONFIG.data_keys, "a")
+    task = {"data": data, "annotations": [{"result": [good]}, {"result": [lacking]}]}
+    with pytest.warns(MissingSizeWarning, match=r"\(annotations\[1\]\.result\[0\]\)"):
+        CONFIG.validate(task)
+    with pytest.warns(MissingSizeWarning, match="100 of") as told:
+        CONFIG.validate({"result": [lacking] * 100})
+    assert len(str(told[0].message)) < 2000
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        CONFIG.validate({"result": [good]})
+        CONFIG.validate([CONFIG["rating"].rating(1)])
+        CONFIG.validate(data)
+
+
+def test_a_path_is_for_nested_choices() -> None:
+    with pytest.raises(TypeError, match=r"not \('A', 'B'\): paths are for allowNested"):
+        CONFIG["choices"].choice(("A", "B"))

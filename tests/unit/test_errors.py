@@ -42,6 +42,7 @@ def test_every_error_survives_pickling(cls: type[LabelStudioError]) -> None:
         ("FieldError", "ValueError"),
         ("NotSupportedByServer", "NotImplementedError"),
         ("ClientSideFilterWarning", "UserWarning"),
+        ("MissingSizeWarning", "UserWarning"),
     ],
 )
 def test_each_is_the_fitting_builtin(name: str, builtin: str) -> None:
