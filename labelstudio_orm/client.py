@@ -382,6 +382,12 @@ class LabelStudio:
         )
 
 
+class NoClient(ValueError, AttributeError):
+    """There is no default client. It is an AttributeError too, so that tools can look at a class,
+    of which ``objects`` then is not there.
+    """
+
+
 _default: LabelStudio | None = None
 
 
@@ -405,13 +411,11 @@ def default_client(*, url: str | None = None) -> LabelStudio:
     Raises ValueError when ``connect()`` was not called, or named another server.
     """
     if _default is None:
-        raise ValueError(
+        raise NoClient(
             "no client: call labelstudio_orm.connect(url, api_key) first, "
             "or name one: save(using=ls), ls.projects"
             + (f" (this object came from {url})" if url else "")
         )
     if url is not None and url != _default.url:
-        raise ValueError(
-            f"this object came from {url}, but the default client is for {_default.url}"
-        )
+        raise NoClient(f"this object came from {url}, but the default client is for {_default.url}")
     return _default

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typing
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cached_property, wraps
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import attrs
@@ -27,6 +27,7 @@ from .fields import (
     secret,
     target_of,
 )
+from .misuse import of_constructor
 from .paging import pages as shapes
 
 if TYPE_CHECKING:
@@ -122,6 +123,20 @@ def fields(cls: M) -> M:
     return attrs.define(cls, slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
 
 
+def _explain_misuse(model: Any) -> None:
+    """Let the constructor say what was meant where it is called with what it does not take."""
+    made = model.__init__
+    takes = frozenset(one.alias or one.name for one in attrs.fields(model) if one.init)
+
+    @wraps(made)
+    def explained(self: Any, *given: Any, **fields: Any) -> None:
+        if given or not fields.keys() <= takes:
+            raise TypeError(of_constructor(model, takes, given, fields))
+        made(self, **fields)
+
+    model.__init__ = explained
+
+
 def _name(cls: type) -> str:
     return cls.__qualname__.rpartition("<locals>.")[2]
 
@@ -214,6 +229,7 @@ def resource(
             on_setattr=None,
             field_transformer=read_words,
         )
+        _explain_misuse(made)
         sets = {
             name: value
             for base in made.__mro__

@@ -35,7 +35,7 @@ from .query import Q, build, find_field, leaf
 
 if TYPE_CHECKING:
     import pandas
-    from typing_extensions import Self
+    from typing_extensions import Never, Self
 
     from .bulk.creation import OnConflict
     from .bulk.summary import Created, OnError, Summary
@@ -648,16 +648,16 @@ class QuerySet(Generic[R]):
 
     # -- writing ----------------------------------------------------------------------------------
 
-    def create(self, **fields: Any) -> R:
+    def create(self, *given: Never, **fields: Any) -> R:
         """Make one object here and save it; one POST. ``project.tasks.create(data={"text":
-        "a"})``.
+        "a"})``. Raises TypeError for what the resource does not have, naming what is near.
         """
-        obj = self._new(fields)
+        obj = self._new(fields, *given)
         obj.save()
         obj._tell_parents()
         return obj
 
-    def _new(self, fields: Mapping[str, Any]) -> R:
+    def _new(self, fields: Mapping[str, Any], *unnamed: Any) -> R:
         scope = {
             name: value
             for name, value in self.scope.items()
@@ -672,7 +672,7 @@ class QuerySet(Generic[R]):
                     f"{name}={given!r} is another; go through that one"
                 )
         try:
-            obj = self.model(**{**scope, **fields})
+            obj = self.model(*unnamed, **{**scope, **fields})
         except TypeError as error:
             raise TypeError(str(error).replace(".__init__()", "")) from error
         obj._bind(self.client)

@@ -4,7 +4,7 @@ refreshes itself.
 
 from __future__ import annotations
 
-import difflib
+import inspect
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -18,6 +18,7 @@ from .brief import brief
 from .declaration import Options
 from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound
 from .fields import UNSET, Field, ForeignKey, _Related, as_id, readonly
+from .misuse import brief_name, near, of_attribute
 from .paging.pages import fill, names_in
 from .queryset import QuerySet
 
@@ -383,11 +384,20 @@ class Resource:
         elif hasattr(type(self), name):
             object.__setattr__(self, name, value)
         else:
-            near = difflib.get_close_matches(
-                name, [*self._options.fields, *self._options.relations], 3
-            )
-            hint = f"; did you mean {' or '.join(near)}?" if near else ""
-            raise AttributeError(f"{type(self).__name__} has no field {name!r}{hint}")
+            known = [*self._options.fields, *self._options.relations]
+            shown = brief_name(name)
+            raise AttributeError(f"{type(self).__name__} has no field {shown!r}{near(name, known)}")
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """Only for what there is not, and for what raised AttributeError: that is then said."""
+            if name.startswith("__"):
+                raise AttributeError(name)
+            there = inspect.getattr_static(type(self), name, None)
+            if hasattr(there, "__get__"):
+                return there.__get__(self, type(self))
+            raise AttributeError(of_attribute(self, name))
 
     def _refuse_fixed(self, field: Field, name: str) -> None:
         if field.read_only:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..config.check import Check
 from ..errors import JobFailed, LabelStudioError, NotSupportedByServer, ServerError
 from ..http.paths import at
+from ..http.payload import encode
+from ..misuse import check_items
 from ..paging.pages import chunked, id_given, id_of
 from ..progress import Progress, reporter
 from .outcomes import Item, outcomes, sift, tell_parents, telling
@@ -216,6 +218,7 @@ def predict(
     progress: Progress,
 ) -> Summary:
     """See ``Predictions.bulk_create``."""
+    check_items(items, "bulk_create()")
     client = predictions.client
     project = id_of(predictions.scope.get("project"))
     task = id_of(predictions.scope.get("task"))
@@ -232,6 +235,7 @@ def predict(
             where = f"item {number}"
             try:
                 made = _prediction(item, where, model_version, task)
+                encode(made, where)  # raises for what JSON cannot hold
                 problem = check and check.of_prediction(made)
                 if problem:
                     raise ValueError(f"{where}, {problem}")

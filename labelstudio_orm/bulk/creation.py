@@ -4,7 +4,6 @@ go one by one.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -12,6 +11,8 @@ import attrs
 
 from ..codec import copy_json
 from ..errors import Conflict, MultipleObjectsReturned
+from ..http.payload import encode
+from ..misuse import check_items
 from ..names import Place
 from ..paging.pages import chunked, id_of
 from ..progress import Progress, reporter
@@ -45,8 +46,10 @@ def create_tasks(
     batch_bytes: int,
     workers: int | None,
     progress: Progress,
+    known: bool = False,
 ) -> Created[Any]:
-    """See ``QuerySet.bulk_create``."""
+    """See ``QuerySet.bulk_create``. ``known``: the items come from a server, and may be odd."""
+    check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip", "update", "error"):
         raise ValueError(f'on_conflict is "skip", "update" or "error", not {on_conflict!r}')
     if (on_conflict is None) != (key is None):
@@ -62,13 +65,37 @@ def create_tasks(
     )
     told = None if key is None else ItemKey.of(tasks, key)
     workers = number_of_workers(workers, tasks.client)
-    creation = _Creation(tasks, tally, on_conflict, told, workers)
+    creation = _Creation(tasks, tally, on_conflict, told, workers, known)
     with telling(tally, creation.objects):
         checked = creation.checked(items, _check(tasks) if validate else None)
         if measured:  # as a whole before the first request
             checked = iter(list(checked))
         creation.run(checked, measured, batch_size, batch_bytes)
     return Created(creation.objects(), tally.summary())
+
+
+def create_known(
+    tasks: QuerySet[Any],
+    items: Iterable[Any],
+    *,
+    on_error: OnError = "raise",
+    batch_size: int = 1000,
+    batch_bytes: int = 8_000_000,
+) -> Created[Any]:
+    """Create tasks that a server has, with all that another client may have written."""
+    return create_tasks(
+        tasks,
+        items,
+        on_conflict=None,
+        key=None,
+        on_error=on_error,
+        validate=False,
+        batch_size=batch_size,
+        batch_bytes=batch_bytes,
+        workers=None,
+        progress=None,
+        known=True,
+    )
 
 
 def _check(tasks: QuerySet[Any]) -> Check:
@@ -88,8 +115,9 @@ class _Creation:
         on_conflict: OnConflict,
         key: ItemKey | None,
         workers: int,
+        known: bool,
     ) -> None:
-        self.tasks, self.tally, self.workers = tasks, tally, workers
+        self.tasks, self.tally, self.workers, self.known = tasks, tally, workers, known
         self.on_conflict, self.key = on_conflict, key
         self.made: dict[int, Any] = {}
         self.first: dict[Hashable, int] = {}
@@ -113,11 +141,13 @@ class _Creation:
     def _checked(self, place: int, given: Any, check: Check | None) -> Item | None:
         where = f"item {place}"
         try:
-            form = import_form(given, where, server=self.tasks.client.url)
+            known = self.known or check is not None  # which says more of regions
+            form = import_form(given, where, server=self.tasks.client.url, known=known)
             problem = check and check.problem(form)
             if problem:
                 raise ValueError(f"{where}, {problem}")
-            item = Item(place, given, form)
+            size = len(encode(form, where))  # raises for what JSON cannot hold
+            item = Item(place, given, form, size=size)
             return item if self.key is None else self._told_apart(item, self.key)
         except (TypeError, ValueError) as error:
             self.tally.fail(place, given, error)
@@ -255,12 +285,11 @@ def _batches(items: Iterator[Item], size: int, limit: int) -> Iterator[list[Item
     batch: list[Item] = []
     held = 0
     for item in items:
-        length = len(json.dumps(item.form, default=str))
-        if batch and (len(batch) >= size or held + length > limit):
+        if batch and (len(batch) >= size or held + item.size > limit):
             yield batch
             batch, held = [], 0
         batch.append(item)
-        held += length
+        held += item.size
     if batch:
         yield batch
 
@@ -277,6 +306,7 @@ def create_each(
     progress: Progress,
 ) -> Created[Any]:
     """Objects of a resource that the server creates one at a time."""
+    check_items(items, "bulk_create()")
     total = len(items) if isinstance(items, Sized) else None
     tally = Tally(on_error, reporter(progress, f"creating {queryset._what}"), total)
     made: list[Any] = []

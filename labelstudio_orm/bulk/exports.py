@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DoesNotExist, ServerError
 from ..http.download import download
+from ..misuse import near
 from ..paging.pages import IDS, chunked
-from ..planning.columns import line
+from ..planning.columns import line as condition
 from ..progress import Progress, reporter
 from .actions import project_of
+from .targets import check_target
 
 if TYPE_CHECKING:
     from ..queryset import QuerySet
@@ -36,6 +38,8 @@ def export_project(
     progress: Progress = None,
 ) -> Path:
     """See ``Project.export``. ``ids``: only these tasks, as many as an address holds."""
+    project._saved_id("export()")
+    check_target(path, format)
     client = project._client
     params: dict[str, Any] = {"exportType": format, "download_all_tasks": not only_annotated}
     if download_resources is not None:
@@ -53,16 +57,25 @@ def export_project(
                 progress=progress,
             )
     except ServerError as error:
-        known = [one["name"] for one in project.exports.formats()]
-        if format in known:
-            raise
+        check_format(project, format, error)
+        raise
+
+
+def check_format(project: Project, format: str, cause: Exception | None = None) -> None:
+    """Raise ValueError, with what there is, for a format that the server does not have. One
+    request.
+    """
+    known = [str(one.get("name")) for one in project.exports.formats()]
+    if format not in known:
+        shown = f"{format!r:.80}{near(str(format), known)}"
         raise ValueError(
-            f"the server has no export format {format!r}; it has {', '.join(known)}"
-        ) from error
+            f"the server has no export format {shown}; it has {', '.join(known)}"
+        ) from cause
 
 
 def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progress) -> Path:
     """See ``Tasks.export``."""
+    check_target(path, format)
     project = project_of(tasks)
     ids = list(tasks.values_list("id", flat=True))
     if not ids:  # the server would take that for all
@@ -76,11 +89,11 @@ def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progre
 
 def _in_pieces(project: Project, ids: list[int], path: Path, progress: Progress) -> Path:
     """JSON lists of a few hundred tasks each, joined into one."""
-    report = reporter(progress, f"exporting {len(ids)} tasks of {project!r}")
+    line = reporter(progress, f"exporting {len(ids)} tasks of {project!r}")
     part = path.with_name(path.name + ".part")
     piece = path.with_name(path.name + ".piece")
     try:
-        with part.open("wb") as out:
+        with part.open("wb") as out, line as report:
             for number, chunk in enumerate(chunked(ids, IDS)):
                 export_project(project, "JSON", piece, ids=chunk)
                 text = piece.read_bytes().strip()
@@ -100,7 +113,8 @@ def _by_snapshot(
     project: Project, ids: list[int], format: str, path: Path, progress: Progress
 ) -> Path:
     """Through a view of just these tasks and a snapshot of it, both removed afterwards."""
-    filters = {"conjunction": "and", "items": [line("id", "in_list", "Number", ids)]}
+    check_format(project, format)
+    filters = {"conjunction": "and", "items": [condition("id", "in_list", "Number", ids)]}
     name = f"export {uuid.uuid4().hex[:8]}"
     view = project.views.create(data={"title": name, "filters": filters})
     try:

@@ -16,10 +16,12 @@ import attrs
 
 from ..codec import copy_json
 from ..conditions import EVERYTHING
+from ..config.results import check_result
 from ..declaration import registry
 from ..errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
 from ..http.paths import at
 from ..lookups import same
+from ..misuse import check_items
 from ..paging.pages import id_of
 from ..resource import Origin, Resource
 
@@ -183,6 +185,7 @@ def import_body(
     if sum(given is not None for given in (tasks, file, url)) != 1:
         raise TypeError("imports.create() takes one of: tasks, file=..., url=...")
     if tasks is not None:
+        check_items(tasks, "imports.create()")
         numbered = enumerate(tasks)
         yield {"json": [import_form(item, f"item {n}", server=server) for n, item in numbered]}
     elif url is not None:
@@ -235,10 +238,13 @@ _ANNOTATION_KEYS = ("result", "completed_by", "was_cancelled", "ground_truth", "
 _PREDICTION_KEYS = ("result", "score", "model_version")
 
 
-def import_form(item: Any, where: str = "item", *, server: str | None = None) -> dict[str, Any]:
+def import_form(
+    item: Any, where: str = "item", *, server: str | None = None, known: bool = False
+) -> dict[str, Any]:
     """The full form of one task to import, from any of the forms that ``bulk_create`` takes.
 
-    ``server``: the address that it will go to; users of another one are refused.
+    ``server``: the address that it will go to; users of another one are refused. ``known``: it
+    comes from a server, so that its regions may be odd.
 
     Raises ValueError or TypeError naming the item and the key for what the server would misread or
     lose.
@@ -247,7 +253,7 @@ def import_form(item: Any, where: str = "item", *, server: str | None = None) ->
     {'data': {'text': 'a'}}
     """
     if isinstance(item, Resource):
-        return import_form(_item_of(item, where), where, server=server)
+        return import_form(_item_of(item, where), where, server=server, known=known)
     if not isinstance(item, Mapping):
         raise TypeError(f"{where}: a task is a dict or an unsaved Task, not {item!r:.80}")
     if not isinstance(item.get("data"), Mapping):
@@ -275,7 +281,7 @@ def import_form(item: Any, where: str = "item", *, server: str | None = None) ->
     for key, make in (("annotations", _annotation_form), ("predictions", _prediction_form)):
         if item.get(key):
             form[key] = [
-                make(one, f"{where}, {key}[{n}]", server) for n, one in enumerate(item[key])
+                make(one, f"{where}, {key}[{n}]", server, known) for n, one in enumerate(item[key])
             ]
     return form
 
@@ -307,10 +313,12 @@ def _item_of(task: Resource, where: str) -> dict[str, Any]:
     return item
 
 
-def _annotation_form(annotation: Any, where: str, server: str | None) -> dict[str, Any]:
+def _annotation_form(
+    annotation: Any, where: str, server: str | None, known: bool
+) -> dict[str, Any]:
     if isinstance(annotation, Resource):
         _refuse_stranger(annotation, where, server)
-    form = _parts(annotation, _ANNOTATION_KEYS, where, also="id")
+    form = _parts(annotation, _ANNOTATION_KEYS, where, known, also="id")
     form["ground_truth"] = bool(form.get("ground_truth", False))  # the import's own default is True
     author = form.pop("completed_by", None)
     if author is not None:
@@ -340,8 +348,10 @@ def _author(author: Any, where: str, server: str | None) -> Any:
     raise TypeError(f"{where}: completed_by is a User, an id or an e-mail, not {author!r:.80}")
 
 
-def _prediction_form(prediction: Any, where: str, _: str | None = None) -> dict[str, Any]:
-    form = _parts(prediction, _PREDICTION_KEYS, where)
+def _prediction_form(
+    prediction: Any, where: str, _: str | None = None, known: bool = False
+) -> dict[str, Any]:
+    form = _parts(prediction, _PREDICTION_KEYS, where, known)
     score = form.get("score")
     if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
         raise TypeError(
@@ -351,7 +361,7 @@ def _prediction_form(prediction: Any, where: str, _: str | None = None) -> dict[
 
 
 def _parts(
-    labelled: Any, keys: tuple[str, ...], where: str, also: str | None = None
+    labelled: Any, keys: tuple[str, ...], where: str, known: bool, also: str | None = None
 ) -> dict[str, Any]:
     if isinstance(labelled, Resource):
         names = {key: f"{key}_id" if key == "completed_by" else key for key in keys}
@@ -370,6 +380,11 @@ def _parts(
     else:
         raise TypeError(f"{where} is a dict or an object, not {labelled!r:.80}")
     result = form.get("result")
-    if not isinstance(result, list) or not all(isinstance(region, dict) for region in result):
-        raise TypeError(f"{where}: result is a list of regions (dicts), not {result!r:.80}")
+    known = known or (isinstance(labelled, Resource) and labelled._is_saved)
+    if (
+        not known
+        or not isinstance(result, list)
+        or not all(isinstance(one, dict) for one in result)
+    ):
+        check_result(result, f"{where}.result")
     return form

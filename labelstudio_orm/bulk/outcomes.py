@@ -82,7 +82,7 @@ def tell_parents(queryset: QuerySet[Any]) -> None:
 @attrs.frozen
 class Item:
     """One item of an input: its place, what it was, and how it is sent; ``key`` tells it from
-    others, ``token`` is the same to look up by.
+    others, ``token`` is the same to look up by; ``size`` are its bytes.
     """
 
     place: int
@@ -90,6 +90,7 @@ class Item:
     form: dict[str, Any]
     key: Any = None
     token: Hashable = None
+    size: int = 0
 
     def __str__(self) -> str:
         return f"item {self.place}"

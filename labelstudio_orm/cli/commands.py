@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import attrs
 
+from ..bulk.targets import format_of
 from ..client import LabelStudio
 from ..errors import LabelStudioError
 from .arguments import (
@@ -109,7 +110,10 @@ def count(call: Call) -> int:
     "export",
     PROJECT,
     argument("file", metavar="FILE", help="where to; - is the standard output"),
-    argument("--format", default="JSON", help="one of the server's: CSV, COCO ...; default: JSON"),
+    argument(
+        "--format",
+        help="one of the server's: CSV, COCO ...; default: by the name of the file, else JSON",
+    ),
     argument("--only-annotated", action="store_true", help="leave out tasks without annotations"),
     *CONDITIONS,
     *SERVER,
@@ -131,7 +135,10 @@ def export(call: Call) -> Any:
 
 
 def _export(call: Call, path: Path) -> Path:
-    format, progress = call.options.format, call.progress
+    format = call.options.format or format_of(path) or "JSON"
+    progress = call.progress
+    if call.options.format is None and path.suffix.lower() == ".zip":
+        raise UsageError(f"{path.name}: several formats are archives; name one with --format")
     if not (call.options.filter or call.options.exclude):
         annotated = call.options.only_annotated
         return call.project.export(format, path, only_annotated=annotated, progress=progress)

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 
+from ..bulk.creation import create_known
 from ..paging.pages import chunked
 from . import content
 from .again import exactly_once
@@ -104,7 +105,7 @@ class Importer:
         def make() -> list[int]:
             started = time.monotonic()
             tasks = self.job.project.tasks
-            made = tasks.bulk_create(forms, batch_size=len(forms), batch_bytes=1 << 60)
+            made = create_known(tasks, forms, batch_size=len(forms), batch_bytes=1 << 60)
             self.job.took(time.monotonic() - started)
             return [task.id for task in made]
 

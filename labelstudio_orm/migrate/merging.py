@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
+from ..bulk.creation import create_known
 from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Failure, Tally
@@ -423,7 +424,7 @@ class _Merging:
 
     def _import(self, meetings: Sequence[_Meeting]) -> dict[int, _Meeting]:
         """Make tasks; which one has become of which."""
-        made = self.into.tasks.bulk_create(map(_item, meetings), on_error="collect")
+        made = create_known(self.into.tasks, map(_item, meetings), on_error="collect")
         tally = self.tallies["tasks"]
         failed = {failure.place for failure in made.summary.failed}
         tally.created += len(made)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..bulk.jobs import Job, last_line, wait_for
+from ..bulk.targets import check_target
 from ..declaration import resource
 from ..errors import BadRequest, JobFailed
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
@@ -147,6 +148,8 @@ class Export(Job, Resource):
         ``format``: as for ``convert``, which need not be called before; default: JSON. The file
         appears under its name only when it is complete.
         """
+        check_target(Path(path), format or "JSON")
+        self._saved_id("download()")
         address = self._url() + "/download"
         return download(
             self._client,

@@ -249,7 +249,9 @@ class Project(Resource):
         exports of the same at once either may be cut short (seen on 1.23.2); those of one process
         go one after the other.
 
-        Raises ValueError for a format that the server does not have (it answers 500).
+        Raises ValueError for a format that the server does not have (it answers 500); and before
+        the first request for a suffix that is another format's, FileNotFoundError for a folder that
+        is not there, IsADirectoryError for one that is.
         """
         from ..bulk.exports import export_project
 

@@ -112,7 +112,8 @@ class Tasks(QuerySet["Task"]):
 
         The ids are listed first. Up to 300 tasks take one more request; JSON of more is put
         together from pieces of as many, other formats of more from a snapshot that is removed
-        afterwards, as is the view that selects its tasks.
+        afterwards, as is the view that selects its tasks; a format that the server does not have is
+        then refused first, by one more request. Errors otherwise as for ``Project.export``.
 
         >>> project.tasks.filter(data__lang="de").export("JSON", "german.json")
         """

@@ -17,6 +17,8 @@ from ..queryset import QuerySet
 from ..resource import Resource
 
 if TYPE_CHECKING:
+    from typing_extensions import Never
+
     from .people import User
     from .projects import Project
     from .tasks import Tasks
@@ -27,7 +29,7 @@ class Views(QuerySet["View"]):
 
     def create(
         self,
-        *,
+        *given: Never,
         title: str | None = None,
         filters: Q | None = None,
         ordering: str | None = None,
@@ -47,7 +49,7 @@ class Views(QuerySet["View"]):
             data["filters"] = view_filters(filters, self.client.url)
         if ordering is not None:
             data["ordering"] = [view_ordering(ordering)]
-        return super().create(data=data, **fields)
+        return super().create(*given, data=data, **fields)
 
     def delete(self, **options: Any) -> Summary:
         """Delete the views; returns a summary with ``deleted``. Of a whole project two requests,

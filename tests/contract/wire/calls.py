@@ -117,12 +117,18 @@ def perform(ls: LabelStudio, said: Said) -> object:
     return found.perform(said["id"])
 
 
+def region(said: Any) -> Said:
+    """A region that holds what the schema takes for a whole result."""
+    names = {"from_name": "label", "to_name": "text", "type": "choices"}
+    return {"extra": said, **names, "value": {"choices": ["a"]}}
+
+
 def create_annotations(ls: LabelStudio, said: Said) -> object:
     tasks = ls.tasks
     if "project" in said:
         tasks = project(ls, said, "project").tasks
         tasks = tasks.filter(id__in=said.pop("selected_items")["included"])
-        said["result"] = [said["result"]]
+        said["result"] = [region(said["result"])]
     said.pop("tasks", None)
     return tasks.create_annotations(**said)
 

@@ -16,7 +16,7 @@ import attrs
 
 from labelstudio_orm.testing.fake import contract
 
-from .calls import STORAGES
+from .calls import STORAGES, region
 from .capture import Request
 
 # -- fields that are not assigned here ------------------------------------------------------------
@@ -269,7 +269,7 @@ DIFFERENT: Mapping[tuple[str, str], tuple[str, Change]] = {
             {
                 "tasks": said["selected_items"]["included"],
                 "project": said["project"],
-                "result": [said["result"]],
+                "result": [region(said["result"])],
                 "lead_time": said["lead_time"],
             }
         ),
