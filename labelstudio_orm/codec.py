@@ -8,10 +8,9 @@ a newer server must not break a script that does not even look at the field.
 from __future__ import annotations
 
 import marshal
-import operator
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import Any, Final, Union
 
@@ -260,16 +259,32 @@ def plain_json(value: JSON) -> JSON:
     >>> plain_json({"sizes": [1, 2]})
     {'sizes': [1, 2]}
     """
+    if all(plain(one) is one for one in scalars(value)):
+        return value
+    try:
+        return _plain_inside(value)
+    except RecursionError:  # nested too deeply, or inside itself: not to be sent in any case
+        return value
+
+
+def scalars(value: JSON) -> Iterator[Any]:
+    """Yield what is in JSON, at any depth, but for dicts and lists."""
+    pending, seen = [value], set[int]()
+    while pending:
+        one = pending.pop()
+        if not isinstance(one, (dict, list, tuple)):
+            yield one
+        elif id(one) not in seen:
+            seen.add(id(one))
+            pending.extend(one.values() if isinstance(one, dict) else one)
+
+
+def _plain_inside(value: JSON) -> JSON:
     if isinstance(value, dict):
-        made: JSON = {key: plain_json(inner) for key, inner in value.items()}
-        same = all(made[key] is inner for key, inner in value.items())
-    elif isinstance(value, (list, tuple)):
-        made = [plain_json(inner) for inner in value]
-        same = all(map(operator.is_, made, value))
-        made = made if isinstance(value, list) else tuple(made)
-    else:
-        return plain(value)
-    return value if same else made
+        return {key: _plain_inside(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain_inside(inner) for inner in value]
+    return plain(value)
 
 
 def parts(annotation: Any) -> tuple[Any, ...]:

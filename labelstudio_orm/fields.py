@@ -12,6 +12,7 @@ what the annotation cannot: ``readonly`` ``computed`` ``counter`` ``secret`` ``a
 from __future__ import annotations
 
 import re
+import typing
 from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
@@ -19,6 +20,7 @@ from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeV
 import attrs
 
 from . import codec
+from .brief import brief
 
 if TYPE_CHECKING:
     from .queryset import QuerySet
@@ -109,9 +111,19 @@ class Field:
         return self.only is None or isinstance(value, self.only)
 
     @cached_property
+    def element(self) -> Any:
+        """The type of each of several plain values, as ``annotators`` holds; None where it holds
+        one, or nested JSON.
+        """
+        kinds = [part for part in codec.parts(self.annotation) if part is not type(None)]
+        inner = typing.get_args(kinds[0]) if typing.get_origin(kinds[0]) is list else ()
+        plain = inner and (inner[0] in (int, str) or typing.get_origin(inner[0]) is Literal)
+        return inner[0] if plain and len(kinds) == 1 else None
+
+    @property
     def listed(self) -> bool:
-        """Does it hold several plain values, as ``annotators`` does?"""
-        return self.annotation in (list[int], list[str])
+        """Does it hold several plain values?"""
+        return self.element is not None
 
     @cached_property
     def holds_regions(self) -> bool:
@@ -315,10 +327,11 @@ class ForeignKey(Generic[R]):
     def __set__(self, obj: Resource, value: R | int | None) -> None:
         if value is UNSET:
             return
+        value = codec.plain(value)
         if value is not None and not isinstance(value, (int, self.target)):
             raise TypeError(
                 f"{self.owner.__name__}.{self.name} takes a {self.target_name} or its id, "
-                f"not {value!r}"
+                f"not {brief(value)}"
             )
         field = obj._options.fields[self.id_name]
         obj.__dict__[self.id_name] = field.check(value)

@@ -112,5 +112,5 @@ LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
 }
 """What each lookup means for one value. Django's names; the table is the whole lookup language."""
 
-TEXT_LOOKUPS = {name for name in LOOKUPS if name.endswith(("contains", "with", "regex"))}
+TEXT_LOOKUPS = frozenset(name for name in LOOKUPS if name.endswith(("contains", "with", "regex")))
 """The lookups that take a text, and fit texts only."""

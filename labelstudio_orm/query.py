@@ -15,10 +15,10 @@ import attrs
 from .brief import brief, cut, joined
 from .conditions import EVERYTHING, Leaf, Node, Opaque, conjunction, disjunction, fold, negation
 from .errors import FieldError
-from .lookups import LOOKUPS, TEXT_LOOKUPS, Members
+from .lookups import LOOKUPS
 from .names import Place, merged
 from .together import together
-from .values import check_value, value_of
+from .values import value_of
 
 if TYPE_CHECKING:
     from .fields import Field
@@ -266,12 +266,8 @@ def _leaf(owner: type[Resource], made: Leaf, server: str | None) -> Leaf:
             f"ask for labels, {name}__label__{lookup}=..., or for what the control of a name says, "
             f"{name}__<control>__{lookup}=..."
         )
-    value = value_of(key, lookup, made.value, server)
-    if field.references and lookup not in TEXT_LOOKUPS:  # as text, as addresses have it
-        value = Members(map(_number, value)) if isinstance(value, tuple) else _number(value)
-    made = attrs.evolve(made, value=value)
-    check_value(owner, made)
-    return made
+    value = value_of(field, made.path, key, lookup, made.value, server)
+    return attrs.evolve(made, value=value)
 
 
 def _unknown_lookup(model: type[Resource], field: Field, name: str, key: str) -> FieldError:
@@ -279,10 +275,6 @@ def _unknown_lookup(model: type[Resource], field: Field, name: str, key: str) ->
         f"unknown lookup {name!r} in {key!r}{_near(name.rpartition('__')[2], LOOKUPS)}; "
         f"{model.__name__}.{field.name} knows {', '.join(LOOKUPS)}"
     )
-
-
-def _number(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
 
 
 def find_field(model: type[Resource], name: str, key: str | None = None) -> Field:

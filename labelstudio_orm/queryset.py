@@ -21,6 +21,7 @@ from .conditions import (
     parts_of,
     pins,
 )
+from .defaults import Said, changed_fields, new_fields
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .names import Place, text_of
 from .paging import pages
@@ -687,46 +688,45 @@ class QuerySet(Generic[R]):
         """The one object that fits, or a new one with the lookups' and ``defaults``' values;
         (object, created). Conditions may be ``data["src__id"] == 5`` as well.
 
+        A key that a lookup says is set beside those of the defaults. Raises ValueError where both
+        say one key, and not the same: the object would not be found the next time.
+
         >>> from labelstudio_orm import data
-        >>> texts = ls.projects.create(title="Texts")
-        >>> task, created = texts.tasks.get_or_create(data["src__id"] == 5, data__text="Hi")
-        >>> task.data
-        {'src__id': 5, 'text': 'Hi'}
+        >>> notes = ls.projects.create(title="Notes")
+        >>> task, created = notes.tasks.get_or_create(
+        ...     {"data": {"n": 1}}, data["src__id"] == 5, data__text="a"
+        ... )
+        >>> task.data, created
+        ({'n': 1, 'src__id': 5, 'text': 'a'}, True)
         """
         defaults, asked, lookups = _with_defaults(conditions, lookups)
         try:
             return self.get(*asked, **lookups), False
         except DoesNotExist:
-            return self.create(**{**self._said(asked, lookups), **defaults}), True
+            said = self._said(asked, lookups)
+            return self.create(**new_fields(said, defaults)), True
 
-    def _said(self, conditions: Iterable[Q], lookups: Mapping[str, Any]) -> dict[str, Any]:
-        """The fields that exact lookups say: ``{"data": {"text": "a"}}`` of ``data__text="a"``."""
-        fields: dict[str, Any] = {}
+    def _said(self, conditions: Iterable[Q], lookups: Mapping[str, Any]) -> list[Said]:
+        """What conditions and lookups say exactly, with the values as they were given."""
         asked = parts_of(build(self.model, conditions, {}, self.client.url))
         pairs = [
             *((one, one.value) for one in asked if isinstance(one, Leaf)),
             *((leaf(self.model, key, value), value) for key, value in lookups.items()),
         ]
-        for said, value in pairs:
-            if said.lookup != "exact" or said.relation:
-                continue
-            *way, last = (said.field.references or said.field.name, *said.path)
-            inner = fields
-            for step in way:
-                inner = inner.setdefault(step, {})
-            inner[last] = value
-        return fields
+        return [pair for pair in pairs if pair[0].lookup == "exact" and not pair[0].relation]
 
     def update_or_create(
         self, *conditions: Q | Mapping[str, Any] | None, **lookups: Any
     ) -> tuple[R, bool]:
         """The one object that fits with ``defaults`` set and saved, or a new one; (object,
-        created).
+        created). ``data`` and ``meta`` are set key by key: the other keys stay. Errors as for
+        ``get_or_create``.
         """
         defaults, asked, lookups = _with_defaults(conditions, lookups)
         obj, created = self.get_or_create(*asked, defaults=defaults, **lookups)
         if not created:
-            for name, value in defaults.items():
+            said = self._said(asked, lookups)
+            for name, value in changed_fields(obj, said, defaults).items():
                 setattr(obj, name, value)
             obj.save()
         return obj, created

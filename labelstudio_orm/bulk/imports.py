@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..codec import copy_json
+from ..codec import copy_json, plain, plain_json
 from ..conditions import EVERYTHING
 from ..config.results import check_result
 from ..declaration import registry
@@ -254,6 +254,7 @@ def import_form(
     """
     if isinstance(item, Resource):
         return import_form(_item_of(item, where), where, server=server, known=known)
+    item = plain_json(item)
     if not isinstance(item, Mapping):
         raise TypeError(f"{where}: a task is a dict or an unsaved Task, not {item!r:.80}")
     if not isinstance(item.get("data"), Mapping):
@@ -320,7 +321,7 @@ def _annotation_form(
         _refuse_stranger(annotation, where, server)
     form = _parts(annotation, _ANNOTATION_KEYS, where, known, also="id")
     form["ground_truth"] = bool(form.get("ground_truth", False))  # the import's own default is True
-    author = form.pop("completed_by", None)
+    author = plain(form.pop("completed_by", None))
     if author is not None:
         form["completed_by"] = _author(author, where, server)
     return form

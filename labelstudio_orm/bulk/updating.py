@@ -8,7 +8,7 @@ from typing import Any
 
 import attrs
 
-from ..codec import copy_json
+from ..codec import copy_json, plain_json
 from ..conditions import EVERYTHING
 from ..errors import DoesNotExist, FieldError
 from ..http.payload import encode
@@ -115,6 +115,7 @@ class Assignment:
             raise FieldError(f"update(): {text} is an order; a value has no minus")
         _writable(queryset, key.field.name)
         model = queryset.model
+        value = plain_json(value)
         try:
             if key.path:
                 encode(value, str(text))

@@ -7,6 +7,8 @@ import math
 from contextlib import suppress
 from typing import Any
 
+from ..codec import plain
+
 try:
     import orjson
 except ImportError:  # an optional accelerator
@@ -34,7 +36,9 @@ def encode(value: object, doing: str) -> bytes:
     where.
     """
     try:
-        text = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(
+            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plainly
+        )
         return text.encode()
     except (TypeError, ValueError, RecursionError) as error:
         found = _unfit(value, "", ())
@@ -44,8 +48,17 @@ def encode(value: object, doing: str) -> bytes:
     raise kind(f"{prefix}{path or 'the value'} {why}; JSON cannot hold it, so nothing was sent")
 
 
+def _plainly(value: object) -> object:
+    """A scalar of numpy as Python has it; raises TypeError for anything else that is not JSON."""
+    found = plain(value)
+    if found is value:
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    return found
+
+
 def _unfit(value: object, path: str, parents: tuple[int, ...]) -> tuple[str, str] | None:
     """Where in `value` is what JSON cannot hold, and what it is."""
+    value = plain(value)
     if isinstance(value, (dict, list, tuple)):
         if id(value) in parents:
             return path, "contains itself"

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timezone
 from itertools import chain
 from typing import Any
 
@@ -143,6 +144,8 @@ class Column:
         found = self.lines(leaf.field.wire, lookup, value if isinstance(value, tuple) else (value,))
         if found is None and lookup == "in" and len(value) <= ALTERNATIVES:
             return self._any_of(leaf, positive)
+        if found is True and self.nullable:  # of all but nulls
+            return _exactly(_empty(leaf, not positive)) if self.empties else None
         if found is None or isinstance(found, bool):
             return None if found is None else (ALWAYS if found is positive else NEVER)
         if positive:
@@ -220,44 +223,97 @@ def _value(lookup: str, values: Sequence[Any]) -> Any:
     return list(values) if lookup == "in" else values[0]
 
 
-def _integer(column: str, lookup: str, values: Values) -> Item | bool | None:
-    """The server cuts fractions off, and SQLite fails on integers beyond 64 bits."""
-    operator = OPERATORS.get(lookup)
-    if operator is None or not all(map(_is_number, values)):
-        return None
-    if lookup in ("exact", "in"):
-        values = tuple(int(value) for value in values if value == int(value))
-        if not values:
+INTEGERS = 2**31
+"""Beyond it the server has no integers, and no ids: PostgreSQL fails on some, others are taken for
+"everything", nulls included.
+"""
+
+_LONG, _PRECISE = 2**63, 2**53
+_LONG_ONES = frozenset({"id", "inner_id"})
+
+
+def _bounded(
+    lookup: str, values: Values, low: Callable[[Any], bool], high: Callable[[Any], bool]
+) -> tuple[str, Values] | bool:
+    """A comparison without the values below and above all that a column can have; or the answer,
+    for what is no null.
+    """
+    if (lookup in ("gt", "gte") and low(values[0])) or (
+        lookup in ("lt", "lte") and high(values[0])
+    ):
+        return True
+    if lookup == "range":
+        start, end = values
+        if high(start) or low(end):
             return False
-    elif lookup in ("gt", "gte", "lt", "lte") and values[0] != int(values[0]):
+        if low(start):
+            return True if high(end) else ("lte", (end,))
+        return ("gte", (start,)) if high(end) else (lookup, values)
+    values = tuple(value for value in values if not low(value) and not high(value))
+    return (lookup, values) if values else False
+
+
+def _integer(column: str, lookup: str, values: Values) -> Item | bool | None:
+    """The server cuts fractions off, and makes floats of what is no list."""
+    if lookup not in OPERATORS or not all(map(_is_number, values)):
+        return None
+    limit = _LONG if column in _LONG_ONES else INTEGERS
+    found = _bounded(lookup, values, lambda one: one < -limit, lambda one: one >= limit)
+    if isinstance(found, bool):
+        return found
+    lookup, values = found
+    if lookup in ("gt", "gte", "lt", "lte") and values[0] != int(values[0]):
         rises = lookup.startswith("gt")
-        operator = "greater" if rises else "less"
+        lookup = "gt" if rises else "lt"
         values = (math.floor(values[0]) if rises else math.ceil(values[0]),)
     elif lookup == "range":
         values = (math.ceil(values[0]), math.floor(values[1]))
-    values = tuple(map(int, values))
-    if not all(abs(value) < 2**63 for value in values):
-        return None
-    return line(column, operator, "Number", _value(lookup, values))
+    values = tuple(int(value) for value in values if value == int(value))
+    if not values or not all(abs(value) < _PRECISE for value in values):
+        return None if values else False
+    return line(column, OPERATORS[lookup], "Number", _value(lookup, values))
 
 
 def _is_number(value: Any) -> bool:
-    return type(value) in (int, float) and math.isfinite(value)
+    return type(value) in (int, float)
 
 
 def _float(column: str, lookup: str, values: Values) -> Item | bool | None:
-    operator = OPERATORS.get(lookup)
-    if operator is None or not all(map(_is_number, values)):
+    if lookup not in OPERATORS or not all(map(_is_number, values)):
         return None
-    return line(column, operator, "Number", _value(lookup, values))
+    found = _bounded(lookup, values, lambda one: one < -_LARGEST, lambda one: one > _LARGEST)
+    if isinstance(found, bool):
+        return found
+    lookup, values = found
+    if not all(float(value) == value for value in values):
+        return None
+    return line(column, OPERATORS[lookup], "Number", _value(lookup, values))
+
+
+_LARGEST = sys.float_info.max
 
 
 def _moment(column: str, lookup: str, values: Values) -> Item | bool | None:
-    operator = OPERATORS.get(lookup)
-    if operator is None or lookup == "in" or not all(isinstance(one, datetime) for one in values):
+    if lookup not in OPERATORS or lookup == "in":
         return None
+    if not all(isinstance(one, datetime) for one in values):
+        return None
+    found = _bounded(
+        lookup, values, lambda one: _utc(one) is datetime.min, lambda one: _utc(one) is datetime.max
+    )
+    if isinstance(found, bool):
+        return found
+    lookup, values = found
     texts = [write_datetime(value) for value in values]
-    return line(column, operator, "Datetime", _value(lookup, texts))
+    return line(column, OPERATORS[lookup], "Datetime", _value(lookup, texts))
+
+
+def _utc(moment: datetime) -> datetime:
+    """A moment in UTC, where there are only the years 1 to 9999; the end beyond which it is."""
+    try:
+        return moment.astimezone(timezone.utc)
+    except OverflowError:
+        return datetime.min if moment.year == 1 else datetime.max
 
 
 def _flag(column: str, lookup: str, values: Values) -> Item | bool | None:
@@ -270,13 +326,13 @@ def _flag(column: str, lookup: str, values: Values) -> Item | bool | None:
 
 
 def _member(column: str, lookup: str, values: Values) -> Item | bool | None:
-    if lookup != "exact" or not _is_id(values[0]):
+    if lookup != "exact" or type(values[0]) is not int:
         return None
-    return line(column, "contains", "List", values[0])
+    return line(column, "contains", "List", values[0]) if _is_id(values[0]) else False
 
 
 def _is_id(value: Any) -> bool:
-    return type(value) is int and abs(value) < 2**63  # beyond, SQLite fails
+    return type(value) is int and abs(value) < INTEGERS
 
 
 _COUNT = Column(_integer)

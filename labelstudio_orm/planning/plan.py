@@ -41,6 +41,7 @@ from ..lookups import Members
 from .columns import (
     ALTERNATIVES,
     COMPUTED,
+    INTEGERS,
     TEXT,
     Item,
     Undefined,
@@ -128,7 +129,9 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
         if lookup in TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
             lookup, value = "icontains", needle(part)
         if isinstance(value, tuple):
-            value = tuple(one for one in value if one is not None)
+            value = tuple(one for one in value if one is not None and not _is_beyond(one))
+        if _is_beyond(value) and lookup == "exact":
+            return Plan(nothing=True)
         parameter = said.get(f"{part.field.name}__{lookup}")
         if not parameter or value in ("", None, ()):
             continue
@@ -157,6 +160,11 @@ def _of_some(where: Node, there: Leaf) -> Node:
         return And(tuple(parts)) if isinstance(node, And) else Or(tuple(parts))
 
     return fold(where, parts_in, make)
+
+
+def _is_beyond(value: Any) -> bool:
+    """Is it no number that the server can look for? No object has such an id."""
+    return type(value) in (int, float) and not -INTEGERS <= value < INTEGERS
 
 
 def _plainly(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from datetime import datetime, timezone
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import parse_qsl, unquote, urlencode
 
 import pytest
 
@@ -28,7 +28,8 @@ def sent(fake: FakeLabelStudio, queryset: QuerySet[Any]) -> tuple[dict[str, str]
     list(queryset.iterator())
     (request,) = fake.requests
     params = dict(request.query)
-    return params, json.loads(params.pop("query", "null")) or request.body
+    # the server decodes the text of a query once more than other parameters
+    return params, json.loads(unquote(params.pop("query", "null"))) or request.body
 
 
 def line(column: str, operator: str, type_: str, value: Any) -> dict[str, Any]:
@@ -139,6 +140,7 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
             "and",
             [line("annotators", "contains", "List", 7)],
         ),
+        (Q(id__in=[1, 2**70]), "and", [line("id", "in_list", "Number", [1])]),
         (
             Q(annotators__in=[1, 2]),
             "or",
@@ -158,7 +160,6 @@ def test_filters(
     [
         Q(meta__source="x"),
         Q(total_annotations=0) | Q(meta__source="x"),
-        Q(id__in=[1, 2**70]),
         Q(data__n=None),
         Q(data__n__isnull=True),
         Q(data__n__in=["a", None]),
@@ -185,7 +186,7 @@ def test_a_keyset_page_of_an_or_has_the_id_in_each_line(
     fake.requests.clear()
     found = list(project.tasks.filter(Q(id__lt=3) | Q(id__gt=3)).iterator())
     assert [task.id for task in found] == [1, 2, 4, 5]
-    second = json.loads(fake.requests[1].query["query"])
+    second = json.loads(unquote(fake.requests[1].query["query"]))
     after = line("id", "greater", "Number", 2)
     assert [item["child_filter"] for item in second["filters"]["items"]] == [after, after]
 
@@ -214,7 +215,7 @@ def test_prefetched_rows_are_trimmed_where_it_is_said(
     tasks = project.tasks.only("data", "annotations__result", "annotations__completed_by")
     params, _ = sent(fake, tasks.prefetch("annotations"))
     assert params["include"] == "annotations,completed_by,data,id,result"
-    params, _ = sent(fake, tasks.prefetch("annotations").filter(annotations__lead_time__regex="1"))
+    params, _ = sent(fake, tasks.prefetch("annotations").filter(annotations__lead_time__gt=1))
     assert "lead_time" in params["include"].split(",")  # which is looked at here
 
 

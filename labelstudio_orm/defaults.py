@@ -1,0 +1,69 @@
+"""What ``get_or_create`` and ``update_or_create`` make of their lookups and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from .brief import brief
+from .conditions import Leaf
+from .lookups import same
+
+if TYPE_CHECKING:
+    from .resource import Resource
+
+Said: TypeAlias = tuple[Leaf, Any]
+"""An exact lookup, and the value as it was given."""
+
+MERGED = frozenset({"data", "meta"})
+"""The fields that are set key by key, so that nothing in them is lost."""
+
+
+def new_fields(said: Iterable[Said], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a new object: the defaults, and what exact lookups say, key by key
+    (``{"data": {"text": "a"}}`` of ``data__text="a"``).
+
+    Raises ValueError where the defaults say another value for a key than the lookup, since the
+    object would never be found again.
+    """
+    fields = dict(defaults)
+    for one, given in said:
+        name = one.field.references or one.field.name
+        if one.path:
+            fields[name] = _with_key(fields.get(name), one.path, one.value, one.key)
+        else:
+            fields.setdefault(name, given if one.field.references else one.value)
+    return fields
+
+
+def changed_fields(
+    obj: Resource, said: Iterable[Said], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the fields that the defaults change in an object that fits the lookups; ``data`` and
+    ``meta`` keep their other keys.
+    """
+    fields = {
+        name: {**old, **value}
+        if name in MERGED
+        and isinstance(value, Mapping)
+        and isinstance(old := getattr(obj, name), Mapping)
+        else value
+        for name, value in defaults.items()
+    }
+    whole = new_fields(said, fields)
+    return {name: whole[name] for name in fields}
+
+
+def _with_key(inner: Any, path: tuple[str, ...], value: Any, key: str) -> dict[str, Any]:
+    """A copy of a dict with a value at a path."""
+    if inner is not None and not isinstance(inner, Mapping):
+        raise ValueError(f"{key}={brief(value)}: the defaults say {brief(inner)} where a dict is")
+    first, *rest = path
+    found = dict(inner or {})
+    if rest:
+        found[first] = _with_key(found.get(first), tuple(rest), value, key)
+    elif first in found and not same(found[first], value):
+        raise ValueError(f"{key}={brief(value)}: the defaults say {brief(found[first])}")
+    else:
+        found[first] = value
+    return found

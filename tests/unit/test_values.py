@@ -1,0 +1,360 @@
+"""Values in lookups: what a field never has is refused, what converts exactly is converted, for
+every field of every resource and every lookup.
+"""
+
+from __future__ import annotations
+
+import enum
+import math
+from collections.abc import Iterable
+from datetime import date, datetime, timedelta, timezone
+from decimal import Decimal
+from itertools import product
+from typing import Any
+
+import numpy
+import pandas
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from labelstudio_orm import FieldError, LabelStudio, MLBackend, Project, Q, Task
+from labelstudio_orm.codec import plain, plain_json
+from labelstudio_orm.conditions import Leaf
+from labelstudio_orm.declaration import registry
+from labelstudio_orm.fields import Field
+from labelstudio_orm.lookups import LOOKUPS
+from labelstudio_orm.query import leaf
+from labelstudio_orm.values import ORDER, sort_of
+
+MOMENT = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
+VALUES: list[Any] = [
+    True, 0, 3, -7, 2.0, 0.5, 2**63, 1e300, "", "text", "12", "2026-01-31", MOMENT, "a@b.co",
+    {"a": 1}, ["a"], None, math.inf, Decimal(2),
+]  # fmt: skip
+"""Of each kind some, of which a field takes one or two."""
+
+LISTED = {"in", "range"}
+
+each_resource = pytest.mark.parametrize("name", list(registry))
+
+
+def fields(name: str) -> Iterable[Field]:
+    return registry[name]._options.fields.values()
+
+
+def asked(field: Field, lookup: str, value: Any) -> Leaf:
+    """A lookup of a field; of two values for those that take several."""
+    listed = {"in": (value,), "range": (value, value)}
+    return leaf(field.owner, f"{field.name}__{lookup}", listed.get(lookup, value))
+
+
+@each_resource
+def test_a_lookup_takes_what_the_field_may_have(name: str) -> None:
+    for field, lookup, value in product(fields(name), LOOKUPS, VALUES):
+        sort, made = sort_of(field), attempt(field, lookup, value)
+        if isinstance(made, FieldError):
+            assert field.name in str(made) or "regular expression" in str(made)
+            assert len(str(made)) < 1000
+            continue
+        assert lookup in sort.lookups
+        kept = made.value[0] if lookup in LISTED else made.value
+        assert taken(sort.name, lookup, value, kept), (field, lookup, value, kept)
+
+
+def attempt(field: Field, lookup: str, value: Any) -> Leaf | FieldError:
+    try:
+        return asked(field, lookup, value)
+    except FieldError as error:
+        return error
+
+
+def taken(sort: str, lookup: str, value: Any, kept: Any) -> bool:
+    """May a field of this sort be asked for this value?"""
+    if lookup == "isnull":
+        return isinstance(value, bool)
+    if value is None:
+        return lookup not in ORDER or sort == "JSON"
+    if sort == "an integer":
+        exact = type(kept) is int and kept == (int(value) if value == "12" else value)
+        return not isinstance(value, bool) and (exact or (lookup in ORDER and kept == value))
+    if sort == "a number":
+        return not isinstance(value, bool) and isinstance(kept, (int, float)) and kept == value
+    if sort == "True or False":
+        return isinstance(value, bool)
+    if sort == "a moment":
+        return isinstance(kept, datetime) and value is MOMENT
+    if sort in ("a list", "a dict", "a dict or a list"):
+        return lookup == "has_key" or isinstance(value, (dict, list))
+    return isinstance(value, str) or sort == "JSON"
+
+
+@each_resource
+def test_a_lookup_that_could_never_be_true_is_refused(name: str) -> None:
+    for field in fields(name):
+        sort = sort_of(field)
+        for lookup in LOOKUPS.keys() - sort.lookups:
+            with pytest.raises(FieldError, match=f"{field.name}.*{lookup}"):
+                asked(field, lookup, "x")
+        if sort.name.startswith("one of "):
+            for lookup in ("exact", "iexact", "in", "startswith", "regex"):
+                with pytest.raises(FieldError, match="one of"):
+                    asked(field, lookup, "no such value")
+
+
+@each_resource
+def test_a_scalar_of_numpy_is_what_python_has(name: str) -> None:
+    lookups = ("exact", "in", "gte", "range")
+    for field, lookup, value in product(fields(name), lookups, (3, 0.5, True, "12")):
+        for made in made_of(value):
+            assert result(field, lookup, made) == result(field, lookup, value)
+
+
+def made_of(value: Any) -> list[Any]:
+    kinds = {
+        int: (numpy.int64, numpy.int8, numpy.uint16, numpy.array),
+        float: (numpy.float64, numpy.float32, numpy.float16, numpy.longdouble),
+        bool: (numpy.bool_,),
+        str: (numpy.str_,),
+    }
+    return [kind(value) for kind in kinds[type(value)]]
+
+
+def result(field: Field, lookup: str, value: Any) -> Any:
+    made = attempt(field, lookup, value)
+    if isinstance(made, FieldError):
+        return FieldError
+    return made.value, type(made.value[0] if lookup in LISTED else made.value)
+
+
+WAYS: list[tuple[str, Any, str]] = [
+    ("created_at__gte", date(2026, 1, 31), r"datetime\(2026, 1, 31, tzinfo=timezone.utc\)"),
+    ("created_at__gte", datetime(2026, 1, 31), "time zone"),
+    ("created_at", pandas.Timestamp("2026-01-31"), "time zone"),
+    ("created_at__lt", pandas.NaT, "time zone|isnull"),
+    ("created_at__lt", numpy.datetime64("2026-01-31"), "time zone"),
+    ("created_at__lt", numpy.datetime64("2026-01-31", "ns"), "time zone"),
+    ("created_at__lt", pandas.Timestamp("2026-01-31T00:00:00.000000001Z"), "microseconds"),
+    ("created_at__range", (date(2026, 1, 1), date(2026, 2, 1)), "zone"),
+    ("created_at__in", ["2026-01-31T00:00:00"], "offset"),
+    ("created_at__in", ["2026-01-31"], "ISO 8601"),
+    ("created_at__in", ["2026-13-31T00:00:00Z"], "no such moment"),
+    ("created_at__lte", "2026-01-31T00:00:00.1234567Z", "microseconds"),
+    ("created_at__lte", 1769817600, "fromtimestamp"),
+    ("created_at__lte", None, "isnull"),
+    ("created_at__icontains", "2026", "moment"),
+    ("total_annotations__gte", "many", "number"),
+    ("total_annotations__gte", "1.5", "number"),
+    ("total_annotations", 1.5, "fraction"),
+    ("total_annotations__in", [1, numpy.float64(1.5)], "fraction"),
+    ("total_annotations", Decimal("1.5"), "fraction"),
+    ("total_annotations__gt", math.nan, "NaN"),
+    ("total_annotations__in", [math.nan], "NaN"),
+    ("total_annotations", math.inf, "infinite|fraction"),
+    ("total_annotations", True, "number"),
+    ("total_annotations__contains", "1", "integer"),
+    ("avg_lead_time__gt", "1.5", "float"),
+    ("avg_lead_time", Decimal("0.1234567890123456789"), "round"),
+    ("is_labeled", 1, "True or False"),
+    ("is_labeled__in", [0], "True or False"),
+    ("is_labeled", "true", "True or False"),
+    ("is_labeled__gt", False, "it knows exact"),
+    ("is_labeled__isnull", 1, "True or False"),
+    ("annotators", "a@b.co", r"ls\.users\.get\(email='a@b\.co'\)"),
+    ("annotators", [1, 2], "annotators__in"),
+    ("annotations__completed_by", "a@b.co", r"ls\.users\.get\(email="),
+    ("annotations__ground_truth__in", [1], "True or False"),
+    ("annotations__last_action", "submited", "submitted"),
+    ("annotations__last_action__in", ["submited"], "submitted"),
+    ("annotations__last_action__iexact", "nothing", "one of"),
+    ("annotations__result__icontains", "calm", "result__label__icontains"),
+    ("data__icontains", "calm", "data__<key>__icontains"),
+    ("data", "text", "key"),
+    ("id__in", "12", "list"),
+    ("id__in", 12, "list"),
+    ("id__in", numpy.array([[1, 2]]), "list"),
+    ("id__in", pandas.DataFrame({"id": [1]}), "list"),
+    ("file_upload", 5, "text"),
+    ("data__n", numpy.float32("nan"), "NaN"),
+    ("data__when__gte", date(2026, 1, 31), "no dates"),
+    ("data__n", Decimal(1), "float"),
+    ("data__n", {1, 2}, "JSON"),
+    ("data__n", b"a", "JSON"),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "way"), WAYS)
+def test_the_error_names_the_way_out(key: str, value: Any, way: str) -> None:
+    with pytest.raises(FieldError, match=way) as caught:
+        leaf(Task, key, value)
+    assert key in str(caught.value)
+
+
+SAME: list[tuple[str, Any, Any]] = [
+    ("created_at__gte", "2026-01-31T12:00:00+02:00", MOMENT),
+    ("created_at__gte", "2026-01-31 10:00Z", MOMENT),
+    ("created_at__gte", "2026-01-31T10:00:00.000000000z", MOMENT),
+    ("created_at__gte", "2026-01-31T05:30:00.0-0430", MOMENT),
+    ("created_at", pandas.Timestamp(MOMENT), MOMENT),
+    ("created_at__in", pandas.Series([pandas.Timestamp(MOMENT)]), (MOMENT,)),
+    ("created_at__range", ["2026-01-31T10:00:00Z", MOMENT], (MOMENT, MOMENT)),
+    ("id", "19", 19),
+    ("id", 19.0, 19),
+    ("id__in", ["19", " 19".strip(), 19.0, Decimal("19.0")], (19, 19, 19, 19)),
+    ("id__in", numpy.array([1, 2]), (1, 2)),
+    ("id__in", numpy.array([1.0, 2.0]), (1, 2)),
+    ("id__in", pandas.Series([1, 2], dtype="Int64"), (1, 2)),
+    ("id__in", pandas.Index([1, 2]), (1, 2)),
+    ("id__in", (number for number in (1, 2)), (1, 2)),
+    ("id__in", range(1, 3), (1, 2)),
+    ("id__in", {1: "a", 2: "b"}.keys(), (1, 2)),
+    ("id__gt", "-3", -3),
+    ("id__gt", 1.5, 1.5),
+    ("id__gt", Decimal("1.5"), 1.5),
+    ("id__lt", math.inf, math.inf),
+    ("id__lt", Decimal("Infinity"), math.inf),
+    ("id__lt", 10**400, 10**400),
+    ("avg_lead_time__gte", Decimal("0.1"), 0.1),
+    ("annotations__last_action", "submitted", "submitted"),
+    ("annotations__last_action__iexact", "SUBMITTED", "SUBMITTED"),
+    ("annotations__completed_by__id", "7", 7),
+    ("data__n", numpy.float32(0.5), 0.5),
+    ("data__n__in", numpy.array([1, 2]), (1, 2)),
+    ("data", {"n": [numpy.int64(1)]}, {"n": [1]}),
+    ("data__text__contains", numpy.str_("a"), "a"),
+    ("data__n__gt", None, None),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "kept"), SAME)
+def test_what_converts_exactly_is_converted(key: str, value: Any, kept: Any) -> None:
+    found = leaf(Task, key, value).value
+    assert found == kept
+    for one in found if isinstance(kept, tuple) else (found,):
+        assert type(one).__module__ in ("builtins", "datetime")
+
+
+def test_members_of_enumerations_are_their_values() -> None:
+    class State(str, enum.Enum):
+        CONNECTED = "CO"
+
+    class Number(enum.IntEnum):
+        ONE = 1
+
+    assert type(leaf(MLBackend, "state", State.CONNECTED).value) is str
+    assert leaf(Task, "id", Number.ONE).value == 1
+    assert type(leaf(Task, "id", Number.ONE).value) is int
+
+
+def test_an_object_stands_for_an_id_of_its_kind_alone(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="Pond")
+    task = project.tasks.create(data={"text": "a"})
+    assert list(ls.tasks.filter(project=project, id=task)) == [task]
+    me = ls.users.me()
+    assert project.tasks.filter(annotators=me).count() == 0
+    for wrong in ({"id": project}, {"project": task}, {"total_annotations": task},
+                  {"created_at": task}, {"annotations__completed_by": project},
+                  {"id__in": [task, project]}):  # fmt: skip
+        with pytest.raises(FieldError, match="never <"):
+            project.tasks.filter(**wrong)
+
+
+@given(st.integers() | st.floats() | st.booleans() | st.text() | st.none())
+def test_plain_leaves_what_python_has(value: Any) -> None:
+    assert plain(value) is value
+    assert plain_json({"a": [value]})["a"][0] is value
+
+
+@given(st.integers(-(2**63), 2**64 - 1) | st.floats(width=32) | st.booleans())
+def test_plain_loses_nothing(value: Any) -> None:
+    found = plain(numpy.array(value)[()])
+    assert type(found) is type(value)
+    assert found == value or (found != found and value != value)
+
+
+def test_data_with_numbers_of_numpy_is_stored(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="Pond")
+    array = numpy.arange(3)
+    data = {"n": array[1], "deep": [{"x": numpy.float32(0.5)}], "b": numpy.True_}
+    wanted = {"n": 1, "deep": [{"x": 0.5}], "b": True}
+    one = project.tasks.create(data=data)
+    [two] = project.tasks.bulk_create([data])
+    [three] = project.tasks.bulk_create([{"data": data, "meta": {"m": array[2]}}])
+    assert three.meta == {"m": 2}
+    four = project.tasks.create(data={"n": 5})
+    four.data.update(data)
+    four.save()
+    five = project.tasks.create(data={"n": 5})
+    five.data = data
+    project.tasks.bulk_update([five])
+    six = project.tasks.create(data={"n": 5})
+    project.tasks.filter(id=six.id).update(data__n=array[1], data__deep=data["deep"], data__b=True)
+    for task in (one, two, three, four, five, six):
+        found = task.refresh().data
+        assert found == wanted
+        assert [type(one) for one in found.values()] == [int, list, bool]
+    four.data["n"] = array[1]
+    assert four.changes == {}
+    again = project.tasks.bulk_create([{"n": array[1], "new": 1}], key="data.n", on_conflict="skip")
+    assert again.summary.skipped == 1
+
+
+def test_typed_fields_take_numbers_of_numpy(ls: LabelStudio) -> None:
+    project = Project(
+        title=numpy.str_("Pond"), maximum_annotations=numpy.int64(2), is_published=numpy.True_
+    ).save(using=ls)
+    assert (project.maximum_annotations, project.is_published) == (2, True)
+    project.maximum_annotations = numpy.int32(3)
+    assert type(project.maximum_annotations) is int
+    task = Task(project=numpy.int64(project.id), data={"text": "a"}).save(using=ls)
+    assert task.project == project
+    with pytest.raises(TypeError, match="maximum_annotations"):
+        project.maximum_annotations = numpy.float32(2.5)
+    prediction = task.predictions.create(result=[], score=numpy.float32(0.5))
+    assert prediction.refresh().score == 0.5
+
+
+NUMBERS: list[Any] = [-math.inf, -1e300, -(2**63), -(2**31), -1, 0, 1, 1.5, 2**31, 2**53 + 1,
+                      2**62, 2**63, 10**400, 1e300, math.inf]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["id", "inner_id", "total_annotations", "avg_lead_time"])
+@pytest.mark.parametrize("lookup", ["gt", "gte", "lt", "lte", "exact", "in", "range"])
+def test_numbers_of_any_size_mean_what_they_are(ls: LabelStudio, name: str, lookup: str) -> None:
+    project = ls.projects.create(title="Pond")
+    project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+    tasks = list(project.tasks.only(name))
+    for number in NUMBERS:
+        others: Iterable[Any] = [0, -math.inf, 2**63] if lookup == "range" else [None]
+        for other in others:
+            value = {"in": (number, 1), "range": (other, number)}.get(lookup, number)
+            try:
+                condition = Q(**{f"{name}__{lookup}": value})
+                wanted = [leaf(Task, f"{name}__{lookup}", value).holds(task) for task in tasks]
+            except FieldError:
+                assert lookup in ("exact", "in")
+                continue
+            fits = [task for task, fit in zip(tasks, wanted, strict=True) if fit]
+            rest = [task for task in tasks if task not in fits]
+            assert list(project.tasks.filter(condition)) == fits
+            assert list(project.tasks.exclude(condition)) == rest
+
+
+@pytest.mark.parametrize("year", [1, 9999])
+@pytest.mark.parametrize("hours", [-12, 0, 14])
+def test_moments_at_the_ends_of_time(ls: LabelStudio, year: int, hours: int) -> None:
+    project = ls.projects.create(title="Pond")
+    task = project.tasks.create(data={"text": "a"})
+    zone = timezone(timedelta(hours=hours))
+    end = datetime.min if year == 1 else datetime.max
+    moment = end.replace(tzinfo=zone)
+    for name in ("created_at", "completed_at"):
+        later = [task] if (year == 1 and name == "created_at") else []
+        sooner = [task] if (year != 1 and name == "created_at") else []
+        for lookup, wanted in (("gt", later), ("gte", later), ("lt", sooner), ("lte", sooner),
+                               ("exact", [])):  # fmt: skip
+            asked = {f"{name}__{lookup}": moment}
+            assert list(project.tasks.filter(**asked)) == wanted
+            assert list(project.tasks.exclude(**asked)) == ([] if wanted else [task])
+        assert list(project.tasks.filter(**{f"{name}__range": (moment, moment)})) == []
+    assert ls.projects.filter(created_at__gte=moment).count() == (1 if year == 1 else 0)
