@@ -81,7 +81,7 @@ def _azurite() -> Path:
     with locked(folder, print):
         if not complete.exists():
             npm = _node().parents[1] / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-            quiet = ["--silent", "--no-fund", "--no-audit", "--ignore-scripts"]
+            quiet = ["--loglevel=error", "--no-fund", "--no-audit", "--ignore-scripts"]
             install = ["install", *quiet, "--prefix", str(folder), AZURITE]
             path = os.pathsep.join([str(_node().parent), os.environ.get("PATH", os.defpath)])
             env = {**os.environ, "PATH": path}  # npm starts node by its name
