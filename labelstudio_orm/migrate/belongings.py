@@ -38,6 +38,9 @@ PARTS: Final = frozenset({"files", "views", "webhooks", "storages", "backends"})
 EXPORTS: Final = "exports"
 """How the journal calls export storages among the parts."""
 
+ORDER: Final = "order of views"
+"""How the journal calls that of both sides."""
+
 _ATTRIBUTES: Final[Mapping[str, str]] = {"localfiles": "local"}
 """The types of storages that the library calls otherwise."""
 
@@ -122,13 +125,20 @@ class Belongings:
             return
         kind = self.kinds[name]
         objects, tally = self.objects(kind), self.job.tallies[name]
+        if objects.expected:
+            objects.meet(kind.there())
+            self.note(kind, objects)
         for row in list(kind.here()):
             if kind.key(row) in objects.known:
                 tally.skipped += 1
                 continue
+            change = Change(name, "", row, None, "source")
+            objects.expect(change)
+            self.note(kind, objects)
             new = self.make(kind, row)
+            objects.expected.clear()
             if new is not None:
-                objects.carried(Change(name, "", row, None, "source"), new)
+                objects.carried(change, new)
                 self.note(kind, objects)
                 tally.created += 1
                 self.job.add("counts", {name: 1})
@@ -204,12 +214,25 @@ class Belongings:
         moved, bases = self.journal.map(kind.name), self.journal.map(f"{kind.name} bases")
         unknown = " ".join(UNKNOWN)
         known = {old: (new, *bases.get(old, unknown).split()) for old, new in moved.items()}
-        return Objects(kind.name, kind.content, known, key=kind.key, own=kind.own, mark=kind.mark)
+        expected = self.journal.map(f"{kind.name} expected").items()
+        return Objects(
+            kind.name,
+            kind.content,
+            known,
+            key=kind.key,
+            own=kind.own,
+            mark=kind.mark,
+            expected={old: was.split() for old, was in expected},
+        )
 
     def note(self, kind: Kind, objects: Objects) -> None:
         """Into the journal."""
         moved, bases = self.journal.map(kind.name), self.journal.map(f"{kind.name} bases")
+        expected = self.journal.map(f"{kind.name} expected")
         with self.journal.at_once():
+            for old in [old for old, _ in expected.items() if old not in objects.expected]:
+                expected.remove(old)
+            expected.put({old: " ".join(was) for old, was in objects.expected.items()})
             for old in [old for old, _ in moved.items() if old not in objects.known]:
                 moved.remove(old)
                 bases.remove(old)
@@ -230,9 +253,10 @@ class Belongings:
 
     def _order_views(self) -> None:
         moved = self.journal.map("views")
-        order = [moved.get(row["id"]) for row in self.job.source.views() if moved.has(row["id"])]
-        if len(order) > 1:
-            self.job.project.views.set_order(order)
+        ours = [row["id"] for row in self.job.source.views() if moved.has(row["id"])]
+        if len(ours) > 1:
+            self.job.project.views.set_order([moved.get(id) for id in ours])
+        self.journal.note(ORDER, [ours, ours])
         self.journal.note("done:views")
 
     # -- the others -------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ from .media import Media
 from .mending import Mender
 from .people import MissingUsers, People
 from .report import Report
-from .settings import Settings
+from .settings import Overlaps, Settings
 from .source import as_source
 from .threeway import Base
 from .translation import Translation
@@ -259,15 +259,26 @@ class Copy:
         """Both sides, as far as they were copied."""
         parts = ("settings", "tasks", *sorted(self.parts))
         comparison = Comparison(
-            self.job.source, self.job.there, self.journal, same_pairs=self._note_same
+            self.job.source, self.job.there, self.journal, seen=self._note_tasks
         )
         return comparison.report(parts)
 
-    def _note_same(self, pairs: list[tuple[Row, Row]]) -> None:
-        """What both sides hold, for a sync to tell later who changed what."""
-        if not self.done:
-            bases = {here["id"]: str(Base.of(here, there)) for here, there in pairs}
-            self.journal.map("bases").put(bases)
+    def _note_tasks(self, pairs: list[tuple[Row, Row, bool]]) -> None:
+        """What both sides hold, for a sync to tell later who changed what: nobody but this copy has
+        written to the target.
+        """
+        if self.done:
+            return
+        bases, found = self.journal.map("bases"), {}
+        for here, there, is_same in pairs:
+            text = bases.get(here["id"])
+            if is_same:
+                found[here["id"]] = str(Base.of(here, there))
+            elif text is not None:
+                base = Base.parse(text)
+                base.found(there)
+                found[here["id"]] = str(base)
+        bases.put(found)
 
     def finish(self) -> None:
         """Nothing is left to do, so that a further run writes nothing; unless something failed."""
@@ -315,6 +326,7 @@ class Copy:
 
     def _tasks(self) -> None:
         self.importer.settle()
+        Overlaps(self.job).settle()
         tasks, total = self.job.tasks, self.job.facts["tasks"]
         self.job.tallies["tasks"].skipped = before = len(tasks)
         if self.journal.noted("done:tasks"):
@@ -330,14 +342,22 @@ class Copy:
         for name in names:
             if settings[name] is not None:
                 setattr(self.job.project, name, settings[name])
+        self._note_settings(*names)
         try:
-            self.job.project.save(fields=names)
+            if Overlaps(self.job).save(names):
+                self.mender.look_at_all()
         except BadRequest as error:
             self.job.tallies["settings"].fail(0, ", ".join(names), error)
             self.job.project.refresh()
 
+    def _note_settings(self, *names: str) -> None:
+        """What the source's settings are as they are brought."""
+        if not self.done and not self.client.is_dry:
+            Settings(self.job).bring(names)
+
     def _description(self) -> None:
         """The last of the settings: until then the description says whose project this is."""
+        self._note_settings("description")
         said = self.job.translation.value(self.job.source.settings()["description"])
         self.job.project.description = said or ""
         self.job.project.save()

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
 from ..errors import LabelStudioError
-from .belongings import no_secrets
+from .belongings import ORDER, no_secrets
 from .report import Difference
 from .threeway import Change
 
@@ -20,17 +20,18 @@ if TYPE_CHECKING:
     from .threeway import Conflicts, Objects, Side
 
 
-ORDER: Final = "order of views"
-"""How the journal calls that of both sides."""
+_WANTED: Final = "order of views expected"
+"""How the journal calls that which is about to be set."""
 
 
 def note_bases(belongings: Belongings) -> None:
-    """Take note of what both sides hold, as far as it is the same."""
+    """Take note of what both sides hold at the end of a copy."""
     for kind in belongings.kinds.values():
         objects = belongings.objects(kind)
         here, there = list(kind.here()), list(kind.there())
+        objects.found(there)  # of which nobody but the copy has changed anything
         for _ in objects.changes(here, there):
-            pass  # these are not
+            pass  # these came while it was copied
         belongings.note(kind, objects)
         if kind.name == "views":
             order = Order(belongings, here, there)
@@ -57,9 +58,13 @@ class Follower:
         if name not in self.belongings.kinds:
             return
         kind = self.belongings.kinds[name]
-        self._finish_replacing(kind)
         objects = self.belongings.objects(kind)
         here, there = list(kind.here()), list(kind.there())
+        if objects.expected:
+            objects.meet(there)
+            self.belongings.note(kind, objects)
+        if self._finish_replacing(kind):
+            there = list(kind.there())
         if name == "views" and self.journal.noted("emptied") and not there:
             objects.known.clear()  # the server deletes the views of a project without tasks
         done: list[Change] = []
@@ -98,6 +103,8 @@ class Follower:
             return True
         if self._is_left(kind, change):
             return False
+        objects.expect(change)
+        self.belongings.note(kind, objects)
         if change.there is None:
             new = self._make(kind, change.here, there)
             tally.created += new is not None
@@ -108,6 +115,7 @@ class Follower:
             new = self._update(kind, change)
             tally.updated += new is not None
         if new is None:
+            objects.expected.clear()
             return False
         objects.carried(change, new)
         return True
@@ -172,14 +180,16 @@ class Follower:
         self.journal.settle(intent)
         return new
 
-    def _finish_replacing(self, kind: Kind) -> None:
-        """Delete what a run that was killed has replaced, and not deleted."""
-        moved = self.journal.map(kind.name)
+    def _finish_replacing(self, kind: Kind) -> bool:
+        """Delete what a run that was killed has replaced, and not deleted; was there such a one?"""
+        moved, found = self.journal.map(kind.name), False
         for name, row in self.journal.open_intents().items():
             if name.startswith(f"replaced {kind.name} "):
                 if moved.old(row["id"]) is None:
                     self.belongings.delete(kind, row)
                 self.journal.settle(name)
+                found = True
+        return found
 
     def _check(self, kind: Kind, objects: Objects, done: list[Change]) -> list[Row]:
         """What was carried over is now what the source has; returns what the target has."""
@@ -213,6 +223,7 @@ class Follower:
             self.found.add(change.told(*project))
             return
         if what == "carry":
+            self.journal.note(_WANTED, order.ours)
             self.job.project.views.set_order(order.wanted())
             order.theirs = order.ours
             self.job.tallies["views"].updated += 1
@@ -241,6 +252,7 @@ class Order:
     def note(self) -> None:
         """Both are known to be what they are now."""
         self.journal.note(ORDER, [self.ours, self.theirs])
+        self.journal.note(_WANTED, None)
 
     def change(self) -> Change | None:
         """Who changed it, as far as it is not the same. Those that are new say nothing of that."""
@@ -250,11 +262,13 @@ class Order:
                 self.note()
             return None
         by: Side | None = None
+        wanted = self.journal.noted(_WANTED)
+        if wanted is not None and _of(wanted, self.theirs) == _of(self.theirs, wanted):
+            was = [wanted, wanted]
         if was is not None:
             both = set(was[0]) & set(self.ours)
             before, now = (
-                [[id for id in one if id in both] for one in pair]
-                for pair in (was, (self.ours, self.theirs))
+                [_of(one, both) for one in pair] for pair in (was, (self.ours, self.theirs))
             )
             if before == now and before[0] != before[1]:
                 return None  # the target's was kept
@@ -269,3 +283,8 @@ class Order:
         new = iter(self.moved.get(old) for old in self.ours)
         ours = set(self.theirs)
         return [next(new) if self.moved.old(id) in ours else id for id in self.there]
+
+
+def _of(order: Iterable[Any], some: Collection[Any]) -> list[Any]:
+    """Those of an order that are among some."""
+    return [id for id in order if id in some]

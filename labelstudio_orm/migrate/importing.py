@@ -8,7 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..bulk.creation import create_known
 from ..paging.pages import chunked
@@ -16,6 +16,7 @@ from . import content
 from .again import exactly_once
 from .content import ORIGIN, digest
 from .losses import is_regions, lost_of_task, origin
+from .threeway import Base
 from .verifying import CHUNK
 
 if TYPE_CHECKING:
@@ -31,6 +32,14 @@ BATCH_BYTES: Final = 8_000_000
 """Bytes of it, about."""
 
 
+class Sent(NamedTuple):
+    """A task as the source has it and as it is sent, and what both sides hold then."""
+
+    row: Row
+    form: Row
+    base: str
+
+
 class Importer:
     """The tasks of a job."""
 
@@ -38,6 +47,7 @@ class Importer:
         self.job, self.journal, self.tasks = job, job.journal, job.tasks
         self.contents = job.journal.map("contents")
         self.mends = job.journal.map("mends")
+        self.bases = job.journal.map("bases")
         self.unskippable = job.source.unskippable()
 
     def run(self, rows: Iterable[Row], report: Callable[[int], object]) -> None:
@@ -48,23 +58,28 @@ class Importer:
             done += len(batch)
             report(done)
 
-    def _batches(self, rows: Iterable[Row]) -> Iterator[list[tuple[Row, Row]]]:
-        """The tasks as they are and as they are sent."""
-        batch: list[tuple[Row, Row]] = []
+    def _batches(self, rows: Iterable[Row]) -> Iterator[list[Sent]]:
+        batch: list[Sent] = []
         held = 0
         for row in rows:
-            form = self._form(row)
-            size = len(json.dumps(form))
+            one = self._sent(row)
+            size = len(json.dumps(one.form))
             if batch and (len(batch) >= BATCH or held + size > BATCH_BYTES):
                 yield batch
                 batch, held = [], 0
-            batch.append((row, form))
+            batch.append(one)
             held += size
         if batch:
             yield batch
 
-    def _form(self, row: Row) -> Row:
+    def _sent(self, row: Row) -> Sent:
         there = self.job.translation.task(row)
+        for kind in ("annotations", "predictions"):
+            there[kind] = [one for one in there[kind] if is_regions(one["result"])]
+        base = Base.sent(there, self.job.project.maximum_annotations)
+        return Sent(row, self._form(row, there), str(base))
+
+    def _form(self, row: Row, there: Row) -> Row:
         meta = dict(there["meta"])
         if self.job.keep_origin:
             meta[ORIGIN] = origin(row, self.job.facts)
@@ -72,35 +87,34 @@ class Importer:
         form["annotations"] = [
             {**_of(one, content.ANNOTATION), "result": one["result"] or [], "id": one["id"]}
             for one in there["annotations"]
-            if is_regions(one["result"])
         ]
         form["predictions"] = [
             {**_of(one, content.PREDICTION), "result": one["result"] or []}
             for one in there["predictions"]
-            if is_regions(one["result"])
         ]
         if row["id"] in self.unskippable:
             form["allow_skip"] = False
         return form
 
-    def _import(self, batch: list[tuple[Row, Row]]) -> None:
+    def _import(self, batch: list[Sent]) -> None:
         """One batch in one request, and a note of it."""
         me = self.job.people.me.email
         place = len(self.tasks) + 1
         lost: Counter[str] = Counter()
         counts: Counter[str] = Counter(tasks=len(batch))
-        for number, (row, form) in enumerate(batch):
-            lost += lost_of_task(row, place + number, me)
-            counts.update({kind: len(form[kind]) for kind in ("annotations", "predictions")})
+        for number, one in enumerate(batch):
+            lost += lost_of_task(one.row, place + number, me)
+            counts.update({kind: len(one.form[kind]) for kind in ("annotations", "predictions")})
         intent = {
             "highest": self.tasks.highest() or 0,
-            "old": [row["id"] for row, _ in batch],
-            "digests": [imported(form) for _, form in batch],
-            "mend": [row["id"] for row, _ in batch if self._needs_mending(row)],
+            "old": [one.row["id"] for one in batch],
+            "digests": [imported(one.form) for one in batch],
+            "bases": [one.base for one in batch],
+            "mend": [one.row["id"] for one in batch if self._needs_mending(one.row)],
             "losses": lost,
             "counts": counts,
         }
-        forms = [form for _, form in batch]
+        forms = [one.form for one in batch]
 
         def make() -> list[int]:
             started = time.monotonic()
@@ -123,6 +137,7 @@ class Importer:
         with self.journal.at_once():
             self.tasks.put(dict(zip(intent["old"], ids, strict=True)))
             self.contents.put(dict(zip(intent["old"], intent["digests"], strict=True)))
+            self.bases.put(dict(zip(intent["old"], intent.get("bases", ()), strict=False)))
             self.mends.put(dict.fromkeys(intent["mend"], 0))
             self.job.add("losses", intent["losses"])
             self.job.add("counts", intent["counts"])
@@ -165,6 +180,31 @@ class Importer:
     def strangers(self) -> Iterator[int]:
         """The tasks in the target that are no copy of any."""
         return (id for id in self.job.there.task_ids() if self.tasks.old(id) is None)
+
+    def recognise(self, ids: Iterable[int]) -> None:
+        """Find tasks of the source that the target has already, though the journal does not say so,
+        by their content: it may be an older copy of itself.
+        """
+        unknown: dict[str, list[Row]] = {}
+        for chunk in chunked(self.strangers(), CHUNK):
+            for row in self.job.there.some_tasks(chunk):
+                unknown.setdefault(imported(row), []).append(row)
+        if not unknown:
+            return
+        for row in self.job.source.some_tasks(ids):
+            sent = self._sent(row)
+            told = imported(sent.form)
+            if unknown.get(told):
+                self._note_known(sent, told, unknown[told].pop(0))
+
+    def _note_known(self, sent: Sent, told: str, there: Row) -> None:
+        old, base = sent.row["id"], Base.parse(sent.base)
+        base.found(there)
+        with self.journal.at_once():
+            self.tasks.put({old: there["id"]})
+            self.contents.put({old: told})
+            self.bases.put({old: str(base)})
+            self.mends.put({old: 0})
 
     def remove_doubles(self, after: int = 0) -> int:
         """Delete those that hold the same as a copy; how many they were. ``after``: only those

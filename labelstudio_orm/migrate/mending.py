@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 from ..errors import DoesNotExist
@@ -12,6 +13,7 @@ from ..paging.pages import chunked
 from . import content
 from .again import exactly_once
 from .content import digest
+from .threeway import Base, Change
 from .verifying import CHUNK
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ class Mender:
 
     def __init__(self, job: Job) -> None:
         self.job, self.mends = job, job.journal.map("mends")
+        self.bases = job.journal.map("bases")
 
     def run(self, *, again: bool = False) -> int:
         """Mend what is not mended yet; ``again``: look for drafts that are there twice, too. How
@@ -39,14 +42,30 @@ class Mender:
                 other = there.get(self.job.tasks.get(row["id"]))
                 if other is not None:
                     counts["drafts"] += len(row["drafts"])
-                    removed += self.drafts(self.job.translation.task(row), other)
-                    if not again:
-                        self.overlap(row, other)
+                    removed += self._mend(row, other, again=again)
             with self.job.journal.at_once():
                 self.mends.put(dict.fromkeys(chunk, 1))
                 if not again:
                     self.job.add("counts", counts)
         return removed
+
+    def look_at_all(self) -> None:
+        """Mend tasks that were mended, or needed nothing, again."""
+        for some in chunked(self.job.tasks.items(), CHUNK):
+            self.mends.put({old: 0 for old, _ in some})
+
+    def _mend(self, row: Row, other: Row, *, again: bool) -> int:
+        text = self.bases.get(row["id"])
+        base = Base() if text is None else Base.parse(text)
+        removed = self.drafts(self.job.translation.task(row), other, base)
+        if not again:
+            self.overlap(row, other, base)
+        self._note(row, base)
+        return removed
+
+    def _note(self, row: Row, base: Base) -> None:
+        if self.bases.has(row["id"]):
+            self.bases.put({row["id"]: str(base)})
 
     def _there(self, ids: list[int]) -> Iterator[Row]:
         """Tasks in the target; of those that a dry run pretends to have made, what an import
@@ -59,48 +78,60 @@ class Mender:
         for id in set(ids).difference(made):
             yield {"id": id, "overlap": overlap, "annotations": [], "drafts": []}
 
-    def overlap(self, row: Row, other: Row) -> None:
+    def overlap(self, row: Row, other: Row, base: Base) -> None:
         """How often a task is to be labelled."""
-        if row["overlap"] != other["overlap"]:
+        change = Change("tasks", "overlap", row["overlap"], other["overlap"], "source")
+        if change.here != change.there:
+            base.expect(change)
+            self._note(row, base)
             task = self.job.project.tasks.ref(other["id"])
             task.overlap = row["overlap"]
             task.save()
+        base.carried(change)
 
-    def drafts(self, row: Row, other: Row) -> int:
+    def drafts(self, row: Row, other: Row, base: Base) -> int:
         """Make the drafts that are missing; how many are there twice, and go."""
-        wanted = Counter(digest(content.draft_content(one)) for one in row["drafts"])
+        ours = base.objects["drafts"]
         annotations = {one["import_id"]: one["id"] for one in other["annotations"]}
         drafts = self.job.client.drafts.filter(task=other["id"])
 
-        def there() -> dict[str, list[int]]:
-            found: dict[str, list[int]] = {}
-            for draft in self.job.there.drafts_of(drafts):
-                if draft["user"] == self.job.people.me.email:
-                    found.setdefault(digest(content.draft_content(draft)), []).append(draft["id"])
-            return found
+        def there() -> list[Row]:
+            me = self.job.people.me.email
+            return [one for one in self.job.there.drafts_of(drafts) if one["user"] == me]
 
-        known = there() if other["drafts"] else {}
-        for draft in row["drafts"]:
+        def free(found: Iterable[Row]) -> Iterator[Row]:
+            taken = {new for new, *_ in ours.known.values()}
+            return (one for one in found if one["id"] not in taken)
+
+        def twin(draft: Row, found: Iterable[Row]) -> int | None:
             its = digest(content.draft_content(draft))
-            before = len(known.get(its, ()))
-            if before >= wanted[its]:
+            alike = (one for one in free(found) if digest(content.draft_content(one)) == its)
+            return next((int(one["id"]) for one in alike), None)
+
+        known = there() if other["drafts"] else []
+        ours.meet(known)
+        for draft in row["drafts"]:
+            if draft["id"] in ours.known:
                 continue
+            change = Change("drafts", "", draft, None, "source")
+            id = twin(draft, known)
+            if id is None:
+                ours.expect(change)
+                self._note(row, base)
 
-            def look(its: str = its, before: int = before) -> int | None:
-                ids = there().get(its, [])
-                return ids[-1] if len(ids) > before else None
+                def make(draft: Row = draft) -> int:
+                    fields = {name: draft.get(name) for name in content.DRAFT}
+                    annotation = annotations.get(draft["annotation"])
+                    fields["result"] = fields["result"] or []
+                    made = drafts.create(**fields, annotation=annotation, import_id=draft["id"])
+                    return made.id
 
-            def make(draft: Row = draft) -> int:
-                fields = {name: draft.get(name) for name in content.DRAFT}
-                annotation = annotations.get(draft["annotation"])
-                fields["result"] = fields["result"] or []
-                made = drafts.create(**fields, annotation=annotation, import_id=draft["id"])
-                return made.id
-
-            made = exactly_once(look, make, self.job.client, is_new=True)
-            known.setdefault(its, []).append(made)
-            self.job.tallies["drafts"].created += 1
-        doubles = [id for its in wanted for id in known.get(its, [])[wanted[its] :]]
+                look = partial(lambda draft: twin(draft, there()), draft)
+                id = exactly_once(look, make, self.job.client, is_new=True)
+                self.job.tallies["drafts"].created += 1
+            ours.carried(change, id)
+        wanted = {digest(content.draft_content(one)) for one in row["drafts"]}
+        doubles = [one["id"] for one in free(known) if digest(content.draft_content(one)) in wanted]
         for id in doubles:
             with suppress(DoesNotExist):  # a proxy may have repeated this request too
                 drafts.ref(id).delete()

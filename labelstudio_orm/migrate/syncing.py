@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DoesNotExist
 from ..paging.pages import chunked
+from ..parking import keeping_drafts, unpark
 from ..progress import Progress, ends_line, reporter
 from .again import exactly_once
 from .belongings import Belongings, Secrets, no_secrets, parts_of
@@ -19,6 +21,7 @@ from .mending import Mender
 from .people import MissingUsers
 from .report import Difference, Differences, Report
 from .settings import Settings
+from .sideeffects import without_side_effects
 from .source import as_source
 from .threeway import CONTENTS, Base, Change, Conflicts
 from .verifying import CHUNK, Comparison, name_of
@@ -149,6 +152,8 @@ class _Sync:
     @ends_line("_progress")
     def run(self) -> Report:
         self.importer.settle()
+        self.settings.overlaps.settle()
+        self._unpark()
         if not len(self.tasks):
             self._pair()
         self.follower.quieten()
@@ -231,24 +236,34 @@ class _Sync:
 
     def _task(self, here: Row, there: Row) -> None:
         base = self._base(here, there)
-        fields: dict[str, Change] = {}
-        for change in base.changes(here, there):
+        wanted: list[Change] = []
+        changes = list(base.changes(here, there))
+        for change in without_side_effects(changes, here, there, base, self.conflicts):
             what = change.under(self.conflicts)
             if what == "tell":
-                sides = (here, there) if change.field else (change.here, change.there)
-                source, target = (None if row is None else row["id"] for row in sides)
-                self.found.add(change.told(source, target))
+                self._tell(change, here, there)
             elif what == "keep":
                 base.settle(change)
-            elif change.kind == "tasks":
-                fields[change.field] = change
             else:
-                self._carry(base, change, here, there)
+                wanted.append(change)
+                base.expect(change)
+        self.bases.put({here["id"]: str(base)})
+        if not wanted:
+            return
+        fields = {change.field: change for change in wanted if change.field}
         if fields:
             self._save(here, there, fields)
             for change in fields.values():
                 base.carried(change)
+        for change in wanted:
+            if not change.field:
+                self._carry(base, change, here, there)
         self.bases.put({here["id"]: str(base)})
+
+    def _tell(self, change: Change, here: Row, there: Row) -> None:
+        sides = (here, there) if change.field else (change.here, change.there)
+        source, target = (None if row is None else row["id"] for row in sides)
+        self.found.add(change.told(source, target))
 
     def _save(self, here: Row, there: Row, fields: dict[str, Change]) -> None:
         task = self.job.project.tasks.ref(there["id"])
@@ -277,11 +292,41 @@ class _Sync:
             tally.created += 1
             return
         obj = objects.ref(change.there["id"])
-        for name in fields.keys() - {"annotation", "import_id"}:
+        content_of = CONTENTS[change.kind]
+        ours, theirs = content_of(change.here), content_of(change.there)
+        names = [
+            name for name in fields if name in ours and digest(ours[name]) != digest(theirs[name])
+        ]
+        for name in names:
             setattr(obj, name, fields[name])
-        obj.save()
+        with self._keeping_drafts(change, there):
+            obj.save(fields=names)
         base.carried(change)
         tally.updated += 1
+
+    def _keeping_drafts(self, change: Change, there: Row) -> AbstractContextManager[None]:
+        """The server deletes the drafts of an annotation that is saved."""
+        new = change.there["id"]
+        if change.kind != "annotations" or not any(
+            draft["annotation"] == new for draft in there["drafts"]
+        ):
+            return nullcontext()
+        return self._parked(there["id"], new)
+
+    @contextmanager
+    def _parked(self, task: int, annotation: int) -> Iterator[None]:
+        self.journal.intent("parked", task)
+        with keeping_drafts(self.job.client, task, annotation):
+            yield
+        self.journal.settle("parked")
+
+    def _unpark(self) -> None:
+        """Give back the drafts that a run which died had taken off their annotation."""
+        task = self.journal.open_intents().get("parked")
+        if task is not None:
+            for draft in self.job.client.drafts.filter(task=task):
+                unpark(draft)
+            self.journal.settle("parked")
 
     def _make(self, objects: Any, change: Change, fields: Row, there: Row) -> int:
         """A new object of a task; one whose answer is lost is looked for."""
@@ -338,6 +383,9 @@ class _Sync:
         """Those that are new in the source."""
         new = sorted(id for id in ids if not self.tasks.has(id))
         if new:
+            self.importer.recognise(new)
+            new = [id for id in new if not self.tasks.has(id)]
+        if new:
             if self.journal.noted("imports after") is None:
                 newest = self.job.project.tasks.only("id").last()
                 self.journal.note("imports after", 0 if newest is None else newest.id)
@@ -352,17 +400,15 @@ class _Sync:
             self.journal.note("imports after", None)
 
     def _note(self, ids: list[int]) -> None:
-        """Take note of what both sides hold of new tasks."""
+        """Take note of what the target has made of new tasks."""
         if self.job.client.is_dry:
             return
         made = [self.tasks.get(id) for id in ids if self.tasks.has(id)]
-        there = {row["id"]: row for row in self.job.there.some_tasks(made)}
-        pairs = (
-            (self.job.translation.task(row), there[self.tasks.get(row["id"])])
-            for row in self.job.source.some_tasks(ids)
-            if self.tasks.get(row["id"]) in there
-        )
-        self.bases.put({here["id"]: str(Base.of(here, other)) for here, other in pairs})
+        for row in self.job.there.some_tasks(made):
+            old = self.tasks.old(row["id"])
+            base = Base.parse(self.bases.get(old))
+            base.found(row)
+            self.bases.put({old: str(base)})
 
     def _deleted(self, ids: set[int]) -> None:
         """Those that the source has no more."""

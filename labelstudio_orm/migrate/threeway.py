@@ -3,6 +3,9 @@ the same.
 
 The last is a base: of each value and of each object two digests, of what the source and of what the
 target held. So it can be told who changed what.
+
+What is about to be written is noted before (``expect``): should the process end before it can note
+that it was done, what the target holds then tells.
 """
 
 from __future__ import annotations
@@ -45,7 +48,8 @@ UNKNOWN: Final = (NEVER, NEVER)
 @attrs.frozen
 class Change:
     """One field, or one object, that is not what it was; ``here`` and ``there`` are the rows (or
-    values) of both sides, None where there is none. ``by``: who changed it, None is both.
+    values) of both sides, None where there is none. ``by``: who changed it, None is both;
+    ``reason`` says it in words, where it is something else.
     """
 
     kind: str
@@ -53,6 +57,7 @@ class Change:
     here: Any
     there: Any
     by: Side | None
+    reason: str = ""
 
     def under(self, conflicts: Conflicts) -> Literal["carry", "keep", "tell"]:
         """What becomes of it: it is carried over, or the target's is kept, or it is told."""
@@ -63,6 +68,8 @@ class Change:
     @property
     def why(self) -> str:
         """Who changed it, in words."""
+        if self.reason:
+            return self.reason
         if self.field or not (self.here is None or self.there is None):
             return f"changed in the {self.by}" if self.by else "changed on both sides"
         if self.here is None:
@@ -80,8 +87,8 @@ class Change:
 
 
 class Fields:
-    """Values by name: ``known`` has what both sides held. ``form``: two values are the same if they
-    are so in this form.
+    """Values by name: ``known`` has what both sides held, ``expected`` what they hold if what was
+    under way is done. ``form``: two values are the same if they are so in this form.
     """
 
     def __init__(
@@ -89,16 +96,24 @@ class Fields:
         kind: str,
         known: Mapping[str, Iterable[str]] | None = None,
         form: Callable[[Any], Any] = lambda value: value,
+        expected: Mapping[str, Iterable[str]] | None = None,
     ) -> None:
         self.kind, self.form = kind, form
-        self.known: dict[str, tuple[str, ...]] = {
-            name: tuple(pair) for name, pair in (known or {}).items()
-        }
+        self.known = _tuples(known)
+        self.expected = _tuples(expected)
+
+    def meet(self, there: Row) -> None:
+        """Take note of what was under way and is done."""
+        for name, pair in self.expected.items():
+            if name in there and digest(there[name]) == pair[1]:
+                self.known[name] = pair
+        self.expected.clear()
 
     def changes(self, here: Row, there: Row) -> Iterator[Change]:
         """What is not what it was and not the same on both sides. What is the same now is taken
         note of.
         """
+        self.meet(there)
         for name, ours in here.items():
             theirs = there[name]
             now = digest(ours), digest(theirs)
@@ -111,15 +126,28 @@ class Fields:
         """Both sides are known to be what they are now."""
         self.known[change.field] = digest(change.here), digest(change.there)
 
+    def expect(self, change: Change) -> None:
+        """The target is about to be what the source is."""
+        self.expected[change.field] = digest(change.here), digest(change.here)
+
     def carried(self, change: Change) -> None:
         """The target is now what the source is."""
+        self.expected.pop(change.field, None)
         self.settle(attrs.evolve(change, there=change.here))
+
+    def found(self, there: Row) -> None:
+        """What the target holds now is what was made of it."""
+        self.meet(there)
+        for name, (ours, _) in self.known.items():
+            if name in there:
+                self.known[name] = ours, digest(there[name])
 
 
 class Objects:
-    """Objects of one kind: ``known`` has, by the key in the source, the key in the target and what
-    both sides held. ``own`` gives a row as the source itself has it; ``mark`` is what is noted of a
-    row, else the digest of its content.
+    """Objects of one kind: ``known`` has, by the key in the source, the key in the target (None: it
+    was made, and has not been met yet) and what both sides held; ``expected`` has what they hold if
+    what was under way is done. ``own`` gives a row as the source itself has it; ``mark`` is what is
+    noted of a row, else the digest of its content.
     """
 
     def __init__(
@@ -131,12 +159,42 @@ class Objects:
         key: Callable[[Row], Any] = lambda row: row["id"],
         own: Callable[[Row], Row] = lambda row: row,
         mark: Callable[[Row], str] | None = None,
+        expected: Mapping[Any, Iterable[str]] | None = None,
     ) -> None:
         self.kind, self.content_of, self.key, self.own = kind, content_of, key, own
         self._mark = mark or (lambda row: digest(content_of(row)))
-        self.known: dict[Any, tuple[Any, ...]] = {
-            old: tuple(one) for old, one in (known or {}).items()
-        }
+        self.known = _tuples(known)
+        self.expected = _tuples(expected)
+
+    def meet(self, there: Iterable[Row]) -> None:
+        """Find in the target what was made, and what was under way and is done."""
+        unmet = {old: tuple(was) for old, (new, *was) in self.known.items() if new is None}
+        if not unmet and not self.expected:
+            return
+        rows = {self.key(row): row for row in there}
+        for old, pair in self.expected.items():
+            new = self.known.get(old, (None,))[0]
+            if new in rows and self._mark(rows[new]) == pair[1]:
+                self.known[old] = (new, *pair)
+            elif new is None or new in rows:  # if it was made, or made anew
+                unmet[old] = pair
+        self.expected.clear()
+        free = {key: row for key, row in rows.items() if key not in self._taken()}
+        marks = {key: self._mark(row) for key, row in free.items()}
+        origins = {key: row.get("import_id") for key, row in free.items()}
+        for old, pair in list(unmet.items()):
+            key = next((key for key in free if marks[key] == pair[1]), None)
+            if key is not None:
+                self.known[old] = (key, *pair)
+                del free[key], unmet[old]
+        for old, pair in unmet.items():  # what somebody has changed since
+            key = next((key for key in free if origins[key] == old), None)
+            if key is not None and self.known.get(old, (None,))[0] is None:
+                self.known[old] = (key, *pair)
+                del free[key]
+
+    def _taken(self) -> set[Any]:
+        return {new for new, *_ in self.known.values()}
 
     def changes(self, here: Iterable[Row], there: Iterable[Row]) -> Iterator[Change]:
         """Those that are not what they were and not the same on both sides. What is the same now is
@@ -144,6 +202,7 @@ class Objects:
         """
         ours = {self.key(one): one for one in here}
         theirs = {self.key(one): one for one in there}
+        self.meet(theirs.values())
         for old, (new, *was) in list(self.known.items()):
             one, other = ours.pop(old, None), theirs.pop(new, None)
             now = self._marks(one, other)
@@ -169,6 +228,19 @@ class Objects:
             return one is other
         return digest(self.content_of(one)) == digest(self.content_of(other))
 
+    def expect(self, change: Change) -> None:
+        """The target is about to have what the source has."""
+        if change.here is not None:
+            self.expected[self.key(change.here)] = self._marks(change.here, change.here)
+
+    def found(self, there: Iterable[Row]) -> None:
+        """What the target holds now is what was made of it."""
+        rows = {self.key(row): row for row in there}
+        self.meet(rows.values())
+        for old, (new, ours, _) in self.known.items():
+            if new in rows:
+                self.known[old] = (new, ours, self._mark(rows[new]))
+
     def settle(self, change: Change, new: Key | None = None) -> None:
         """Both sides are known to be what they are now: ``new`` is the key of what was made of an
         object in the target.
@@ -177,7 +249,7 @@ class Objects:
         if old is None:
             return
         if new is None:
-            new = self.key(change.there) if change.there else self.known[old][0]
+            new = self.key(change.there) if change.there else self.known.get(old, (None,))[0]
         self.known[old] = (new, *self._marks(change.here, change.there))
 
     def carried(self, change: Change, new: Key | None = None) -> None:
@@ -185,6 +257,7 @@ class Objects:
         if change.here is None:
             self.known.pop(self._old(change), None)
             return
+        self.expected.pop(self.key(change.here), None)
         id = change.there["id"] if new is None else new
         self.settle(attrs.evolve(change, there={**change.here, "id": id}), new)
 
@@ -208,12 +281,28 @@ class Base:
         self,
         fields: Mapping[str, Iterable[str]] | None = None,
         objects: Mapping[str, Mapping[int, Iterable[Any]]] | None = None,
+        expected: Mapping[str, Mapping[Any, Iterable[str]]] | None = None,
     ) -> None:
-        self.fields = Fields("tasks", fields)
+        expects = expected or {}
+        self.fields = Fields("tasks", fields, expected=expects.get("fields"))
         self.objects = {
-            kind: Objects(kind, content_of, (objects or {}).get(kind))
+            kind: Objects(kind, content_of, (objects or {}).get(kind), expected=expects.get(kind))
             for kind, content_of in CONTENTS.items()
         }
+
+    @classmethod
+    def sent(cls, task: Row, overlap: int) -> Base:
+        """Of a task that is imported as it is, but for its drafts, and its ``overlap``, which is
+        then this one.
+        """
+        base = cls()
+        fields, made = (content.task_fields(one) for one in (task, {**task, "overlap": overlap}))
+        base.fields.known = {name: (digest(fields[name]), digest(made[name])) for name in FIELDS}
+        for kind in ("annotations", "predictions"):
+            known = base.objects[kind].known
+            for one in task[kind]:
+                known[one["id"]] = (None, *(digest(CONTENTS[kind](one)),) * 2)
+        return base
 
     @classmethod
     def of(cls, here: Row, there: Row, *, was: Side | None = None) -> Base:
@@ -233,13 +322,20 @@ class Base:
     def parse(cls, text: str) -> Base:
         """From the journal."""
         raw = json.loads(text)
-        objects = {kind: {int(old): one for old, one in raw[kind].items()} for kind in CONTENTS}
-        return cls(raw["fields"], objects)
+        expected = raw.get("expected", {})
+        objects, expects = (
+            {kind: _by_number(part.get(kind, {})) for kind in CONTENTS} for part in (raw, expected)
+        )
+        return cls(raw["fields"], objects, {"fields": expected.get("fields", {}), **expects})
 
     def __str__(self) -> str:
         """For the journal."""
-        objects = {kind: part.known for kind, part in self.objects.items()}
-        return json.dumps({"fields": self.fields.known, **objects}, separators=(",", ":"))
+        parts: dict[str, Fields | Objects] = {"fields": self.fields, **self.objects}
+        told: dict[str, Any] = {name: part.known for name, part in parts.items()}
+        expected = {name: part.expected for name, part in parts.items() if part.expected}
+        if expected:
+            told["expected"] = expected
+        return json.dumps(told, separators=(",", ":"))
 
     def changes(self, here: Row, there: Row) -> Iterator[Change]:
         """What is not what it was and not the same on both sides. What is the same now is taken
@@ -249,6 +345,17 @@ class Base:
         yield from self.fields.changes({name: ours[name] for name in FIELDS}, theirs)
         for kind, part in self.objects.items():
             yield from part.changes(here[kind], there[kind])
+
+    def found(self, there: Row) -> None:
+        """What the target holds now is what was made of it."""
+        self.fields.found(content.task_fields(there))
+        for kind, part in self.objects.items():
+            part.found(there[kind])
+
+    def expect(self, change: Change) -> None:
+        """The target is about to be what the source is."""
+        part = self.fields if change.field else self.objects[change.kind]
+        part.expect(change)
 
     def settle(self, change: Change) -> None:
         """Both sides are known to be what they are now."""
@@ -261,6 +368,14 @@ class Base:
             self.fields.carried(change)
         else:
             self.objects[change.kind].carried(change, new)
+
+
+def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:
+    return {key: tuple(one) for key, one in (marks or {}).items()}
+
+
+def _by_number(marks: Mapping[str, Iterable[Any]]) -> dict[int, Iterable[Any]]:
+    return {int(key): one for key, one in marks.items()}
 
 
 def _as_it_was(ours: str, theirs: str, was: Side | None) -> tuple[str, str]:

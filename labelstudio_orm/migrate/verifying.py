@@ -96,8 +96,8 @@ def _must_be_theirs(journal: Journal, source: Row, target: Row) -> None:
 
 
 class Comparison:
-    """Two sides, and what is found; ``same_pairs`` is told of the pairs of tasks that are the
-    same, both as the target has them.
+    """Two sides, and what is found; ``seen`` is told of each pair of tasks, both as the target has
+    them, and whether they are the same.
     """
 
     def __init__(
@@ -106,9 +106,9 @@ class Comparison:
         there: Source,
         journal: Journal | None,
         progress: Progress = None,
-        same_pairs: Callable[[list[tuple[Row, Row]]], object] = lambda pairs: None,
+        seen: Callable[[list[tuple[Row, Row, bool]]], object] = lambda pairs: None,
     ) -> None:
-        self.same_pairs = same_pairs
+        self.seen = seen
         self.here, self.there = light(here), light(there)
         self.from_, self.to = here.describe(), there.describe()
         self.noted = journal is not None and journal.noted("project") is not None
@@ -184,7 +184,7 @@ class Comparison:
         """
         done = known = 0
         for chunk, there in self._side_by_side(rows, pairs):
-            same = []
+            pairs_seen = []
             for row in chunk:
                 other = there.get(pairs.get(row["id"]))
                 if other is None:
@@ -195,8 +195,8 @@ class Comparison:
                 found, number = task_differences(*pair)
                 self.found.extend(found)
                 self.same.update(number)
-                same += [] if found else [pair]
-            self.same_pairs(same)
+                pairs_seen.append((*pair, not found))
+            self.seen(pairs_seen)
             done += len(chunk)
             self._progress(done, self._total)
         return known

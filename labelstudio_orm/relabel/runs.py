@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import nullcontext, suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -14,6 +14,7 @@ from ..bulk.summary import OnError, Tally
 from ..bulk.workers import number_of_workers
 from ..errors import BadRequest, DoesNotExist, NotFound, PermissionDenied
 from ..migrate.report import Difference, Differences, Report
+from ..parking import is_parked, keeping_drafts, unpark
 from ..progress import Progress, reporter
 from .results import Relabelling, restored
 from .undofile import UndoFile
@@ -119,7 +120,7 @@ class Run:
 
     def _drafts(self, change: Relabelling) -> Iterator[Draft]:
         for one in self._all_drafts():
-            if change.apply(one.result)[1] or _is_parked(one):
+            if change.apply(one.result)[1] or is_parked(one):
                 yield one
 
     def _all_drafts(self) -> Iterator[Draft]:
@@ -137,8 +138,8 @@ class Run:
         has_drafts = kind == "annotations" and obj.task.draft_exists
         if not self.is_dry and not _refreshed(obj):
             return False
-        if kind == "drafts" and _is_parked(obj):
-            _unpark(obj)
+        if kind == "drafts" and is_parked(obj):
+            unpark(obj)
         result, traces = change.apply(obj.result)
         if traces:
             self.undo.write({"kind": kind, "id": obj.id, "task": obj.task_id, "changes": traces})
@@ -148,8 +149,8 @@ class Run:
     def restore(self, lines: Iterator[dict[str, Any]]) -> None:
         """What the lines of an undo file say."""
         for draft in self._all_drafts():
-            if _is_parked(draft):
-                _unpark(draft)
+            if is_parked(draft):
+                unpark(draft)
         for kind, some in groupby(lines, key=itemgetter("kind")):
             self._each(kind, some, partial(self._restore, kind))
 
@@ -180,7 +181,7 @@ class Run:
                     tally.skipped += 1
 
     def _save(self, obj: Any, result: list[dict[str, Any]], has_drafts: bool) -> None:
-        with _keeping_drafts(self.client, obj, has_drafts):
+        with keeping_drafts(self.client, obj.task_id, obj.id) if has_drafts else nullcontext():
             obj.result = result
             obj.save(fields=["result"])
 
@@ -195,45 +196,3 @@ def _refreshed(obj: Any) -> bool:
     except DoesNotExist:
         return False
     return True
-
-
-# -- drafts of annotations ------------------------------------------------------------------------
-
-# The server deletes the drafts of an annotation that is saved, so they are taken off it meanwhile.
-# That they belong to it is written in a field of theirs that is otherwise empty, and so survives
-# the end of a run at any moment.
-
-
-@contextmanager
-def _keeping_drafts(client: LabelStudio, annotation: Annotation, has: bool) -> Iterator[None]:
-    task = annotation.task_id
-    drafts = list(client.drafts.filter(task=task, annotation=annotation)) if has else []
-    for draft in drafts:
-        draft.annotation_id = None
-        if draft.import_id is None:
-            draft.import_id = -annotation.id
-        draft.save()
-    try:
-        yield
-    finally:
-        for draft in drafts:
-            draft.annotation_id = annotation.id
-            if draft.import_id == -annotation.id:
-                draft.import_id = None
-            draft.save()
-
-
-def _is_parked(draft: Draft) -> bool:
-    return draft.annotation_id is None and draft.import_id is not None and draft.import_id < 0
-
-
-def _unpark(draft: Draft) -> None:
-    """Give a draft back to its annotation, from which a run that died had taken it off."""
-    if _is_parked(draft):
-        assert draft.import_id is not None
-        draft.annotation_id, draft.import_id = -draft.import_id, None
-        try:
-            draft.save()
-        except BadRequest:  # the annotation has been deleted meanwhile
-            draft.annotation_id = None
-            draft.save()

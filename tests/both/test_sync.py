@@ -266,3 +266,94 @@ def test_another_projects_journal(pair: Pair, other: LabelStudio) -> None:
             sync(pair.source, another, journal=pair.journal)
     finally:
         another.delete()
+
+
+def test_a_mark_that_the_target_has_set_is_not_taken_off(pair: Pair, asked: Asked) -> None:
+    """The server keeps one ground truth of a task, and takes it off the others at a save."""
+    here, there = pair.tasks()[0]
+    own = there.annotations.create(result=negative(pair.target), ground_truth=True)
+    annotation = here.annotations[0]
+    annotation.ground_truth = True
+    annotation.save()
+    other = pair.tasks()[1][0].annotations[0]
+    other.ground_truth = True
+    other.save()
+    told = [
+        ("annotations", "", f"ground truth in the source, while {own.id} is that in the target"),
+        ("annotations", "", "created in the target"),
+    ]
+    for _ in range(2):
+        report = pair.sync()
+        assert sorted(whys(report)) == sorted(told)
+        own.refresh()
+        assert own.ground_truth
+        assert pair.tasks()[1][1].annotations[0].ground_truth
+        asked()
+    assert writes(asked) == []
+    assert whys(pair.sync(conflicts="source")) == [("annotations", "", "created in the target")]
+    own.refresh()
+    assert not own.ground_truth
+    assert whys(pair.sync()) == [("annotations", "", "created in the target")]
+
+
+def test_a_change_of_an_annotation_with_a_mark_leaves_the_others(pair: Pair) -> None:
+    """An import may bring several marks; what is not changed is not sent."""
+    marked = {"result": negative(pair.source), "ground_truth": True}
+    pair.source.tasks.bulk_create([{"data": {"text": "two"}, "annotations": [marked, marked]}])
+    assert pair.sync().ok
+    pair.source.tasks.client.request(
+        "PATCH",
+        f"/api/annotations/{pair.tasks()[-1][0].annotations[0].id}/",
+        json={"lead_time": 9.5},
+    )
+    report = pair.sync()
+    assert report.ok, str(report)
+    assert [one.ground_truth for one in pair.tasks()[-1][1].annotations] == [True, True]
+
+
+def test_drafts_in_the_target_outlive_a_sync(ls: LabelStudio, pair: Pair) -> None:
+    """The server deletes the drafts of an annotation that is saved, or deleted."""
+    (changed, kept), (gone, kept_too), *_ = pair.tasks()
+    drafts = pair.target.tasks.client.drafts
+    made = [
+        drafts.create(task=one, annotation=one.annotations[0], result=negative(pair.target))
+        for one in (kept, kept_too)
+    ]
+    annotation = changed.annotations[0]
+    annotation.lead_time = 9.5
+    annotation.save()
+    gone.annotations[0].delete()
+    for _ in range(2):
+        assert sorted(whys(pair.sync())) == [
+            ("annotations", "", "deleted in the source, changed in the target"),
+            ("drafts", "", "created in the target"),
+            ("drafts", "", "created in the target"),
+        ]
+    _, kept = pair.tasks()[0]
+    assert kept.annotations[0].lead_time == 9.5
+    for draft in made:
+        draft.refresh()
+        assert draft.annotation_id is not None
+
+
+def test_an_older_copy_of_the_journal(pair: Pair, asked: Asked) -> None:
+    """What the target has already is known by what it holds."""
+    before = pair.journal.read_bytes()
+    region = negative(pair.source)
+    pair.source.tasks.bulk_create(
+        [{"data": {"text": "new"}, "annotations": [{"result": region}]}, {"text": "new too"}]
+    )
+    new = pair.source.tasks.last()
+    assert new is not None
+    new.overlap = 3
+    new.save()
+    here, _ = pair.source.tasks.first(), None
+    here.annotations.create(result=region)
+    here.predictions.create(result=region, model_version="v2")
+    pair.source.views.create(title="New", filters=Q(total_annotations=0))
+    assert pair.sync().ok
+    pair.journal.write_bytes(before)
+    asked()
+    assert pair.sync().ok
+    assert writes(asked) == []
+    assert pair.same()

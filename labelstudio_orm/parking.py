@@ -1,0 +1,51 @@
+"""The drafts of an annotation while it is saved.
+
+The server deletes the drafts of an annotation that is saved, everybody's, so they are taken off it
+meanwhile. That they belong to it is written in a field of theirs that few use, and so survives the
+end of a run at any moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from .errors import BadRequest
+
+if TYPE_CHECKING:
+    from .client import LabelStudio
+    from .resources.drafts import Draft
+
+
+@contextmanager
+def keeping_drafts(client: LabelStudio, task: int, annotation: int) -> Iterator[None]:
+    """Within the block the annotation may be saved. One request, and two for each of its drafts."""
+    drafts = list(client.drafts.filter(task=task, annotation=annotation))
+    before = [draft.import_id for draft in drafts]
+    for draft in drafts:
+        draft.annotation_id, draft.import_id = None, -annotation
+        draft.save()
+    try:
+        yield
+    finally:
+        for draft, import_id in zip(drafts, before, strict=True):
+            draft.annotation_id, draft.import_id = annotation, import_id
+            draft.save()
+
+
+def is_parked(draft: Draft) -> bool:
+    """Return whether a run that died has taken it off its annotation."""
+    return draft.annotation_id is None and draft.import_id is not None and draft.import_id < 0
+
+
+def unpark(draft: Draft) -> None:
+    """Give a draft back to its annotation, from which a run that died had taken it off."""
+    if is_parked(draft):
+        assert draft.import_id is not None
+        draft.annotation_id, draft.import_id = -draft.import_id, None
+        try:
+            draft.save()
+        except BadRequest:  # the annotation has been deleted meanwhile
+            draft.annotation_id = None
+            draft.save()
