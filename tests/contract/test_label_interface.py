@@ -21,7 +21,7 @@ from labelstudio_orm import BadRequest, LabelStudio
 from labelstudio_orm import config as config_module
 from labelstudio_orm.config import LabelConfig, Region
 from labelstudio_orm.config.markup import elements
-from labelstudio_orm.testing import environments
+from labelstudio_orm.testing import FakeLabelStudio, environments
 from labelstudio_orm.testing.local import REQUIREMENTS, VERSION
 from tests.contract.label_interface import spoilt
 from tests.contract.label_interface.differences import (
@@ -302,7 +302,7 @@ def test_the_server_sides_with_us_on_tasks(
         project.delete()
 
 
-def test_the_server_says_the_same_of_configs(ls: LabelStudio, templates: Mapping[str, str]) -> None:
+def _says_the_same_of_configs(ls: LabelStudio, templates: Mapping[str, str]) -> None:
     asked: dict[tuple[str, str], str] = {}
     for xml in templates.values():
         for where, how, item in spoilt.configs(xml):
@@ -315,3 +315,13 @@ def test_the_server_says_the_same_of_configs(ls: LabelStudio, templates: Mapping
         else:
             said = ""
         assert (name, bool(said)) == (name, bool(_ours(xml))), said or _ours(xml)
+
+
+def test_the_server_says_the_same_of_configs(ls: LabelStudio, templates: Mapping[str, str]) -> None:
+    _says_the_same_of_configs(ls, templates)
+
+
+def test_the_server_in_memory_says_the_same_of_configs(
+    fake: FakeLabelStudio, templates: Mapping[str, str]
+) -> None:
+    _says_the_same_of_configs(fake.client(), templates)

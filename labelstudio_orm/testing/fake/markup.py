@@ -3,6 +3,7 @@ needs."""
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 from xml.etree import ElementTree
@@ -84,10 +85,39 @@ def check(config: Any) -> None:
     names = re.findall(r'name="([^"]*)"', source)
     if len(set(names)) != len(names):
         raise invalid({"label_config": ["Label config contains non-unique names"]})
-    for target in ",".join(re.findall(r'toName="([^"]*)"', source)).split(","):
-        if target and target not in names:
-            text = f'toName="{target}" not found in names: {sorted(set(names))}'
-            raise invalid({"label_config": [text]})
+    for targets in re.findall(r'toName="([^"]*)"', source):
+        for target in targets.split(","):
+            if target not in names:
+                text = f'toName="{target}" not found in names: {sorted(set(names))}'
+                raise invalid({"label_config": [text]})
+    for video in root.iter("Video"):
+        _check_speeds(video)
+
+
+_SLOWEST, _FASTEST = 0.05, 10
+
+
+def _check_speeds(video: ElementTree.Element) -> None:
+    found: dict[str, float] = {}
+    problem = ""
+    for name in ("defaultPlaybackSpeed", "minPlaybackSpeed"):
+        written = (video.get(name) or video.get(name.lower()) or "").strip()
+        try:
+            if written:
+                found[name] = float(written)
+        except ValueError:
+            problem = f'{name} must be a number, got "{written}"'
+    for name, speed in found.items():
+        if not _SLOWEST <= speed <= _FASTEST:
+            problem = f"{name} must be between {_SLOWEST} and {_FASTEST}, got {speed}"
+    default, least = (found.get(name) for name in ("defaultPlaybackSpeed", "minPlaybackSpeed"))
+    if default is not None and least is not None and least > default:
+        problem = f"minPlaybackSpeed ({least}) must not exceed defaultPlaybackSpeed ({default})"
+    if problem:
+        raise invalid({"label_config": [f'Video tag "{video.get("name")}": {problem}']})
+
+
+_LABELS_OF = {"Choices": "Choice", "Labels": "Label"}
 
 
 def _check_schema(root: ElementTree.Element) -> None:
@@ -95,30 +125,49 @@ def _check_schema(root: ElementTree.Element) -> None:
         have = set(element.attrib)
         if element.tag in _NAMED_AND_VALUED:
             needed = [] if {"name", "valueList"} <= have else ["name", "value"]
-        elif element.tag in ("Choices", "Labels"):
-            child = "Choice" if element.tag == "Choices" else "Label"
+        elif element.tag in _LABELS_OF:
+            child = _LABELS_OF[element.tag]
             inside = {c.tag for c in element}
             filled = inside & {child, "View"} or "value" in have
             needed = ["name", "toName", *([] if filled else [child])]
             have = have | inside if filled else have
         elif element.tag in ("TextArea", "Number"):
             needed = ["name", "toName"]
+        elif element.tag in _LABELS_OF.values():
+            needed = ["value"]
         else:
             needed = []
         return next((name for name in needed if name not in have), None)
 
     def walk(element: ElementTree.Element, path: str) -> None:
         for child in element:
+            if element.tag in _LABELS_OF and child.tag not in ("View", _LABELS_OF[element.tag]):
+                continue
             here = f"{path}/{child.tag}" if path else child.tag
             name = missing(child)
             if name:
                 text = f"Validation failed on {path}: '{name}' is a required property"
                 raise invalid({"label_config": [text]})
-            if child.tag == "View":
+            if child.tag in ("TextArea", "Number", *_LABELS_OF):
+                for name in ("name", "toName"):
+                    _check_text(name, child.attrib[name])
+            if child.tag == "View" or child.tag in _LABELS_OF:
                 walk(child, here)
 
     if root.tag == "View":
         walk(root, "")
+
+
+def _check_text(name: str, value: str) -> None:
+    """The server reads numbers and true and false out of attributes before it looks at them."""
+    read: Any = {"true": True, "false": False}.get(value.lower(), value)
+    for kind in (int, float):
+        if isinstance(read, str):
+            with contextlib.suppress(ValueError):
+                read = kind(read)
+    if not isinstance(read, str):
+        text = f"Validation failed on @{name}: {read!r} is not of type 'string'"
+        raise invalid({"label_config": [text]})
 
 
 UNDEFINED = "$undefined$"
