@@ -24,8 +24,12 @@ _RELATION = {
     "direction": forms.one_of(DIRECTIONS),
 }
 
-_BESIDE = {"id": forms.text, "parentID": forms.text, "item_index": forms.whole(0)}
-"""What stands beside the value of a region and must be of a form."""
+_BESIDE: Mapping[str, tuple[Form, str]] = {
+    **dict.fromkeys(("id", "parentID"), (forms.text, "the labelling editor fails at it")),
+    "item_index": (forms.whole(0), "the labelling editor fails at it"),
+    **dict.fromkeys(("original_width", "original_height"), (forms.whole(1), "exports fail at it")),
+}
+"""What stands beside the value of a region and must be of a form, and why."""
 
 
 class Check:
@@ -230,11 +234,11 @@ def _results(item: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _of_ids(region: Any, place: str) -> Iterator[str]:
-    """Yield what breaks the labelling editor beside the value of a region."""
-    for key, form in _BESIDE.items() if isinstance(region, Mapping) else ():
+    """Yield what stands beside the value of a region and breaks the editor or exports."""
+    for key, (form, why) in _BESIDE.items() if isinstance(region, Mapping) else ():
         if region.get(key) is not None:
             for problem in form(region[key], f"{place}.{key}"):
-                yield f"{problem}; the labelling editor fails at it"
+                yield f"{problem}; {why}"
 
 
 def _labelling(labels: Kind, shape: Kind) -> Kind:

@@ -535,9 +535,12 @@ class Control:
         return region
 
     def _id(self, value: Any) -> str:
-        if not self._string(value):
+        value = plain(value)
+        if not isinstance(value, str):
+            raise TypeError(f"{self}: the id of a region is a str, not {value!r:.80}")
+        if not value:
             raise ValueError(f"{self}: the id of a region is not empty; None makes a fresh one")
-        return str(value)
+        return value
 
     def _extra(self, extra: Any, known: set[str]) -> dict[str, Any]:
         if not isinstance(extra, Mapping):

@@ -13,8 +13,9 @@ from attrs import NOTHING, frozen
 from ..codec import copy_json, same_json
 from ..errors import LabelStudioError, MissingSizeWarning
 from .controls import Control, Label, ObjectTag, Region, unknown
+from .marks import Mark
 from .markup import Element, elements
-from .reading import ControlName, in_order, is_named, remembered, write
+from .reading import ControlName, in_order, is_named, region_id, remembered, write
 from .results import with_sizes
 
 if TYPE_CHECKING:
@@ -237,15 +238,16 @@ class LabelConfig:
 
     def relation(
         self,
-        first: Region | str,
-        second: Region | str,
+        first: Region | Mark | str,
+        second: Region | Mark | str,
         *labels: str,
         direction: str = "right",
     ) -> Region:
-        """A relation of two regions (or their ids) of the same result, as plain JSON.
+        """Return a relation of two regions of the same result, as plain JSON.
 
-        `direction`: `"right"` from the first to the second, `"left"` or `"bi"`. Raises ValueError
-        for another one, and for labels that are none of `relations`.
+        An end is a region, the span or shape that was read of it, or its id. `direction`: `"right"`
+        from the first to the second, `"left"` or `"bi"`. Raises ValueError for another one, for an
+        end without an id, and for labels that are none of `relations`.
 
         ```python
         result = [anna, oslo, config.relation(anna, oslo, "lives in")]
@@ -256,8 +258,7 @@ class LabelConfig:
         for label in labels:
             if label not in self.relations:
                 raise ValueError(unknown("no <Relation> of the config", label, self.relations))
-        ends = [one if isinstance(one, str) else one["id"] for one in (first, second)]
-        relation = {"type": "relation", "from_id": ends[0], "to_id": ends[1]}
+        relation = {"type": "relation", "from_id": region_id(first), "to_id": region_id(second)}
         return {**relation, "direction": direction, **({"labels": [*labels]} if labels else {})}
 
     def problems(self, item: Any = NOTHING) -> list[str]:

@@ -58,6 +58,17 @@ def is_named(region: Mapping[str, Any]) -> bool:
     return isinstance(region.get("from_name"), str)
 
 
+def region_id(end: Any) -> Any:
+    """Return the id of a region, of the mark that was read of it, or given as such."""
+    if isinstance(end, str):
+        found: Any = end
+    else:
+        found = end.get("id") if isinstance(end, Mapping) else getattr(end, "id", None)
+    if found in (None, ""):
+        raise ValueError(f"a relation is of two regions that have ids, not of {end!r:.80}")
+    return found
+
+
 # -- reading ---------------------------------------------------------------------------------------
 
 
@@ -124,6 +135,8 @@ def write(
     of others all that does not say it stays as it is. `options` are those of the builders.
     """
     options = dict(options or {})
+    if hasattr(value, "tolist"):  # an array, or a number of one
+        value = value.tolist()
     if was and same_json(read(control, was), value):
         return list(was)  # type: ignore[arg-type]
     key = _told_apart_in(control, value, options)

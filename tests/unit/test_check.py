@@ -259,6 +259,7 @@ def test_a_config_that_shows_nothing_asks_for_nothing() -> None:
         ({"id": 0}, "result[0].id: a text is needed, not 0; the labelling editor fails at it"),
         ({"parentID": 5}, "result[0].parentID: a text is needed, not 5"),
         ({"item_index": "2"}, "result[0].item_index: a whole number of at least 0 is needed"),
+        ({"original_width": "640"}, "result[0].original_width: a whole number of at least 1"),
         ({"id": None, "parentID": None, "item_index": 2}, None),
     ],
 )

@@ -242,7 +242,7 @@ def test_a_mark_of_ones_own_is_written_with_what_stands_beside_its_value() -> No
         ({"size": (1,)}, TypeError, r"size is \(width, height\)"),
         ({"size": (9, 9), "original_height": 9}, TypeError, "size= says original_height already"),
         ({"id": ""}, ValueError, "the id of a region is not empty"),
-        ({"id": 0}, TypeError, "a str is needed, not 0"),
+        ({"id": 0}, TypeError, "the id of a region is a str, not 0"),
         ({"extra": {"value": 5}}, ValueError, "'value' has an argument of its own"),
         ({"extra": {"parentID": "a"}}, ValueError, "'parentID' has an argument of its own"),
         ({"extra": [5]}, TypeError, "extra is a dict of further keys"),
@@ -635,3 +635,25 @@ def test_validating_names_shapes_without_the_size_of_their_image() -> None:
 def test_a_path_is_for_nested_choices() -> None:
     with pytest.raises(TypeError, match=r"not \('A', 'B'\): paths are for allowNested"):
         CONFIG["choices"].choice(("A", "B"))
+
+
+def test_ends_of_a_relation_are_regions_marks_or_ids() -> None:
+    first, second = box(id="a"), Box(1, 1, 2, 2, id="b")
+    for one, two in ((first, second), ("a", "b"), (second, first)):
+        relation = CONFIG.relation(one, two)
+        assert {relation["from_id"], relation["to_id"]} == {"a", "b"}
+    for none in ({"type": "choices"}, Box(1, 1, 2, 2), None, 5, ""):
+        with pytest.raises((TypeError, ValueError), match="a relation is of two regions that have"):
+            CONFIG.relation(first, none)  # type: ignore[arg-type]
+
+
+def test_arrays_say_what_lists_say() -> None:
+    name = "choiceschoice"
+    found = CONFIG.regions({name: np.array(["Boat", "Calm"]), "rating": np.int64(4)})
+    assert json.loads(json.dumps([one["value"] for one in found])) == [
+        {"choices": ["Boat", "Calm"]},
+        {"rating": 4},
+    ]
+    span = Span(np.int64(0), np.float32(4.5), labels=("Boat",))
+    (region,) = CONFIG.regions({"labels": [span]})
+    assert json.loads(json.dumps(region))["value"] == {"start": 0, "end": 4.5, "labels": ["Boat"]}
