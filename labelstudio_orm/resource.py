@@ -141,6 +141,8 @@ class Resource:
             known = self._known_by_ancestors(field.references)
             if known is not None:
                 return known
+            if field.references in names_in(self._options.item):
+                return _default(field)  # without it there is no address to fetch it from
         if field.name == "id" or not self._is_saved:
             return _default(field)
         if not self._has_all(field):
@@ -294,7 +296,13 @@ class Resource:
             if self._origin.deleted is not None:
                 raise ValueError(f"{what}: {name} {self._origin.deleted} was deleted")
             raise ValueError(f"{what} needs a saved {name}; call save() on {self!r} first")
-        return typing.cast(int, self._key)
+        return typing.cast(int, self._as_id(what, self._options.key, self._key))
+
+    def _as_id(self, what: str, name: str, value: Any) -> int | str:
+        """An id that the server gave. Raises LabelStudioError where it is none."""
+        if isinstance(value, (int, str)) and not isinstance(value, bool) and value != "":
+            return value
+        raise LabelStudioError(f"{what}: {self!r}.{name} is {brief(value, 80)}, which is no id")
 
     def _url(self, template: str | None = None) -> str:
         """The address of this object, or of another template of this resource, with the ids filled
@@ -309,7 +317,10 @@ class Resource:
             return self._saved_id("a request about it") if name == "id" else getattr(self, name)
         value = getattr(self, relation.id_name)
         if value is None:
+            if self._is_saved:
+                raise LabelStudioError(f"a request about it: {self!r} has no {name}")
             raise ValueError(f"{self!r} has no {name}; set it, or create it through its {name}")
+        self._as_id("a request about it", relation.id_name, value)
         at_hand = self._origin.parents.get(name) or self._related_cache().get(name)
         return at_hand if at_hand is not None and at_hand._key == value else value
 
@@ -336,7 +347,7 @@ class Resource:
         return self._key == other._key and self._server == other._server
 
     def __hash__(self) -> int:
-        if not self._is_saved:
+        if not (self._is_saved or self._row):
             raise TypeError(f"{self!r} has no hash until it is saved")
         try:
             return hash((type(self), self._key, self._server))
@@ -714,10 +725,7 @@ class Resource:
         for ancestor in self._ancestors():
             if type(ancestor) is relation.target and ancestor.id == identifier:
                 return ancestor
-        if not isinstance(identifier, (int, str)) or isinstance(identifier, bool):
-            raise LabelStudioError(
-                f"{self!r}.{relation.id_name} is {brief(identifier, 80)}, which is no id"
-            )
+        self._as_id(f"reading its {relation.name}", relation.id_name, identifier)
         cached = self._related_cache().get(relation.name)
         if cached is not None and cached.id == identifier:
             return typing.cast(Resource, cached)
@@ -728,11 +736,20 @@ class Resource:
                 row = codec.copy_json(embedded)
                 found = relation.target._from_row(row, Origin(self._client))
             else:
-                found = self._client.all_of(relation.target).get(identifier)
+                found = self._fetched(relation, identifier)
             if self._origin.shared is not None:
                 self._origin.shared[relation.target, identifier] = found
         self._related_cache()[relation.name] = found
         return found
+
+    def _fetched(self, relation: ForeignKey[Any], identifier: int | str) -> Resource:
+        objects = self._client.all_of(relation.target)
+        try:
+            return objects.get(identifier)
+        except LabelStudioError:
+            raise
+        except ValueError as error:
+            raise LabelStudioError(f"reading the {relation.name} of {self!r}: {error}") from error
 
     def _shared_object(self, target: type[Resource], identifier: int | str) -> Resource | None:
         shared = self._origin.shared
@@ -799,7 +816,7 @@ class Resource:
     def __getstate__(self) -> dict[str, Any]:
         fields = self._options.fields
         touched = {
-            name: codec.portable(value) if fields[name].nested else value
+            name: codec.portable(value)
             for name, value in self.__dict__.items()
             if name in fields and not fields[name].secret
         }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
+from ..brief import brief
 from ..errors import FieldError
 from ..names import Merged, Place, merged, name_of, refuse_merged
 from ..query import find_field
@@ -74,13 +75,20 @@ class Key:
 
 def ordered(objects: Iterable[R], keys: Sequence[Key]) -> list[R]:
     """The objects by these keys: the first one counts most, nulls come last, ties stay by id."""
-    found = sorted(objects, key=lambda obj: obj.id)
+    found = _by_id(list(objects))
     for key in reversed(keys):
         values = [(_sortable(key.value(obj)), obj) for obj in found]
         known = [pair for pair in values if pair[0] is not None]
         known.sort(key=lambda pair: pair[0] or (), reverse=key.falling)
         found = [obj for _, obj in known] + [obj for value, obj in values if value is None]
     return found
+
+
+def _by_id(objects: list[R]) -> list[R]:
+    try:
+        return sorted(objects, key=lambda obj: obj.id)
+    except TypeError:  # ids that are no numbers, or none at all
+        return sorted(objects, key=lambda obj: _sortable(obj._key) or ())
 
 
 def _sortable(value: Any) -> tuple[int, Any] | None:
@@ -93,4 +101,7 @@ def _sortable(value: Any) -> tuple[int, Any] | None:
         return 1, value
     if isinstance(value, datetime):
         return 2, value
-    return 3, repr(value)
+    try:
+        return 3, repr(value)
+    except (RecursionError, ValueError):  # very deep, or very long
+        return 3, brief(value)

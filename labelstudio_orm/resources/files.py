@@ -158,6 +158,8 @@ class FileUpload(Resource):
         """The name that the server gave the file: eight characters, a minus and the original
         name. What no file may have in its name on some system is ``_`` in it.
         """
+        if not isinstance(self.file, str):
+            raise LabelStudioError(f"{self!r}: the server gave {self.file!r:.80} as its path")
         return safe_name(self.file.rpartition("/")[2])
 
     def _path(self) -> str:

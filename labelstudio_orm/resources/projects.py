@@ -192,6 +192,8 @@ class Project(Resource):
         from ..config import LabelConfig
 
         text = self.label_config or "<View></View>"
+        if not isinstance(text, str):
+            raise LabelStudioError(f"{self!r}: its label_config is {text!r:.80}, and no text")
         cached: tuple[str, LabelConfig] | None = self._related_cache().get("config")
         if cached is None or cached[0] != text:
             cached = self._related_cache()["config"] = (text, LabelConfig.parse(text))

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from ..brief import brief
 from ..bulk.summary import Summary
 from ..conditions import EVERYTHING
 from ..declaration import resource
+from ..errors import LabelStudioError
 from ..fields import Field, ForeignKey, belongs_to, field, id_of, readonly
 from ..paging.pages import Plain, id_given
 from ..paging.pages import id_of as id_in
@@ -114,7 +116,13 @@ class View(Resource):
         >>> view.filters
         Q(total_annotations=0)
         """
-        return view_condition(self.data.get("filters"))
+        try:
+            return view_condition(self.data.get("filters"))
+        except (AttributeError, KeyError, TypeError) as error:
+            raise LabelStudioError(
+                f"{self!r}: its filters are not of the form that the server gives them: "
+                f"{brief(self.data, 300)}"
+            ) from error
 
     @filters.setter
     def filters(self, condition: Q) -> None:
