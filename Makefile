@@ -6,6 +6,7 @@
 #                        the quick ones, a minute or two
 #   make law             50,000 generated queries in memory, 5,000 on a real server
 #   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
+#   make fuzz            600,000 reads of fields with any JSON in them; SEED=7 for other ones
 #   make bench SERVER=real  on a real server, an hour or two; without, on a replay of one
 #   make soak            large and disturbed migrations between two real servers, about an hour
 #   make lint | bench | clean
@@ -17,7 +18,7 @@ SEED   ?= 1
 
 BIN = .venv/bin
 
-.PHONY: demo stop test law soak lint bench clean
+.PHONY: demo stop test law fuzz soak lint bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
@@ -33,6 +34,9 @@ ifndef DB
 	$(BIN)/python -m tests.law.law --seed $(SEED) --queries 50000 --views 5000 --processes $(JOBS)
 endif
 	$(BIN)/python -m tests.law.law --seed $(SEED) --queries 5000 --views 300 --server $(or $(DB),sqlite)
+
+fuzz: .venv/dev
+	$(BIN)/python -m tests.law.fuzz_fields --seed $(SEED) --reads 600000
 
 soak: .venv/dev
 	$(BIN)/python -m tests.soak.migration kills --kills 100 --tasks 3000

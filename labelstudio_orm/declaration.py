@@ -70,6 +70,7 @@ class Options:
     key: str
     update: str
     edition: str
+    left_out: tuple[str, ...]
     fields: dict[str, Field]
     relations: dict[str, ForeignKey[Any]]
     sets: dict[str, _Related]
@@ -150,6 +151,7 @@ _UNSAID: dict[str, Any] = {
     "key": "id",
     "update": "PATCH",
     "edition": "",
+    "left_out": (),
 }
 """What a header means where neither it nor a base says otherwise."""
 
@@ -171,6 +173,7 @@ def resource(
     key: str | None = None,
     update: str | None = None,
     edition: str | None = None,
+    left_out: tuple[str, ...] | None = None,
 ) -> Callable[[C], C]:
     """Declare a resource: the address of one object, and how its listing is read.
 
@@ -182,7 +185,8 @@ def resource(
     carries. ``label``: the field that a repr shows. ``queryset``: the class of its querysets, where
     they have verbs of their own. ``key``: the field that tells an object from others; empty where
     there is only one. ``update``: the verb that saves changes. ``edition``: the edition that has
-    it, where not every server does. What a header does not say it has from the class's base.
+    it, where not every server does. ``left_out``: fields that a listing has not, and which are
+    fetched when they are touched. What a header does not say it has from the class's base.
     """
     said: dict[str, Any] = {
         "pages": pages,
@@ -193,6 +197,7 @@ def resource(
         "key": key,
         "update": update,
         "edition": edition,
+        "left_out": left_out,
     }
 
     def declare(cls: C) -> C:

@@ -102,7 +102,12 @@ class Field:
     @property
     def deferred(self) -> bool:
         """May a row lack it although the server has it?"""
-        return self.computed or self.null_is_unknown or self.only is not None
+        return self.computed or self.null_is_unknown or self.only is not None or self.left_out
+
+    @cached_property
+    def left_out(self) -> bool:
+        """Does a listing leave it out?"""
+        return self.name in self.owner._options.left_out
 
     def believes(self, value: Any) -> bool:
         """May this JSON be taken for the value, or does the field have to be fetched?"""

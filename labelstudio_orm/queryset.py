@@ -618,7 +618,9 @@ class QuerySet(Generic[R]):
 
     def _plain_names(self) -> tuple[str, ...]:
         fields = self.model._options.fields.values()
-        return tuple(one.name for one in fields if not one.secret and not one.computed)
+        return tuple(
+            one.name for one in fields if not one.secret and not one.computed and not one.left_out
+        )
 
     def _rows(
         self, texts: Sequence[str], narrow: bool, shape: Callable[[tuple[Any, ...]], V]

@@ -138,6 +138,7 @@ class Organizations(QuerySet["Organization"]):
     collection="/api/organizations/",
     label="title",
     queryset=Organizations,
+    left_out=("users", "created_by_id", "updated_at", "token"),
 )
 class Organization(Authored, Resource):
     """What users, projects and storages belong to.
@@ -167,6 +168,7 @@ class OrganizationMembers(QuerySet["OrganizationMember"]):
     pages=Numbered(scoped_by=("organization",), ordered=False),
     queryset=OrganizationMembers,
     key="user_id",
+    left_out=("contributed_projects_count", "annotations_count", "created_at"),
 )
 class OrganizationMember(Resource):
     """A user's place in an organization; ``organization.members.get(7)`` takes the user's id.

@@ -1,0 +1,131 @@
+"""Requests never grow with the rows where a listing could have brought what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm.queryset import QuerySet
+
+Asked = Callable[[], list[str]]
+Read = Callable[[QuerySet[Any]], Any]
+
+FEW, MANY = 3, 30
+
+
+def shown(obj: Any) -> None:
+    """All that a listing brings of an object."""
+    for field in obj._options.fields.values():
+        if not field.deferred:
+            getattr(obj, field.name)
+
+
+READS: dict[str, Read] = {
+    "values": lambda queryset: list(queryset.values()),
+    "values_list": lambda queryset: list(queryset.values_list()),
+    "to_pandas": lambda queryset: queryset.to_pandas(),
+    "repr": lambda queryset: [repr(obj) for obj in queryset],
+    "raw": lambda queryset: [obj.raw for obj in queryset],
+    "fields": lambda queryset: [shown(obj) for obj in queryset],
+    "project": lambda queryset: [getattr(obj, "project", None) for obj in queryset],
+}
+
+
+def orders(queryset: QuerySet[Any]) -> dict[str, Read]:
+    """One for each field of the resource."""
+    fields = queryset.model._options.fields.values()
+    return {
+        f"{verb} {field.name}": read
+        for field in fields
+        if not field.secret and not field.deferred
+        for verb, read in {
+            "order by": lambda queryset, name=field.name: list(queryset.order_by(name)),
+            "values of": lambda queryset, name=field.name: list(queryset.values(name)),
+            "only": lambda queryset, name=field.name: [
+                getattr(obj, name) for obj in queryset.only(name)
+            ],
+        }.items()
+    }
+
+
+def labelled(project: Project, number: int) -> None:
+    """So many tasks, each with an annotation, a prediction and a view of its own."""
+    region = project.config["sentiment"].choice("Positive")
+    said = [{"result": [region]}]
+    data = ({"text": f"{n}"} for n in range(number))
+    project.tasks.bulk_create(
+        [{"data": one, "annotations": said, "predictions": said} for one in data]
+    )
+
+
+SETS: dict[str, Callable[[Project], QuerySet[Any]]] = {
+    "tasks": lambda project: project.tasks.all(),
+    "annotations": lambda project: project.annotations.all(),
+    "predictions": lambda project: project.predictions.all(),
+    "cancelled": lambda project: project.annotations.filter(was_cancelled=False),
+}
+
+INSIDE: dict[str, Callable[[Project], Any]] = {
+    "annotations of a task": lambda project: [
+        list(task.annotations.values()) for task in project.tasks.prefetch("annotations")
+    ],
+    "labels": lambda project: [
+        one.values()
+        for task in project.tasks.only("data", "annotations__result").prefetch("annotations")
+        for one in task.annotations
+    ],
+    "labels of predictions": lambda project: [
+        one.values() for task in project.tasks.prefetch("predictions") for one in task.predictions
+    ],
+    "labels of a project": lambda project: [one.values() for one in project.annotations],
+    "tables inside": lambda project: [
+        task.annotations.order_by("state").values_list("state", "created_at", flat=False)[:1]
+        for task in project.tasks.prefetch("annotations")
+    ],
+}
+
+
+@pytest.fixture
+def numbers(ls: LabelStudio, project: Project, asked: Asked) -> Callable[[Any], list[str]]:
+    """What fits a reading at few tasks and does not at many, whose requests are then more."""
+
+    def compare(reads: dict[str, Callable[[Project], Any]]) -> list[str]:
+        found: list[dict[str, int]] = []
+        for number in (FEW, MANY):
+            labelled(project, number - project.tasks.count())
+            counts = {}
+            for name, read in reads.items():
+                fresh = ls.projects.get(project.id)
+                asked()
+                read(fresh)
+                counts[name] = len(asked())
+            found.append(counts)
+        few, many = found
+        return [f"{name}: {few[name]}, {many[name]}" for name in few if many[name] > few[name]]
+
+    return compare
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", SETS)
+def test_what_a_project_has(
+    project: Project, numbers: Callable[[Any], list[str]], name: str
+) -> None:
+    of = SETS[name]
+    every = orders(of(project))
+    if "fake" not in of(project).client.url:  # that lists what the real one does
+        every = {what: read for what, read in every.items() if what.endswith((" state", " result"))}
+    reads = {**READS, **every}
+    assert (
+        numbers(
+            {what: (lambda project, read=read: read(of(project))) for what, read in reads.items()}
+        )
+        == []
+    )
+
+
+def test_what_was_brought_along(numbers: Callable[[Any], list[str]]) -> None:
+    assert numbers(INSIDE) == []
