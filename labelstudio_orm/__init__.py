@@ -1,5 +1,6 @@
 """A Label Studio server as Python objects: active records, lazy querysets, data migrations."""
 
+from .bulk.exported import from_export
 from .bulk.summary import Created, Failure, Summary
 from .client import LabelStudio, connect
 from .errors import (
@@ -108,5 +109,6 @@ __all__ = [
     "WorkspaceMember",
     "connect",
     "data",
+    "from_export",
     "meta",
 ]

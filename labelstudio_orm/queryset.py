@@ -749,8 +749,9 @@ class QuerySet(Generic[R]):
         """Create many; the objects come back with ids, in input order, and with a ``summary``.
 
         ``items``: for tasks a full form with a dict under ``data`` (and ``meta``, ``annotations``,
-        ``predictions``), a bare data dict, or unsaved objects; for other resources dicts of fields
-        or unsaved objects.
+        ``predictions``), a bare data dict, unsaved objects, or what ``export("JSON")`` wrote (see
+        ``from_export`` for the authors and drafts in it); for other resources dicts of fields or
+        unsaved objects.
 
         Tasks go through the import: a batch ends at ``batch_size`` items or ``batch_bytes`` bytes
         of JSON, and each is one request that is stored whole or not at all, one after the other.

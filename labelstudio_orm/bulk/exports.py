@@ -15,6 +15,7 @@ from ..paging.pages import IDS, chunked
 from ..planning.columns import line as condition
 from ..progress import Progress, reporter
 from .actions import project_of
+from .exported import with_whole_predictions
 from .targets import check_target
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def export_project(
         params["ids[]"] = ids
     try:
         with _turns.setdefault((client.url, project.id), threading.RLock()):
-            return download(
+            made = download(
                 client,
                 f"{project._url()}export",
                 path,
@@ -56,6 +57,7 @@ def export_project(
                 doing=f"exporting {project!r} as {format}",
                 progress=progress,
             )
+        return with_whole_predictions(project, made) if format == "JSON" else made
     except ServerError as error:
         check_format(project, format, error)
         raise

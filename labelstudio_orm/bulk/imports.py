@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import re
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from ..lookups import same
 from ..misuse import check_items
 from ..paging.pages import id_of
 from ..resource import Origin, Resource
+from .exported import as_item, check_file, is_exported, refuse_flat
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
@@ -219,6 +221,22 @@ def _name_of(path: str | os.PathLike[str]) -> str:
     return path.name if isinstance(path, Renamed) else Path(path).name
 
 
+def held_by(
+    file: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None,
+) -> tuple[Any, dict[str, int]]:
+    """The files to import, and how many annotations and predictions those in JSON hold. Raises
+    ValueError for what the server would lose of them.
+    """
+    if file is None or isinstance(file, (str, os.PathLike)):
+        paths = [] if file is None else [file]
+    else:
+        file = paths = list(file)
+    counts = Counter[str]()
+    for path in paths:
+        counts.update(check_file(path, _name_of(path)) or {})
+    return file, counts
+
+
 def pretended(
     client: LabelStudio, project: int, tasks: Iterable[Mapping[str, Any]], files: int = 0
 ) -> dict[str, Any]:
@@ -264,7 +282,10 @@ def import_form(
                 f"{where}: {clashing[0]!r} beside bare data would be stored as data; "
                 "put the data under the key 'data'"
             )
+        refuse_flat(item, where)
         return {"data": _checked_keys(item, where)}
+    if is_exported(item):
+        return import_form(as_item(item, where), where, server=server, known=True)
     unknown = sorted(item.keys() - _TASK_KEYS)
     if unknown:
         raise ValueError(

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 
 import attrs
 
+from ..bulk.exported import Authors, from_export
 from ..bulk.targets import format_of
 from ..client import LabelStudio
 from ..errors import LabelStudioError
@@ -159,6 +160,21 @@ def _export(call: Call, path: Path) -> Path:
         help="what to do with a task whose key is there already",
     ),
     argument("--validate", action="store_true", help="check against the labelling config first"),
+    argument(
+        "--author",
+        metavar="[ID=]USER",
+        action="append",
+        default=[],
+        help="who stands for the author of exported annotations of this id, or for all: an id or "
+        "an e-mail address; may be repeated",
+    ),
+    argument(
+        "--leave-out",
+        choices=("drafts", "predictions"),
+        action="append",
+        default=[],
+        help="go on without these of exported tasks, where an import does not take them",
+    ),
     argument("--collect-errors", action="store_true", help="go on without the tasks that fail"),
     WRITES,
     *SERVER,
@@ -167,10 +183,11 @@ def import_(call: Call) -> Any:
     """Import tasks from JSON, JSON lines, CSV or TSV.
 
     A task is its data, or a full form with its data under "data", and "meta", "annotations",
-    "predictions". The cells of a table are texts, its first line are the keys. With --key and
-    --on-conflict it may be run again.
+    "predictions"; or what export wrote as JSON. The cells of a table are texts, its first line are
+    the keys. With --key and --on-conflict it may be run again.
 
     labelstudio-orm import Reviews reviews.csv --key data.id --on-conflict skip
+    labelstudio-orm import Reviews exported.json --author 1=bob@example.com --leave-out drafts
     """
     from .items import Items
 
@@ -180,7 +197,7 @@ def import_(call: Call) -> Any:
     items = Items(options.files)
     with items.named():
         made = call.project.tasks.bulk_create(
-            items,
+            from_export(items, authors=_authors(options.author), leave_out=options.leave_out),
             key=options.key,
             on_conflict=options.on_conflict,
             validate=options.validate,
@@ -188,6 +205,20 @@ def import_(call: Call) -> Any:
             progress=call.progress,
         )
     return items.named_in(made.summary)
+
+
+def _authors(said: list[str]) -> Authors:
+    """Who stands for whom, as ``--author`` says it."""
+    pairs = [one.rpartition("=") for one in said]
+    known = {_number(old): _number(new) for old, sign, new in pairs if sign}
+    for_all = [_number(new) for _, sign, new in pairs if not sign]
+    if len(for_all) > 1 or (for_all and known):
+        raise UsageError("--author is said once for all, or for each with the id before it: 1=USER")
+    return for_all[0] if for_all else known or None
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
 
 
 @command(

@@ -7,9 +7,10 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..bulk.imports import import_body, pretended
+from ..bulk.imports import held_by, import_body, pretended
 from ..bulk.jobs import Job
 from ..declaration import resource
+from ..errors import LabelStudioError
 from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..http.paths import at
 from ..paging.pages import id_of as id_in
@@ -39,6 +40,13 @@ class Imports(QuerySet["ImportJob"]):
         """Import ``tasks`` (as ``bulk_create`` takes them), or a ``file`` or several (.json, .csv,
         .tsv, .txt, media), or what a ``url`` gives. One request, stored whole or not at all.
 
+        A file in JSON may be one that ``project.export("JSON")`` wrote. Such a file is read here
+        first, and compared with what the server says that it has stored.
+
+        Raises ValueError, before a request, for what the server would lose of such a file, or fail
+        at: drafts, predictions of which only the ids were exported, rows of JSON_MIN; and
+        LabelStudioError where it stored fewer annotations or predictions than the file has.
+
         ``commit_to_project=False`` only uploads. ``preannotated_from_fields`` moves these keys of
         the data into predictions. The job is done at once on a server that imports synchronously;
         ``wait()`` is right for both kinds.
@@ -54,6 +62,7 @@ class Imports(QuerySet["ImportJob"]):
             **({} if fields is None else {"preannotated_from_fields": ",".join(fields)}),
         }
         project = self.scope["project"]
+        file, held = held_by(file)
         with import_body(self.client.url, tasks, file, url) as body:
             answer = self.client.request(
                 "POST",
@@ -67,7 +76,9 @@ class Imports(QuerySet["ImportJob"]):
                 ),
                 **body,
             )
-        return ImportJob.of(answer, self.client, project)
+        job = ImportJob.of(answer, self.client, project)
+        job._must_have_kept(held)
+        return job
 
 
 @resource(
@@ -116,6 +127,22 @@ class ImportJob(Dated, Job, Resource):
         row["project"] = id_in(project)
         parents = {} if isinstance(project, int) else {"project": project}
         return cls._from_row(row, Origin(client, parents))
+
+    def _must_have_kept(self, held: Mapping[str, int]) -> None:
+        """Raise LabelStudioError where less was stored than was sent."""
+        stored = {
+            "annotations": self._row.get("annotation_count"),
+            "predictions": self._row.get("prediction_count"),
+        }
+        for kind, number in held.items():
+            kept = stored[kind]
+            if isinstance(kept, int) and kept < number and self._row.get("task_count"):
+                ids = self._row.get("task_ids") or []
+                raise LabelStudioError(
+                    f"importing into Project {self._row['project']}: the server stored the tasks "
+                    f"with {kept} of {number} {kind}; their ids are {ids!r:.200}. Delete them, and "
+                    "import them again"
+                )
 
     def __repr__(self) -> str:
         number = f" {self.id}" if self._is_saved else ""

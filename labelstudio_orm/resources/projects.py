@@ -241,6 +241,9 @@ class Project(Resource):
         request, streamed.
 
         ``format``: "JSON", "JSON_MIN", "CSV", "TSV", "COCO", "YOLO" ... as the server lists them.
+        "JSON" is what ``bulk_create`` and ``imports.create(file=)`` take again; since the server
+        says only the ids of predictions there, they are written into the file, by one more request
+        for 300 tasks that have some.
         Tasks without an annotation are included unless ``only_annotated`` (the server's own
         default leaves them out). ``download_resources``: put the images and other media into the
         archive, where the format has one. The file appears under its name only when it is complete.

@@ -760,3 +760,37 @@ def test_the_version() -> None:
     program = Path(sys.executable).with_name("labelstudio-orm")
     done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == "labelstudio-orm 0.1.0\n"
+
+
+def test_what_was_exported_is_imported_again(
+    run: Run, ls: LabelStudio, project: Project, tmp_path: Path
+) -> None:
+    project.label_config = (
+        '<View><Text name="text" value="$text"/><Choices name="mood" toName="text">'
+        '<Choice value="Calm"/></Choices></View>'
+    )
+    project.save()
+    bob = ls.users.create(email="bob@example.com")
+    [task] = project.tasks.bulk_create([{"text": "a"}])
+    calm = [project.config["mood"].choice("Calm")]
+    task.annotations.create(result=calm)
+    task.predictions.create(result=calm, score=0.5)
+    path = str(tmp_path / "a.json")
+    assert run("export", str(project.id), path).code == 0
+    again = ls.projects.create(title="Again", label_config=project.label_config)
+    assert run("import", "Again", path, "--author", f"1={bob.email}").code == 0
+    (annotation,) = again.tasks[0].annotations
+    assert (annotation.result, annotation.completed_by_id) == (calm, bob.id)
+    assert [one.score for one in again.tasks[0].predictions] == [0.5]
+    ls.drafts.create(task=task.id, result=calm)
+    run("export", str(project.id), path)
+    refused = run("import", "Again", path)
+    assert refused.code == 2
+    assert "a.json: task 1: it has 1 drafts" in refused.err
+    assert run("import", "Again", path, "--leave-out", "drafts").code == 0
+    assert again.tasks.count() == 2
+    assert run("import", "Again", path, "--author", "1=2", "--author", "3").code == 2
+    assert run("export", str(project.id), str(tmp_path / "a.csv")).code == 0
+    flat = run("import", "Again", str(tmp_path / "a.csv"))
+    assert flat.code == 2
+    assert "a.csv: line 2: this is a row of an export as JSON_MIN, CSV or TSV" in flat.err
