@@ -728,9 +728,10 @@ class QuerySet(Generic[R]):
         obj, created = self.get_or_create(*asked, defaults=defaults, **lookups)
         if not created:
             said = self._said(asked, lookups)
-            for name, value in changed_fields(obj, said, defaults).items():
-                setattr(obj, name, value)
-            obj.save()
+            with obj._unless_it_fails():
+                for name, value in changed_fields(obj, said, defaults).items():
+                    setattr(obj, name, value)
+                obj.save()
         return obj, created
 
     def bulk_create(

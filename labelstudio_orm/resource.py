@@ -67,6 +67,12 @@ SHARED = 1000
 """Related objects that the rows of one listing keep for each other."""
 
 
+class NoId(ValueError, AttributeError):
+    """An object that was never saved, or was deleted, was asked for what only the server has. It is
+    an AttributeError too, so that tools can look at the object.
+    """
+
+
 class Objects:
     """``Project.objects``: every object of the class on the default client's server
     (``connect()``).
@@ -294,8 +300,8 @@ class Resource:
         if not self._is_saved:
             name = self._options.name
             if self._origin.deleted is not None:
-                raise ValueError(f"{what}: {name} {self._origin.deleted} was deleted")
-            raise ValueError(f"{what} needs a saved {name}; call save() on {self!r} first")
+                raise NoId(f"{what}: {name} {self._origin.deleted} was deleted")
+            raise NoId(f"{what} needs a saved {name}; call save() on {self!r} first")
         return typing.cast(int, self._as_id(what, self._options.key, self._key))
 
     def _as_id(self, what: str, name: str, value: Any) -> int | str:

@@ -185,6 +185,12 @@ def update_many(
     again = _again(queryset, names)
 
     def update(obj: Any) -> bool:
+        if queryset.here is None:
+            return change(obj)
+        with obj._unless_it_fails():  # it is the caller's own
+            return change(obj)
+
+    def change(obj: Any) -> bool:
         for one in said:
             one.apply(obj)
         if not obj._chosen(names, False):

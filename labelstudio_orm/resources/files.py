@@ -158,9 +158,9 @@ class FileUpload(Resource):
         """The name that the server gave the file: eight characters, a minus and the original
         name. What no file may have in its name on some system is ``_`` in it.
         """
-        if not isinstance(self.file, str):
+        if not isinstance(self.file or "", str):
             raise LabelStudioError(f"{self!r}: the server gave {self.file!r:.80} as its path")
-        return safe_name(self.file.rpartition("/")[2])
+        return safe_name(self.file.rpartition("/")[2]) if self.file else ""
 
     def _path(self) -> str:
         """The path that the server gave, if it is one of an uploaded file."""

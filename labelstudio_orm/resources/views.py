@@ -150,7 +150,10 @@ class View(Resource):
                     "instead: data['ordering'] = ['tasks:id'], or make the view anew"
                 )
             if old.get("filters") and not self.data.get("filters"):
-                self.data["filters"] = {"conjunction": "and", "items": []}
+                with self._unless_it_fails():
+                    self.data["filters"] = {"conjunction": "and", "items": []}
+                    super()._update(chosen)
+                return
         super()._update(chosen)
 
 
