@@ -1,0 +1,270 @@
+"""Mistakes of the first day, and what is said to them; what is printed and shown."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Callable
+from contextlib import redirect_stderr, suppress
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, QuerySet, Task
+from labelstudio_orm.bulk.jobs import wait_for
+from labelstudio_orm.cli import main
+from labelstudio_orm.declaration import registry
+from labelstudio_orm.migrate import copy_project, snapshot, verify
+from labelstudio_orm.testing import FakeLabelStudio, Fault
+from tests.conftest import CONFIG
+
+
+@pytest.fixture
+def project(fake: FakeLabelStudio) -> Project:
+    """A project of three tasks."""
+    made = fake.client().projects.create(title="First", label_config=CONFIG)
+    made.tasks.bulk_create([{"text": "a"}, {"text": "b"}, {"text": "c"}])
+    fake.requests.clear()
+    return made
+
+
+def writes(fake: FakeLabelStudio) -> list[str]:
+    return [f"{one.method} {one.path}" for one in fake.requests if one.method != "GET"]
+
+
+# -- arguments ------------------------------------------------------------------------------------
+
+SAID: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
+    "a misspelt field": (lambda p: p._client.projects.create(titel="x"), TypeError, "title"),
+    "another case": (lambda p: p._client.projects.create(Title="x"), TypeError, "title"),
+    "of a constructor": (lambda p: Project(titel="x"), TypeError, "title"),  # type: ignore[call-arg]
+    "a text": (lambda p: p._client.projects.create("x"), TypeError, "title='x'"),
+    "data by name": (lambda p: p.tasks.create(text="a"), TypeError, 'data={"text"'),
+    "data of a constructor": (lambda p: Task(text="a"), TypeError, "data="),  # type: ignore[call-arg]
+    "data as such": (lambda p: p.tasks.create({"text": "a"}), TypeError, "data={'text'"),
+    "a result": (lambda p: p.tasks[0].annotations.create([]), TypeError, r"result=\[\]"),
+    "a number": (lambda p: p.tasks.create(5), TypeError, "by name, not 5"),
+    "a view": (lambda p: p.views.create("Todo"), TypeError, "by name"),
+    "an id": (lambda p: Project(id=5, title="x"), TypeError, "'id'.*ref"),  # type: ignore[call-arg]
+    "the server's": (lambda p: p.tasks.create(data={}, inner_id=1), TypeError, "the server's"),
+    "a foreign key": (lambda p: p.tasks.create(data={}, updated_by=1), TypeError, "the server's"),
+    "an attribute": (lambda p: p.titel, AttributeError, "title"),
+    "an assignment": (lambda p: setattr(p, "titel", 1), AttributeError, "title"),
+    "a key of data": (lambda p: p.tasks[0].text, AttributeError, r'task\.data\["text"\]'),
+    "a file": (lambda p: p.tasks.bulk_create("a.json"), TypeError, r"imports.create\(file"),
+    "a path": (lambda p: p.tasks.bulk_create(Path("a.json")), TypeError, r"imports.create\(file"),
+    "bytes": (lambda p: p.tasks.bulk_create(b"[]"), TypeError, r"imports.create\(file"),
+    "one item": (lambda p: p.tasks.bulk_create({"text": "a"}), TypeError, r"create\(\.\.\.\)"),
+    "no items": (lambda p: p.tasks.bulk_create(5), TypeError, "list"),
+    "views from a file": (lambda p: p.views.bulk_create("a"), TypeError, "list of items"),
+    "predictions": (lambda p: p.predictions.bulk_create({}), TypeError, "list of items"),
+    "an import": (lambda p: p.imports.create("a.json"), TypeError, r"create\(file"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", SAID)
+def test_mistakes(fake: FakeLabelStudio, project: Project, what: str) -> None:
+    act, kind, said = SAID[what]
+    with pytest.raises(kind, match=said) as told:
+        act(project)
+    assert len(str(told.value)) < 1000
+    assert writes(fake) == []
+
+
+def test_tables(fake: FakeLabelStudio, project: Project) -> None:
+    pandas = pytest.importorskip("pandas")
+    with pytest.raises(TypeError, match=r'to_dict\("records"\)'):
+        project.tasks.bulk_create(pandas.DataFrame({"text": ["a"]}))
+
+
+@pytest.mark.parametrize("model", registry.values(), ids=lambda model: model.__name__)
+def test_every_constructor_names_what_is_near(model: Any) -> None:
+    for name in model._options.fields:
+        with pytest.raises(TypeError) as told:
+            model(**{f"{name}x": 1})
+        assert model._options.name in str(told.value)
+    with pytest.raises(TypeError, match="by name"):
+        model(1)
+
+
+# -- items that JSON cannot hold ------------------------------------------------------------------
+
+BAD: list[Any] = [
+    {"text": "a", "x": math.nan}, {"text": "a", "x": [math.inf]}, {"text": "a", "x": {1, 2}},
+    {"text": "a", "x": object()}, {"text": "\ud800"}, {"text": b"x"}, {1: "x"}, None, 5, "x",
+    {"data": {"text": "a"}, "meta": {"x": math.nan}},
+    {"data": {"text": "a"}, "annotations": [{"result": [], "lead_time": math.nan}]},
+    {"data": {"text": "a"}, "predictions": [{"result": [], "score": math.inf}]},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("bad", BAD, ids=lambda bad: f"{bad!r:.40}")
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_one_item_among_others(
+    fake: FakeLabelStudio, project: Project, bad: Any, size: int
+) -> None:
+    items = [{"text": "1"}, bad, {"text": "2"}]
+    made = project.tasks.bulk_create(iter(items), batch_size=size, on_error="collect")
+    assert [failure.place for failure in made.summary.failed] == [1]
+    assert [task.data["text"] for task in made] == ["1", "2"]
+    with pytest.raises((TypeError, ValueError), match="item 1"):
+        project.tasks.bulk_create(items, batch_size=size)
+    assert project.tasks.count() == 5
+
+
+def test_one_prediction_among_others(fake: FakeLabelStudio, project: Project) -> None:
+    region = project.config["sentiment"].choice("Positive")
+    items = [(1, [region], 0.5), (2, [region], math.nan), (3, [{**region, "x": {1}}], 0.5)]
+    done = project.predictions.bulk_create(items, on_error="collect")
+    assert (done.created, [failure.place for failure in done.failed]) == (1, [1, 2])
+
+
+# -- progress -------------------------------------------------------------------------------------
+
+
+def left(objects: Any) -> None:
+    for _ in objects:
+        break
+
+
+def broken(objects: Any) -> None:
+    with suppress(RuntimeError):
+        for _ in objects:
+            raise RuntimeError
+
+
+RUNS: dict[str, Callable[[Any], Any]] = {
+    "loop": lambda p: list(p.tasks.iterator(progress=True)),
+    "loop that is left": lambda p: left(p.tasks.iterator(progress=True)),
+    "loop that breaks": lambda p: broken(p.tasks.iterator(progress=True)),
+    "checked here": lambda p: left(p.tasks.filter(meta__a=None).iterator(progress=True)),
+    "bulk_create": lambda p: p.tasks.bulk_create(iter([{"text": "a"}, None]), progress=True),
+    "update": lambda p: p.tasks.all().update(overlap=2, progress=True),
+    "delete": lambda p: p.annotations.all().delete(progress=True),
+    "perform": lambda p: p.tasks.all().perform("nothing_such", progress=True),
+    "export": lambda p: p.export("JSON", "out.json", progress=True),
+    "copy": lambda p: copy_project(p, to=p._client, title="Copy", progress=True),
+    "verify": lambda p: verify(p, p, progress=True),
+    "snapshot": lambda p: snapshot(p, "out.zip", progress=True),
+    "labels": lambda p: p.labels.rename("Positive", "Good", progress=True),
+    "job": lambda p: wait_for(
+        "it", lambda: "created", lambda: None, str, p._client, timeout=0, progress=True
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("fails", [False, True], ids=["", "refused"])
+@pytest.mark.parametrize("what", RUNS)
+def test_a_line_of_progress_is_ended(
+    fake: FakeLabelStudio,
+    project: Project,
+    what: str,
+    fails: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    project.tasks[0].annotations.create(result=[project.config["sentiment"].choice("Positive")])
+    if fails:
+        for method in ("POST", "PATCH", "DELETE"):
+            fake.fault(method, "/api/*", Fault.answer(400, {"detail": "no"}))
+        fake.fault("GET", "/api/projects/*/export", Fault.answer(400, {"detail": "no"}))
+    with redirect_stderr(io.StringIO()) as shown, suppress(LabelStudioError, TypeError, ValueError):
+        RUNS[what](project)
+    text = shown.getvalue()
+    assert not text or text.endswith("\n")
+    assert "\n\n" not in text
+
+
+# -- what is shown --------------------------------------------------------------------------------
+
+
+def test_what_was_created_is_shown_in_few_words(fake: FakeLabelStudio, project: Project) -> None:
+    made = project.tasks.bulk_create([{"text": f"{n}"} for n in range(1000)])
+    assert len(repr(made)) < 500
+    assert "980 more" in repr(made)
+    assert repr(made[:2]) == "[<Task 4>, <Task 5>]"
+    few = project.tasks.bulk_create([{"text": "a"}])
+    assert repr(few) == "[<Task 1004>]"
+
+
+# -- exports --------------------------------------------------------------------------------------
+
+EXPORTS: dict[str, Callable[[Any, Any, Any], Any]] = {
+    "project": lambda p, format, path: p.export(format, path),
+    "few tasks": lambda p, format, path: p.tasks.filter(id__gt=0).export(format, path),
+    "a snapshot": lambda p, format, path: p.exports.ref(1).download(path, format),
+}
+
+PATHS: list[tuple[str, str, type[Exception], str]] = [
+    ("JSON", "nowhere/out.json", FileNotFoundError, "nowhere"),
+    ("JSON", "file/out.json", NotADirectoryError, "file"),
+    ("JSON", "folder", IsADirectoryError, "folder"),
+    ("CSV", "out.json", ValueError, r"call it out\.csv.*'JSON'"),
+    ("JSON", "out.CSV", ValueError, r"out\.json.*'CSV'"),
+    ("JSON_MIN", "out.zip", ValueError, r"out\.json"),
+    ("TSV", "out.csv", ValueError, r"out\.tsv"),
+    ("COCO", "out.csv", ValueError, r"out\.zip"),
+]
+
+
+@pytest.mark.parametrize("how", EXPORTS)
+@pytest.mark.parametrize(("format", "path", "kind", "said"), PATHS)
+def test_where_an_export_cannot_go(
+    fake: FakeLabelStudio,
+    project: Project,
+    how: str,
+    format: str,
+    path: str,
+    kind: type[Exception],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("folder").mkdir()
+    Path("file").touch()
+    with pytest.raises(kind, match=said) as told:
+        EXPORTS[how](project, format, path)
+    assert ".part" not in str(told.value)
+    assert fake.requests == []
+
+
+@pytest.mark.parametrize("number", [3, 301])
+def test_a_format_that_there_is_not(
+    fake: FakeLabelStudio, project: Project, number: int, tmp_path: Path
+) -> None:
+    project.tasks.bulk_create([{"text": f"{n}"} for n in range(number - 3)])
+    fake.requests.clear()
+    for tasks in (project.tasks.filter(id__gt=0), project.tasks.all()):
+        with pytest.raises(ValueError, match=r"did you mean COCO.*JSON_MIN"):
+            tasks.export("coko", tmp_path / "out.zip")
+    assert writes(fake) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("out.csv", '"'), ("out.tsv", '"'), ("out.json", "["), ("out", "[")]
+)
+def test_the_command_takes_the_format_from_the_name(
+    fake: FakeLabelStudio,
+    project: Project,
+    name: str,
+    begins: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with fake.serve() as url:
+        monkeypatch.setenv("LABEL_STUDIO_API_KEY", fake.api_key)
+        assert main(["export", "First", str(tmp_path / name), "--url", url]) == 0
+        assert (tmp_path / name).read_text()[0] in (begins, "t", "i", "a")
+        assert main(["export", "First", str(tmp_path / "out.zip"), "--url", url]) != 0
+
+
+def test_a_queryset_has_no_other_names(fake: FakeLabelStudio, project: Project) -> None:
+    queryset: QuerySet[Task] = project.tasks
+    assert isinstance(fake.client(), LabelStudio)
+    with pytest.raises(AttributeError):
+        _ = queryset.nothing  # type: ignore[attr-defined]
