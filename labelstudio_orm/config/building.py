@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from .kinds import KINDS
 
 TagForm: TypeAlias = "str | Sequence[Any]"
-"""`"Text"`, `("Text", {"value": "$text"})`, or with tags inside as a third."""
+"""``"Text"``, ``("Text", {"value": "$text"})``, or with tags inside as a third."""
 
 _OBJECTS = frozenset({
     "audio", "chat", "hypertext", "image", "list", "paragraphs", "pdf", "table", "text",
@@ -17,7 +17,7 @@ _OBJECTS = frozenset({
 
 
 def choices(values: Sequence[str], **attributes: str) -> TagForm:
-    """A `<Choices>` for `LabelConfig.build`.
+    """Return a ``<Choices>`` for ``LabelConfig.build``.
 
     >>> choices(["Positive", "Negative"], choice="multiple")
     ('Choices', {'choice': 'multiple'}, (('Choice', {'value': 'Positive'}, ()), \
@@ -27,7 +27,7 @@ def choices(values: Sequence[str], **attributes: str) -> TagForm:
 
 
 def labels(values: Sequence[str], tag_type: str = "Labels", **attributes: str) -> TagForm:
-    """A `<Labels>`, or another control with labels, for `LabelConfig.build`.
+    """Return a ``<Labels>``, or another control with labels, for ``LabelConfig.build``.
 
     >>> labels(["Car"], "RectangleLabels")
     ('RectangleLabels', {}, (('Label', {'value': 'Car'}, ()),))
@@ -36,7 +36,8 @@ def labels(values: Sequence[str], tag_type: str = "Labels", **attributes: str) -
 
 
 def taxonomy(values: Sequence[str | Sequence[Any]], **attributes: str) -> TagForm:
-    """A `<Taxonomy>` for `LabelConfig.build`; a tuple is a branch and what is beneath it.
+    """Return a ``<Taxonomy>`` for ``LabelConfig.build``; a tuple is a branch and what is beneath
+    it.
 
     >>> taxonomy([("Animal", "Bird"), "Stone"])
     ('Taxonomy', {}, (('Choice', {'value': 'Animal'}, (('Choice', {'value': 'Bird'}, ()),)), \
@@ -54,7 +55,7 @@ def _tags(tag: str, values: Sequence[Any]) -> Iterator[tuple[str, dict[str, str]
 
 
 def build(tags: Mapping[str, TagForm], mapping: Mapping[str, str], title: str | None) -> str:
-    """The XML of a config: see `LabelConfig.build`."""
+    """Return the XML of a config: see ``LabelConfig.build``."""
     named = [_named(name, form) for name, form in tags.items()]
     first = next((own["name"] for tag, own, _ in named if tag.lower() in _OBJECTS), None)
     for tag, own, _ in named:

@@ -47,23 +47,27 @@ class Check:
         self.config = config
 
     def problem(self, item: Mapping[str, Any]) -> str | None:
-        """The first thing that is wrong with a task in its full form, and where; else None."""
+        """Return the first thing that is wrong with a task in its full form, and where; else
+        None.
+        """
         return next(self._of_task(item), None)
 
     def of_data(self, data: Mapping[str, Any]) -> str | None:
-        """The first thing that is wrong with the data of a task; else None."""
+        """Return the first thing that is wrong with the data of a task; else None."""
         return next(self._of_data(data), None)
 
     def of_result(self, result: Any) -> str | None:
-        """The first thing that is wrong with the regions of a result, and where; else None."""
+        """Return the first thing that is wrong with the regions of a result, and where; else
+        None.
+        """
         return next(self._of_result(result), None)
 
     def of_prediction(self, prediction: Mapping[str, Any]) -> str | None:
-        """The first thing that is wrong with a prediction's result and score; else None."""
+        """Return the first thing that is wrong with a prediction's result and score; else None."""
         return next(self._of_labelled(prediction), None)
 
     def problems(self, item: Any) -> Iterator[str]:
-        """All that is wrong with an item in any form: see `LabelConfig.problems`."""
+        """Return all that is wrong with an item in any form: see ``LabelConfig.problems``."""
         if isinstance(item, (list, tuple)):
             return self._of_result(item)
         if not isinstance(item, Mapping):
@@ -83,7 +87,9 @@ class Check:
             yield from self._of_one(result[number], f"result[{number}]", siblings)
 
     def without_size(self, item: Any) -> list[str]:
-        """Return the places of shapes on an image that lack its size: see `MissingSizeWarning`."""
+        """Return the places of shapes on an image that lack its size: see
+        ``MissingSizeWarning``.
+        """
         return [
             f"{place}result[{number}]"
             for place, result in _results(item)
@@ -116,7 +122,7 @@ class Check:
     # -- results ---------------------------------------------------------------------------------
 
     def _of_labelled(self, labelled: Any) -> Iterator[str]:
-        """An annotation or a prediction."""
+        """Yield what is wrong with an annotation or a prediction."""
         if not isinstance(labelled, Mapping) or "result" not in labelled:
             yield f"result: there is none in {labelled!r:.80}"
             return
@@ -175,7 +181,9 @@ class Check:
             yield from found or _of_labels(control, kind, value, f"{place}.value")
 
     def _is_drawn_with(self, control: Control, type_: str) -> bool:
-        """Is it a region of a `<Labels>` that the tool for another shape beside it has made?"""
+        """Return whether the tool for another shape has made a region of a ``<Labels>`` beside
+        it.
+        """
         tool = type_.removesuffix("labels")
         return (
             control.tag.lower() == "labels"
@@ -206,7 +214,7 @@ class _Siblings:
         }
 
     def shape_of(self, region: Mapping[str, Any]) -> Kind | None:
-        """The kind of the shape that a region holds the labels of, by their id."""
+        """Return the kind of the shape that a region holds the labels of, by their id."""
         if str(region.get("type")).lower() != "labels" or not isinstance(region.get("id"), str):
             return None
         return KINDS.get(self._shapes.get(region["id"], ""))
@@ -242,7 +250,7 @@ def _of_ids(region: Any, place: str) -> Iterator[str]:
 
 
 def _labelling(labels: Kind, shape: Kind) -> Kind:
-    """A `<Labels>` that stands for the labels of a shape: there is no start and end."""
+    """Return the kind of a ``<Labels>`` with the labels of a shape: there is no start and end."""
     form: dict[str, Form] = {**shape.form, "labels": labels.form["labels"]}
     return Kind(labels.type, labels.key, (), labels.read, form)
 

@@ -21,22 +21,22 @@ if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Region: TypeAlias = dict[str, Any]
-"""A region as plain JSON, an item of `Annotation.result`."""
+"""A region as plain JSON, an item of ``Annotation.result``."""
 
 
 class RegionOptions(TypedDict, total=False):
     """What every builder takes beside the value.
 
-    `id`: the region's id, by default a fresh random one; of a control with `perRegion="true"`
+    ``id``: the region's id, by default a fresh random one; of a control with ``perRegion="true"``
     it is the id of the region which the value is about, and required.
-    `to_name`: the object, where the control serves several.
-    `score`: the confidence of a prediction, a number.
-    `item_index`: the item that it is about, from 0, where the object shows several: the images of
-    a `valueList`, the pages of a document.
-    `parent_id`: the id of the region that it is a part of. `meta`: what was noted about it.
-    `origin`: where it comes from, `"manual"` or `"prediction"`. `readonly`, `hidden`, `locked`: how
-    the labelling editor shows it.
-    `extra`: further keys of the region, as they are to be stored.
+    ``to_name``: the object, where the control serves several.
+    ``score``: the confidence of a prediction, a number.
+    ``item_index``: the item that it is about, from 0, where the object shows several: the images of
+    a ``valueList``, the pages of a document.
+    ``parent_id``: the id of the region that it is a part of. ``meta``: what was noted about it.
+    ``origin``: where it comes from, ``"manual"`` or ``"prediction"``. ``readonly``, ``hidden``,
+    ``locked``: how the labelling editor shows it.
+    ``extra``: further keys of the region, as they are to be stored.
     """
 
     id: str | None
@@ -55,8 +55,8 @@ class RegionOptions(TypedDict, total=False):
 class ImageOptions(RegionOptions, total=False):
     """What the builders on an image take as well: its size in pixels, and how it is turned.
 
-    `size` is `(original_width, original_height)`. The server needs neither, but exports to formats
-    in pixels (COCO, YOLO) leave out regions without them.
+    ``size`` is ``(original_width, original_height)``. The server needs neither, but exports to
+    formats in pixels (COCO, YOLO) leave out regions without them.
     """
 
     original_width: int | None
@@ -75,7 +75,9 @@ _OBJECTS_WITH_SHAPES = frozenset({"image", "pdf"})
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """The sentence about a name that does not exist: its near misses and the names that do."""
+    """Return the sentence about a name that does not exist: its near misses and the names that
+    do.
+    """
     from difflib import get_close_matches
 
     known = list(known)
@@ -88,9 +90,9 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
 
 @frozen
 class ObjectTag:
-    """A tag that shows a part of the task (`<Text name="text" value="$text"/>`).
+    """A tag that shows a part of the task (``<Text name="text" value="$text"/>``).
 
-    `attributes` are all attributes as written.
+    ``attributes`` are all attributes as written.
     """
 
     name: str
@@ -99,16 +101,16 @@ class ObjectTag:
 
     @property
     def value(self) -> str | None:
-        """The `value` or `valueList` attribute as written, or None."""
+        """The ``value`` or ``valueList`` attribute as written, or None."""
         return self.attributes.get("value", self.attributes.get("valueList"))
 
 
 @frozen
 class Label:
-    """A `<Choice>` or `<Label>`.
+    """A ``<Choice>`` or ``<Label>``.
 
-    `value` is what annotators see, `path` the stored names from the outermost choice down to this
-    one.
+    ``value`` is what annotators see, ``path`` the stored names from the outermost choice down to
+    this one.
     """
 
     value: str
@@ -122,27 +124,28 @@ class Label:
 
     @property
     def alias(self) -> str | None:
-        """The `alias` attribute or None."""
+        """The ``alias`` attribute or None."""
         return self.attributes.get("alias")
 
     @property
     def hint(self) -> str | None:
-        """The `hint` attribute or None."""
+        """The ``hint`` attribute or None."""
         return self.attributes.get("hint")
 
 
 @frozen
 class Control:
-    """A tag that people label with (`<Choices name="sentiment" toName="text">`).
+    """A tag that people label with (``<Choices name="sentiment" toName="text">``).
 
-    `to_name` are the names of the objects that it is about, `attributes` all attributes as
-    written, `label_tags` its `<Choice>`s or `<Label>`s in document order.
+    ``to_name`` are the names of the objects that it is about, ``attributes`` all attributes as
+    written, ``label_tags`` its ``<Choice>``s or ``<Label>``s in document order.
 
-    Each builder (`choice`, `label`, `rectangle`, ...) returns a new region as a plain JSON dict
-    and takes `id=`, `to_name=` and `score=` (`RegionOptions`). A builder of another kind of
-    control raises TypeError and names the right one; a value that the control does not allow
-    raises ValueError. Choices that come from the task or from a URL (`value="$options"`,
-    `apiUrl`) are not known here, so that any is allowed.
+    Each builder (``choice``, ``label``, ``rectangle``, ...) returns a new region as a plain JSON
+    dict and takes ``id=``, ``to_name=``, ``score=`` and more (``RegionOptions``). A builder of
+    another kind of control raises TypeError and names the right one; a value that the control does
+    not allow raises ValueError. Choices that come from the task or from a URL
+    (``value="$options"``,
+    ``apiUrl``) are not known here, so that any is allowed.
 
     ```python
     task.annotations.create(result=[config["sentiment"].choice("Positive")])
@@ -167,17 +170,17 @@ class Control:
 
     @property
     def multiple(self) -> bool:
-        """True where one region may hold several labels (`choice="multiple"`)."""
+        """True where one region may hold several labels (``choice="multiple"``)."""
         return self._attribute("choice") == "multiple"
 
     @property
     def per_region(self) -> bool:
-        """True where its values are about single regions (`perRegion="true"`)."""
+        """True where its values are about single regions (``perRegion="true"``)."""
         return self._attribute("perRegion") == "true"
 
     @property
     def per_item(self) -> bool:
-        """True where its values are about single items of the object (`perItem="true"`)."""
+        """True where its values are about single items of the object (``perItem="true"``)."""
         return self._attribute("perItem") == "true"
 
     @property
@@ -195,12 +198,16 @@ class Control:
     # -- classifications ---------------------------------------------------------------------
 
     def choice(self, value: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
-        """One choice of a `Choices`: its value or alias; a path of them with `allowNested`."""
+        """Build one choice of a ``Choices``: its value or alias; a path of them with
+        ``allowNested``.
+        """
         kind = self._kind("choice")
         return self._region(kind, [self._choice(value)], options)
 
     def choices(self, *values: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
-        """Several choices of a `Choices` with `choice="multiple"`; TypeError on a single one."""
+        """Build several choices of a ``Choices`` with ``choice="multiple"``; TypeError on a single
+        one.
+        """
         kind = self._kind("choices")
         if not self.multiple:
             raise TypeError(
@@ -209,7 +216,7 @@ class Control:
         return self._region(kind, self._several(values, self._choice), options)
 
     def taxonomy(self, *paths: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
-        """Nodes of a `Taxonomy`, each the path from the root down: `["Animal", "Bird"]`.
+        """Build nodes of a ``Taxonomy``, each the path from the root down: ``["Animal", "Bird"]``.
 
         A str is a path of one step.
         """
@@ -217,36 +224,36 @@ class Control:
         return self._region(kind, self._several(paths, self._path), options)
 
     def rating(self, stars: int, **options: Unpack[RegionOptions]) -> Region:
-        """The stars of a `Rating`: an int from 0 (none) to `maxRating`, by default 5."""
+        """Build the stars of a ``Rating``: an int from 0 (none) to ``maxRating``, by default 5."""
         kind = self._kind("rating")
         stars = self._count("the rating", stars, most=self._most_stars())
         return self._region(kind, stars, options)
 
     def number(self, value: float, **options: Unpack[RegionOptions]) -> Region:
-        """The number of a `Number`, within its `min` and `max`."""
+        """Build the number of a ``Number``, within its ``min`` and ``max``."""
         kind = self._kind("number")
         low, high = _float(self._attribute("min")), _float(self._attribute("max"))
         return self._region(kind, number(value, f"{self}: the number", low, high), options)
 
     def text(self, *texts: str, **options: Unpack[RegionOptions]) -> Region:
-        """The text of a `TextArea`, or several texts, as its annotators may submit."""
+        """Build the text of a ``TextArea``, or several texts, as its annotators may submit."""
         kind = self._kind("text")
         return self._region(kind, self._several(texts, self._string, unique=False), options)
 
     def datetime(self, value: str, **options: Unpack[RegionOptions]) -> Region:
-        """The date or time of a `DateTime` as text, in the form that the control stores.
+        """Build the date or time of a ``DateTime`` as text, in the form that the control stores.
 
-        That is its `format`, else `2026-01-31T23:59`, `2026-01-31` with `only="date"` or `23:59`
-        with `only="time"`.
+        That is its ``format``, else ``2026-01-31T23:59``, ``2026-01-31`` with ``only="date"`` or
+        ``23:59`` with ``only="time"``.
         """
         kind = self._kind("datetime")
         return self._region(kind, self._string(value), options)
 
     def pairwise(self, selected: str, **options: Unpack[RegionOptions]) -> Region:
-        """The better side of a `Pairwise`: `"left"` or `"right"`.
+        """Build the better side of a ``Pairwise``: ``"left"`` or ``"right"``.
 
         The region is filed under the control's own name, as the labelling editor does. A server
-        that validates predictions may want an object there instead: give `to_name=`.
+        that validates predictions may want an object there instead: give ``to_name=``.
         """
         kind = self._kind("pairwise")
         if selected not in ("left", "right"):
@@ -258,7 +265,9 @@ class Control:
         ranks: Sequence[str] | Mapping[str, Sequence[str]],
         **options: Unpack[RegionOptions],
     ) -> Region:
-        """The order of a `Ranker`: ids of its items, best first, or such a list by bucket."""
+        """Build the order of a ``Ranker``: ids of its items, best first, or such a list by
+        bucket.
+        """
         kind = self._kind("ranking")
         buckets = ranks if isinstance(ranks, Mapping) else {self.name: ranks}
         lists = {
@@ -274,7 +283,7 @@ class Control:
         created_at: int | None = None,
         **options: Unpack[RegionOptions],
     ) -> Region:
-        """A message of a `Chat`; `created_at` in milliseconds since 1970."""
+        """Build a message of a ``Chat``; ``created_at`` in milliseconds since 1970."""
         kind = self._kind("message")
         message: dict[str, Any] = {"role": self._string(role), "content": self._string(content)}
         if created_at is not None:
@@ -282,7 +291,7 @@ class Control:
         return self._region(kind, message, options)
 
     def output(self, values: Mapping[str, Any], **options: Unpack[RegionOptions]) -> Region:
-        """What a `ReactCode` gives back: its outputs by name."""
+        """Build what a ``ReactCode`` gives back: its outputs by name."""
         kind = self._kind("output")
         return self._region(kind, plain_json(dict(values)), options)
 
@@ -299,15 +308,15 @@ class Control:
         global_offsets: tuple[int, int] | None = None,
         **options: Unpack[RegionOptions],
     ) -> Region:
-        """A labelled span, of a `Labels` or one of the other controls that label spans.
+        """Build a labelled span, of a ``Labels`` or one of the other controls that label spans.
 
-        On a Text, `start` and `end` count its characters as Python does (`end` excluded); on
-        audio and video they are seconds, of `TimelineLabels` frames, of `TimeSeriesLabels` what
+        On a Text, ``start`` and ``end`` count its characters as Python does (``end`` excluded); on
+        audio and video they are seconds, of ``TimelineLabels`` frames, of ``TimeSeriesLabels`` what
         the time column holds. On a HyperText they count the characters of the text that the page
-        shows (its global offsets), or are XPaths, which need `start_offset` and `end_offset`
-        beside them and should have `global_offsets`: without these, reading gives the raw region.
+        shows (its global offsets), or are XPaths, which need ``start_offset`` and ``end_offset``
+        beside them and should have ``global_offsets``: without these, reading gives the raw region.
         On Paragraphs they are utterances, counted from 0, and the offsets characters within them.
-        `text` is the marked text, stored as given.
+        ``text`` is the marked text, stored as given.
 
         ```python
         config["ner"].label("Person", start=0, end=4, text="Anna")
@@ -363,9 +372,10 @@ class Control:
         rotation: float = 0,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """A box of a `RectangleLabels` or `Rectangle`, in percent of the image (0 to 100).
+        """Build a box of a ``RectangleLabels`` or ``Rectangle``, in percent of the image (0 to
+        100).
 
-        (`x`, `y`) is the top left corner, `rotation` in degrees. Raises ValueError outside of
+        (``x``, ``y``) is the top left corner, ``rotation`` in degrees. Raises ValueError outside of
         the ranges: pixels must be divided by the image's size first.
         """
         where = {"x": x, "y": y, "width": width, "height": height, "rotation": rotation}
@@ -381,9 +391,10 @@ class Control:
         rotation: float = 0,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """An ellipse of an `EllipseLabels` or `Ellipse`: centre (0 to 100) and radii (0 to 50).
+        """Build an ellipse of an ``EllipseLabels`` or ``Ellipse``: centre (0 to 100) and radii (0
+        to 50).
 
-        All are percent of the image, `rotation` in degrees.
+        All are percent of the image, ``rotation`` in degrees.
         """
         where = {"x": x, "y": y, "radius_x": radius_x, "radius_y": radius_y, "rotation": rotation}
         return self._draw("ellipse", labels, where, options)
@@ -396,7 +407,9 @@ class Control:
         width: float = 0.5,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """A point of a `KeyPointLabels` or `KeyPoint`, in percent; `width` is that of its dot."""
+        """Build a point of a ``KeyPointLabels`` or ``KeyPoint``, in percent; ``width`` is that of
+        its dot.
+        """
         return self._draw("keypoint", labels, {"x": x, "y": y, "width": width}, options)
 
     def polygon(
@@ -406,7 +419,9 @@ class Control:
         closed: bool = True,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """A polygon of a `PolygonLabels` or `Polygon`: three or more (x, y) points in percent."""
+        """Build a polygon of a ``PolygonLabels`` or ``Polygon``: three or more (x, y) points in
+        percent.
+        """
         return self._draw("polygon", labels, {"points": points, "closed": closed}, options)
 
     def vector(
@@ -416,18 +431,21 @@ class Control:
         closed: bool = False,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """A line of a `VectorLabels` or `Vector` through (x, y) points in percent."""
+        """Build a line of a ``VectorLabels`` or ``Vector`` through (x, y) points in percent."""
         return self._draw("vector", labels, {"points": points, "closed": closed}, options)
 
     def brush(self, *labels: str, rle: Iterable[int], **options: Unpack[ImageOptions]) -> Region:
-        """A mask of a `BrushLabels`, `Brush` or `MagicWand`, as the bytes that the server stores.
+        """Build a mask of a ``BrushLabels``, ``Brush`` or ``MagicWand``, as the bytes that the
+        server stores.
 
-        `rle` is the run-length encoding as `Brush.rle` reads it: numbers from 0 to 255.
+        ``rle`` is the run-length encoding as ``Brush.rle`` reads it: numbers from 0 to 255.
         """
         return self._draw("brush", labels, {"rle": rle}, options)
 
     def bitmask(self, *labels: str, image_data_url: str, **options: Unpack[ImageOptions]) -> Region:
-        """A mask of a `BitmaskLabels` or `Bitmask`, as a `data:image/png;base64,...` URL."""
+        """Build a mask of a ``BitmaskLabels`` or ``Bitmask``, as a ``data:image/png;base64,...``
+        URL.
+        """
         return self._draw("bitmask", labels, {"image_data_url": image_data_url}, options)
 
     def track(
@@ -438,10 +456,10 @@ class Control:
         duration: float,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """A box of a `VideoRectangle` that moves from `Keyframe` to `Keyframe`.
+        """Build a box of a ``VideoRectangle`` that moves from ``Keyframe`` to ``Keyframe``.
 
-        `frames_count` and `duration` (seconds) are those of the video. The labels are those of
-        the `Labels` beside it, or its own.
+        ``frames_count`` and ``duration`` (seconds) are those of the video. The labels are those of
+        the ``Labels`` beside it, or its own.
         """
         track = {"sequence": sequence, "frames_count": frames_count, "duration": duration}
         return self._draw("track", labels, track, options)
@@ -449,17 +467,22 @@ class Control:
     # -- reading -----------------------------------------------------------------------------
 
     def read(self, regions: Iterable[Mapping[str, Any]]) -> Any:
-        """Return what these regions of this control say: see `LabelConfig.values`. Never raises."""
+        """Return what these regions of this control say: see ``LabelConfig.values``. Never
+        raises.
+        """
         return reading.read(self, [*regions])
 
     def write(self, value: Any, **options: Unpack[RegionOptions]) -> list[Region]:
-        """Return the regions that say this, the reverse of `read`: see `LabelConfig.regions`."""
+        """Return the regions that say this, the reverse of ``read``: see
+        ``LabelConfig.regions``.
+        """
         return reading.write(self, value, options=options)
 
     def at(self, name: str) -> Control | None:
-        """This control of a `<Repeater>` under one of its indexes, or None if `name` is not it.
+        """Return this control of a ``<Repeater>`` under one of its indexes, or None if ``name`` is
+        not it.
 
-        `"score_{{idx}}"` at `"score_2"` is the control of the third item.
+        ``"score_{{idx}}"`` at ``"score_2"`` is the control of the third item.
         """
         if not self.index_flags:
             return None
@@ -569,7 +592,7 @@ class Control:
         return self._region(kind, chosen, self._sized(options), value)
 
     def _sized(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the options with a `size` as the width and the height that it says."""
+        """Return the options with a ``size`` as the width and the height that it says."""
         if "size" not in options:
             return options
         rest = {name: option for name, option in options.items() if name != "size"}

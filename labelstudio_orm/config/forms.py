@@ -36,7 +36,7 @@ def plain(value: Any) -> Any:
 def number(
     value: Any, what: str = "the value", low: float | None = None, high: float | None = None
 ) -> float:
-    """Return `value` as a number of Python if it is finite and from `low` to `high`.
+    """Return ``value`` as a number of Python if it is finite and from ``low`` to ``high``.
 
     Raises TypeError for anything but a number (a bool is none), ValueError outside of the range.
     """
@@ -71,7 +71,7 @@ def _plain(what: str, fits: Callable[[Any], bool]) -> Form:
 
 
 def count(value: Any, what: str, least: int = 0, most: float | None = None) -> int:
-    """Return `value` as an int of Python if it is one from `least` to `most`.
+    """Return ``value`` as an int of Python if it is one from ``least`` to ``most``.
 
     Raises TypeError for anything but an int (a bool is none), ValueError outside of the range.
     """
@@ -91,7 +91,7 @@ def is_number(value: Any) -> bool:
 
 
 def measure(most: float | None = None) -> Form:
-    """A finite number.
+    """Return the form of a finite number.
 
     It may be negative: what is turned or dragged over the edge of an image begins before it.
     """
@@ -100,7 +100,7 @@ def measure(most: float | None = None) -> Form:
 
 
 def whole(least: int | None = None, most: float | None = None) -> Form:
-    """A whole number, `3` or `3.0`."""
+    """Return the form of a whole number, ``3`` or ``3.0``."""
     limits = [f" of at least {least}"] if least is not None else []
     limits += [f" of at most {most:g}"] if most is not None else []
     return _plain(
@@ -126,7 +126,7 @@ def one_of(values: Sequence[str]) -> Form:
 
 
 def items(form: Form, least: int = 0) -> Form:
-    """A list of `least` or more items of a form."""
+    """Return the form of a list of ``least`` or more items of a form."""
 
     def check(value: Any, place: str) -> Iterator[str]:
         if not isinstance(value, list):
@@ -141,7 +141,7 @@ def items(form: Form, least: int = 0) -> Form:
 
 
 def pair(form: Form) -> Form:
-    """A list of two items of a form."""
+    """Return the form of a list of two items of a form."""
 
     def check(value: Any, place: str) -> Iterator[str]:
         if isinstance(value, list) and len(value) == 2:
@@ -164,7 +164,7 @@ def either(first: Form, second: Form) -> Form:
 
 
 def by_name(form: Form) -> Form:
-    """An object with any names, and values of a form."""
+    """Return the form of an object with any names, and values of a form."""
 
     def check(value: Any, place: str) -> Iterator[str]:
         if not isinstance(value, Mapping):
@@ -177,7 +177,10 @@ def by_name(form: Form) -> Form:
 
 
 def fields(forms: Mapping[str, Form]) -> Form:
-    """An object with these keys among others; one that ends with `?` may be absent or null."""
+    """Return the form of an object with these keys among others.
+
+    A key that ends with ``?`` may be absent or null.
+    """
 
     def check(value: Any, place: str) -> Iterator[str]:
         if not isinstance(value, Mapping):

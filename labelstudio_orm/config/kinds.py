@@ -1,8 +1,8 @@
 """The kinds of tags, as tables: for each control what its regions hold, and what builds, reads and
 validates them; for each tag that shows data, the types of data that it shows.
 
-To teach this package another control is one row of `KINDS`; where its regions are of a new form,
-a shape or a reader, and a builder in `Control`, go with it.
+To teach this package another control is one row of ``KINDS``; where its regions are of a new form,
+a shape or a reader, and a builder in ``Control``, go with it.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ Reader: TypeAlias = Callable[["Kind", Mapping[str, Any]], "list[Any]"]
 
 @frozen
 class Kind:
-    """One kind of control: `type` of its regions, `key` in their value, builders and reader.
+    """One kind of control: ``type`` of its regions, ``key`` in their value, builders and reader.
 
-    `read` gives what one region says as a list, and raises KeyError, TypeError, ValueError or
-    AttributeError for data of another form. `form` are the keys that a value has. `many` says that
-    the readings of all regions stay a list however many there are. `mark` is the type of the
-    readings where these are marks on an object, else None; `shape` that of shapes.
+    ``read`` gives what one region says as a list, and raises KeyError, TypeError, ValueError or
+    AttributeError for data of another form. ``form`` are the keys that a value has. ``many`` says
+    that the readings of all regions stay a list however many there are. ``mark`` is the type of the
+    readings where these are marks on an object, else None; ``shape`` that of shapes.
     """
 
     type: str
@@ -68,7 +68,7 @@ def _one(
     type_: str = "",
     many: bool = False,
 ) -> Kind:
-    """A control whose regions hold one value."""
+    """Return the row of a control whose regions hold one value."""
 
     def read(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
         return [check(region["value"][key])]
@@ -124,7 +124,7 @@ def _spans(
     read: Callable[..., Any] = read_span,
     mark: type[Mark] = Span,
 ) -> Kind:
-    """The row of a control that labels stretches of a text or of time."""
+    """Return the row of a control that labels stretches of a text or of time."""
 
     def reader(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
         found = read(region, _labels(kind, region))
@@ -141,7 +141,9 @@ def _shapes(
     key: str | None = None,
     form: Mapping[str, Form] | None = None,
 ) -> dict[str, Kind]:
-    """The rows of a shape without labels (`Rectangle`) and with them (`RectangleLabels`)."""
+    """Return the rows of a shape without labels (``Rectangle``) and with them
+    (``RectangleLabels``).
+    """
     read = _shape if shape else _raw
     form = form if form is not None else shape_form(shape or Shape)
     labels = key or f"{tag}labels"
@@ -235,4 +237,4 @@ DATA: Mapping[str, tuple[builtins.type[Any], ...]] = {
          "PolygonLabels", "RectangleLabels", "TimeSeriesLabels"), _TEXT_OR_LIST,
     ),
 }  # fmt: skip
-"""What the server takes for a tag whose `value` is a variable; for any other tag it is a text."""
+"""What the server takes for a tag whose ``value`` is a variable; for any other tag it is a text."""

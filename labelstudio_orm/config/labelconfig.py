@@ -32,10 +32,11 @@ _VARIABLE = re.compile(r"\$(\w+)")
 
 @frozen
 class Shown:
-    """What a tag shows of a task's data: `path` are the keys down to it, `name` as it is written.
+    """What a tag shows of a task's data: ``path`` are the keys down to it, ``name`` as it is
+    written.
 
-    `tag` is None where any value will do, `listed` says that there is one for each item of a
-    `<Repeater>`.
+    ``tag`` is None where any value will do, ``listed`` says that there is one for each item of a
+    ``<Repeater>``.
     """
 
     name: str
@@ -54,12 +55,12 @@ class UnknownControl(LabelStudioError, KeyError):
 class LabelConfig:
     """A labelling config: its controls by name, in document order.
 
-    `config[name]` is a `Control` (else `UnknownControl`, a KeyError); `in`, `iter` and `len` are
-    about the names of controls. `str(config)` is the XML as given; two configs are equal when
-    their texts are.
+    ``config[name]`` is a ``Control`` (else ``UnknownControl``, a KeyError); ``in``, ``iter`` and
+    ``len`` are about the names of controls. ``str(config)`` is the XML as given; two configs are
+    equal when their texts are.
 
-    Of controls in a `<Repeater>` the template stands under its name (`"score_{{idx}}"`), and
-    `config["score_2"]` is the control of one item.
+    Of controls in a ``<Repeater>`` the template stands under its name (``"score_{{idx}}"``), and
+    ``config["score_2"]`` is the control of one item.
 
     ```python
     config = LabelConfig.parse(xml)
@@ -75,12 +76,12 @@ class LabelConfig:
     controls: Mapping[str, Control]
     objects: Mapping[str, ObjectTag]
     relations: tuple[str, ...]
-    """What a relation may be called, the values of the `<Relation>`s."""
+    """What a relation may be called, the values of the ``<Relation>``s."""
     shown: Mapping[str, Shown]
-    """What the config shows of a task's data, by the name as it is written, without the `$`."""
+    """What the config shows of a task's data, by the name as it is written, without the ``$``."""
 
     def __init__(self, xml: str) -> None:
-        """The same as `parse`."""
+        """Parse the XML: the same as ``parse``."""
         found = elements(xml)
         named = _named(found)
         objects = {n: ObjectTag(n, e.tag, e.attributes) for n, e in named.items() if _is_object(e)}
@@ -115,10 +116,10 @@ class LabelConfig:
 
     @classmethod
     def parse(cls, xml: str) -> LabelConfig:
-        """The config that this XML says.
+        """Return the config that this XML says.
 
         Raises ValueError with line and column (counted from 1) for broken XML, for a name that
-        two tags have, and for a `toName` that names nothing; the server refuses all three.
+        two tags have, and for a ``toName`` that names nothing; the server refuses all three.
         Tags that are not known here are kept as they are.
         """
         return cls(xml)
@@ -131,12 +132,12 @@ class LabelConfig:
         mapping: Mapping[str, str] = MappingProxyType({}),
         title: str | None = None,
     ) -> LabelConfig:
-        """A config of a few tags, by name, in this order.
+        """Return a config of a few tags, by name, in this order.
 
-        A tag is `"Text"`, a tuple of tag and attributes, or what `choices`, `labels` and
-        `taxonomy` give. An object without a `value` shows the data under its name; a control
-        without a `toName` is about the object that `mapping` says for its name, else about the
-        first one. `title` is shown above all. Raises ValueError for what the server would refuse.
+        A tag is ``"Text"``, a tuple of tag and attributes, or what ``choices``, ``labels`` and
+        ``taxonomy`` give. An object without a ``value`` shows the data under its name; a control
+        without a ``toName`` is about the object that ``mapping`` says for its name, else about the
+        first one. ``title`` is shown above all. Raises ValueError for what the server would refuse.
 
         ```python
         config = LabelConfig.build({"text": "Text", "mood": choices(["good", "bad"])})
@@ -163,28 +164,29 @@ class LabelConfig:
         return frozenset(found)
 
     def values(self, result: object) -> dict[str, Any]:
-        """Return what the regions of an annotation's or a prediction's `result` say, by control.
+        """Return what the regions of an annotation's or a prediction's ``result`` say, by control.
 
-        * `Choices`: the choice as str, a list of them with `choice="multiple"`; each is a path
-          (list of str) with `allowNested`
-        * `TextArea`: the text, or a list where there are several; `Rating`, `Number`: the number;
-          `DateTime`, `Pairwise`: the text; `Taxonomy`: a list of paths
-        * `Labels`, `HyperTextLabels`, `TimeSeriesLabels`, `TimelineLabels`: a list of `Span`;
-          `ParagraphLabels`: a list of `Passage`
-        * `RectangleLabels` and the other shapes, with labels or without: a list of `Box`,
-          `Ellipse`, `KeyPoint`, `Polygon`, `Vector`, `Brush`, `Bitmask`; `VideoRectangle`: of
-          `Track`
-        * `Ranker`: a list of ids, or a dict of such lists by bucket; `Chat`: a list of messages,
-          `ReactCode`: its outputs, both as dicts
-        * a control with `perRegion`: a dict of these by the id of the region that they are about;
-          one with `perItem`, or whose regions have an `item_index`: by that
+        * ``Choices``: the choice as str, a list of them with ``choice="multiple"``; each is a path
+          (list of str) with ``allowNested``
+        * ``TextArea``: the text, or a list where there are several; ``Rating``, ``Number``: the
+          number; ``DateTime``, ``Pairwise``: the text; ``Taxonomy``: a list of paths
+        * ``Labels``, ``HyperTextLabels``, ``TimeSeriesLabels``, ``TimelineLabels``: a list of
+          ``Span``; ``ParagraphLabels``: a list of ``Passage``
+        * ``RectangleLabels`` and the other shapes, with labels or without: a list of ``Box``,
+          ``Ellipse``, ``KeyPoint``, ``Polygon``, ``Vector``, ``Brush``, ``Bitmask``;
+          ``VideoRectangle``: of ``Track``
+        * ``Ranker``: a list of ids, or a dict of such lists by bucket; ``Chat``: a list of
+          messages, ``ReactCode``: its outputs, both as dicts
+        * a control with ``perRegion``: a dict of these by the id of the region that they are about;
+          one with ``perItem``, or whose regions have an ``item_index``: by that
 
         A control without a region is absent. Several regions of a control that should have one
         give a list. Regions of a control or of a form that is not known here stand as they are,
-        under their `from_name`; what has no `from_name` (relations) is left out. Never raises.
+        under their ``from_name``; what has no ``from_name`` (relations) is left out. Never raises.
 
-        What stands beside the value of a span or shape (`item_index`, `score`, `meta` ...) are its
-        fields. The names of the dict remember the regions, and the relations: see `regions`.
+        What stands beside the value of a span or shape (``item_index``, ``score``, ``meta`` ...)
+        are its fields. The names of the dict remember the regions, and the relations: see
+        ``regions``.
         """
         found = result if isinstance(result, (list, tuple)) else ()
         regions: dict[str, list[Mapping[str, Any]]] = {}
@@ -199,12 +201,12 @@ class LabelConfig:
         return read
 
     def regions(self, values: Mapping[str, Any]) -> list[Region]:
-        """Return the regions that say these values by control: `values` written back.
+        """Return the regions that say these values by control: ``values`` written back.
 
-        What `values` has read is written as it was: all that stands beside the value of a region,
-        and relations, so that `regions(values(result))` are the regions of `result`. Of a region
-        whose value was changed, all the rest stays. New regions on an image get its size from the
-        others on it. Beside spans and shapes a dict is taken, as the region is to hold it.
+        What ``values`` has read is written as it was: all that stands beside the value of a region,
+        and relations, so that ``regions(values(result))`` are the regions of ``result``. Of a
+        region whose value was changed, all the rest stays. New regions on an image get its size
+        from the others on it. Beside spans and shapes a dict is taken, as the region is to hold it.
 
         Raises UnknownControl, and TypeError or ValueError for a value that does not fit.
 
@@ -245,9 +247,9 @@ class LabelConfig:
     ) -> Region:
         """Return a relation of two regions of the same result, as plain JSON.
 
-        An end is a region, the span or shape that was read of it, or its id. `direction`: `"right"`
-        from the first to the second, `"left"` or `"bi"`. Raises ValueError for another one, for an
-        end without an id, and for labels that are none of `relations`.
+        An end is a region, the span or shape that was read of it, or its id. ``direction``:
+        ``"right"`` from the first to the second, ``"left"`` or ``"bi"``. Raises ValueError for
+        another one, for an end without an id, and for labels that are none of ``relations``.
 
         ```python
         result = [anna, oslo, config.relation(anna, oslo, "lives in")]
@@ -262,13 +264,13 @@ class LabelConfig:
         return {**relation, "direction": direction, **({"labels": [*labels]} if labels else {})}
 
     def problems(self, item: Any = NOTHING) -> list[str]:
-        """What does not fit, each with its place; an empty list where all does.
+        """Return what does not fit, each with its place; an empty list where all does.
 
-        * `problems()`: the config itself, what the server would refuse in it
-        * `problems(task)`: a Task, or a dict as `bulk_create` takes it, with or without
+        * ``problems()``: the config itself, what the server would refuse in it
+        * ``problems(task)``: a Task, or a dict as ``bulk_create`` takes it, with or without
           annotations and predictions
-        * `problems(annotation)`: an Annotation, Prediction or draft, or a dict with a `result`
-        * `problems([region, ...])`: the regions of one result
+        * ``problems(annotation)``: an Annotation, Prediction or draft, or a dict with a ``result``
+        * ``problems([region, ...])``: the regions of one result
 
         Nothing is sent. Of a Task that the server has only the data are looked at.
 
@@ -283,10 +285,10 @@ class LabelConfig:
         return list(rules.problems(self.xml) if item is NOTHING else Check(self).problems(item))
 
     def validate(self, item: Any = NOTHING) -> None:
-        """Raise ValueError with all that `problems` finds.
+        """Raise ValueError with all that ``problems`` finds.
 
         Shapes that lack the size of their image, which fit, but which exports in pixels leave out,
-        are named by a `MissingSizeWarning`.
+        are named by a ``MissingSizeWarning``.
         """
         from .check import Check
 
@@ -314,11 +316,12 @@ class LabelConfig:
         after: str | Sequence[str] | None = None,
         **attributes: Any,
     ) -> LabelConfig:
-        """A config with one more label; `attributes` are those of its tag (`background="red"`).
+        """Return a config with one more label; ``attributes`` are those of its tag
+        (``background="red"``).
 
-        It is the last one, or stands behind `after`. A path (a tuple or list) is a branch of a
-        `Taxonomy` or of nested choices; the branches on the way are made where there are none.
-        `control` may be left out where only one has labels. ValueError for a label that is there.
+        It is the last one, or stands behind ``after``. A path (a tuple or list) is a branch of a
+        ``Taxonomy`` or of nested choices; the branches on the way are made where there are none.
+        ``control`` may be left out where only one has labels. ValueError for a label that is there.
         """
         from .editing import with_label
 
@@ -327,11 +330,12 @@ class LabelConfig:
     def renamed(
         self, old: str | Sequence[str], new: str | Sequence[str], control: str | None = None
     ) -> LabelConfig:
-        """A config with another name of a label, which keeps its place and its attributes.
+        """Return a config with another name of a label, which keeps its place and its attributes.
 
         A label with an alias is named by either: the one that was used is renamed. Conditions on
-        the label (`whenLabelValue`, `whenChoiceValue`) follow. A branch keeps what is beneath it.
-        `control` may be left out where only one has the label. ValueError where none has it, and
+        the label (``whenLabelValue``, ``whenChoiceValue``) follow. A branch keeps what is beneath
+        it.
+        ``control`` may be left out where only one has the label. ValueError where none has it, and
         for a name that is taken.
         """
         from .editing import renamed
@@ -339,7 +343,9 @@ class LabelConfig:
         return type(self)(renamed(self, old, new, control))
 
     def without_label(self, label: str | Sequence[str], control: str | None = None) -> LabelConfig:
-        """A config without a label, and without its branches; arguments as for `renamed`."""
+        """Return a config without a label, and without its branches; arguments as for
+        ``renamed``.
+        """
         from .editing import without_label
 
         return type(self)(without_label(self, label, control))
@@ -349,14 +355,14 @@ class LabelConfig:
     ) -> LabelConfig:
         """Return a config that has the controls and the labels of others too.
 
-        Labels keep all that their tags say (`background`, `hotkey`, `alias`, `value`, `hint` ...)
-        and stand behind those that are here, branches under their parents; a control that is not
-        here comes as it is written. What only the other one says of a label that both have is
-        said here too.
+        Labels keep all that their tags say (``background``, ``hotkey``, ``alias``, ``value``,
+        ``hint`` ...) and stand behind those that are here, branches under their parents; a control
+        that is not here comes as it is written. What only the other one says of a label that both
+        have is said here too.
 
         Raises ValueError, with all of them, where two say different things of a label, or give
-        two labels one hotkey: `conflicts="first"` keeps what this config says of them, or the
-        earlier one of `others`. Raises it always for controls of one name that are of different
+        two labels one hotkey: ``conflicts="first"`` keeps what this config says of them, or the
+        earlier one of ``others``. Raises it always for controls of one name that are of different
         kinds or about different objects, for a control whose object is not here, and for labels
         that are shown or stored under each other's names.
 

@@ -14,8 +14,8 @@ _DECLARATION = re.compile(r"[\ufeff\s]*(<\?xml\s.*?\?>)\s*", re.DOTALL)
 class Element:
     """One start tag of the config: its attributes, its position and the element around it.
 
-    `line` and `column` are counted from 1, in characters of the text as given. `kind` is the tag in
-    lower case: the labelling editor takes tags in any case.
+    ``line`` and ``column`` are counted from 1, in characters of the text as given. ``kind`` is the
+    tag in lower case: the labelling editor takes tags in any case.
     """
 
     tag: str
@@ -29,7 +29,7 @@ class Element:
         return f"<{self.tag}> at line {self.line}, column {self.column}"
 
     def ancestors(self) -> Iterator[Element]:
-        """The elements around this one, innermost first."""
+        """Return the elements around this one, innermost first."""
         element = self.parent
         while element is not None:
             yield element
@@ -48,7 +48,7 @@ def without_declaration(xml: str) -> str:
 
 
 def elements(xml: str) -> list[Element]:
-    """Return every element of `xml` in document order.
+    """Return every element of ``xml`` in document order.
 
     Raises ValueError with line and column for broken XML, and for a document type declaration,
     which the server refuses as well.

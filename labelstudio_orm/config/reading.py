@@ -26,8 +26,8 @@ _SEVERAL = frozenset({"choices", "taxonomy", "textarea"})
 
 
 class ControlName(str):
-    """The name of a control in what `LabelConfig.values` gives: it remembers the `regions` that
-    were read, and the `result` that they are from.
+    """The name of a control in what ``LabelConfig.values`` gives: it remembers the ``regions`` that
+    were read, and the ``result`` that they are from.
     """
 
     __slots__ = ("control", "regions", "result")
@@ -73,7 +73,7 @@ def region_id(end: Any) -> Any:
 
 
 def read(control: Control, regions: Regions) -> Any:
-    """Return what these regions of a control say: see `LabelConfig.values`. Never raises."""
+    """Return what these regions of a control say: see ``LabelConfig.values``. Never raises."""
     key = _told_apart_by(control, regions)
     if key is None:
         return _read(control, regions)
@@ -129,10 +129,11 @@ def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
 def write(
     control: Control, value: Any, was: Regions = (), options: Mapping[str, Any] | None = None
 ) -> list[Region]:
-    """Return the regions that say this: see `LabelConfig.regions`.
+    """Return the regions that say this: see ``LabelConfig.regions``.
 
-    `was`: the regions that are there. Those that say so already are returned themselves, no copies;
-    of others all that does not say it stays as it is. `options` are those of the builders.
+    ``was``: the regions that are there. Those that say so already are returned themselves, no
+    copies; of others all that does not say it stays as it is. ``options`` are those of the
+    builders.
     """
     options = dict(options or {})
     if hasattr(value, "tolist"):  # an array, or a number of one
@@ -244,7 +245,7 @@ def _or_nothing(build: Callable[[], Region]) -> Region:
 def remembered(names: Iterable[str], written: Regions) -> list[Region]:
     """Return what the results that these names remember have beside regions of controls.
 
-    A relation goes with either of its ends: one that `written` has not any more.
+    A relation goes with either of its ends: one that ``written`` has not any more.
     """
     found: list[Any] = []
     for name in _of_one_result_each(names):
@@ -341,7 +342,7 @@ def _marked(
     options: Mapping[str, Any],
     without: Iterable[str] = (),
 ) -> Region:
-    """Return the new region of a mark, or of several on a timeline; `without` some fields."""
+    """Return the new region of a mark, or of several on a timeline; ``without`` some fields."""
     first, *more = (_built(control, kind, one, options, without) for one in group)
     for one in more:
         first["value"]["ranges"] += one["value"]["ranges"]

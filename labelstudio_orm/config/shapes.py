@@ -20,14 +20,14 @@ from .marks import Mark, OnImage, read_beside
 
 
 def text(value: Any) -> str:
-    """Return `value` if it is a str, else raise TypeError."""
+    """Return ``value`` if it is a str, else raise TypeError."""
     if not isinstance(value, str):
         raise TypeError(f"a text was expected, not {value!r:.80}")
     return value
 
 
 def whole(value: Any) -> int:
-    """Return `value` if it is a whole number, `3` or `3.0`, else raise TypeError."""
+    """Return ``value`` if it is a whole number, ``3`` or ``3.0``, else raise TypeError."""
     if type(value) is int:
         return value
     if type(value) is float and value.is_integer():
@@ -117,9 +117,9 @@ def _read_rle(value: Any) -> tuple[int, ...]:
 class Span(Mark):
     """A labelled stretch of a text (or of time, in seconds, where the object is audio or video).
 
-    `start` is included, `end` is not; on a text both count characters as Python does, so
-    `task_text[span.start:span.end]` is what was marked. On a HyperText they are the global
-    offsets in the text that the page shows. `text` is the marked text where it was stored.
+    ``start`` is included, ``end`` is not; on a text both count characters as Python does, so
+    ``task_text[span.start:span.end]`` is what was marked. On a HyperText they are the global
+    offsets in the text that the page shows. ``text`` is the marked text where it was stored.
     """
 
     start: float
@@ -133,8 +133,8 @@ class Span(Mark):
 class Passage(Mark):
     """A labelled stretch of a Paragraphs, the first and the last utterance counted from 0.
 
-    It begins before character `start_offset` of utterance `start`, and ends before character
-    `end_offset` of utterance `end`. `text` is the marked text where it was stored.
+    It begins before character ``start_offset`` of utterance ``start``, and ends before character
+    ``end_offset`` of utterance ``end``. ``text`` is the marked text where it was stored.
     """
 
     start: int
@@ -156,9 +156,9 @@ class Shape(OnImage):
 
 @frozen(repr=False)
 class Box(Shape):
-    """A rectangle in percent of the image, `rotation` in degrees clockwise about its corner.
+    """A rectangle in percent of the image, ``rotation`` in degrees clockwise about its corner.
 
-    `x` and `y` are the top left corner.
+    ``x`` and ``y`` are the top left corner.
     """
 
     x: float = _measure("x", 0, 100, "percent")
@@ -170,7 +170,9 @@ class Box(Shape):
 
 @frozen(repr=False)
 class Ellipse(Shape):
-    """An ellipse about (`x`, `y`), in percent of the image, `rotation` in degrees clockwise."""
+    """An ellipse about (``x``, ``y``), in percent of the image, ``rotation`` in degrees
+    clockwise.
+    """
 
     x: float = _measure("x", 0, 100, "percent")
     y: float = _measure("y", 0, 100, "percent")
@@ -181,7 +183,9 @@ class Ellipse(Shape):
 
 @frozen(repr=False)
 class KeyPoint(Shape):
-    """A point in percent of the image; `width` is the size of its dot, in percent of the width."""
+    """A point in percent of the image; ``width`` is the size of its dot, in percent of the
+    width.
+    """
 
     x: float = _measure("x", 0, 100, "percent")
     y: float = _measure("y", 0, 100, "percent")
@@ -224,7 +228,7 @@ class Brush(Shape):
 
 @frozen(repr=False)
 class Bitmask(Shape):
-    """A painted mask as an image: a `data:image/png;base64,...` URL."""
+    """A painted mask as an image: a ``data:image/png;base64,...`` URL."""
 
     image_data_url: str = _stored("imageDataURL", text, forms.text)
 
@@ -233,8 +237,8 @@ class Bitmask(Shape):
 class Keyframe:
     """Where a tracked box is at one frame of a video (counted from 1), in percent of the picture.
 
-    `time` is in seconds from the start, `rotation` in degrees, also of more than one turn.
-    `enabled`: is the box to be seen until the next keyframe?
+    ``time`` is in seconds from the start, ``rotation`` in degrees, also of more than one turn.
+    ``enabled``: is the box to be seen until the next keyframe?
     """
 
     frame: int = _stored("frame", whole, forms.whole())
@@ -248,7 +252,7 @@ class Keyframe:
 
 
 def shape_form(shape: type[Any]) -> Mapping[str, Form]:
-    """Return the keys that hold a shape, for `forms.fields`."""
+    """Return the keys that hold a shape, for ``forms.fields``."""
     stored = [a for a in attrs.fields(shape) if "key" in a.metadata]
     return {
         a.metadata["key"] + ("" if a.default is NOTHING else "?"): a.metadata["form"]
@@ -267,7 +271,7 @@ def _sequence(keyframes: Iterable[Keyframe], what: str) -> list[dict[str, Any]]:
 
 @frozen(repr=False)
 class Track(Shape):
-    """A box that moves through a video, from keyframe to keyframe; `duration` is in seconds."""
+    """A box that moves through a video, from keyframe to keyframe; ``duration`` is in seconds."""
 
     sequence: tuple[Keyframe, ...] = _stored(
         "sequence",
@@ -282,7 +286,7 @@ class Track(Shape):
 def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Return the JSON keys of a shape with these fields. A field that is not given has its default.
 
-    `what` is the control, for the message. Raises TypeError or ValueError naming the field.
+    ``what`` is the control, for the message. Raises TypeError or ValueError naming the field.
     """
     return {
         a.metadata["key"]: a.metadata["write"](values.get(a.name, a.default), f"{what}: {a.name}")
@@ -338,7 +342,7 @@ def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
 
 
 def read_spans(region: Mapping[str, Any], labels: tuple[str, ...]) -> list[Span]:
-    """Return the spans of a region that holds several. Raises as `read_span` does."""
+    """Return the spans of a region that holds several. Raises as ``read_span`` does."""
     return [_span(region, one, None, labels) for one in region["value"]["ranges"]]
 
 
