@@ -30,7 +30,8 @@ DATA: dict[str, list[Any]] = {
         "I", "\u0131", "K", "k", "\u212aelvin", "Kelvin", "\u00e9", "e\u0301", "É", "\u017f",
         "\u03a3\u0391\u03a3", "\u03c3\u03b1\u03c2", "\u03c3\u03b1\u03c3", "\ufb01n", "\uff2b",
         "it's", '"q"', "100%", "1000", "a_b", "aXb", "\\", "a\\b", "a/b", "line\nbreak", "tab\t",
-        "null", "true", "10", "😀", "日本", "%", "_", "{}", "\u2028", "a b", None, 10, "$", "^a",
+        "null", "true", "10", "😀", "日本", "%", "_", "a%20b", "%25", "%5C", "%22",
+        "{}", "\u2028", "a b", None, 10, "$", "^a",
         ".*", LONG, LONG + "z", "refund", "Refund!", "<b>&amp;</b>",
     ],
     "n": [
@@ -59,7 +60,8 @@ DATA: dict[str, list[Any]] = {
 
 ODD_KEYS = [
     "a b", "a.b", "a-b", "ä", "Ä", "日本", "😀", "exact", "in", "gt", "contains", "isnull", "regex",
-    "id", "data", "0", "7", "$x", "100%", "a'b", 'a"b', "a[0]", "#", ";", "has_key", "s__icontains",
+    "id", "data", "0", "7", "$x", "100%", "a%20b", "a'b", 'a"b', "a[0]", "#", ";", "has_key",
+    "s__icontains",
     "_x", "x_", "date", "year", "k\\", "annotations", "pk", "SELECT", "--", "total_annotations",
     "inner_id", "length", "count", "undefined", "S", "nULL", "true", " lead", "(", "a,b",
     "a:b", "lower", "upper", "lamp__id", "__", "x__y.z", "a__", "__in", "a__b c", "b\nc",
@@ -100,7 +102,9 @@ RESULTS: list[list[Row]] = [
     [_region("textarea", [], from_name="note", value={"text": ["A", "10"]}), _region("rating", 4)],
 ]
 
-VERSIONS = ["v1", "v1", "v1", "v2", "V1", "", "v10", "v1,v2", "it's", "100%", "ä", "undefined"]
+VERSIONS = [
+    "v1", "v1", "v1", "v2", "V1", "", "v10", "v1,v2", "it's", "100%", "ä", "undefined", "v%201",
+]  # fmt: skip
 SCORES = [None, 0.0, 0.5, 0.5, 0.75, 0.25, 1.0, -1.0, 2.0, 1e-9]
 LEAD_TIMES = [None, None, 0.0, 0.5, 1.0, 3.25, 10.0, 1e6]
 SEVERAL = [0, 0, 1, 1, 2, 3]

@@ -15,6 +15,7 @@ import contextlib
 import functools
 import json
 import logging
+import math
 import sys
 import tempfile
 import threading
@@ -26,12 +27,15 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy
+import pandas
 import requests
 
-from labelstudio_orm import LabelStudio, Q, data, meta
+from labelstudio_orm import FieldError, LabelStudio, Q, data, meta
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 
 from . import corpus
@@ -61,6 +65,8 @@ class Case:
             name = type(error).__name__
             if query.verb == "get" and name in ("DoesNotExist", "MultipleObjectsReturned"):
                 return name
+            if isinstance(error, FieldError) and query.is_refused:
+                return "FieldError"
             return f"{name}: {error}" + _where(error)
 
     def names(self, query: Query) -> dict[str, Any]:
@@ -71,6 +77,10 @@ class Case:
             "project": ls.projects.ref(self.project),
             "Q": Q,
             "datetime": datetime,
+            "inf": math.inf,
+            "numpy": numpy,
+            "pandas": pandas,
+            "Decimal": Decimal,
             "data": data,
             "meta": meta,
         }
@@ -143,12 +153,13 @@ def run(cases: list[Case], numbers: Iterable[int], *, threads: int = 1, most: in
         case = cases[number % len(cases)]
         query = case.drawer.query(number)
         wanted, got = query.answer(case.rows), case.ask(query)
-        plan = case.server_part(query) if query.kind == "tasks" else None
+        asks_tasks = query.kind == "tasks" and not query.is_refused
+        plan = case.server_part(query) if asks_tasks else None
         with lock:
             outcome.verbs[query.verb] += 1
             if outcome.total % 500 == 0:
                 print(f"{outcome.total} ...", file=sys.stderr)
-            outcome.empty += not query.rows(case.rows)
+            outcome.empty += not query.is_refused and not query.rows(case.rows)
             if plan:
                 outcome.plans[plan] += 1
         if repr(got) != repr(wanted):

@@ -82,6 +82,14 @@ class Handle:
     id: int
 
 
+@dataclass(frozen=True)
+class Made:
+    """A value as people have it, ``numpy.int64(5)``, and what it means."""
+
+    code: str
+    value: Any
+
+
 def tests(condition: Condition) -> Iterator[Test]:
     """Every comparison in a condition."""
     if isinstance(condition, Test):
@@ -149,8 +157,8 @@ def _test_holds(kind: str, test: Test, chosen: Chosen) -> bool:
     row, region = chosen[relation, ""], chosen[relation, "result"]
     name, path, lookup = split(kind, key)
     wanted = plain(test.value)
-    if FIELDS[kind][name] == KEY:
-        wanted = tuple(map(_as_id, wanted)) if isinstance(wanted, tuple) else _as_id(wanted)
+    if FIELDS[kind][name] in (KEY, MANY, PLAIN) and name not in TEXTS:
+        wanted = tuple(map(_as_number, wanted)) if isinstance(wanted, tuple) else _as_number(wanted)
     found = elements(kind, row, name, path)
     if name == "result" and path and found != [None]:
         found = [] if region is None else in_region(region, path)
@@ -200,11 +208,17 @@ def plain(value: Any) -> Any:
     """A value as conditions compare it: ids for objects, tuples for several."""
     if isinstance(value, Handle):
         return value.id
+    if isinstance(value, Made):
+        return value.value
     return tuple(map(plain, value)) if isinstance(value, tuple) else value
 
 
-def _as_id(value: Any) -> Any:
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
+TEXTS = ("file_upload", "storage_filename", "model_version", "last_action")
+"""The plain fields that are texts."""
+
+
+def _as_number(value: Any) -> Any:
+    return int(value) if isinstance(value, str) else value
 
 
 def elements(kind: str, row: Row, name: str, path: tuple[str, ...]) -> list[Any]:

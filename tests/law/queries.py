@@ -15,8 +15,21 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from . import model
-from .model import JSON, KEY, LOOKUPS, MANY, MOMENT, Both, Condition, Handle, Opposite, Row, Test
+from . import fitting, model
+from .model import (
+    JSON,
+    KEY,
+    LOOKUPS,
+    MANY,
+    MOMENT,
+    Both,
+    Condition,
+    Handle,
+    Made,
+    Opposite,
+    Row,
+    Test,
+)
 
 NOUNS = {
     "updated_by": "users", "completed_by": "users", "last_created_by": "users",
@@ -92,8 +105,19 @@ class Query:
             found = found[start:stop]
         return found
 
+    @property
+    def is_refused(self) -> bool:
+        """Does it ask for what could never be?"""
+        return any(
+            fitting.is_refused(self.kind, test)
+            for _, condition in self.steps
+            for test in model.tests(condition)
+        )
+
     def answer(self, project: list[Row]) -> Any:
         """What the code must give."""
+        if self.is_refused:
+            return "FieldError"
         found = self.rows(project)
         ids = [row["id"] for row in found]
         if self.verb in LISTS:
@@ -198,6 +222,8 @@ def _named(name: Any) -> str:
 def _value(value: Any) -> str:
     if isinstance(value, Handle):
         return f"ls.{value.noun}.ref({value.id})"
+    if isinstance(value, Made):
+        return value.code
     if isinstance(value, datetime):
         return f"datetime.fromisoformat({value.isoformat()!r})"
     if isinstance(value, tuple):
@@ -335,13 +361,18 @@ class Drawer:
             return Test(f"{relation}__{test.key}", test.value)
         name, path = model.place(kind, key)
         how = model.FIELDS[kind][name]
-        lookup = self._lookup(draw, how)
-        if name == "result" and not path:  # a list of regions fits no other
-            lookup = draw.choice(["exact", "in", "isnull"])
+        what = fitting.type_of(kind, name, path)
         found = [
             one for row in self.rows[kind] for one in model.elements(kind, row, name, path)
         ]  # fmt: skip
-        value = self._wanted(draw, lookup, found, how, name)
+        refused = draw.random() < 0.005
+        while True:
+            lookup = self._lookup(draw, how, set(LOOKUPS) if refused else fitting.lookups(what))
+            value = self._wanted(draw, lookup, found, how, name)
+            suffix = f"__{lookup}"
+            if refused or not fitting.is_refused(kind, Test(f"{key}{suffix}", value)):
+                break
+        value = self._as_people_have_it(draw, value, what)
         if how == KEY:
             key += draw.choice(["", "_id", "__id"])
         # Without its name the lookup is `exact`, unless the last key is called like a lookup.
@@ -379,7 +410,7 @@ class Drawer:
         pool = draw.choices([common, self.keys, rare], [8, 3, 1])[0]
         return f"data__{draw.choice(pool)}"
 
-    def _lookup(self, draw: random.Random, how: str) -> str:
+    def _lookup(self, draw: random.Random, how: str, known: set[str]) -> str:
         often = {
             "plain": ["exact", "in", "gt", "gte", "lt", "lte", "range", "isnull"],
             MOMENT: ["exact", "in", "gt", "gte", "lt", "lte", "range", "isnull"],
@@ -398,9 +429,8 @@ class Drawer:
                 "iexact",
             ],
         }
-        if how == KEY:  # an id is no text: the other lookups are refused
-            return draw.choice([*often[how], *often[how], "gt", "gte", "lt", "lte", "range"])
-        return draw.choice(often[how]) if draw.random() < 0.8 else draw.choice(list(LOOKUPS))
+        common = [name for name in often[how] if name in known]
+        return draw.choice(common) if draw.random() < 0.8 else draw.choice(sorted(known))
 
     def _wanted(
         self, draw: random.Random, lookup: str, found: list[Any], how: str, name: str
@@ -421,12 +451,35 @@ class Drawer:
             if lookup == "range" and draw.random() < 0.8:
                 wanted = _upwards(wanted)
             return tuple(wanted)
-        value = self._near(draw, found, how, name)
-        if lookup in ("exact", "iexact") and how not in (JSON, MANY):
-            known = {type(model.plain(one)) for one in found} - {type(None)}
-            if isinstance(model.plain(value), str) and str not in known and how != KEY:
-                return None  # refused: it could never be
-        return value
+        return self._near(draw, found, how, name)
+
+    def _as_people_have_it(self, draw: random.Random, value: Any, what: str) -> Any:
+        """A value as a table, a model or a file has it, which means the same."""
+        if isinstance(value, tuple):
+            return tuple(self._as_people_have_it(draw, one, what) for one in value)
+        ways: list[str] = []
+        if isinstance(value, bool):
+            ways = ["numpy.bool_({!r})"]
+        elif isinstance(value, int):
+            ways = ["numpy.int64({!r})"] if abs(value) < 2**63 else []
+            ways += ["Decimal({!r})", "'{!r}'"] if what == fitting.WHOLE else []
+        elif isinstance(value, float):
+            ways = ["numpy.float64({!r})"]
+            ways += ["numpy.float32({!r})"] if abs(value) < 2**20 and value * 8 % 1 == 0 else []
+        elif isinstance(value, datetime):
+            ways = ["pandas.Timestamp({0!r})", "{0!r}"]
+            return (
+                Made(draw.choice(ways).format(value.isoformat()), value)
+                if (draw.random() < 0.3)
+                else value
+            )
+        elif isinstance(value, str):
+            ways = ["numpy.str_({!r})"]
+        return (
+            Made(draw.choice(ways).format(value), value)
+            if (ways and draw.random() < 0.15)
+            else value
+        )
 
     def _text(self, draw: random.Random, found: list[Any]) -> str:
         texts = sorted({one for one in found if isinstance(one, str)})
@@ -451,12 +504,11 @@ class Drawer:
             shift = timedelta(microseconds=draw.choice([-1, 0, 0, 1, 500, 10**6]))
             return (value + shift).astimezone(zone)
         if isinstance(value, (int, float)):
-            near = [value + 1, value - 1, value + 0.5, -value, 10**20, -(2**63), 0, 1e-9]
+            near = [value + 1, value - 1, value + 0.5, -value, 10**20, -(2**63), 0, 1e-9,
+                    2**31, 1e300, float("inf"), -float("inf")]  # fmt: skip
             if abs(value) < 2**53:
                 near.append(float(value))
             return draw.choice([*near, str(value)]) if how == JSON else draw.choice(near)
-        if name == "last_action":
-            return value  # a text that it never is, is refused
         if isinstance(value, str):
             return draw.choice(
                 [value.upper(), value.lower(), value + "x", value[:-1], value.strip(), f" {value}",
