@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..config.check import Check
-from ..errors import JobFailed, LabelStudioError, NotSupportedByServer, ServerError
-from ..http.paths import at
-from ..http.payload import encode
-from ..misuse import check_items
-from ..paging.pages import chunked, id_given, id_of
+from ..errors import JobFailed, NotSupportedByServer, ServerError
+from ..paging.pages import chunked, id_given
 from ..progress import Progress, reporter
-from .outcomes import Item, outcomes, sift, tell_parents, telling
-from .summary import Created, OnError, Summary, Tally
+from .outcomes import outcomes, telling
+from .summary import Created, OnError, Tally
 from .workers import number_of_workers
 
 if TYPE_CHECKING:
@@ -206,107 +202,3 @@ def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, A
         dry=lambda: client._pretend({"task": task.id, **body} for task in tasks),
     )
     return list(client.annotations._load_rows(rows))
-
-
-def predict(
-    predictions: QuerySet[Any],
-    items: Iterable[Any],
-    model_version: str | None,
-    *,
-    batch_size: int,
-    on_error: OnError,
-    progress: Progress,
-) -> Summary:
-    """See ``Predictions.bulk_create``."""
-    check_items(items, "bulk_create()")
-    client = predictions.client
-    project = id_of(predictions.scope.get("project"))
-    task = id_of(predictions.scope.get("task"))
-    if project is None and task is not None:
-        project = client.tasks.get(task).project_id
-    if project is None:
-        raise ValueError("predictions are created in a project: project.predictions.bulk_create()")
-    tally = Tally(on_error, reporter(progress, f"creating predictions of Project {project}"))
-    with telling(tally):
-        # The server drops without a word what does not fit, so it is found here.
-        check = Check(_project(predictions, project).config) if tally.collects else None
-
-        def form(number: int, item: Any) -> Item | None:
-            where = f"item {number}"
-            try:
-                made = _prediction(item, where, model_version, task)
-                encode(made, where)  # raises for what JSON cannot hold
-                problem = check and check.of_prediction(made)
-                if problem:
-                    raise ValueError(f"{where}, {problem}")
-            except (TypeError, ValueError) as error:
-                tally.fail(number, item, error)
-                return None
-            return Item(number, item, made)
-
-        forms = [made for n, item in enumerate(items) if (made := form(n, item)) is not None]
-        tally.total = len(forms) + len(tally.failed)
-
-        def send(batch: list[Item]) -> None:
-            first, last = batch[0].place, batch[-1].place
-            doing = f"creating predictions {first} to {last} of Project {project}"
-            answer = client.request(
-                "POST",
-                at("/api/projects/{}/import/predictions", project),
-                json=[item.form for item in batch],
-                timeout=client.long_timeout,
-                doing=doing,
-                expect=("created",),
-                dry={"created": len(batch)},
-            )
-            tally.created += answer["created"]
-            if answer["created"] != len(batch):
-                raise LabelStudioError(
-                    f"{doing}: the server stored {answer['created']} of {len(batch)} and does not "
-                    "say which; it drops those whose result does not fit the project's labelling "
-                    "config"
-                )
-
-        for batch in chunked(forms, batch_size):
-            sift(batch, send, tally)
-            tally.report()
-    tell_parents(predictions)
-    return tally.summary()
-
-
-def _project(predictions: QuerySet[Any], project: int) -> Project:
-    """The project of some predictions, as an object if there is one at hand."""
-    at_hand = predictions.scope.get("project")
-    found: Any = predictions.client.projects.ref(project) if isinstance(at_hand, int) else at_hand
-    return found or predictions.client.projects.ref(project)
-
-
-_PREDICTION_KEYS = frozenset({
-    "task", "result", "score", "model_version", "cluster", "neighbors", "mislabeling", "model",
-    "model_run",
-})  # fmt: skip
-
-
-def _prediction(item: Any, where: str, model_version: str | None, task: Any) -> dict[str, Any]:
-    form = (
-        dict(zip(("task", "result", "score"), item, strict=False))
-        if isinstance(item, tuple)
-        else dict(item)
-    )
-    unknown = sorted(form.keys() - _PREDICTION_KEYS)
-    if unknown:
-        raise ValueError(f"{where}: a prediction has no {unknown[0]!r}")
-    form["task"] = id_of(form.get("task", task))
-    if form["task"] is None:
-        raise ValueError(f"{where}: a prediction needs its task")
-    result = form.get("result")
-    if not isinstance(result, list) or not all(isinstance(region, dict) for region in result):
-        raise TypeError(f"{where}: result is a list of regions (dicts), not {result!r:.80}")
-    score = form.get("score")
-    if score is None:
-        form.pop("score", None)
-    elif isinstance(score, bool) or not isinstance(score, (int, float)):
-        raise TypeError(f"{where}: score is a number, not {score!r:.80}")
-    if model_version is not None:
-        form.setdefault("model_version", model_version)
-    return form

@@ -32,6 +32,7 @@ from .common import Dated
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from ..bulk.predicting import OnKnown
     from ..bulk.summary import Created, OnError, Summary
     from ..client import LabelStudio
     from .comments import Comments
@@ -262,6 +263,7 @@ class Predictions(QuerySet["Prediction"]):
         items: Iterable[Mapping[str, Any] | tuple[Task | int, list[dict[str, Any]], float | None]],
         *,
         model_version: str | None = None,
+        on_conflict: OnKnown = None,
         on_error: OnError = "raise",
         batch_size: int = 5000,
         progress: Progress = None,
@@ -272,6 +274,12 @@ class Predictions(QuerySet["Prediction"]):
 
         ``items``: ``(task, result, score)``, or dicts with ``task``, ``result``, ``score``,
         ``model_version``. ``model_version`` is for those that name none.
+
+        ``on_conflict="skip"`` leaves out those whose task has one of the same model version
+        already, or an earlier item, so that a run which was stopped can be run again; the tasks'
+        predictions are listed first, 1,000 tasks at a time. Without it all are created, again too.
+        One more request counts the project's predictions: a batch whose answer is lost is looked
+        for by that, and never sent twice; OutcomeUnknown is raised where it cannot be told.
 
         With ``on_error="collect"`` those that do not fit the labelling config are found here, and
         those that the server refuses by halves of their batch; ``summary.failed`` tells.
@@ -284,12 +292,13 @@ class Predictions(QuerySet["Prediction"]):
         >>> project.predictions.bulk_create([(task, [region], 0.9)], model_version="v1")
         <Summary: 1 created>
         """
-        from ..bulk.actions import predict
+        from ..bulk.predicting import predict
 
         return predict(
             self,
             items,
             model_version,
+            on_conflict=on_conflict,
             batch_size=batch_size,
             on_error=on_error,
             progress=progress,

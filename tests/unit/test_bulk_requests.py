@@ -239,13 +239,22 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
         lambda p: p.predictions.bulk_create(
             [(n, region(p), 0.5) for n in range(1, N + 1)], batch_size=25
         ),
-        {"POST /api/projects/*/import/predictions": 3},
+        {"GET /api/projects/*/": 1, "POST /api/projects/*/import/predictions": 3},
+    ),
+    "predictions.bulk_create: what is not there": (
+        lambda p: [
+            p.predictions.bulk_create(
+                [(n, region(p), 0.5) for n in range(1, N + 1)], on_conflict="skip"
+            )
+            for _ in range(2)
+        ],
+        {LIST: 2, "GET /api/projects/*/": 1, "POST /api/projects/*/import/predictions": 1},
     ),
     "predictions.bulk_create: one of another project": (
         lambda p: p.predictions.bulk_create(
             [(n, region(p), 0.5) for n in (*range(1, 8), 999)], on_error="collect"
         ),
-        {"POST /api/projects/*/import/predictions": 7},
+        {"GET /api/projects/*/": 1, "POST /api/projects/*/import/predictions": 7},
     ),
 }
 

@@ -512,7 +512,7 @@ VERBS = {
         created=(2,),
     ),
     "predictions.bulk_create": Verb(
-        "create",
+        "bulk",
         ("POST", "/api/projects/1/import/predictions", 1),
         _predict,
         4,
