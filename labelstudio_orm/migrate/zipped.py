@@ -61,6 +61,7 @@ class Limits:
     * ``row``: bytes of one task with all that was said of it, or of another row (256 MiB).
     * ``depth``: how deeply the JSON of a row may be nested (600).
 
+    >>> report = snapshot(project, "reviews.zip")
     >>> with ArchiveSource("reviews.zip", limits=Limits(size=10 << 30)) as source:
     ...     source.check()
     """
