@@ -28,6 +28,10 @@ and the data, so of two exports of the same at once either may be cut short (see
 """
 
 
+WITH_IMAGES = "_WITH_IMAGES"
+"""How the names of formats end whose archives hold the images too."""
+
+
 def export_project(
     project: Project,
     format: str,
@@ -86,7 +90,22 @@ def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progre
         return export_project(project, format, path, ids=ids, progress=progress)
     if format == "JSON":
         return _in_pieces(project, ids, path, progress)
+    if format.endswith(WITH_IMAGES):
+        return _with_images(project, ids, format, path, progress)
     return _by_snapshot(project, ids, format, path, progress)
+
+
+def _with_images(
+    project: Project, ids: list[int], format: str, path: Path, progress: Progress
+) -> Path:
+    """The server brings images along from the project itself alone, and never from a snapshot."""
+    if len(ids) != project.tasks.count():
+        raise ValueError(
+            f"{len(ids):,} tasks of {project!r} as {format}: the server gives images for up to "
+            f"{IDS} chosen tasks, or for all of a project; export tasks[:{IDS}] and so on into "
+            "archives of their own, or project.export(...)"
+        )
+    return export_project(project, format, path, progress=progress)
 
 
 def _in_pieces(project: Project, ids: list[int], path: Path, progress: Progress) -> Path:

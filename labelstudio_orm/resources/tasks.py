@@ -116,6 +116,9 @@ class Tasks(QuerySet["Task"]):
         afterwards, as is the view that selects its tasks; a format that the server does not have is
         then refused first, by one more request. Errors otherwise as for ``Project.export``.
 
+        A format with images (COCO_WITH_IMAGES ...) takes up to 300 tasks, or all of a project;
+        others raise ValueError, since the server puts no images into a snapshot.
+
         >>> project.tasks.filter(data__lang="de").export("JSON", "german.json")
         """
         from ..bulk.exports import export_tasks

@@ -88,6 +88,15 @@ INSIDE: dict[str, Callable[[Project], Any]] = {
 }
 
 
+def of(
+    objects: Callable[[Project], QuerySet[Any]], reads: dict[str, Read]
+) -> dict[str, Callable[[Project], Any]]:
+    """The same readings, of some objects of a project."""
+    return {
+        what: (lambda project, read=read: read(objects(project))) for what, read in reads.items()
+    }
+
+
 @pytest.fixture
 def numbers(ls: LabelStudio, project: Project, asked: Asked) -> Callable[[Any], list[str]]:
     """What fits a reading at few tasks and does not at many, whose requests are then more."""
@@ -110,21 +119,9 @@ def numbers(ls: LabelStudio, project: Project, asked: Asked) -> Callable[[Any], 
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("name", SETS)
-def test_what_a_project_has(
-    project: Project, numbers: Callable[[Any], list[str]], name: str
-) -> None:
-    of = SETS[name]
-    every = orders(of(project))
-    if "fake" not in of(project).client.url:  # that lists what the real one does
-        every = {what: read for what, read in every.items() if what.endswith((" state", " result"))}
-    reads = {**READS, **every}
-    assert (
-        numbers(
-            {what: (lambda project, read=read: read(of(project))) for what, read in reads.items()}
-        )
-        == []
-    )
+def test_annotations_of_a_project(project: Project, numbers: Callable[[Any], list[str]]) -> None:
+    reads = {**READS, "state": lambda queryset: list(queryset.order_by("state").values("state"))}
+    assert numbers(of(SETS["annotations"], reads)) == []
 
 
 def test_what_was_brought_along(numbers: Callable[[Any], list[str]]) -> None:

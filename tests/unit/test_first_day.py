@@ -19,6 +19,9 @@ from labelstudio_orm.migrate import copy_project, snapshot, verify
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 
+BOXES = """<View><Text name="text" value="$text"/><Image name="image" value="$image"/>
+<RectangleLabels name="box" toName="image"><Label value="Boat"/></RectangleLabels></View>"""
+
 
 @pytest.fixture
 def project(fake: FakeLabelStudio) -> Project:
@@ -243,6 +246,23 @@ def test_a_format_that_there_is_not(
             tasks.export("coko", tmp_path / "out.zip")
     assert writes(fake) == []
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_of_many_tasks(fake: FakeLabelStudio, project: Project, tmp_path: Path) -> None:
+    """Of all the tasks of a project they come; of many of them no archive has them."""
+    project.label_config = BOXES
+    project.save()
+    project.tasks.bulk_create([{"text": "d", "image": f"{n}.png"} for n in range(300)])
+    fake.requests.clear()
+    some = project.tasks.filter(id__gt=1)
+    with pytest.raises(ValueError, match=r"302 tasks.*tasks\[:300\]"):
+        some.export("COCO_WITH_IMAGES", tmp_path / "out.zip")
+    assert writes(fake) == []
+    with pytest.raises(LabelStudioError, match="COCO_WITH_IMAGES"):  # which is not in the fake
+        project.tasks.filter(id__gt=0).export("COCO_WITH_IMAGES", tmp_path / "out.zip")
+    (asked,) = (one for one in fake.requests if one.path.endswith("/export"))
+    assert "ids[]" not in asked.query
+    assert writes(fake) == []
 
 
 @pytest.mark.parametrize(

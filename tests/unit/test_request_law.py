@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio, Q
+from labelstudio_orm import LabelStudio, Project, Q
 from labelstudio_orm.declaration import registry
 from labelstudio_orm.queryset import QuerySet
 from labelstudio_orm.testing import FakeLabelStudio
-from tests.both.test_request_law import READS, orders
+from tests.both.test_request_law import READS, numbers, of, orders
+from tests.both.test_request_law import SETS as OF_A_PROJECT
 from tests.conftest import CONFIG
 
 MODEL = "http://ml.example.com"
@@ -82,6 +83,17 @@ SETS: dict[str, Callable[[World], QuerySet[Any]]] = {
 
 FEW, MANY = 10, 100
 
+__all__ = ["numbers"]  # a fixture
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", OF_A_PROJECT)
+def test_what_a_project_has(
+    project: Project, numbers: Callable[[Any], list[str]], name: str
+) -> None:
+    reads = {**READS, **orders(OF_A_PROJECT[name](project))}
+    assert numbers(of(OF_A_PROJECT[name], reads)) == []
+
 
 @pytest.mark.filterwarnings("ignore")
 def test_ten_rows_and_a_hundred_take_as_many_requests() -> None:
@@ -100,11 +112,13 @@ def test_ten_rows_and_a_hundred_take_as_many_requests() -> None:
 
 def _requests(world: World) -> dict[str, int]:
     found = {}
-    for name, of in SETS.items():
-        by = {what: read for what, read in orders(of(world)).items() if what.startswith("order")}
+    for name, objects in SETS.items():
+        by = {
+            what: read for what, read in orders(objects(world)).items() if what.startswith("order")
+        }
         for what, read in {**READS, **by}.items():
             world.fake.requests.clear()
-            read(of(world).all())
+            read(objects(world).all())
             found[f"{name}: {what}"] = len(world.fake.requests)
     return found
 
