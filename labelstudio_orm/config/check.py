@@ -278,7 +278,7 @@ def _of_labels(control: Control, kind: Kind, value: Mapping[str, Any], place: st
     most = control._most_stars()
     if kind.type == "rating" and most is not None and value["rating"] > most:
         yield f"{place}.rating: {control} has {most:g} stars, not {value['rating']}"
-    if kind.type == "choices" and control._attribute("allowNested") != "true":
+    if kind.type == "choices" and not control.nested:
         for number, label in enumerate(value["choices"]):
             if not isinstance(label, str):
                 what = f"{place}.choices[{number}]: {control} is not nested"

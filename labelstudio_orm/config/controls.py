@@ -174,6 +174,13 @@ class Control:
         return self._attribute("choice") == "multiple"
 
     @property
+    def nested(self) -> bool:
+        """True where labels are paths: of a ``Taxonomy``, and with ``allowNested="true"``."""
+        tag = self.tag.lower()
+        allowed = tag == "choices" and self._attribute("allowNested") == "true"
+        return allowed or tag == "taxonomy"
+
+    @property
     def per_region(self) -> bool:
         """True where its values are about single regions (``perRegion="true"``)."""
         return self._attribute("perRegion") == "true"
@@ -647,7 +654,7 @@ class Control:
         return [path[0] for path in self._several(labels, self._flat)]
 
     def _choice(self, value: str | Sequence[str]) -> str | list[str]:
-        if self._attribute("allowNested") == "true":
+        if self.nested:
             return self._path(value)
         # Without allowNested the editor ignores a <Choice> within a <Choice>.
         if isinstance(value, (list, tuple)):

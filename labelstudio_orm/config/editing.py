@@ -204,8 +204,9 @@ def with_label(
     """See ``LabelConfig.with_label``. ``first``: before the others of its branch."""
     path = path_of(label)
     here = config[control_for(config, control)]
-    if len(path) > 1 and here.tag.lower() not in ("taxonomy", "choices"):
-        raise ValueError(f"{here} has no branches: its labels are texts, not {shown(path)}")
+    if len(path) > 1 and not here.nested:
+        way = ' unless allowNested="true"' if here.tag.lower() == "choices" else ""
+        raise ValueError(f"{here} has no branches{way}: its labels are texts, not {shown(path)}")
     own = {path[-1], str(attributes.get("alias") or path[-1])}
     taken = [name for name in own if find(config, here.name, (*path[:-1], name))]
     if taken:

@@ -657,3 +657,15 @@ def test_arrays_say_what_lists_say() -> None:
     span = Span(np.int64(0), np.float32(4.5), labels=("Boat",))
     (region,) = CONFIG.regions({"labels": [span]})
     assert json.loads(json.dumps(region))["value"] == {"start": 0, "end": 4.5, "labels": ["Boat"]}
+
+
+@pytest.mark.parametrize("tag", sorted(t for t, kind in KINDS.items() if kind.key in LABEL_KEYS))
+def test_a_path_is_added_to_nested_labels_only(tag: str) -> None:
+    for control, nested in ((tag, False), ("choices", False), ("taxonomy", True)):
+        assert CONFIG[control].nested is nested
+        if nested:
+            more = CONFIG.with_label(("Calm", "Asleep"), control)
+            assert more[control].label_tags[-1].path == ("Calm", "Asleep")
+        else:
+            with pytest.raises(ValueError, match="has no branches"):
+                CONFIG.with_label(("Calm", "Asleep"), control)
