@@ -15,6 +15,7 @@ from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Failure, Summary, Tally
 from ..bulk.workers import number_of_workers
+from ..errors import LabelStudioError
 from ..names import Place, text_of
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
@@ -345,10 +346,16 @@ class _Deduping:
                 if edits and place is None and not self.client.is_dry:
                     self.failed.add(other.id)
                     continue
-                held[place] += 1
                 fields = {name: getattr(draft, name) for name in DRAFT}
-                drafts.create(task=kept.id, annotation=place, **fields)
-                self.tallies["drafts"].created += 1
+                tally = self.tallies["drafts"]
+                try:
+                    drafts.create(task=kept.id, annotation=place, **fields)
+                except (LabelStudioError, TypeError, ValueError) as error:  # such as an odd region
+                    tally.fail(len(tally.failed), draft, error)
+                    self.failed.add(other.id)
+                    continue
+                held[place] += 1
+                tally.created += 1
                 if draft.user != self.me.email:
                     self._lose("drafts", "user", draft, draft.user, self.me.email)
 

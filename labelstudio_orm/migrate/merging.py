@@ -18,6 +18,7 @@ from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
 from ..bulk.summary import Failure, Tally
 from ..bulk.workers import number_of_workers
+from ..errors import LabelStudioError
 from ..names import Place
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
@@ -53,6 +54,7 @@ LOST: Final[Mapping[tuple[str, str], str]] = {
     ("tasks", "meta"): "another meta under the same key; that of the preferred task stays",
     ("annotations", "result"): "it is no list of regions, which is all that an import takes",
     ("predictions", "result"): "it is no list of regions, which is all that an import takes",
+    ("drafts", "result"): "it is no list of regions, which is all that a draft takes",
     ("annotations", "created_at"): "an annotation that is created again is dated now",
     ("annotations", "completed_by"): "the author was deleted; another user is named instead",
     ("annotations", "ground_truth"): "a task that is there already keeps the ground truth it has",
@@ -414,7 +416,7 @@ class _Merging:
                 )
             ]
             self.lost.add("tasks", name, bool(apart), *apart)
-        for name in ("annotations", "predictions"):
+        for name in SAID:
             for one in (one for row in meeting.tasks for one in row[name]):
                 if not is_regions(one["result"]):
                     self._lose(name, "result", one)
@@ -502,11 +504,17 @@ class _Merging:
                 place = to_edit(draft["edits"], said, held)
                 if draft["edits"] and place is None and not self.client.is_dry:
                     continue  # it failed, and is among the differences
-                held[place] += 1
                 fields = {name: draft.get(name) for name in DRAFT}
                 fields["result"] = fields["result"] or []
-                self.client.drafts.create(task=task, annotation=place, **fields)
-                self.tallies["drafts"].created += 1
+                tally = self.tallies["drafts"]
+                try:
+                    self.client.drafts.create(task=task, annotation=place, **fields)
+                except (LabelStudioError, TypeError, ValueError) as error:  # such as an odd region
+                    which = f"draft {draft['id']} of task {draft['task']}"
+                    tally.fail(len(tally.failed), which, error)
+                    continue
+                held[place] += 1
+                tally.created += 1
                 if draft["user"] not in (None, self.people.me.email):
                     self._lose("drafts", "user", draft, there=self.people.me.email)
                 if draft["annotation"] and not draft["edits"]:

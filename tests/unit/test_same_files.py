@@ -315,3 +315,37 @@ def test_the_order_of_views_counts(
     copy.views.set_order([ids[1], ids[0], *ids[2:]])
     report = verify(project, copy, **options)
     assert [(one.kind, one.field) for one in report.differences] == [("views", "order")]
+
+
+# -- what is refused is told ----------------------------------------------------------------------
+
+
+def with_odd_drafts(project: Project) -> None:
+    """Drafts that another client wrote: one of them with a region that the library refuses."""
+    task = project.tasks[0]
+    good = [project.config["mood"].choice("calm")]
+    for result in ([{**good[0], "from_name": 7}], good):
+        path = f"/api/tasks/{task.id}/drafts?project={project.id}"
+        project.tasks.client.request("POST", path, json={"result": result, "lead_time": 1.0})
+
+
+def test_merge_tells_of_a_draft_that_cannot_be_made_and_goes_on(make: Make) -> None:
+    project, both = make(("a.png", b"calm", "")), make()
+    with_odd_drafts(project)
+    report = merge([project], into=both, key="data.image")
+    drafts = report.counts["drafts"]
+    assert (drafts.created, len(drafts.failed)) == (1, 1)
+    assert "from_name" in drafts.failed[0].reason
+    assert [one.kind for one in report.differences] == ["drafts"]
+
+
+def test_dedupe_keeps_a_task_whose_draft_cannot_be_made(make: Make) -> None:
+    project = make(("a.png", b"calm", ""))
+    with_odd_drafts(project)
+    first = project.tasks[0]
+    second = project.tasks.create(data=first.data)
+    report = dedupe(project, "data.image", keep="last")
+    drafts = report.counts["drafts"]
+    assert (drafts.created, len(drafts.failed)) == (1, 1)
+    assert report.kept == {}
+    assert {task.id for task in project.tasks} == {first.id, second.id}
