@@ -11,6 +11,7 @@ from .bulk.dryrun import ECHO, READS, DryRun, Switch
 from .bulk.workers import number_of_workers
 from .errors import APIError, NotSupportedByServer
 from .http.auth import Credential
+from .http.exchange import MAX_ANSWER
 from .http.transport import Retries, Transport
 from .queryset import QuerySet
 from .resource import Origin
@@ -54,6 +55,11 @@ class LabelStudio:
     the server takes objects one by one (default: 1). ``headers``, ``verify``, ``proxies``,
     ``session`` as requests has them; they hold for every request.
 
+    ``deadline``: seconds that one request may take as a whole, with its retries, the waits between
+    them, its redirects and the reading of its answer, however slowly that comes; a verb of several
+    requests has it for each (default: none). ``max_answer``: bytes of an answer that is read into
+    memory, decompressed (default: 1 GiB); files, which are streamed, have no limit.
+
     Making one sends no request. It may be used from several threads, and is closed by ``close()``
     or ``with``.
 
@@ -75,6 +81,8 @@ class LabelStudio:
         verify: bool | str = True,
         proxies: Mapping[str, str] | None = None,
         session: requests.Session | None = None,
+        deadline: float | None = None,
+        max_answer: int = MAX_ANSWER,
     ) -> None:
         url = url or os.environ.get("LABEL_STUDIO_URL")
         api_key = api_key or os.environ.get("LABEL_STUDIO_API_KEY")
@@ -101,6 +109,8 @@ class LabelStudio:
             verify=verify,
             proxies=proxies,
             session=session,
+            deadline=deadline,
+            max_answer=max_answer,
         )
 
     @property
@@ -249,6 +259,8 @@ class LabelStudio:
         *,
         timeout: float | tuple[float | None, float | None] | None = None,
         headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+        max_answer: int | None = None,
     ) -> Self:
         """The same client with other options for some requests; shares the connections. Costs no
         request.
@@ -258,7 +270,9 @@ class LabelStudio:
         other = object.__new__(type(self))
         other.page_size, other.workers, other._info = self.page_size, self.workers, self._info
         other._dry = self._dry
-        other._transport = self._transport.using(timeout=timeout, headers=headers)
+        other._transport = self._transport.using(
+            timeout=timeout, headers=headers, deadline=deadline, max_answer=max_answer
+        )
         return other
 
     @property

@@ -6,15 +6,18 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from http import HTTPStatus
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .bulk.summary import Summary
 
+MAX_TEXT = 2000
+"""Characters of a message, at most."""
+
 _MAX_MESSAGES = 12
 _MAX_MESSAGE = 300
 _MAX_DETAIL = 1000
+_MAX_SHOWN = 500
 
 
 class LabelStudioError(Exception):
@@ -38,6 +41,8 @@ class LabelStudioError(Exception):
     summary: Summary | None = None
 
     def __init__(self, message: str = "", *, request: str = "", repeated: bool = False) -> None:
+        if len(message) > MAX_TEXT:
+            message = f"{message[: MAX_TEXT - 3]}..."
         super().__init__(message)
         self.request = request
         self.repeated = repeated
@@ -320,7 +325,7 @@ def error_from_response(
         detail, validation = _read_body(text)
     if not hint:
         hint = _HTML_404_HINT if is_page and status == 404 else _HINTS.get(status, "")
-    said = ": ".join(filter(None, [detail, render_validation(validation)]))
+    said = ": ".join(filter(None, [shorten(detail, _MAX_SHOWN), render_validation(validation)]))
     failed = f"{doing} failed ({request})" if doing and request else f"{doing or request} failed"
     message = f"{failed}: {_status_text(status)}" + (f": {said}" if said else "")
     if hint:
@@ -337,9 +342,13 @@ def error_from_response(
 
 def render_validation(errors: object) -> str:
     """Validation errors of any nesting as ``field: text; other.field: text``, bounded in length."""
-    lines = list(islice(_messages(errors, ""), _MAX_MESSAGES + 1))
-    if len(lines) > _MAX_MESSAGES:
-        lines[_MAX_MESSAGES:] = ["and more"]
+    lines: list[str] = []
+    size = 0
+    for line in _messages(errors, ""):
+        size += len(line)
+        if len(lines) == _MAX_MESSAGES or (lines and size > _MAX_DETAIL):
+            return "; ".join([*lines, "and more"])
+        lines.append(line)
     return "; ".join(lines)
 
 

@@ -17,12 +17,19 @@ from requests import exceptions
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from ..errors import ConnectionFailed, LabelStudioError, Timeout, shorten
+from .body import BrokenBody, pieces
+from .deadline import clock
 from .payload import decode
 
 Expected: TypeAlias = "type | tuple[str, ...] | Mapping[str, Expected] | list[Expected] | None"
 """What an answer must be: of this type, an object with these keys, an object with keys of which
 each value is as expected, a list of values that are each as expected, or anything.
 """
+
+MAX_ANSWER = 1 << 30
+"""Bytes of an answer, decompressed, that is read into memory: a hundred times of what is usual."""
+
+_STREAMED = 1 << 16
 
 GARBAGE = (
     ValueError,
@@ -51,6 +58,9 @@ class Call:
     body_start: int | None
     stream: bool = False
     expect: Expected = None
+    deadline: float = 0.0
+    ends: float | None = None
+    max_answer: int = MAX_ANSWER
 
     def failed(self, text: str, hint: str = "") -> str:
         """The message of an error about it."""
@@ -108,7 +118,8 @@ def problem_of(answer: Answer) -> Problem | None:
     if answer.status != 429 and answer.status not in _GATEWAY:
         return None
     after = _retry_after(answer.response.headers.get("Retry-After", ""))
-    text = f"the answer was {answer.status} {answer.response.reason or ''}".rstrip()
+    reason = shorten(str(answer.response.reason or ""), 80)
+    text = f"the answer was {answer.status} {reason}".rstrip()
     return Problem(text, may_be_done=answer.status != 429, retry_after=after)
 
 
@@ -173,7 +184,12 @@ def problem_from(error: BaseException, call: Call) -> Problem:
     if proxy or isinstance(reason, NewConnectionError):
         text = f"could not connect to {'the proxy for ' if proxy else ''}{host}: {said}"
         return Problem(text, may_be_done=False, root=root, hint=unsent)
-    if any(isinstance(e, (exceptions.Timeout, ReadTimeoutError)) for e in (error, *error.args)):
+    waits = (exceptions.Timeout, ReadTimeoutError, TimeoutError)
+    if any(isinstance(e, waits) for e in (error, root, *error.args)):
+        if is_over(call):
+            late = over(call)
+            late.may_be_done, late.root = True, root
+            return late
         text = f"no answer within {_read_timeout(call.timeout)}"
         hint = "A busy server may need a longer timeout."
         return Problem(text, may_be_done=True, timeout=True, root=root, hint=hint)
@@ -210,60 +226,97 @@ def _root(error: BaseException) -> BaseException:
 
 
 def read_body(response: requests.Response, call: Call) -> bytes:
-    """The whole body at once, which is much faster than requests' 10 kB pieces."""
-    raw = response.raw
+    """The whole body, decompressed; Problem where it is not whole, or larger than it may be."""
+    found: list[bytes] = []
+    size = 0
     try:
-        if not isinstance(raw, urllib3.HTTPResponse):
-            return response.content  # an adapter that is not urllib3's
-        body: bytes = raw.read(decode_content=True)
+        with _problems(call):
+            for piece in pieces(response.raw):
+                found.append(piece)
+                size += len(piece)
+                if size > call.max_answer:
+                    raise _too_large(call)
+    except BaseException:
+        response.close()
+        raise
+    return found[0] if len(found) == 1 else b"".join(found)
+
+
+def _too_large(call: Call) -> Problem:
+    return Problem(
+        f"the answer is larger than the {call.max_answer:,} bytes that are allowed",
+        may_be_done=True,
+        retryable=False,
+        hint="Ask for less at once, or allow more: LabelStudio(max_answer=...).",
+    )
+
+
+@contextmanager
+def _problems(call: Call) -> Iterator[None]:
+    """What goes wrong while a body is read, as problems."""
+    try:
+        yield
     except (exceptions.RequestException, HTTPError, OSError) as error:
         raise problem_from(error, call) from error
-    if raw.length_remaining:
-        raise Problem("the answer ended early", may_be_done=True)
-    return body
+    except BrokenBody as error:
+        raise Problem(str(error), may_be_done=True, root=error) from error
+    except (*GARBAGE, MemoryError) as error:
+        raise garbage(error) from error
 
 
 class CheckedBody:
-    """The body of a stream, whose failures become this library's errors."""
+    """The body of a stream, decompressed, whose failures become this library's errors. Like a
+    file: ``read()``; or in pieces: ``stream()``.
+    """
 
     def __init__(self, raw: Any, call: Call) -> None:
         self._raw = raw
         self._call = call
+        self._pieces = pieces(raw, _STREAMED)
+        self._rest = b""
 
-    def read(self, *args: Any, **kwargs: Any) -> bytes:
-        """Some bytes, or all."""
-        with self._checked():
-            chunk: bytes = self._raw.read(*args, **kwargs)
-        if not chunk:
-            self._check_end()
-        return chunk
+    def read(self, size: int | None = -1, **_: Any) -> bytes:
+        """Some bytes, none at the end; all, without a size."""
+        if size is None or size < 0:
+            rest, self._rest = self._rest, b""
+            return b"".join((rest, *self.stream()))
+        if not self._rest and size:
+            self._rest = next(self.stream(), b"")
+        found, self._rest = self._rest[:size], self._rest[size:]
+        return found
 
-    def stream(self, amt: int = 65536, **kwargs: Any) -> Iterator[bytes]:
-        """The body in pieces of about ``amt`` bytes."""
-        with self._checked():
-            if hasattr(self._raw, "stream"):
-                yield from self._raw.stream(amt, **kwargs)
-            else:
-                yield from iter(lambda: self._raw.read(amt), b"")
-        self._check_end()
-
-    @contextmanager
-    def _checked(self) -> Iterator[None]:
-        try:
-            yield
-        except (exceptions.RequestException, HTTPError, OSError) as error:
-            problem = problem_from(error, self._call)
-            raise final_error(self._call, problem, 1, False) from problem.root
-
-    def _check_end(self) -> None:
-        # urllib3 1.x does not check this by itself.
-        if getattr(self._raw, "length_remaining", None):
-            raise ConnectionFailed(
-                self._call.failed("the answer ended early"), request=self._call.name
-            )
+    def stream(self, *_: Any, **__: Any) -> Iterator[bytes]:
+        """The body in pieces."""
+        while True:
+            try:
+                if is_over(self._call):
+                    raise TimeoutError("timed out")
+                with _problems(self._call):
+                    piece = next(self._pieces, b"")
+            except (Problem, TimeoutError) as error:
+                problem = error if isinstance(error, Problem) else problem_from(error, self._call)
+                raise final_error(self._call, problem, 1, False) from problem.root
+            if not piece:
+                return
+            yield piece
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._raw, name)
+
+
+def is_over(call: Call, wait: float = 0.0) -> bool:
+    """Return whether the call would be over its deadline after a wait."""
+    return call.ends is not None and clock() + wait >= call.ends
+
+
+def over(call: Call) -> Problem:
+    """The problem that a call has not been done by its deadline."""
+    return Problem(
+        f"it was not done within {call.deadline:g} s, the deadline of a call",
+        may_be_done=False,
+        retryable=False,
+        timeout=True,
+    )
 
 
 def _retry_after(value: str) -> float | None:

@@ -27,7 +27,7 @@ def decode(body: bytes) -> Any:
             return orjson.loads(body)
     try:
         return json.loads(body)
-    except RecursionError:
+    except (RecursionError, MemoryError):
         raise ValueError("nested too deeply") from None
 
 

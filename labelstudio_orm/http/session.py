@@ -12,6 +12,8 @@ import requests
 import urllib3
 from requests import adapters
 
+from .deadline import TimedResponse, current, limited
+
 _POOL_SIZE = 32
 
 
@@ -45,6 +47,17 @@ class QuickAck:
 
     sock: Any
     _OPTION: ClassVar[int | None] = getattr(socket, "TCP_QUICKACK", None)
+
+    response_class: Any = TimedResponse
+
+    def send(self, data: Any) -> None:
+        """Send bytes, within what the call may take as a whole."""
+        ends = current()
+        if ends is None or self.sock is None:
+            super().send(data)  # type: ignore[misc]
+        else:
+            with limited(self.sock, ends):
+                super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
         """The next answer, asked to be sent without a delay."""

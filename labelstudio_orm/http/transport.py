@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,8 +28,10 @@ from ..errors import (
 )
 from .auth import Credential
 from .conditions import check_address, query_of
+from .deadline import clock, current, earlier, until
 from .exchange import (
     GARBAGE,
+    MAX_ANSWER,
     Answer,
     Call,
     CheckedBody,
@@ -39,6 +42,8 @@ from .exchange import (
     fits,
     garbage,
     host_of,
+    is_over,
+    over,
     problem_from,
     problem_of,
     read_body,
@@ -57,6 +62,7 @@ _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _MAX_REDIRECTS = 5
 _MAX_ADDRESS = 16_000
+_MAX_ERROR = 1_000_000
 _REFRESH_PATH = "/api/token/refresh/"
 _LOGIN_PATH = "/user/login"
 
@@ -104,6 +110,11 @@ class Transport:
     * `verify`: False, or the path of a CA bundle; True is the system's choice, which
       `REQUESTS_CA_BUNDLE` changes.
     * `session`: a session of your own, used as it is and left open by `close`.
+    * `deadline`: seconds that one call may take as a whole, with its retries, the waits between
+      them, redirects, the exchange of a token and the reading of the answer; None is no bound. In
+      a session of your own, it ends a call between two pieces of an answer.
+    * `max_answer`: bytes of an answer, decompressed, that is read into memory; 1 GiB by default.
+      Streams, which are files, have no such limit.
 
     Threads may share it. `using` makes a cheap copy with other options.
     """
@@ -119,9 +130,13 @@ class Transport:
         verify: bool | str = True,
         proxies: Mapping[str, str] | None = None,
         session: requests.Session | None = None,
+        deadline: float | None = None,
+        max_answer: int = MAX_ANSWER,
     ) -> None:
         self.url = normalize_url(url)
         self.timeout = _check_timeout(timeout)
+        self.deadline = _check_deadline(deadline)
+        self.max_answer = _check_max_answer(max_answer)
         self.retries = retries
         self._credential = credential
         self._owns_session = session is None
@@ -129,7 +144,11 @@ class Transport:
         self._verify = verify
         self._proxies = dict(proxies or {})
         # A session of the user's own may say something else on purpose.
-        defaults = {"User-Agent": user_agent(), "Accept": "application/json"}
+        defaults = {
+            "User-Agent": user_agent(),
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip, deflate",
+        }
         plain = requests.utils.default_headers()
         self._headers = {
             name: value
@@ -183,7 +202,7 @@ class Transport:
             headers=headers,
             timeout=timeout,
         )
-        call = evolve(call, expect=expect)
+        call = evolve(call, expect=expect, max_answer=self.max_answer)
         if idempotent is not None:
             call = evolve(call, idempotent=idempotent)
         answer = self._perform(call, self._authorize)
@@ -224,13 +243,24 @@ class Transport:
             response.close()
 
     def using(
-        self, *, timeout: TimeoutValue = None, headers: Mapping[str, str] | None = None
+        self,
+        *,
+        timeout: TimeoutValue = None,
+        headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+        max_answer: int | None = None,
     ) -> Transport:
-        """A copy with another timeout or more headers; session, pool and credential are shared."""
+        """A copy with another timeout, deadline or limit, or more headers; session, pool and
+        credential are shared.
+        """
         other = object.__new__(Transport)
         other.__dict__.update(self.__dict__, _owns_session=False)
         if timeout is not None:
             other.timeout = _check_timeout(timeout)
+        if deadline is not None:
+            other.deadline = _check_deadline(deadline)
+        if max_answer is not None:
+            other.max_answer = _check_max_answer(max_answer)
         other._headers = self._headers | _check_headers(headers)
         return other
 
@@ -279,7 +309,10 @@ class Transport:
         )
         body: Any = prepared.body
         seekable = hasattr(body, "seek") and hasattr(body, "tell")
+        ends = None if self.deadline is None else clock() + self.deadline
         return Call(
+            deadline=self.deadline or 0.0,
+            ends=earlier(current(), ends),
             prepared=prepared,
             name=f"{method} {urlsplit(self.url).path}{path.partition('?')[0]}",
             doing=doing,
@@ -290,12 +323,18 @@ class Transport:
 
     def _perform(self, call: Call, authorize: Callable[[], str] | None) -> Answer:
         """Send until there is an answer worth having, or raise. None: without a credential."""
+        with until(call.ends):
+            return self._try(call, authorize)
+
+    def _try(self, call: Call, authorize: Callable[[], str] | None) -> Answer:
         attempt = 0
         renewed = lost = False
         while True:
             header = authorize() if authorize else None
             answer: Answer | None = None
             try:
+                if is_over(call):
+                    raise over(call)
                 answer = self._attempt(call, header)
             except Problem as caught:
                 problem = caught
@@ -312,14 +351,18 @@ class Transport:
                 lost = True
                 if not call.idempotent:
                     raise self._unknown(call, problem.text) from problem.root
+            wait = self.retries.wait(attempt, problem.retry_after)
             last = attempt >= self.retries.total or not problem.retryable
+            if not last and is_over(call, wait):
+                late = over(call)
+                late.text, late.root = f"{late.text} ({problem.text})", problem.root
+                raise final_error(call, late, attempt + 1, lost) from problem.root
             if last or not call.rewind():
                 if answer is None:
                     raise final_error(call, problem, attempt + 1, lost) from problem.root
                 if 200 <= answer.status < 300:
                     raise self._unreadable(call, answer)
                 raise self._refusal(call, answer, lost)
-            wait = self.retries.wait(attempt, problem.retry_after)
             log.debug("%s: %s; again in %.1f s", call.name, problem.text, wait)
             self.retries.sleep(wait)
             attempt += 1
@@ -353,7 +396,7 @@ class Transport:
         outcome = "no answer"
         try:
             response = self._session.send(
-                prepared, timeout=call.timeout, allow_redirects=False, **settings
+                prepared, timeout=_timeout_left(call), allow_redirects=False, **settings
             )
             outcome = str(response.status_code)
             return response
@@ -425,7 +468,7 @@ class Transport:
     # What went wrong
 
     def _refusal(self, call: Call, answer: Answer, lost: bool) -> APIError:
-        said = self._credential.redact(answer.body.decode("utf-8", "replace"))
+        said = self._credential.redact(answer.body[:_MAX_ERROR].decode("utf-8", "replace"))
         return error_from_response(
             answer.status,
             said,
@@ -443,7 +486,7 @@ class Transport:
         begins = f", it begins: {shown!r}" if shown else ", it is empty"
         text = (
             f"{answer.status}, but the answer is {what} "
-            f"({answer.content_type or 'no content type'}{begins})"
+            f"({shorten(answer.content_type, 100) or 'no content type'}{begins})"
         )
         if not call.idempotent:
             return self._unknown(call, text)
@@ -473,13 +516,14 @@ class Transport:
         call = self._call("POST", _REFRESH_PATH, doing=doing, json={"refresh": refresh})
         answer = self._perform(evolve(call, idempotent=True), None)
         access = answer.value.get("access") if isinstance(answer.value, dict) else None
-        if not isinstance(access, str) or not access:
+        fine = isinstance(access, str) and access.isascii() and access.isprintable()
+        if not fine or not access or " " in access or len(access) > _MAX_ADDRESS:
             raise APIError(
                 call.failed("the answer holds no access token", "Is the base URL right?"),
                 status=answer.status,
                 request=call.name,
             )
-        return access
+        return str(access)
 
 
 def normalize_url(url: str) -> str:
@@ -520,6 +564,28 @@ def _target(here: str, response: requests.Response) -> SplitResult | None:
         return target if fine and location.isprintable() and "\\" not in location else None
     except ValueError:
         return None
+
+
+def _timeout_left(call: Call) -> Any:
+    """The timeouts of a request, none of them beyond the deadline."""
+    if call.ends is None:
+        return call.timeout
+    left = max(0.001, call.ends - clock())
+    both = call.timeout if isinstance(call.timeout, tuple) else (call.timeout, call.timeout)
+    return tuple(left if one is None else min(one, left) for one in both)
+
+
+def _check_deadline(deadline: float | None) -> float | None:
+    number = isinstance(deadline, (int, float)) and not isinstance(deadline, bool)
+    if deadline is not None and not (number and 0 < deadline < threading.TIMEOUT_MAX):
+        raise ValueError(f"deadline must be seconds > 0, or None: {deadline!r}")
+    return deadline
+
+
+def _check_max_answer(size: int) -> int:
+    if not isinstance(size, int) or isinstance(size, bool) or size < 1:
+        raise ValueError(f"max_answer must be a number of bytes: {size!r}")
+    return size
 
 
 def _check_timeout(timeout: TimeoutValue) -> TimeoutValue:
