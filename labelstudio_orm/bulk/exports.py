@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 import threading
 import uuid
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DoesNotExist, ServerError
+from ..files import whole_file
 from ..http.download import download
 from ..misuse import near
 from ..paging.pages import IDS, chunked
@@ -21,6 +23,9 @@ from .targets import check_target
 if TYPE_CHECKING:
     from ..queryset import QuerySet
     from ..resources.projects import Project
+
+_WITH_MEDIA: Final = "_WITH_IMAGES"
+"""How the names of the formats end whose archives have the images in them."""
 
 _turns: dict[tuple[str, int], AbstractContextManager[Any]] = {}
 """One lock for each project: the server builds an export in a file that it names after the minute
@@ -110,23 +115,19 @@ def _with_images(
 
 def _in_pieces(project: Project, ids: list[int], path: Path, progress: Progress) -> Path:
     """JSON lists of a few hundred tasks each, joined into one."""
-    line = reporter(progress, f"exporting {len(ids)} tasks of {project!r}")
-    part = path.with_name(path.name + ".part")
-    piece = path.with_name(path.name + ".piece")
-    try:
-        with part.open("wb") as out, line as report:
-            for number, chunk in enumerate(chunked(ids, IDS)):
-                export_project(project, "JSON", piece, ids=chunk)
-                text = piece.read_bytes().strip()
-                if text == b"[]":
-                    continue
+    with (
+        reporter(progress, f"exporting {len(ids)} tasks of {project!r}") as report,
+        tempfile.TemporaryDirectory() as folder,
+        whole_file(path, shared=True) as out,
+    ):
+        piece = Path(folder, "piece.json")
+        for number, chunk in enumerate(chunked(ids, IDS)):
+            export_project(project, "JSON", piece, ids=chunk)
+            text = piece.read_bytes().strip()
+            if text[1:-1].strip():
                 out.write((b"," if out.tell() else b"[") + text[1:-1])
-                report(min(len(ids), (number + 1) * IDS), len(ids))
-            out.write(b"]" if out.tell() else b"[]")
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)
-        piece.unlink(missing_ok=True)
+            report(min(len(ids), (number + 1) * IDS), len(ids))
+        out.write(b"]" if out.tell() else b"[]")
     return path
 
 
@@ -141,7 +142,10 @@ def _by_snapshot(
     try:
         snapshot = project.exports.create(title=name, task_filter_options={"view": view.id})
         try:
-            return snapshot.wait().download(path, format, progress=progress)
+            snapshot.wait()
+            if format.endswith(_WITH_MEDIA):  # else the server's snapshot leaves them out
+                snapshot.convert(format, download_resources=True, progress=progress)
+            return snapshot.download(path, format, progress=progress)
         finally:
             snapshot.delete()
     finally:

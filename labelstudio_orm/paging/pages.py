@@ -236,7 +236,8 @@ class Plain:
         try:
             rows = select.ask(select.path, params=params, expect=None if self.single else list)
         except BadRequest as error:
-            if params.keys().isdisjoint(error.validation_errors or ()):
+            said = error.validation_errors
+            if not isinstance(said, dict) or params.keys().isdisjoint(said):
                 raise
             return []
         except NotFound:

@@ -130,7 +130,8 @@ class Files(QuerySet["FileUpload"]):
             doing=f"deleting {self._what}",
             dry=lambda: {"deleted": len(body["file_upload_ids"]) if body else self.count()},
         )
-        return Summary(deleted=answer["deleted"] if isinstance(answer, dict) else 0)
+        deleted = answer.get("deleted") if isinstance(answer, dict) else 0
+        return Summary(deleted=deleted if type(deleted) is int else 0)
 
 
 @resource(

@@ -106,9 +106,9 @@ class MLBackend(Dated, Resource):
 
     def model_versions(self) -> list[str]:
         """The versions that the service has. One request; ServerError when it is down."""
-        answer = self._ask("GET", f"listing the versions of {self!r}", "/versions")
-        versions: list[str] = (answer or {}).get("versions", [])
-        return versions
+        doing = f"listing the versions of {self!r}"
+        answer: Mapping[str, list[str]] = self._ask("GET", doing, "/versions", expect=dict)
+        return answer.get("versions", [])
 
 
 @resource("/api/model-provider-connections/{id}", label="provider", edition="Enterprise")
