@@ -91,6 +91,14 @@ class Options:
         return (self.key_wire,) if "{id}" in self.item else ()
 
     @cached_property
+    def _in_address(self) -> frozenset[str]:
+        return frozenset(name.partition(".")[0] for name in shapes.names_in(self.item))
+
+    def addresses(self, relation: str | None) -> bool:
+        """Return whether an object cannot be asked for without this relation."""
+        return relation in self._in_address
+
+    @cached_property
     def types(self) -> dict[str, Any]:
         """The resolved annotations of the fields."""
         querysets = (model._options.queryset for model in registry.values())

@@ -70,6 +70,7 @@ class Field:
         secret: bool = False,
         always_sent: bool = False,
         only: type | None = None,
+        partly: str | None = None,
         references: str | None = None,
         judge: Judge | None = None,
     ) -> None:
@@ -79,7 +80,7 @@ class Field:
         self.read_only, self.fixed = read_only, fixed
         self.computed, self.null_is_unknown = computed, null_is_unknown
         self.secret, self.always_sent = secret, always_sent
-        self.only = only
+        self.only, self.partly = only, partly
         self.references = references
         self.judge = judge
 
@@ -236,11 +237,14 @@ def readonly(
     return _word(init, read_only=True, wire=wire, only=only)
 
 
-def computed(*, init: Literal[False] = False, only: type | None = None) -> Any:
+def computed(
+    *, init: Literal[False] = False, only: type | None = None, partly: str | None = None
+) -> Any:
     """A read-only field that a listing does not compute unless asked; fetched once when it is
-    touched. ``only``: as for ``readonly``.
+    touched. ``only``: as for ``readonly``. ``partly``: it shows just what is the caller's own, so
+    that no condition can ask for it; this field can be asked for.
     """
-    return _word(init, read_only=True, computed=True, only=only)
+    return _word(init, read_only=True, computed=True, only=only, partly=partly)
 
 
 def counter(*, init: Literal[False] = False) -> Any:

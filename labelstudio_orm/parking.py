@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from .errors import BadRequest
+from .errors import BadRequest, NotFound
 
 if TYPE_CHECKING:
     from .client import LabelStudio
@@ -20,18 +20,33 @@ if TYPE_CHECKING:
 
 @contextmanager
 def keeping_drafts(client: LabelStudio, task: int, annotation: int) -> Iterator[None]:
-    """Within the block the annotation may be saved. One request, and two for each of its drafts."""
-    drafts = list(client.drafts.filter(task=task, annotation=annotation))
-    before = [draft.import_id for draft in drafts]
+    """Within the block the annotation may be saved. One request, and two for each of its drafts;
+    those that a run which died has left off it are given back as well.
+    """
+    drafts = _drafts_of(client, task, annotation)
+    before = [None if is_parked(draft) else draft.import_id for draft in drafts]
     for draft in drafts:
-        draft.annotation_id, draft.import_id = None, -annotation
-        draft.save()
+        if not is_parked(draft):
+            draft.annotation_id, draft.import_id = None, -annotation
+            draft.save()
     try:
         yield
     finally:
         for draft, import_id in zip(drafts, before, strict=True):
             draft.annotation_id, draft.import_id = annotation, import_id
             draft.save()
+
+
+def _drafts_of(client: LabelStudio, task: int, annotation: int) -> list[Draft]:
+    try:
+        return [
+            draft
+            for draft in client.drafts.filter(task=task)
+            if draft.annotation_id == annotation
+            or (is_parked(draft) and draft.import_id == -annotation)
+        ]
+    except NotFound:  # the task is gone, which the save will tell; or a server without drafts
+        return []
 
 
 def is_parked(draft: Draft) -> bool:

@@ -259,6 +259,7 @@ def _literal_leaf(
 def _leaf(owner: type[Resource], made: Leaf, server: str | None) -> Leaf:
     """The comparison with the value as it will be compared, once it is known to be possible."""
     key, field, lookup = made.key, made.field, made.lookup
+    refuse_partly(field, key)
     if field.holds_regions and not made.path and lookup not in ("exact", "in", "isnull"):
         name = key.removesuffix(f"__{lookup}")
         raise FieldError(
@@ -268,6 +269,16 @@ def _leaf(owner: type[Resource], made: Leaf, server: str | None) -> Leaf:
         )
     value = value_of(field, made.path, key, lookup, made.value, server)
     return attrs.evolve(made, value=value)
+
+
+def refuse_partly(field: Field, key: str) -> None:
+    """Raise FieldError for a field that shows just what is the caller's own."""
+    if field.partly:
+        raise FieldError(
+            f"{key}: the server lists the {field.name} of the caller alone; {field.partly} is "
+            f"about everybody's: filter({field.partly}=True), and ls.{field.name}.filter(task=...) "
+            "lists those of a task"
+        )
 
 
 def _unknown_lookup(model: type[Resource], field: Field, name: str, key: str) -> FieldError:

@@ -32,7 +32,7 @@ from .paging.reading import parents_in, read
 from .paging.rows import Rows
 from .planning.plan import Plan, fields_needed
 from .planning.querysets import plan_of, plan_without_request
-from .query import Q, build, find_field, leaf
+from .query import Q, build, find_field, leaf, refuse_partly
 
 if TYPE_CHECKING:
     import pandas
@@ -81,6 +81,7 @@ class QuerySet(Generic[R]):
     related_fields: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
     said_all: bool = False
     is_strict: bool = False
+    turned: bool = False
     here: list[R] | None = None
     _cache: list[R] | None = attrs.field(default=None, init=False)
 
@@ -167,11 +168,18 @@ class QuerySet(Generic[R]):
         if it can filter exactly; two where tasks tie at its end.
         """
         self._refuse_slice("ordering")
-        return self._with(ordering=tuple(Key.of(self.model, key) for key in keys))
+        parsed = tuple(Key.of(self.model, key) for key in keys)
+        for key in parsed:
+            refuse_partly(key.field, str(key))
+        return self._with(ordering=parsed, turned=False)
 
     def reverse(self) -> Self:
-        """The opposite order (nulls stay last)."""
+        """The opposite order (nulls stay last); of the tasks of a view, that of the view from its
+        end.
+        """
         self._refuse_slice("reversing")
+        if "view" in self.scope and not self.ordering:
+            return self._with(turned=not self.turned)
         keys = self.ordering or (Key.of(self.model, "id"),)
         return self._with(ordering=tuple(key.reversed() for key in keys))
 
@@ -269,7 +277,7 @@ class QuerySet(Generic[R]):
             wanted=frozenset(wanted),
             relations=self.relations | related,
             related_fields={} if related else self.related_fields,
-            backwards=self._falling_ids,
+            backwards=self._falling_ids or self.turned,
             by_id=bool(self.ordering),
             workers=workers,
         )
@@ -517,9 +525,7 @@ class QuerySet(Generic[R]):
         narrowed = self.filter(*conditions, **lookups)
         identifier = exactly(narrowed.where, options.key)
         if identifier is not None and options.item and self.here is None:
-            obj = narrowed.ref(identifier)
-            narrowed._must_fit(obj.refresh())
-            return obj
+            return narrowed._fetched(identifier)
         found = list(narrowed[:2])
         if not found:
             raise DoesNotExist(f"no {self.model._options.name} fits {narrowed._what}")
@@ -530,13 +536,32 @@ class QuerySet(Generic[R]):
             )
         return found[0]
 
-    def _must_fit(self, obj: R) -> None:
-        for name, value in self.scope.items():
-            relation = self.model._options.relations.get(name)
-            if relation and getattr(obj, relation.id_name) != pages.id_of(value):
-                raise DoesNotExist(f"{obj!r} is not of {name} {pages.id_of(value)}")
+    def _fetched(self, identifier: Any) -> R:
+        """The object of this id from its own address, if it is one of these: the server's row says
+        so, or else the listing does.
+        """
+        from .resource import _set_origin
+
+        options = self.model._options
+        in_address = {name: v for name, v in self.scope.items() if options.addresses(name)}
+        obj = self._with(scope=in_address).ref(identifier).refresh()
         if not self.where.holds(obj):
             raise DoesNotExist(f"{obj!r} does not fit {self._what}")
+        unsaid = {}
+        for name, value in self.scope.items():
+            relation = options.relations.get(name)
+            said = None if relation is None else getattr(obj, relation.id_name)
+            if said is None:
+                unsaid[name] = relation
+            elif said != pages.id_of(value):
+                raise DoesNotExist(f"{obj!r} is not of {name} {pages.id_of(value)}")
+        if unsaid and not any(one._key == obj._key for one in self.iterator()):
+            raise DoesNotExist(f"{obj!r} is not one of {self._what}")
+        for name, relation in unsaid.items():
+            if relation is not None:
+                obj._row[options.fields[relation.id_name].wire] = pages.id_of(self.scope[name])
+        _set_origin(obj, attrs.evolve(obj._origin, parents=parents_in(self.scope)))
+        return obj
 
     def ref(self, id: int | str) -> R:
         """A handle on the object of this id, without a request; its fields are fetched when
@@ -583,7 +608,8 @@ class QuerySet(Generic[R]):
 
     def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
         """The objects of these ids, by id; those that do not exist are left out."""
-        return {obj.id: obj for obj in self.filter(id__in=[self._as_key(id) for id in ids])}
+        lookup = f"{self.model._options.key}__in"
+        return {obj._key: obj for obj in self.filter(**{lookup: [*map(self._as_key, ids)]})}
 
     def _load_rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[R]:
         """Objects of rows that another request than a listing gave."""
@@ -924,6 +950,7 @@ class QuerySet(Generic[R]):
     def __repr__(self) -> str:
         if self._cache is None:
             order = f" by {', '.join(map(str, self.ordering))}" if self.ordering else ""
+            order += " reversed" if self.turned else ""
             stop = "" if self.stop is None else self.stop
             cut = f" [{self.start}:{stop}]" if self._is_slice else ""
             return f"<QuerySet of {self._what}{order}{cut}>"

@@ -97,6 +97,8 @@ class Keyset:
         ids = self._ids_of_view(select)
         if select.by_id:
             ids.sort(reverse=select.backwards)
+        elif select.backwards:
+            ids.reverse()
         stop = None if select.limit is None else select.start + select.limit
         yield from self.by_ids(select, ids[select.start : stop])
 

@@ -88,6 +88,8 @@ class Select:
     @property
     def path(self) -> str:
         """The address of the listing."""
+        names = names_in(self.model._options.collection)
+        require_scope(self, [name.partition(".")[0] for name in names])
         return fill(self.model._options.collection, self.scope.__getitem__)
 
     @property

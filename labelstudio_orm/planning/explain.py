@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..conditions import EVERYTHING, Node, describe, parts_of
 from ..http.paths import at
-from ..paging.keyset import Keyset
-from ..paging.pages import id_of
+from ..paging.keyset import TASKS, Keyset
+from ..paging.pages import Embedded, id_of, names_in
 from ..paging.reading import is_one_page
 from .columns import Item
 from .querysets import wants_config
@@ -32,6 +32,10 @@ def _lines(queryset: QuerySet[Any]) -> Iterator[tuple[str, str]]:
     if planned.nothing:
         yield "requests", "none: no object can fit"
         return
+    missing = _missing(queryset)
+    if missing:
+        yield "requests", f"refused: {queryset.model._options.name}s are listed by {missing}"
+        return
     yield "server", _server(queryset, planned)
     if planned.here is not None:
         for part in parts_of(planned.here):
@@ -42,7 +46,7 @@ def _lines(queryset: QuerySet[Any]) -> Iterator[tuple[str, str]]:
 def _order(queryset: QuerySet[Any]) -> str:
     keys = ", ".join(map(str, queryset.ordering))
     cut = f" [{queryset.start}:{queryset.stop or ''}]" if queryset._is_slice else ""
-    return (f" by {keys}" if keys else "") + cut
+    return (f" by {keys}" if keys else "") + (" reversed" if queryset.turned else "") + cut
 
 
 def _server(queryset: QuerySet[Any], planned: Plan) -> str:
@@ -73,8 +77,33 @@ def _why(queryset: QuerySet[Any], planned: Plan, part: Node) -> str:
     return "the server's answer is a superset, or says nothing of it"
 
 
+def _missing(queryset: QuerySet[Any]) -> str:
+    """What a listing cannot do without and was not said."""
+    options = queryset.model._options
+    if isinstance(options.pages, Embedded):
+        known = options.pages.scoped_by
+        return "" if queryset.scope.keys() & set(known) else " or ".join(known)
+    if options.pages is TASKS and "view" in queryset.scope:
+        return ""
+    needed = dict.fromkeys((*options.pages.scoped_by, *names_in(options.collection)))
+    missing = [name for name in needed if _looked_up(queryset.scope, name) is None]
+    return " and ".join(missing)
+
+
+def _looked_up(scope: Mapping[str, Any], name: str) -> Any:
+    """What an address is filled in with: ``version.prompt`` is the prompt of the version."""
+    first, *further = name.split(".")
+    value = scope.get(first)
+    for relation in further:
+        value = getattr(value, f"{relation}_id", None)
+    return value
+
+
 def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
     options = queryset.model._options
+    if isinstance(options.pages, Embedded):
+        yield from _of_tasks(queryset, planned, options.pages.key)
+        return
     path = queryset._select(planned).path if options.collection else options.item
     if not isinstance(options.pages, Keyset):
         yield f"GET {path}: all rows, sorted here" if queryset.ordering else f"GET {path}"
@@ -104,3 +133,14 @@ def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
         yield "count() is one request"
     if queryset.where == EVERYTHING and not queryset.said_all and not queryset._is_slice:
         yield "delete(), update() and perform() are refused without all()"
+
+
+def _of_tasks(queryset: QuerySet[Any], planned: Plan, key: str) -> Iterator[str]:
+    """How rows are read that stand inside of tasks."""
+    sorted_ = ", sorted here" if queryset.ordering else ""
+    if "task" not in queryset.scope:
+        yield f"GET /api/tasks/: pages by id of {_or(planned.clauses)}, with their {key}{sorted_}"
+    elif planned.params.get("was_cancelled") is False:
+        yield f"GET {queryset._select(planned).path}{sorted_}"
+    else:
+        yield f"GET {at('/api/tasks/{}/', id_of(queryset.scope['task']))}: its {key}{sorted_}"

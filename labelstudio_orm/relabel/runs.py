@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import nullcontext, suppress
+from contextlib import suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
@@ -14,8 +14,9 @@ from ..bulk.summary import OnError, Tally
 from ..bulk.workers import number_of_workers
 from ..errors import BadRequest, DoesNotExist, NotFound, PermissionDenied
 from ..migrate.report import Difference, Differences, Report
-from ..parking import is_parked, keeping_drafts, unpark
+from ..parking import is_parked, unpark
 from ..progress import Progress, reporter
+from ..resources.tasks import Annotation
 from .results import Relabelling, restored
 from .undofile import UndoFile
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..client import LabelStudio
     from ..resources.drafts import Draft
     from ..resources.projects import Project
-    from ..resources.tasks import Annotation, Prediction, Task
+    from ..resources.tasks import Prediction, Task
 
 
 class Run:
@@ -181,8 +182,10 @@ class Run:
                     tally.skipped += 1
 
     def _save(self, obj: Any, result: list[dict[str, Any]], has_drafts: bool) -> None:
-        with keeping_drafts(self.client, obj.task_id, obj.id) if has_drafts else nullcontext():
-            obj.result = result
+        obj.result = result
+        if isinstance(obj, Annotation):
+            obj.save(fields=["result"], keep_drafts=has_drafts)
+        else:
             obj.save(fields=["result"])
 
 

@@ -28,7 +28,8 @@ class Draft(Dated, Resource):
 
     ``user`` is the e-mail address of whoever it belongs to: always the one who creates it.
     ``ls.drafts.filter(task=1)`` lists everybody's, ``task.drafts`` only one's own, as JSON.
-    Whenever an annotation is saved, the server deletes the drafts of it.
+    Whenever an annotation is saved, the server deletes the drafts of it; ``save`` of an annotation
+    keeps them.
 
     >>> region = project.config["sentiment"].choice("Positive")
     >>> draft = ls.drafts.create(task=task, result=[region])

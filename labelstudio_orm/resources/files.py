@@ -154,6 +154,12 @@ class FileUpload(Resource):
     file: str = readonly()
     size: int | None = readonly()
 
+    def _addressed(self, row: dict[str, Any]) -> dict[str, Any]:
+        path = upload_path(row["file"]) if isinstance(row.get("file"), str) else None
+        if path is not None:  # which alone says of which project a file is
+            row.setdefault("project", int(path.split("/")[1]))
+        return super()._addressed(row)
+
     @property
     def name(self) -> str:
         """The name that the server gave the file: eight characters, a minus and the original

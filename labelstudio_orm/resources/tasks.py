@@ -23,6 +23,7 @@ from ..fields import (
 )
 from ..paging.keyset import TASKS
 from ..paging.pages import Embedded
+from ..parking import keeping_drafts
 from ..progress import Progress
 from ..query import Q
 from ..queryset import QuerySet
@@ -167,7 +168,7 @@ class Task(Dated, Resource):
     completed_at: datetime | None = computed()
     avg_lead_time: float | None = computed()
     draft_exists: bool = computed()
-    drafts: list[dict[str, Any]] = computed()
+    drafts: list[dict[str, Any]] = computed(partly="draft_exists")
     predictions_score: float | None = computed()
 
     annotations: ClassVar[HasMany[Annotation]] = HasMany()
@@ -251,6 +252,30 @@ class Annotation(Dated, Labelled, Resource):
     state: str | None = readonly()
 
     comments: ClassVar[HasSet[Comments]] = HasSet()
+
+    def save(
+        self,
+        *,
+        using: LabelStudio | None = None,
+        fields: Iterable[str] | None = None,
+        force: bool = False,
+        check: bool = False,
+        keep_drafts: bool = True,
+    ) -> Self:
+        """As every object; the drafts that people have of the annotation, which the server deletes
+        whenever it is saved, are kept: one request more, and two for each draft.
+
+        ``keep_drafts=False`` spares these, and loses the drafts.
+        """
+        names = fields if fields is None or isinstance(fields, str) else list(fields)
+        if using is not None:
+            self._bind(using)
+        chosen = self._chosen(names, force) if keep_drafts and self._is_saved else []
+        self._body(chosen)  # what is refused here, is refused before a draft is touched
+        if not chosen or self.task_id is None:
+            return super().save(fields=names, force=force, check=check)
+        with keeping_drafts(self._client, self.task_id, self.id):
+            return super().save(fields=names, force=force, check=check)
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
         from ..bulk.once import post_once

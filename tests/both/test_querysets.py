@@ -322,7 +322,10 @@ def test_prefetched_relations_cost_nothing_until_they_change(filled: Project, as
     task.annotations[0].ground_truth = True
     assert set(task.annotations[0].changes) == {"result", "ground_truth"}
     task.annotations[0].save()
-    assert asked() == [f"PATCH /api/annotations/{task.annotations[0].id}/"]
+    assert asked() == [
+        f"GET /api/tasks/{task.id}/drafts",
+        f"PATCH /api/annotations/{task.annotations[0].id}/",
+    ]
     assert task.annotations[0].changes == {}
     assert len(task.annotations.get(ground_truth=True).result) == 2
     assert asked() == []
