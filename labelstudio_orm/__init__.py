@@ -23,6 +23,7 @@ from .errors import (
     RateLimited,
     ServerError,
     Timeout,
+    UnknownKeyWarning,
     UnsafePath,
 )
 from .expressions import data, meta
@@ -101,6 +102,7 @@ __all__ = [
     "Task",
     "Timeout",
     "Token",
+    "UnknownKeyWarning",
     "UnsafePath",
     "User",
     "View",

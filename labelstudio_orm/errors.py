@@ -260,6 +260,16 @@ class ClientSideFilterWarning(UserWarning):
     """
 
 
+class UnknownKeyWarning(UserWarning):
+    """A condition names a key inside JSON that looks misspelt: like a lookup (``icontain``), or
+    like a key of the tasks' data while no task has it.
+
+    >>> import warnings
+    >>> warnings.simplefilter("error", UnknownKeyWarning)  # an error instead
+    >>> warnings.simplefilter("default", UnknownKeyWarning)
+    """
+
+
 class MissingSizeWarning(UserWarning):
     """Shapes on an image do not hold its size in pixels (``original_width``, ``original_height``).
 

@@ -7,6 +7,7 @@ against the resource when it is built, so that a misspelt field fails before a r
 from __future__ import annotations
 
 import difflib
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
@@ -14,7 +15,7 @@ import attrs
 
 from .brief import brief, cut, joined
 from .conditions import EVERYTHING, Leaf, Node, Opaque, conjunction, disjunction, fold, negation
-from .errors import FieldError
+from .errors import FieldError, UnknownKeyWarning
 from .lookups import LOOKUPS
 from .names import Place, merged
 from .together import together
@@ -236,8 +237,22 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
         names = []
     if names and not field.nested:
         raise _unknown_lookup(model, field, "__".join(names), key)
+    if lookup == "exact" and len(names) > 1:
+        _warn_of_lookup(key, names[-1])
     others = () if field.holds_regions else merged(names)
     return _leaf(owner, Leaf(key, field, tuple(names), lookup, value, relation, others), server)
+
+
+def _warn_of_lookup(key: str, last: str) -> None:
+    """Tell that the last key of a path looks like a lookup."""
+    near = difflib.get_close_matches(last, LOOKUPS, 1, cutoff=0.8)
+    if near:
+        warnings.warn(
+            f"{key}: {last!r} is taken for a key, since there is no such lookup; did you mean "
+            f"{near[0]!r}? A key of that name is said by an expression: data[...][{last!r}]",
+            UnknownKeyWarning,
+            stacklevel=2,
+        )
 
 
 def _literal_leaf(

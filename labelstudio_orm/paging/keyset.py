@@ -10,11 +10,24 @@ import attrs
 from ..errors import LabelStudioError, NotFound
 from ..http.paths import at
 from .belief import untrue
-from .listing import ask, id_at, ids_asked_for, in_pieces, lightest, request, uncomputed
+from .listing import (
+    ask,
+    id_at,
+    ids_asked_for,
+    in_pieces,
+    lightest,
+    request,
+    spread,
+    uncomputed,
+    with_ids,
+)
 from .ordering import Key
-from .pages import PAGE, TRIES, Page, Select, id_of
+from .pages import IDS, PAGE, TRIES, Page, Select, id_of
 from .parallel import results
 from .stretches import Chosen, Reading
+
+MANY = 3 * IDS
+"""Ids above which a listing of all tasks may take fewer requests than to ask for them."""
 
 
 class Keyset:
@@ -38,12 +51,36 @@ class Keyset:
                 "tasks are listed in a project or a view: project.tasks, view.tasks, or "
                 "ls.tasks.filter(project=...); ls.tasks.get(id) reads one"
             )
-        yield from Reading(select).pages()
+        if select.workers == 1 and len(ids_asked_for(select.plan)[1]) > MANY:
+            yield from _cut(self._among_many(select), select.start, select.limit)
+        else:
+            yield from Reading(select).pages()
+
+    def _among_many(self, select: Select) -> Iterator[Page]:
+        """The tasks of very many ids: all tasks between the first and the last one, page by page,
+        for as long as that takes no more requests than to ask for the ids.
+        """
+        select = attrs.evolve(select, start=0, limit=None)
+        _, ids = ids_asked_for(select.plan)
+        wanted, seen = frozenset(ids), 0
+        reading = Reading(spread(select))
+        for page in reading.pages():
+            yield attrs.evolve(page, rows=[row for row in page.rows if row["id"] in wanted])
+            if not page.rows:
+                continue
+            seen, last = seen + len(page.rows), page.rows[-1]["id"]
+            left = [id for id in ids if (id < last if select.backwards else id > last)]
+            if (reading.promised - seen) / PAGE > len(left) / IDS + 1:
+                if left:
+                    yield from Reading(with_ids(select, left)).pages()
+                return
 
     def count(self, select: Select) -> int | None:
         """The ``total`` of a page of one; of a view, its ids."""
         if "view" in select.scope:
             return len(self._ids_of_view(select))  # the total counts some tasks several times
+        if len(ids_asked_for(select.plan)[1]) > MANY:
+            return sum(len(page.rows) for page in self._among_many(lightest(select)))
         totals: list[int] = [ask(part, 1)["total"] for part in in_pieces(lightest(select))]
         return sum(totals)
 
@@ -147,6 +184,21 @@ class Keyset:
         if any(type(row.get("id")) is not int for row in answer["tasks"]):
             raise untrue(select, "a task came without an id")
         return answer
+
+
+def _cut(pages: Iterator[Page], start: int, limit: int | None) -> Iterator[Page]:
+    """The same pages without the first rows, and no more than so many."""
+    skip, left = start, limit
+    for page in pages:
+        if left == 0:
+            return
+        rows = page.rows[skip:]
+        skip = max(0, skip - len(page.rows))
+        rows = rows if left is None else rows[:left]
+        left = left if left is None else left - len(rows)
+        yield attrs.evolve(page, rows=rows)
+        if left == 0:
+            return
 
 
 TASKS = Keyset()

@@ -140,15 +140,25 @@ def in_pieces(select: Select) -> list[Select]:
         return [select]
     if select.backwards:
         ids.reverse()
+    return [_instead(select, place, among(chunk)) for chunk in chunked(ids, IDS)]
+
+
+def spread(select: Select) -> Select:
+    """The same query with all ids from the lowest to the highest that it names, instead of them."""
+    place, ids = ids_asked_for(select.plan)
+    ends = line("id", "in", "Number", {"min": ids[0], "max": ids[-1]})
+    return _instead(select, place, ends)
+
+
+def with_ids(select: Select, ids: list[int]) -> Select:
+    """The same query with these ids instead of those that it names."""
+    return _instead(select, ids_asked_for(select.plan)[0], among(ids))
+
+
+def _instead(select: Select, place: int, item: Item) -> Select:
     items = select.plan.clauses[0]
-    before, after = items[:place], items[place + 1 :]
-    return [
-        attrs.evolve(
-            select,
-            plan=attrs.evolve(select.plan, clauses=((*before, among(chunk), *after),)),
-        )
-        for chunk in chunked(ids, IDS)
-    ]
+    clause = (*items[:place], item, *items[place + 1 :])
+    return attrs.evolve(select, plan=attrs.evolve(select.plan, clauses=(clause,)))
 
 
 def between(select: Select, after: int | None, until: int | None) -> Item | None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
+import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ..brief import brief
 from ..conditions import REGION, leaves
-from ..errors import FieldError, NotFound
+from ..errors import FieldError, NotFound, UnknownKeyWarning
 from ..http.paths import at
 from ..names import Merged, ambiguous
 from ..paging.pages import id_of
+from .columns import UNDEFINED
 
 if TYPE_CHECKING:
     from ..fields import Field
@@ -64,6 +68,36 @@ def refuse_ambiguous_controls(queryset: QuerySet[Any]) -> None:
             f"name {name!r} as well; for what that says: {prefix}result__from_name={name!r}, "
             f"{prefix}result__label=..."
         )
+
+
+def warn_of_unknown_keys(queryset: QuerySet[Any], keys: Iterable[str]) -> None:
+    """Tell of a key that no task of the project has, by the project's summary.
+
+    That is asked for, once, where a key looks like one that the labelling config shows; it is used
+    for other keys where it is here already.
+    """
+    project = queryset.scope.get("project")
+    shown = _in_config(project)
+    strange = sorted(set(keys) - shown)
+    if project is None or not shown or not strange:
+        return
+    has_summary = not isinstance(project, int) and "data keys" in project._related_cache()
+    if not has_summary and not any(_near(key, shown) for key in strange):
+        return
+    known = _in_tasks(queryset, project)
+    for key in strange if known and UNDEFINED not in known else ():
+        if key not in known:
+            near = _near(key, known | shown)
+            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            warnings.warn(
+                f"no task of Project {id_of(project)} has {brief(key)} in its data{hint}",
+                UnknownKeyWarning,
+                stacklevel=2,
+            )
+
+
+def _near(key: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(key, sorted(known), 3, cutoff=0.75)
 
 
 def _project_of(queryset: QuerySet[Any]) -> Any:

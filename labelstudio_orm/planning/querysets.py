@@ -9,7 +9,7 @@ from ..conditions import EVERYTHING, describe, leaves
 from ..errors import ClientSideFilterWarning, FieldError
 from ..http.paths import at
 from ..paging.pages import id_of
-from .ambiguity import refuse_ambiguous, refuse_ambiguous_controls
+from .ambiguity import refuse_ambiguous, refuse_ambiguous_controls, warn_of_unknown_keys
 from .columns import UNDEFINED
 from .plan import Plan, plan
 
@@ -33,6 +33,7 @@ def plan_of(queryset: QuerySet[Any]) -> Plan:
     known = _with_config(queryset) if wants_config(queryset) else queryset
     refuse_ambiguous(known, leaves(queryset.where))
     refuse_ambiguous_controls(known)
+    warn_of_unknown_keys(known, _data_keys(queryset))
     planned = plan_without_request(known)
     if _is_full_scan(queryset, planned) and _nothing_is_undefined(known):
         planned = plan(queryset.model, queryset.where)

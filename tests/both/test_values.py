@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,24 @@ def test_what_is_found_or_made_keeps_all_keys(project: Project) -> None:
     with pytest.raises(ValueError, match=r"data__n__x=1.*5"):
         tasks.get_or_create(defaults={"data": {"n": 5}}, data__n__x=1)
     assert tasks.count() == 2
+
+
+def test_very_many_ids_take_no_more_requests_than_there_are_pages(
+    project: Project, asked: Callable[[], list[str]]
+) -> None:
+    project.tasks.bulk_create({"text": str(number)} for number in range(250))
+    ids = [task.id for task in project.tasks]
+    asked()
+    assert len(list(project.tasks)) == 250
+    pages = len(asked())
+    some = ids[10:200:3]
+    tasks = project.tasks.filter(id__in=[*some, *range(10**6, 10**6 + 20_000)])
+    assert [task.id for task in tasks.iterator()] == some
+    assert len(asked()) <= pages
+    assert tasks.count() == len(some)
+    assert len(asked()) <= pages
+    assert [task.id for task in tasks.reverse()] == some[::-1]
+    assert [task.id for task in tasks[5:20]] == some[5:20]
+    assert (tasks.first().id, tasks.last().id) == (some[0], some[-1])  # type: ignore[union-attr]
+    assert [task.id for task in tasks.iterator(workers=2)] == some
+    assert tasks.exclude(id__gt=some[3]).count() == 4

@@ -43,6 +43,7 @@ def test_every_error_survives_pickling(cls: type[LabelStudioError]) -> None:
         ("NotSupportedByServer", "NotImplementedError"),
         ("ClientSideFilterWarning", "UserWarning"),
         ("MissingSizeWarning", "UserWarning"),
+        ("UnknownKeyWarning", "UserWarning"),
     ],
 )
 def test_each_is_the_fitting_builtin(name: str, builtin: str) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import enum
 import math
+import warnings
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -18,13 +19,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_orm import FieldError, LabelStudio, MLBackend, Project, Q, Task
+from labelstudio_orm import (
+    FieldError,
+    LabelStudio,
+    MLBackend,
+    Project,
+    Q,
+    Task,
+    UnknownKeyWarning,
+)
 from labelstudio_orm.codec import plain, plain_json
 from labelstudio_orm.conditions import Leaf
 from labelstudio_orm.declaration import registry
 from labelstudio_orm.fields import Field
 from labelstudio_orm.lookups import LOOKUPS
+from labelstudio_orm.paging import keyset
 from labelstudio_orm.query import leaf
+from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.values import ORDER, sort_of
 
 MOMENT = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
@@ -358,3 +369,52 @@ def test_moments_at_the_ends_of_time(ls: LabelStudio, year: int, hours: int) -> 
             assert list(project.tasks.exclude(**asked)) == ([] if wanted else [task])
         assert list(project.tasks.filter(**{f"{name}__range": (moment, moment)})) == []
     assert ls.projects.filter(created_at__gte=moment).count() == (1 if year == 1 else 0)
+
+
+@pytest.mark.parametrize(
+    "written", ["contain", "icontain", "startwith", "regexp", "is_null", "gt_"]
+)
+def test_a_key_that_looks_like_a_lookup_is_told(written: str) -> None:
+    with pytest.warns(UnknownKeyWarning, match="did you mean"):
+        leaf(Task, f"data__text__{written}", "a")
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", ["data__contain", "data__a__content", "data__box__width"])
+def test_other_keys_are_keys(name: str) -> None:
+    assert leaf(Task, name, "a").lookup == "exact"
+
+
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+def test_a_key_that_no_task_has_is_told(ls: LabelStudio, fake: FakeLabelStudio) -> None:
+    config = '<View><Text name="t" value="$headline"/></View>'
+    project = ls.projects.create(title="Pond", label_config=config)
+    project.tasks.bulk_create([{"headline": "a", "headlines": "b", "lang": "de"}])
+    with pytest.warns(UnknownKeyWarning, match=r"'headlin'.*did you mean 'headline'"):
+        assert project.tasks.filter(data__headlin="a").count() == 0
+    before = len(fake.requests)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert project.tasks.filter(data__headlines="b", data__lang="de").count() == 1
+        assert project.tasks.filter(data__headline="a").count() == 1
+    with pytest.warns(UnknownKeyWarning, match="'colour'"):
+        project.tasks.exclude(data__colour="red").count()
+    assert not [one for one in fake.requests[before:] if "summary" in one.path]
+
+
+@pytest.mark.parametrize("page", [1, 7, 1000])
+def test_many_ids_are_found_however_many_tasks_there_are(
+    ls: LabelStudio, monkeypatch: pytest.MonkeyPatch, page: int
+) -> None:
+    monkeypatch.setattr(keyset, "MANY", 5)
+    monkeypatch.setattr(keyset, "PAGE", page)
+    monkeypatch.setattr(keyset, "IDS", 3)
+    project = ls.projects.create(title="Pond")
+    project.tasks.bulk_create({"text": str(number)} for number in range(250))
+    ids = [task.id for task in project.tasks]
+    some = ids[3:240:9]
+    tasks = project.tasks.filter(id__in=[*some, 10**7])
+    assert [task.id for task in tasks] == some
+    assert [task.id for task in tasks.reverse()] == some[::-1]
+    assert [task.id for task in tasks[4:9]] == some[4:9]
+    assert tasks.count() == len(some)
