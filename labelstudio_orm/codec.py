@@ -69,9 +69,17 @@ def record(value: JSON) -> JSON | bytes:
     if _is_flat(value):
         return dict(value)
     try:
-        return marshal.dumps(value, _PLAINLY)
+        return marshal.dumps(value)
     except ValueError:  # it holds what is no JSON
         return _copied(value)
+
+
+def is_recorded(value: JSON, kept: JSON | bytes) -> bool:
+    """Return whether a value surely is as it was recorded; False may mean that it is too."""
+    try:
+        return type(kept) is bytes and marshal.dumps(value) == kept
+    except ValueError:
+        return False
 
 
 def copy_json(value: Any) -> JSON:

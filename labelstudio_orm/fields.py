@@ -100,7 +100,7 @@ class Field:
         """JSON to Python; never raises."""
         return as_id if self.references else codec.reader(self.annotation)
 
-    @property
+    @cached_property
     def deferred(self) -> bool:
         """May a row lack it although the server has it?"""
         return self.computed or self.null_is_unknown or self.only is not None or self.left_out

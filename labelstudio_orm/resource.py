@@ -448,7 +448,7 @@ class Resource:
                     found[name] = (None, new)
             elif field.wire not in self._row and not self._has_all(field):
                 found[name] = (None, new)  # what the server has is not known here
-            else:
+            elif not (field.nested and codec.is_recorded(new, self._row.get(field.wire))):
                 old = self._old(field)
                 if not field.same(old, new):
                     found[name] = (old, new)
