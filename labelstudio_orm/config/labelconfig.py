@@ -45,6 +45,10 @@ class Shown:
     listed: bool
 
 
+class BrokenConfig(LabelStudioError, ValueError):
+    """A project has a labelling config that cannot be read."""
+
+
 class UnknownControl(LabelStudioError, KeyError):
     """A name that no control of the config has. The message lists the near misses and the names."""
 

@@ -184,19 +184,24 @@ class Project(Resource):
 
     @property
     def config(self) -> LabelConfig:
-        """The labelling config as objects; raises ValueError for XML that is broken. Costs no
-        request.
+        """The labelling config as objects. Costs no request. Raises ValueError, which is a
+        LabelStudioError, for XML that is broken.
 
         >>> project.config["sentiment"].choice("Positive")
         """
         from ..config import LabelConfig
+        from ..config.labelconfig import BrokenConfig
 
         text = self.label_config or "<View></View>"
         if not isinstance(text, str):
             raise LabelStudioError(f"{self!r}: its label_config is {text!r:.80}, and no text")
         cached: tuple[str, LabelConfig] | None = self._related_cache().get("config")
         if cached is None or cached[0] != text:
-            cached = self._related_cache()["config"] = (text, LabelConfig.parse(text))
+            try:
+                cached = (text, LabelConfig.parse(text))
+            except ValueError as error:
+                raise BrokenConfig(f"{self!r}: {error}") from error
+            self._related_cache()["config"] = cached
         return cached[1]
 
     @property

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..config.results import check_result
 from ..declaration import resource
+from ..errors import LabelStudioError
 from ..fields import (
     UNSET,
     ForeignKey,
@@ -203,7 +204,8 @@ class Labelled:
         if project is None and self.task is not None:
             project = self.task.project
         if project is None:
-            raise ValueError(f"{self!r} has no project whose labelling config could explain it")
+            kind = LabelStudioError if self._is_saved else ValueError
+            raise kind(f"{self!r} has no project whose labelling config could explain it")
         return project.config.values(self.result or [])
 
 
