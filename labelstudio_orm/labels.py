@@ -24,7 +24,7 @@ from .http.paths import at
 from .progress import Progress
 from .relabel.plans import Plan, addition, merging, removal, renaming, taken_back
 from .relabel.runs import Run
-from .relabel.undofile import UndoFile, read_changes, read_job
+from .relabel.undofile import UndoFile, check_changes, read_changes, read_job
 
 if TYPE_CHECKING:
     from typing import Literal
@@ -251,6 +251,7 @@ class Labels:
         Raises ValueError for a file of another project, and for one that is no undo file.
         """
         job, project = read_job(path), self._project
+        check_changes(path)
         expected = {"server": project._client.url, "project": project.id}
         for name, value in expected.items():
             if job.get(name) != value:

@@ -11,6 +11,7 @@ from .compatible import IncompatibleConfigs
 from .copying import copy_project
 from .deduping import Deduped, dedupe
 from .journal import Journal, JournalMismatch
+from .journalfile import BadJournal
 from .merging import merge
 from .people import UnknownUsers
 from .report import Difference, Loss, Report
@@ -23,6 +24,7 @@ from .zipped import BadSnapshot, Limits
 
 __all__ = [
     "ArchiveSource",
+    "BadJournal",
     "BadSnapshot",
     "Deduped",
     "Difference",

@@ -8,30 +8,18 @@ from __future__ import annotations
 
 import json
 import os
-import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..errors import LabelStudioError
+from .journalfile import Database, open_file
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 Key: TypeAlias = "int | str"
-
-VERSION: Final = 1
-"""Of the file's layout."""
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS intents (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, value TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS pairs (
-    kind TEXT NOT NULL, old NOT NULL, new, PRIMARY KEY (kind, old)) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS backwards ON pairs (kind, new);
-"""
 
 
 class JournalMismatch(LabelStudioError, ValueError):
@@ -51,8 +39,11 @@ class Journal:
     """What a job has done so far, on disk: ``Journal("copy.db")``; None keeps it for this process
     only.
 
-    One file is one job. Two processes cannot use a file at once: the second raises
-    LabelStudioError. No secrets are written into it.
+    One file is one job, for its owner only (0600). Two processes cannot use a file at once: the
+    second raises LabelStudioError. No secrets are written into it.
+
+    Raises BadJournal for a file that is none, or damaged, which it leaves as it is, and OSError for
+    one that cannot be opened or written.
 
     >>> with Journal("copy.db") as journal:
     ...     journal.job(what="copy", source="http://a:8080 1", target="http://b:8080")
@@ -64,36 +55,11 @@ class Journal:
 
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self.path = None if path is None else Path(path)
-        # Without a name it is a temporary file, which SQLite keeps in memory while it is small.
-        try:
-            self._db = sqlite3.connect(
-                self.path or "", isolation_level=None, check_same_thread=False
-            )
-        except sqlite3.OperationalError as error:  # no such folder, or one that is not writable
-            raise OSError(f"the journal {self.path} cannot be opened: {error}") from error
-        try:
-            self._db.execute("PRAGMA busy_timeout = 1000")
-            self._db.execute("PRAGMA locking_mode = EXCLUSIVE")
-            self._db.execute("PRAGMA synchronous = FULL")
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.executescript(_TABLES)
-            self._check_version()
-        except sqlite3.OperationalError as error:
-            self._db.close()
-            raise LabelStudioError(
-                f"{self}: {error}; another process may be using it, which would do the work twice"
-            ) from error
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise LabelStudioError(f"{self} is no journal: {error}") from error
-
-    def _check_version(self) -> None:
-        (found,) = self._db.execute("PRAGMA user_version").fetchone()
-        if found > VERSION:
-            raise JournalMismatch(f"{self} was written by a newer version of this library")
-        self._db.execute("BEGIN IMMEDIATE")  # takes the lock, to keep it
-        self._db.execute(f"PRAGMA user_version = {VERSION}")
-        self._db.execute("COMMIT")
+        if self.path is not None:
+            self._db = open_file(self.path)
+            return
+        self._db = Database(None)
+        self._db.make_tables()
 
     def __str__(self) -> str:
         return self.path.name if self.path else "the journal"
@@ -124,7 +90,8 @@ class Journal:
         try:
             yield
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # a disk that is full has ended it
+                self._db.execute("ROLLBACK")
             raise
         self._db.execute("COMMIT")
 
@@ -153,8 +120,8 @@ class Journal:
 
     def noted(self, name: str, default: Any = None) -> Any:
         """A fact that was noted, else ``default``."""
-        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
-        return default if found is None else json.loads(found[0])
+        found = self._db.all("SELECT value FROM facts WHERE name = ?", (name,))
+        return json.loads(found[0][0]) if found else default
 
     # -- ids --------------------------------------------------------------------------------------
 
@@ -174,7 +141,7 @@ class Journal:
 
     def open_intents(self) -> dict[str, Any]:
         """What was about to be written, and may or may not have been; oldest first."""
-        rows = self._db.execute("SELECT name, value FROM intents ORDER BY number")
+        rows = self._db.all("SELECT name, value FROM intents ORDER BY number")
         return {name: json.loads(value) for name, value in rows}
 
     def settle(self, name: str) -> None:
@@ -250,15 +217,15 @@ class IdMap:
     def items(self) -> Iterator[tuple[Any, Any]]:
         """All pairs, by old id; streamed, and safe against writes meanwhile."""
         query = "SELECT old, new FROM pairs WHERE kind = ? ORDER BY old LIMIT 1000"
-        rows = self._db.execute(query, (self.kind,)).fetchall()
+        rows = self._db.all(query, (self.kind,))
         while rows:
             yield from rows
             further = query.replace("ORDER", "AND old > ? ORDER")
-            rows = self._db.execute(further, (self.kind, rows[-1][0])).fetchall()
+            rows = self._db.all(further, (self.kind, rows[-1][0]))
 
     def _one(self, query: str, *values: Any, default: Any = None) -> Any:
-        found = self._db.execute(query, values).fetchone()
-        return default if found is None else found[0]
+        found = self._db.all(query, values)
+        return found[0][0] if found else default
 
 
 def _as_json(value: Any) -> Any:

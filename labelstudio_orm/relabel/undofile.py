@@ -10,12 +10,18 @@ from threading import Lock
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
+from ..migrate.journalfile import BadJournal
+
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 
 _STATE = ("before", "between", "after", "note")
 """What is another where a run that was interrupted has begun its work."""
+
+
+_CHANGE = frozenset({"kind", "id", "task", "changes"})
+"""What each line but the first says."""
 
 
 class UndoFile:
@@ -25,7 +31,8 @@ class UndoFile:
     since its change was not made. ``path=None``: nothing is written. ``is_dry``: nor is it then,
     but all is refused that would be else.
 
-    Raises ValueError for a file of another job, OSError for one that cannot be written.
+    It is for its owner only (0600). Raises ValueError for a file of another job, BadJournal (which
+    is one) for one that is no undo file, or damaged, and OSError for one that cannot be written.
     """
 
     def __init__(
@@ -47,7 +54,8 @@ class UndoFile:
             return self
         whole = self._begun()
         is_new = not path.exists()
-        file = path.open("a", encoding="utf-8")
+        flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT
+        file = open(os.open(path, flags, 0o600), "a", encoding="utf-8")
         if self._is_dry:
             file.close()
             if is_new:
@@ -72,9 +80,16 @@ class UndoFile:
     def _begun(self) -> int:
         """The length of what an earlier run of this job has written."""
         path = self._path
-        whole = _length_of_whole_lines(path) if path is not None and path.exists() else 0
-        if path is not None and whole:
+        if path is None or not os.path.lexists(path):
+            return 0
+        must_be_file(path)
+        whole = _length_of_whole_lines(path)
+        if not whole:
+            _must_be_cut_off(path)
+        else:
             theirs = read_job(path)
+            for _ in read_changes(path):
+                pass  # each is a line that can be read
             for name, value in self._job.items():
                 # Of a label that is gone nobody can say any more whose it was.
                 known = name not in _STATE and (name, value) != ("control", "")
@@ -105,25 +120,60 @@ class UndoFile:
 
 
 def read_job(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The first line. Raises ValueError where it is none."""
-    with Path(path).open(encoding="utf-8") as file:
-        text = file.readline()
-    try:
-        job = json.loads(text)
-    except ValueError:
-        job = None
+    """The first line. Raises BadJournal where it is none."""
+    must_be_file(Path(path))
+    with Path(path).open("rb") as file:
+        job = _parsed(file.readline())
     if not isinstance(job, dict) or "job" not in job:
-        raise ValueError(f"{path} is no undo file: it does not begin with what it is of")
+        raise BadJournal(f"{path} is no undo file: it does not begin with what it is of")
     return job
 
 
 def read_changes(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
-    """The further lines, one by one; one that was cut off is left out."""
-    with Path(path).open(encoding="utf-8") as file:
+    """The further lines, one by one; one that was cut off is left out. Raises BadJournal for what
+    is no change.
+    """
+    with Path(path).open("rb") as file:
         file.readline()
-        for text in file:
-            if text.endswith("\n"):
-                yield json.loads(text)
+        for number, text in enumerate(file, 2):
+            if text.endswith(b"\n"):
+                line = _parsed(text)
+                if not isinstance(line, dict):
+                    raise BadJournal(f"{path} is damaged: its line {number} is no change")
+                yield line
+
+
+def check_changes(path: str | os.PathLike[str]) -> None:
+    """Raise BadJournal unless each says what was changed."""
+    for number, line in enumerate(read_changes(path), 2):
+        if not line.keys() >= _CHANGE:
+            raise BadJournal(f"{path} is damaged: its line {number} is no change")
+
+
+def must_be_file(path: Path) -> None:
+    """Raise BadJournal for a folder, a link, and what else is no file."""
+    if path.is_symlink() or (path.exists() and not path.is_file()):
+        raise BadJournal(f"{path} is no undo file: it is a {_kind(path)}; name another one")
+
+
+def _kind(path: Path) -> str:
+    return "link" if path.is_symlink() else "folder" if path.is_dir() else "device"
+
+
+def _must_be_cut_off(path: Path) -> None:
+    """Without a whole line it may be the beginning of a first one only."""
+    begin = b'{"job"'
+    with path.open("rb") as file:
+        text = file.read(len(begin))
+    if not begin.startswith(text):
+        raise BadJournal(f"{path} is no undo file: it does not begin with what it is of")
+
+
+def _parsed(text: bytes) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 def _length_of_whole_lines(path: Path) -> int:
