@@ -159,6 +159,12 @@ class Control:
     label_tags: tuple[Label, ...] = field(default=(), repr=False)
     objects: tuple[ObjectTag, ...] = field(default=(), repr=False)
     index_flags: tuple[str, ...] = field(default=(), repr=False)
+    _by_kind: Mapping[str, str] = field(
+        init=False,
+        eq=False,
+        repr=False,
+        default=attrs.Factory(lambda self: _lowered(self.attributes), takes_self=True),
+    )
 
     def __str__(self) -> str:
         return f"<{self.tag} name={self.name!r}>"
@@ -519,7 +525,7 @@ class Control:
 
     def _attribute(self, name: str) -> str:
         # The editor takes attribute names in any case.
-        return next((v for k, v in self.attributes.items() if k.lower() == name.lower()), "")
+        return self._by_kind.get(name.lower(), "")
 
     def _most_stars(self) -> float | None:
         return _float(self._attribute("maxRating") or "5")
@@ -698,6 +704,10 @@ class Control:
     def _order(self, start: float, end: float) -> None:
         number(start, f"{self}: start", 0)
         number(end, f"{self}: end", start)
+
+
+def _lowered(attributes: Mapping[str, str]) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in attributes.items()}
 
 
 def _float(text: str) -> float | None:

@@ -99,10 +99,10 @@ def _ranking(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
 def _labels(kind: Kind, region: Mapping[str, Any]) -> tuple[str, ...]:
     value = region["value"]
     found = None if kind.key is None else value.get(kind.key)
-    if isinstance(found, str) and found:
-        return (found,)
     if isinstance(found, list):
         return tuple(map(text, found))
+    if isinstance(found, str) and found:
+        return (found,)
     others = [key for key in value if key in LABEL_KEYS and key != kind.key]
     if found is not None or others:
         raise TypeError(f"labels were expected under {kind.key!r}: {value!r:.80}")

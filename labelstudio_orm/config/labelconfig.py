@@ -15,7 +15,7 @@ from ..errors import LabelStudioError, MissingSizeWarning
 from .controls import Control, Label, ObjectTag, Region, unknown
 from .marks import Mark
 from .markup import Element, elements
-from .reading import ControlName, in_order, is_named, region_id, remembered, write
+from .reading import ControlName, in_order, region_id, remembered, write
 from .results import with_sizes
 
 if TYPE_CHECKING:
@@ -107,10 +107,10 @@ class LabelConfig:
                 name: Control(
                     name,
                     _ALWAYS_OBJECTS.get(element.kind, element.tag),
-                    tuple(_targets(element)) or (name,),
+                    about := tuple(_targets(element)) or (name,),
                     element.attributes,
                     tuple(labels[name]),
-                    tuple(objects[t] for t in _targets(element) or (name,) if t in objects),
+                    tuple(objects[target] for target in about if target in objects),
                     _index_flags(name, element),
                 )
                 for name, element in named.items()
@@ -195,8 +195,9 @@ class LabelConfig:
         found = result if isinstance(result, (list, tuple)) else ()
         regions: dict[str, list[Mapping[str, Any]]] = {}
         for region in found:
-            if isinstance(region, Mapping) and is_named(region):
-                regions.setdefault(region["from_name"], []).append(region)
+            name = region.get("from_name") if isinstance(region, Mapping) else None
+            if isinstance(name, str):
+                regions.setdefault(name, []).append(region)
         read: dict[str, Any] = {}
         for name, same in regions.items():
             control = self._find(name)

@@ -101,7 +101,8 @@ def keys_of(mark: type[Any]) -> Mapping[str, str]:
 def read_beside(mark: type[Any], region: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a region holds beside its value, by the fields of a mark, as it is stored."""
     names = _keys(mark)
-    return {names[key]: value for key, value in region.items() if key in names}
+    found = names.keys() & region.keys()
+    return {names[key]: region[key] for key in found} if found else {}
 
 
 def write_beside(mark: type[Mark], options: Mapping[str, Any], what: str) -> dict[str, Any]:

@@ -115,7 +115,8 @@ def _read(control: Control, regions: Regions) -> Any:
 
 
 def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
-    if str(region.get("type")).lower() != kind.type:
+    type_ = region.get("type")
+    if type_ != kind.type and str(type_).lower() != kind.type:
         return [region]
     try:
         return kind.read(kind, region)

@@ -349,15 +349,11 @@ def read_spans(region: Mapping[str, Any], labels: tuple[str, ...]) -> list[Span]
 def _span(
     region: Mapping[str, Any], place: Mapping[str, Any], marked: str | None, labels: tuple[str, ...]
 ) -> Span:
-    return Span(
-        number(place["start"]),
-        number(place["end"]),
-        marked,
-        labels,
-        region.get("id"),
-        **read_beside(Span, region),
-        raw=region,
-    )
+    start, end, id_ = number(place["start"]), number(place["end"]), region.get("id")
+    beside = read_beside(Span, region)
+    if not beside:
+        return Span(start, end, marked, labels, id_, raw=region)
+    return Span(start, end, marked, labels, id_, raw=region, **beside)
 
 
 def read_passage(region: Mapping[str, Any], labels: tuple[str, ...]) -> Passage:
