@@ -29,6 +29,7 @@ from .resources.tasks import Annotation, Prediction, Predictions, Task, Tasks
 from .resources.views import View, Views
 from .resources.webhooks import Webhook, Webhooks
 from .resources.workspaces import Workspace
+from .secret import hidden_in, seal, unseen
 
 if TYPE_CHECKING:
     import requests
@@ -68,6 +69,7 @@ class LabelStudio:
     1
     """
 
+    @unseen
     def __init__(
         self,
         url: str | None = None,
@@ -86,6 +88,8 @@ class LabelStudio:
     ) -> None:
         url = url or os.environ.get("LABEL_STUDIO_URL")
         api_key = api_key or os.environ.get("LABEL_STUDIO_API_KEY")
+        if api_key and "://" in api_key:
+            raise ValueError("api_key is an address: give LabelStudio(url, api_key), in this order")
         if not url:
             raise ValueError("no server: give LabelStudio(url) or set LABEL_STUDIO_URL")
         if not api_key:
@@ -254,6 +258,7 @@ class LabelStudio:
 
     # -- requests ---------------------------------------------------------------------------------
 
+    @unseen
     def using(
         self,
         *,
@@ -343,6 +348,10 @@ class LabelStudio:
         >>> ls.request("GET", f"/api/projects/{project.id}/")["title"]
         'Reviews'
         """
+        if "headers" in options:
+            options["headers"] = seal(options["headers"])
+        if "json" in options:
+            options["json"] = hidden_in(options["json"])
         run = self._dry.run
         if run is not None and method.upper() not in READS and not reads:
             if edition:
@@ -405,6 +414,7 @@ class NoClient(ValueError, AttributeError):
 _default: LabelStudio | None = None
 
 
+@unseen
 def connect(url: str | None = None, api_key: str | None = None, **options: Any) -> LabelStudio:
     """Make a client and let it be the default one, which ``Project.objects`` and ``save()`` use.
     No request.

@@ -362,8 +362,14 @@ def misfit(value: Any, annotation: Any) -> str | None:
             if isinstance(value, datetime) and value.tzinfo is None:
                 return "a datetime without a time zone; give an aware one"
             return None
-    names = " or ".join("None" if part is type(None) else _name(part) for part in parts(annotation))
-    return f"{type(value).__name__} ({_short(value)}); expected {names}"
+    shown = f"{type(value).__name__} ({_short(value)})"
+    return f"{shown}; expected {annotation_name(annotation)}"
+
+
+def annotation_name(annotation: Any) -> str:
+    """Return the name of a field's type, for messages: ``str or None``."""
+    kinds = parts(annotation)
+    return " or ".join("None" if part is type(None) else _name(part) for part in kinds)
 
 
 def _name(annotation: Any) -> str:

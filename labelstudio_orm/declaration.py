@@ -16,6 +16,7 @@ from .fields import (
     WORD,
     Field,
     ForeignKey,
+    SecretField,
     _Related,
     always_sent,
     belongs_to,
@@ -29,6 +30,7 @@ from .fields import (
 )
 from .misuse import of_constructor
 from .paging import pages as shapes
+from .secret import NAMES, hide, seal
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -117,6 +119,11 @@ class Options:
         return frozenset(self.sets) - set(self.wires)
 
     @cached_property
+    def secret_wires(self) -> frozenset[str]:
+        """The names on the wire of the secret fields."""
+        return frozenset(field.wire for field in self.fields.values() if field.secret)
+
+    @cached_property
     def computed(self) -> frozenset[str]:
         """The fields that a listing leaves uncomputed unless asked."""
         return frozenset(name for name, field in self.fields.items() if field.computed)
@@ -139,6 +146,8 @@ def _explain_misuse(model: Any) -> None:
 
     @wraps(made)
     def explained(self: Any, *given: Any, **fields: Any) -> None:
+        if not NAMES.isdisjoint(takes):  # the frame of an error shows them
+            given, fields = tuple(map(seal, given)), hide(fields)
         if given or not fields.keys() <= takes:
             raise TypeError(of_constructor(model, takes, given, fields))
         made(self, **fields)
@@ -228,7 +237,8 @@ def resource(
                     default = UNSET if attribute.default is attrs.NOTHING else attribute.default
                     if attribute.name in inherited and attribute.name not in cls.__annotations__:
                         default = inherited[attribute.name].default  # attrs has only UNSET of it
-                    own[attribute.name] = Field(attribute.name, cls, default=default, **says)
+                    kind = SecretField if says.get("secret") else Field
+                    own[attribute.name] = kind(attribute.name, cls, default=default, **says)
                 needed = attribute.default is attrs.NOTHING and attribute.init
                 seen.append(attribute if needed else attribute.evolve(default=UNSET))
             return seen

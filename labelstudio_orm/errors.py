@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -319,20 +319,22 @@ def error_from_response(
     doing: str = "",
     hint: str = "",
     repeated: bool = False,
+    redact: Callable[[str], str] = str,
 ) -> APIError:
     """The exception for an HTTP answer that is not a success; it is returned, not raised.
 
     Understands the server's envelope (`detail`, `validation_errors`), a bare ``{field: [text]}``
     or list, a bare string, an HTML page, and an empty body. `doing` says what was going on
     ("saving Project 5"); `hint` what to do next, where the caller knows better than this function.
+    `redact` takes secrets out of a text.
     """
     text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
     is_page = "html" in content_type.lower() or text.lstrip()[:1] == "<"
     validation: dict[str, Any] | list[Any] | None = None
     if is_page:
-        detail = page_summary(text)
+        detail = page_summary(redact(text))
     else:
-        detail, validation = _read_body(text)
+        detail, validation = _read_body(text, redact)
     if not hint:
         hint = _HTML_404_HINT if is_page and status == 404 else _HINTS.get(status, "")
     said = ": ".join(filter(None, [shorten(detail, _MAX_SHOWN), render_validation(validation)]))
@@ -383,11 +385,13 @@ def _status_text(status: int) -> str:
         return str(status)
 
 
-def _read_body(text: str) -> tuple[str, dict[str, Any] | list[Any] | None]:
+def _read_body(
+    text: str, redact: Callable[[str], str]
+) -> tuple[str, dict[str, Any] | list[Any] | None]:
     try:
-        value = json.loads(text)
+        value = _redacted(json.loads(text), redact)
     except (ValueError, RecursionError):
-        return shorten(text, _MAX_DETAIL), None
+        return shorten(redact(text), _MAX_DETAIL), None
     if isinstance(value, list):
         return "", value
     if not isinstance(value, dict):
@@ -402,6 +406,14 @@ def _read_body(text: str) -> tuple[str, dict[str, Any] | list[Any] | None]:
         return "", detail
     text = detail if isinstance(detail, str) else render_validation(detail)
     return shorten(text, _MAX_DETAIL), validation
+
+
+def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, dict):
+        return {redact(key): _redacted(inner, redact) for key, inner in value.items()}
+    return [_redacted(inner, redact) for inner in value] if isinstance(value, list) else value
 
 
 def _messages(value: object, field: str) -> Iterator[str]:

@@ -21,6 +21,7 @@ import attrs
 
 from . import codec
 from .brief import brief
+from .secret import NAMES, reveal, seal
 
 if TYPE_CHECKING:
     from .queryset import QuerySet
@@ -149,10 +150,25 @@ class Field:
             return bool(left == right)  # 1 and 1.0 are one number
         return type(left) is type(right) and bool(left == right)
 
+    def keep(self, value: Any) -> Any:
+        """Return a value as it lies in an object."""
+        return value
+
+    def copy(self, value: Any) -> Any:
+        """Return a copy of a value as it lies in an object."""
+        return self.keep(codec.copy_json(reveal(value)))
+
+    def renew(self, held: Any, now: Any) -> Any:
+        """Return what is to lie in an object: what is held of the field there, made to say what
+        another value says (``codec.renew``).
+        """
+        return self.keep(codec.renew(reveal(held), reveal(now)))
+
     def check(self, value: Any) -> Any:
         """``value`` as it will be kept. Raises TypeError naming the resource and the field."""
         from .resource import Resource
 
+        value = reveal(value)  # another resource has a secret of this name
         if isinstance(value, Resource):
             if not self.references:
                 raise TypeError(f"{self.owner.__name__}.{self.name} takes a value, not {value!r}")
@@ -184,6 +200,55 @@ class Field:
 
 
 _NUMBERS = frozenset((int, float))
+
+
+class SecretField(Field):
+    """A field that lies sealed in its object and in the row, and is opened when it is read."""
+
+    def __init__(self, name: str, owner: type[Resource], **says: Any) -> None:
+        super().__init__(name, owner, **says)
+        NAMES.update((self.name, self.wire))
+
+    @cached_property
+    def read(self) -> codec.Codec:
+        """JSON to a Secret; never raises."""
+        return self.copy
+
+    def keep(self, value: Any) -> Any:
+        return seal(value)
+
+    def same(self, left: Any, right: Any) -> bool:
+        return super().same(reveal(left), reveal(right))
+
+    def check(self, value: Any) -> Any:
+        """``value``, sealed. The TypeError says its type, and nothing else of it."""
+        value = seal(value)
+        if codec.misfit(reveal(value), self.annotation):
+            raise TypeError(
+                f"{self.owner.__name__}.{self.name} cannot be {type(reveal(value)).__name__}; "
+                f"expected {codec.annotation_name(self.annotation)}"
+            )
+        return value
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, obj, owner=None):
+            if obj is None:
+                return self
+            if self.name not in obj.__dict__:
+                if self.wire in obj._row:
+                    obj._row[self.wire] = seal(obj._row[self.wire])
+                    value = self.read(obj._row[self.wire])
+                else:
+                    value = seal(obj._missing(self))
+                    if not (self.nested or obj._is_saved):
+                        return reveal(value)
+                obj.__dict__[self.name] = value
+            return reveal(obj.__dict__[self.name])
+
+        def __set__(self, obj, value):
+            value = self.check(seal(value))
+            obj.__dict__[self.name] = value
 
 
 def _field_of(owner: type[Resource], name: str) -> Field:

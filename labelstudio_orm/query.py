@@ -18,6 +18,7 @@ from .conditions import EVERYTHING, Leaf, Node, Opaque, conjunction, disjunction
 from .errors import FieldError, UnknownKeyWarning
 from .lookups import LOOKUPS
 from .names import Place, merged
+from .secret import hide, reveal
 from .together import together
 from .values import value_of
 
@@ -69,7 +70,7 @@ class Q:
         for condition in conditions:
             if not isinstance(condition, Q):
                 raise TypeError(f"Q() takes conditions (Q) and lookups, not {brief(condition)}")
-        self.terms: tuple[Term, ...] = (*conditions, *lookups.items())
+        self.terms: tuple[Term, ...] = (*conditions, *hide(lookups).items())
         self.joint = "&"
         self.negated = False
 
@@ -282,7 +283,12 @@ def _leaf(owner: type[Resource], made: Leaf, server: str | None) -> Leaf:
             f"ask for labels, {name}__label__{lookup}=..., or for what the control of a name says, "
             f"{name}__<control>__{lookup}=..."
         )
-    value = value_of(field, made.path, key, lookup, made.value, server)
+    if field.secret:
+        raise FieldError(
+            f"{key}: {owner.__name__}.{field.name} is secret, so nothing is filtered by it; "
+            "filter by another field"
+        )
+    value = value_of(field, made.path, key, lookup, reveal(made.value), server)
     return attrs.evolve(made, value=value)
 
 

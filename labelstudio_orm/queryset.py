@@ -33,6 +33,7 @@ from .paging.rows import Rows
 from .planning.plan import Plan, fields_needed
 from .planning.querysets import plan_of, plan_without_request
 from .query import Q, build, find_field, leaf, refuse_partly
+from .secret import hidden_items, hide, hide_inside
 
 if TYPE_CHECKING:
     import pandas
@@ -135,7 +136,7 @@ class QuerySet(Generic[R]):
         >>> project.tasks.filter(annotations__completed_by=7, annotations__result__label="Positive")
         """
         self._refuse_slice("filtering")
-        node = build(self.model, conditions, lookups, self.client.url)
+        node = build(self.model, conditions, hide(lookups), self.client.url)
         return self._narrowed(conjunction(self.where, node))
 
     def _narrowed(self, where: Node) -> Self:
@@ -154,7 +155,7 @@ class QuerySet(Generic[R]):
     def exclude(self, *conditions: Q, **lookups: Any) -> Self:
         """The complement of ``filter``: null and missing values are among the objects that stay."""
         self._refuse_slice("filtering")
-        node = build(self.model, conditions, lookups, self.client.url)
+        node = build(self.model, conditions, hide(lookups), self.client.url)
         if node == EVERYTHING:
             return self._with()
         return self._with(where=conjunction(self.where, negation(node)))
@@ -171,6 +172,8 @@ class QuerySet(Generic[R]):
         parsed = tuple(Key.of(self.model, key) for key in keys)
         for key in parsed:
             refuse_partly(key.field, str(key))
+            if key.field.secret:
+                raise FieldError(f"{self.model.__name__}.{key.field.name} is secret: no order")
         return self._with(ordering=parsed, turned=False)
 
     def reverse(self) -> Self:
@@ -522,7 +525,7 @@ class QuerySet(Generic[R]):
             )
         if id is not _ANY:
             lookups[options.key] = self._as_key(id)
-        narrowed = self.filter(*conditions, **lookups)
+        narrowed = self.filter(*conditions, **hide(lookups))
         identifier = exactly(narrowed.where, options.key)
         if identifier is not None and options.item and self.here is None:
             return narrowed._fetched(identifier)
@@ -681,7 +684,7 @@ class QuerySet(Generic[R]):
         """Make one object here and save it; one POST. ``project.tasks.create(data={"text":
         "a"})``. Raises TypeError for what the resource does not have, naming what is near.
         """
-        obj = self._new(fields, *given)
+        obj = self._new(hide(fields), *given)
         obj.save()
         obj._tell_parents()
         return obj
@@ -727,6 +730,7 @@ class QuerySet(Generic[R]):
         >>> task.data, created
         ({'n': 1, 'src__id': 5, 'text': 'a'}, True)
         """
+        conditions, lookups = tuple(hidden_items(conditions)), hide_inside(lookups)
         defaults, asked, lookups = _with_defaults(conditions, lookups)
         try:
             return self.get(*asked, **lookups), False
@@ -750,6 +754,7 @@ class QuerySet(Generic[R]):
         created). ``data`` and ``meta`` are set key by key: the other keys stay. Errors as for
         ``get_or_create``.
         """
+        conditions, lookups = tuple(hidden_items(conditions)), hide_inside(lookups)
         defaults, asked, lookups = _with_defaults(conditions, lookups)
         obj, created = self.get_or_create(*asked, defaults=defaults, **lookups)
         if not created:
@@ -831,6 +836,7 @@ class QuerySet(Generic[R]):
             raise TypeError(
                 f"bulk_create() of {self._what}: on_conflict, key and validate are for tasks"
             )
+        items = hidden_items(items)
         return create_each(self, items, on_error=on_error, workers=workers, progress=progress)
 
     def bulk_update(
@@ -899,7 +905,7 @@ class QuerySet(Generic[R]):
         """
         from .bulk.updating import update_many
 
-        said = dict[Any, Any](assignments or {}) | values
+        said = dict[Any, Any](assignments or {}) | hide(values)
         return update_many(self, said, workers=workers, on_error=on_error, progress=progress)
 
     def delete(

@@ -21,6 +21,7 @@ from .fields import UNSET, Field, ForeignKey, _Related, as_id, readonly
 from .misuse import brief_name, near, of_attribute
 from .paging.pages import fill, names_in
 from .queryset import QuerySet
+from .secret import seal
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -261,7 +262,7 @@ class Resource:
             )
         wires = cls._options.wires
         return {
-            key: value
+            key: wires[key].keep(value) if key in wires else value
             for key, value in row.items()
             if key not in wires or wires[key].believes(value)
         }
@@ -365,7 +366,7 @@ class Resource:
         """A copy of the JSON as it came, unknown keys included and secrets left out. Costs no
         request.
         """
-        hidden = {field.wire for field in self._options.fields.values() if field.secret}
+        hidden = self._options.secret_wires
         return {key: self._copied(key) for key in self._row if key not in hidden}
 
     def _copied(self, wire: str) -> Any:
@@ -388,6 +389,8 @@ class Resource:
         if field is not None:
             if value is UNSET:
                 return
+            if field.secret:
+                value = seal(value)  # the frame of an error shows it
             self._refuse_fixed(field, name)
             if field.references:
                 self._options.relations[field.references].__set__(self, value)
@@ -512,7 +515,8 @@ class Resource:
     def _unless_it_fails(self) -> Iterator[None]:
         """What a verb sets on the object is taken back where it could not be saved."""
         names = self._options.fields.keys() & self.__dict__.keys()
-        before = {name: codec.copy_json(self.__dict__[name]) for name in names}
+        fields = self._options.fields
+        before = {name: fields[name].copy(self.__dict__[name]) for name in names}
         try:
             yield
         except BaseException:
@@ -520,7 +524,7 @@ class Resource:
                 if name not in before:
                     del self.__dict__[name]
             for name, value in before.items():
-                self.__dict__[name] = codec.renew(self.__dict__.get(name), value)
+                self.__dict__[name] = fields[name].renew(self.__dict__.get(name), value)
             raise
 
     def _bind(self, client: LabelStudio) -> None:
@@ -638,7 +642,7 @@ class Resource:
             return
         held, now = self.__dict__[field.name], self._old(field)
         if not field.same(held, now):
-            self.__dict__[field.name] = codec.renew(held, now)
+            self.__dict__[field.name] = field.renew(held, now)
 
     def _check_unchanged(self, chosen: Iterable[Field]) -> None:
         if "updated_at" not in self._row:
@@ -694,7 +698,7 @@ class Resource:
         self._ask("DELETE", f"deleting {self!r}")
         self._tell_parents()
         kept = {
-            name: self._peek(field)
+            name: field.keep(self._peek(field))
             for name, field in self._options.fields.items()
             if self._is_kept(field)
         }
@@ -827,7 +831,7 @@ class Resource:
             if name in fields and not fields[name].secret
         }
         parents = {name: parent._key for name, parent in self._origin.parents.items()}
-        hidden = {field.wire for field in fields.values() if field.secret}
+        hidden = self._options.secret_wires
         row = {key: codec.portable(self._copied(key)) for key in self._row if key not in hidden}
         return {
             "row": {**parents, **row},

@@ -7,7 +7,6 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from functools import cache
 from threading import Lock
 from typing import Any, Final
 from urllib.parse import parse_qsl
@@ -18,6 +17,7 @@ from ..codec import copy_json
 from ..declaration import registry
 from ..http.conditions import query_of
 from ..http.payload import decode, encode
+from ..secret import hidden_in, masked
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
@@ -92,10 +92,10 @@ class DryRun:
         doing = options.get("doing", "")
         body = options.get("json")
         if body is not None:
-            body = decode(encode(body, doing))
+            body = hidden_in(decode(encode(body, doing)))
         shown = body if body is not None else _form(options)
         query = _query(options.get("params"))
-        self.writes.append(Write(method, path, query, _without_secrets(shown), doing))
+        self.writes.append(Write(method, path, query, masked(shown), doing))
         if callable(dry):
             return dry()
         return copy_json(dry) if dry is not ECHO else self._echo(method, path, body)
@@ -155,19 +155,6 @@ def _form(options: Mapping[str, Any]) -> Any:
     """A body that is no JSON: its fields, and the names of its files."""
     files = {key: file[0] for key, file in (options.get("files") or {}).items()}
     return {**(options.get("data") or {}), **files} or None
-
-
-@cache
-def _secrets() -> frozenset[str]:
-    """The names on the wire of what must not be shown, of all resources."""
-    declared = (field for model in registry.values() for field in model._options.fields.values())
-    return frozenset({"refresh", *(field.wire for field in declared if field.secret)})
-
-
-def _without_secrets(body: Any) -> Any:
-    if not isinstance(body, dict):
-        return body
-    return {key: "***" if key in _secrets() and body[key] else body[key] for key in body}
 
 
 def _noun(path: str) -> str:

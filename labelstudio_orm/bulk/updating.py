@@ -22,6 +22,7 @@ from ..progress import Progress, reporter
 from ..query import find_field
 from ..queryset import QuerySet
 from ..resource import Origin
+from ..secret import reveal
 from .actions import BATCH, act, project_of
 from .outcomes import outcomes, telling
 from .summary import OnError, Summary, Tally
@@ -122,11 +123,11 @@ class Assignment:
             else:
                 probe = model._from_row({model._options.key_wire: 0}, Origin(queryset.client))
                 setattr(probe, str(text), value)
-                value = getattr(probe, key.field.name)
+                value = key.field.keep(getattr(probe, key.field.name))
                 encode(probe._body([key.field]), str(text))
         except (TypeError, ValueError) as error:
             raise type(error)(f"update({text}=...): {error}") from error
-        return cls(key, value)
+        return cls(key, key.field.keep(value))
 
     @property
     def is_text_in_data(self) -> bool:
@@ -142,8 +143,9 @@ class Assignment:
     def apply(self, obj: Any) -> None:
         """Set it on an object. Raises ValueError where there is nothing that could hold the key."""
         *steps, last = self.way
+        value = copy_json(reveal(self.value))
         if not steps:
-            setattr(obj, last, copy_json(self.value))
+            setattr(obj, last, value)
             return
         self.key.refuse_other(getattr(obj, steps[0]))
         if getattr(obj, steps[0]) is None:
@@ -155,9 +157,10 @@ class Assignment:
             inner = inner[step]
             if not isinstance(inner, dict):
                 what = "__".join(steps[:place])
-                raise ValueError(f"{obj!r}: {what} is {inner!r:.80}, which has no keys")
-        if last not in inner or not same(inner[last], self.value):
-            inner[last] = copy_json(self.value)
+                shown = repr(self.key.field.keep(inner))
+                raise ValueError(f"{obj!r}: {what} is {shown:.80}, which has no keys")
+        if last not in inner or not same(inner[last], value):
+            inner[last] = value
 
 
 def update_many(

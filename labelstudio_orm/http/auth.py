@@ -8,11 +8,12 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, TypeAlias
 
 from attrs import frozen
 
 from ..errors import LabelStudioError
+from ..secret import Secret, reveal, unseen
 
 _WHERE = "A new one: Account & Settings in the web interface, under Access Token."
 _REFRESH_REFUSALS = {
@@ -21,6 +22,7 @@ _REFRESH_REFUSALS = {
     "Token is invalid": "is not one of this server's, or was not copied completely",
 }
 _RENEW_AHEAD = 30.0
+Exchange: TypeAlias = "Callable[[Secret], str | Secret]"
 _RENEW_FRACTION = 0.2
 
 
@@ -38,20 +40,27 @@ class Credential:
     White space around it is dropped. Raises ValueError for an empty key, or one that no server can
     have issued; the text never contains the key. `repr` hides it, and pickling is refused.
 
-    `exchange`, where a method takes it, is called with the personal access token and returns an
-    access token; it may raise. `clock` gives seconds and never jumps back.
+    `exchange`, where a method takes it, is called with the personal access token, sealed, and
+    returns an access token; it may raise. `clock` gives seconds and never jumps back.
     """
 
-    def __init__(self, api_key: str, *, clock: Callable[[], float] = time.monotonic) -> None:
-        if not isinstance(api_key, str):
-            raise TypeError(f"api_key must be a str, not {type(api_key).__name__}")
-        self._key = api_key.strip()
-        _check_key(self._key)
-        claims = _claims(self._key)
+    @unseen
+    def __init__(
+        self, api_key: str | Secret, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        key = reveal(api_key)
+        if not isinstance(key, str):
+            raise TypeError(f"api_key must be a str, not {type(key).__name__}")
+        key = key.strip()
+        _check_key(key)
+        self._key = Secret(key)
+        claims = _claims(key)
         kind = claims.get("token_type")
         self.kind: Literal["legacy", "refresh", "access"] = (
             kind if kind in ("refresh", "access") else "legacy"
         )
+        word = {"legacy": "Token", "access": "Bearer"}.get(self.kind)
+        self._fixed = Secret(f"{word} {key}") if word else None
         self._expires: float | None = _number(claims.get("exp"))
         self._clock = clock
         self._lock = threading.Lock()
@@ -59,23 +68,21 @@ class Credential:
         self._renewals = 0
         self._failure: LabelStudioError | None = None
 
-    def header(self, exchange: Callable[[str], str]) -> str:
+    def header(self, exchange: Exchange) -> Secret:
         """The value of the `Authorization` header, after a renewal where one is due."""
-        if self.kind == "legacy":
-            return f"Token {self._key}"
-        if self.kind == "access":
-            return f"Bearer {self._key}"
+        if self._fixed is not None:
+            return self._fixed
         access = self._access
         if access is None or self._clock() >= access.renew_at:
             access = self._renew(access, exchange)
-        return f"Bearer {access.token}"
+        return access.header
 
-    def renew(self, rejected: str, exchange: Callable[[str], str]) -> bool:
+    def renew(self, rejected: Secret | str, exchange: Exchange) -> bool:
         """After a 401 to the header `rejected`: True if another header is worth a try now."""
         if self.kind != "refresh":
             return False
         access = self._access
-        if access is not None and rejected == f"Bearer {access.token}":
+        if access is not None and access.header == rejected:
             self._renew(access, exchange)
         return True
 
@@ -102,10 +109,10 @@ class Credential:
         )
         return f"A personal access token was used: it {why}. {_WHERE}"
 
-    def redact(self, text: str) -> str:
-        """`text` without this credential, should a server echo it."""
-        text = text.replace(self._key, "***")
-        return text.replace(self._access.token, "***") if self._access else text
+    @property
+    def secrets(self) -> list[Secret]:
+        """What no server may be heard to echo: the key, and the token in use."""
+        return [self._key, *([self._access.header] if self._access else [])]
 
     def __repr__(self) -> str:
         return f"<Credential {self.kind}>"
@@ -115,7 +122,7 @@ class Credential:
             "a Credential cannot be pickled or copied, so that no key leaks into a file"
         )
 
-    def _renew(self, stale: _Access | None, exchange: Callable[[str], str]) -> _Access:
+    def _renew(self, stale: _Access | None, exchange: Exchange) -> _Access:
         seen = self._renewals
         with self._lock:
             if self._access is not None and self._access is not stale:
@@ -126,7 +133,7 @@ class Credential:
                 raise _copy(self._failure)
             try:
                 started = self._clock()
-                token = exchange(self._key)
+                token = Secret(exchange(self._key))
                 self._access, self._failure = _Access.starting(token, started), None
             except LabelStudioError as error:
                 self._failure = _copy(error)
@@ -138,18 +145,19 @@ class Credential:
 
 @frozen(repr=False)
 class _Access:
-    token: str
+    header: Secret
     renew_at: float
 
     @classmethod
-    def starting(cls, token: str, started: float) -> _Access:
-        claims = _claims(token)
+    def starting(cls, token: Secret, started: float) -> _Access:
+        header = Secret(f"Bearer {token.reveal()}")
+        claims = _claims(token.reveal())
         expires, issued = _number(claims.get("exp")), _number(claims.get("iat"))
         if expires is None:
-            return cls(token, float("inf"))
+            return cls(header, float("inf"))
         # Its length by the server's own clock, so that a clock that differs here does no harm.
         lifetime = expires - (time.time() if issued is None else issued)
-        return cls(token, started + lifetime - min(_RENEW_AHEAD, _RENEW_FRACTION * lifetime))
+        return cls(header, started + lifetime - min(_RENEW_AHEAD, _RENEW_FRACTION * lifetime))
 
 
 def _check_key(key: str) -> None:

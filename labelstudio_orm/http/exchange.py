@@ -12,11 +12,12 @@ from urllib.parse import SplitResult, urlsplit
 
 import requests
 import urllib3
-from attrs import frozen
+from attrs import field, frozen
 from requests import exceptions
 from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 
 from ..errors import ConnectionFailed, LabelStudioError, Timeout, shorten
+from ..secret import Secret, bare
 from .body import BrokenBody, pieces
 from .deadline import clock
 from .payload import decode
@@ -48,7 +49,11 @@ _TLS_REFUSALS = ("CERTIFICATE", "WRONG_VERSION", "RECORD_LAYER", "HANDSHAKE", "P
 
 @frozen
 class Call:
-    """A request that is ready to be sent, perhaps several times, and how to speak of it."""
+    """A request that is ready to be sent, perhaps several times, and how to speak of it.
+
+    ``headers``: its own and the client's, which may be secret, so that they are put on when it is
+    sent. ``said``: its JSON, secrets sealed.
+    """
 
     prepared: requests.PreparedRequest
     name: str
@@ -61,6 +66,8 @@ class Call:
     deadline: float = 0.0
     ends: float | None = None
     max_answer: int = MAX_ANSWER
+    headers: Mapping[str, Secret] = field(factory=dict)
+    said: Any = field(default=None, repr=False)
 
     def failed(self, text: str, hint: str = "") -> str:
         """The message of an error about it."""
@@ -87,6 +94,11 @@ class Answer:
         self.value: Any = None
         self.status = response.status_code
         self.content_type = response.headers.get("Content-Type", "")
+
+    def take(self) -> bytes:
+        """Return the body, and forget it: it may quote what was sent, which frames would show."""
+        body, self.body, self.value = self.body, b"", None
+        return body
 
 
 class Problem(Exception):
@@ -257,11 +269,11 @@ def _problems(call: Call) -> Iterator[None]:
     try:
         yield
     except (exceptions.RequestException, HTTPError, OSError) as error:
-        raise problem_from(error, call) from error
+        raise problem_from(bare(error), call) from error
     except BrokenBody as error:
-        raise Problem(str(error), may_be_done=True, root=error) from error
+        raise Problem(str(error), may_be_done=True, root=bare(error)) from error
     except (*GARBAGE, MemoryError) as error:
-        raise garbage(error) from error
+        raise garbage(bare(error)) from error
 
 
 class CheckedBody:
@@ -294,6 +306,7 @@ class CheckedBody:
                 with _problems(self._call):
                     piece = next(self._pieces, b"")
             except (Problem, TimeoutError) as error:
+                bare(error)
                 problem = error if isinstance(error, Problem) else problem_from(error, self._call)
                 raise final_error(self._call, problem, 1, False) from problem.root
             if not piece:

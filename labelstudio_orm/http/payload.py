@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from ..codec import plain
+from ..secret import Secret, reveal
 
 try:
     import orjson
@@ -36,10 +37,7 @@ def encode(value: object, doing: str) -> bytes:
     where.
     """
     try:
-        text = json.dumps(
-            value, ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plainly
-        )
-        return text.encode()
+        return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         found = _unfit(value, "", ())
         path, why = found or ("the value", str(error) or "nested too deeply")
@@ -49,16 +47,23 @@ def encode(value: object, doing: str) -> bytes:
 
 
 def _plainly(value: object) -> object:
-    """A scalar of numpy as Python has it; raises TypeError for anything else that is not JSON."""
-    found = plain(value)
+    """A scalar of numpy as Python has it, and what is in a secret, which is opened only here;
+    raises TypeError for anything else that is not JSON.
+    """
+    found = value.reveal() if isinstance(value, Secret) else plain(value)
     if found is value:
         raise TypeError(f"{type(value).__name__} is not JSON")
     return found
 
 
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plainly
+)
+
+
 def _unfit(value: object, path: str, parents: tuple[int, ...]) -> tuple[str, str] | None:
     """Where in `value` is what JSON cannot hold, and what it is."""
-    value = plain(value)
+    value = plain(reveal(value))
     if isinstance(value, (dict, list, tuple)):
         if id(value) in parents:
             return path, "contains itself"

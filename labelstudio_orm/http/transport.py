@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
+from urllib.request import getproxies
 
 import requests
 from attrs import evolve, field, frozen, validators
@@ -26,6 +27,7 @@ from ..errors import (
     page_summary,
     shorten,
 )
+from ..secret import Secret, bare, hide, passwords_in, redact, reveal, seal, secrets_in, unseen
 from .auth import Credential
 from .conditions import check_address, query_of
 from .deadline import clock, current, earlier, until
@@ -119,6 +121,7 @@ class Transport:
     Threads may share it. `using` makes a cheap copy with other options.
     """
 
+    @unseen
     def __init__(
         self,
         url: str,
@@ -142,7 +145,7 @@ class Transport:
         self._owns_session = session is None
         self._session = session or new_session()
         self._verify = verify
-        self._proxies = dict(proxies or {})
+        self._proxies = Secret(dict(proxies or {}))  # an address may hold a password
         # A session of the user's own may say something else on purpose.
         defaults = {
             "User-Agent": user_agent(),
@@ -151,7 +154,7 @@ class Transport:
         }
         plain = requests.utils.default_headers()
         self._headers = {
-            name: value
+            name: Secret(value)
             for name, value in defaults.items()
             if self._session.headers.get(name) in (None, plain.get(name))
         } | _check_headers(headers)
@@ -165,7 +168,7 @@ class Transport:
         json: Any = None,
         data: Any = None,
         files: Any = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Secret | None = None,
         timeout: TimeoutValue = None,
         doing: str = "",
         idempotent: bool | None = None,
@@ -242,6 +245,7 @@ class Transport:
         finally:
             response.close()
 
+    @unseen
     def using(
         self,
         *,
@@ -287,26 +291,22 @@ class Transport:
         json: Any = None,
         data: Any = None,
         files: Any = None,
-        headers: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | Secret | None = None,
         timeout: TimeoutValue = None,
     ) -> Call:
         path = checked_path(path)
         method = method.upper()
         every = self._headers | _check_headers(headers)
-        if json is not None:
-            data = encode(json, doing)
-            every["Content-Type"] = "application/json"
-        if files is not None:
-            data = Multipart(files, data)
-            every["Content-Type"] = data.content_type
         check_address(path)
         if isinstance(params, Mapping):
             params = query_of(params, f"{method} {path}")
-        prepared = self._session.prepare_request(
-            requests.Request(
-                method, self.url + path, every, data=data, params=params, auth=no_netrc
-            )
-        )
+        if files is not None:
+            data = Multipart(files, data)
+            every["Content-Type"] = Secret(data.content_type)
+        elif json is not None:
+            data = Secret(encode(json, doing))
+            every["Content-Type"] = Secret("application/json")
+        prepared = self._prepared(method, self.url + path, data, params)
         body: Any = prepared.body
         seekable = hasattr(body, "seek") and hasattr(body, "tell")
         ends = None if self.deadline is None else clock() + self.deadline
@@ -319,14 +319,23 @@ class Transport:
             timeout=self.timeout if timeout is None else _check_timeout(timeout),
             idempotent=method in _IDEMPOTENT,
             body_start=body.tell() if seekable else None,
+            headers=every,
+            said=json,
         )
 
-    def _perform(self, call: Call, authorize: Callable[[], str] | None) -> Answer:
+    def _prepared(self, method: str, url: str, data: Any, params: Any) -> requests.PreparedRequest:
+        request = requests.Request(method, url, data=reveal(data), params=params, auth=no_netrc)
+        try:
+            return self._session.prepare_request(request)
+        except Exception as error:
+            raise bare(error) from error.__cause__
+
+    def _perform(self, call: Call, authorize: Callable[[], Secret] | None) -> Answer:
         """Send until there is an answer worth having, or raise. None: without a credential."""
         with until(call.ends):
             return self._try(call, authorize)
 
-    def _try(self, call: Call, authorize: Callable[[], str] | None) -> Answer:
+    def _try(self, call: Call, authorize: Callable[[], Secret] | None) -> Answer:
         attempt = 0
         renewed = lost = False
         while True:
@@ -337,7 +346,7 @@ class Transport:
                     raise over(call)
                 answer = self._attempt(call, header)
             except Problem as caught:
-                problem = caught
+                problem = self._hushed(caught, call)
             else:
                 if answer.status == 401 and header and not renewed:
                     renewed = True
@@ -346,10 +355,11 @@ class Transport:
                 asked_again = problem_of(answer) or cut(answer, call)
                 if asked_again is None:
                     return self._finish(call, answer, lost)
-                problem = asked_again
+                problem = self._hushed(asked_again, call)
             if problem.may_be_done:
                 lost = True
                 if not call.idempotent:
+                    answer = None
                     raise self._unknown(call, problem.text) from problem.root
             wait = self.retries.wait(attempt, problem.retry_after)
             last = attempt >= self.retries.total or not problem.retryable
@@ -367,61 +377,80 @@ class Transport:
             self.retries.sleep(wait)
             attempt += 1
 
-    def _attempt(self, call: Call, header: str | None) -> Answer:
+    def _attempt(self, call: Call, header: Secret | None) -> Answer:
         """One exchange over the network, redirects included; raises Problem for no answer."""
-        prepared = call.prepared
+        prepared, headers = call.prepared, call.headers
         if header:
-            prepared.headers["Authorization"] = header
+            headers = {**headers, "Authorization": header}
         for _ in range(_MAX_REDIRECTS + 1):
-            response = self._send(call, prepared)
+            response = self._send(call, prepared, headers)
             if response.status_code not in _REDIRECTS or "Location" not in response.headers:
                 break
-            prepared = self._redirected(call, prepared, response)
+            prepared, headers = self._redirected(call, prepared, headers, response)
         else:
             raise APIError(call.failed(f"more than {_MAX_REDIRECTS} redirects"), request=call.name)
         if call.stream and 200 <= response.status_code < 300:
             return Answer(response, b"")
         return Answer(response, read_body(response, call))
 
-    def _send(self, call: Call, prepared: requests.PreparedRequest) -> requests.Response:
-        settings = self._session.merge_environment_settings(
-            prepared.url,
-            dict(self._proxies),
+    def _send(
+        self, call: Call, prepared: requests.PreparedRequest, headers: Mapping[str, Secret]
+    ) -> requests.Response:
+        """Send it with its headers, of which nothing stays: neither in what is returned, nor in a
+        frame of what is raised.
+        """
+        started = time.perf_counter()
+        outcome = "no answer"
+        try:
+            response = self._session.send(
+                _with(prepared, headers),
+                timeout=_timeout_left(call),
+                allow_redirects=False,
+                **self._settings(prepared.url or ""),
+            )
+            response.request = prepared
+            outcome = str(response.status_code)
+            return response
+        except (exceptions.RequestException, HTTPError) as error:
+            problem = problem_from(bare(error), call)
+        except GARBAGE as error:
+            problem = garbage(bare(error))
+        except BaseException as error:  # an OSError is about a file, such as the CA bundle
+            raise bare(error) from error.__cause__
+        finally:
+            log.debug("%s: %s, %.0f ms", call.name, outcome, 1e3 * (time.perf_counter() - started))
+
+        raise problem
+
+    def _settings(self, url: str) -> Mapping[str, Any]:
+        return self._session.merge_environment_settings(
+            url,
+            dict(self._proxies.reveal()),
             True,
             # Passed on, because requests lets the environment overrule a session's own.
             self._session.verify if self._verify is True else self._verify,
             None,
         )
-        started = time.perf_counter()
-        outcome = "no answer"
-        try:
-            response = self._session.send(
-                prepared, timeout=_timeout_left(call), allow_redirects=False, **settings
-            )
-            outcome = str(response.status_code)
-            return response
-        except (exceptions.RequestException, HTTPError) as error:
-            # A bare OSError is about a file here, such as the CA bundle: it passes.
-            raise problem_from(error, call) from error
-        except GARBAGE as error:
-            raise garbage(error) from error
-        finally:
-            log.debug("%s: %s, %.0f ms", call.name, outcome, 1e3 * (time.perf_counter() - started))
 
     def _redirected(
-        self, call: Call, prepared: requests.PreparedRequest, response: requests.Response
-    ) -> requests.PreparedRequest:
-        """The next request of a redirect that may be followed."""
+        self,
+        call: Call,
+        prepared: requests.PreparedRequest,
+        headers: Mapping[str, Secret],
+        response: requests.Response,
+    ) -> tuple[requests.PreparedRequest, Mapping[str, Secret]]:
+        """The next request of a redirect that may be followed, and its headers."""
         response.close()
         here = prepared.url or ""
         status = response.status_code
         facts: dict[str, Any] = {"status": status, "request": call.name}
-        target = _target(here, response)
-        if target is None:
+        whole = seal(_target(here, response))
+        if whole is None:
             text = f"{status}, the server redirects to what is no address"
             raise APIError(call.failed(text, "Is the base URL right?"), **facts)
-        # Without its query: a signed address is a secret.
-        shown = shorten(f"{target.scheme}://{host_of(target)}{target.path}", 300)
+        target = whole.reveal()._replace(query="")  # a signed address is a secret
+        shown = self._redact(f"{target.scheme}://{host_of(target)}{target.path}", call)
+        shown = shorten(shown, 300)
         if _LOGIN_PATH in target.path:
             text = f"the server redirects to its login page {shown}"
             raise AuthenticationError(call.failed(text, self._credential.hint()), **facts)
@@ -431,7 +460,7 @@ class Transport:
             raise APIError(call.failed(text, hint), **facts)
         follow = copy.copy(prepared)
         follow.headers = prepared.headers.copy()
-        follow.url = requests.utils.requote_uri(target.geturl())
+        follow.url = requests.utils.requote_uri(whole.reveal().geturl())
         if not self._is_below("/", target):
             if not call.stream or (
                 target.hostname == urlsplit(here).hostname and _is_upgrade(here, target)
@@ -441,10 +470,11 @@ class Transport:
             follow.headers.clear()
             follow.headers["User-Agent"] = prepared.headers.get("User-Agent", "")
             follow.body = None
+            headers = {name: headers[name] for name in headers if name == "User-Agent"}
         elif self._is_below("/data/", urlsplit(here)) and self._is_below("/api/", target):
             # Else who can name a file could read with this credential what they may not.
             raise APIError(call.failed(f"{text}, which is no file"), **facts)
-        return follow
+        return follow, headers
 
     def _is_below(self, path: str, target: SplitResult) -> bool:
         """Return whether an address is this server's, below its base URL and a path."""
@@ -456,33 +486,70 @@ class Transport:
             return answer
         if not 200 <= answer.status < 300:
             raise self._refusal(call, answer, lost)
+        is_json = True
         if not call.stream and answer.value is None and answer.body.strip():
             try:
                 answer.value = decode(answer.body)
             except ValueError:
-                raise self._unreadable(call, answer) from None
-        if not fits(answer.value, call.expect):
+                is_json = False
+        if not is_json or not fits(answer.value, call.expect):
             raise self._unreadable(call, answer)
         return answer
 
     # What went wrong
 
     def _refusal(self, call: Call, answer: Answer, lost: bool) -> APIError:
-        said = self._credential.redact(answer.body[:_MAX_ERROR].decode("utf-8", "replace"))
+        body = Secret(answer.take()[:_MAX_ERROR])
+        hint = ""
+        if answer.status == 401:
+            hint = self._credential.hint(body.reveal().decode("utf-8", "replace"))
         return error_from_response(
             answer.status,
-            said,
+            body.reveal(),
             content_type=answer.content_type,
             request=call.name,
             doing=call.doing,
-            hint=self._credential.hint(said) if answer.status == 401 else "",
+            hint=hint,
             repeated=lost,
+            redact=lambda text: self._redact(text, call),
         )
 
+    def _redact(self, text: str, call: Call) -> str:
+        """Return what others said without the secrets that they may have been told."""
+        if not text:
+            return text
+        usual = requests.utils.default_headers().values()
+        told = {
+            *(reveal(value) for value in call.headers.values()),
+            *(value for value in self._session.headers.values() if isinstance(value, str)),
+        }
+        proxies = [
+            *self._proxies.reveal().values(),
+            *self._session.proxies.values(),
+            *getproxies().values(),
+        ]
+        return redact(
+            text,
+            [
+                *self._credential.secrets,
+                *(told - {*usual, "application/json", user_agent()}),
+                *passwords_in(proxies),
+                *secrets_in(call.said),
+            ],
+        )
+
+    def _hushed(self, problem: Problem, call: Call) -> Problem:
+        """A problem that tells no secret."""
+        problem.text = self._redact(problem.text, call)
+        problem.args = (problem.text,)
+        if self._redact(str(problem.root or ""), call) != str(problem.root or ""):
+            problem.root = None
+        return problem
+
     def _unreadable(self, call: Call, answer: Answer) -> LabelStudioError:
-        start = self._credential.redact(answer.body[:2000].decode("utf-8", "replace"))
-        shown = page_summary(start) if "html" in answer.content_type else shorten(start, 100)
         what = "not what was asked for" if answer.value is not None else "no JSON"
+        start = self._redact(answer.take()[:2000].decode("utf-8", "replace"), call)
+        shown = page_summary(start) if "html" in answer.content_type else shorten(start, 100)
         begins = f", it begins: {shown!r}" if shown else ", it is empty"
         text = (
             f"{answer.status}, but the answer is {what} "
@@ -508,22 +575,22 @@ class Transport:
 
     # The exchange of a personal access token
 
-    def _authorize(self) -> str:
+    def _authorize(self) -> Secret:
         return self._credential.header(self._exchange)
 
-    def _exchange(self, refresh: str) -> str:
+    def _exchange(self, refresh: Secret) -> Secret:
         doing = "exchanging the personal access token"
         call = self._call("POST", _REFRESH_PATH, doing=doing, json={"refresh": refresh})
         answer = self._perform(evolve(call, idempotent=True), None)
-        access = answer.value.get("access") if isinstance(answer.value, dict) else None
-        fine = isinstance(access, str) and access.isascii() and access.isprintable()
-        if not fine or not access or " " in access or len(access) > _MAX_ADDRESS:
+        found = hide(answer.value) if isinstance(answer.value, dict) else {}
+        access: Secret | None = found.get("access")
+        if not access or not _is_token(access.reveal()):
             raise APIError(
                 call.failed("the answer holds no access token", "Is the base URL right?"),
                 status=answer.status,
                 request=call.name,
             )
-        return str(access)
+        return access
 
 
 def normalize_url(url: str) -> str:
@@ -531,8 +598,10 @@ def normalize_url(url: str) -> str:
     text = url.strip() if isinstance(url, str) else ""
     parts = urlsplit(text)
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
-        shown = text.rpartition("@")[2]
-        raise ValueError(f"url must start with http:// or https:// and name a host: {shown!r}")
+        raise ValueError(
+            "url must start with http:// or https:// and name a host; what was given, and is not "
+            "shown here since it may be the api_key, does not"
+        )
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"url holds credentials: use http(s)://{host_of(parts)} and api_key=...")
     if parts.query or parts.fragment:
@@ -543,6 +612,11 @@ def normalize_url(url: str) -> str:
         raise ValueError("url has a port that is no number from 0 to 65535") from None
     checked_path(parts.path.rstrip("/") or "/")
     return f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"
+
+
+def _is_token(value: Any) -> bool:
+    fine = isinstance(value, str) and value.isascii() and value.isprintable()
+    return fine and " " not in value and len(value) <= _MAX_ADDRESS
 
 
 def _target(here: str, response: requests.Response) -> SplitResult | None:
@@ -599,8 +673,20 @@ def _check_timeout(timeout: TimeoutValue) -> TimeoutValue:
     return timeout
 
 
-def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
-    for name, value in (headers or {}).items():
+def _with(
+    prepared: requests.PreparedRequest, headers: Mapping[str, Secret]
+) -> requests.PreparedRequest:
+    sent = copy.copy(prepared)
+    sent.headers = prepared.headers.copy()
+    for name, value in headers.items():
+        sent.headers[name] = value.reveal()
+    return sent
+
+
+@unseen
+def _check_headers(headers: Mapping[str, str] | Secret | None) -> dict[str, Secret]:
+    said: Mapping[str, Any] = reveal(headers) or {}
+    for name, value in said.items():
         # Checked here because requests and http.client quote the value, which may be a secret.
         if not isinstance(value, str) or not value.isprintable() or value != value.strip():
             raise ValueError(f"the header {name!r} needs a value of printable characters")
@@ -610,7 +696,7 @@ def _check_headers(headers: Mapping[str, str] | None) -> dict[str, str]:
             raise ValueError(f"the header {name!r} needs a value in Latin-1") from None
         if name.lower() == "authorization":
             raise ValueError("the Authorization header is made from api_key; do not give another")
-    return dict(headers or {})
+    return {name: Secret(value) for name, value in said.items()}
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

@@ -17,6 +17,7 @@ from ..errors import BadRequest, LabelStudioError, NotFound
 from ..fields import as_id
 from ..http.paths import at, segment
 from ..planning.plan import Plan
+from ..secret import seal
 from .belief import as_key, believed, untrue
 from .parallel import Coming
 
@@ -35,6 +36,14 @@ IDS = 300
 
 TRIES = 5
 """Readings of a listing that changes meanwhile, where it has to be read at once."""
+
+
+def _seal_rows(answer: Any, secrets: frozenset[str]) -> None:
+    """Seal, in place, what is secret in the rows of a listing."""
+    rows = answer.get("results", [answer]) if isinstance(answer, dict) else answer
+    for row in rows if isinstance(rows, list) else ():
+        for wire in secrets.intersection(row) if isinstance(row, dict) else ():
+            row[wire] = seal(row[wire])
 
 
 @attrs.frozen
@@ -109,7 +118,10 @@ class Select:
     def ask(self, path: str, **options: Any) -> Any:
         """One GET."""
         edition = self.model._options.edition
-        return self.client.request("GET", path, doing=self.doing, edition=edition, **options)
+        answer = self.client.request("GET", path, doing=self.doing, edition=edition, **options)
+        if secrets := self.model._options.secret_wires:
+            _seal_rows(answer, secrets)
+        return answer
 
     @property
     def wires(self) -> list[str]:

@@ -10,6 +10,7 @@ from ..declaration import resource
 from ..errors import NotSupportedByServer
 from ..fields import Field, always_sent, field
 from ..resource import Resource
+from ..secret import Secret
 from .common import Dated
 
 if TYPE_CHECKING:
@@ -29,24 +30,29 @@ class Token:
     2
     """
 
-    token: str = attrs.field(repr=False)
+    _token: Secret = attrs.field(converter=Secret)
     created_at: str | None = None
     expires_at: str | None = None
     _client: Any = attrs.field(default=None, repr=False, eq=False)
+
+    @property
+    def token(self) -> str:
+        """The token itself."""
+        return str(self._token.reveal())
 
     def refresh_access(self) -> str:
         """An access token, for some minutes. One request. Raises AuthenticationError for a token
         from a listing.
         """
-        return Tokens(self._client).refresh(self.token)
+        return Tokens(self._client).refresh(self._token)
 
     def blacklist(self) -> None:
         """Make it invalid. One request; access tokens that it gave live on for some minutes."""
-        Tokens(self._client).blacklist(self.token)
+        Tokens(self._client).blacklist(self._token)
 
     def rotate(self) -> Token:
         """A new token for this one, which becomes invalid. One request."""
-        return Tokens(self._client).rotate(self.token)
+        return Tokens(self._client).rotate(self._token)
 
 
 @attrs.frozen
@@ -74,22 +80,25 @@ class Tokens:
             )
         )
 
-    def refresh(self, refresh: str) -> str:
+    def refresh(self, refresh: str | Secret) -> str:
         """An access token for a personal access token; the client does this by itself. One
         request.
         """
+        refresh = Secret(refresh)
         doing = "exchanging a personal access token"
         answer = self._ask(
             "POST", "refresh/", doing, refresh, expect=("access",), idempotent=True, reads=True
         )
         return str(answer["access"])
 
-    def blacklist(self, refresh: str) -> None:
+    def blacklist(self, refresh: str | Secret) -> None:
         """Make a personal access token invalid. One request. Raises NotFound if it is already."""
+        refresh = Secret(refresh)
         self._ask("POST", "blacklist/", "blacklisting a personal access token", refresh)
 
-    def rotate(self, refresh: str) -> Token:
+    def rotate(self, refresh: str | Secret) -> Token:
         """A new personal access token for another, which becomes invalid. One request."""
+        refresh = Secret(refresh)
         answer = self._ask(
             "POST",
             "rotate/",
@@ -101,10 +110,10 @@ class Tokens:
         return self._token({"token": answer["refresh"]})
 
     def _ask(
-        self, method: str, path: str, doing: str, refresh: str | None = None, **options: Any
+        self, method: str, path: str, doing: str, refresh: Secret | None = None, **options: Any
     ) -> Any:
         if path:
-            if not isinstance(refresh, str) or not refresh:
+            if not refresh or not isinstance(refresh.reveal(), str):
                 raise TypeError(f"{doing}: the token is missing")
             options["json"] = {"refresh": refresh}
         return self.client.request(method, f"/api/token/{path}", doing=doing, **options)
