@@ -196,8 +196,8 @@ WHOLE = (registry["Webhook"].headers, registry["ImportStorage.S3"].aws_secret_ac
 def test_servers_that_quote_what_they_are_sent(model: Any, field: Field) -> None:
     found = {}
     for number, (verb, name) in enumerate(itertools.product(VERBS, ANSWERS)):
-        if number % 7 and field not in WHOLE:
-            continue
+        if (number % 7 and field not in WHOLE) or (verb, name) == ("update", "missing"):
+            continue  # what is gone needs no update
         ls = client(ANSWERS[name], headers={"X-Key": "canary-of-a-header-0123456789"})
         said = {field.name: canary(field)}
         error = error_of(lambda ls=ls, said=said, verb=verb: VERBS[verb](model, ls, said))
