@@ -276,6 +276,8 @@ def _leaf(owner: type[Resource], made: Leaf, server: str | None) -> Leaf:
     """The comparison with the value as it will be compared, once it is known to be possible."""
     key, field, lookup = made.key, made.field, made.lookup
     refuse_partly(field, key)
+    if isinstance(made.value, Place):
+        raise FieldError(f"{key}: a condition compares with a value, not with {made.value}")
     if field.holds_regions and not made.path and lookup not in ("exact", "in", "isnull"):
         name = key.removesuffix(f"__{lookup}")
         raise FieldError(

@@ -96,6 +96,16 @@ def test_what_has_no_keys_says_so(ls: LabelStudio, verb: Any) -> None:
         verb(ls)
 
 
+def test_a_condition_compares_with_values(project: Project) -> None:
+    for ask in (
+        lambda: project.tasks.filter(data__text=data["b"]),
+        lambda: project.tasks.exclude(data["a"] >= data["b"]),
+        lambda: project.tasks.filter(id=data["b"]),
+    ):
+        with pytest.raises(FieldError, match=r'not with data\["b"\]'):
+            ask()
+
+
 def test_a_name_is_a_text_or_an_expression(project: Project) -> None:
     for verb in (project.tasks.order_by, project.tasks.values, project.tasks.only):
         with pytest.raises(TypeError, match="a field is named by"):
