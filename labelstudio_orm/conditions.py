@@ -79,7 +79,7 @@ class Leaf:
     said: str | None = attrs.field(default=None, eq=False)
 
     def __str__(self) -> str:
-        return self.said or f"{self.key}={brief(self.value)}"
+        return cut(self.said or f"{cut(self.key, 200)}={brief(self.value)}")
 
     def holds(self, obj: Resource) -> bool:
         """Is it true of ``obj``? Reads deferred fields, so the caller brings them along."""

@@ -129,7 +129,7 @@ def _joint_of(condition: Q) -> str | None:
 
 def _shown(term: Term, parts: list[str]) -> str:
     if isinstance(term, tuple):
-        return f"Q({term[0]}={brief(term[1])})"
+        return f"Q({cut(term[0], 200)}={brief(term[1])})"
     if isinstance(term, Comparison):
         return f"Q({term})"
     if not isinstance(term, Q):

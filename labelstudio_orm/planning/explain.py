@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..brief import WIDTH, brief, cut, joined
 from ..conditions import EVERYTHING, Node, describe, parts_of
 from ..http.paths import at
 from ..paging.keyset import TASKS, Keyset
@@ -16,6 +17,10 @@ from .querysets import wants_config
 if TYPE_CHECKING:
     from ..queryset import QuerySet
     from .plan import Plan
+
+
+PARTS = 3
+"""Conditions that are checked here, of which as many are shown, at most."""
 
 
 def explain(queryset: QuerySet[Any]) -> str:
@@ -38,35 +43,39 @@ def _lines(queryset: QuerySet[Any]) -> Iterator[tuple[str, str]]:
         return
     yield "server", _server(queryset, planned)
     if planned.here is not None:
-        for part in parts_of(planned.here):
-            yield "here", f"{describe(part)}   ({_why(queryset, planned, part)})"
+        parts = parts_of(planned.here)
+        width = WIDTH // min(len(parts), PARTS)
+        for part in parts[:PARTS]:
+            yield "here", f"{cut(describe(part), width)}   ({_why(queryset, planned, part)})"
+        if len(parts) > PARTS:
+            yield "here", f"... {len(parts) - PARTS:,} more conditions"
     yield from (("requests", text) for text in _requests(queryset, planned))
 
 
 def _order(queryset: QuerySet[Any]) -> str:
-    keys = ", ".join(map(str, queryset.ordering))
-    cut = f" [{queryset.start}:{queryset.stop or ''}]" if queryset._is_slice else ""
-    return (f" by {keys}" if keys else "") + (" reversed" if queryset.turned else "") + cut
+    keys = cut(joined(map(str, queryset.ordering), ", "), 200)
+    sliced = f" [{queryset.start}:{queryset.stop or ''}]" if queryset._is_slice else ""
+    return (f" by {keys}" if keys else "") + (" reversed" if queryset.turned else "") + sliced
 
 
 def _server(queryset: QuerySet[Any], planned: Plan) -> str:
     if queryset.model._options.pages.filters_tasks:
         return _or(planned.clauses)
     said = {**queryset.params, **planned.params}
-    return " and ".join(f"{name}={value}" for name, value in said.items()) or "everything"
+    texts = (f"{name}={cut(str(value), 60)}" for name, value in said.items())
+    return joined(texts, " and ") or "everything"
 
 
 def _or(clauses: tuple[tuple[Item, ...], ...]) -> str:
-    texts = [" and ".join(map(_item, clause)) for clause in clauses]
+    texts = [cut(joined(map(_item, clause), " and ")) for clause in clauses]
     if len(texts) == 1:
         return texts[0] or "everything"
-    return " or ".join(f"({text})" for text in texts)
+    return cut(joined((f"({text})" for text in texts), " or "))
 
 
 def _item(item: Item) -> str:
-    value = repr(item["value"])
-    shown = value if len(value) <= 60 else f"{value[:50]}... "
-    return f"{item['filter'].removeprefix('filter:tasks:')} {item['operator']} {shown}"
+    column = cut(item["filter"].removeprefix("filter:tasks:"), 100)
+    return f"{column} {item['operator']} {brief(item['value'], 60)}"
 
 
 def _why(queryset: QuerySet[Any], planned: Plan, part: Node) -> str:

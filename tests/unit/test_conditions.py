@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_orm import Q, Task
+from labelstudio_orm import DoesNotExist, Q, Task
 from labelstudio_orm.brief import brief
 from labelstudio_orm.conditions import describe, predicate
 from labelstudio_orm.lookups import LOOKUPS, Members, same
@@ -157,3 +157,24 @@ def test_what_cannot_be_shown_is_named_by_its_type() -> None:
     assert "Odd" in brief(Odd())
     assert "int" in brief(10**5000)
     assert len(brief("x" * 10_000)) <= 120
+
+
+LONG: dict[str, Q] = {
+    "values": Q(data__text__in=[f"{number:050}" for number in range(3000)]),
+    "alternatives": reduce(operator.or_, (Q(annotators=n) | Q(overlap=n) for n in range(70))),
+    "conditions": reduce(operator.and_, (Q(data__a__contains=f"{n:090}") for n in range(300))),
+    "here": reduce(operator.and_, (Q(meta__a=f"{n:090}") for n in range(300))),
+    "key": Q(**{f"data__{'k' * 5000}": "a"}),
+    "ids": Q(id__in=range(100_000)),
+}
+
+
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+@pytest.mark.parametrize("name", list(LONG))
+def test_what_is_said_of_long_conditions_is_short(name: str) -> None:
+    tasks = FakeLabelStudio().client().projects.create(title="Pond").tasks
+    found = tasks.filter(LONG[name])
+    texts = [repr(LONG[name]), repr(found), found.explain(), tasks.exclude(LONG[name]).explain()]
+    with pytest.raises(DoesNotExist) as caught:
+        found.get()
+    assert max(map(len, [*texts, str(caught.value)])) <= 2000
