@@ -70,7 +70,7 @@ def task_content(task: Mapping[str, Any]) -> dict[str, Any]:
 
 def task_fields(task: Mapping[str, Any]) -> dict[str, Any]:
     """What a task holds by itself."""
-    meta = task.get("meta") or {}
+    meta = {} if (said := task.get("meta")) is None else said
     if isinstance(meta, Mapping):
         meta = {key: value for key, value in meta.items() if key != ORIGIN}
     return {

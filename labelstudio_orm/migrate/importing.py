@@ -8,6 +8,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..bulk.creation import create_known
@@ -62,6 +63,10 @@ class Importer:
         batch: list[Sent] = []
         held = 0
         for row in rows:
+            if (problem := _odd(row)) is not None:
+                tally = self.job.tallies["tasks"]
+                tally.fail(len(tally.failed), f"task {row['id']}", ValueError(problem))
+                continue
             one = self._sent(row)
             size = len(json.dumps(one.form))
             if batch and (len(batch) >= BATCH or held + size > BATCH_BYTES):
@@ -80,9 +85,9 @@ class Importer:
         return Sent(row, self._form(row, there), str(base))
 
     def _form(self, row: Row, there: Row) -> Row:
-        meta = dict(there["meta"])
-        if self.job.keep_origin:
-            meta[ORIGIN] = origin(row, self.job.facts)
+        meta = there["meta"]
+        if self.job.keep_origin and isinstance(meta, dict):
+            meta = {**meta, ORIGIN: origin(row, self.job.facts)}
         form = {"data": there["data"], "meta": meta}
         form["annotations"] = [
             {**_of(one, content.ANNOTATION), "result": one["result"] or [], "id": one["id"]}
@@ -225,6 +230,15 @@ def imported(row: Row) -> str:
     """What an import stores of a task: the same of what is sent and of what is there."""
     found = content.task_content({**row, "drafts": ()})
     return digest({**found, "overlap": None})
+
+
+def _odd(row: Row) -> str | None:
+    """What another program has left in a task that no import takes; None for most."""
+    if not isinstance(row["data"], dict):
+        return f"its data is {row['data']!r:.80}, and an import takes a JSON object"
+    if not isinstance(meta := row.get("meta"), (dict, list, NoneType)):
+        return f"its meta is {meta!r:.80}, and an import takes a JSON object or a list"
+    return None
 
 
 def _of(row: Row, names: Iterable[str]) -> dict[str, Any]:

@@ -127,8 +127,13 @@ class Mender:
                     return made.id
 
                 look = partial(lambda draft: twin(draft, there()), draft)
-                id = exactly_once(look, make, self.job.client, is_new=True)
-                self.job.tallies["drafts"].created += 1
+                tally = self.job.tallies["drafts"]
+                try:
+                    id = exactly_once(look, make, self.job.client, is_new=True)
+                except (TypeError, ValueError) as error:  # an odd result, which nothing takes
+                    tally.fail(len(tally.failed), f"draft {draft['id']}", error)
+                    continue
+                tally.created += 1
             ours.carried(change, id)
         wanted = {digest(content.draft_content(one)) for one in row["drafts"]}
         doubles = [one["id"] for one in free(known) if digest(content.draft_content(one)) in wanted]

@@ -188,7 +188,7 @@ class LiveSource:
         return {
             "id": task.id,
             "data": row["data"],
-            "meta": row.get("meta") or {},
+            "meta": {} if (meta := row.get("meta")) is None else meta,
             "overlap": task.overlap,
             **dict.fromkeys(TASK_ORIGIN),
             **{name: _plain(getattr(task, name)) for name in self._of_task},

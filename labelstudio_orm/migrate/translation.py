@@ -52,7 +52,7 @@ class Translation:
         return {
             **row,
             "data": self.value(row["data"]),
-            "meta": self.value(row.get("meta") or {}),
+            "meta": {} if (meta := row.get("meta")) is None else self.value(meta),
             "annotations": [
                 {
                     **one,

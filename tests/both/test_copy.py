@@ -639,3 +639,22 @@ def test_a_comparison_finds_each_difference(
     assert report.counts["tasks"].skipped == 1
     assert "NOT THE SAME" in str(report)
     assert len(json.dumps(report.as_json())) > 100
+
+
+@pytest.mark.parametrize("meta", [["checked"], [], "checked", 7, True])
+def test_a_meta_that_another_client_wrote(
+    project: Project, copied: Callable[..., Report], meta: Any
+) -> None:
+    """It is the same in the copy; or the task, which no import takes, is told of, and the others
+    are copied.
+    """
+    project.tasks.bulk_create([{"text": "b"}])
+    [task] = project.tasks.bulk_create([{"text": "a"}])
+    project.tasks.client.request("PATCH", f"/api/tasks/{task.id}/", json={"meta": meta})
+    report = copied(keep_origin=True)
+    if isinstance(meta, list):
+        assert report.ok, str(report)
+        assert [one.raw["meta"] for one in target_of(report).tasks][1] == meta
+    else:
+        assert [one.item for one in report.counts["tasks"].failed] == [f"task {task.id}"]
+        assert [one.data for one in target_of(report).tasks] == [{"text": "b"}]

@@ -303,21 +303,13 @@ def changed(rows: list[Any], at: tuple[Any, ...], value: Any) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def is_odd_row(at: tuple[Any, ...]) -> bool:
-    return at[1:] in (("data",), ("meta",)) or at[1:2] == ("drafts",)
-
-
 def test_whatever_stands_in_it(good: dict[str, bytes], tmp_path: Path) -> None:
     """Any value in any place: it is refused with its path and its member; or it is restored, and
     the report says what is not the same.
     """
     known = dict(documents(good))
     cases = [
-        (name, at, new)
-        for name, rows in known.items()
-        for at in paths(rows)
-        for new in HOSTILE
-        if name != "tasks/000000.jsonl" or not is_odd_row(at)
+        (name, at, new) for name, rows in known.items() for at in paths(rows) for new in HOSTILE
     ]
     for name, at, new in random.Random(11).sample(cases, 80):
         path = write(tmp_path / "odd.zip", {**good, name: changed(known[name], at, new)})
@@ -327,7 +319,7 @@ def test_whatever_stands_in_it(good: dict[str, bytes], tmp_path: Path) -> None:
         except BadSnapshot as error:
             text = str(error)
             assert path.name in text
-            assert name.partition(".")[0] in text or name == "manifest.json"
+            assert name.partition(".")[0] in text or "manifest.json" in text
             assert ls.projects.count() == 0
             assert len(text) < 2000
         except LabelStudioError:
