@@ -121,7 +121,7 @@ class DryRun:
     def read(self, path: str, expect: Any) -> Any:
         """The answer to such a read: what was made, or that nothing is there."""
         made = self._made(path)
-        if made is None and expect is list:
+        if made is None and (expect is list or isinstance(expect, list)):
             return []
         keys = tuple(expect) if isinstance(expect, (tuple, Mapping)) else ()
         row = copy_json(self._rows[made]) if made is not None else {}

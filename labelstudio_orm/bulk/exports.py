@@ -7,7 +7,7 @@ import threading
 import uuid
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from ..errors import DoesNotExist, ServerError
 from ..files import whole_file
@@ -18,14 +18,12 @@ from ..planning.columns import line as condition
 from ..progress import Progress, reporter
 from .actions import project_of
 from .exported import with_whole_predictions
+from .pixels import check_sizes
 from .targets import check_target
 
 if TYPE_CHECKING:
     from ..queryset import QuerySet
     from ..resources.projects import Project
-
-_WITH_MEDIA: Final = "_WITH_IMAGES"
-"""How the names of the formats end whose archives have the images in them."""
 
 _turns: dict[tuple[str, int], AbstractContextManager[Any]] = {}
 """One lock for each project: the server builds an export in a file that it names after the minute
@@ -50,6 +48,7 @@ def export_project(
     """See ``Project.export``. ``ids``: only these tasks, as many as an address holds."""
     project._saved_id("export()")
     check_target(path, format)
+    check_sizes(project, format, ids)
     client = project._client
     params: dict[str, Any] = {"exportType": format, "download_all_tasks": not only_annotated}
     if download_resources is not None:
@@ -104,6 +103,7 @@ def _with_images(
     project: Project, ids: list[int], format: str, path: Path, progress: Progress
 ) -> Path:
     """The server brings images along from the project itself alone, and never from a snapshot."""
+    check_format(project, format)
     if len(ids) != project.tasks.count():
         raise ValueError(
             f"{len(ids):,} tasks of {project!r} as {format}: the server gives images for up to "
@@ -136,16 +136,14 @@ def _by_snapshot(
 ) -> Path:
     """Through a view of just these tasks and a snapshot of it, both removed afterwards."""
     check_format(project, format)
+    check_sizes(project, format, ids)
     filters = {"conjunction": "and", "items": [condition("id", "in_list", "Number", ids)]}
     name = f"export {uuid.uuid4().hex[:8]}"
     view = project.views.create(data={"title": name, "filters": filters})
     try:
         snapshot = project.exports.create(title=name, task_filter_options={"view": view.id})
         try:
-            snapshot.wait()
-            if format.endswith(_WITH_MEDIA):  # else the server's snapshot leaves them out
-                snapshot.convert(format, download_resources=True, progress=progress)
-            return snapshot.download(path, format, progress=progress)
+            return snapshot.wait().download(path, format, progress=progress)
         finally:
             snapshot.delete()
     finally:

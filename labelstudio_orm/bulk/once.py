@@ -55,9 +55,11 @@ def _stored(task_id: int, client: LabelStudio, body: dict[str, Any], conflict: C
     params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": task.id}
     doing = f"looking for a new Annotation of {task!r}"
     path = at("/api/projects/{}/export", task.project_id)
-    exported = client.request("GET", path, params=params, doing=doing, expect=list)
+    exported = client.request(
+        "GET", path, params=params, doing=doing, expect=[{"annotations": [dict]}]
+    )
     for row in exported[0]["annotations"] if exported else ():
-        if row["unique_id"] == body["unique_id"]:
+        if row.get("unique_id") == body["unique_id"]:
             if not same_json(row["result"], body["result"]):
                 raise conflict  # the caller's own unique_id, of another annotation
             path = at("/api/annotations/{}/", row["id"])

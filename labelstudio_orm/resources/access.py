@@ -63,7 +63,7 @@ class Tokens:
 
     def all(self) -> list[Token]:
         """Those that are valid, cut: without their signature. One request."""
-        rows = self._ask("GET", "", "listing the personal access tokens", expect=list)
+        rows = self._ask("GET", "", "listing the personal access tokens", expect=[{"token": str}])
         return [self._token(row) for row in rows]
 
     def create(self) -> Token:

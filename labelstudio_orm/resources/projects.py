@@ -251,7 +251,9 @@ class Project(Resource):
         for 300 tasks that have some.
         Tasks without an annotation are included unless ``only_annotated`` (the server's own
         default leaves them out). ``download_resources``: put the images and other media into the
-        archive, where the format has one. The file appears under its name only when it is complete.
+        archive, where the format has one. Of formats in pixels the shapes
+        that lack the size of their image are looked for first: COCO then raises ValueError, others
+        warn with ``MissingSizeWarning``. The file appears under its name only when it is complete.
         ``progress``: True for a line on stderr, or a function ``(bytes so far, bytes in all or
         None)``. Waits at least 600 s: the server builds the whole file first.
 
