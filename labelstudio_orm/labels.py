@@ -310,6 +310,7 @@ class Labels:
         project = self._project
         config = self._fresh_config()
         plan = make_plan(config)
+        self._refuse_in_a_repeater(plan)
         run = Run(project, self._what(plan, config), workers, on_error, progress)
         job = {
             "job": plan.what,
@@ -342,6 +343,16 @@ class Labels:
             if changes is not None and not run.is_dry:
                 run.rewrite(changes)  # what was saved while the old label was still there
         return run.report()
+
+    def _refuse_in_a_repeater(self, plan: Plan) -> None:
+        """The server refuses each change of the config, once one of such a control is in use."""
+        changes = plan.before != plan.after or plan.between != plan.after
+        if changes and "{{" in plan.control and self._project.total_annotations_number:
+            raise ValueError(
+                f"{plan.what} of {self._project!r}: {plan.control!r} stands in a <Repeater>, whose "
+                "labels the server lets nobody change once the project has annotations; make "
+                "another project with the new config and copy the tasks there"
+            )
 
     def _what(self, plan: Plan, config: LabelConfig) -> str:
         of = f"{config[plan.control]} of " if plan.control else ""

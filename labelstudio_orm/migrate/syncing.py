@@ -269,7 +269,8 @@ class _Sync:
         task = self.job.project.tasks.ref(there["id"])
         for name in fields:
             value = here[name]
-            if name == "meta" and ORIGIN in (there["meta"] or {}):
+            metas = (value, there["meta"]) if name == "meta" else ()
+            if metas and all(isinstance(one, dict) for one in metas) and ORIGIN in metas[1]:
                 value = {**value, ORIGIN: there["meta"][ORIGIN]}
             setattr(task, name, value)
         task.save()

@@ -190,6 +190,11 @@ def addition(
     """See ``Labels.add``."""
     name = editing.control_for(config, control)
     what = f"adding the label {shown(path)}"
+    if len(path) > 1 and config[name].dynamic:
+        raise ValueError(
+            f"{config[name]} takes its labels from the tasks: {shown(path)} is to be added to the "
+            "data of these"
+        )
     found = find(config, name, path)
     for one in found:
         given = one.tag.element.attributes

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.relabel.results import Relabelling, restored
 from labelstudio_orm.relabel.undofile import UndoFile, read_changes, read_job
+from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = LabelConfig.parse("""<View>
   <Image name="img" value="$image"/> <Video name="film" value="$film"/>
@@ -243,3 +244,32 @@ def test_a_file_of_another_job_is_refused(tmp_path: Path) -> None:
         read_job(path)
     with UndoFile(None, JOB) as nowhere:
         nowhere.write({"id": 1})
+
+
+REPEATED = """<View><Repeater on="$pages"><Image name="page_{{idx}}" value="$pages[{{idx}}].url"/>
+<Choices name="kind_{{idx}}" toName="page_{{idx}}"><Choice value="Map"/></Choices></Repeater>
+</View>"""
+DYNAMIC = """<View><Text name="text" value="$text"/>
+<Taxonomy name="kind" toName="text" value="$kinds"/></View>"""
+
+
+def test_labels_that_cannot_be_changed_are_refused_before_anything_is_written() -> None:
+    ls = FakeLabelStudio().client()
+    project = ls.projects.create(title="Pages", label_config=REPEATED)
+    (task,) = project.tasks.bulk_create([{"pages": [{"url": "a.png"}, {"url": "b.png"}]}])
+    project.labels.add("Plan")
+    task.annotations.create(result=[project.config["kind_1"].choice("Map")])
+    before = project.label_config
+    for change in (
+        lambda: project.labels.rename("Map", "Chart"),
+        lambda: project.labels.add("Chart"),
+        lambda: project.labels.remove("Plan"),
+    ):
+        with pytest.raises(ValueError, match="Repeater"):
+            change()
+        assert project.changes == {}
+    project.refresh()
+    assert project.label_config == before
+    other = ls.projects.create(title="Kinds", label_config=DYNAMIC)
+    with pytest.raises(ValueError, match="from the tasks"):
+        other.labels.add(("Animal", "Dog"), control="kind")
