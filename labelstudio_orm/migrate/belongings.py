@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from ..errors import DoesNotExist, LabelStudioError
+from ..secret import seal
 from . import content
 from .again import exactly_once
 from .content import digest
@@ -158,6 +159,8 @@ class Belongings:
             raise TypeError(
                 f"secrets({kind.name!r}, ...) returns a dict, or None, not {type(secrets)}"
             )
+
+        secrets = {name: seal(value) for name, value in secrets.items()}
 
         def make() -> Any:
             fields = {name: row[name] for name in kind.names if row.get(name) is not None}
