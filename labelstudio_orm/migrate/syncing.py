@@ -7,6 +7,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import TYPE_CHECKING, Any, Final
 
 from ..errors import DoesNotExist
+from ..http.paths import at
 from ..paging.pages import chunked
 from ..parking import keeping_drafts, unpark
 from ..progress import Progress, ends_line, reporter
@@ -266,14 +267,18 @@ class _Sync:
         self.found.add(change.told(source, target))
 
     def _save(self, here: Row, there: Row, fields: dict[str, Change]) -> None:
-        task = self.job.project.tasks.ref(there["id"])
-        for name in fields:
-            value = here[name]
-            metas = (value, there["meta"]) if name == "meta" else ()
-            if metas and all(isinstance(one, dict) for one in metas) and ORIGIN in metas[1]:
-                value = {**value, ORIGIN: there["meta"][ORIGIN]}
-            setattr(task, name, value)
-        task.save()
+        body = {name: here[name] for name in fields}
+        metas = (body.get("meta"), there["meta"])
+        if all(isinstance(one, dict) for one in metas) and ORIGIN in there["meta"]:
+            body["meta"] = {**body["meta"], ORIGIN: there["meta"][ORIGIN]}
+        # An object of the library would refuse what other programs have written: a list as meta.
+        self.job.client.request(
+            "PATCH",
+            at("/api/tasks/{}/", there["id"]),
+            json=body,
+            idempotent=True,
+            doing=f"carrying over Task {here['id']} to Task {there['id']}",
+        )
         self.job.tallies["tasks"].updated += 1
         self.touched.append(here["id"])
 

@@ -64,6 +64,12 @@ def meta_of_a_task(project: Project) -> None:
 
 
 @edit
+def meta_that_is_a_list(project: Project) -> None:
+    path = f"/api/tasks/{task(project, 2).id}/"
+    project.tasks.client.request("PATCH", path, json={"meta": ["checked"]})
+
+
+@edit
 def overlap_of_a_task(project: Project) -> None:
     changed(task(project, 3), overlap=4)
 
