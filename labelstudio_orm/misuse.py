@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .brief import brief
+from .secret import Secret, reveal
 
 if TYPE_CHECKING:
     from .resource import Resource
@@ -49,13 +50,24 @@ def of_constructor(
     )
 
 
+_LIKELY: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (str, ("title", "url", "text")),
+    (Mapping, ("data",)),
+    (list, ("result",)),
+)
+"""What a value without a name was probably meant for, by its type."""
+
+
 def _by_name(value: Any, names: list[str]) -> str:
-    """The name that a value was meant for, as far as one can guess."""
-    likely = "title" if isinstance(value, str) else "data" if isinstance(value, Mapping) else ""
-    likely = likely or ("result" if isinstance(value, list) else "")
-    if likely in names:
-        return f": {likely}={brief(value, 60)}"
-    return f", not {brief(value, 60)}: {', '.join(names)}"
+    """Return the name that a value was meant for, as far as one can guess; a sealed value is not
+    shown.
+    """
+    shown = "..." if isinstance(value, Secret) else brief(value, 60)
+    for kind, likely in _LIKELY:
+        for name in likely:
+            if isinstance(reveal(value), kind) and name in names:
+                return f": {name}={shown}"
+    return f", not {shown}: {', '.join(names)}"
 
 
 def of_attribute(obj: Resource, name: str) -> str:

@@ -42,13 +42,14 @@ SAID: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "a misspelt field": (lambda p: p._client.projects.create(titel="x"), TypeError, "title"),
     "another case": (lambda p: p._client.projects.create(Title="x"), TypeError, "title"),
     "of a constructor": (lambda p: Project(titel="x"), TypeError, "title"),  # type: ignore[call-arg]
-    "a text": (lambda p: p._client.projects.create("x"), TypeError, "title='x'"),
+    "a text": (lambda p: p._client.projects.create("x"), TypeError, "by name: title="),
     "data by name": (lambda p: p.tasks.create(text="a"), TypeError, 'data={"text"'),
     "data of a constructor": (lambda p: Task(text="a"), TypeError, "data="),  # type: ignore[call-arg]
     "data as such": (lambda p: p.tasks.create({"text": "a"}), TypeError, "data={'text'"),
     "a result": (lambda p: p.tasks[0].annotations.create([]), TypeError, r"result=\[\]"),
     "a number": (lambda p: p.tasks.create(5), TypeError, "by name, not 5"),
     "a view": (lambda p: p.views.create("Todo"), TypeError, "by name"),
+    "an address": (lambda p: p.webhooks.create("http://a.example"), TypeError, "by name: url="),
     "an id": (lambda p: Project(id=5, title="x"), TypeError, "'id'.*ref"),  # type: ignore[call-arg]
     "the server's": (lambda p: p.tasks.create(data={}, inner_id=1), TypeError, "the server's"),
     "a foreign key": (lambda p: p.tasks.create(data={}, updated_by=1), TypeError, "the server's"),
