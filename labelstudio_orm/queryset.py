@@ -23,6 +23,7 @@ from .conditions import (
 )
 from .defaults import Said, changed_fields, new_fields
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from .misuse import check_items
 from .names import Place, text_of
 from .paging import pages
 from .paging.keyset import TASKS, Keyset
@@ -836,6 +837,7 @@ class QuerySet(Generic[R]):
             raise TypeError(
                 f"bulk_create() of {self._what}: on_conflict, key and validate are for tasks"
             )
+        check_items(items, "bulk_create()")
         items = hidden_items(items)
         return create_each(self, items, on_error=on_error, workers=workers, progress=progress)
 

@@ -306,7 +306,6 @@ def create_each(
     progress: Progress,
 ) -> Created[Any]:
     """Objects of a resource that the server creates one at a time."""
-    check_items(items, "bulk_create()")
     total = len(items) if isinstance(items, Sized) else None
     tally = Tally(on_error, reporter(progress, f"creating {queryset._what}"), total)
     made: list[Any] = []
