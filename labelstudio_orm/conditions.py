@@ -7,6 +7,7 @@ only make this faster.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
@@ -375,73 +376,54 @@ def predicate(root: Node) -> Predicate:
     """Return the function that tells whether a tree is true of an object. It asks no more
     comparisons than it needs to.
     """
-    return _predicate(root, _alone)
-
-
-def _predicate(root: Node, test_of: Callable[[Node], Predicate | None]) -> Predicate:
-    alone = test_of(root)
-    if alone is not None:
-        return alone
-    steps = _steps(root, test_of)
+    if not isinstance(root, _Joint):
+        return root.holds
+    chooses = any(isinstance(node, Related) for node in nodes(root))
+    steps = _steps(root, chooses)
 
     def holds(obj: Any) -> bool:
+        subject = _Walk(obj) if chooses else obj
         place = 0
         while place >= 0:
             test, if_true, if_false = steps[place]
-            place = if_true if test(obj) else if_false
+            place = if_true if test(subject) else if_false
         return place == _TRUE
 
     return holds
 
 
-def _alone(node: Node) -> Predicate | None:
-    """The test of an object; None of what joins others."""
-    if isinstance(node, Related):
-        test = _among(node)
-        assert test is not None
-        return lambda obj: test(Chosen(obj))
-    return None if isinstance(node, _Joint) else node.holds
-
-
-def _among(node: Node) -> Predicate | None:
-    """The test of an object with some related objects chosen; what is negated is about any."""
-    if isinstance(node, Leaf):
-        return node.holds_among
-    if isinstance(node, Not):
-        test = predicate(node)
-        return lambda chosen: test(chosen.obj)
-    if isinstance(node, Related):
-        return _for_one(node.of, _predicate(node.part, _among))
-    return None if isinstance(node, _Joint) else lambda chosen: node.holds(chosen.obj)
-
-
-def _for_one(binding: Binding, test: Predicate) -> Predicate:
-    def holds(chosen: Chosen) -> bool:
-        if binding in chosen.of:
-            return test(chosen)
-        return any(
-            test(Chosen(chosen.obj, {**chosen.of, binding: one})) for one in binding.among(chosen)
-        )
-
-    return holds
-
-
-def _steps(
-    root: Node, test_of: Callable[[Node], Predicate | None]
-) -> list[tuple[Predicate, int, int]]:
-    """The comparisons one after the other, each with the places to go on at."""
+def _steps(root: Node, chooses: bool) -> list[tuple[Predicate, int, int]]:
+    """The comparisons one after the other, each with the places to go on at; between them those
+    that choose related objects.
+    """
     numbers = count()
     places = {_TRUE: _TRUE, _FALSE: _FALSE}  # where each subtree begins, by its number
     steps: list[tuple[Predicate, int, int]] = []
-    pending: list[tuple[Node, int, int, int]] = [(root, next(numbers), _TRUE, _FALSE)]
+    pending: list[_Part] = [(root, next(numbers), _TRUE, _FALSE, frozenset())]
+
+    def add(number: int, test: Predicate, if_true: int, if_false: int) -> None:
+        places[number] = len(steps)
+        steps.append((test, if_true, if_false))
+
     while pending:
-        node, number, if_true, if_false = pending.pop()
-        places.setdefault(number, len(steps))
-        test = test_of(node)
-        if test is not None:
-            steps.append((test, if_true, if_false))
+        node, number, if_true, if_false, chosen = pending.pop()
+        if isinstance(node, Not) and chosen:  # it is about any
+            recall, inner, true, false = (next(numbers) for _ in range(4))
+            add(number, partial(_Walk.knows, number=number), recall, inner)
+            add(recall, partial(_Walk.recall, number=number), if_false, if_true)
+            add(true, partial(_Walk.keep, number=number, answer=True), recall, recall)
+            add(false, partial(_Walk.keep, number=number, answer=False), recall, recall)
+            pending.append((node.part, inner, true, false, frozenset()))
         elif isinstance(node, Not):
-            pending.append((node.part, number, if_false, if_true))
+            pending.append((node.part, number, if_false, if_true, chosen))
+        elif isinstance(node, Related) and node.of in chosen:
+            pending.append((node.part, number, if_true, if_false, chosen))
+        elif isinstance(node, Related):
+            following, inner, found = (next(numbers) for _ in range(3))
+            add(number, partial(_Walk.begin, binding=node.of), following, following)
+            add(following, partial(_Walk.choose, binding=node.of), inner, if_false)
+            add(found, _Walk.end, if_true, if_true)
+            pending.append((node.part, inner, found, following, chosen | {node.of}))
         elif isinstance(node, (And, Or)) and node.parts:
             begin = [number, *(next(numbers) for _ in node.parts[1:])]
             ways = [
@@ -449,16 +431,78 @@ def _steps(
                 for following in (*begin[1:], if_true if isinstance(node, And) else if_false)
             ]
             pending.extend(
-                (part, start, *way)
+                (part, start, *way, chosen)
                 for part, start, way in reversed(list(zip(node.parts, begin, ways, strict=True)))
             )
         else:
-            steps.append((_constant(node), if_true, if_false))
+            add(number, _test(node, chooses), if_true, if_false)
     return [(test, places[if_true], places[if_false]) for test, if_true, if_false in steps]
 
 
-def _constant(empty: Node) -> Predicate:
-    return lambda _: isinstance(empty, And)
+_Part: TypeAlias = tuple[Node, int, int, int, frozenset[Binding]]
+"""A subtree, its number, those of what follows it, and what was chosen before it."""
+
+
+def _test(node: Node, chooses: bool) -> Predicate:
+    if isinstance(node, _Joint):  # of no parts
+        return lambda _: isinstance(node, And)
+    if not chooses:
+        return node.holds
+    if isinstance(node, Leaf):
+        return lambda walk: node.holds_among(walk.chosen)
+    return lambda walk: node.holds(walk.chosen.obj)
+
+
+class _Walk:
+    """An object on its way through the steps: the related objects that are chosen, those that were
+    before and those that may be chosen next, and what is known of it whatever is chosen.
+    """
+
+    __slots__ = ("before", "chosen", "known", "rest")
+
+    def __init__(self, obj: Resource) -> None:
+        self.chosen = Chosen(obj)
+        self.before: list[Chosen] = []
+        self.rest: list[Iterator[Any]] = []
+        self.known: dict[int, bool] = {}
+
+    def begin(self, *, binding: Binding) -> bool:
+        """Look at what there is to choose from."""
+        self.before.append(self.chosen)
+        self.rest.append(iter(binding.among(self.chosen)))
+        return True
+
+    def choose(self, *, binding: Binding) -> bool:
+        """Choose the next one. Is there one?"""
+        for one in self.rest[-1]:
+            before = self.before[-1]
+            self.chosen = Chosen(before.obj, {**before.of, binding: one})
+            return True
+        return not self.end()
+
+    def end(self) -> bool:
+        """Go back to what was chosen before."""
+        self.rest.pop()
+        self.chosen = self.before.pop()
+        return True
+
+    def knows(self, *, number: int) -> bool:
+        """Was this asked of the object before? Where it was not, nothing is chosen while it is."""
+        if number in self.known:
+            return True
+        self.before.append(self.chosen)
+        self.chosen = Chosen(self.chosen.obj)
+        return False
+
+    def keep(self, *, number: int, answer: bool) -> bool:
+        """Keep the answer to it."""
+        self.known[number] = answer
+        self.chosen = self.before.pop()
+        return True
+
+    def recall(self, *, number: int) -> bool:
+        """Return the answer to it."""
+        return self.known[number]
 
 
 # -- making and telling it ------------------------------------------------------------------------

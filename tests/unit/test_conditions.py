@@ -9,13 +9,24 @@ import time
 from functools import reduce
 from typing import Any
 
+import attrs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm import DoesNotExist, Q, Task
 from labelstudio_orm.brief import brief
-from labelstudio_orm.conditions import describe, predicate
+from labelstudio_orm.conditions import (
+    And,
+    Chosen,
+    Leaf,
+    Node,
+    Not,
+    Or,
+    Related,
+    describe,
+    predicate,
+)
 from labelstudio_orm.lookups import LOOKUPS, Members, same
 from labelstudio_orm.planning.plan import plan
 from labelstudio_orm.query import build
@@ -105,6 +116,116 @@ def test_conditions_may_be_nested_as_deep_as_a_loop_nests_them(depth: int) -> No
     assert repr(pickle.loads(pickle.dumps(condition))) == repr(condition)
     assert repr(copy.deepcopy(condition)) == repr(condition)
     assert predicate(tasks.where)(task(0, 0)) in (True, False)
+
+
+# -- conditions on related objects ----------------------------------------------------------------
+
+
+@attrs.define
+class Object:
+    """What conditions look at: fields, and related objects."""
+
+    fields: dict[str, Any]
+    annotations: list[Object] = attrs.field(factory=list)
+    predictions: list[Object] = attrs.field(factory=list)
+
+    def _peek(self, field: Any) -> Any:
+        return self.fields[field.name]
+
+
+def annotation(time: int, *labels: str) -> Object:
+    regions = [
+        {"from_name": "kind", "type": "choices", "score": number, "value": {"choices": [label]}}
+        for number, label in enumerate(labels)
+    ]
+    return Object({"lead_time": time, "result": regions})
+
+
+said_of_related = st.recursive(
+    st.one_of(
+        st.builds(lambda one: Q(annotations__lead_time=one), st.sampled_from([1, 2])),
+        st.builds(lambda one: Q(annotations__result__kind=one), st.sampled_from("ab")),
+        st.builds(lambda one: Q(annotations__result__score=one), st.sampled_from([0, 1])),
+        st.builds(lambda one: Q(predictions__score=one), st.sampled_from([1, 2])),
+        st.just(Q(predictions__model_version="v1")),
+        st.just(Q(annotations__lead_time__isnull=True)),
+        st.just(Q(total_annotations=1)),
+    ),
+    lambda inner: (
+        st.builds(operator.and_, inner, inner)
+        | st.builds(operator.or_, inner, inner)
+        | inner.map(operator.invert)
+    ),
+    max_leaves=10,
+)
+objects = st.builds(
+    lambda total, annotations, predictions: Object(
+        {"total_annotations": total}, annotations, predictions
+    ),
+    st.sampled_from([0, 1]),
+    st.lists(
+        st.builds(
+            lambda time, labels: annotation(time, *labels),
+            st.sampled_from([1, 2]),
+            st.text("ab", max_size=2),
+        ),
+        max_size=2,
+    ),
+    st.lists(
+        st.builds(
+            lambda score, version: Object({"score": score, "model_version": version}),
+            st.sampled_from([1, 2]),
+            st.sampled_from(["v1", "v2"]),
+        ),
+        max_size=2,
+    ),
+)
+
+
+def meant(node: Node, chosen: Chosen) -> bool:
+    """What a tree says, word by word."""
+    if isinstance(node, Leaf):
+        return node.holds_among(chosen)
+    if isinstance(node, Not):
+        return not meant(node.part, Chosen(chosen.obj))
+    if isinstance(node, Related):
+        return (
+            meant(node.part, chosen)
+            if node.of in chosen.of
+            else any(
+                meant(node.part, Chosen(chosen.obj, {**chosen.of, node.of: one}))
+                for one in node.of.among(chosen)
+            )
+        )
+    assert isinstance(node, (And, Or))
+    return (all if isinstance(node, And) else any)(meant(part, chosen) for part in node.parts)
+
+
+@given(said_of_related, st.lists(objects, min_size=3, max_size=5))
+def test_the_steps_of_a_condition_on_related_objects_say_what_it_means(
+    condition: Q, found: list[Any]
+) -> None:
+    tree = build(Task, (condition,), {})
+    holds = predicate(tree)
+    assert [holds(one) for one in found] == [meant(tree, Chosen(one)) for one in found]
+
+
+@pytest.mark.parametrize(("time", "label"), [(1, "a"), (3, "c")], ids=["some", "none"])
+def test_conditions_on_related_objects_may_be_nested_as_deep(time: int, label: str) -> None:
+    inner, outer = Q(annotations__lead_time=time), Q(annotations__result__kind=label)
+    two = Object({}, [annotation(1, "b", "a"), annotation(2, "b")])
+    said, known = Q(), []
+    for number in range(3000):
+        said = inner if not number else (~said | inner) & outer
+        if number in (7, 8):
+            tree = build(Task, (said,), {})
+            known.append(meant(tree, Chosen(two)))  # type: ignore[arg-type]
+    tree = build(Task, (said,), {})
+    assert predicate(tree)(two) in known
+    tasks = FakeLabelStudio().client().projects.ref(1).tasks.filter(said)
+    for text in (repr(said), repr(tasks), tasks.explain(), describe(tree)):
+        assert len(text) < 2000
+    assert pickle.loads(pickle.dumps(tasks)).where == tasks.where == tree
 
 
 @pytest.mark.parametrize("join", [operator.or_, operator.and_], ids=["or", "and"])
