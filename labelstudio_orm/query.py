@@ -239,21 +239,34 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
     if names and not field.nested:
         raise _unknown_lookup(model, field, "__".join(names), key)
     if lookup == "exact" and len(names) > 1:
-        _warn_of_lookup(key, names[-1])
+        _warn_of_lookup(key, field, names[-1])
     others = () if field.holds_regions else merged(names)
     return _leaf(owner, Leaf(key, field, tuple(names), lookup, value, relation, others), server)
 
 
-def _warn_of_lookup(key: str, last: str) -> None:
+def _warn_of_lookup(key: str, field: Field, last: str) -> None:
     """Tell that the last key of a path looks like a lookup."""
-    near = difflib.get_close_matches(last, LOOKUPS, 1, cutoff=0.8)
-    if near:
-        warnings.warn(
-            f"{key}: {last!r} is taken for a key, since there is no such lookup; did you mean "
-            f"{near[0]!r}? A key of that name is said by an expression: data[...][{last!r}]",
-            UnknownKeyWarning,
-            stacklevel=2,
-        )
+    near = _near_lookup(last)
+    if near is None:
+        return
+    if field.holds_regions:
+        taken = f"{last!r} is taken for a part of a control's name, since there is no such lookup"
+        way_out = ""
+    else:
+        taken = f"{last!r} is taken for a key, since there is no such lookup"
+        way_out = f" A key of that name is said by an expression: {field.name}[...][{last!r}]"
+    warnings.warn(
+        f"{key}: {taken}; did you mean {near!r}?{way_out}", UnknownKeyWarning, stacklevel=2
+    )
+
+
+def _near_lookup(name: str) -> str | None:
+    """The lookup that was meant, if one was. Short ones and other first letters make words."""
+    plain = name.strip("_").lower()
+    if plain in LOOKUPS:
+        return plain
+    long = [one for one in LOOKUPS if len(one) > 3 and one[0] == plain[:1]]
+    return next(iter(difflib.get_close_matches(plain, long, 1, cutoff=0.85)), None)
 
 
 def _literal_leaf(

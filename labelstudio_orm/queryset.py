@@ -589,7 +589,12 @@ class QuerySet(Generic[R]):
         if key.references:
             id = pages.id_of(id)
         if key.annotation is not str:
-            return pages.exact_id(id)
+            found = pages.exact_id(id)
+            if pages.is_beyond(found):
+                raise DoesNotExist(
+                    f"no {self.model._options.name} has the id {found}: a server knows none of it"
+                )
+            return found
         if not isinstance(id, str) or not id:
             raise ValueError(
                 f"the {key.name} of a {self.model._options.name} is a text, not {id!r:.80}"

@@ -174,6 +174,11 @@ def exact_id(value: Any) -> int:
     raise ValueError(f"an id is a whole number, not {value!r:.80}")
 
 
+def is_beyond(id: Any) -> bool:
+    """Return whether no object can have this id: a server that is asked for it breaks."""
+    return isinstance(id, int) and not -(2**63) <= id < 2**63
+
+
 def names_in(template: str) -> list[str]:
     """What stands in braces in an address: ``["version.prompt", "version"]``."""
     return [part.split("}")[0] for part in template.split("{")[1:]]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ..brief import brief
 from ..conditions import REGION, leaves
+from ..config.controls import unknown
 from ..errors import FieldError, NotFound, UnknownKeyWarning
 from ..http.paths import at
 from ..names import Merged, ambiguous
@@ -61,7 +62,7 @@ def refuse_ambiguous_controls(queryset: QuerySet[Any]) -> None:
         for one in leaves(queryset.where)
         if len(one.path) == 1 and one.field.holds_regions and one.path[0] in REGION
     }
-    for name in asked.keys() & (_controls(queryset.scope.get("project")) if asked else set()):
+    for name in asked.keys() & (_controls(_at_hand(queryset)) if asked else set()):
         prefix = asked[name].partition("result__")[0]
         raise FieldError(
             f"{asked[name]}: this is a key of every region, and the project has a control of the "
@@ -70,30 +71,72 @@ def refuse_ambiguous_controls(queryset: QuerySet[Any]) -> None:
         )
 
 
+def warn_of_unknown_controls(queryset: QuerySet[Any]) -> None:
+    """Tell of what is no key of a region and no control of the project, where the labelling config
+    is here.
+    """
+    asked = {
+        "__".join(one.path): one.key
+        for one in leaves(queryset.where)
+        if one.path and one.field.holds_regions and one.path[0] not in REGION
+    }
+    asked.pop("label", None)
+    project = _at_hand(queryset)
+    if not asked or "label_config" not in getattr(project, "_row", {}):
+        return
+    try:
+        config = project.config
+    except ValueError:  # it is broken
+        return
+    for name in sorted(asked):
+        if name not in config:
+            said = unknown("the labelling config has no control", name, config)
+            _warn_once(project, f"{asked[name]}: {said}")
+
+
+def _at_hand(queryset: QuerySet[Any]) -> Any:
+    """The project, as far as it is known without a request."""
+    task = queryset.scope.get("task")
+    parents = {} if task is None or isinstance(task, int) else task._origin.parents
+    return queryset.scope.get("project") or parents.get("project")
+
+
 def warn_of_unknown_keys(queryset: QuerySet[Any], keys: Iterable[str]) -> None:
     """Tell of a key that no task of the project has, by the project's summary.
 
     That is asked for, once, where a key looks like one that the labelling config shows; it is used
-    for other keys where it is here already.
+    for other keys where it is here already, and is asked for anew before something is told.
     """
     project = queryset.scope.get("project")
     shown = _in_config(project)
     strange = sorted(set(keys) - shown)
     if project is None or not shown or not strange:
         return
-    has_summary = not isinstance(project, int) and "data keys" in project._related_cache()
-    if not has_summary and not any(_near(key, shown) for key in strange):
+    kept = {} if isinstance(project, int) else project._related_cache()
+    if _IN_TASKS not in kept and not any(_near(key, shown) for key in strange):
         return
+    told = kept.setdefault(_TOLD, set())
+    if {*strange} <= {*kept.get(_IN_TASKS, ()), *told}:
+        return
+    kept.pop(_IN_TASKS, None)
     known = _in_tasks(queryset, project)
     for key in strange if known and UNDEFINED not in known else ():
-        if key not in known:
+        if key not in known and key not in told:
             near = _near(key, known | shown)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            warnings.warn(
-                f"no task of Project {id_of(project)} has {brief(key)} in its data{hint}",
-                UnknownKeyWarning,
-                stacklevel=2,
-            )
+            said = f"no task of Project {id_of(project)} has {brief(key)} in its data"
+            _warn_once(project, f"{said}, by its summary{hint}")
+            told.add(key)
+
+
+_IN_TASKS, _TOLD = "data keys", "told"
+
+
+def _warn_once(project: Any, text: str) -> None:
+    told = set() if isinstance(project, int) else project._related_cache().setdefault(_TOLD, set())
+    if text not in told:
+        told.add(text)
+        warnings.warn(text, UnknownKeyWarning, stacklevel=3)
 
 
 def _near(key: str, known: Iterable[str]) -> list[str]:
@@ -129,11 +172,11 @@ def _controls(project: Any) -> set[str]:
 def _in_tasks(queryset: QuerySet[Any], project: Any) -> set[str]:
     """The keys of the data of a project's tasks, as its summary counts them."""
     kept = {} if isinstance(project, int) else project._related_cache()
-    if "data keys" not in kept:
+    if _IN_TASKS not in kept:
         path = at("/api/projects/{}/summary/", id_of(project))
         try:
             found = queryset.client.request("GET", path, doing=f"listing {queryset._what}")
         except NotFound:  # a server without summaries
             found = {}
-        kept["data keys"] = set(found.get("all_data_columns") or ())
-    return set(kept["data keys"])
+        kept[_IN_TASKS] = set(found.get("all_data_columns") or ())
+    return set(kept[_IN_TASKS])

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..conditions import EVERYTHING, describe, leaves
 from ..errors import ClientSideFilterWarning, FieldError
 from ..http.paths import at
-from ..paging.pages import id_of
-from .ambiguity import refuse_ambiguous, refuse_ambiguous_controls, warn_of_unknown_keys
+from ..paging.pages import id_of, is_beyond
+from .ambiguity import (
+    refuse_ambiguous,
+    refuse_ambiguous_controls,
+    warn_of_unknown_controls,
+    warn_of_unknown_keys,
+)
 from .columns import UNDEFINED
 from .plan import Plan, plan
 
@@ -21,6 +26,8 @@ S = TypeVar("S", bound="QuerySet[Any]")
 
 def plan_without_request(queryset: QuerySet[Any]) -> Plan:
     """The plan, as far as the project is known."""
+    if any(map(is_beyond, queryset.scope.values())):
+        return Plan(nothing=True)
     if "view" in queryset.scope and queryset.where != EVERYTHING:
         return Plan(here=queryset.where, counts=False)  # a query beside a view is dropped
     return plan(queryset.model, queryset.where, lambda key: _may_be_undefined(queryset, key))
@@ -30,9 +37,12 @@ def plan_of(queryset: QuerySet[Any]) -> Plan:
     """The plan; asks the project for what makes it better, warns of one that reads every task, and
     refuses what must not be.
     """
+    if any(map(is_beyond, queryset.scope.values())):
+        return Plan(nothing=True)
     known = _with_config(queryset) if wants_config(queryset) else queryset
     refuse_ambiguous(known, leaves(queryset.where))
     refuse_ambiguous_controls(known)
+    warn_of_unknown_controls(known)
     warn_of_unknown_keys(known, _data_keys(queryset))
     planned = plan_without_request(known)
     if _is_full_scan(queryset, planned) and _nothing_is_undefined(known):

@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm import (
+    DoesNotExist,
     FieldError,
     LabelStudio,
     MLBackend,
@@ -374,13 +375,18 @@ def test_moments_at_the_ends_of_time(ls: LabelStudio, year: int, hours: int) -> 
 @pytest.mark.parametrize(
     "written", ["contain", "icontain", "startwith", "regexp", "is_null", "gt_"]
 )
-def test_a_key_that_looks_like_a_lookup_is_told(written: str) -> None:
+@pytest.mark.parametrize("way", ["data__text", "meta__a", "annotations__result__kind"])
+def test_a_key_that_looks_like_a_lookup_is_told(way: str, written: str) -> None:
     with pytest.warns(UnknownKeyWarning, match="did you mean"):
-        leaf(Task, f"data__text__{written}", "a")
+        leaf(Task, f"{way}__{written}", "a")
 
 
 @pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", ["data__contain", "data__a__content", "data__box__width"])
+@pytest.mark.parametrize(
+    "name",
+    ["data__contain", "data__a__content", "data__box__width", "data__house__gate", "data__a__int",
+     "data__fruit__orange", "data__text__extract"],
+)  # fmt: skip
 def test_other_keys_are_keys(name: str) -> None:
     assert leaf(Task, name, "a").lookup == "exact"
 
@@ -397,9 +403,47 @@ def test_a_key_that_no_task_has_is_told(ls: LabelStudio, fake: FakeLabelStudio) 
         warnings.simplefilter("error")
         assert project.tasks.filter(data__headlines="b", data__lang="de").count() == 1
         assert project.tasks.filter(data__headline="a").count() == 1
+    assert not [one for one in fake.requests[before:] if "summary" in one.path]
     with pytest.warns(UnknownKeyWarning, match="'colour'"):
         project.tasks.exclude(data__colour="red").count()
-    assert not [one for one in fake.requests[before:] if "summary" in one.path]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnknownKeyWarning)
+        project.tasks.exclude(data__colour="red").count()  # it is told once
+    project.tasks.bulk_create([{"headline": "a", "shape": "round"}])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnknownKeyWarning)
+        assert project.tasks.filter(data__shape="round").count() == 1
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        lambda project, **said: project.annotations.filter(**said),
+        lambda project, **said: project.predictions.filter(**said),
+        lambda project, **said: project.tasks.filter(
+            **{f"annotations__{name}": value for name, value in said.items()}
+        ),
+        lambda project, **said: project.tasks.exclude(
+            **{f"predictions__{name}": value for name, value in said.items()}
+        ),
+    ],
+    ids=["annotations", "predictions", "filter", "exclude"],
+)
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+def test_a_control_that_the_config_has_not_is_told(ls: LabelStudio, asked: Any) -> None:
+    config = (
+        '<View><Text name="t" value="$text"/><Choices name="mood" toName="t"><Choice value="a"/>'
+        '</Choices><Repeater on="$pages"><Rating name="score_{{idx}}" toName="t"/></Repeater>'
+        "</View>"
+    )
+    project = ls.projects.create(title="Pond", label_config=config)
+    for name in ("mod", "mood__icontain", "scores_1"):
+        with pytest.warns(UnknownKeyWarning, match=f"no control '{name}'"):
+            asked(project, **{f"result__{name}": "a"}).count()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UnknownKeyWarning)
+        for name in ("mood", "mood__icontains", "score_3__gt", "label", "from_name", "mod"):
+            asked(project, **{f"result__{name}": 1 if "score" in name else "a"}).count()
 
 
 @pytest.mark.parametrize("page", [1, 7, 1000])
@@ -418,3 +462,26 @@ def test_many_ids_are_found_however_many_tasks_there_are(
     assert [task.id for task in tasks.reverse()] == some[::-1]
     assert [task.id for task in tasks[4:9]] == some[4:9]
     assert tasks.count() == len(some)
+
+
+BEYOND = (2**63, -(2**63) - 1, 10**30)
+
+
+@pytest.mark.parametrize("id", BEYOND)
+@pytest.mark.parametrize(
+    "name", ["projects", "tasks", "annotations", "predictions", "views", "files", "users",
+             "webhooks", "ml_backends", "organizations"],
+)  # fmt: skip
+def test_no_server_is_asked_for_ids_that_it_cannot_have(
+    ls: LabelStudio, fake: FakeLabelStudio, name: str, id: int
+) -> None:
+    before = len(fake.requests)
+    objects = getattr(ls, name)
+    for ask in (objects.get, lambda id: objects.get(id=id), objects.ref):
+        with pytest.raises(DoesNotExist, match=str(id)):
+            ask(id)
+    for owner in {"project_id", "task_id"} & {*objects.model._options.fields}:
+        owned = objects.filter(**{owner: id})
+        if owner.removesuffix("_id") in owned.scope:
+            assert (owned.count(), list(owned), owned.first()) == (0, [], None)
+    assert len(fake.requests) == before
