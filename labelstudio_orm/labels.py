@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
-from .bulk.summary import OnError
+from .bulk.summary import OnError, Summary
 from .config import editing
 from .config.controls import Label
 from .config.editing import Path, find, path_of
@@ -193,12 +193,25 @@ class Labels:
         do not exist are made. ``attributes``: those of its tag, ``background="blue"``.
 
         Nothing is done where it is there with these attributes; with others that raises ValueError.
+        The report's ``counts["labels"]`` tells which: the labels that were ``created``, branches
+        included, or one that was ``skipped``, being there already.
 
-        >>> project.labels.add("Unclear", control="sentiment", hotkey="u").ok
-        True
+        >>> project.labels.add("Unclear", control="sentiment", hotkey="u").counts["labels"].created
+        1
+        >>> project.labels.add("Unclear", control="sentiment", hotkey="u").counts["labels"].skipped
+        1
         """
-        plan = partial(addition, path=path_of(label), control=control, attributes=attributes)
-        return self._run(plan, undo, None, "raise", progress)
+        plans: list[Plan] = []
+
+        def make_plan(config: LabelConfig) -> Plan:
+            plans.append(addition(config, path_of(label), control, attributes))
+            return plans[-1]
+
+        report = self._run(make_plan, undo, None, "raise", progress)
+        added = _labels_added(plans[0])
+        done = Summary(created=added, skipped=0 if added else 1)
+        counts = {"labels": done, **report.counts}
+        return attrs.evolve(report, counts=counts, unchanged="already there")
 
     def usage(self, label: LabelName, *, control: str | None = None) -> dict[str, int]:
         """How many annotations, drafts and predictions have a label, or one beneath it:
@@ -377,6 +390,13 @@ class Labels:
                 f"{self._what(plan, config)} is refused: {said} have it. regions='drop' "
                 "takes it off them; merge([...], into=...) gives them another label"
             )
+
+
+def _labels_added(plan: Plan) -> int:
+    before, after = (
+        len(LabelConfig(xml)[plan.control].label_tags) for xml in (plan.before, plan.after)
+    )
+    return after - before
 
 
 def _with_doubts(report: Report, plan: Plan, is_begun: bool) -> Report:

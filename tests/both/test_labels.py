@@ -23,6 +23,7 @@ from labelstudio_orm import (
     Task,
 )
 from labelstudio_orm.bulk.dryrun import READS
+from labelstudio_orm.migrate.report import Report
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = """\
@@ -307,7 +308,8 @@ def test_a_branch_of_a_taxonomy(cars: Project) -> None:
     assert counts(report) == {"annotations": 2, "drafts": 0, "predictions": 0}
     wanted = json.loads(json.dumps(before).replace('"Dog"', '"Hound"'))
     assert everything(cars) == {**wanted, "config": before["config"].replace("Dog", "Hound")}
-    cars.labels.add(("Animal", "Cat", "Siamese"), control="kind", hint="blue eyes")
+    made = cars.labels.add(("Animal", "Cat", "Siamese"), control="kind", hint="blue eyes")
+    assert made.counts["labels"].created == 2
     assert cars.config["kind"].label_tags[-2].path == ("Animal", "Cat", "Siamese")
     with pytest.raises(ValueError, match="is refused: 2 annotations have it"):
         cars.labels.remove(("Animal", "Hound"))
@@ -702,10 +704,15 @@ def test_a_label_that_nothing_has_is_removed(cars: Project) -> None:
 def test_adding(ls: LabelStudio, cars: Project, tmp_path: Path) -> None:
     undo = tmp_path / "undo.jsonl"
 
-    def add() -> object:
+    def add() -> Report:
         return cars.labels.add("Bike", control="label", background="blue", undo=undo)
 
-    add()
+    first = add()
+    assert (first.counts["labels"].created, first.counts["labels"].skipped) == (1, 0)
+    assert "labels           1 created" in str(first)
+    again = add()
+    assert (again.counts["labels"].created, again.counts["labels"].skipped) == (0, 1)
+    assert "labels           1 already there" in str(again)
     line = '    <Label value="Van"/>\n'
     more = '    <Label value="Bike" background="blue"/>\n'
     assert cars.label_config == CONFIG.replace(line, line + more)
