@@ -7,7 +7,7 @@ Two objects are the same if their contents are equal, which ``digest`` says in 3
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -138,13 +138,43 @@ def settings_content(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def canonical(value: Any) -> Any:
     """JSON in one form: numbers that are whole are ints, as a database may have stored either."""
-    if isinstance(value, dict):
-        return {key: canonical(inner) for key, inner in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [canonical(inner) for inner in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    return with_leaves(value, _whole)
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if type(value) is float and value.is_integer() else value
+
+
+def with_leaves(value: Any, new: Callable[[Any], Any]) -> Any:
+    """Return a copy of some JSON with what ``new`` makes of each text, number and constant in it.
+    Nothing recurses: other programs write JSON that is nested hundreds of levels deep.
+
+    >>> with_leaves({"a": ["b", {"c": "d"}]}, str.upper)
+    {'a': ['B', {'c': 'D'}]}
+    """
+    if not isinstance(value, (dict, *_LISTS)):
+        return new(value)
+    top: list[Any] = []
+    todo: list[tuple[Any, Any]] = [([value], top)]
+    while todo:
+        source, made = todo.pop()
+        is_dict = type(made) is dict
+        for key, inner in source.items() if is_dict else enumerate(source):
+            found: Any
+            if isinstance(inner, _LISTS):
+                todo.append((inner, found := []))
+            elif isinstance(inner, dict):
+                todo.append((inner, found := {}))
+            else:
+                found = new(inner)
+            if is_dict:
+                made[key] = found
+            else:
+                made.append(found)
+    return top[0]
+
+
+_LISTS: Final = (list, tuple)
 
 
 def digest(content: Any) -> str:
@@ -167,7 +197,40 @@ def text_of(content: Any) -> str:
     return _encode(canonical(content)) if ".0" in text or "e+" in text else text
 
 
-_encode = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_plainly = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+
+
+def _encode(value: Any) -> str:
+    try:
+        return _plainly(value)
+    except RecursionError:
+        return "".join(_written(value))
+
+
+class _Sign(str):
+    """A part of a JSON text that is between its values."""
+
+    __slots__ = ()
+
+
+def _written(value: Any) -> Iterator[str]:
+    """The same text, of what is nested too deeply for a function that recurses."""
+    todo: list[Any] = [value]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, _Sign):
+            yield one
+        elif isinstance(one, (dict, *_LISTS)):
+            is_dict = isinstance(one, dict)
+            yield "{" if is_dict else "["
+            todo.append(_Sign("}" if is_dict else "]"))
+            places = sorted(one, reverse=True) if is_dict else range(len(one) - 1, -1, -1)
+            for number, place in enumerate(places, start=1):
+                todo.append(one[place])
+                comma = "," * (number < len(one))
+                todo.append(_Sign(f"{comma}{_plainly(place)}:" if is_dict else comma))
+        else:
+            yield _plainly(one)
 
 
 def _chosen(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -50,6 +50,8 @@ class Importer:
         self.mends = job.journal.map("mends")
         self.bases = job.journal.map("bases")
         self.unskippable = job.source.unskippable()
+        self.trimmed: set[int] = set()
+        """Tasks of the source of which something is left out, as no import takes it."""
 
     def run(self, rows: Iterable[Row], report: Callable[[int], object]) -> None:
         """Import the tasks, as a source gives them; ``report`` is told how many are done."""
@@ -80,7 +82,10 @@ class Importer:
     def _sent(self, row: Row) -> Sent:
         there = self.job.translation.task(row)
         for kind in ("annotations", "predictions"):
-            there[kind] = [one for one in there[kind] if is_regions(one["result"])]
+            fit = [one for one in there[kind] if is_regions(one["result"])]
+            if len(fit) < len(there[kind]):
+                self.trimmed.add(row["id"])
+                there[kind] = fit
         base = Base.sent(there, self.job.project.maximum_annotations)
         return Sent(row, self._form(row, there), str(base))
 
@@ -234,11 +239,18 @@ def imported(row: Row) -> str:
 
 def _odd(row: Row) -> str | None:
     """What another program has left in a task that no import takes; None for most."""
-    if not isinstance(row["data"], dict):
-        return f"its data is {row['data']!r:.80}, and an import takes a JSON object"
+    if (problem := odd_data(row)) is not None:
+        return problem
     if not isinstance(meta := row.get("meta"), (dict, list, NoneType)):
         return f"its meta is {meta!r:.80}, and an import takes a JSON object or a list"
     return None
+
+
+def odd_data(row: Row) -> str | None:
+    """What is wrong with the data of a task; None for most."""
+    if isinstance(row["data"], dict):
+        return None
+    return f"its data is {row['data']!r:.80}, and a server takes a JSON object only"
 
 
 def _of(row: Row, names: Iterable[str]) -> dict[str, Any]:

@@ -131,7 +131,8 @@ class Mender:
                 try:
                     id = exactly_once(look, make, self.job.client, is_new=True)
                 except (TypeError, ValueError) as error:  # an odd result, which nothing takes
-                    tally.fail(len(tally.failed), f"draft {draft['id']}", error)
+                    which = f"draft {draft['id']} of task {row['id']}"
+                    tally.fail(len(tally.failed), which, error)
                     continue
                 tally.created += 1
             ours.carried(change, id)

@@ -399,7 +399,9 @@ class _Merging:
         self._annotate(old)
         before = self.tallies["predictions"].created
         todo = [
-            (one, meeting.there[0]["id"], one) for meeting in old for one in meeting.predictions
+            (f"prediction {one['id']} of task {one['task']}", meeting.there[0]["id"], one)
+            for meeting in old
+            for one in meeting.predictions
         ]
         predict(self.into, todo, self.tallies["predictions"], self.workers)
         self.lost.add("predictions", "created_at", self.tallies["predictions"].created - before)
@@ -430,7 +432,10 @@ class _Merging:
         tally = self.tallies["tasks"]
         failed = {failure.place for failure in made.summary.failed}
         tally.created += len(made)
-        tally.failed += made.summary.failed
+        tally.failed += [
+            attrs.evolve(one, item=f"task {_which(meetings[one.place].chosen)}")
+            for one in made.summary.failed
+        ]
         done = [meeting for place, meeting in enumerate(meetings) if place not in failed]
         for meeting in done:
             for name in ("annotations", "predictions"):
@@ -481,7 +486,10 @@ class _Merging:
             tally,
             workers=self.workers,
             identity=lambda item: item[1],
-            told=lambda item: (item[0]["id"], item[0]),
+            told=lambda item: (
+                item[0]["id"],
+                f"annotation {item[0]['id']} of task {item[0]['task']}",
+            ),
         ):
             tally.created += 1
             self.lost.add("annotations", "created_at")

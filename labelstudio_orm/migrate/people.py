@@ -47,6 +47,19 @@ class UnknownUsers(LabelStudioError, LookupError):
         )
 
 
+def _not_made(email: str, server: str, error: BadRequest) -> BadRequest:
+    """The error that somebody cannot be made, who is not among the members either."""
+    return BadRequest(
+        f"{server} does not create {email}: {error.detail or error}. Who has an account there and "
+        "is no member of your organization is in no list: let them join it, or say who stands for "
+        f'them: missing_users={{"{email}": "somebody@example.com"}}',
+        status=error.status,
+        detail=error.detail,
+        validation_errors=error.validation_errors,
+        request=error.request,
+    )
+
+
 class People:
     """Which user of the target stands for whom, by e-mail addresses. ``server``: that of the
     source.
@@ -131,10 +144,10 @@ class People:
         def make() -> int:
             try:
                 made = self.client.users.create(email=email, username=email, **names)
-            except BadRequest:
+            except BadRequest as error:
                 found = there()  # a request that the network repeated
                 if found is None:
-                    raise
+                    raise _not_made(email, self.client.url, error) from error
                 return found
             self._ids[email.lower()], self._emails[made.id] = made.id, email
             self.created.append(email)

@@ -16,7 +16,7 @@ import attrs
 
 from ..bulk.known import ItemKey
 from ..bulk.outcomes import telling
-from ..bulk.summary import Summary, Tally
+from ..bulk.summary import Failure, Summary, Tally
 from ..client import LabelStudio
 from ..lookups import same
 from ..names import Place, text_of
@@ -99,7 +99,9 @@ def split(
 
     The tasks are listed, light. A part is noted under a key of ``data`` by the server's own action,
     1,000 tasks a request, which leaves ``updated_at`` as it is; elsewhere, and where a server lacks
-    it, as ``update`` does, by ``workers`` at once. Those that have it already cost nothing.
+    it, as ``update`` does, by ``workers`` at once. Those that have it already cost nothing. A task
+    in which another program has left a list or a text where the key is to be is among the failures
+    of ``counts["tasks"]``.
 
     Raises ValueError for shares that do not add up to 1, for tasks without the ``key``, for a key
     as ``by`` that no task has, and, naming the task, for a function that raises an error;
@@ -204,6 +206,8 @@ class _Part:
     ids: list[int] = attrs.field(factory=list)
     new: list[int] = attrs.field(factory=list)
     """Those that do not have its name yet."""
+    odd: list[Failure] = attrs.field(factory=list)
+    """Those that cannot have it: other programs have left a list, or a text, in its place."""
 
 
 def _parts(
@@ -221,9 +225,23 @@ def _parts(
             raise TypeError(f"split(): a part is named by a text, not {name!r}, as {task!r} is")
         part = found.setdefault(name, _Part())
         part.ids.append(task.id)
-        if where is not None and not same(where.way.value(task), name):
+        if where is not None and (problem := _no_keys(task, where)) is not None:
+            part.odd.append(Failure(task.id, task, problem))
+        elif where is not None and not same(where.way.value(task), name):
             part.new.append(task.id)
     return dict(sorted(found.items())), left
+
+
+def _no_keys(task: Task, where: ItemKey) -> str | None:
+    """Why nothing can be noted under a key of a task; None for most."""
+    name, value = where.way.field.name, getattr(task, where.way.field.name)
+    for key in where.way.path:
+        if value is None and name != "data":
+            return None
+        if not isinstance(value, dict):
+            return f"{name} is {value!r:.80}, which has no keys"
+        name, value = key, value.get(key)
+    return None
 
 
 # -- into a key -----------------------------------------------------------------------------------
@@ -238,7 +256,8 @@ def _note(
 ) -> Split:
     total = sum(len(part.ids) for part in parts.values())
     tally = Tally("raise", reporter(progress, f"splitting {project!r}"), total)
-    tally.skipped = total - sum(len(part.new) for part in parts.values())
+    tally.failed = [failure for part in parts.values() for failure in part.odd]
+    tally.skipped = total - len(tally.failed) - sum(len(part.new) for part in parts.values())
     with telling(tally):
         for name, part in parts.items():
             for ids in chunked(part.new, BATCH):

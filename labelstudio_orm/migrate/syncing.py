@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import DoesNotExist
+from ..errors import BadRequest, DoesNotExist
 from ..http.paths import at
 from ..paging.pages import chunked
 from ..parking import keeping_drafts, unpark
@@ -16,7 +16,7 @@ from .belongings import Belongings, Secrets, no_secrets, parts_of
 from .content import ORIGIN, SETTINGS, digest
 from .copying import begin, job_journal
 from .following import Follower
-from .importing import Importer, imported
+from .importing import Importer, imported, odd_data
 from .journal import JournalMismatch
 from .mending import Mender
 from .people import MissingUsers
@@ -251,15 +251,34 @@ class _Sync:
         self.bases.put({here["id"]: str(base)})
         if not wanted:
             return
-        fields = {change.field: change for change in wanted if change.field}
+        fields = [change for change in wanted if change.field]
         if fields:
-            self._save(here, there, fields)
-            for change in fields.values():
-                base.carried(change)
+            with self._unless_refused(base, fields, here):
+                self._save(here, there, {change.field: change for change in fields})
+                for change in fields:
+                    base.carried(change)
         for change in wanted:
             if not change.field:
-                self._carry(base, change, here, there)
+                with self._unless_refused(base, [change], here):
+                    self._carry(base, change, here, there)
         self.bases.put({here["id"]: str(base)})
+
+    @contextmanager
+    def _unless_refused(self, base: Base, changes: list[Change], here: Row) -> Iterator[None]:
+        """Note what no server takes, which other programs have left in a task, as failed, and let
+        the rest go on. It is tried again the next time.
+        """
+        try:
+            yield
+        except (BadRequest, TypeError, ValueError) as error:
+            for change in changes:
+                base.refused(change)
+            kind, what = changes[0].kind, f"task {here['id']}"
+            if not changes[0].field:
+                row = changes[0].here or changes[0].there
+                what = f"{kind.removesuffix('s')} {row['id']} of {what}"
+            tally = self.job.tallies[kind]
+            tally.fail(len(tally.failed), what, error)
 
     def _tell(self, change: Change, here: Row, there: Row) -> None:
         sides = (here, there) if change.field else (change.here, change.there)
@@ -268,6 +287,8 @@ class _Sync:
 
     def _save(self, here: Row, there: Row, fields: dict[str, Change]) -> None:
         body = {name: here[name] for name in fields}
+        if (problem := odd_data(here)) is not None and "data" in body:
+            raise ValueError(problem)  # a server stores it, and cannot list its tasks any more
         metas = (body.get("meta"), there["meta"])
         if all(isinstance(one, dict) for one in metas) and ORIGIN in there["meta"]:
             body["meta"] = {**body["meta"], ORIGIN: there["meta"][ORIGIN]}
@@ -396,6 +417,7 @@ class _Sync:
                 newest = self.job.project.tasks.only("id").last()
                 self.journal.note("imports after", 0 if newest is None else newest.id)
             self.importer.run(self.job.source.some_tasks(new), lambda done: None)
+            self.touched += sorted(self.importer.trimmed)
         self.mender.run()
         for some in chunked(new, CHUNK):
             self._note(some)

@@ -130,6 +130,10 @@ class Fields:
         """The target is about to be what the source is."""
         self.expected[change.field] = digest(change.here), digest(change.here)
 
+    def refused(self, change: Change) -> None:
+        """The target does not take it, and is what it was."""
+        self.expected.pop(change.field, None)
+
     def carried(self, change: Change) -> None:
         """The target is now what the source is."""
         self.expected.pop(change.field, None)
@@ -252,6 +256,11 @@ class Objects:
             new = self.key(change.there) if change.there else self.known.get(old, (None,))[0]
         self.known[old] = (new, *self._marks(change.here, change.there))
 
+    def refused(self, change: Change) -> None:
+        """The target does not take it, and is what it was."""
+        if change.here is not None:
+            self.expected.pop(self.key(change.here), None)
+
     def carried(self, change: Change, new: Key | None = None) -> None:
         """The target is now what the source is."""
         if change.here is None:
@@ -356,6 +365,11 @@ class Base:
         """The target is about to be what the source is."""
         part = self.fields if change.field else self.objects[change.kind]
         part.expect(change)
+
+    def refused(self, change: Change) -> None:
+        """The target does not take it, and is what it was."""
+        part = self.fields if change.field else self.objects[change.kind]
+        part.refused(change)
 
     def settle(self, change: Change) -> None:
         """Both sides are known to be what they are now."""

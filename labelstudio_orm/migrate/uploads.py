@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
 from ..resources.files import upload_path
+from .content import with_leaves
 
 if TYPE_CHECKING:
     from .source import Row
@@ -75,13 +76,12 @@ def replace_files(value: Any, new: Callable[[str], str | None], server: str = ""
     >>> replace_files("<img src='/data/upload/5/1a-a.png'>", lambda file: f"/new/{file}")
     "<img src='/new/upload/5/1a-a.png'>"
     """
-    if isinstance(value, str):
-        return _replaced(value, new, server) if "/data/upload/" in value else value
-    if isinstance(value, Mapping):
-        return {key: replace_files(inner, new, server) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [replace_files(inner, new, server) for inner in value]
-    return value
+
+    def replaced(leaf: Any) -> Any:
+        is_address = isinstance(leaf, str) and "/data/upload/" in leaf
+        return _replaced(leaf, new, server) if is_address else leaf
+
+    return with_leaves(value, replaced)
 
 
 def _replaced(text: str, new: Callable[[str], str | None], server: str) -> str:
