@@ -65,7 +65,7 @@ class Importer:
         batch: list[Sent] = []
         held = 0
         for row in rows:
-            if (problem := _odd(row)) is not None:
+            if (problem := odd_task(row)) is not None:
                 tally = self.job.tallies["tasks"]
                 tally.fail(len(tally.failed), f"task {row['id']}", ValueError(problem))
                 continue
@@ -237,7 +237,7 @@ def imported(row: Row) -> str:
     return digest({**found, "overlap": None})
 
 
-def _odd(row: Row) -> str | None:
+def odd_task(row: Row) -> str | None:
     """What another program has left in a task that no import takes; None for most."""
     if (problem := odd_data(row)) is not None:
         return problem

@@ -24,6 +24,7 @@ from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from .compatible import check_configs
 from .content import DRAFT, digest, prediction_content, task_content
+from .importing import odd_task
 from .journal import Journal
 from .keyed import LOOK, asking, fingerprint, first_rows, no_key
 from .labelled import annotation_said, draft_said, predict, to_edit
@@ -428,6 +429,7 @@ class _Merging:
 
     def _import(self, meetings: Sequence[_Meeting]) -> dict[int, _Meeting]:
         """Make tasks; which one has become of which."""
+        meetings = [one for one in meetings if self._fits(one)]
         made = create_known(self.into.tasks, map(_item, meetings), on_error="collect")
         tally = self.tallies["tasks"]
         failed = {failure.place for failure in made.summary.failed}
@@ -444,11 +446,27 @@ class _Merging:
                 self.lost.add(name, "created_at", number)
         return {task.id: meeting for task, meeting in zip(made, done, strict=True)}
 
+    def _fits(self, meeting: _Meeting) -> bool:
+        """Whether an import takes the task; if not, that is a failure."""
+        problem = odd_task(meeting.chosen)
+        if problem is not None:
+            self._refuse(meeting, ValueError(problem))
+        return problem is None
+
+    def _refuse(self, meeting: _Meeting, error: Exception) -> None:
+        tally = self.tallies["tasks"]
+        tally.fail(len(tally.failed), f"task {_which(meeting.chosen)}", error)
+
     def _update(self, meetings: Sequence[_Meeting]) -> None:
         """Give tasks the data and meta of the preferred ones."""
         tally, changed = self.tallies["tasks"], []
         for meeting in meetings:
-            if task := self._other(meeting):
+            try:
+                task = self._other(meeting)
+            except TypeError as error:  # other programs have left a list, or a text
+                self._refuse(meeting, error)
+                continue
+            if task is not None:
                 changed.append(task)
             else:
                 tally.skipped += 1

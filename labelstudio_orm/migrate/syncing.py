@@ -80,7 +80,9 @@ def sync(
     A webhook that comes is made last and one that goes is deleted first, so that neither is told of
     the rest. What the server does not let change in a view is made anew, with another id.
 
-    The report's ``counts`` are of what was carried over. ``missing_users`` and ``progress`` are as
+    The report's ``counts`` are of what was carried over; what no server takes (data that is no
+    object, a result that is no list of regions, which other programs have left in the source) is
+    among their failures, by task, each time. ``missing_users`` and ``progress`` are as
     for ``copy_project``. It may be killed and run again; a further run writes nothing.
 
     Raises FileNotFoundError where there is no journal, ValueError for an empty one and for that of

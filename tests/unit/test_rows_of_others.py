@@ -209,6 +209,31 @@ def test_it_is_kept_or_told_of(
         assert verify(project, report.target).ok
 
 
+@pytest.mark.parametrize("prefer", ["first", "last"])
+@pytest.mark.parametrize("is_there", [False, True])
+@pytest.mark.parametrize(
+    ("odd", "key"),
+    [("data that is a list", "meta.k"), ("data that is a text", "meta.k"),
+     ("meta that is a text", "data.k")],
+)  # fmt: skip
+def test_a_merge_by_what_is_not_odd(
+    fake: FakeLabelStudio, other: LabelStudio, odd: str, key: str, is_there: bool, prefer: Any
+) -> None:
+    """A task that is there already keeps its data and meta."""
+    tasks = [{"data": {"text": text, "k": text}, "meta": {"k": text}} for text in "az"]
+    project = fake.client().projects.create(title="Odd", label_config=CONFIG)
+    project.tasks.bulk_create(tasks)
+    spoil(fake, odd, 1)
+    into = other.projects.create(title="Into", label_config=CONFIG)
+    into.tasks.bulk_create(tasks if is_there else [])
+    report = merge([project], into=into, key=key, prefer=prefer)
+    failed = [one.item for one in report.counts["tasks"].failed]
+    is_refused = not is_there or prefer == "last"
+    assert failed == (["task 1 of Odd (1)"] if is_refused else [])
+    assert report.ok is not is_refused
+    assert _rest(into) == ({"a", "z"} if is_there else {"z"})
+
+
 def test_what_is_new_and_odd_is_told_of_at_once(
     fake: FakeLabelStudio, project: Project, other: LabelStudio, tmp_path: Path
 ) -> None:
