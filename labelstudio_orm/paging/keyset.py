@@ -9,6 +9,7 @@ import attrs
 
 from ..errors import LabelStudioError, NotFound
 from ..http.paths import at
+from ..planning.plan import Plan
 from .belief import untrue
 from .listing import (
     ask,
@@ -28,6 +29,11 @@ from .stretches import Chosen, Reading
 
 MANY = 3 * IDS
 """Ids above which a listing of all tasks may take fewer requests than to ask for them."""
+
+
+def asks_for_many(plan: Plan) -> bool:
+    """Return whether a query names very many ids."""
+    return len(ids_asked_for(plan)[1]) > MANY
 
 
 class Keyset:
@@ -51,7 +57,7 @@ class Keyset:
                 "tasks are listed in a project or a view: project.tasks, view.tasks, or "
                 "ls.tasks.filter(project=...); ls.tasks.get(id) reads one"
             )
-        if select.workers == 1 and len(ids_asked_for(select.plan)[1]) > MANY:
+        if asks_for_many(select.plan):
             yield from _cut(self._among_many(select), select.start, select.limit)
         else:
             yield from Reading(select).pages()
@@ -63,7 +69,7 @@ class Keyset:
         select = attrs.evolve(select, start=0, limit=None)
         _, ids = ids_asked_for(select.plan)
         wanted, seen = frozenset(ids), 0
-        reading = Reading(spread(select))
+        reading = Reading(attrs.evolve(spread(select), workers=1))
         for page in reading.pages():
             yield attrs.evolve(page, rows=[row for row in page.rows if row["id"] in wanted])
             if not page.rows:
@@ -79,7 +85,7 @@ class Keyset:
         """The ``total`` of a page of one; of a view, its ids."""
         if "view" in select.scope:
             return len(self._ids_of_view(select))  # the total counts some tasks several times
-        if len(ids_asked_for(select.plan)[1]) > MANY:
+        if asks_for_many(select.plan):
             return sum(len(page.rows) for page in self._among_many(lightest(select)))
         totals: list[int] = [ask(part, 1)["total"] for part in in_pieces(lightest(select))]
         return sum(totals)

@@ -11,7 +11,7 @@ from ..conditions import EVERYTHING, Leaf, parts_of, predicate
 from ..planning.columns import ORDERED
 from ..planning.plan import Plan
 from .belief import untrue
-from .keyset import Keyset
+from .keyset import Keyset, asks_for_many
 from .ordering import ordered
 from .pages import FIRST_PAGE, Page, Select, look_ahead
 
@@ -131,7 +131,7 @@ def _in_any_order(
     """
     source, keys = queryset.model._options.pages, queryset.ordering
     start, stop = queryset.start, queryset.stop
-    if not isinstance(source, Keyset):
+    if not isinstance(source, Keyset) or (stop is None and asks_for_many(planned)):
         rows = queryset._with(ordering=(), start=0, stop=None)._objects(workers)
         yield ordered(rows, keys)[start:stop]
         return
@@ -164,6 +164,7 @@ def is_one_page(queryset: QuerySet[Any], planned: Plan) -> bool:
         and planned.here is None
         and planned.counts
         and "view" not in queryset.scope
+        and not asks_for_many(planned)
     )
 
 

@@ -462,6 +462,11 @@ def test_many_ids_are_found_however_many_tasks_there_are(
     assert [task.id for task in tasks.reverse()] == some[::-1]
     assert [task.id for task in tasks[4:9]] == some[4:9]
     assert tasks.count() == len(some)
+    assert [task.id for task in tasks.order_by("-created_at", "-id")] == some[::-1]
+    assert [task.id for task in tasks.order_by("data__text")[2:9]] == [
+        task.id for task in list(tasks.order_by("data__text"))[2:9]
+    ]
+    assert [task.id for task in tasks.iterator(workers=4)] == some
 
 
 BEYOND = (2**63, -(2**63) - 1, 10**30)
@@ -485,3 +490,21 @@ def test_no_server_is_asked_for_ids_that_it_cannot_have(
         if owner.removesuffix("_id") in owned.scope:
             assert (owned.count(), list(owned), owned.first()) == (0, [], None)
     assert len(fake.requests) == before
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [list, lambda tasks: list(tasks.order_by("-created_at")), lambda tasks: tasks.count(),
+     lambda tasks: list(tasks.order_by("data__text")), lambda tasks: tasks.order_by("-id").first(),
+     lambda tasks: list(tasks.iterator(workers=4))],
+    ids=["by id", "ordered", "count", "by a key", "last", "workers"],
+)  # fmt: skip
+def test_many_ids_take_no_more_requests_than_there_are_pages(
+    ls: LabelStudio, fake: FakeLabelStudio, ask: Any
+) -> None:
+    project = ls.projects.create(title="Pond")
+    project.tasks.bulk_create({"text": str(number)} for number in range(50))
+    tasks = project.tasks.filter(id__in=range(1, 100_001))
+    before = len(fake.requests)
+    ask(tasks)
+    assert len(fake.requests) - before <= 2
