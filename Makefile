@@ -6,7 +6,8 @@
 #                        the quick ones, a minute or two
 #   make law             50,000 generated queries in memory, 5,000 on a real server
 #   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
-#   make fuzz            600,000 reads of fields with any JSON in them; SEED=7 for other ones
+#   make fuzz            600,000 reads of fields with any JSON in them, 1,000 malformed answers, and
+#                        20,000 right ones with one value changed; SEED=7 for other ones
 #   make bench SERVER=real  on a real server, an hour or two; without, on a replay of one
 #   make soak            large and disturbed migrations between two real servers, about an hour
 #   make lint | bench | clean
@@ -37,6 +38,8 @@ endif
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.law.fuzz_fields --seed $(SEED) --reads 600000
+	$(BIN)/python -m tests.law.fuzz_answers --seed $(SEED) --answers 1000
+	$(BIN)/python -m tests.law.fuzz_shapes --seed $(SEED) --changes 20000
 
 soak: .venv/dev
 	$(BIN)/python -m tests.soak.migration kills --kills 100 --tasks 3000

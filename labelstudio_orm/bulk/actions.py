@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..codec import copy_json
 from ..errors import JobFailed, NotSupportedByServer, ServerError
 from ..paging.pages import chunked, id_given
 from ..progress import Progress, reporter
@@ -98,7 +99,7 @@ def act(
             timeout=client.long_timeout,
             idempotent=idempotent,
             doing=doing,
-            expect=(),
+            expect={"processed_items?": int},
             dry=pretended,
         )
     except ServerError as error:
@@ -160,7 +161,8 @@ def annotate(
     created: list[Any] = []
 
     def create(task: Any) -> Any:
-        return task.annotations.create(**fields)
+        # Each has its own result: what a server makes of one is nothing to the others.
+        return task.annotations.create(**{name: copy_json(fields[name]) for name in fields})
 
     with telling(tally, lambda: created):
         found = list(tasks.only("id", "project_id").iterator())
@@ -198,7 +200,7 @@ def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, A
         timeout=client.long_timeout,
         doing=f"annotating {len(tasks)} tasks",
         edition="Enterprise",
-        expect=list,
+        expect=[{"id": int}],
         dry=lambda: client._pretend({"task": task.id, **body} for task in tasks),
     )
     return list(client.annotations._load_rows(rows))

@@ -88,7 +88,7 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
             json=selection,
             timeout=client.long_timeout,
             idempotent=True,
-            expect=("processed_items",),
+            expect={"processed_items": int},
             doing=f"deleting {number} tasks of Project {project}",
             dry={"processed_items": number},
         )
@@ -166,7 +166,7 @@ def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> 
             at("/api/projects/{}/model-versions/", project),
             json={"model_version": version},
             timeout=client.long_timeout,
-            expect=("deleted_predictions",),
+            expect={"deleted_predictions": int},
             doing=f"deleting the predictions of {version!r} of Project {project}",
             dry={"deleted_predictions": number},
         )

@@ -20,6 +20,7 @@ from ..conditions import EVERYTHING
 from ..config.results import check_result
 from ..declaration import registry
 from ..errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
+from ..http.exchange import Expected
 from ..http.paths import at
 from ..lookups import same
 from ..misuse import check_items
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 TRIES = 5
 """Imports of one batch, of which a busy server keeps less than the tasks."""
+
+ANSWER: Expected = {"import?": int}
+"""To an import: the id of a job that goes on, or what was done."""
 
 DAY = 86_400.0
 """Seconds that a server which imports in the background may take for a batch."""
@@ -94,13 +98,13 @@ class Import:
             json=batch,
             timeout=client.long_timeout,
             doing=doing,
-            expect=(),
+            expect=ANSWER,
             dry=lambda: pretended(client, project, batch),
         )
         made: Any = registry["ImportJob"]
         job = made.of(answer, client, self.project).wait(timeout=DAY)
         ids = job.task_ids
-        if not isinstance(ids, list) or len(ids) != len(batch):
+        if not _are_ids(ids, len(batch)):
             raise OutcomeUnknown(
                 f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
                 request=f"POST {path}",
@@ -130,6 +134,16 @@ class Import:
             if len(runs) == 1:
                 return [task.id for task in runs[0]]
         raise error
+
+
+def _are_ids(value: Any, number: int) -> bool:
+    """Are these so many ids? Those of a dry run are negative."""
+    return (
+        isinstance(value, list)
+        and len(value) == number
+        and all(type(one) is int for one in value)
+        and len({*value}) == number
+    )
 
 
 def _is_bare(job: Any, batch: list[dict[str, Any]]) -> bool:

@@ -56,11 +56,11 @@ def _stored(task_id: int, client: LabelStudio, body: dict[str, Any], conflict: C
     doing = f"looking for a new Annotation of {task!r}"
     path = at("/api/projects/{}/export", task.project_id)
     exported = client.request(
-        "GET", path, params=params, doing=doing, expect=[{"annotations": [dict]}]
+        "GET", path, params=params, doing=doing, expect=[{"annotations": [{"id": int}]}]
     )
     for row in exported[0]["annotations"] if exported else ():
         if row.get("unique_id") == body["unique_id"]:
-            if not same_json(row["result"], body["result"]):
+            if not same_json(row.get("result"), body["result"]):
                 raise conflict  # the caller's own unique_id, of another annotation
             path = at("/api/annotations/{}/", row["id"])
             return client.request("GET", path, doing=doing, expect=("id",))

@@ -110,7 +110,13 @@ class _Sending:
             self.stored = self._number()
 
     def _number(self) -> int:
-        return int(self.client.projects.get(self.project).total_predictions_number)
+        project = self.client.projects.get(self.project)
+        number = project.total_predictions_number
+        if type(number) is not int:
+            raise LabelStudioError(
+                f"counting the predictions of {project!r}: the server says {number!r:.80}"
+            )
+        return number
 
     def _there(self, items: Iterable[Item]) -> Iterator[dict[str, Any]]:
         """The predictions of the tasks of some items."""
@@ -131,7 +137,7 @@ class _Sending:
                 json=[item.form for item in batch],
                 timeout=self.client.long_timeout,
                 doing=doing,
-                expect=("created",),
+                expect={"created": int},
                 dry={"created": len(batch)},
             )
             created = answer["created"]
@@ -165,7 +171,8 @@ class _Sending:
 
 
 def _token(form: Any) -> Hashable:
-    return form["task"], form.get("model_version", "undefined")  # as the server calls it
+    version = form.get("model_version", "undefined")  # as the server calls it
+    return form["task"], version if isinstance(version, str) else repr(version)
 
 
 def _content(form: Any) -> Hashable:

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from email.utils import parsedate_to_datetime
+from types import UnionType
 from typing import Any, TypeAlias
 from urllib.parse import SplitResult, urlsplit
 
@@ -22,9 +23,12 @@ from .body import BrokenBody, pieces
 from .deadline import clock
 from .payload import decode
 
-Expected: TypeAlias = "type | tuple[str, ...] | Mapping[str, Expected] | list[Expected] | None"
-"""What an answer must be: of this type, an object with these keys, an object with keys of which
-each value is as expected, a list of values that are each as expected, or anything.
+Expected: TypeAlias = (
+    "type | UnionType | tuple[str, ...] | Mapping[str, Expected] | list[Expected] | None"
+)
+"""What an answer must be: of this type (or one of these: ``dict | None``), an object with these
+keys, an object with keys of which each value is as expected (``"data?"``: where it is there), a
+list of values that are each as expected, or anything.
 """
 
 MAX_ANSWER = 1 << 30
@@ -143,7 +147,8 @@ def fits(value: object, expect: Expected) -> bool:
         return isinstance(value, dict) and all(key in value for key in expect)
     if isinstance(expect, Mapping):
         return isinstance(value, dict) and all(
-            key in value and fits(value[key], inner) for key, inner in expect.items()
+            fits(value[name], inner) if (name := key.removesuffix("?")) in value else name != key
+            for key, inner in expect.items()
         )
     if isinstance(expect, list):
         return isinstance(value, list) and all(fits(one, expect[0]) for one in value)

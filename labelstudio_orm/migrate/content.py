@@ -28,6 +28,17 @@ SETTINGS: Final = (
 
 ANNOTATION: Final = ("result", "completed_by", "was_cancelled", "ground_truth", "lead_time")
 PREDICTION: Final = ("result", "score", "model_version")
+ANNOTATION_ORIGIN: Final = (
+    "created_at", "updated_at", "updated_by", "last_action", "import_id", "draft_created_at",
+    "parent_annotation", "parent_prediction", "bulk_created",
+)  # fmt: skip
+"""What is known of an annotation beside its content, and what an import does not take."""
+
+TASK_ORIGIN: Final = (
+    "inner_id", "created_at", "updated_at", "file_upload", "storage_filename",
+)  # fmt: skip
+"""The same of a task."""
+
 DRAFT: Final = ("result", "lead_time", "was_postponed")
 WEBHOOK: Final = ("url", "send_payload", "send_for_all_actions", "actions", "is_active")
 BACKEND: Final = (

@@ -50,10 +50,16 @@ RICH: Final = 250
 
 COUNTERS: Final = ("total_annotations", "cancelled_annotations", "total_predictions")
 
+
+def _richness(task: Any) -> tuple[int, int, int]:
+    counts = task.total_annotations, task.cancelled_annotations
+    if not all(isinstance(count, int) for count in counts):
+        raise LabelStudioError(f"{task!r}: the server counts {counts!r:.80} annotations")
+    return (*counts, -task.id)
+
+
 RULES: Final[Mapping[str, Callable[[Sequence[Any]], Any]]] = {
-    "most annotations": lambda tasks: max(
-        tasks, key=lambda task: (task.total_annotations, task.cancelled_annotations, -task.id)
-    ),
+    "most annotations": lambda tasks: max(tasks, key=_richness),
     "first": lambda tasks: tasks[0],
     "last": lambda tasks: tasks[-1],
 }

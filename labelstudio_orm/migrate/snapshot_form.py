@@ -12,8 +12,7 @@ import attrs
 
 from ..resources.files import upload_path
 from ..resources.projects import Sampling, SkipQueue
-from .content import BACKEND, SECRETS, SETTINGS, STORAGE
-from .source import ANNOTATION_ORIGIN, TASK_ORIGIN
+from .content import ANNOTATION_ORIGIN, BACKEND, SECRETS, SETTINGS, STORAGE, TASK_ORIGIN
 
 FORMAT: Final = "labelstudio_orm snapshot"
 VERSION: Final = 1
@@ -202,6 +201,16 @@ ROWS: Final[Mapping[str, Form]] = {
     },
     "files": {"id": _or_null(ID), "file": PATH, "size": COUNT},
 }  # fmt: skip
+
+
+LISTED: Final[Mapping[str, Form]] = {
+    **ROWS,
+    "settings": {**SETTINGS_FORM, **dict.fromkeys(_CHOICES, _or_null(TEXT))},
+    "tasks": TASK,
+    "views": {name: kind for name, kind in ROWS["views"].items() if name != "users"},
+    "files": {"id": ID, "file": TEXT, "size": _or_null(COUNT)},
+}
+"""The same as a server lists it, which may have words of a later release, and no sizes."""
 
 
 def misfit(row: Any, form: Form) -> str | None:

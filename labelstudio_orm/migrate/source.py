@@ -16,17 +16,27 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from ..codec import write_datetime
-from ..errors import BadRequest, DoesNotExist, ServerError
+from ..errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
 from ..fields import as_id
 from ..planning.columns import line
 from ..planning.tabs import view_condition
-from .content import ANNOTATION, BACKEND, PREDICTION, SETTINGS, STORAGE, WEBHOOK
+from .content import (
+    ANNOTATION,
+    ANNOTATION_ORIGIN,
+    BACKEND,
+    PREDICTION,
+    SETTINGS,
+    STORAGE,
+    TASK_ORIGIN,
+    WEBHOOK,
+)
+from .snapshot_form import LISTED, misfit
 from .translation import users_in
 
 if TYPE_CHECKING:
@@ -40,17 +50,6 @@ if TYPE_CHECKING:
     from ..resources.tasks import Task
 
 Row = dict[str, Any]
-
-ANNOTATION_ORIGIN: Final = (
-    "created_at", "updated_at", "updated_by", "last_action", "import_id", "draft_created_at",
-    "parent_annotation", "parent_prediction", "bulk_created",
-)  # fmt: skip
-"""What is known of an annotation beside its content, and what an import does not take."""
-
-TASK_ORIGIN: Final = (
-    "inner_id", "created_at", "updated_at", "file_upload", "storage_filename",
-)  # fmt: skip
-"""The same of a task."""
 
 
 class Source(Protocol):
@@ -137,7 +136,16 @@ class LiveSource:
 
     def settings(self) -> Row:
         """See ``Source``. No request after ``describe()``."""
-        return {name: _plain(getattr(self.project, name)) for name in SETTINGS}
+        found = {name: _plain(getattr(self.project, name)) for name in SETTINGS}
+        return self._held("settings", found)
+
+    def _held(self, kind: str, row: Row) -> Row:
+        """The row, if its values are of the types that they have in a snapshot."""
+        problem = misfit(row, LISTED[kind])
+        if problem is not None:
+            one = f"{row['id']}: " if "id" in row else ""
+            raise LabelStudioError(f"reading the {kind} of {self.project!r}: {one}{problem}")
+        return row
 
     # -- tasks ------------------------------------------------------------------------------------
 
@@ -185,7 +193,11 @@ class LiveSource:
 
     def _task(self, task: Task) -> Row:
         row = task.raw  # a copy of all that was listed; an object for each annotation costs more
-        return {
+        if "data" not in row:
+            raise LabelStudioError(
+                f"reading {task!r} of {self.project!r}: it came without its data"
+            )
+        found = {
             "id": task.id,
             "data": row["data"],
             "meta": {} if (meta := row.get("meta")) is None else meta,
@@ -196,6 +208,7 @@ class LiveSource:
             "predictions": [_prediction(one) for one in _by_id(row.get("predictions"))],
             "drafts": list(self._drafts(task)),
         }
+        return self._held("tasks", found)
 
     def _annotation(self, row: Row) -> Row:
         author = self._email(as_id(row.get("completed_by")), row["id"])
@@ -222,8 +235,9 @@ class LiveSource:
 
     def views(self) -> Iterator[Row]:
         """See ``Source``. One request."""
-        for view in sorted(self.project.views.all(), key=lambda view: (view.order or 0, view.id)):
+        for view in sorted(self.project.views.all(), key=_place_of_tab):
             row = {"id": view.id, "data": view.data, "selected_items": view.selected_items}
+            self._held("views", row)
             yield {**row, "users": {str(id): self._email(id) for id in users_in(row)}}
 
     def webhooks(self) -> Iterator[Row]:
@@ -232,7 +246,11 @@ class LiveSource:
         """
         for webhook in self.project.webhooks.all():
             if webhook.project_id == self.project.id:
-                yield {**_fields(webhook, WEBHOOK), "headers": dict(webhook.headers or {})}
+                row = self._held("webhooks", _fields(webhook, WEBHOOK))
+                headers = webhook.headers or {}
+                if not isinstance(headers, Mapping):  # which may be secret, so they are not shown
+                    raise LabelStudioError(f"reading {webhook!r}: its headers are no JSON object")
+                yield {**row, "headers": dict(headers)}
 
     def storages(self) -> Iterator[Row]:
         """See ``Source``. Two requests."""
@@ -242,17 +260,18 @@ class LiveSource:
         ]
         for family, storages in families:
             for storage in storages.all():
-                yield {**_fields(storage, STORAGE[1:]), "family": family}
+                row = {**_fields(storage, STORAGE[1:]), "family": family}
+                yield self._held("storages", row)
 
     def backends(self) -> Iterator[Row]:
         """See ``Source``. One request."""
         for backend in self.project.ml_backends.all():
-            yield _fields(backend, BACKEND)
+            yield self._held("backends", _fields(backend, BACKEND))
 
     def files(self) -> Iterator[Row]:
         """See ``Source``. One request. The server lists only those that this user uploaded."""
         for file in self.project.files.all():
-            yield {"id": file.id, "file": file.file, "size": file.size}
+            yield self._held("files", {"id": file.id, "file": file.file, "size": file.size})
 
     def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
         """See ``Source``. One request."""
@@ -263,8 +282,11 @@ class LiveSource:
     def users(self) -> Iterator[Row]:
         """See ``Source``. One request."""
         for user in self.project.annotators():
-            is_known = "@" in user.email  # else he is called "Deleted User"
-            names = {name: getattr(user, name) * is_known for name in ("first_name", "last_name")}
+            is_known = _has_address(user)  # else he is called "Deleted User"
+            names = {
+                name: str(getattr(user, name) or "") * is_known
+                for name in ("first_name", "last_name")
+            }
             yield {"id": user.id, "email": self._email(user.id), **names}
 
     def _email(self, user: Any, annotation: int | None = None) -> str | None:
@@ -274,7 +296,7 @@ class LiveSource:
         if self._emails is None:
             members = [*self.project.annotators(), *self.client.users.all()]
             # Of one who is no member any more the server says "Deleted".
-            known = (member for member in members if "@" in member.email)
+            known = (member for member in members if _has_address(member))
             self._emails = {member.id: member.email for member in known}
         if user not in self._emails:
             self._emails[user] = self._stranger(user, annotation)
@@ -334,6 +356,14 @@ def number_of_tasks(source: Source) -> int:
         return source.count()
     number: int = source.describe()["tasks"]
     return number
+
+
+def _place_of_tab(view: Any) -> tuple[int, int]:
+    return view.order if isinstance(view.order, int) else 0, view.id
+
+
+def _has_address(user: Any) -> bool:
+    return isinstance(user.email, str) and "@" in user.email
 
 
 def _by_id(rows: list[Row] | None) -> list[Row]:

@@ -136,7 +136,8 @@ def users_in(view: Row) -> set[int]:
         if line.get("child_filter"):
             note(line["child_filter"])
 
-    for line in _lines((view.get("data") or {}).get("filters")):
+    data = view.get("data")
+    for line in _lines(data.get("filters") if isinstance(data, Mapping) else None):
         note(line)
     return found
 

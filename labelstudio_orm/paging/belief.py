@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 _WHY = "does something before it drop the query, or does the server not know it?"
 
+BIGGEST = 1 << 63
+"""What every id is below."""
+
 _FEW = 4
 """How often rows may be repeated."""
 
@@ -37,12 +40,14 @@ def believed(rows: Any, select: Select) -> list[Row]:
     for row in rows:
         if not isinstance(row, dict):
             raise untrue(select, f"a row is no object: {_shown(row)}")
+        for name in options.embedded & row.keys() if options.embedded else ():
+            _check_embedded(name, row[name], select)
         if not key:
             continue
         id = row.get(key)
-        if type(id) is not kind:
+        if not _is_key(id, kind):
             id = as_key(id)
-            if type(id) is not kind:
+            if not _is_key(id, kind):
                 raise untrue(select, f"the {key!r} of a row is {_shown(row.get(key))}")
         if found.setdefault(id, row) is not row and found[id] != row:
             raise untrue(select, f"two different rows have the {key} {_shown(id)}")
@@ -51,6 +56,18 @@ def believed(rows: Any, select: Select) -> list[Row]:
         raise untrue(select, f"the {len(rows)} rows are {len(unique)}, again and again")
     _check_scope(unique, select)
     return unique
+
+
+def _is_key(value: Any, kind: type) -> bool:
+    if kind is str:
+        return isinstance(value, str)
+    return type(value) is int and 0 < value < BIGGEST
+
+
+def _check_embedded(name: str, rows: Any, select: Select) -> None:
+    for row in rows if isinstance(rows, list) else () if rows is None else (rows,):
+        if not isinstance(row, dict) or type(row.get("id")) is not int:
+            raise untrue(select, f"{_shown(row)} is among the {name} of a row")
 
 
 def _check_scope(rows: Sequence[Row], select: Select) -> None:

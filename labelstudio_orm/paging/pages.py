@@ -295,7 +295,9 @@ def _wire_of(model: type[Resource], relation: str) -> str:
 
 def _in_order(rows: list[Row], select: Select) -> list[Row]:
     key = select.model._options.key_wire or "id"
-    return sorted(rows, key=lambda row: as_key(row.get(key)) or 0, reverse=select.backwards)
+    if not select.model._options.key_wire:
+        return sorted(rows, key=lambda row: as_key(row.get("id")) or 0, reverse=select.backwards)
+    return sorted(rows, key=lambda row: as_key(row.get(key)), reverse=select.backwards)
 
 
 # -- numbered pages -------------------------------------------------------------------------------

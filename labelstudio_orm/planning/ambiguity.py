@@ -175,7 +175,12 @@ def _in_tasks(queryset: QuerySet[Any], project: Any) -> set[str]:
     if _IN_TASKS not in kept:
         path = at("/api/projects/{}/summary/", id_of(project))
         try:
-            found = queryset.client.request("GET", path, doing=f"listing {queryset._what}")
+            found = queryset.client.request(
+                "GET",
+                path,
+                doing=f"listing {queryset._what}",
+                expect={"all_data_columns?": dict | None},
+            )
         except NotFound:  # a server without summaries
             found = {}
         kept[_IN_TASKS] = set(found.get("all_data_columns") or ())

@@ -139,7 +139,9 @@ def _nothing_is_undefined(queryset: QuerySet[Any]) -> bool:
     if "project" not in queryset.scope or not any(_may_be_undefined(queryset, key) for key in keys):
         return False
     path = at("/api/projects/{}/summary/", id_of(queryset.scope["project"]))
-    columns = queryset.client.request("GET", path, doing=f"listing {queryset._what}")
+    columns = queryset.client.request(
+        "GET", path, doing=f"listing {queryset._what}", expect={"all_data_columns?": dict | None}
+    )
     return UNDEFINED not in (columns.get("all_data_columns") or {UNDEFINED: 1})
 
 

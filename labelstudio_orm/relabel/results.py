@@ -124,16 +124,16 @@ class Relabelling:
         gone = set(emptied)
         whole: set[Any] = set()
         for place in emptied:
-            id_ = result[place].get("id")
+            id_ = _id(result[place])
             others = [
                 one
                 for n, one in enumerate(result)
-                if n != place and isinstance(one, dict) and id_ is not None and one.get("id") == id_
+                if n != place and isinstance(one, dict) and id_ is not None and _id(one) == id_
             ]
             if not self.control.per_region and not any(map(_is_labelled, others)):
                 whole.add(id_)
         for place, one in enumerate(result):
-            if isinstance(one, dict) and whole & {one.get("id"), *_ends(one)} - {None}:
+            if isinstance(one, dict) and whole & {_id(one), *_ends(one)} - {None}:
                 gone.add(place)
         return gone
 
@@ -158,7 +158,13 @@ def _is_labelled(region: Mapping[str, Any]) -> bool:
 
 def _ends(region: Mapping[str, Any]) -> Iterator[Any]:
     if region.get("type") == "relation":
-        yield from (region.get("from_id"), region.get("to_id"))
+        yield from (_id(region, "from_id"), _id(region, "to_id"))
+
+
+def _id(region: Mapping[str, Any], key: str = "id") -> str | int | None:
+    """Return an id of a region; None for what can be none."""
+    found = region.get(key)
+    return found if isinstance(found, (str, int)) else None
 
 
 def restored(result: Any, traces: Iterable[Trace]) -> tuple[Result, list[Trace]]:

@@ -75,7 +75,7 @@ class Tokens:
                 "POST",
                 "",
                 "creating a personal access token",
-                expect=("token",),
+                expect={"token": str},
                 dry={"token": DRY},
             )
         )
@@ -87,7 +87,7 @@ class Tokens:
         refresh = Secret(refresh)
         doing = "exchanging a personal access token"
         answer = self._ask(
-            "POST", "refresh/", doing, refresh, expect=("access",), idempotent=True, reads=True
+            "POST", "refresh/", doing, refresh, expect={"access": str}, idempotent=True, reads=True
         )
         return str(answer["access"])
 
@@ -104,7 +104,7 @@ class Tokens:
             "rotate/",
             "rotating a personal access token",
             refresh,
-            expect=("refresh",),
+            expect={"refresh": str},
             dry={"refresh": DRY},
         )
         return self._token({"token": answer["refresh"]})

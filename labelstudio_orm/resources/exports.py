@@ -38,7 +38,7 @@ class Exports(QuerySet["Export"]):
             "GET",
             at("/api/projects/{}/export/formats", project),
             doing=f"listing the export formats of Project {project}",
-            expect=list,
+            expect=[{"name": str}],
         )
         return answer
 
@@ -91,7 +91,7 @@ class Export(Job, Resource):
             json=body,
             timeout=client.long_timeout,
             doing=f"creating an Export of Project {self.project_id}",
-            expect=("id", "status"),
+            expect={"id": int, "status": str},
             dry=lambda: client._pretend([{**body, "status": "completed"}])[0],
         )
 
@@ -135,8 +135,9 @@ class Export(Job, Resource):
         return self
 
     def _conversion(self, format: str) -> dict[str, Any]:
-        for entry in self.converted_formats or ():
-            if entry.get("export_type") == format:
+        known = self.converted_formats
+        for entry in known if isinstance(known, list) else ():
+            if isinstance(entry, dict) and entry.get("export_type") == format:
                 return entry
         raise JobFailed(f"{self!r}: the server has not begun the conversion to {format}")
 

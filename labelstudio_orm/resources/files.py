@@ -19,6 +19,7 @@ from ..declaration import resource
 from ..errors import APIError, LabelStudioError
 from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..http.download import download
+from ..http.exchange import fits
 from ..http.paths import at, safe_name
 from ..paging.pages import Plain
 from ..paging.pages import id_of as id_in
@@ -88,7 +89,10 @@ class Files(QuerySet["FileUpload"]):
         """
         file = path if name is None else Renamed(path, name)
         job = self.scope["project"].imports.create(file=file, commit_to_project=False)
-        return self.get(job.file_upload_ids[0])
+        ids = job.file_upload_ids
+        if not ids or not fits(ids, [int]):
+            raise LabelStudioError(f"uploading {path}: the server gave {ids!r:.80} as its id")
+        return self.get(ids[0])
 
     @contextmanager
     def open(self, file: str) -> Iterator[BinaryIO]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..bulk.imports import held_by, import_body, pretended
+from ..bulk.imports import ANSWER, held_by, import_body, pretended
 from ..bulk.jobs import Job
 from ..declaration import resource
 from ..errors import LabelStudioError
@@ -70,7 +70,7 @@ class Imports(QuerySet["ImportJob"]):
                 params=params,
                 timeout=self.client.long_timeout,
                 doing=f"importing into Project {id_in(project)}",
-                expect=(),
+                expect=ANSWER,
                 dry=lambda: pretended(
                     self.client, id_in(project), body.get("json", ()), len(body.get("files", ()))
                 ),

@@ -82,7 +82,7 @@ class MLBackend(Dated, Resource):
             json=body,
             idempotent=True,
             timeout=self._client.long_timeout,
-            expect=(),
+            expect={"errors?": list | None, "data?": dict},
             reads=True,
         )
         if answer.get("errors"):
@@ -107,7 +107,9 @@ class MLBackend(Dated, Resource):
     def model_versions(self) -> list[str]:
         """The versions that the service has. One request; ServerError when it is down."""
         doing = f"listing the versions of {self!r}"
-        answer: Mapping[str, list[str]] = self._ask("GET", doing, "/versions", expect=dict)
+        answer: Mapping[str, list[str]] = self._ask(
+            "GET", doing, "/versions", expect={"versions?": [str]}
+        )
         return answer.get("versions", [])
 
 

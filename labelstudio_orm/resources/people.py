@@ -27,7 +27,7 @@ class Users(QuerySet["User"]):
             "GET",
             "/api/current-user/whoami",
             doing="asking who the current user is",
-            expect=("id",),
+            expect={"id": int},
         )
         return User._from_row(row, Origin(self.client))
 
@@ -70,7 +70,10 @@ class User(Resource):
         """
         self._must_be_me("get_token")
         answer = self._client.request(
-            "GET", "/api/current-user/token", doing="reading the current user's token"
+            "GET",
+            "/api/current-user/token",
+            doing="reading the current user's token",
+            expect={"token": str},
         )
         return str(answer["token"])
 
@@ -85,6 +88,7 @@ class User(Resource):
             "POST",
             "/api/current-user/reset-token/",
             doing="resetting the current user's token",
+            expect={"token": str},
             dry={"token": "no token: a dry run"},
         )
         return str(answer["token"])
@@ -108,8 +112,9 @@ class User(Resource):
 
     def _hotkeys(self, method: str, doing: str, **body: Any) -> dict[str, Any]:
         path = "/api/current-user/hotkeys/"
-        answer = self._client.request(method, path, doing=doing, expect=("custom_hotkeys",), **body)
-        return cast("dict[str, Any]", answer["custom_hotkeys"])
+        expect = {"custom_hotkeys": dict | None}
+        answer = self._client.request(method, path, doing=doing, expect=expect, **body)
+        return cast("dict[str, Any]", answer["custom_hotkeys"] or {})
 
     def _must_be_me(self, verb: str) -> None:
         if self.id != self._client.users.me().id:
@@ -129,7 +134,9 @@ class Organizations(QuerySet["Organization"]):
 
     def _invite(self, method: str, path: str, doing: str) -> dict[str, str]:
         none = {"token": "no token: a dry run", "invite_url": ""}
-        answer: dict[str, str] = self.client.request(method, path, doing=doing, expect=(), dry=none)
+        answer: dict[str, str] = self.client.request(
+            method, path, doing=doing, expect={"token": str, "invite_url": str}, dry=none
+        )
         return answer
 
 

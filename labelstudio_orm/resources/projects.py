@@ -229,6 +229,7 @@ class Project(Resource):
             timeout=self._client.long_timeout,
             idempotent=True,
             doing=f"validating a labelling config for {self!r}",
+            expect=dict | None,
             reads=True,
         )
         return answer
@@ -280,7 +281,8 @@ class Project(Resource):
         """The users who annotated in this project. One request."""
         from .people import User
 
-        rows = self._ask("GET", f"listing the annotators of {self!r}", "annotators/", expect=list)
+        doing = f"listing the annotators of {self!r}"
+        rows = self._ask("GET", doing, "annotators/", expect=[{"id": int}])
         return list(User._load(rows, Origin(self._client)))
 
 

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from ..resource import Resource
 
 
+_DIGITS = 9
+"""Of one number of a version, at most: what has more is none."""
+
+
 @attrs.frozen
 class ServerInfo:
     """Version and edition of a server, and what it has: ``ls.server()``.
@@ -61,7 +65,7 @@ class ServerInfo:
         numbers = []
         for part in self.release.split("."):
             digits = part[: len(part) - len(part.lstrip("0123456789"))]
-            if not digits:
+            if not digits or len(digits) > _DIGITS:
                 break
             numbers.append(int(digits))
         return tuple(numbers)

@@ -218,7 +218,7 @@ class _Storages(QuerySet[R]):
         """The types that the server has: ``{"name": "s3", "title": "AWS S3"}``. One request."""
         path = f"{self.model._options.collection.rstrip('/')}/types"
         answer: list[dict[str, str]] = self.client.request(
-            "GET", path, doing="listing the types of storages", expect=list
+            "GET", path, doing="listing the types of storages", expect=[{"name": str}]
         )
         return answer
 

@@ -126,6 +126,8 @@ class View(Resource):
 
     @filters.setter
     def filters(self, condition: Q) -> None:
+        if not isinstance(self.data, dict):
+            raise LabelStudioError(f"{self!r}: its data is {self.data!r:.80}, and no JSON object")
         self.data["filters"] = view_filters(condition, self._server)
 
     @property

@@ -37,7 +37,7 @@ class Webhooks(QuerySet["Webhook"]):
             "/api/webhooks/info/",
             params=params,
             doing="listing the events of webhooks",
-            expect=(),
+            expect=dict,
         )
         return answer
 

@@ -20,8 +20,7 @@ from hypothesis import strategies as st
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retries, User
 from labelstudio_orm.migrate import UnknownUsers, merge, verify
 from labelstudio_orm.migrate.archive import ArchiveSource, BadSnapshot, restore, snapshot
-from labelstudio_orm.migrate.content import ANNOTATION, SETTINGS
-from labelstudio_orm.migrate.source import ANNOTATION_ORIGIN, TASK_ORIGIN
+from labelstudio_orm.migrate.content import ANNOTATION, ANNOTATION_ORIGIN, SETTINGS, TASK_ORIGIN
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 
