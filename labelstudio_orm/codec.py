@@ -295,6 +295,35 @@ def _plain_inside(value: JSON) -> JSON:
     return plain(value)
 
 
+def with_leaves(value: Any, new: Callable[[Any], Any]) -> Any:
+    """Return a copy of some JSON with what ``new`` makes of each text, number and constant in it.
+    Nothing recurses: other programs write JSON that is nested hundreds of levels deep.
+
+    >>> with_leaves({"a": ["b", {"c": "d"}]}, str.upper)
+    {'a': ['B', {'c': 'D'}]}
+    """
+    if not isinstance(value, (dict, list, tuple)):
+        return new(value)
+    top: list[Any] = []
+    todo: list[tuple[Any, Any]] = [([value], top)]
+    while todo:
+        source, made = todo.pop()
+        is_dict = type(made) is dict
+        for key, inner in source.items() if is_dict else enumerate(source):
+            found: Any
+            if isinstance(inner, (list, tuple)):
+                todo.append((inner, found := []))
+            elif isinstance(inner, dict):
+                todo.append((inner, found := {}))
+            else:
+                found = new(inner)
+            if is_dict:
+                made[key] = found
+            else:
+                made.append(found)
+    return top[0]
+
+
 def parts(annotation: Any) -> tuple[Any, ...]:
     """The alternatives of a union annotation, or the annotation alone."""
     if typing.get_origin(annotation) in (Union, types.UnionType):

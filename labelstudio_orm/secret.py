@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMappin
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 
+from .codec import with_leaves
+
 P = ParamSpec("P")
 T = TypeVar("T")
 M = TypeVar("M", bound="MutableMapping[str, Any]")
@@ -121,11 +123,13 @@ def hidden_in(body: Any) -> Any:
 
 def masked(body: Any) -> Any:
     """Return JSON that may be shown: ``***`` in the place of secrets."""
-    if isinstance(body, Secret):
-        return HIDDEN if body else body.reveal()
-    if isinstance(body, dict):
-        return {key: masked(value) for key, value in body.items()}
-    return [masked(one) for one in body] if isinstance(body, list) else body
+    return with_leaves(body, _mask)
+
+
+def _mask(value: Any) -> Any:
+    if not isinstance(value, Secret):
+        return value
+    return HIDDEN if value else value.reveal()
 
 
 def secrets_in(body: Any) -> Iterator[Secret]:

@@ -7,9 +7,11 @@ Two objects are the same if their contents are equal, which ``digest`` says in 3
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from hashlib import blake2b
 from typing import Any, Final
+
+from ..codec import with_leaves
 
 ORIGIN: Final = "_origin"
 """The key of a task's ``meta`` under which a copy keeps what the server cannot."""
@@ -156,38 +158,6 @@ def _whole(value: Any) -> Any:
     return int(value) if type(value) is float and value.is_integer() else value
 
 
-def with_leaves(value: Any, new: Callable[[Any], Any]) -> Any:
-    """Return a copy of some JSON with what ``new`` makes of each text, number and constant in it.
-    Nothing recurses: other programs write JSON that is nested hundreds of levels deep.
-
-    >>> with_leaves({"a": ["b", {"c": "d"}]}, str.upper)
-    {'a': ['B', {'c': 'D'}]}
-    """
-    if not isinstance(value, (dict, *_LISTS)):
-        return new(value)
-    top: list[Any] = []
-    todo: list[tuple[Any, Any]] = [([value], top)]
-    while todo:
-        source, made = todo.pop()
-        is_dict = type(made) is dict
-        for key, inner in source.items() if is_dict else enumerate(source):
-            found: Any
-            if isinstance(inner, _LISTS):
-                todo.append((inner, found := []))
-            elif isinstance(inner, dict):
-                todo.append((inner, found := {}))
-            else:
-                found = new(inner)
-            if is_dict:
-                made[key] = found
-            else:
-                made.append(found)
-    return top[0]
-
-
-_LISTS: Final = (list, tuple)
-
-
 def digest(content: Any) -> str:
     """32 characters that stand for some content: equal if and only if that is equal.
 
@@ -231,7 +201,7 @@ def _written(value: Any) -> Iterator[str]:
         one = todo.pop()
         if isinstance(one, _Sign):
             yield one
-        elif isinstance(one, (dict, *_LISTS)):
+        elif isinstance(one, (dict, list, tuple)):
             is_dict = isinstance(one, dict)
             yield "{" if is_dict else "["
             todo.append(_Sign("}" if is_dict else "]"))

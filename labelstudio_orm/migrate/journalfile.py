@@ -131,9 +131,9 @@ def open_file(path: Path) -> Database:
             _make(path)
         _must_be_file(path)
     except OSError as error:
-        raise type(error)(
-            error.errno, f"the journal cannot be opened: {error.strerror}", str(path)
-        ) from error
+        told = type(error)(f"the journal {path} cannot be opened: {error.strerror}")
+        told.errno = error.errno
+        raise told from error
     _look(path)
     database = Database(path)
     try:

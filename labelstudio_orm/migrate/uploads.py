@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
+from ..codec import with_leaves
 from ..resources.files import upload_path
-from .content import with_leaves
 
 if TYPE_CHECKING:
     from .source import Row

@@ -300,7 +300,7 @@ def test_partitions_are_read_in_another_process(ls: LabelStudio, filled: Project
 
 
 def _key_of(ls: LabelStudio) -> str:
-    header: str = ls._transport._authorize()
+    header: str = ls._transport._authorize().reveal()
     return header.split()[1]
 
 

@@ -262,9 +262,10 @@ def test_a_broken_export_leaves_the_file_before(broken: str, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("kind", ["application/zip", "application/octet-stream"])
 def test_a_whole_archive(kind: str, tmp_path: Path) -> None:
-    with serving(giving(typed(kind, zipped()))) as url:
+    archive = zipped()
+    with serving(giving(typed(kind, archive))) as url:
         LabelStudio(url, TOKEN).projects.ref(1).export("YOLO", tmp_path / "a.zip")
-    assert (tmp_path / "a.zip").read_bytes() == zipped()
+    assert (tmp_path / "a.zip").read_bytes() == archive
 
 
 def test_links_and_the_parts_of_others_are_left_alone(tmp_path: Path) -> None:
