@@ -443,7 +443,7 @@ def times(folder: Path) -> list[Time]:
 
 def chosen(all_times: list[Time]) -> Iterator[tuple[str, Time]]:
     """So many edits and times, each edit about as often as any other."""
-    rounds = int(os.environ.get("SYNC_LAW", "60"))
+    rounds = int(os.environ.get("SYNC_LAW", "30"))
     some = random.Random(int(os.environ.get("SYNC_SEED", "7")))
     names: list[str] = []
     for _ in range(rounds):
