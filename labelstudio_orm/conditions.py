@@ -6,7 +6,7 @@ only make this faster.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
@@ -205,10 +205,15 @@ class Opaque:
     item: dict[str, Any] = attrs.field(hash=False)
 
     def __str__(self) -> str:
-        column = self.item["filter"].removeprefix("filter:tasks:")
-        return (
-            f"<{column} {self.item['operator']} {brief(self.item['value'])}, as the server has it>"
-        )
+        child = self.item.get("child_filter")
+        lines = [self.item, child] if child else [self.item]
+        said = " and of the same one ".join(map(self._said, lines))
+        return f"<{said}, as the server has it>"
+
+    @staticmethod
+    def _said(item: Mapping[str, Any]) -> str:
+        column = item["filter"].removeprefix("filter:tasks:")
+        return f"{column} {item['operator']} {brief(item['value'])}"
 
     __repr__ = __str__
 

@@ -66,6 +66,16 @@ COMPUTED = frozenset({
 """Columns that are no plain fields of a task there."""
 
 
+ABOUT_ONE = {
+    "annotators": "annotation",
+    "annotations_ids": "annotation",
+    "annotations_results": "annotation",
+    "predictions_results": "annotation",  # where it is asked to be empty
+    "predictions_model_versions": "prediction",
+}
+"""What a comparison is about one of, so that two in one line of a view are about the same one."""
+
+
 JOINED = frozenset({"annotators", "predictions_model_versions"})
 """Those among them that are joined to their tasks whatever is asked of them."""
 

@@ -352,6 +352,8 @@ def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
     counts = here is None and whole
     if len(clauses) == 1:
         return Plan(clauses=_lines(clauses), here=where, counts=False)
+    if any("child_filter" in one.item for clause in clauses for one in clause):
+        return Plan(clauses=_lines(clauses), here=where, counts=False)  # it has no room for a page
     exact_pages = counts and all(len(clause) == 1 for clause in clauses)
     return Plan(clauses=_lines(clauses), here=None if exact_pages else where, counts=counts)
 

@@ -12,7 +12,7 @@ from ..declaration import registry
 from ..errors import FieldError
 from ..paging.ordering import Key
 from ..query import Q, build, leaf
-from .columns import EXACT, OPERATORS, OPPOSITE, ORDERED, Item, column_of, comparison
+from .columns import ABOUT_ONE, EXACT, OPERATORS, OPPOSITE, ORDERED, Item, column_of, comparison
 from .plan import plan
 
 
@@ -64,7 +64,18 @@ def view_condition(filters: Mapping[str, Any] | None) -> Q:
 
 def _line(item: Item) -> Q:
     child = item.get("child_filter")
-    return _condition(item) & _condition(child) if child else _condition(item)
+    if not child:
+        return _condition(item)
+    about = ABOUT_ONE.get(column_of(item))
+    if about and about == ABOUT_ONE.get(column_of(child)):
+        return _opaque(item)  # both are about one and the same annotation
+    return _condition(item) & _condition(child)
+
+
+def _opaque(item: Item) -> Q:
+    condition = Q()
+    condition.terms = (Opaque(dict(item)),)
+    return condition
 
 
 _LOOKUPS = {operator: lookup for lookup, operator in OPERATORS.items()}
@@ -90,9 +101,7 @@ def _condition(item: Item) -> Q:
         if said and said.exact and _is(said.clauses, item):
             key = name if lookup == "exact" else f"{name}__{lookup}"
             return Q(**{key: value}) if positive else ~Q(**{key: value})
-    opaque = Q()
-    opaque.terms = (Opaque({key: value for key, value in item.items() if key != "child_filter"}),)
-    return opaque
+    return _opaque({key: value for key, value in item.items() if key != "child_filter"})
 
 
 def _value(item: Item) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -116,6 +117,33 @@ def test_what_only_the_server_evaluates_stays_a_condition(project: Project, task
     for impossible in (~view.filters, view.filters | Q(data__n=2)):
         with pytest.raises(FieldError, match="server"):
             list(project.tasks.filter(impossible))
+
+
+def test_two_comparisons_of_one_line_are_about_one_prediction(
+    project: Project, tasks: Tasks
+) -> None:
+    for version in ("old", "new"):
+        tasks.first().predictions.create(result=[], model_version=version)
+
+    def line(version: str, **child: Any) -> dict[str, Any]:
+        column = {"filter": "filter:tasks:predictions_model_versions", "type": "List"}
+        return {**column, "operator": "contains", "value": [version], **child}
+
+    def conditions(*lines: dict[str, Any], conjunction: str = "and") -> Q:
+        filters = {"conjunction": conjunction, "items": list(lines)}
+        view = project.views.create(data={"title": "x", "filters": filters})
+        assert numbers(project.tasks.filter(view.filters)) == numbers(view.tasks)
+        return view.filters
+
+    assert numbers(project.tasks.filter(conditions(line("old"), line("new")))) == [0]
+    both = conditions(line("old", child_filter=line("new")))
+    assert numbers(project.tasks.filter(both)) == []
+    assert "predictions_model_versions contains ['new']" in repr(both)
+    one = conditions(line("old", child_filter=line("old")))
+    assert numbers(project.tasks.filter(one)) == [0]
+    assert numbers(project.tasks.filter(one, id__gt=tasks.first().id)) == []
+    with pytest.raises(FieldError, match="server"):
+        list(project.tasks.filter(one | Q(id=0)))
 
 
 def test_views_go_together_only_when_that_is_said(project: Project, view: View) -> None:

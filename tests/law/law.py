@@ -361,6 +361,7 @@ def _part(options: argparse.Namespace, first: int, end: int) -> Outcome:
     with server(options.server) as make:
         made = make(seed=options.seed)
         outcome = run(made, range(first, end), threads=threads, most=options.most)
+        print(outcome, file=sys.stderr)
         return outcome + views.run(made, share, most=options.most)
 
 

@@ -5,12 +5,14 @@ that somebody made in the browser means here what it means to the server.
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 from labelstudio_orm import FieldError
 
 from . import model
 from .corpus import Row
+from .fitting import is_refused
 from .law import Case, Outcome
 from .queries import Query, _code
 
@@ -67,9 +69,17 @@ def run(cases: list[Case], numbers: range, *, most: int = 20) -> Outcome:
 
 
 def _ids(case: Case, draw: random.Random) -> tuple[model.Condition, list[int]]:
-    """A condition, and the tasks that fit it."""
-    condition = case.drawer.condition(draw, "tasks")
+    """A condition that is not refused, and the tasks that fit it."""
+    condition = _answerable(lambda: case.drawer.condition(draw, "tasks"))
     return condition, _fitting(case, condition)
+
+
+def _answerable(drawn: Callable[[], model.Condition]) -> model.Condition:
+    """The first condition that does not ask for what could never be: there is no answer to it."""
+    while True:
+        condition = drawn()
+        if not any(is_refused("tasks", test) for test in model.tests(condition)):
+            return condition
 
 
 def _fitting(case: Case, condition: model.Condition) -> list[int]:
@@ -81,7 +91,7 @@ def _plain(case: Case, draw: random.Random) -> model.Condition:
     fields = [name for name in case.drawer.fields["tasks"] if name in COLUMNS]
     parts: list[model.Condition] = []
     for _ in range(draw.choice([1, 2, 2, 3])):
-        test = case.drawer.test_of(draw, "tasks", draw.choice(fields))
+        test = _answerable(lambda: case.drawer.test_of(draw, "tasks", draw.choice(fields)))
         parts.append(model.Opposite(test) if draw.random() < 0.25 else test)
     return parts[0] if len(parts) == 1 else model.Both(draw.choice(["&", "|"]), tuple(parts))
 
