@@ -56,9 +56,13 @@ class LabelStudio:
     the server takes objects one by one (default: 1). ``headers``, ``verify``, ``proxies``,
     ``session`` as requests has them; they hold for every request.
 
-    ``deadline``: seconds that one request may take as a whole, with its retries, the waits between
-    them, its redirects and the reading of its answer, however slowly that comes; a verb of several
-    requests has it for each (default: none). ``max_answer``: bytes of an answer that is read into
+    ``deadline``: seconds that one call may take as a whole (default: none): a verb with all of its
+    requests, their retries, waits and redirects, and the reading of the answers, however slowly
+    these come. What a verb calls shares its time, also in its workers. Of a loop over objects the
+    time counts in which the loop waits for them, and not what is done in its body. A call that is
+    not done by then raises ``Timeout`` (``OutcomeUnknown`` where a creation was under way), which
+    says what was being done and, for bulk verbs, has the ``summary`` of what was done; only what
+    the verb has to put back is still sent. ``max_answer``: bytes of an answer that is read into
     memory, decompressed (default: 1 GiB); files, which are streamed, have no limit.
 
     Making one sends no request. It may be used from several threads, and is closed by ``close()``
@@ -124,6 +128,10 @@ class LabelStudio:
 
     def __repr__(self) -> str:
         return f"<LabelStudio {self.url}>"
+
+    @property
+    def _deadline(self) -> float | None:
+        return self._transport.deadline
 
     # -- the nouns --------------------------------------------------------------------------------
 

@@ -167,7 +167,8 @@ class ConnectionFailed(LabelStudioError, ConnectionError):
 
 
 class Timeout(LabelStudioError, TimeoutError):
-    """The server did not answer in time, still after the last retry.
+    """The server did not answer in time, still after the last retry; or a call was not done by its
+    ``deadline``.
 
     >>> try:
     ...     count = ls.using(timeout=5).projects.count()

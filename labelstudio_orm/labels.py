@@ -20,6 +20,7 @@ from .config import editing
 from .config.controls import Label
 from .config.editing import Path, find, path_of
 from .config.labelconfig import LabelConfig
+from .http.deadline import one_call
 from .http.paths import at
 from .progress import Progress
 from .relabel.plans import Plan, addition, merging, removal, renaming, taken_back
@@ -75,6 +76,10 @@ class Labels:
     def __init__(self, project: Project) -> None:
         self._project = project
 
+    @property
+    def _deadline(self) -> float | None:
+        return self._project._deadline
+
     def __iter__(self) -> Iterator[Label]:
         for control in self._project.config.controls.values():
             yield from control.label_tags
@@ -98,6 +103,7 @@ class Labels:
 
     # -- the verbs --------------------------------------------------------------------------------
 
+    @one_call
     def rename(
         self,
         old: LabelName,
@@ -125,6 +131,7 @@ class Labels:
         plan = partial(renaming, old=path_of(old), new=path_of(new), control=control)
         return self._run(plan, undo, workers, on_error, progress)
 
+    @one_call
     def merge(
         self,
         labels: Sequence[LabelName],
@@ -152,6 +159,7 @@ class Labels:
         plan = partial(merging, labels=sources, into=path_of(into), control=control)
         return self._run(plan, undo, workers, on_error, progress)
 
+    @one_call
     def remove(
         self,
         label: LabelName,
@@ -180,6 +188,7 @@ class Labels:
             self._refuse_if_used(path_of(label), control)
         return self._run(plan, undo, workers, on_error, progress)
 
+    @one_call
     def add(
         self,
         label: LabelName,
@@ -213,6 +222,7 @@ class Labels:
         counts = {"labels": done, **report.counts}
         return attrs.evolve(report, counts=counts, unchanged="already there")
 
+    @one_call
     def usage(self, label: LabelName, *, control: str | None = None) -> dict[str, int]:
         """How many annotations, drafts and predictions have a label, or one beneath it:
         ``{"annotations": 2, "drafts": 0, "predictions": 1}``. Reads the tasks that have it. Raises
@@ -228,6 +238,7 @@ class Labels:
             editing.found(config, name, path)
         return counts
 
+    @one_call
     def recount(self) -> None:
         """Let the server count anew the labels that are in use. One request.
 
@@ -247,6 +258,7 @@ class Labels:
             dry=None,
         )
 
+    @one_call
     def undo(
         self,
         path: str | os.PathLike[str],

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from .errors import BadRequest, NotFound
+from .http.deadline import afresh
 
 if TYPE_CHECKING:
     from .client import LabelStudio
@@ -25,16 +26,17 @@ def keeping_drafts(client: LabelStudio, task: int, annotation: int) -> Iterator[
     """
     drafts = _drafts_of(client, task, annotation)
     before = [None if is_parked(draft) else draft.import_id for draft in drafts]
-    for draft in drafts:
-        if not is_parked(draft):
-            draft.annotation_id, draft.import_id = None, -annotation
-            draft.save()
     try:
+        for draft in drafts:
+            if not is_parked(draft):
+                draft.annotation_id, draft.import_id = None, -annotation
+                draft.save()
         yield
     finally:
-        for draft, import_id in zip(drafts, before, strict=True):
-            draft.annotation_id, draft.import_id = annotation, import_id
-            draft.save()
+        with afresh():
+            for draft, import_id in zip(drafts, before, strict=True):
+                draft.annotation_id, draft.import_id = annotation, import_id
+                draft.save()
 
 
 def _drafts_of(client: LabelStudio, task: int, annotation: int) -> list[Draft]:

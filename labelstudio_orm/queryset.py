@@ -23,6 +23,7 @@ from .conditions import (
 )
 from .defaults import Said, changed_fields, new_fields
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from .http.deadline import allowed, in_steps, one_call
 from .misuse import check_items
 from .names import Place, text_of
 from .paging import pages
@@ -97,6 +98,10 @@ class QuerySet(Generic[R]):
         from .client import default_client
 
         return default_client(url=self._client)
+
+    @property
+    def _deadline(self) -> float | None:
+        return self.client._deadline
 
     @classmethod
     def of(cls, model: type[Any], client: LabelStudio, **state: Any) -> QuerySet[Any]:
@@ -295,7 +300,8 @@ class QuerySet(Generic[R]):
         whoever leaves the loop stops them. Tasks alone are read in parallel, by ranges of ids and,
         in an order other than id, by chosen ids; everything else is read by one.
         ``progress``: True for a line on stderr, or a function ``(done, total)``; the total is None
-        where the server cannot count them.
+        where the server cannot count them. The client's ``deadline`` bounds the seconds in which
+        the loop waits for objects, all together; what its body takes does not count.
 
         Tasks are read by id from where the last page ended, so they may be saved, deleted and
         added meanwhile: each one that exists throughout comes exactly once. Of those that are added
@@ -305,7 +311,9 @@ class QuerySet(Generic[R]):
         ...     print(task.data)
         """
         objects = self._objects(number_of_workers(workers, self.client))
-        return self._reported(objects, progress) if progress else objects
+        if progress:
+            objects = self._reported(objects, progress)
+        return in_steps(allowed("a loop", self), objects)
 
     def pages(self, *, workers: int | None = None) -> Iterator[list[R]]:
         """The same objects as from ``iterator``, in lists: those of a page of the server each.
@@ -317,8 +325,11 @@ class QuerySet(Generic[R]):
         ...     print(len(tasks))
         3
         """
-        return self._lists(number_of_workers(workers, self.client))
+        return in_steps(
+            allowed("a loop", self), self._lists(number_of_workers(workers, self.client))
+        )
 
+    @one_call
     def partitions(self, n: int) -> list[Self]:
         """``n`` disjoint querysets by ranges of ids, which together have all objects of this one:
         for ``n`` processes. They can be pickled.
@@ -465,6 +476,7 @@ class QuerySet(Generic[R]):
 
     # -- asking -----------------------------------------------------------------------------------
 
+    @one_call
     def count(self) -> int:
         """How many there are: one request where the server can say, else the rows are read (ids
         only).
@@ -508,6 +520,7 @@ class QuerySet(Generic[R]):
             return self.reverse().first()
         return next(iter(self._with(start=-1)), None)  # sorted here, and then cut
 
+    @one_call
     def get(self, id: int | str | R | Q = _ANY, *conditions: Q, **lookups: Any) -> R:
         """The one object that fits. One request.
 
@@ -668,6 +681,7 @@ class QuerySet(Generic[R]):
         objects = self._with(fields=names) if narrow else self
         return Rows(objects, lambda obj: shape(tuple(key.value(obj) for key in keys)))
 
+    @one_call
     def to_pandas(self, *names: str | Place) -> pandas.DataFrame:
         """A table, one row an object, as ``values(*names)`` would give them; the data of tasks as a
         column for each key, under the name by which it can be asked for: ``data__text``, and
@@ -686,6 +700,7 @@ class QuerySet(Generic[R]):
 
     # -- writing ----------------------------------------------------------------------------------
 
+    @one_call
     def create(self, *given: Never, **fields: Any) -> R:
         """Make one object here and save it; one POST. ``project.tasks.create(data={"text":
         "a"})``. Raises TypeError for what the resource does not have, naming what is near.
@@ -719,6 +734,7 @@ class QuerySet(Generic[R]):
         _set_origin(obj, attrs.evolve(obj._origin, parents=parents_in(scope)))
         return obj
 
+    @one_call
     def get_or_create(
         self, *conditions: Q | Mapping[str, Any] | None, **lookups: Any
     ) -> tuple[R, bool]:
@@ -753,6 +769,7 @@ class QuerySet(Generic[R]):
         ]
         return [pair for pair in pairs if pair[0].lookup == "exact" and not pair[0].relation]
 
+    @one_call
     def update_or_create(
         self, *conditions: Q | Mapping[str, Any] | None, **lookups: Any
     ) -> tuple[R, bool]:
@@ -771,6 +788,7 @@ class QuerySet(Generic[R]):
                 obj.save()
         return obj, created
 
+    @one_call
     def bulk_create(
         self,
         items: Iterable[Mapping[str, Any] | R],
@@ -846,6 +864,7 @@ class QuerySet(Generic[R]):
         items = hidden_items(items)
         return create_each(self, items, on_error=on_error, workers=workers, progress=progress)
 
+    @one_call
     def bulk_update(
         self,
         objects: Iterable[R],
@@ -878,6 +897,7 @@ class QuerySet(Generic[R]):
             self, objects, fields, workers=workers, on_error=on_error, progress=progress
         )
 
+    @one_call
     def update(
         self,
         assignments: Mapping[Place, Any] | None = None,
@@ -915,6 +935,7 @@ class QuerySet(Generic[R]):
         said = dict[Any, Any](assignments or {}) | hide(values)
         return update_many(self, said, workers=workers, on_error=on_error, progress=progress)
 
+    @one_call
     def delete(
         self,
         *,

@@ -18,6 +18,7 @@ from .brief import brief
 from .declaration import Options
 from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound
 from .fields import UNSET, Field, ForeignKey, _Related, as_id, readonly
+from .http.deadline import one_call
 from .misuse import brief_name, near, of_attribute
 from .paging.pages import fill, names_in
 from .queryset import QuerySet
@@ -289,6 +290,13 @@ class Resource:
         return default_client(url=origin.url)
 
     @property
+    def _deadline(self) -> float | None:
+        try:
+            return self._client._deadline
+        except ValueError:  # it has no client yet
+            return None
+
+    @property
     def _server(self) -> str | None:
         return self._origin.client.url if self._origin.client is not None else self._origin.url
 
@@ -473,6 +481,7 @@ class Resource:
 
     # -- verbs ------------------------------------------------------------------------------------
 
+    @one_call
     def save(
         self,
         *,
@@ -667,6 +676,7 @@ class Resource:
                 "refresh() and apply the change again"
             )
 
+    @one_call
     def refresh(self) -> Self:
         """Read the object again and drop unsaved edits; returns self. One request.
 
@@ -690,6 +700,7 @@ class Resource:
         )
         return self
 
+    @one_call
     def delete(self) -> None:
         """Delete the object on the server. One request; an object that is already gone raises
         DoesNotExist.

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import DoesNotExist, ServerError
 from ..files import whole_file
+from ..http.deadline import afresh
 from ..http.download import download
 from ..misuse import near
 from ..paging.pages import IDS, chunked
@@ -145,6 +146,8 @@ def _by_snapshot(
         try:
             return snapshot.wait().download(path, format, progress=progress)
         finally:
-            snapshot.delete()
+            with afresh():
+                snapshot.delete()
     finally:
-        view.delete()
+        with afresh():
+            view.delete()

@@ -121,7 +121,7 @@ class Import:
         newer = self.queryset.only("data", "meta").filter(id__gt=self.highest)
         for attempt in range(3):
             if attempt:
-                self.client.retries.sleep(self.client.retries.wait(attempt))
+                self.client.retries.pause(attempt)
             try:
                 tasks = list(newer.iterator())
             except LabelStudioError as blind:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, ClassVar
 
 from ..errors import JobFailed, Timeout, shorten
+from ..http.deadline import late, one_call
 from ..progress import Progress, reporter
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Job:
         def refresh(self) -> Self:
             """Read it again."""
 
+    @one_call
     def wait(self, *, timeout: float = 3600, progress: Progress = None) -> Self:
         """Wait until it is done; returns self. One request a look, none when it is done already.
 
@@ -76,6 +78,11 @@ def wait_for(
                 raise Timeout(
                     f"{what} is still {state()} after {timeout:g} s; it goes on on the server, and "
                     "wait() may be called again"
+                )
+            if bound := late(pause):
+                raise Timeout(
+                    f"{what} is still {state()}: it was not done within {bound}; it goes on on the "
+                    "server, and wait() may be called again"
                 )
             client.retries.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE)

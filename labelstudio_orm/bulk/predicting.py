@@ -160,7 +160,7 @@ class _Sending:
         wanted = Counter(_content(item.form) for item in batch)
         for attempt in range(LOOKS):
             if attempt:
-                self.client.retries.sleep(self.client.retries.wait(attempt))
+                self.client.retries.pause(attempt)
             try:
                 landed = self._number() == self.stored + len(batch)
                 if landed and not wanted - Counter(map(_content, self._there(batch))):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 
 import attrs
 
+from ..http.deadline import elsewhere
+
 if TYPE_CHECKING:
     from ..client import LabelStudio
 
@@ -92,7 +94,7 @@ def each(
                     stop = outcome.error is not None and until(outcome.error)
                     yield outcome
                 if not stop:
-                    waiting.append((key, pool.submit(_try, place, item, do)))
+                    waiting.append((key, pool.submit(elsewhere(_try), place, item, do)))
             while waiting:
                 future = waiting.popleft()[1]
                 if (stop or failure) and future.cancel():

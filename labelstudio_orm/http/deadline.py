@@ -1,39 +1,174 @@
-"""The time by which a call must be over, which no trickle of bytes outlasts."""
+"""The time by which a call must be over, which no trickle of bytes outlasts.
+
+A *call* is what the user called: one request, or a verb that sends many. What it calls itself, in
+this thread or in those that it starts, shares its time.
+"""
 
 from __future__ import annotations
 
+import functools
 import io
 import socket
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar, copy_context
 from http.client import HTTPResponse
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
-clock = time.monotonic
-_here = threading.local()
+import attrs
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def clock() -> float:
+    """Return the time that deadlines are measured by, in seconds."""
+    return time.monotonic()
+
+
+@attrs.frozen(order=True)
+class Bound:
+    """When something must be over, and how to speak of it."""
+
+    ends: float
+    text: str
+
+
+class Allowance:
+    """The seconds that one call may take, of which those count in which it is under way."""
+
+    __slots__ = ("_state", "_text", "seconds")
+
+    def __init__(self, seconds: float, name: str) -> None:
+        self.seconds = seconds
+        self._text = f"{seconds:g} s, the deadline of {name} as a whole"
+        self._state: tuple[float, float | None] = 0.0, None
+
+    @property
+    def bound(self) -> Bound:
+        """When it will be used up, if the call goes on from now."""
+        spent, since = self._state  # at once: other threads look while one changes it
+        return Bound((clock() if since is None else since) + self.seconds - spent, self._text)
+
+    @contextmanager
+    def used(self) -> Iterator[None]:
+        """Within the block the call is under way, and so is all that it calls."""
+        outer = _allowance.get()
+        spent, since = self._state[0], clock()
+        self._state = spent, since
+        is_first = outer is None or self.bound.ends < outer.bound.ends
+        token = _allowance.set(self if is_first else outer)
+        try:
+            yield
+        finally:
+            _allowance.reset(token)
+            self._state = spent + clock() - since, None
+
+
+_allowance: ContextVar[Allowance | None] = ContextVar("allowance", default=None)
+_request: ContextVar[Bound | None] = ContextVar("request", default=None)
+
+
+def one_call(verb: Callable[P, T]) -> Callable[P, T]:
+    """Let a verb of several requests be one call: it is bounded by the least deadline of the
+    clients of its arguments (``_deadline``), or by that of the call that it is part of.
+    """
+    name = f"{verb.__name__}()"
+
+    @functools.wraps(verb)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        allowance = allowed(name, *args, *kwargs.values())
+        begun = [functools.partial(verb, *args, **kwargs)]
+        del args, kwargs  # they may be secret, and frames of errors are shown
+        if allowance is None:
+            return begun.pop()()
+        with allowance.used():
+            return begun.pop()()
+
+    return run
+
+
+def allowed(name: str, *owners: Any) -> Allowance | None:
+    """Return what a new call may take, by those that it is called with; None for no bound."""
+    found = [one._deadline for one in owners if hasattr(type(one), "_deadline")]
+    seconds = min((one for one in found if one is not None), default=None)
+    return None if seconds is None else Allowance(seconds, name)
+
+
+def in_steps(allowance: Allowance | None, items: Iterator[T]) -> Iterator[T]:
+    """Return the same items, as one call of which the steps count, and not what is done between
+    them.
+    """
+    return items if allowance is None else _steps(allowance, items)
+
+
+def _steps(allowance: Allowance, items: Iterator[T]) -> Iterator[T]:
+    end = object()
+    while True:
+        with allowance.used():
+            item = next(items, end)
+        if item is end:
+            return
+        yield cast("T", item)
+
+
+def elsewhere(do: Callable[P, T]) -> Callable[P, T]:
+    """Return a function for another thread, which shares there the time of the call that this
+    thread is in.
+    """
+    return functools.partial(copy_context().run, do)
+
+
+@contextmanager
+def afresh() -> Iterator[None]:
+    """Within the block calls have the time that they would have by themselves: for putting back
+    what a verb has changed, however late it is.
+    """
+    allowance, request = _allowance.set(None), _request.set(None)
+    try:
+        yield
+    finally:
+        _request.reset(request)
+        _allowance.reset(allowance)
+
+
+def bound_of(seconds: float | None) -> Bound | None:
+    """Return what bounds a request that begins now and may take so many seconds by itself."""
+    found, allowance = [_request.get()], _allowance.get()
+    if seconds is not None:
+        found.append(Bound(clock() + seconds, f"{seconds:g} s, the deadline of a call"))
+    if allowance is not None:
+        found.append(allowance.bound)
+    return min((one for one in found if one is not None), default=None)
 
 
 def current() -> float | None:
     """Return when the call that this thread is in must be over; None: whenever."""
-    return cast("float | None", getattr(_here, "ends", None))
+    found = bound_of(None)
+    return None if found is None else found.ends
+
+
+def late(wait: float = 0.0) -> str:
+    """Return the bound that a wait would go beyond, for a message; empty: none."""
+    found = bound_of(None)
+    return found.text if found is not None and clock() + wait >= found.ends else ""
+
+
+def left(wait: float) -> float:
+    """Return how long to wait, which is no longer than the call may take."""
+    ends = current()
+    return wait if ends is None else max(0.0, min(wait, ends - clock()))
 
 
 @contextmanager
-def until(ends: float | None) -> Iterator[None]:
-    """Within the block everything must be over by then, or earlier where that was said before."""
-    before = current()
-    _here.ends = earlier(before, ends)
+def until(bound: Bound | None) -> Iterator[None]:
+    """Within the block everything must be over by then."""
+    token = _request.set(bound)
     try:
         yield
     finally:
-        _here.ends = before
-
-
-def earlier(one: float | None, other: float | None) -> float | None:
-    """Return the earlier of two times, of which each may be none."""
-    return min((time for time in (one, other) if time is not None), default=None)
+        _request.reset(token)
 
 
 class TimedResponse(HTTPResponse):

@@ -20,7 +20,7 @@ from urllib3.exceptions import HTTPError, NewConnectionError, ReadTimeoutError
 from ..errors import ConnectionFailed, LabelStudioError, Timeout, shorten
 from ..secret import Secret, bare
 from .body import BrokenBody, pieces
-from .deadline import clock
+from .deadline import Bound, clock
 from .payload import decode
 
 Expected: TypeAlias = (
@@ -67,8 +67,7 @@ class Call:
     body_start: int | None
     stream: bool = False
     expect: Expected = None
-    deadline: float = 0.0
-    ends: float | None = None
+    bound: Bound | None = None
     max_answer: int = MAX_ANSWER
     headers: Mapping[str, Secret] = field(factory=dict)
     said: Any = field(default=None, repr=False)
@@ -324,16 +323,14 @@ class CheckedBody:
 
 def is_over(call: Call, wait: float = 0.0) -> bool:
     """Return whether the call would be over its deadline after a wait."""
-    return call.ends is not None and clock() + wait >= call.ends
+    return call.bound is not None and clock() + wait >= call.bound.ends
 
 
 def over(call: Call) -> Problem:
     """The problem that a call has not been done by its deadline."""
+    within = call.bound.text if call.bound else "its time"
     return Problem(
-        f"it was not done within {call.deadline:g} s, the deadline of a call",
-        may_be_done=False,
-        retryable=False,
-        timeout=True,
+        f"it was not done within {within}", may_be_done=False, retryable=False, timeout=True
     )
 
 

@@ -30,7 +30,7 @@ from ..errors import (
 from ..secret import Secret, bare, hide, passwords_in, redact, reveal, seal, secrets_in, unseen
 from .auth import Credential
 from .conditions import check_address, query_of
-from .deadline import clock, current, earlier, until
+from .deadline import bound_of, clock, left, until
 from .exchange import (
     GARBAGE,
     MAX_ANSWER,
@@ -101,6 +101,10 @@ class Retries:
         longest = min(self.max_wait, self.backoff * 2.0 ** min(attempt, 64))
         return min(self.max_wait, self.random() * longest + (retry_after or 0.0))
 
+    def pause(self, attempt: int) -> None:
+        """Wait so long, but not beyond the deadline of the call that this is part of."""
+        self.sleep(left(self.wait(attempt)))
+
 
 class Transport:
     """Sends requests to one server; what a client and all of its querysets share.
@@ -112,9 +116,10 @@ class Transport:
     * `verify`: False, or the path of a CA bundle; True is the system's choice, which
       `REQUESTS_CA_BUNDLE` changes.
     * `session`: a session of your own, used as it is and left open by `close`.
-    * `deadline`: seconds that one call may take as a whole, with its retries, the waits between
-      them, redirects, the exchange of a token and the reading of the answer; None is no bound. In
-      a session of your own, it ends a call between two pieces of an answer.
+    * `deadline`: seconds that one request may take, with its retries, the waits between them,
+      redirects, the exchange of a token and the reading of the answer; None is no bound. What is
+      part of a larger call shares the time of that. In a session of your own, it ends a request
+      between two pieces of an answer.
     * `max_answer`: bytes of an answer, decompressed, that is read into memory; 1 GiB by default.
       Streams, which are files, have no such limit.
 
@@ -309,10 +314,8 @@ class Transport:
         prepared = self._prepared(method, self.url + path, data, params)
         body: Any = prepared.body
         seekable = hasattr(body, "seek") and hasattr(body, "tell")
-        ends = None if self.deadline is None else clock() + self.deadline
         return Call(
-            deadline=self.deadline or 0.0,
-            ends=earlier(current(), ends),
+            bound=bound_of(self.deadline),
             prepared=prepared,
             name=f"{method} {urlsplit(self.url).path}{path.partition('?')[0]}",
             doing=doing,
@@ -332,7 +335,7 @@ class Transport:
 
     def _perform(self, call: Call, authorize: Callable[[], Secret] | None) -> Answer:
         """Send until there is an answer worth having, or raise. None: without a credential."""
-        with until(call.ends):
+        with until(call.bound):
             return self._try(call, authorize)
 
     def _try(self, call: Call, authorize: Callable[[], Secret] | None) -> Answer:
@@ -642,11 +645,11 @@ def _target(here: str, response: requests.Response) -> SplitResult | None:
 
 def _timeout_left(call: Call) -> Any:
     """The timeouts of a request, none of them beyond the deadline."""
-    if call.ends is None:
+    if call.bound is None:
         return call.timeout
-    left = max(0.001, call.ends - clock())
+    rest = max(0.001, call.bound.ends - clock())
     both = call.timeout if isinstance(call.timeout, tuple) else (call.timeout, call.timeout)
-    return tuple(left if one is None else min(one, left) for one in both)
+    return tuple(rest if one is None else min(one, rest) for one in both)
 
 
 def _check_deadline(deadline: float | None) -> float | None:

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Generic, Protocol, TypeVar
 
+from ..http.deadline import elsewhere
+
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
@@ -98,7 +100,7 @@ class Crew(Generic[T]):
         # alive, since its end is what stops the threads.
         for number in range(self._workers):
             name = f"{THREADS}-worker-{number}"
-            threading.Thread(target=self._serve, name=name, daemon=True).start()
+            threading.Thread(target=elsewhere(self._serve), name=name, daemon=True).start()
         try:
             while (cell := self._next_done()) is not None:
                 yield cell.get()
@@ -189,7 +191,7 @@ class Coming(threading.Thread, Generic[T]):
 
     def __init__(self, get: Callable[[], T]) -> None:
         super().__init__(daemon=True, name=f"{THREADS}-look-ahead")
-        self._get = get
+        self._get = elsewhere(get)
         self._error: BaseException | None = None
         self.start()
 

@@ -9,6 +9,7 @@ import attrs
 from ..declaration import resource
 from ..errors import NotSupportedByServer
 from ..fields import Field, always_sent, field
+from ..http.deadline import one_call
 from ..resource import Resource
 from ..secret import Secret
 from .common import Dated
@@ -50,6 +51,7 @@ class Token:
         """Make it invalid. One request; access tokens that it gave live on for some minutes."""
         Tokens(self._client).blacklist(self._token)
 
+    @one_call
     def rotate(self) -> Token:
         """A new token for this one, which becomes invalid. One request."""
         return Tokens(self._client).rotate(self._token)

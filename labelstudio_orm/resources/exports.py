@@ -12,6 +12,7 @@ from ..bulk.targets import check_target
 from ..declaration import resource
 from ..errors import BadRequest, JobFailed
 from ..fields import ForeignKey, belongs_to, field, id_of, readonly
+from ..http.deadline import one_call
 from ..http.download import download
 from ..http.paths import at
 from ..paging.pages import Plain, id_given
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 class Exports(QuerySet["Export"]):
     """``project.exports``: the snapshots of a project, and the formats that it can be had in."""
 
+    @one_call
     def formats(self) -> list[dict[str, Any]]:
         """The formats: ``{"name": "COCO", "title": ..., "description": ...}``. One request."""
         project = id_in(self.scope["project"])
@@ -95,6 +97,7 @@ class Export(Job, Resource):
             dry=lambda: client._pretend([{**body, "status": "completed"}])[0],
         )
 
+    @one_call
     def convert(
         self,
         format: str,
@@ -141,6 +144,7 @@ class Export(Job, Resource):
                 return entry
         raise JobFailed(f"{self!r}: the server has not begun the conversion to {format}")
 
+    @one_call
     def download(
         self, path: str | os.PathLike[str], format: str | None = None, *, progress: Progress = None
     ) -> Path:

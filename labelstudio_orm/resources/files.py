@@ -18,6 +18,7 @@ from ..conditions import EVERYTHING
 from ..declaration import resource
 from ..errors import APIError, LabelStudioError
 from ..fields import ForeignKey, belongs_to, id_of, readonly
+from ..http.deadline import one_call
 from ..http.download import download
 from ..http.exchange import fits
 from ..http.paths import at, safe_name
@@ -81,6 +82,7 @@ def _content(client: LabelStudio, path: str, doing: str) -> Iterator[BinaryIO]:
 class Files(QuerySet["FileUpload"]):
     """``project.files``: the files that the current user uploaded into a project."""
 
+    @one_call
     def upload(self, path: str | os.PathLike[str], *, name: str | None = None) -> FileUpload:
         """Upload a file without making tasks of it; two requests. ``name``: another one than it has
         here.
@@ -114,6 +116,7 @@ class Files(QuerySet["FileUpload"]):
         with _content(self.client, path, f"reading {path}") as stream:
             yield stream
 
+    @one_call
     def delete(self, **_: Any) -> Summary:
         """Delete the files; returns a summary with ``deleted``. The tasks stay. One request, and
         one more for the ids where there is a condition.
@@ -183,6 +186,7 @@ class FileUpload(Resource):
             )
         return path
 
+    @one_call
     def download(self, path: str | os.PathLike[str], *, progress: Progress = None) -> Path:
         """Write the file to a path, streamed; returns the path. One request.
 
@@ -202,6 +206,7 @@ class FileUpload(Resource):
         with _content(self._client, self._path(), f"reading {self!r}") as stream:
             yield stream
 
+    @one_call
     def replace(self, path: str | os.PathLike[str]) -> Self:
         """Put another file in its place, also under another name; returns self. One request.
 

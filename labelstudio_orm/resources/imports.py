@@ -12,6 +12,7 @@ from ..bulk.jobs import Job
 from ..declaration import resource
 from ..errors import LabelStudioError
 from ..fields import ForeignKey, belongs_to, id_of, readonly
+from ..http.deadline import one_call
 from ..http.paths import at
 from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
@@ -28,6 +29,7 @@ class Imports(QuerySet["ImportJob"]):
     wants for more tasks than one request takes, and gives the tasks back.
     """
 
+    @one_call
     def create(  # type: ignore[override]  # what is imported is no field of the job
         self,
         tasks: Iterable[Mapping[str, Any] | Task] | None = None,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from ..declaration import resource
 from ..errors import JobFailed
 from ..fields import Field, ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from ..http.deadline import one_call
 from ..paging.pages import Plain, id_given
 from ..paging.pages import id_of as id_in
 from ..resource import Resource
@@ -63,6 +64,7 @@ class MLBackend(Dated, Resource):
             body = {**login, "basic_auth_pass": "", **body}
         return body
 
+    @one_call
     def predict_interactive(
         self, task: Task | int, context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
@@ -90,6 +92,7 @@ class MLBackend(Dated, Resource):
         found: dict[str, Any] = answer.get("data", answer)
         return found
 
+    @one_call
     def train(self, *, use_ground_truth: bool | None = None) -> Self:
         """Tell the service to train; returns self when it was told. Two requests: the server
         answers 200 also when the service is down, so its state is read first.
@@ -104,6 +107,7 @@ class MLBackend(Dated, Resource):
         self._ask("POST", doing, "/train", json=body, timeout=self._client.long_timeout)
         return self
 
+    @one_call
     def model_versions(self) -> list[str]:
         """The versions that the service has. One request; ServerError when it is down."""
         doing = f"listing the versions of {self!r}"

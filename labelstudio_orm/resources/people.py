@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly, secret
+from ..http.deadline import one_call
 from ..paging.pages import Numbered
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
@@ -64,6 +65,7 @@ class User(Resource):
         """The server insists on a user name; the e-mail address serves."""
         return super()._post(client, {"username": body["email"], **body})
 
+    @one_call
     def get_token(self) -> str:
         """The legacy token of the current user; two requests. Raises ValueError for another
         user.
@@ -77,6 +79,7 @@ class User(Resource):
         )
         return str(answer["token"])
 
+    @one_call
     def reset_token(self) -> str:
         """A new legacy token for the current user; the old one is invalid at once. Two requests.
 
@@ -93,6 +96,7 @@ class User(Resource):
         )
         return str(answer["token"])
 
+    @one_call
     def get_hotkeys(self) -> dict[str, Any]:
         """The current user's own keyboard shortcuts; two requests. Raises ValueError for another
         user.
@@ -100,6 +104,7 @@ class User(Resource):
         self._must_be_me("get_hotkeys")
         return self._hotkeys("GET", "reading the current user's hotkeys")
 
+    @one_call
     def update_hotkeys(self, hotkeys: dict[str, Any]) -> dict[str, Any]:
         """Set the current user's keyboard shortcuts; returns them; two requests. Raises ValueError
         for another user.

@@ -22,6 +22,7 @@ from ..fields import (
     readonly,
     secret,
 )
+from ..http.deadline import one_call
 from ..http.paths import at
 from ..paging.pages import NUMBERED, Plain
 from ..progress import Progress
@@ -55,6 +56,7 @@ SkipQueue = Literal["REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED"]
 class Projects(QuerySet["Project"]):
     """``ls.projects``: the projects that the current user may see."""
 
+    @one_call
     def counts(self) -> dict[int, dict[str, int]]:
         """The counters of the projects by id, ``{1: {"task_number": 10, ...}}``; lighter than the
         projects. One request for 100 projects, and one more for the ids where there is a condition
@@ -234,6 +236,7 @@ class Project(Resource):
         )
         return answer
 
+    @one_call
     def export(
         self,
         format: str,
@@ -277,6 +280,7 @@ class Project(Resource):
             progress=progress,
         )
 
+    @one_call
     def annotators(self) -> list[User]:
         """The users who annotated in this project. One request."""
         from .people import User

@@ -10,6 +10,7 @@ from ..bulk.jobs import Job
 from ..declaration import resource
 from ..errors import DoesNotExist
 from ..fields import ForeignKey, HasMany, belongs_to, computed, field, id_of, readonly
+from ..http.deadline import one_call
 from ..paging.pages import Plain, id_given
 from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
@@ -72,6 +73,7 @@ class PromptVersion(Authored, Resource):
 
     runs: ClassVar[HasMany[PromptRun]] = HasMany()
 
+    @one_call
     def cost_estimate(
         self, project: Project | int, project_subset: Subset = "All"
     ) -> dict[str, Any]:
@@ -92,6 +94,7 @@ class PromptVersion(Authored, Resource):
         )
         return answer
 
+    @one_call
     def refine(
         self,
         *,
@@ -121,6 +124,7 @@ class PromptVersion(Authored, Resource):
         )
         return Refinement(self, row)
 
+    @one_call
     def get_refined_prompt(self, refinement_job_id: str) -> Refinement:
         """A refinement that was begun before, by its job's id. One request."""
         return Refinement(self, {"refinement_job_id": refinement_job_id}).refresh()
@@ -162,6 +166,7 @@ class Refinement(Job):
     def _client(self) -> LabelStudio:
         return self.version._client
 
+    @one_call
     def refresh(self) -> Self:
         """Look again; returns self. One request."""
         job = self.refinement_job_id
@@ -216,12 +221,14 @@ class PromptRun(Job, Resource):
                 return {**self._row, **run._row}
         raise DoesNotExist(f"{doing}: it is not on the server")
 
+    @one_call
     def submit_predictions(self, results: Iterable[Mapping[str, Any]]) -> str:
         """Hand in what the model said: ``{"task": task, "output": {...}, "total_cost_usd": 0.01}``
         each; returns the server's word. One request.
         """
         return self._submit("batch-predictions", "results", results)
 
+    @one_call
     def submit_failed_predictions(self, failures: Iterable[Mapping[str, Any]]) -> str:
         """Hand in which tasks failed: ``{"task": task, "error_type": ..., "message": ...}`` each;
         returns the server's word. One request.

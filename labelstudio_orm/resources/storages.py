@@ -10,6 +10,7 @@ from ..bulk.jobs import Job
 from ..declaration import fields, registry, resource
 from ..errors import NotSupportedByServer
 from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from ..http.deadline import one_call
 from ..paging.pages import Plain
 from ..progress import Progress
 from ..queryset import QuerySet
@@ -69,6 +70,7 @@ class Storage(Job, Resource):
             )
         return super()._ask(method, doing, path, **options)
 
+    @one_call
     def validate(self) -> Self:
         """Ask the server whether it can reach the storage with these settings, saved or not;
         returns self. One request.
@@ -111,6 +113,7 @@ class Storage(Job, Resource):
         names = [one.name for one in fields if one.secret and one.wire not in self._row]
         return [] if any(name in self.__dict__ for name in names) else names
 
+    @one_call
     def sync(self, *, wait: bool = True, timeout: float = 3600, progress: Progress = None) -> Self:
         """Bring in what is new in the storage, or write out what is new in the project; returns
         self. One request, and one for each look where the server goes on in the background.
@@ -214,6 +217,7 @@ class _OfKind(Generic[R]):
 
 
 class _Storages(QuerySet[R]):
+    @one_call
     def types(self) -> list[dict[str, str]]:
         """The types that the server has: ``{"name": "s3", "title": "AWS S3"}``. One request."""
         path = f"{self.model._options.collection.rstrip('/')}/types"

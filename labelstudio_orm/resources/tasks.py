@@ -22,6 +22,7 @@ from ..fields import (
     id_of,
     readonly,
 )
+from ..http.deadline import one_call
 from ..paging.keyset import TASKS
 from ..paging.pages import Embedded
 from ..parking import keeping_drafts
@@ -56,6 +57,7 @@ class Tasks(QuerySet["Task"]):
         scope = {**found.scope, "view": self.client.views._in_scope(view, "tasks.filter(view=...)")}
         return found._with(scope=scope)
 
+    @one_call
     def perform(self, action: str, *, progress: Progress = None, **params: Any) -> dict[str, Any]:
         """Let the server do one of its actions with the tasks: ``project.actions.all()`` lists
         them. Returns its answer; ``processed_items`` is the sum where it takes several requests.
@@ -75,6 +77,7 @@ class Tasks(QuerySet["Task"]):
 
         return perform(self, action, params, progress)
 
+    @one_call
     def create_annotations(
         self,
         result: list[dict[str, Any]],
@@ -107,6 +110,7 @@ class Tasks(QuerySet["Task"]):
             progress=progress,
         )
 
+    @one_call
     def export(
         self, format: str, path: str | os.PathLike[str], *, progress: Progress = None
     ) -> Path:
@@ -255,6 +259,7 @@ class Annotation(Dated, Labelled, Resource):
 
     comments: ClassVar[HasSet[Comments]] = HasSet()
 
+    @one_call
     def save(
         self,
         *,
@@ -288,6 +293,7 @@ class Annotation(Dated, Labelled, Resource):
 class Predictions(QuerySet["Prediction"]):
     """``task.predictions``, ``project.predictions``, ``ls.predictions.filter(project=1)``."""
 
+    @one_call
     def bulk_create(  # type: ignore[override]  # the server gives no objects back
         self,
         items: Iterable[Mapping[str, Any] | tuple[Task | int, list[dict[str, Any]], float | None]],

@@ -11,6 +11,7 @@ from ..conditions import EVERYTHING
 from ..declaration import resource
 from ..errors import LabelStudioError
 from ..fields import Field, ForeignKey, belongs_to, field, id_of, readonly
+from ..http.deadline import one_call
 from ..paging.pages import Plain, id_given
 from ..paging.pages import id_of as id_in
 from ..planning.tabs import view_condition, view_filters, view_ordering
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 class Views(QuerySet["View"]):
     """``project.views``: the tabs of a project's Data Manager."""
 
+    @one_call
     def create(
         self,
         *given: Never,
@@ -53,6 +55,7 @@ class Views(QuerySet["View"]):
             data["ordering"] = [view_ordering(ordering)]
         return super().create(*given, data=data, **fields)
 
+    @one_call
     def delete(self, **options: Any) -> Summary:
         """Delete the views; returns a summary with ``deleted``. Of a whole project two requests,
         else one each.
@@ -72,6 +75,7 @@ class Views(QuerySet["View"]):
         )
         return Summary(deleted=number)
 
+    @one_call
     def set_order(self, views: Iterable[View | int]) -> None:
         """Put the tabs in this order. One request."""
         project = id_in(self.scope["project"])

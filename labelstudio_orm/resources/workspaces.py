@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
+from ..http.deadline import one_call
 from ..http.paths import at
 from ..paging.pages import Plain, id_given
 from ..paging.pages import id_of as id_in
@@ -21,10 +22,12 @@ if TYPE_CHECKING:
 class WorkspaceMembers(QuerySet["WorkspaceMember"]):
     """``workspace.members``."""
 
+    @one_call
     def add(self, user: User | int) -> WorkspaceMember:
         """Let a user in. One request."""
         return self.create(user=user)
 
+    @one_call
     def remove(self, user: User | int) -> None:
         """Send a user out; projects and annotations stay. One request."""
         self.client.request(
@@ -74,6 +77,7 @@ class WorkspaceMember(Resource):
     user_id: int = id_of("user", fixed=True)
     user: ForeignKey[User] = belongs_to()
 
+    @one_call
     def delete(self) -> None:
         """The same as ``workspace.members.remove(user)``. One request."""
         members: Any = QuerySet.of(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import inspect
 import pkgutil
 import re
 from pathlib import Path
@@ -30,6 +31,13 @@ def modules() -> list[str]:
     return ["labelstudio_orm", *(module.name for module in found)]
 
 
+class Finder(doctest.DocTestFinder):
+    """Finds the examples of decorated functions too, which are of another module."""
+
+    def _from_module(self, module: Any, object: Any) -> bool:
+        return bool(super()._from_module(module, inspect.unwrap(object)))  # type: ignore[misc]
+
+
 def run(test: doctest.DocTest) -> str:
     """The report of the examples that fail; empty when none does."""
     report: list[str] = []
@@ -41,7 +49,7 @@ def run(test: doctest.DocTest) -> str:
 @pytest.mark.parametrize("name", modules())
 def test_examples_in_docstrings(name: str, names: dict[str, Any]) -> None:
     module = importlib.import_module(name)
-    for test in doctest.DocTestFinder(exclude_empty=True).find(module, extraglobs=names):
+    for test in Finder(exclude_empty=True).find(module, extraglobs=names):
         assert run(test) == ""
 
 
