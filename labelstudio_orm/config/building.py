@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from ..brief import brief
 from .kinds import KINDS
 
 TagForm: TypeAlias = "str | Sequence[Any]"
@@ -48,7 +49,7 @@ def taxonomy(values: Sequence[str | Sequence[Any]], **attributes: str) -> TagFor
 
 def _tags(tag: str, values: Sequence[Any]) -> Iterator[tuple[str, dict[str, str], Any]]:
     if isinstance(values, str):
-        raise TypeError(f"a list of labels is needed, not {values!r}")
+        raise TypeError(f"a list of labels is needed, not {brief(values)}")
     for value in values:
         first, *rest = (value,) if isinstance(value, str) else value
         yield tag, {"value": first}, tuple(_tags(tag, rest))
@@ -63,7 +64,7 @@ def build(tags: Mapping[str, TagForm], mapping: Mapping[str, str], title: str | 
             about = mapping.get(own["name"], first)
             if about is None:
                 raise ValueError(
-                    f"<{tag} name={own['name']!r}> is about nothing: add an object tag"
+                    f"<{tag} name={brief(own['name'])}> is about nothing: add an object tag"
                 )
             own["toName"] = about
     header = [] if title is None else [("Header", {"value": title}, ())]

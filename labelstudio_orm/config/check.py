@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from ..brief import brief
 from . import forms
 from .controls import Control, unknown
 from .forms import Form, fields, is_number
@@ -169,7 +170,7 @@ class Check:
             kind = KINDS[type_]
         elif type_ != control.tag.lower():
             of = control.tag.lower()
-            yield f"{place}.type: a region of {control} is {of!r}, not {region.get('type')!r}"
+            yield f"{place}.type: a region of {control} is {of!r}, not {brief(region.get('type'))}"
             return
         elif kind and (beside := siblings.shape_of(region)):
             kind = _labelling(kind, beside)
@@ -223,7 +224,7 @@ class _Siblings:
         yield from fields(_RELATION)(relation, place)
         for key in ("from_id", "to_id"):
             if isinstance(relation.get(key), str) and relation[key] not in self._ids:
-                yield f"{place}.{key}: no region of this result has the id {relation[key]!r}"
+                yield f"{place}.{key}: no region of this result has the id {brief(relation[key])}"
 
 
 def _results(item: Any) -> Iterator[tuple[str, Any]]:
@@ -260,7 +261,7 @@ def _of_shown(shown: Shown, data: Mapping[str, Any]) -> Iterator[str]:
     inner: Any = data
     for step in shown.path:
         if not isinstance(inner, Mapping) or step not in inner:
-            yield f"{what} there is no key {step!r}"
+            yield f"{what} there is no key {brief(step)}"
             return
         inner = inner[step]
     if shown.tag is None:
@@ -271,7 +272,7 @@ def _of_shown(shown: Shown, data: Mapping[str, Any]) -> Iterator[str]:
         fits = isinstance(inner, DATA.get(shown.tag, (str,)))
     if not fits:
         kind = "a list" if shown.listed else f"what a <{shown.tag}> can show"
-        yield f"{what} {'.'.join(shown.path)!r} is not {kind}: {inner!r:.80}"
+        yield f"{what} {brief('.'.join(shown.path))} is not {kind}: {inner!r:.80}"
 
 
 def _of_labels(control: Control, kind: Kind, value: Mapping[str, Any], place: str) -> Iterator[str]:

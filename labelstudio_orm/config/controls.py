@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
 import attrs
 from attrs import field, frozen
 
+from ..brief import brief, cut, joined
 from ..codec import plain_json
 from . import reading
-from .forms import count, number, plain
+from .forms import count, in_order, number, plain, utterance
 from .kinds import KINDS, Kind
 from .marks import Mark, keys_of, options_of, write_beside
 from .shapes import Keyframe, write_shape
@@ -81,11 +82,15 @@ def unknown(what: str, name: str, known: Iterable[str]) -> str:
     from difflib import get_close_matches
 
     known = list(known)
-    near = get_close_matches(name, known) or [k for k in known if k.lower() == name.lower()]
-    hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else "."
-    shown = ", ".join(map(repr, known[:30])) or "none"
-    more = f" and {len(known) - 30} more" if len(known) > 30 else ""
-    return f"{what} {name!r}{hint} There are: {shown}{more}"
+    near: list[str] = []
+    if len(name) < _LONGEST_NAME:
+        near = get_close_matches(name, known) or [k for k in known if k.lower() == name.lower()]
+    hint = f"; did you mean {' or '.join(map(brief, near))}?" if near else "."
+    return f"{what} {brief(name)}{hint} There are: {joined(map(brief, known), ', ') or 'none'}"
+
+
+_LONGEST_NAME = 200
+"""Names up to here are compared with others; that takes the square of their length."""
 
 
 @frozen
@@ -152,9 +157,9 @@ class Control:
     ```
     """
 
-    name: str
-    tag: str
-    to_name: tuple[str, ...]
+    name: str = field(repr=brief)
+    tag: str = field(repr=brief)
+    to_name: tuple[str, ...] = field(repr=brief)
     attributes: Mapping[str, str] = field(hash=False, repr=False)
     label_tags: tuple[Label, ...] = field(default=(), repr=False)
     objects: tuple[ObjectTag, ...] = field(default=(), repr=False)
@@ -167,7 +172,7 @@ class Control:
     )
 
     def __str__(self) -> str:
-        return f"<{self.tag} name={self.name!r}>"
+        return f"<{cut(self.tag, 40)} name={brief(self.name)}>"
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -270,7 +275,7 @@ class Control:
         """
         kind = self._kind("pairwise")
         if selected not in ("left", "right"):
-            raise ValueError(f"{self}: 'left' or 'right' can be selected, not {selected!r}")
+            raise ValueError(f"{self}: 'left' or 'right' can be selected, not {brief(selected)}")
         return self._region(kind, selected, options)
 
     def ranking(
@@ -284,7 +289,8 @@ class Control:
         kind = self._kind("ranking")
         buckets = ranks if isinstance(ranks, Mapping) else {self.name: ranks}
         lists = {
-            self._string(name): [self._string(one) for one in ids] for name, ids in buckets.items()
+            self._string(name): [self._string(one) for one in in_order(ids, f"{self}: ids")]
+            for name, ids in buckets.items()
         }
         return self._region(kind, lists, options)
 
@@ -345,12 +351,14 @@ class Control:
             )
         has_paths = tag in _OBJECTS_WITH_PATHS
         if kind.type == "paragraphlabels":
-            start, end = (str(self._count("an utterance", int(n))) for n in (start, end))
+            start, end = (str(utterance(n, f"{self}: an utterance")) for n in (start, end))
         value: dict[str, Any] = {"start": start, "end": end}
         if isinstance(start, str) or isinstance(end, str):
             times = kind.type == "timeserieslabels"
             if not ((has_paths or times) and isinstance(start, str) and isinstance(end, str)):
-                raise TypeError(f"{self}: start and end must be numbers, not {start!r} and {end!r}")
+                raise TypeError(
+                    f"{self}: start and end must be numbers, not {brief(start)} and {brief(end)}"
+                )
             if not times:
                 value["startOffset"] = self._count("start_offset", start_offset)
                 value["endOffset"] = self._count("end_offset", end_offset)
@@ -547,12 +555,13 @@ class Control:
     ) -> Region:
         if self.index_flags:
             raise ValueError(
-                f"{self} stands in a <Repeater>: take one of its items, config[{self._example()!r}]"
+                f"{self} stands in a <Repeater>: take one of its items, "
+                f"config[{brief(self._example())}]"
             )
         mark = kind.mark or Mark
         strange = sorted(options.keys() - _OPTIONS - options_of(mark)) if options else None
         if strange:
-            raise TypeError(f"{self}: unexpected argument {', '.join(strange)}")
+            raise TypeError(f"{self}: unexpected argument {joined(strange, ', ')}")
         id_ = options.get("id")
         if id_ is None and self.per_region:
             raise ValueError(
@@ -583,7 +592,9 @@ class Control:
             raise TypeError(f"{self}: extra is a dict of further keys, not {extra!r:.80}")
         clashing = sorted(known & {*extra})
         if clashing:
-            raise ValueError(f"{self}: {clashing[0]!r} has an argument of its own, or is the value")
+            raise ValueError(
+                f"{self}: {brief(clashing[0])} has an argument of its own, or is the value"
+            )
         return {self._string(key): plain_json(one) for key, one in extra.items()}
 
     def _draw(
@@ -596,7 +607,7 @@ class Control:
         kind = self._kind(builder)
         assert kind.shape is not None
         if kind.key is None and labels:
-            raise TypeError(f"{self} has no labels: {self.tag}Labels would; got {labels!r}")
+            raise TypeError(f"{self} has no labels: {self.tag}Labels would; got {brief(labels)}")
         value = write_shape(kind.shape, str(self), where)
         if kind.type == "videorectangle" and not self.label_tags:  # those of a <Labels> beside it
             value.update({"labels": [self._string(label) for label in labels]} if labels else {})
@@ -616,6 +627,8 @@ class Control:
             raise TypeError(f"{self}: size= says {twice[0]} already")
         try:
             width, height = options["size"]
+            if None in (width, height):
+                raise TypeError
         except (TypeError, ValueError):
             raise TypeError(
                 f"{self}: size is (width, height) in pixels, not {options['size']!r:.80}"
@@ -647,7 +660,7 @@ class Control:
             raise ValueError(f"{self}: at least one value is needed; leave the region out instead")
         checked = [check(value) for value in values]
         if unique and any(value in checked[:n] for n, value in enumerate(checked)):
-            raise ValueError(f"{self}: a value is given twice: {checked!r}")
+            raise ValueError(f"{self}: a value is given twice: {brief(checked)}")
         return checked
 
     def _labels(self, labels: Sequence[str]) -> list[str]:
@@ -655,7 +668,8 @@ class Control:
             return []
         if len(labels) > 1 and not self.multiple:
             raise ValueError(
-                f'{self} takes one label for a region, not {labels!r}, unless choice="multiple"'
+                f"{self} takes one label for a region, not {brief(labels)}, "
+                'unless choice="multiple"'
             )
         return [path[0] for path in self._several(labels, self._flat)]
 

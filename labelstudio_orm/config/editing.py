@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from attrs import frozen
 
+from ..brief import brief
 from .controls import Control, unknown
 from .markup import Element, elements
 
@@ -44,9 +45,9 @@ def path_of(label: str | Sequence[str]) -> Path:
     steps = tuple(label) if isinstance(label, (tuple, list)) else (label,)
     for step in steps:
         if not isinstance(step, str):
-            raise TypeError(f"a label is a str, or a tuple or list of them, not {label!r}")
+            raise TypeError(f"a label is a str, or a tuple or list of them, not {brief(label)}")
     if not steps or not all(step.strip() for step in steps):
-        raise ValueError(f"a label needs a name: {label!r}")
+        raise ValueError(f"a label needs a name: {brief(label)}")
     return steps
 
 
@@ -391,9 +392,11 @@ def _written(kind: str, value: str, attributes: Mapping[str, Any]) -> str:
     parts = [f'<{kind} value="{_escaped(value)}"']
     for name, given in attributes.items():
         if name == "value" or not _NAME.match(name):
-            raise ValueError(f"a label of the name {value!r} cannot have an attribute {name!r}")
+            raise ValueError(
+                f"a label of the name {brief(value)} cannot have an attribute {brief(name)}"
+            )
         if not isinstance(given, (str, int, float)):
-            raise TypeError(f"the attribute {name} of a label is a text, not {given!r}")
+            raise TypeError(f"the attribute {name} of a label is a text, not {brief(given)}")
         text = str(given).lower() if isinstance(given, bool) else str(given)
         parts.append(f'{name}="{_escaped(text)}"')
     return " ".join(parts) + "/>"

@@ -9,11 +9,13 @@ A form is called with a value and its place, and gives a sentence for each thing
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from typing import Any, TypeAlias
 
 from .. import codec
+from ..brief import cut
 
 Form: TypeAlias = Callable[[Any, str], Iterator[str]]
 
@@ -80,6 +82,33 @@ def count(value: Any, what: str, least: int = 0, most: float | None = None) -> i
         raise TypeError(f"{what} must be an int, not {value!r:.80}")
     number(value, what, least, most)
     return value
+
+
+def utterance(value: Any, what: str = "the value") -> int:
+    """Return the number of an utterance, which regions hold as a text of digits.
+
+    Raises TypeError or ValueError for anything else.
+
+    >>> utterance("12"), utterance(12)
+    (12, 12)
+    """
+    if not isinstance(value, str):
+        return count(value, what)
+    if not re.fullmatch("[0-9]+", value):
+        raise ValueError(f"{what} must be a whole number, not {value!r:.80}")
+    return int(value)
+
+
+def in_order(values: Any, what: str) -> list[Any]:
+    """Return values as a list. Raises TypeError for what has no order, and for a text, whose
+    letters are not meant.
+
+    >>> in_order(("a", "b"), "ids")
+    ['a', 'b']
+    """
+    if isinstance(values, (str, bytes, Mapping, Set)) or not isinstance(values, Iterable):
+        raise TypeError(f"{what}: a list is needed, not {values!r:.80}")
+    return [*values]
 
 
 def is_number(value: Any) -> bool:
@@ -171,7 +200,7 @@ def by_name(form: Form) -> Form:
             yield f"{place}: an object is needed, not {value!r:.80}"
             return
         for name, one in value.items():
-            yield from form(one, f"{place}.{name}")
+            yield from form(one, f"{place}.{cut(str(name), 80)}")
 
     return check
 

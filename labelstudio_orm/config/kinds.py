@@ -81,7 +81,7 @@ def _items(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
     if isinstance(found, str):  # older servers and some importers write a lone text bare
         return [found]
     if not isinstance(found, list):
-        raise TypeError(f"a list was expected, not {found!r}")
+        raise TypeError(f"a list was expected, not {found!r:.80}")
     return [[text(step) for step in one] if isinstance(one, list) else text(one) for one in found]
 
 

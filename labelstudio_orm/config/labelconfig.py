@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from attrs import NOTHING, frozen
 
+from ..brief import brief, joined
 from ..codec import copy_json, same_json
 from ..errors import LabelStudioError, MissingSizeWarning
 from .controls import Control, Label, ObjectTag, Region, unknown
@@ -21,6 +22,7 @@ from .results import with_sizes
 if TYPE_CHECKING:
     from .building import TagForm
 
+_MESSAGE = 1000
 DIRECTIONS = ("left", "right", "bi")
 _NEVER_CONTROLS = frozenset({"filter"})
 _LABELS = frozenset({"label", "choice"})
@@ -261,7 +263,7 @@ class LabelConfig:
         ```
         """
         if direction not in DIRECTIONS:
-            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {direction!r}")
+            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {brief(direction)}")
         for label in labels:
             if label not in self.relations:
                 raise ValueError(unknown("no <Relation> of the config", label, self.relations))
@@ -299,7 +301,7 @@ class LabelConfig:
 
         found = self.problems(item)
         if found:
-            raise ValueError("\n".join(found))
+            raise ValueError(joined(found, "\n", _MESSAGE))
         lacking = [] if item is NOTHING else Check(self).without_size(item)
         if lacking:
             shown = ", ".join(lacking[:20]) + (", ..." if len(lacking) > 20 else "")
@@ -378,7 +380,7 @@ class LabelConfig:
         from .union import joined
 
         if conflicts not in ("raise", "first"):
-            raise ValueError(f'conflicts is "raise" or "first", not {conflicts!r}')
+            raise ValueError(f'conflicts is "raise" or "first", not {brief(conflicts)}')
         made = self
         for other in others:
             one = other if isinstance(other, LabelConfig) else LabelConfig.parse(other)
@@ -437,7 +439,7 @@ def _named(found: list[Element]) -> dict[str, Element]:
     for element in found:
         name = element.attributes.get("name")
         if name and name in named:
-            raise ValueError(f"two tags have the name {name!r}: {named[name]} and {element}")
+            raise ValueError(f"two tags have the name {brief(name)}: {named[name]} and {element}")
         if name:
             named[name] = element
     return named

@@ -13,6 +13,7 @@ from typing import Any
 import attrs
 from attrs import field, frozen
 
+from ..brief import brief
 from ..codec import plain_json, same_json
 from . import forms
 from .forms import Form, count, number
@@ -62,7 +63,7 @@ class Mark:
 
     def __repr__(self) -> str:
         shown = (
-            f"{one.name}={value!r}"
+            f"{one.name}={brief(value, _SHOWN)}"
             for one in sorted(attrs.fields(type(self)), key=lambda one: one.kw_only)
             if one.repr and ((value := getattr(self, one.name)) is not None or not one.kw_only)
         )
@@ -77,6 +78,8 @@ class OnImage(Mark):
     original_height: int | None = _beside("original_height", _pixels)
     image_rotation: float | None = _beside("image_rotation", number)
 
+
+_SHOWN = 200
 
 _writers: Callable[[Any], Mapping[str, tuple[str, Callable[[Any, str], Any]]]] = cache(
     lambda mark: {
@@ -140,7 +143,25 @@ def patched(stored: Any, before: Any, after: Any) -> Any:
     three = (stored, before, after)
     if all(isinstance(one, list) for one in three) and len({*map(len, three)}) == 1:
         return [patched(*inner) for inner in zip(*three, strict=True)]
+    if all(isinstance(one, list) for one in three) and len(stored) == len(before):
+        return _patched_items(stored, before, after)
     return stored if same_json(before, after) else after
+
+
+def _patched_items(stored: list[Any], before: list[Any], after: list[Any]) -> list[Any]:
+    """Return ``after`` with those items as they are stored that it has in common with ``before``:
+    the ranges of a timeline that are left. Items with ids name each other, and are new ones.
+    """
+    if not all(isinstance(one, Mapping) and "id" not in one for one in (*before, *after)):
+        return after
+    left = list(zip(stored, before, strict=True))
+    made = []
+    for one in after:
+        same = next((pair for pair in left if same_json(pair[1], one)), (one, one))
+        if same in left:
+            left.remove(same)
+        made.append(same[0])
+    return made
 
 
 def _patched_object(

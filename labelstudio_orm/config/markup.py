@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 
 from attrs import field, frozen
 
+from ..brief import cut
+
 _DECLARATION = re.compile(r"[\ufeff\s]*(<\?xml\s.*?\?>)\s*", re.DOTALL)
 
 
@@ -26,7 +28,7 @@ class Element:
     parent: Element | None = field(repr=False)
 
     def __str__(self) -> str:
-        return f"<{self.tag}> at line {self.line}, column {self.column}"
+        return f"<{cut(self.tag, 40)}> at line {self.line}, column {self.column}"
 
     def ancestors(self) -> Iterator[Element]:
         """Return the elements around this one, innermost first."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
+from ..brief import brief
 from ..codec import plain_json, same_json
 from .kinds import KINDS, Kind
 from .marks import Mark, options_of, patched
@@ -196,7 +197,7 @@ def _is_region(value: Any) -> bool:
 
 def _own(control: Control, region: Any) -> Region:
     if region["from_name"] != control.name:
-        raise ValueError(f"{control}: a region of {region['from_name']!r} is none of its own")
+        raise ValueError(f"{control}: a region of {brief(region['from_name'])} is none of its own")
     return region  # type: ignore[no-any-return]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from ..brief import brief
 from .forms import is_number
 from .markup import Element, elements, without_declaration
 
@@ -59,7 +60,8 @@ def _attributes(element: Element) -> Iterator[str]:
         if name not in element.attributes:
             yield f"{element} has no {name}"
         elif "toName" in needed and not _is_name(element.attributes[name]):
-            yield f"{element}: the server takes {name}={element.attributes[name]!r} for no name"
+            given = brief(element.attributes[name])
+            yield f"{element}: the server takes {name}={given} for no name"
     if needed == ("name",):
         shown = [key for key in ("value", "valueList") if key in element.attributes]
         if len(shown) != 1:
@@ -101,7 +103,7 @@ def _speeds(element: Element) -> Iterator[str]:
             try:
                 speeds[name] = float(written)
             except ValueError:
-                yield f"{element}: {name} must be a number, not {written!r}"
+                yield f"{element}: {name} must be a number, not {brief(written)}"
     for name, speed in speeds.items():
         if not (is_number(speed) and _SLOWEST <= speed <= _FASTEST):
             yield f"{element}: {name} must be from {_SLOWEST} to {_FASTEST}, not {speed:g}"

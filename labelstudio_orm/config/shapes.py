@@ -14,8 +14,9 @@ from typing import Any, TypeAlias
 import attrs
 from attrs import NOTHING, field, frozen
 
+from ..brief import brief
 from . import forms
-from .forms import Form, number, plain
+from .forms import Form, in_order, number, plain, utterance
 from .marks import Mark, OnImage, read_beside
 
 
@@ -35,24 +36,32 @@ def whole(value: Any) -> int:
     raise TypeError(f"a whole number was expected, not {value!r:.80}")
 
 
+def _pairs(value: Any, what: str) -> list[list[float]]:
+    coordinate = f"a coordinate of {what} (percent)"
+    return [
+        [number(n, coordinate, 0, 100) for n in in_order(pair, what)]
+        for pair in in_order(value, what)
+    ]
+
+
 def _points(value: Any, what: str) -> list[list[float]]:
-    points = [[number(n, f"a coordinate of {what} (percent)", 0, 100) for n in p] for p in value]
+    points = _pairs(value, what)
     if len(points) < 3 or any(len(point) != 2 for point in points):
-        raise ValueError(f"{what} must be at least three (x, y) pairs, not {value!r}")
+        raise ValueError(f"{what} must be at least three (x, y) pairs, not {brief(value)}")
     return points
 
 
 def _flag(value: Any, what: str = "the value") -> bool:
     value = plain(value)
     if not isinstance(value, bool):
-        raise TypeError(f"{what} must be True or False, not {value!r}")
+        raise TypeError(f"{what} must be True or False, not {brief(value)}")
     return value
 
 
 def _vertices(value: Any, what: str) -> list[dict[str, Any]]:
-    points = [[number(n, f"a coordinate of {what} (percent)", 0, 100) for n in p] for p in value]
+    points = _pairs(value, what)
     if not points or any(len(point) != 2 for point in points):
-        raise ValueError(f"{what} must be (x, y) pairs, not {value!r}")
+        raise ValueError(f"{what} must be (x, y) pairs, not {brief(value)}")
     ids: list[str | None] = [None, *(f"v{n}" for n in range(1, len(points) + 1))]
     return [
         {"id": id_, "prevPointId": last, "x": x, "y": y, "isBezier": False}
@@ -61,7 +70,7 @@ def _vertices(value: Any, what: str) -> list[dict[str, Any]]:
 
 
 def _bytes(value: Any, what: str) -> list[int]:
-    rle = [plain(one) for one in value]
+    rle = [plain(one) for one in in_order(value, what)]
     if any(_RLE(rle, what)):
         raise ValueError(f"{what} must be bytes, whole numbers from 0 to 255, not {rle!r:.80}")
     return rle
@@ -375,7 +384,7 @@ def read_passage(region: Mapping[str, Any], labels: tuple[str, ...]) -> Passage:
 
 
 def _utterance(value: Any) -> int:
-    return int(value) if isinstance(value, str) else whole(value)
+    return utterance(value) if isinstance(value, str) else whole(value)
 
 
 def _marked(value: Mapping[str, Any]) -> str | None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
+from ..brief import brief
 from .editing import (
     Edit,
     LabelTag,
@@ -139,7 +140,7 @@ def _is_taken(one: LabelTag, keys: dict[str, str], found: _Joined) -> bool:
     key = one.tag.element.attributes.get("hotkey", "")
     if key in keys:
         found.conflicts.append(
-            f"the hotkey {key!r} of {shown(one.stored)} is that of {keys[key]!r}"
+            f"the hotkey {brief(key)} of {shown(one.stored)} is that of {brief(keys[key])}"
         )
     return key in keys
 
@@ -163,7 +164,8 @@ def _attributes(
                 more[name] = value
         elif mine[name] != value:
             found.conflicts.append(
-                f"the {name} of {shown(ours.stored)} is {mine[name]!r}, in the other one {value!r}"
+                f"the {name} of {shown(ours.stored)} is {brief(mine[name])}, "
+                f"in the other one {brief(value)}"
             )
             found.given_up.append(removed(other.xml, theirs.tag, name))
     if more:

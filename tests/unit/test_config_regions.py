@@ -669,3 +669,102 @@ def test_a_path_is_added_to_nested_labels_only(tag: str) -> None:
         else:
             with pytest.raises(ValueError, match="has no branches"):
                 CONFIG.with_label(("Calm", "Asleep"), control)
+
+
+@pytest.mark.parametrize("written", [" 1", "1 ", "+1", "-1", "1_0", "0x1", "\uff11", "", "1.0"])
+def test_an_utterance_is_a_text_of_digits(written: str) -> None:
+    talk = LabelConfig.parse(
+        '<View><Paragraphs name="talk" value="$talk"/><ParagraphLabels name="tone" toName="talk">'
+        '<Label value="Soft"/></ParagraphLabels></View>'
+    )
+    tone = talk["tone"]
+    region = tone.label("Soft", start=0, end="1", start_offset=0, end_offset=2)
+    region["value"]["start"] = written
+    assert talk.values([region])["tone"] == [region]
+    for start in (written, 1.9, True, None):
+        with pytest.raises((TypeError, ValueError), match="an utterance must be"):
+            tone.label("Soft", start=start, end=5, start_offset=0, end_offset=2)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda value: CONFIG["ranker"].ranking(value),
+        lambda value: CONFIG["ranker"].ranking({"bucket": value}),
+        lambda value: CONFIG["brushlabels"].brush("Boat", rle=value),
+        lambda value: CONFIG["polygonlabels"].polygon("Boat", points=value),
+        lambda value: CONFIG["vectorlabels"].vector("Boat", points=value),
+        lambda value: CONFIG["polygonlabels"].polygon("Boat", points=[(1, 1), (2, 2), value]),
+    ],
+)
+@pytest.mark.parametrize("value", ["abc", b"abc", {1, 2}, 5, None])
+def test_what_has_no_order_is_no_list(build: Any, value: Any) -> None:
+    with pytest.raises(TypeError, match="a list is needed"):
+        build(value)
+
+
+def test_a_size_is_of_two() -> None:
+    for size in ((None, 5), (5, None), (None, None), (5,), "100", 5):
+        with pytest.raises(TypeError, match="size is"):
+            box(size=size)
+
+
+def test_ranges_that_are_left_keep_all_that_is_stored() -> None:
+    ranges = [{"start": n, "end": n + 1, "own": n} for n in range(1, 5)]
+    value = {"ranges": ranges, "timelinelabels": ["Boat"]}
+    region = CONFIG["timelinelabels"].label("Boat", start=1, end=2) | {"id": 5, "value": value}
+    values = CONFIG.values([region])
+    (name,) = values
+    values[name] = [values[name][3], values[name][1]]
+    (found,) = CONFIG.regions(values)
+    assert found == {**region, "value": {**value, "ranges": [ranges[3], ranges[1]]}}
+    values[name] = []
+    assert CONFIG.regions(values) == []
+
+
+MEGA = "y" * 1_000_000
+ANY: Any = CONFIG  # mistakes are not typed
+LONG: dict[str, Any] = {
+    "a choice": lambda: ANY["choices"].choice(MEGA),
+    "a path": lambda: ANY["taxonomy"].taxonomy([MEGA, MEGA]),
+    "a label": lambda: ANY["labels"].label(MEGA, start=0, end=1),
+    "labels": lambda: ANY["labels"].label(*"ab" * 1000, start=0, end=1),
+    "a place": lambda: ANY["labels"].label("Boat", start=MEGA, end=1),
+    "an object": lambda: ANY["choices"].choice("Calm", to_name=MEGA),
+    "an option": lambda: ANY["choices"].choice("Calm", **{MEGA: 1}),
+    "further keys": lambda: ANY["choices"].choice("Calm", extra={"value": MEGA, MEGA: MEGA}),
+    "an item": lambda: ANY["choices"].choice("Calm", item_index=MEGA),
+    "points": lambda: ANY["polygonlabels"].polygon("Boat", points=[(1, 1, 1)] * 100_000),
+    "bytes": lambda: ANY["brushlabels"].brush("Boat", rle=[500] * 100_000),
+    "a side": lambda: ANY["pairwise"].pairwise(MEGA),
+    "a control": lambda: ANY[MEGA],
+    "values": lambda: ANY.regions({MEGA: 1}),
+    "a relation": lambda: ANY.relation("a", "b", MEGA),
+    "a direction": lambda: ANY.relation("a", "b", direction=MEGA),
+    "a new name": lambda: ANY.renamed(MEGA, "q", "choices"),
+    "an attribute": lambda: ANY.with_label("q", "choices", **{"<" + MEGA: 1}),
+    "a tag": lambda: LabelConfig.parse(f'<View><{MEGA} name="a" toName="b"/></View>'),
+    "a target": lambda: LabelConfig.parse(f'<View><Choices name="a" toName="{MEGA}"/></View>'),
+    "two names": lambda: LabelConfig.parse(f'<View><A name="{MEGA}"/><B name="{MEGA}"/></View>'),
+    "broken": lambda: LabelConfig.parse(f"<View><{MEGA}"),
+    "many problems": lambda: ANY.validate([{**box(), "from_name": MEGA}] * 500),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", LONG)
+def test_messages_about_long_values_are_short(what: str) -> None:
+    with pytest.raises((TypeError, ValueError, KeyError)) as told:
+        LONG[what]()
+    assert len(str(told.value)) < 2000
+
+
+def test_problems_and_reprs_of_long_values_are_short() -> None:
+    odd = {"id": MEGA, "from_name": MEGA, "to_name": MEGA, "type": MEGA, "value": {MEGA: MEGA}}
+    of_choices = {**CONFIG["choices"].choice("Calm"), "value": {"choices": [MEGA, MEGA]}}
+    for item in ([odd], [of_choices], {"data": {MEGA: 1}, "annotations": [{"result": [odd]}]}):
+        assert all(len(one) < 1000 for one in CONFIG.problems(item))
+    xml = f'<View><Text name="t" value="$t"/><Choices name="{MEGA}" toName="t"/></View>'
+    (control,) = LabelConfig.parse(xml).controls.values()
+    assert len(repr(control)) < 1000
+    assert len(str(control)) < 1000
+    assert len(repr(Span(0, 1, MEGA, (MEGA,)))) < 2000
