@@ -13,6 +13,7 @@ from .errors import APIError, NotSupportedByServer
 from .http.auth import Credential
 from .http.exchange import MAX_ANSWER
 from .http.transport import Retries, Transport
+from .misuse import of_missing
 from .queryset import QuerySet
 from .resource import Origin
 from .resources.access import JWTSettings, SessionPolicy, Tokens
@@ -128,6 +129,13 @@ class LabelStudio:
 
     def __repr__(self) -> str:
         return f"<LabelStudio {self.url}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise AttributeError(of_missing(self, name), name=name, obj=self)
 
     @property
     def _deadline(self) -> float | None:

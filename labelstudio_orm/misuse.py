@@ -32,6 +32,8 @@ def of_constructor(
 ) -> str:
     """Return what is wrong with the arguments of a constructor, or of ``create``."""
     names = sorted(takes)
+    if not names:
+        return f"{_name(model)} takes no fields: the server makes it, see the verbs beside create()"
     if given:
         return f"{_name(model)} takes its fields by name{_by_name(given[0], names)}"
     name = next(name for name in fields if name not in names)
@@ -45,9 +47,8 @@ def of_constructor(
     hint = near(name, names)
     if not hint and "data" in names:
         hint = f'; what is labelled goes under data: data={{"{brief_name(name)}": ...}}'
-    return (
-        f"{_name(model)} has no field {brief_name(name)!r}{hint or '; it has ' + ', '.join(names)}"
-    )
+    has = hint or "; it has " + ", ".join(names)
+    return f"{_name(model)} has no field {brief_name(name)!r}{has}"
 
 
 _LIKELY: tuple[tuple[type, tuple[str, ...]], ...] = (
@@ -81,6 +82,17 @@ def of_attribute(obj: Resource, name: str) -> str:
             noun = type(obj).__name__.lower()
             hint = f'; a key of its data is {noun}.data["{brief_name(name)}"]'
     return f"{_name(type(obj))} has no {brief_name(name)!r}{hint}"
+
+
+def of_missing(obj: object, name: str, model: type[Resource] | None = None) -> str:
+    """Return what to say of an attribute that a client or a queryset does not have; ``model``:
+    what the queryset is of.
+    """
+    kind = type(obj)
+    hint = near(name, [one for one in dir(kind) if not one.startswith("_")])
+    if model and (name in model._options.fields or hasattr(model, name)):
+        hint = f"; each {_name(model)} has: .first().{name}, or loop over them"
+    return f"{kind.__name__} has no {brief_name(name)!r}{hint}"
 
 
 def _name(model: type[Resource]) -> str:

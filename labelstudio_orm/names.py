@@ -44,7 +44,7 @@ class Place:
             raise TypeError(
                 f'a field is named by a text, or an expression like data["a.b"], not {said!r:.80}'
             )
-        name = said.lstrip("-")
+        name = said.removeprefix("-")
         literal = _LITERAL.fullmatch(name) if "[" in name else None
         if literal is None:
             head, *keys = name.split("__")

@@ -24,7 +24,7 @@ from .conditions import (
 from .defaults import Said, changed_fields, new_fields
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .http.deadline import allowed, in_steps, one_call
-from .misuse import check_items
+from .misuse import check_items, of_missing
 from .names import Place, text_of
 from .paging import pages
 from .paging.keyset import TASKS, Keyset
@@ -98,6 +98,14 @@ class QuerySet(Generic[R]):
         from .client import default_client
 
         return default_client(url=self._client)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name.startswith("_"):
+                raise AttributeError(name)
+            model = self.__dict__.get("model")
+            raise AttributeError(of_missing(self, name, model), name=name, obj=self)
 
     @property
     def _deadline(self) -> float | None:
@@ -629,7 +637,11 @@ class QuerySet(Generic[R]):
         return value
 
     def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
-        """The objects of these ids, by id; those that do not exist are left out."""
+        """The objects of these ids, by id; those that do not exist are left out. Raises TypeError
+        for what is no list of ids, and for a text, whose letters are not meant.
+        """
+        if isinstance(ids, (str, bytes, bytearray)) or not isinstance(ids, Iterable):
+            raise TypeError(f"in_bulk() takes a list of ids, not {brief(ids)}")
         lookup = f"{self.model._options.key}__in"
         return {obj._key: obj for obj in self.filter(**{lookup: [*map(self._as_key, ids)]})}
 
@@ -753,6 +765,8 @@ class QuerySet(Generic[R]):
         ({'n': 1, 'src__id': 5, 'text': 'a'}, True)
         """
         conditions, lookups = tuple(hidden_items(conditions)), hide_inside(lookups)
+        if conditions and not lookups and self.where is EVERYTHING:
+            _refuse_defaults_alone(conditions)
         defaults, asked, lookups = _with_defaults(conditions, lookups)
         try:
             return self.get(*asked, **lookups), False
@@ -778,6 +792,8 @@ class QuerySet(Generic[R]):
         ``get_or_create``.
         """
         conditions, lookups = tuple(hidden_items(conditions)), hide_inside(lookups)
+        if conditions and not lookups and self.where is EVERYTHING:
+            _refuse_defaults_alone(conditions)
         defaults, asked, lookups = _with_defaults(conditions, lookups)
         obj, created = self.get_or_create(*asked, defaults=defaults, **lookups)
         if not created:
@@ -1004,6 +1020,15 @@ class QuerySet(Generic[R]):
 
     def __deepcopy__(self, memo: object) -> Self:
         return self._with()
+
+
+def _refuse_defaults_alone(conditions: Iterable[Any]) -> None:
+    """Raise TypeError where a mapping without a name, taken for the defaults, is all there is."""
+    if not any(isinstance(one, Q) for one in conditions):
+        raise TypeError(
+            "get_or_create() and update_or_create() look for something: "
+            'get_or_create(data__text="a", defaults={"meta": {...}}), each lookup by its name'
+        )
 
 
 def _with_defaults(

@@ -409,6 +409,11 @@ class Resource:
             if value is not UNSET:
                 self._refuse_fixed(self._options.fields[relation.id_name], name)
                 relation.__set__(self, value)
+        elif name in self._options.sets:
+            raise AttributeError(
+                f"{self!r}.{name} is what the server has, and nothing to be set: "
+                f".{name}.create(...), .{name}.bulk_create([...]), or change one and save() it"
+            )
         elif hasattr(type(self), name):
             object.__setattr__(self, name, value)
         else:
@@ -561,7 +566,9 @@ class Resource:
         names = [names] if isinstance(names, str) else list(names)
         for name in names:
             if name not in fields or not self._is_writable(fields[name]):
-                raise ValueError(f"{type(self).__name__} has no writable field {name!r}")
+                known = [one.name for one in fields.values() if self._is_writable(one)]
+                shown = f"{brief(name, 60)}{near(str(name), known)}"
+                raise ValueError(f"{type(self).__name__} has no writable field {shown}")
         return [fields[name] for name in names if name in changed]
 
     def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:

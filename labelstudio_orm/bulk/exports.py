@@ -48,6 +48,7 @@ def export_project(
 ) -> Path:
     """See ``Project.export``. ``ids``: only these tasks, as many as an address holds."""
     project._saved_id("export()")
+    _check_name(format)
     check_target(path, format)
     check_sizes(project, format, ids)
     client = project._client
@@ -72,6 +73,11 @@ def export_project(
         raise
 
 
+def _check_name(format: Any) -> None:
+    if not isinstance(format, str) or not format:
+        raise TypeError(f'export(format, path): a format is a text, "JSON", not {format!r:.80}')
+
+
 def check_format(project: Project, format: str, cause: Exception | None = None) -> None:
     """Raise ValueError, with what there is, for a format that the server does not have. One
     request.
@@ -86,6 +92,7 @@ def check_format(project: Project, format: str, cause: Exception | None = None) 
 
 def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progress) -> Path:
     """See ``Tasks.export``."""
+    _check_name(format)
     check_target(path, format)
     project = project_of(tasks)
     ids = list(tasks.values_list("id", flat=True))

@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..codec import plain
 from ..config.check import Check
+from ..config.forms import number
+from ..config.results import check_result
 from ..errors import LabelStudioError, OutcomeUnknown, ServerError
 from ..http.paths import at
 from ..http.payload import encode
-from ..misuse import check_items
+from ..misuse import check_items, near
 from ..paging.pages import chunked, id_of
 from ..progress import Progress, reporter
 from .outcomes import Item, sift, tell_parents, telling
@@ -203,18 +205,19 @@ def _prediction(item: Any, where: str, model_version: str | None, task: Any) -> 
     )
     unknown = sorted(form.keys() - _PREDICTION_KEYS)
     if unknown:
-        raise ValueError(f"{where}: a prediction has no {unknown[0]!r}")
+        hint = near(str(unknown[0]), _PREDICTION_KEYS)
+        raise ValueError(f"{where}: a prediction has no {unknown[0]!r:.80}{hint}")
     form["task"] = id_of(form.get("task", task))
     if form["task"] is None:
         raise ValueError(f"{where}: a prediction needs its task")
-    result = form.get("result")
-    if not isinstance(result, list) or not all(isinstance(region, dict) for region in result):
-        raise TypeError(f"{where}: result is a list of regions (dicts), not {result!r:.80}")
-    score = form.get("score")
-    if score is None:
+    check_result(form.get("result"), f"{where}.result")
+    if form.get("score") is None:
         form.pop("score", None)
-    elif isinstance(score, bool) or not isinstance(score, (int, float)):
-        raise TypeError(f"{where}: score is a number, not {score!r:.80}")
+    else:
+        form["score"] = number(form["score"], f"{where}: score")
     if model_version is not None:
         form.setdefault("model_version", model_version)
+    version = form.get("model_version")
+    if version is not None and not isinstance(version, str):
+        raise TypeError(f"{where}: model_version is a text, not {version!r:.80}")
     return form

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio, LabelStudioError, Project, QuerySet, Task
+from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, QuerySet, Task
 from labelstudio_orm.bulk.jobs import wait_for
 from labelstudio_orm.cli import main
 from labelstudio_orm.declaration import registry
@@ -64,6 +64,24 @@ SAID: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "views from a file": (lambda p: p.views.bulk_create("a"), TypeError, "list of items"),
     "predictions": (lambda p: p.predictions.bulk_create({}), TypeError, "list of items"),
     "an import": (lambda p: p.imports.create("a.json"), TypeError, r"create\(file"),
+    "one of a noun": (lambda p: p._client.project, AttributeError, "projects"),
+    "a noun of a project": (lambda p: p.task, AttributeError, "tasks"),
+    "a verb": (lambda p: p.tasks.fliter(id=1), AttributeError, "filter"),
+    "a field of all": (lambda p: p.tasks.data, AttributeError, r"each Task.*first\(\)\.data"),
+    "a verb of all": (lambda p: p.tasks.save(), AttributeError, r"each Task.*first\(\)\.save"),
+    "a relation is set": (lambda p: setattr(p, "tasks", []), AttributeError, r"bulk_create"),
+    "others are set": (lambda p: setattr(p.tasks[0], "annotations", 1), AttributeError, "create"),
+    "a field to save": (lambda p: p.save(fields=["titel"]), ValueError, "title"),
+    "ids as a text": (lambda p: p.tasks.in_bulk("12"), TypeError, "list of ids"),
+    "ids as bytes": (lambda p: p.tasks.in_bulk(b"12"), TypeError, "list of ids"),
+    "no ids": (lambda p: p.tasks.in_bulk(5), TypeError, "list of ids"),
+    "lookups in a dict": (lambda p: p.tasks.get_or_create({"id": 1}), TypeError, "by its name"),
+    "no lookups": (lambda p: p.tasks.update_or_create(None), TypeError, "by its name"),
+    "an order": (lambda p: p.tasks.order_by("--id"), FieldError, "-id"),
+    "a column": (lambda p: p.tasks.values("--id"), FieldError, "-id"),
+    "no format": (lambda p: p.export(None, "a.json"), TypeError, "a format is a text"),
+    "a list of formats": (lambda p: p.tasks.all().export(["JSON"], "a.json"), TypeError, "a text"),
+    "a file by its fields": (lambda p: p.files.create(nme="a.csv"), TypeError, "no fields"),
 }  # fmt: skip
 
 
@@ -115,6 +133,47 @@ def test_one_item_among_others(
     with pytest.raises((TypeError, ValueError), match="item 1"):
         project.tasks.bulk_create(items, batch_size=size)
     assert project.tasks.count() == 5
+
+
+ODD_RESULTS: list[Any] = [
+    None, "a", ["a"], {"mood": "a"}, [{}], [{"value": {}}], [{"type": "relation"}],
+    [{"from_name": "mood", "to_name": "text", "type": None, "value": {}}],
+    [{"from_name": "mood", "to_name": "text", "type": "choices", "value": "Calm"}],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("result", ODD_RESULTS)
+def test_predictions_that_no_server_can_use(
+    fake: FakeLabelStudio, project: Project, result: Any
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"item 1.*result"):
+        project.predictions.bulk_create([(1, [], 0.5), (1, result, 0.5)])
+    assert writes(fake) == []
+
+
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({"score": "0.5"}, "score must be a number"),
+        ({"score": True}, "score must be a number"),
+        ({"score": math.nan}, "score must be finite"),
+        ({"model_version": 5}, "model_version is a text"),
+        ({"modelversion": "a"}, "did you mean model_version"),
+    ],
+)
+def test_fields_of_predictions(
+    fake: FakeLabelStudio, project: Project, odd: dict[str, Any], said: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"item 0.*{said}"):
+        project.predictions.bulk_create([{"task": 1, "result": [], **odd}])
+    assert writes(fake) == []
+
+
+def test_scores_of_numpy(project: Project) -> None:
+    numpy = pytest.importorskip("numpy")
+    scores = [numpy.float32(0.5), numpy.float64(0.25), numpy.int64(1)]
+    project.predictions.bulk_create([(1, [], score) for score in scores])
+    assert [one.score for one in project.predictions] == [0.5, 0.25, 1]
 
 
 def test_one_prediction_among_others(fake: FakeLabelStudio, project: Project) -> None:
