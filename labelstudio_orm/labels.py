@@ -372,7 +372,8 @@ class Labels:
     def _refuse_in_a_repeater(self, plan: Plan) -> None:
         """The server refuses each change of the config, once one of such a control is in use."""
         changes = plan.before != plan.after or plan.between != plan.after
-        if changes and "{{" in plan.control and self._project.total_annotations_number:
+        control = self._project.config._find(plan.control)
+        if changes and control and control.index_flags and self._project.total_annotations_number:
             raise ValueError(
                 f"{plan.what} of {self._project!r}: {plan.control!r} stands in a <Repeater>, whose "
                 "labels the server lets nobody change once the project has annotations; make "

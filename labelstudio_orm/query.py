@@ -260,11 +260,20 @@ def _warn_of_lookup(key: str, field: Field, last: str) -> None:
     )
 
 
+_ELSEWHERE = {
+    "eq": "exact", "equals": "exact", "iequals": "iexact", "ne": "exclude", "neq": "exclude",
+    "ge": "gte", "le": "lte", "ilike": "icontains", "nin": "exclude", "notnull": "isnull",
+}  # fmt: skip
+"""What lookups of other libraries, whose names are hardly keys, are called here."""
+
+
 def _near_lookup(name: str) -> str | None:
     """The lookup that was meant, if one was. Short ones and other first letters make words."""
     plain = name.strip("_").lower()
     if plain in LOOKUPS:
         return plain
+    if plain in _ELSEWHERE:
+        return _ELSEWHERE[plain]
     long = [one for one in LOOKUPS if len(one) > 3 and one[0] == plain[:1]]
     return next(iter(difflib.get_close_matches(plain, long, 1, cutoff=0.85)), None)
 
@@ -318,8 +327,11 @@ def refuse_partly(field: Field, key: str) -> None:
 
 
 def _unknown_lookup(model: type[Resource], field: Field, name: str, key: str) -> FieldError:
+    last = name.rpartition("__")[2]
+    elsewhere = _ELSEWHERE.get(last)
+    hint = f"; did you mean {elsewhere!r}?" if elsewhere else _near(last, LOOKUPS)
     return FieldError(
-        f"unknown lookup {name!r} in {key!r}{_near(name.rpartition('__')[2], LOOKUPS)}; "
+        f"unknown lookup {name!r} in {key!r}{hint}; "
         f"{model.__name__}.{field.name} knows {', '.join(LOOKUPS)}"
     )
 

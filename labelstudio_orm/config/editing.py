@@ -172,7 +172,7 @@ def control_of(config: LabelConfig, label: str | Sequence[str], control: str | N
     control has the label, or several have it.
     """
     if control is not None:
-        return config[control].name
+        return _written_name(config, control)
     path = path_of(label)
     having = [name for name in config.controls if find(config, name, path)]
     if len(having) > 1:
@@ -355,6 +355,13 @@ def stays_in_its_branch(config: LabelConfig, control: str, old: Path, new: Path)
         )
 
 
+def _written_name(config: LabelConfig, control: str) -> str:
+    """The name of a control in the text: of one in a ``<Repeater>`` that of all its items."""
+    name = config[control].name
+    known = config.controls
+    return name if name in known else next(n for n, one in known.items() if one.at(name))
+
+
 def _same_parent(one: LabelTag, path: Path) -> bool:
     return path[:-1] in (one.stored[:-1], one.shown[:-1])
 
@@ -364,7 +371,7 @@ def control_for(config: LabelConfig, control: str | None) -> str:
     Raises ValueError where there is none or several are.
     """
     if control is not None:
-        return config[control].name
+        return _written_name(config, control)
     having = [name for name, one in config.controls.items() if one.label_tags]
     if len(having) == 1:
         return having[0]

@@ -34,6 +34,7 @@ _COLUMNS: Final = {
 _FACTS: Final = {
     "job": "object", "project": "integer", "marker": "text", "parts": "array", "counts": "object",
     "losses": "object", "settings": "object", "settings base": "object",
+    "settings expected": "object",
 }  # fmt: skip
 """What a few facts are, in the words of SQLite."""
 
@@ -44,6 +45,12 @@ UNION ALL SELECT 'pair of ' || kind FROM pairs WHERE kind = 'tasks'
     AND (typeof(old) <> 'integer' OR typeof(new) <> 'integer')
 UNION ALL SELECT 'base of task ' || old FROM pairs WHERE kind = 'bases'
     AND CASE WHEN json_valid(new) THEN json_type(new, '$.fields') IS NOT 'object' ELSE 1 END
+LIMIT 1
+"""
+
+_WRONG_SETTINGS: Final = """
+SELECT 'fact ' || facts.name FROM facts, json_each(facts.value) AS inner
+WHERE facts.name IN ('settings base', 'settings expected') AND inner.type <> 'array'
 LIMIT 1
 """
 
@@ -214,7 +221,7 @@ def _judge(path: Path, rows: Callable[[str], list[Any]]) -> None:
     if checked != "ok":
         raise bad(path, f"it is damaged ({checked})")
     kinds = " ".join(f"WHEN '{name}' THEN '{kind}'" for name, kind in _FACTS.items())
-    odd = "SELECT 'fact ' || name FROM facts WHERE json_type(value) NOT IN ('null', CASE name"
-    for query in (_WRONG, f"{odd} {kinds} ELSE json_type(value) END) LIMIT 1"):
+    odd = "SELECT 'fact ' || name FROM facts WHERE json_type(value) <> CASE name"
+    for query in (_WRONG, f"{odd} {kinds} ELSE json_type(value) END LIMIT 1", _WRONG_SETTINGS):
         for (what,) in rows(query):
             raise bad(path, f"its {what} is not what a journal says")

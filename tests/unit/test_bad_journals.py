@@ -114,12 +114,25 @@ def with_a_base_that_is_none(path: Path) -> None:
     sql(path, "UPDATE pairs SET new = '[]' WHERE kind = 'bases' AND old = 3")
 
 
+def with_counts_that_are_none(path: Path) -> None:
+    sql(path, "UPDATE facts SET value = 'null' WHERE name = 'counts'")
+
+
+def with_settings_that_are_a_number(path: Path) -> None:
+    sql(path, "UPDATE facts SET value = '5' WHERE name = 'settings expected'")
+
+
+def with_a_setting_that_is_none(path: Path) -> None:
+    sql(path, "UPDATE facts SET value = '{\"title\": null}' WHERE name = 'settings base'")
+
+
 DAMAGES = [
     a_folder, a_link, a_link_to_nothing, a_text, empty, another_database,
     another_database_of_such_names, a_database_without_tables, a_later_version, cut_off,
     cut_off_early, overwritten, without_a_table, with_a_fact_that_is_no_json,
     with_a_fact_of_another_kind, with_an_intent_that_is_no_json, with_a_task_that_is_a_text,
-    with_a_base_that_is_none,
+    with_a_base_that_is_none, with_counts_that_are_none, with_settings_that_are_a_number,
+    with_a_setting_that_is_none,
 ]  # fmt: skip
 
 

@@ -253,9 +253,11 @@ DYNAMIC = """<View><Text name="text" value="$text"/>
 <Taxonomy name="kind" toName="text" value="$kinds"/></View>"""
 
 
-def test_labels_that_cannot_be_changed_are_refused_before_anything_is_written() -> None:
+@pytest.mark.parametrize("flag", ["{{idx}}", "##"])
+def test_labels_that_cannot_be_changed_are_refused_before_anything_is_written(flag: str) -> None:
     ls = FakeLabelStudio().client()
-    project = ls.projects.create(title="Pages", label_config=REPEATED)
+    xml = REPEATED.replace('on="$pages"', f'on="$pages" indexFlag="{flag}"')
+    project = ls.projects.create(title="Pages", label_config=xml.replace("{{idx}}", flag))
     (task,) = project.tasks.bulk_create([{"pages": [{"url": "a.png"}, {"url": "b.png"}]}])
     project.labels.add("Plan")
     task.annotations.create(result=[project.config["kind_1"].choice("Map")])
@@ -263,6 +265,7 @@ def test_labels_that_cannot_be_changed_are_refused_before_anything_is_written() 
     for change in (
         lambda: project.labels.rename("Map", "Chart"),
         lambda: project.labels.add("Chart"),
+        lambda: project.labels.add("Chart", control="kind_1"),
         lambda: project.labels.remove("Plan"),
     ):
         with pytest.raises(ValueError, match="Repeater"):
@@ -273,3 +276,11 @@ def test_labels_that_cannot_be_changed_are_refused_before_anything_is_written() 
     other = ls.projects.create(title="Kinds", label_config=DYNAMIC)
     with pytest.raises(ValueError, match="from the tasks"):
         other.labels.add(("Animal", "Dog"), control="kind")
+
+
+def test_a_control_of_a_repeater_is_named_as_that_of_all_items_or_of_one() -> None:
+    config = LabelConfig.parse(REPEATED)
+    for name in ("kind_{{idx}}", "kind_0", "kind_12", None):
+        assert config.with_label("Chart", name)["kind_1"].labels == ("Map", "Chart")
+        assert config.renamed("Map", "Plan", name)["kind_1"].labels == ("Plan",)
+        assert config.without_label("Map", name)["kind_1"].labels == ()

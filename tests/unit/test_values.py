@@ -373,7 +373,7 @@ def test_moments_at_the_ends_of_time(ls: LabelStudio, year: int, hours: int) -> 
 
 
 @pytest.mark.parametrize(
-    "written", ["contain", "icontain", "startwith", "regexp", "is_null", "gt_"]
+    "written", ["contain", "icontain", "startwith", "regexp", "is_null", "gt_", "eq", "ne", "ilike"]
 )
 @pytest.mark.parametrize("way", ["data__text", "meta__a", "annotations__result__kind"])
 def test_a_key_that_looks_like_a_lookup_is_told(way: str, written: str) -> None:
