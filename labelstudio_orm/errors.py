@@ -262,8 +262,8 @@ class ClientSideFilterWarning(UserWarning):
 
 
 class UnknownKeyWarning(UserWarning):
-    """A condition names a key inside JSON that looks misspelt: like a lookup (``icontain``), or
-    like a key of the tasks' data while no task has it.
+    """A key inside JSON is named that looks misspelt: like a lookup (``icontain``), or as a key of
+    the tasks' data that no task of the project has.
 
     >>> import warnings
     >>> warnings.simplefilter("error", UnknownKeyWarning)  # an error instead

@@ -85,6 +85,8 @@ class QuerySet(Generic[R]):
     said_all: bool = False
     is_strict: bool = False
     turned: bool = False
+    named: tuple[Key, ...] = ()
+    may_be_new: bool = False
     here: list[R] | None = None
     _cache: list[R] | None = attrs.field(default=None, init=False)
 
@@ -144,6 +146,9 @@ class QuerySet(Generic[R]):
         Conditions on related objects are about one and the same of them, and those on its
         ``result`` about one region: ``result__label`` is any label in it, ``result__<control>``
         what the control of this name says. Those of another call are about any.
+        A key of ``data`` that no task of the project has is told once by UnknownKeyWarning, also
+        where an order or ``values()`` names it. For keys that the labelling config does not show,
+        one request reads which there are; a project that is an object keeps that.
         Raises FieldError at once for a field or lookup that does not exist, naming near ones.
 
         >>> project.tasks.filter(Q(annotators=7) | Q(total_predictions__gte=3), data__lang="de")
@@ -690,7 +695,7 @@ class QuerySet(Generic[R]):
             if key.field.secret:
                 raise FieldError(f"{self.model.__name__}.{key.field.name} is secret: no value")
         names = frozenset({"id", *(key.field.name for key in keys)})
-        objects = self._with(fields=names) if narrow else self
+        objects = self._with(fields=names, named=tuple(keys)) if narrow else self
         return Rows(objects, lambda obj: shape(tuple(key.value(obj) for key in keys)))
 
     @one_call
@@ -769,7 +774,7 @@ class QuerySet(Generic[R]):
             _refuse_defaults_alone(conditions)
         defaults, asked, lookups = _with_defaults(conditions, lookups)
         try:
-            return self.get(*asked, **lookups), False
+            return self._with(may_be_new=True).get(*asked, **lookups), False
         except DoesNotExist:
             said = self._said(asked, lookups)
             return self.create(**new_fields(said, defaults)), True

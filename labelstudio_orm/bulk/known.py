@@ -90,7 +90,7 @@ class Known:
         wanted: Mapping[Hashable, Any] | None,
         empty: bool,
     ) -> None:
-        self._tasks = tasks.only(key.way.field.name, *fields)
+        self._tasks = tasks.only(key.way.field.name, *fields)._with(may_be_new=True)
         self._key = key
         self._wanted = wanted
         self._listed: dict[Hashable, list[Any]] | None = {} if empty else None

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ..brief import brief
 from ..conditions import REGION, leaves
 from ..config.controls import unknown
-from ..errors import FieldError, NotFound, UnknownKeyWarning
+from ..errors import FieldError, NotFound, PermissionDenied, UnknownKeyWarning
 from ..http.paths import at
 from ..names import Merged, ambiguous
-from ..paging.pages import id_of
+from ..paging.listing import ask
+from ..paging.pages import FIRST_PAGE, id_of
 from .columns import UNDEFINED
 
 if TYPE_CHECKING:
@@ -101,32 +102,48 @@ def _at_hand(queryset: QuerySet[Any]) -> Any:
     return queryset.scope.get("project") or parents.get("project")
 
 
-def warn_of_unknown_keys(queryset: QuerySet[Any], keys: Iterable[str]) -> None:
-    """Tell of a key that no task of the project has, by the project's summary.
+def warn_of_unknown_keys(queryset: QuerySet[Any], keys: Iterable[str], is_kept: bool) -> None:
+    """Tell, once, of a key that no task of the project has, with near ones.
 
-    That is asked for, once, where a key looks like one that the labelling config shows; it is used
-    for other keys where it is here already, and is asked for anew before something is told.
+    The keys that the labelling config shows are known. For others the project's summary is asked
+    for, once for a project that is an object; of another only for a key that looks like one of the
+    config. A server does not keep the summary up to date, so a key that it has not is looked for
+    among the tasks (one request), and told where it is sure that none has it.
     """
     project = queryset.scope.get("project")
     shown = _in_config(project)
-    strange = sorted(set(keys) - shown)
-    if project is None or not shown or not strange:
+    strange = sorted({*keys} - shown)
+    if project is None or isinstance(project, int) or not strange or queryset.client.is_dry:
         return
-    kept = {} if isinstance(project, int) else project._related_cache()
-    if _IN_TASKS not in kept and not any(_near(key, shown) for key in strange):
+    kept = project._related_cache()
+    if not is_kept and not any(_near(key, shown) for key in strange):
         return
     told = kept.setdefault(_TOLD, set())
-    if {*strange} <= {*kept.get(_IN_TASKS, ()), *told}:
-        return
-    kept.pop(_IN_TASKS, None)
     known = _in_tasks(queryset, project)
     for key in strange if known and UNDEFINED not in known else ():
-        if key not in known and key not in told:
+        if key in known or key in told:
+            continue
+        if _is_nowhere(project, key):
             near = _near(key, known | shown)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
-            said = f"no task of Project {id_of(project)} has {brief(key)} in its data"
-            _warn_once(project, f"{said}, by its summary{hint}")
+            _warn_once(
+                project, f"no task of Project {project.id} has {brief(key)} in its data{hint}"
+            )
             told.add(key)
+        else:
+            kept[_IN_TASKS].add(key)
+
+
+def _is_nowhere(project: Any, key: str) -> bool:
+    """Return whether it is sure that no task has a key in its data: the server finds few tasks that
+    hold it as a text, and none of these has it.
+    """
+    tasks = project.tasks.only("data").filter(data__has_key=key)
+    found = ask(tasks._select(tasks._planned()), FIRST_PAGE)
+    shown = [row.get("data") for row in found["tasks"]]
+    return found["total"] <= len(shown) and not any(
+        not isinstance(data, dict) or key in data for data in shown
+    )
 
 
 _IN_TASKS, _TOLD = "data keys", "told"
@@ -181,7 +198,7 @@ def _in_tasks(queryset: QuerySet[Any], project: Any) -> set[str]:
                 doing=f"listing {queryset._what}",
                 expect={"all_data_columns?": dict | None},
             )
-        except NotFound:  # a server without summaries
+        except (NotFound, PermissionDenied):  # a server without summaries, or for others
             found = {}
         kept[_IN_TASKS] = set(found.get("all_data_columns") or ())
     return set(kept[_IN_TASKS])

@@ -43,7 +43,9 @@ def plan_of(queryset: QuerySet[Any]) -> Plan:
     refuse_ambiguous(known, leaves(queryset.where))
     refuse_ambiguous_controls(known)
     warn_of_unknown_controls(known)
-    warn_of_unknown_keys(known, _data_keys(queryset))
+    if not queryset.may_be_new:
+        is_kept = not isinstance(queryset.scope.get("project"), int)
+        warn_of_unknown_keys(known, _data_keys(queryset) | _named_keys(queryset), is_kept)
     planned = plan_without_request(known)
     if _is_full_scan(queryset, planned) and _nothing_is_undefined(known):
         planned = plan(queryset.model, queryset.where)
@@ -118,6 +120,12 @@ def _data_keys(queryset: QuerySet[Any]) -> frozenset[str]:
     return frozenset(str(one.path[0]) for one in asked if one.path) | frozenset(
         one.value for one in asked if one.lookup == "has_key"
     )
+
+
+def _named_keys(queryset: QuerySet[Any]) -> frozenset[str]:
+    """The keys of ``data`` that an order, or ``values()``, names."""
+    keys = [*queryset.ordering, *queryset.named]
+    return frozenset(key.path[0] for key in keys if key.path and key.field.name == "data")
 
 
 def _may_be_undefined(queryset: QuerySet[Any], key: str) -> bool:

@@ -17,6 +17,7 @@ from labelstudio_orm import (
     Project,
     Q,
     Task,
+    UnknownKeyWarning,
 )
 
 Asked = Callable[[], list[str]]
@@ -473,6 +474,26 @@ def test_a_full_scan_is_said_once(project: Project) -> None:
         assert project.tasks.filter(data__text="a").count() == 1
 
 
+@pytest.mark.filterwarnings("error::labelstudio_orm.UnknownKeyWarning")
+def test_a_summary_that_is_not_up_to_date_is_not_believed(
+    ls: LabelStudio, project: Project
+) -> None:
+    """A server counts the tasks that an action gave a key as one, and forgets the key when that
+    one is deleted.
+    """
+    tasks = project.tasks.bulk_create([{"text": f"{n}"} for n in range(3)])
+    project.tasks.all().update(data__colour="red")
+    tasks[0].delete()
+    fresh = ls.projects.get(project.id)
+    assert fresh.tasks.filter(data__colour="red").count() == 2
+    assert len(fresh.tasks.values("data__colour")) == 2
+    with pytest.warns(UnknownKeyWarning, match="'color' in its data; did you mean 'colour'"):
+        assert fresh.tasks.filter(data__color="red").count() == 0
+    many = [{"text": f"shapes {n}"} for n in range(120)]  # that hold the text, and are many
+    project.tasks.bulk_create(many)
+    assert fresh.tasks.filter(data__shapes="round").count() == 0
+
+
 def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
     asked()
     found = project.tasks.filter(total_annotations=0, data__lang="de")
@@ -505,7 +526,11 @@ def test_a_key_of_data_is_looked_for_where_it_is(
     asked()
     assert f"{read}: the labelling config" in german.explain()
     assert (asked(), handle.tasks.filter(total_annotations=0).count()) == ([], 2)
-    assert ([task.data["lang"] for task in german], asked()) == (["de"], [listed, read, listed])
+    keys = f"{read}summary/"  # of all tasks, once
+    assert ([task.data["lang"] for task in german], asked()) == (
+        ["de"],
+        [listed, read, keys, listed],
+    )
     assert "data.lang contains 'de'" in german.explain()
     assert "labelling config" not in german.explain()
     assert ([task.data["lang"] for task in german.all()], asked()) == (["de"], [listed])

@@ -28,6 +28,7 @@ from labelstudio_orm import (
     Q,
     Task,
     UnknownKeyWarning,
+    data,
 )
 from labelstudio_orm.codec import plain, plain_json
 from labelstudio_orm.conditions import Leaf
@@ -391,28 +392,67 @@ def test_other_keys_are_keys(name: str) -> None:
     assert leaf(Task, name, "a").lookup == "exact"
 
 
+ASKED: dict[str, Any] = {
+    "filter": lambda tasks, key: tasks.filter(**{key: "a"}).count(),
+    "an expression": lambda tasks, key: list(tasks.filter(data[key[6:]] == "a")),
+    "exclude": lambda tasks, key: tasks.exclude(**{key: "a"}).exists(),
+    "either": lambda tasks, key: list(tasks.filter(Q(**{key: "a"}) | Q(id=1))),
+    "has_key": lambda tasks, key: list(tasks.filter(data__has_key=key[6:])),
+    "get": lambda tasks, key: tasks.filter(**{key: "a"}).first(),
+    "delete": lambda tasks, key: tasks.filter(**{key: "a"}).delete(),
+    "update": lambda tasks, key: tasks.filter(**{key: "a"}).update(data__new=1),
+    "order_by": lambda tasks, key: list(tasks.order_by(f"-{key}")),
+    "last": lambda tasks, key: tasks.order_by(key).last(),
+    "values": lambda tasks, key: list(tasks.values("id", key)),
+    "values_list": lambda tasks, key: list(tasks.values_list(data[key[6:]], flat=True)),
+    "values, streamed": lambda tasks, key: list(tasks.values(key).iterator()),
+    "to_pandas": lambda tasks, key: tasks.to_pandas("id", key),
+}
+
+
 @pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
-def test_a_key_that_no_task_has_is_told(ls: LabelStudio, fake: FakeLabelStudio) -> None:
+@pytest.mark.parametrize("asked", ASKED)
+def test_a_key_that_no_task_has_is_told(asked: str, ls: LabelStudio, fake: FakeLabelStudio) -> None:
+    """Once, whether it is like a key of the config or not; by a request for the summary, and one
+    more that looks among the tasks.
+    """
     config = '<View><Text name="t" value="$headline"/></View>'
     project = ls.projects.create(title="Pond", label_config=config)
     project.tasks.bulk_create([{"headline": "a", "headlines": "b", "lang": "de"}])
-    with pytest.warns(UnknownKeyWarning, match=r"'headlin'.*did you mean 'headline'"):
-        assert project.tasks.filter(data__headlin="a").count() == 0
-    before = len(fake.requests)
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert project.tasks.filter(data__headlines="b", data__lang="de").count() == 1
-        assert project.tasks.filter(data__headline="a").count() == 1
-    assert not [one for one in fake.requests[before:] if "summary" in one.path]
-    with pytest.warns(UnknownKeyWarning, match="'colour'"):
-        project.tasks.exclude(data__colour="red").count()
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UnknownKeyWarning)
-        project.tasks.exclude(data__colour="red").count()  # it is told once
-    project.tasks.bulk_create([{"headline": "a", "shape": "round"}])
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", UnknownKeyWarning)
-        assert project.tasks.filter(data__shape="round").count() == 1
+    do = ASKED[asked]
+
+    for key in ("headline", "lang", "headlines") if asked not in ("delete", "update") else ():
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UnknownKeyWarning)
+            do(project.tasks, f"data__{key}")
+        assert summaries(fake) == (key != "headline")
+    for key, near in (("headlin", "'headline"), ("colour", "")):
+        with pytest.warns(UnknownKeyWarning, match=f"no task of .* has '{key}'.*{near}") as told:
+            do(project.tasks, f"data__{key}")
+        assert len(told) == 1
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UnknownKeyWarning)
+            do(project.tasks, f"data__{key}")  # it is told once
+    assert summaries(fake) == 1
+
+
+def summaries(fake: FakeLabelStudio) -> int:
+    return sum(one.path.endswith("/summary/") for one in fake.requests)
+
+
+@pytest.mark.filterwarnings("error::labelstudio_orm.UnknownKeyWarning")
+def test_a_key_that_may_be_new_is_not_told(ls: LabelStudio) -> None:
+    config = '<View><Text name="t" value="$headline"/></View>'
+    project = ls.projects.create(title="Pond", label_config=config)
+    project.tasks.bulk_create([{"headline": "a"}])
+    project.tasks.filter(data__headline="a").update(data__colour="red", data__headlines=1)
+    project.tasks.get_or_create(data__headline="b", data__tone="low")
+    project.tasks.update_or_create({"data": {"n": 1}}, data__headline="c", data__pitch="low")
+    items = [{"headline": "d", "number": n} for n in range(3)]
+    project.tasks.bulk_create(items, key="data.number", on_conflict="skip")
+    for key in ("colour", "headlines", "tone", "pitch", "n", "number"):  # by who asked before, too
+        list(project.tasks.filter(data__has_key=key))
+    assert ls.projects.create(title="Empty").tasks.filter(data__any="a").count() == 0
 
 
 @pytest.mark.parametrize(
