@@ -421,19 +421,22 @@ def test_a_key_that_no_task_has_is_told(asked: str, ls: LabelStudio, fake: FakeL
     project.tasks.bulk_create([{"headline": "a", "headlines": "b", "lang": "de"}])
     do = ASKED[asked]
 
+    before = 0
     for key in ("headline", "lang", "headlines") if asked not in ("delete", "update") else ():
         with warnings.catch_warnings():
             warnings.simplefilter("error", UnknownKeyWarning)
             do(project.tasks, f"data__{key}")
-        assert summaries(fake) == (key != "headline")
+        if key == "headline":  # what is shown may be stored under another key, which is asked for
+            before = summaries(fake)
+        assert summaries(fake) - before == (key != "headline")
     for key, near in (("headlin", "'headline"), ("colour", "")):
         with pytest.warns(UnknownKeyWarning, match=f"no task of .* has '{key}'.*{near}") as told:
             do(project.tasks, f"data__{key}")
-        assert len(told) == 1
+        assert sum(one.category is UnknownKeyWarning for one in told) == 1
         with warnings.catch_warnings():
             warnings.simplefilter("error", UnknownKeyWarning)
             do(project.tasks, f"data__{key}")  # it is told once
-    assert summaries(fake) == 1
+    assert summaries(fake) - before == 1
 
 
 def summaries(fake: FakeLabelStudio) -> int:
