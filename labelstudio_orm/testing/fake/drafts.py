@@ -36,7 +36,9 @@ def _add(request: Request, task_id: int, annotation_id: int | None, columns: Row
     now = store.now()
     owner = {"task_id": task_id, "annotation_id": annotation_id, "user_id": request.user["id"]}
     row = {"was_postponed": False, **columns, **owner, "created_at": now, "updated_at": now}
-    return _find(request, store.insert("draft", row))
+    made = _find(request, store.insert("draft", row))
+    summary.count_drafts(store, task_id, [loads(made["result"])], 1)
+    return made
 
 
 @route("GET", "/api/tasks/{id}/drafts")
@@ -73,14 +75,21 @@ def update_draft(request: Request, id: int) -> Any:
     if columns.get("task_id", id) is None:
         raise crash("'NoneType' object has no attribute 'project'")
     store.update("draft", id, {**columns, "updated_at": store.now()})
-    return shapes.draft(store, _find(request, id))
+    changed = _find(request, id)
+    summary.count_drafts(store, changed["task_id"], [loads(changed["result"])], 1)
+    return shapes.draft(store, changed)
 
 
 @route("DELETE", "/api/drafts/{id}/")
 def delete_draft(request: Request, id: int) -> Any:
-    _find(request, id)
-    request.fake.store.execute("DELETE FROM draft WHERE id = ?", id)
+    remove(request.fake.store, _find(request, id))
     return Answer(status=204)
+
+
+def remove(store: Store, row: Row) -> None:
+    """Deletes a draft, whose labels count no more."""
+    summary.forget_draft(store, row)
+    store.execute("DELETE FROM draft WHERE id = ?", row["id"])
 
 
 @route("POST", "/api/annotations/{id}/convert-to-draft")
@@ -97,6 +106,6 @@ def convert_to_draft(request: Request, id: int) -> Any:
     touch(request, task_id)
     count_annotations(store, task_id, cancelled=bool(row["was_cancelled"]))
     update_is_labeled(store, task_id)
-    summary.count(store, row["project_id"], [loads(row["result"])], -1)
+    summary.forget(store, row["project_id"], [row])
     events.emit(request, "ANNOTATIONS_DELETED", row["project_id"], [id])
     return Answer(shapes.draft(store, made), 201)

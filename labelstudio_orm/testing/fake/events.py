@@ -117,7 +117,7 @@ def _project(store: Store, row: Row) -> Row:
     counts = ", ".join(f"({sql}) AS {name}" for name, sql in COUNTERS.items())
     shown = store.one(f"SELECT project.*, {counts} FROM project WHERE id = ?", row["id"])
     assert shown is not None
-    for name in ("created_annotations", "created_labels"):
+    for name in ("created_annotations", "created_labels", "created_labels_drafts"):
         del shown[name]
     for name in ("created_at", "updated_at", "pinned_at"):
         shown[name] = iso(shown[name])

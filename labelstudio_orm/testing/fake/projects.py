@@ -45,6 +45,7 @@ _DEFAULTS: dict[str, Any] = {
     "pinned_at": None,
     "created_annotations": "{}",
     "created_labels": "{}",
+    "created_labels_drafts": "{}",
 }
 _ORDERABLE = {*_DEFAULTS, *COUNTERS, "id", "created_at", "created_by", "organization"} - {
     "created_annotations"
@@ -300,8 +301,8 @@ def update_project(request: Request, id: int) -> Any:
             "AND NOT a.ground_truth)",
             id,
         )
-    if not store.value("SELECT COUNT(*) FROM annotation WHERE project_id = ?", id):
-        summary.reset(store, id)
+    if summary.is_unused(store, id):
+        summary.reset(store, id, drafts=True)
     shown = _shown(request, find_project(request, id), counters=False)
     shown.update((name, before[name]) for name in COUNTERS)  # counted before the change
     return events.answered(request, "PROJECT_UPDATED", id, shown)
@@ -361,22 +362,33 @@ def validate_project_config(request: Request, id: int) -> Any:
 
 @route("GET", "/api/projects/{id}/summary/")
 def read_summary(request: Request, id: int) -> Any:
-    find_project(request, id)
+    project = find_project(request, id)
     rows = request.fake.store.rows(
         "SELECT j.key AS key, COUNT(*) AS n FROM task, JSON_EACH(task.data) j "
         "WHERE task.project_id = ? GROUP BY j.key",
         id,
     )
-    return {"project": id, "all_data_columns": {row["key"]: row["n"] for row in rows}}
+    counted = ("created_annotations", "created_labels", "created_labels_drafts")
+    return {
+        "project": id,
+        "all_data_columns": {row["key"]: row["n"] for row in rows},
+        **{name: loads(project[name]) for name in counted},
+    }
 
 
 @route("POST", "/api/projects/{id}/summary/reset/")
 def recount_labels(request: Request, id: int) -> Any:
     find_project(request, id)
     store = request.fake.store
-    summary.reset(store, id)
+    summary.reset(store, id, drafts=True)
     rows = store.rows("SELECT result FROM annotation WHERE project_id = ? ORDER BY id", id)
     summary.count(store, id, [loads(row["result"]) for row in rows], 1)
+    sql = (
+        "SELECT task_id, result FROM draft WHERE task_id IN "
+        "(SELECT id FROM task WHERE project_id = ?) ORDER BY id"
+    )
+    for row in store.rows(sql, id):
+        summary.count_drafts(store, row["task_id"], [loads(row["result"])], 1)
     return None
 
 

@@ -42,7 +42,8 @@ CREATE TABLE project (id integer PRIMARY KEY AUTOINCREMENT, title varchar(50), d
   show_overlap_first bool, overlap_cohort_percentage integer, task_data_login varchar(256),
   task_data_password varchar(256), control_weights text, evaluate_predictions_automatically bool,
   skip_queue varchar(100), reveal_preannotations_interactively bool, pinned_at datetime,
-  created_annotations text, created_labels text, token text, updated_at datetime);
+  created_annotations text, created_labels text, created_labels_drafts text DEFAULT '{}', token
+  text, updated_at datetime);
 CREATE TABLE task (id integer NOT NULL PRIMARY KEY AUTOINCREMENT, data text NOT NULL, created_at
   datetime, updated_at datetime, is_labeled bool NOT NULL, project_id integer REFERENCES project
   ON DELETE CASCADE, meta text, overlap integer NOT NULL, file_upload_id integer

@@ -6,7 +6,7 @@ import json
 import uuid
 from typing import Any
 
-from . import events, markup, ml, shapes, summary, targets
+from . import drafts, events, markup, ml, shapes, summary, targets
 from .bookkeeping import (
     count_annotations,
     find_project,
@@ -307,10 +307,13 @@ def create_annotation(request: Request, id: int) -> Any:
             model_version,
         )
     columns["prediction"] = dumps(shapes.prediction(prediction) if prediction else {})
-    pk = add_annotation(request, task, {"completed_by_id": request.user["id"], **columns})
+    try:
+        pk = add_annotation(request, task, {"completed_by_id": request.user["id"], **columns})
+    except summary.Uncountable as error:  # it is stored, and nothing that follows is done
+        return error.committed
     row = _find_annotation(request, pk)
     if draft is not None:
-        store.execute("DELETE FROM draft WHERE id = ?", draft["id"])
+        drafts.remove(store, draft)
     if data.get("ground_truth"):
         store.execute(
             "UPDATE annotation SET ground_truth = 0 WHERE task_id = ? AND id <> ?", id, pk
@@ -320,7 +323,9 @@ def create_annotation(request: Request, id: int) -> Any:
 
 
 def add_annotation(request: Request, task: Row, columns: Row) -> int:
-    """A new annotation of the task, which is counted; its id."""
+    """A new annotation of the task, which is counted; its id. Raises Uncountable after it is
+    stored.
+    """
     store, pk = request.fake.store, task["id"]
     now = store.now()
     result = loads(columns.get("result"))
@@ -369,6 +374,8 @@ def _check_regions(result: Any) -> None:
     for region in result or []:
         if not isinstance(region, dict):
             raise crash(f"'{type(region).__name__}' object has no attribute 'get'")
+        if isinstance(region.get("id"), (dict, list)):
+            raise crash(f"unhashable type: '{type(region['id']).__name__}'")
 
 
 @route("GET", "/api/annotations/{id}/")
@@ -394,7 +401,7 @@ def update_annotation(request: Request, id: int) -> Any:
         store.execute(
             "UPDATE annotation SET ground_truth = 0 WHERE task_id = ? AND id <> ?", task_id, id
         )
-    summary.count(store, row["project_id"], [loads(row["result"])], -1)
+    summary.forget(store, row["project_id"], [row])
     store.update(
         "annotation",
         id,
@@ -405,7 +412,6 @@ def update_annotation(request: Request, id: int) -> Any:
             "result_count": shapes.result_count(result),
         },
     )
-    summary.count(store, row["project_id"], [result], 1)
     changed = _find_annotation(request, id)
     if changed["was_cancelled"] != row["was_cancelled"]:
         step = 1 if changed["was_cancelled"] else -1
@@ -416,10 +422,16 @@ def update_annotation(request: Request, id: int) -> Any:
             step,
             task_id,
         )
+        update_is_labeled(store, task_id)
+    try:
+        summary.count(store, row["project_id"], [result], 1)
+    except summary.Uncountable as error:  # it is stored, and nothing that follows is done
+        return error.committed
     count_annotations(store, task_id, cancelled=bool(changed["was_cancelled"]))
     update_is_labeled(store, task_id)
     touch(request, task_id)
-    store.execute("DELETE FROM draft WHERE annotation_id = ?", id)
+    for draft in store.rows("SELECT * FROM draft WHERE annotation_id = ?", id):
+        drafts.remove(store, draft)
     targets.saved(request, id)
     shown = shapes.annotation(store, changed)
     return events.answered(request, "ANNOTATION_UPDATED", row["project_id"], shown)
@@ -434,6 +446,9 @@ def delete_annotation(request: Request, id: int) -> Any:
     touch(request, row["task_id"])
     count_annotations(store, row["task_id"], cancelled=bool(row["was_cancelled"]))
     update_is_labeled(store, row["task_id"])
-    summary.count(store, row["project_id"], [loads(row["result"])], -1)
+    try:
+        summary.forget(store, row["project_id"], [row])
+    except summary.Uncountable as error:
+        return error.committed
     events.emit(request, "ANNOTATIONS_DELETED", row["project_id"], [id])
     return Answer(status=204)

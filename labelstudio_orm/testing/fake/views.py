@@ -359,11 +359,16 @@ def _delete_tasks(request: Request, project: Row, ids: list[int]) -> Any:
     everything = count == store.value("SELECT COUNT(*) FROM task WHERE project_id = ?", pk)
     if everything:
         summary.reset(store, pk)
-    else:
-        summary.forget(
-            store, pk, store.rows(f"SELECT * FROM annotation WHERE task_id IN {id_list(ids)}")
-        )
+    problem = None
+    if not everything:
+        rows = store.rows(f"SELECT * FROM annotation WHERE task_id IN {id_list(ids)}")
+        try:
+            summary.forget(store, pk, rows)
+        except summary.Uncountable as error:
+            problem = error
     store.execute(f"DELETE FROM task WHERE id IN {id_list(ids)}")
+    if problem is not None:
+        return problem.committed
     events.emit(request, "TASKS_DELETED", pk, ids)
     empty = store.value("SELECT 1 FROM task WHERE project_id = ?", pk) is None
     if empty:
