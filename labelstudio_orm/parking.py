@@ -8,7 +8,7 @@ end of a run at any moment.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from .errors import BadRequest, NotFound
@@ -24,19 +24,18 @@ def keeping_drafts(client: LabelStudio, task: int, annotation: int) -> Iterator[
     """Within the block the annotation may be saved. One request, and two for each of its drafts;
     those that a run which died has left off it are given back as well.
     """
-    drafts = _drafts_of(client, task, annotation)
-    before = [None if is_parked(draft) else draft.import_id for draft in drafts]
-    try:
-        for draft in drafts:
+    with ExitStack() as stack:  # which gives back the others, too, where one cannot be saved
+        for draft in _drafts_of(client, task, annotation):
+            before = None if is_parked(draft) else draft.import_id
+            stack.callback(afresh()(_put), draft, annotation, before)
             if not is_parked(draft):
-                draft.annotation_id, draft.import_id = None, -annotation
-                draft.save()
+                _put(draft, None, -annotation)
         yield
-    finally:
-        with afresh():
-            for draft, import_id in zip(drafts, before, strict=True):
-                draft.annotation_id, draft.import_id = annotation, import_id
-                draft.save()
+
+
+def _put(draft: Draft, annotation: int | None, import_id: int | None) -> None:
+    draft.annotation_id, draft.import_id = annotation, import_id
+    draft.save()
 
 
 def _drafts_of(client: LabelStudio, task: int, annotation: int) -> list[Draft]:

@@ -16,7 +16,7 @@ import attrs
 from . import codec
 from .brief import brief
 from .declaration import Options
-from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound
+from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound, ServerError
 from .fields import UNSET, Field, ForeignKey, _Related, as_id, readonly
 from .http.deadline import one_call
 from .misuse import brief_name, near, of_attribute
@@ -713,7 +713,11 @@ class Resource:
         DoesNotExist.
         """
         key = self._saved_id("delete()")
-        self._ask("DELETE", f"deleting {self!r}")
+        try:
+            self._ask("DELETE", f"deleting {self!r}")
+        except ServerError as error:
+            if error.status != 500 or not self._is_gone():
+                raise
         self._tell_parents()
         kept = {
             name: field.keep(self._peek(field))
@@ -723,6 +727,18 @@ class Resource:
         _set_row(self, {})
         _set_origin(self, attrs.evolve(self._origin, deleted=key))
         object.__setattr__(self, "__dict__", kept)
+
+    def _is_gone(self) -> bool:
+        """Whether the server has deleted it although it failed afterwards, as it does where it
+        cannot count the labels of an annotation.
+        """
+        try:
+            self._ask("GET", f"looking for {self!r}")
+        except DoesNotExist:
+            return True
+        except LabelStudioError:
+            return False
+        return False
 
     def _is_kept(self, field: Field) -> bool:
         """Is it part of what a deleted object would be created again with?"""

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import attrs
+
 from ..conditions import EVERYTHING, exactly, parts_of, pins
 from ..declaration import registry
-from ..errors import DoesNotExist, NotFound
+from ..errors import DoesNotExist, NotFound, ServerError
 from ..http.paths import at
 from ..paging.keyset import TASKS
 from ..paging.listing import between, ids_asked_for
@@ -80,18 +83,22 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
         tally.report()
         return
 
-    def act(selection: Mapping[str, Any], number: int) -> None:
-        client.request(
-            "POST",
-            "/api/dm/actions/",
-            params={"id": "delete_tasks", "project": project},
-            json=selection,
-            timeout=client.long_timeout,
-            idempotent=True,
-            expect={"processed_items": int},
-            doing=f"deleting {number} tasks of Project {project}",
-            dry={"processed_items": number},
-        )
+    def act(selection: Mapping[str, Any], number: int, left: Callable[[], int]) -> None:
+        try:
+            client.request(
+                "POST",
+                "/api/dm/actions/",
+                params={"id": "delete_tasks", "project": project},
+                json=selection,
+                timeout=client.long_timeout,
+                idempotent=True,
+                expect={"processed_items": int},
+                doing=f"deleting {number} tasks of Project {project}",
+                dry={"processed_items": number},
+            )
+        except ServerError as error:  # which it gives, too, to labels that it cannot count ...
+            if error.status != 500 or left():  # ... once it has deleted the tasks
+                raise
         tally.deleted += number
         tally.report()
 
@@ -105,7 +112,8 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
         ids = list(queryset.values_list("id", flat=True))
         tally.total = len(ids)
         for chunk in chunked(ids[:-1], DELETE_BATCH):
-            act({"selectedItems": {"all": False, "included": chunk}}, len(chunk))
+            some = client.tasks.filter(project=project, id__in=chunk)
+            act({"selectedItems": {"all": False, "included": chunk}}, len(chunk), some.count)
         left = ids[-1] if ids else None
     if left is not None:
         with suppress(NotFound):
@@ -115,7 +123,7 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
 
 
 def _delete_fitting(
-    select: Select, tally: Tally, act: Callable[[dict[str, Any], int], None]
+    select: Select, tally: Tally, act: Callable[[dict[str, Any], int, Callable[[], int]], None]
 ) -> int | None:
     """All tasks that the server itself finds, but for one; its id."""
     first, tally.total = TASKS.first_id(select)
@@ -126,14 +134,22 @@ def _delete_fitting(
         pairwise([None, *cuts, None]), pairwise([1, *ranks[1:]]), strict=True
     ):
         if high > low:
-            filters = select.plan.filters(between(select, after, until))
+            part = between(select, after, until)
+            filters = select.plan.filters(part)
             selection = {
                 "filters": filters or {"conjunction": "and", "items": []},
                 "ordering": ["tasks:id"],
                 "selectedItems": {"all": True, "excluded": [first]},
             }
-            act(selection, high - low)
+            act(selection, high - low, partial(_others, select, part, first))
     return first
+
+
+def _others(select: Select, part: Any, first: int | None) -> int:
+    """How many tasks of a part there are but for one."""
+    plan = select.plan.among(part) if part else select.plan
+    found, number = TASKS.first_id(attrs.evolve(select, plan=plan))
+    return number - (found == first)
 
 
 def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> bool:

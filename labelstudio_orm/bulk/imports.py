@@ -417,10 +417,13 @@ def _parts(
         raise TypeError(f"{where} is a dict or an object, not {labelled!r:.80}")
     result = form.get("result")
     known = known or (isinstance(labelled, Resource) and labelled._is_saved)
-    if (
-        not known
-        or not isinstance(result, list)
-        or not all(isinstance(one, dict) for one in result)
-    ):
+    if not (known and _is_kept(result, keys)):
         check_result(result, f"{where}.result")
     return form
+
+
+def _is_kept(result: Any, keys: tuple[str, ...]) -> bool:
+    """Return whether an import stores a result as another program has written it."""
+    return isinstance(result, list) and (
+        keys is _ANNOTATION_KEYS or all(isinstance(one, dict) for one in result)
+    )

@@ -281,8 +281,11 @@ class Copy:
         bases.put(found)
 
     def finish(self) -> None:
-        """Nothing is left to do, so that a further run writes nothing; unless something failed."""
-        if not self.done and not any(one.failed for one in self.report().counts.values()):
+        """Nothing is left to do, so that a further run writes nothing; unless something failed
+        which another time might not.
+        """
+        failed = sum(len(one.failed) for one in self.report().counts.values())
+        if not self.done and failed == self.job.given_up:
             self._note_bases()
             self.journal.note("done")
 

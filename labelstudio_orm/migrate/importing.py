@@ -16,7 +16,7 @@ from ..paging.pages import chunked
 from . import content
 from .again import exactly_once
 from .content import ORIGIN, digest
-from .losses import is_regions, lost_of_task, origin
+from .losses import is_importable, lost_of_task, origin
 from .threeway import Base
 from .verifying import CHUNK
 
@@ -66,8 +66,7 @@ class Importer:
         held = 0
         for row in rows:
             if (problem := odd_task(row)) is not None:
-                tally = self.job.tallies["tasks"]
-                tally.fail(len(tally.failed), f"task {row['id']}", ValueError(problem))
+                self.job.give_up("tasks", f"task {row['id']}", ValueError(problem))
                 continue
             one = self._sent(row)
             size = len(json.dumps(one.form))
@@ -82,7 +81,7 @@ class Importer:
     def _sent(self, row: Row) -> Sent:
         there = self.job.translation.task(row)
         for kind in ("annotations", "predictions"):
-            fit = [one for one in there[kind] if is_regions(one["result"])]
+            fit = [one for one in there[kind] if is_importable(kind, one["result"])]
             if len(fit) < len(there[kind]):
                 self.trimmed.add(row["id"])
                 there[kind] = fit

@@ -49,6 +49,15 @@ class Job:
         factory=lambda: defaultdict(lambda: Tally("collect"))
     )
 
+    given_up: int = 0
+    """Failures that a further run would have as well."""
+
+    def give_up(self, kind: str, what: str, error: Exception) -> None:
+        """Note what no server takes as failed; the job may be finished without it."""
+        tally = self.tallies[kind]
+        tally.fail(len(tally.failed), what, error)
+        self.given_up += 1
+
     @property
     def there(self) -> LiveSource:
         """The target, to read the content of it."""

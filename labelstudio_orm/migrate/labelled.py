@@ -10,6 +10,7 @@ from ..bulk.outcomes import outcomes
 from ..codec import copy_json
 from ..errors import Conflict
 from .content import annotation_content, digest, draft_content, prediction_content
+from .odd import create
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -103,7 +104,7 @@ def predict(
     client = project.predictions.client
     for _ in outcomes(
         [failure.place for failure in made.failed],
-        lambda place: client.predictions.create(**forms[place]),
+        lambda place: create(client, "predictions", forms[place]["task"], forms[place]),
         tally,
         workers=workers,
         told=lambda place: (place, predictions[place][0]),

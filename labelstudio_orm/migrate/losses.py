@@ -37,7 +37,7 @@ WHY: Final[Mapping[str, str]] = {
     "annotations.draft_created_at": _DATES,
     "annotations.parent_annotation": _LINKS,
     "annotations.parent_prediction": _LINKS,
-    "annotations.result": "it is no list of regions, which is all that an import takes",
+    "annotations.result": "it is no list, which is all that an import takes",
     "predictions.created_at": _DATES,
     "predictions.result": "it is no list of regions, which is all that an import takes",
     "drafts.created_at": _DATES,
@@ -70,7 +70,7 @@ def lost_of_task(row: Row, place: int, me: str) -> Counter[str]:
         for name in _ANNOTATION:
             found[f"annotations.{name}"] += annotation.get(name) is not None
         found["annotations.completed_by"] += annotation.get("completed_by") is None
-        found["annotations.result"] += not is_regions(annotation.get("result"))
+        found["annotations.result"] += not is_importable("annotations", annotation.get("result"))
     for prediction in row.get("predictions") or ():
         found["predictions.created_at"] += prediction.get("created_at") is not None
         found["predictions.result"] += not is_regions(prediction.get("result"))
@@ -80,8 +80,13 @@ def lost_of_task(row: Row, place: int, me: str) -> Counter[str]:
     return +found
 
 
+def is_importable(kind: str, result: Any) -> bool:
+    """Return whether an import stores a result as it is; of an annotation any list."""
+    return (kind == "annotations" and isinstance(result, list)) or is_regions(result)
+
+
 def is_regions(result: Any) -> bool:
-    """Is it a result that an import takes? None stands for one without regions."""
+    """Return whether it is a list of regions; None stands for one without regions."""
     if result is None:
         return True
     return isinstance(result, list) and all(isinstance(region, dict) for region in result)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..errors import DoesNotExist
 from ..paging.pages import chunked
-from . import content
+from . import content, odd
 from .again import exactly_once
 from .content import digest
 from .threeway import Base, Change
@@ -121,18 +121,21 @@ class Mender:
 
                 def make(draft: Row = draft) -> int:
                     fields = {name: draft.get(name) for name in content.DRAFT}
-                    annotation = annotations.get(draft["annotation"])
                     fields["result"] = fields["result"] or []
-                    made = drafts.create(**fields, annotation=annotation, import_id=draft["id"])
-                    return made.id
+                    fields["annotation"] = annotations.get(draft["annotation"])
+                    fields["import_id"] = draft["id"]
+                    return odd.create(self.job.client, "drafts", other["id"], fields)
 
                 look = partial(lambda draft: twin(draft, there()), draft)
                 tally = self.job.tallies["drafts"]
                 try:
                     id = exactly_once(look, make, self.job.client, is_new=True)
-                except (TypeError, ValueError) as error:  # an odd result, which nothing takes
+                except Exception as error:
+                    if not odd.is_refused(error):
+                        raise
+                    ours.refused(change)
                     which = f"draft {draft['id']} of task {row['id']}"
-                    tally.fail(len(tally.failed), which, error)
+                    self.job.give_up("drafts", which, error)
                     continue
                 tally.created += 1
             ours.carried(change, id)

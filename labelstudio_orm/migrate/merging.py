@@ -28,8 +28,9 @@ from .importing import odd_task
 from .journal import Journal
 from .keyed import LOOK, asking, fingerprint, first_rows, no_key
 from .labelled import annotation_said, draft_said, predict, to_edit
-from .losses import is_regions
+from .losses import is_importable
 from .media import Media
+from .odd import annotate, create
 from .people import MissingUsers, People
 from .report import Difference, Differences, Losses, Report, fields_apart
 from .same_files import SameFiles
@@ -53,9 +54,8 @@ SAID: Final = ("annotations", "predictions", "drafts")
 LOST: Final[Mapping[tuple[str, str], str]] = {
     ("tasks", "data"): "other data under the same key; those of the preferred task stay",
     ("tasks", "meta"): "another meta under the same key; that of the preferred task stays",
-    ("annotations", "result"): "it is no list of regions, which is all that an import takes",
+    ("annotations", "result"): "it is no list, which is all that an import takes",
     ("predictions", "result"): "it is no list of regions, which is all that an import takes",
-    ("drafts", "result"): "it is no list of regions, which is all that a draft takes",
     ("annotations", "created_at"): "an annotation that is created again is dated now",
     ("annotations", "completed_by"): "the author was deleted; another user is named instead",
     ("annotations", "ground_truth"): "a task that is there already keeps the ground truth it has",
@@ -421,7 +421,7 @@ class _Merging:
             self.lost.add("tasks", name, bool(apart), *apart)
         for name in SAID:
             for one in (one for row in meeting.tasks for one in row[name]):
-                if not is_regions(one["result"]):
+                if name != "drafts" and not is_importable(name, one["result"]):
                     self._lose(name, "result", one)
         for one in meeting.annotations:
             if one["anonymous"]:
@@ -497,13 +497,13 @@ class _Merging:
                 fields["ground_truth"] = one["ground_truth"] and not is_true
                 is_true = is_true or one["ground_truth"]
                 fields["completed_by"] = self.people.id(one["completed_by"])
-                todo.append((one, task["id"], {**fields, "import_id": one["id"]}))
+                todo.append((one, task, {**fields, "import_id": one["id"]}))
         for _ in outcomes(
             todo,
-            lambda item: self.client.annotations.create(task=item[1], **item[2]),
+            lambda item: annotate(self.client, item[1], item[2]),
             tally,
             workers=self.workers,
-            identity=lambda item: item[1],
+            identity=lambda item: item[1]["id"],
             told=lambda item: (
                 item[0]["id"],
                 f"annotation {item[0]['id']} of task {item[0]['task']}",
@@ -531,10 +531,10 @@ class _Merging:
                 if draft["edits"] and place is None and not self.client.is_dry:
                     continue  # it failed, and is among the differences
                 fields = {name: draft.get(name) for name in DRAFT}
-                fields["result"] = fields["result"] or []
+                fields["result"], fields["annotation"] = fields["result"] or [], place
                 tally = self.tallies["drafts"]
                 try:
-                    self.client.drafts.create(task=task, annotation=place, **fields)
+                    create(self.client, "drafts", task, fields)
                 except (LabelStudioError, TypeError, ValueError) as error:  # such as an odd region
                     which = f"draft {draft['id']} of task {draft['task']}"
                     tally.fail(len(tally.failed), which, error)
@@ -598,7 +598,7 @@ def lacking(
             (digest(says(one)), one)
             for task in tasks
             for one in task[name]
-            if is_regions(one["result"])
+            if name == "drafts" or is_importable(name, one["result"])
         ]
 
     have = Counter(content for content, _ in said(there))
@@ -620,7 +620,7 @@ def _which(task: Row) -> str:
 def _annotations_said(task: Row) -> Iterator[tuple[int, str]]:
     """The ids of a task's annotations, and what stands for their content."""
     for one in task["annotations"]:
-        if is_regions(one["result"]):
+        if is_importable("annotations", one["result"]):
             yield one["id"], digest(annotation_said(one))
 
 

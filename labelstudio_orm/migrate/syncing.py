@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, Final
 
-from ..errors import BadRequest, DoesNotExist
+import attrs
+
 from ..http.paths import at
 from ..paging.pages import chunked
 from ..parking import keeping_drafts, unpark
 from ..progress import Progress, ends_line, reporter
+from . import odd
 from .again import exactly_once
 from .belongings import Belongings, Secrets, no_secrets, parts_of
 from .content import ORIGIN, SETTINGS, digest
@@ -272,15 +274,16 @@ class _Sync:
         """
         try:
             yield
-        except (BadRequest, TypeError, ValueError) as error:
+        except Exception as error:
+            if not odd.is_refused(error):
+                raise
             for change in changes:
                 base.refused(change)
             kind, what = changes[0].kind, f"task {here['id']}"
             if not changes[0].field:
                 row = changes[0].here or changes[0].there
                 what = f"{kind.removesuffix('s')} {row['id']} of {what}"
-            tally = self.job.tallies[kind]
-            tally.fail(len(tally.failed), what, error)
+            self.job.give_up(kind, what, error)
 
     def _tell(self, change: Change, here: Row, there: Row) -> None:
         sides = (here, there) if change.field else (change.here, change.there)
@@ -310,40 +313,32 @@ class _Sync:
         tally, objects = self.job.tallies[change.kind], self._objects(change.kind, there["id"])
         self.touched.append(here["id"])
         if change.here is None:
-            with suppress(DoesNotExist):
-                objects.ref(change.there["id"]).delete()
+            odd.delete(objects.ref(change.there["id"]))
             base.carried(change)
             tally.deleted += 1
             return
         fields = self._fields(change.kind, change.here, there)
         if change.there is None:
-            base.carried(change, self._make(objects, change, fields, there))
+            self._create(base, change, fields, here, there)
             tally.created += 1
             return
-        obj = objects.ref(change.there["id"])
         content_of = CONTENTS[change.kind]
         ours, theirs = content_of(change.here), content_of(change.there)
-        names = [
-            name for name in fields if name in ours and digest(ours[name]) != digest(theirs[name])
-        ]
-        for name in names:
-            setattr(obj, name, fields[name])
-        with self._keeping_drafts(change, there):
-            obj.save(fields=names)
+        changed = {
+            name: value
+            for name, value in fields.items()
+            if name in ours and digest(ours[name]) != digest(theirs[name])
+        }
+        new = change.there["id"]
+        is_annotation = change.kind == "annotations"
+        with self._parked(there["id"], new) if is_annotation else nullcontext():
+            odd.change(self.job.client, change.kind, new, changed, task=there["id"])
         base.carried(change)
         tally.updated += 1
 
-    def _keeping_drafts(self, change: Change, there: Row) -> AbstractContextManager[None]:
-        """The server deletes the drafts of an annotation that is saved."""
-        new = change.there["id"]
-        if change.kind != "annotations" or not any(
-            draft["annotation"] == new for draft in there["drafts"]
-        ):
-            return nullcontext()
-        return self._parked(there["id"], new)
-
     @contextmanager
     def _parked(self, task: int, annotation: int) -> Iterator[None]:
+        """The server deletes the drafts of an annotation that is saved."""
         self.journal.intent("parked", task)
         with keeping_drafts(self.job.client, task, annotation):
             yield
@@ -357,7 +352,30 @@ class _Sync:
                 unpark(draft)
             self.journal.settle("parked")
 
-    def _make(self, objects: Any, change: Change, fields: Row, there: Row) -> int:
+    def _create(self, base: Base, change: Change, fields: Row, here: Row, there: Row) -> None:
+        """Make an object of a task; an annotation with an odd region first without regions, which
+        is noted, so that a further run goes on with it.
+        """
+        odd.check_storable(change.kind, fields["result"])
+        if change.kind != "annotations" or not odd.is_odd(fields["result"]):
+            base.carried(change, self._make(change, fields, there))
+            return
+        blank = attrs.evolve(change, here={**change.here, "result": []})
+        base.expect(blank)
+        self.bases.put({here["id"]: str(base)})
+        new = self._make(blank, {**fields, "result": []}, there)
+        base.carried(blank, new)
+        base.expect(change)
+        self.bases.put({here["id"]: str(base)})
+        try:
+            odd.fill(self.job.client, new, fields["result"])
+        except Exception as error:
+            if odd.is_refused(error):  # and it is gone again
+                base.carried(attrs.evolve(change, here=None, there={"id": new}))
+            raise
+        base.carried(attrs.evolve(change, there={**change.here, "id": new}))
+
+    def _make(self, change: Change, fields: Row, there: Row) -> int:
         """A new object of a task; one whose answer is lost is looked for."""
         kind, content_of = change.kind, CONTENTS[change.kind]
         wanted = digest(content_of(change.here))
@@ -371,10 +389,10 @@ class _Sync:
             return None
 
         def make() -> int:
-            return int(objects.create(**fields).id)
+            return odd.create(self.job.client, kind, there["id"], fields)
 
         made = exactly_once(look, make, self.job.client, is_new=True)
-        there[kind].append({**change.here, "id": made})
+        there[kind].append({**change.here, "id": made, "import_id": change.here["id"]})
         return made
 
     def _objects(self, kind: str, task: int) -> Any:

@@ -261,7 +261,7 @@ def test_what_is_lost_of_drafts(fake: FakeLabelStudio) -> None:
     task = one.tasks.prefetch("annotations").get(data__text="a")
     ls.drafts.create(task=task, annotation=task.annotations[0], result=[], lead_time=1.0)
     ls.drafts.create(task=one.tasks.get(data__text="b"), result=[], lead_time=2.0)
-    fake.store.execute("UPDATE annotation SET result = '[1]'")
+    fake.store.execute("UPDATE annotation SET result = '{\"x\": 1}'")
     fake.store.execute("UPDATE draft SET user_id = 2 WHERE lead_time = 2.0")
     report = merge([one], into=both, key="data.text")
     assert report.ok, str(report)

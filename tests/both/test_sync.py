@@ -11,7 +11,16 @@ import attrs
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q, Task
-from labelstudio_orm.migrate import Journal, JournalMismatch, Report, copy_project, sync, verify
+from labelstudio_orm.errors import ServerError
+from labelstudio_orm.migrate import (
+    Journal,
+    JournalMismatch,
+    Report,
+    copy_project,
+    merge,
+    sync,
+    verify,
+)
 
 Asked = Callable[[], list[str]]
 
@@ -357,3 +366,40 @@ def test_an_older_copy_of_the_journal(pair: Pair, asked: Asked) -> None:
     assert pair.sync().ok
     assert writes(asked) == []
     assert pair.same()
+
+
+def test_regions_that_a_server_cannot_count(ls: LabelStudio, pair: Pair, asked: Asked) -> None:
+    """It stores them, and answers 500: they are carried over, and the counters stay right."""
+    region = pair.source.config["sentiment"].choice("Positive").copy()
+    bare = {name: value for name, value in region.items() if name != "value"}
+    odd = {**region, "from_name": 5}
+    (old, _), (new, _), (gone, _), *_ = pair.tasks()
+    more = new.annotations.create(result=[])
+    doomed = gone.annotations[0]
+    for annotation in (old.annotations[0], more, doomed):
+        with pytest.raises(ServerError):
+            ls.request("PATCH", f"/api/annotations/{annotation.id}/", json={"result": [bare]})
+    prediction = {"task": old.id, "result": [odd], "model_version": "odd"}
+    ls.request("POST", "/api/predictions/", json=prediction)
+    ls.request("POST", f"/api/tasks/{new.id}/drafts", json={"result": {"an": "object"}})
+    report = pair.sync()
+    assert report.ok, str(report)
+    assert pair.same()
+    assert [there.total_annotations for _, there in pair.tasks()] == [1, 2, 1, 1, 1, 1]
+    doomed.delete()
+    old.delete()
+    asked()
+    report = pair.sync()
+    assert report.ok, str(report)
+    assert pair.same()
+    into = pair.target.tasks.client.projects.create(
+        title="Merged", label_config=pair.source.label_config
+    )
+    into.tasks.bulk_create([{"text": text} for text in "1345"])
+    for made in (5, 0):
+        report = merge([pair.source], into=into, key="data.text", prefer="last")
+        assert report.ok, str(report)
+        counted = report.counts.get("annotations")
+        assert (counted.created if counted else 0) == made
+    assert into.tasks.get(data__text="1").total_annotations == 2
+    into.delete()

@@ -60,10 +60,18 @@ ODDITIES: dict[str, tuple[str, Any]] = {
     "a result that is an object": ("annotation.result", {"x": 1}),
     "a result of texts": ("annotation.result", ["A"]),
     "a deep result": ("annotation.result", [{**REGION, "value": nested(500)}]),
+    "an annotation of numbers": ("annotation.result", [5]),
+    "a value that is a text": ("annotation.result", [{**REGION, "value": "A"}]),
+    "a name that is a number": ("annotation.result", [REGION, {**REGION, "from_name": 5}]),
+    "a region without a type": ("annotation.result", [{"from_name": "s", "value": {}}]),
     "a prediction that is a text": ("prediction.result", "A"),
+    "a prediction of texts": ("prediction.result", ["A"]),
     "a prediction without a value": ("prediction.result", [BARE]),
     "a draft that is an object": ("draft.result", {"x": 1}),
+    "a draft that is a text": ("draft.result", "A"),
+    "a draft of numbers": ("draft.result", [5]),
     "a draft without a value": ("draft.result", [BARE]),
+    "a draft with a name that is a number": ("draft.result", [{**REGION, "from_name": 5}]),
 }
 
 
@@ -145,6 +153,25 @@ def _synced(project: Project, other: LabelStudio, folder: Path, odd: Any) -> Rep
     return first
 
 
+def _said_more(project: Project) -> None:
+    """Another annotation with a draft, another prediction and another draft of the task."""
+    task = project.tasks.get(2)
+    more = task.annotations.create(result=[REGION], lead_time=7)
+    task.predictions.create(result=[REGION], score=0.5)
+    for annotation in (more.id, None):
+        project.tasks.client.drafts.create(
+            task=2, result=[REGION], annotation=annotation, lead_time=9
+        )
+
+
+def _synced_with_more(project: Project, other: LabelStudio, folder: Path, odd: Any) -> Report:
+    def more() -> None:
+        _said_more(project)
+        odd()
+
+    return _synced(project, other, folder, more)
+
+
 def _merged(project: Project, other: LabelStudio, folder: Path, odd: Any) -> Report:
     odd()
     into = other.projects.create(title="New", label_config=CONFIG)
@@ -181,13 +208,23 @@ def _deduped(project: Project, other: LabelStudio, folder: Path, odd: Any) -> Re
 
 
 VERBS = (
-    _copied, _restored, _synced, _merged, _merged_into_some, _split, _split_in_data, _split_apart,
-    _deduped,
+    _copied, _restored, _synced, _synced_with_more, _merged, _merged_into_some, _split,
+    _split_in_data, _split_apart, _deduped,
 )  # fmt: skip
 
 
-@pytest.mark.parametrize("odd", ODDITIES)
-@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__.strip("_"))
+def _pairs() -> list[Any]:
+    """Every verb with every oddity; those that read results no more than others with fewer."""
+    few = (_split, _split_in_data, _split_apart, _restored)
+    return [
+        pytest.param(verb, odd, id=f"{verb.__name__.strip('_')}-{odd}")
+        for verb in VERBS
+        for number, odd in enumerate(ODDITIES)
+        if verb not in few or not ODDITIES[odd][0].endswith(".result") or number % 3 == 0
+    ]
+
+
+@pytest.mark.parametrize(("verb", "odd"), _pairs())
 def test_it_is_kept_or_told_of(
     fake: FakeLabelStudio,
     project: Project,
@@ -204,9 +241,62 @@ def test_it_is_kept_or_told_of(
     report = verb(project, other, tmp_path, lambda: spoil(fake, odd))
     assert report.ok or told(report), str(report)
     assert {"a", "z"} <= _rest(report.target)
-    if report.ok and verb in (_copied, _restored, _synced) and report.target is not None:
+    is_whole = verb in (_copied, _restored, _synced, _synced_with_more)
+    if report.ok and is_whole and report.target is not None:
         assert everything(report.target) == everything(project)
         assert verify(project, report.target).ok
+
+
+RESULTS = [
+    "a region without a value", "a result of texts", "a result that is an object",
+    "a prediction without a value", "a draft that is an object", "a draft of numbers",
+    "a draft without a value",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("odd", RESULTS)
+@pytest.mark.parametrize("verb", [_copied, _synced], ids=["copied", "synced"])
+def test_what_is_mended_or_deleted_in_the_source(
+    fake: FakeLabelStudio,
+    project: Project,
+    other: LabelStudio,
+    tmp_path: Path,
+    verb: Callable[..., Report],
+    odd: str,
+) -> None:
+    """It follows, or is told of; a server lets nobody change some odd annotations."""
+    target = verb(project, other, tmp_path, lambda: spoil(fake, odd)).target
+    assert target is not None
+    table = ODDITIES[odd][0].split(".")[0]
+    _said_more(project)
+    fake.store.execute(f"DELETE FROM {table} WHERE task_id = 2 AND id = 2")
+    sync(project, target, journal=tmp_path / "c.db")
+    fake.store.execute(f"UPDATE {table} SET result = ? WHERE task_id = 2", json.dumps([REGION]))
+    report = sync(project, target, journal=tmp_path / "c.db")
+    assert report.ok or told(report), str(report)
+    assert not report.ok or verify(project, target).ok
+    assert {"a", "z"} <= _rest(target)
+
+
+@pytest.mark.parametrize("odd", RESULTS)
+def test_what_is_odd_in_the_target(
+    fake: FakeLabelStudio, project: Project, other: LabelStudio, tmp_path: Path, odd: str
+) -> None:
+    """It stays, or is told of, and what is well in the task is carried over."""
+    there = FakeLabelStudio("http://third.fake")
+    target = copy_project(
+        project, to=there.client(), journal=tmp_path / "c.db", missing_users="create"
+    ).target
+    assert target is not None
+    spoil(there, odd)
+    _said_more(project)
+    (annotation, *_) = project.tasks.get(2).annotations
+    annotation.lead_time = 5.0
+    annotation.save()
+    report = sync(project, target, journal=tmp_path / "c.db", conflicts="source")
+    assert report.ok or told(report), str(report)
+    assert not report.ok or verify(project, target).ok
+    assert target.tasks.get(2).total_annotations == 2
 
 
 @pytest.mark.parametrize("prefer", ["first", "last"])

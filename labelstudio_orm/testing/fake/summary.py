@@ -65,7 +65,7 @@ def count(store: Store, project_id: int, results: Iterable[Any], step: int) -> N
         for region in _regions(results):
             key = _key(region)
             if step < 0:
-                if key in annotations:
+                if key is not None and key in annotations:
                     _decrease(annotations, key)
                 _remove_labels(labels, region)
             elif key:
