@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import uuid
+from collections import Counter
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,13 +25,24 @@ CONFIG = """\
 """
 
 
+# About how long a test with a mark takes, as so many others.
+LONG = {"live": 20, "kill": 60, "long": 100}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """``-m "not live"`` leaves out every test that needs the real server."""
+    """``-m "not live"`` leaves out every test that needs the real server. The longest files come
+    first, so that workers that share them out end together (with ``--no-loadscope-reorder``).
+    """
     for item in items:
         names = getattr(item, "fixturenames", ())
         real = "real" in str(getattr(getattr(item, "callspec", None), "params", {}).get("ls", ""))
         if real or "server" in names:
             item.add_marker(pytest.mark.live)
+    length: Counter[Path] = Counter()
+    for item in items:
+        marks = {mark.name for mark in item.iter_markers()}
+        length[item.path] += max(LONG.get(name, 1) for name in marks | {"test"})
+    items.sort(key=lambda item: -length[item.path])
 
 
 @pytest.fixture(scope="session")

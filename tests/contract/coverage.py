@@ -1,7 +1,6 @@
 """Which operations of the API are reachable, and what each is held by.
 
-    python tests/contract/coverage.py            prints the table
-    python tests/contract/coverage.py --missing  names what nothing holds
+    python tests/contract/coverage.py            prints the table, and names what nothing holds
 
 It counts the operations in the recordings of the official client, which the test of wire parity
 replays, and those that tests are marked with, which ``tests/conftest.py`` holds them to.
@@ -118,8 +117,7 @@ def missing(columns: Found) -> dict[str, set[str]]:
 
 if __name__ == "__main__":
     everything = found()
-    if "--missing" in sys.argv[1:]:
-        for column, names in missing(everything).items():
-            print(f"{column}: {', '.join(sorted(names)) or 'nothing is missing'}")
-    else:
-        print(table(everything))
+    print(table(everything))
+    print()
+    for column, names in missing(everything).items():
+        print(f"{column}: {', '.join(sorted(names)) or 'nothing is missing'}")

@@ -10,6 +10,8 @@ import venv
 from importlib import metadata
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 PIP = ("-m", "pip", "--disable-pip-version-check")
 
@@ -38,6 +40,7 @@ def _applies(requirement: str) -> bool:
     return sys.version_info[:2] < tuple(int(part) for part in marker.group(1).split(".")[:2])
 
 
+@pytest.mark.long
 def test_an_empty_environment_gets_requests_attrs_cattrs_and_their_needs(tmp_path: Path) -> None:
     venv.create(tmp_path / "empty", with_pip=True)
     python = tmp_path / "empty" / "bin" / "python"

@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parents[2]
 
 USER_CODE = """
@@ -115,6 +117,7 @@ def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
 """
 
 
+@pytest.mark.long
 def test_what_mypy_infers(tmp_path: Path) -> None:
     """Every ``assert_type`` holds, and each line marked as an error is one, and no other."""
     code = tmp_path / "user_code.py"

@@ -6,7 +6,8 @@ import pytest
 
 from .fuzz_fields import fuzz
 
+pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
 
-@pytest.mark.filterwarnings("ignore")
+
 def test_reading_never_raises_anything_else() -> None:
     assert fuzz(12_000, seed=11) == []

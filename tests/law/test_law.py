@@ -13,7 +13,10 @@ from labelstudio_orm.planning import plan
 
 from . import law, views
 
-pytestmark = pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+pytestmark = [
+    pytest.mark.long,
+    pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning"),
+]
 
 
 def check(outcome: law.Outcome, queries: int) -> None:
