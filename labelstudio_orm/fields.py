@@ -142,6 +142,11 @@ class Field:
         """Does it hold JSON that a user may edit in place?"""
         return not self.references and codec.is_nested(self.annotation)
 
+    @cached_property
+    def has_keys(self) -> bool:
+        """Does it hold JSON with keys inside of it, and not plain values?"""
+        return self.nested and not self.listed
+
     def same(self, left: Any, right: Any) -> bool:
         """Are two Python values of this field the same to the server?"""
         if self.nested:

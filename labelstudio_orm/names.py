@@ -93,11 +93,16 @@ def name_of(head: str, keys: Sequence[str]) -> str:
     >>> name_of("data", ["lang"]), name_of("data", ["a.b"])
     ('data__lang', 'data["a.b"]')
     """
-    if all(key and "__" not in key and "." not in key and key not in LOOKUPS for key in keys):
+    if not any(_needs_brackets(key) for key in keys):
         plain = "__".join((head, *keys))
         if Place.of(plain).keys == tuple(keys):
             return plain
     return head + in_brackets(keys)
+
+
+def _needs_brackets(key: str) -> bool:
+    """Would a name have another meaning, alone or with a lookup behind it?"""
+    return not key or "__" in key or "." in key or key.endswith("_") or key in LOOKUPS
 
 
 # -- names that may mean two things ---------------------------------------------------------------

@@ -20,7 +20,7 @@ from .lookups import LOOKUPS
 from .names import Place, merged
 from .secret import hide, reveal
 from .together import together
-from .values import value_of
+from .values import lookups_of, value_of
 
 if TYPE_CHECKING:
     from .fields import Field
@@ -222,7 +222,7 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
     if place.literal:
         lookup = place.rest or "exact"
         if lookup not in LOOKUPS:
-            raise _unknown_lookup(model, find_field(model, place.head, key), lookup, key)
+            raise _unknown_lookup(find_field(model, place.head, key), lookup, key)
         return _literal_leaf(model, place, lookup, value, None, server)
     names = [place.head, *place.keys]
     relation = None
@@ -230,14 +230,22 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
     if names[0] in model._options.sets and len(names) > 1:
         relation = names.pop(0)
         owner = model._options.sets[relation].target
+        if names[0] in LOOKUPS:
+            raise FieldError(
+                f"{key}: {relation} are objects of their own, which no value is compared with; "
+                f"total_{relation}=0 asks for none, {relation}__<field> for what is said of one"
+            )
     field = find_field(owner, names.pop(0), key)
     lookup = "exact"
+    if field.holds_regions and len(names) > 1 and names[-1].lstrip("_") in LOOKUPS:
+        plain = names[-1].lstrip("_")  # the name of the control before it ends with the others
+        names[-2:] = [names[-2] + names[-1].removesuffix(plain), plain]
     if names and names[-1] in LOOKUPS:
         lookup = names.pop()
     if names and field.references and names == ["id"]:
         names = []
-    if names and not field.nested:
-        raise _unknown_lookup(model, field, "__".join(names), key)
+    if names and not field.has_keys:
+        raise _unknown_lookup(field, "__".join(names), key)
     if lookup == "exact" and len(names) > 1:
         _warn_of_lookup(key, field, names[-1])
     others = () if field.holds_regions else merged(names)
@@ -289,7 +297,7 @@ def _literal_leaf(
     """The comparison of a key that is named as it is."""
     key = str(place) if lookup == "exact" else f"{place}__{lookup}"
     field = find_field(model, place.head, key)
-    if not field.nested:
+    if not field.has_keys:
         raise FieldError(f"{model.__name__}.{field.name} has nothing inside: {key}")
     return _leaf(model, Leaf(key, field, place.keys, lookup, value, said=said), server)
 
@@ -326,13 +334,15 @@ def refuse_partly(field: Field, key: str) -> None:
         )
 
 
-def _unknown_lookup(model: type[Resource], field: Field, name: str, key: str) -> FieldError:
-    last = name.rpartition("__")[2]
+def _unknown_lookup(field: Field, name: str, key: str) -> FieldError:
+    known, last = lookups_of(field), name.rpartition("__")[2]
     elsewhere = _ELSEWHERE.get(last)
-    hint = f"; did you mean {elsewhere!r}?" if elsewhere else _near(last, LOOKUPS)
+    hint = f"; did you mean {elsewhere!r}?" if elsewhere in known else _near(last, known)
+    if "email" in name.split("__"):
+        hint = "; give the user or the id: ls.users.get(email=...)"
     return FieldError(
-        f"unknown lookup {name!r} in {key!r}{hint}; "
-        f"{model.__name__}.{field.name} knows {', '.join(LOOKUPS)}"
+        f"unknown lookup {name!r} in {key!r}{hint}; {field.owner.__name__}.{field.name} knows "
+        f"{', '.join(known)}"
     )
 
 

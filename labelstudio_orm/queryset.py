@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, pairwise
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 import attrs
 
 from .brief import brief
 from .bulk.workers import number_of_workers
+from .codec import plain
 from .conditions import (
     EVERYTHING,
     Leaf,
@@ -466,6 +467,7 @@ class QuerySet(Generic[R]):
         """
         if isinstance(index, slice):
             return self._sliced(index)
+        index = plain(index)
         if not isinstance(index, int):
             raise TypeError(f"a queryset is indexed by numbers and slices, not {index!r}")
         if index < 0:
@@ -632,14 +634,23 @@ class QuerySet(Generic[R]):
         Raises ValueError for an object without an id, for one of another server, and for no id.
         """
         try:
-            if not isinstance(value, self.model):
+            if not hasattr(value, "_saved_id"):
                 return pages.exact_id(value)
+            if not isinstance(value, self.model):
+                raise ValueError(f"{value!r} is no {self.model._options.name}")
         except ValueError as error:
             raise ValueError(f"{what}: {error}") from None
         value._saved_id(what)
         if value._server not in (None, self.client.url):
             raise ValueError(f"{what}: {value!r} is on {value._server}, not on {self.client.url}")
         return value
+
+    def _id_given(self, value: Any, what: str) -> int:
+        """The id of an object of the resource that a verb was given, or the id itself. Raises
+        TypeError for none, ValueError for anything else that is no such id.
+        """
+        pages.id_given(value, what)
+        return cast(int, pages.id_of(self._in_scope(value, what)))
 
     def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
         """The objects of these ids, by id; those that do not exist are left out. Raises TypeError

@@ -218,8 +218,8 @@ class Resource:
             known = parent._key if parent is not None else self.__dict__.get(field.name)
             if row.get(field.wire) is None:
                 row[field.wire] = as_id(self._row.get(field.wire)) if known is None else known
-        if options.key_wire and row.get(options.key_wire) is None:
-            row[options.key_wire] = self._row.get(options.key_wire)
+        if options.key_wire:
+            row.setdefault(options.key_wire, self._row.get(options.key_wire))
         self._check_key(row)
         return row
 

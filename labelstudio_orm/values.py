@@ -270,8 +270,14 @@ def value_of(
     return found
 
 
+def lookups_of(field: Field) -> list[str]:
+    """Return the lookups that may be true of a field."""
+    sort = sort_of(field)
+    return [name for name in LOOKUPS if name in sort.lookups]
+
+
 def _refuse_lookup(field: Field, sort: Sort, key: str, lookup: str) -> NoReturn:
-    way = f"it knows {', '.join(name for name in LOOKUPS if name in sort.lookups)}"
+    way = f"it knows {', '.join(lookups_of(field))}"
     if field.nested and not field.element:
         relation = key.removesuffix(f"__{lookup}")
         inner = "label" if field.name == "result" else "<key>"

@@ -5,11 +5,12 @@ from __future__ import annotations
 import tempfile
 import threading
 import uuid
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import DoesNotExist, ServerError
+from ..errors import DoesNotExist, JobFailed, ServerError
 from ..files import whole_file
 from ..http.deadline import afresh
 from ..http.download import download
@@ -24,6 +25,7 @@ from .targets import check_target
 
 if TYPE_CHECKING:
     from ..queryset import QuerySet
+    from ..resources.exports import Export
     from ..resources.projects import Project
 
 _turns: dict[tuple[str, int], AbstractContextManager[Any]] = {}
@@ -34,6 +36,9 @@ and the data, so of two exports of the same at once either may be cut short (see
 
 WITH_IMAGES = "_WITH_IMAGES"
 """How the names of formats end whose archives hold the images too."""
+
+_BY_NAME = ("COCO", "YOLO")
+"""How the names of formats begin of which that alone decides."""
 
 
 def export_project(
@@ -50,6 +55,7 @@ def export_project(
     project._saved_id("export()")
     _check_name(format)
     check_target(path, format)
+    check_resources(format, download_resources)
     check_sizes(project, format, ids)
     client = project._client
     params: dict[str, Any] = {"exportType": format, "download_all_tasks": not only_annotated}
@@ -75,7 +81,45 @@ def export_project(
 
 def _check_name(format: Any) -> None:
     if not isinstance(format, str) or not format:
-        raise TypeError(f'export(format, path): a format is a text, "JSON", not {format!r:.80}')
+        raise TypeError(f'exporting: a format is a text, "JSON", not {format!r:.80}')
+
+
+def check_resources(format: str, wanted: bool | None) -> None:
+    """Raise ValueError where the server goes by the name of a format, and not by what was said."""
+    has = format.endswith(WITH_IMAGES)
+    if wanted is not None and wanted is not has and format.startswith(_BY_NAME):
+        other = format.removesuffix(WITH_IMAGES) if has else format + WITH_IMAGES
+        raise ValueError(
+            f"{format} with download_resources={wanted}: the server puts images into an archive, "
+            f"or not, by the name of such a format alone; take {other}"
+        )
+
+
+def check_snapshot(export: Export, format: Any, download_resources: bool | None = None) -> None:
+    """Raise TypeError for what is no format, and ValueError for images: no snapshot has any."""
+    _check_name(format)
+    named = format.removesuffix(WITH_IMAGES) + WITH_IMAGES
+    if format == named or (download_resources and format.startswith(_BY_NAME)):
+        raise ValueError(
+            f"{export!r} as {format}: the server puts no images into a snapshot; "
+            f"project.export({named!r}, path) has them all, and tasks[:{IDS}].export(...) those "
+            f"of up to {IDS} tasks"
+        )
+
+
+@contextmanager
+def telling_sizes(export: Export, format: str) -> Iterator[None]:
+    """Where a conversion fails, tell whether it is for shapes without the size of their image."""
+    try:
+        yield
+    except (ServerError, JobFailed) as error:
+        project = export.project
+        if format.startswith("COCO") and project is not None:
+            try:
+                check_sizes(project, format, None)
+            except ValueError as sizes:
+                raise sizes from error
+        raise
 
 
 def check_format(project: Project, format: str, cause: Exception | None = None) -> None:

@@ -63,7 +63,7 @@ def predict(
         def form(number: int, item: Any) -> Item | None:
             where = f"item {number}"
             try:
-                made = _prediction(item, where, model_version, task)
+                made = _prediction(item, where, model_version, task, client.tasks)
                 encode(made, where)  # raises for what JSON cannot hold
                 problem = check and check.of_prediction(made)
                 if problem:
@@ -197,7 +197,9 @@ _PREDICTION_KEYS = frozenset({
 })  # fmt: skip
 
 
-def _prediction(item: Any, where: str, model_version: str | None, task: Any) -> dict[str, Any]:
+def _prediction(
+    item: Any, where: str, model_version: str | None, task: Any, tasks: QuerySet[Any]
+) -> dict[str, Any]:
     form = (
         dict(zip(("task", "result", "score"), item, strict=False))
         if isinstance(item, tuple)
@@ -207,9 +209,10 @@ def _prediction(item: Any, where: str, model_version: str | None, task: Any) -> 
     if unknown:
         hint = near(str(unknown[0]), _PREDICTION_KEYS)
         raise ValueError(f"{where}: a prediction has no {unknown[0]!r:.80}{hint}")
-    form["task"] = id_of(form.get("task", task))
-    if form["task"] is None:
+    given = form.get("task", task)
+    if given is None:
         raise ValueError(f"{where}: a prediction needs its task")
+    form["task"] = tasks._id_given(given, f"{where}: task")
     check_result(form.get("result"), f"{where}.result")
     if form.get("score") is None:
         form.pop("score", None)

@@ -38,7 +38,7 @@ class Key:
         """Read it from its name. Raises FieldError for what the resource does not have."""
         place = Place.of(name)
         field = find_field(model, place.head, str(place))
-        if (place.keys and not field.nested) or place.rest:
+        if (place.keys and not field.has_keys) or place.rest:
             inside = place.rest or "__".join(place.keys)
             raise FieldError(
                 f"{model.__name__}.{field.name} has nothing called {inside!r} inside: {place}"

@@ -15,7 +15,7 @@ from ..fields import ForeignKey, belongs_to, field, id_of, readonly
 from ..http.deadline import one_call
 from ..http.download import download
 from ..http.paths import at
-from ..paging.pages import Plain, id_given
+from ..paging.pages import Plain
 from ..paging.pages import id_of as id_in
 from ..progress import Progress
 from ..queryset import QuerySet
@@ -83,7 +83,9 @@ class Export(Job, Resource):
         """The server takes a view that does not exist for all tasks, so it is looked at first."""
         options = body.get("task_filter_options") or {}
         if "view" in options:
-            view = client.views.get(id_given(options["view"], "the view of an Export"))
+            view = client.views.get(
+                client.views._id_given(options["view"], "the view of an Export")
+            )
             if view.project_id != self.project_id:
                 raise ValueError(f"creating an Export: {view!r} is of another project")
             body["task_filter_options"] = {**options, "view": view.id}
@@ -111,11 +113,22 @@ class Export(Job, Resource):
         requests, and one for each look where the server goes on in the background.
 
         ``download_resources``: put the images and other media into the archive. ``wait``: until it
-        is done, ``timeout`` seconds at most. Raises JobFailed with the server's reason.
+        is done, ``timeout`` seconds at most. Raises JobFailed with the server's reason, and
+        ValueError, before a request, for a format with images: no snapshot has any.
         """
+        from ..bulk.exports import check_snapshot, telling_sizes
+
+        check_snapshot(self, format, download_resources)
         body: dict[str, Any] = {"export_type": format}
         if download_resources is not None:
             body["download_resources"] = download_resources
+        with telling_sizes(self, format):
+            self._convert(body, format, wait, timeout, progress)
+        return self
+
+    def _convert(
+        self, body: dict[str, Any], format: str, wait: bool, timeout: float, progress: Progress
+    ) -> None:
         doing = f"converting {self!r} to {format}"
         try:
             self._ask("POST", doing, "/convert", json=body, timeout=self._client.long_timeout)
@@ -123,7 +136,7 @@ class Export(Job, Resource):
             if "already started" not in str(error):
                 raise
         if self._client.is_dry:  # then no look would show what was not begun
-            return self
+            return
         self.refresh()
         if wait:
             wait_for(
@@ -135,7 +148,6 @@ class Export(Job, Resource):
                 timeout=timeout,
                 progress=progress,
             )
-        return self
 
     def _conversion(self, format: str) -> dict[str, Any]:
         known = self.converted_formats
@@ -151,16 +163,21 @@ class Export(Job, Resource):
         """Write the snapshot to a file, streamed; returns the path. One request.
 
         ``format``: as for ``convert``, which need not be called before; default: JSON. The file
-        appears under its name only when it is complete.
+        appears under its name only when it is complete. Raises ValueError, before the request, for
+        a format with images: no snapshot has any.
         """
-        check_target(Path(path), format or "JSON")
+        from ..bulk.exports import check_snapshot, telling_sizes
+
+        named = "JSON" if format is None else format
+        check_snapshot(self, named)
+        check_target(Path(path), named)
         self._saved_id("download()")
-        address = self._url() + "/download"
-        return download(
-            self._client,
-            address,
-            Path(path),
-            params={"exportType": format} if format else {},
-            doing=f"downloading {self!r} as {format or 'JSON'}",
-            progress=progress,
-        )
+        with telling_sizes(self, named):
+            return download(
+                self._client,
+                self._url() + "/download",
+                Path(path),
+                params={} if format is None else {"exportType": format},
+                doing=f"downloading {self!r} as {named}",
+                progress=progress,
+            )

@@ -10,8 +10,7 @@ from ..declaration import resource
 from ..errors import JobFailed
 from ..fields import Field, ForeignKey, always_sent, belongs_to, id_of, readonly, secret
 from ..http.deadline import one_call
-from ..paging.pages import Plain, id_given
-from ..paging.pages import id_of as id_in
+from ..paging.pages import Plain
 from ..resource import Resource
 from .common import Authored, Dated
 
@@ -73,10 +72,10 @@ class MLBackend(Dated, Resource):
 
         Raises JobFailed when the service does not answer: the server itself answers 200 then.
         """
-        body: dict[str, Any] = {"task": id_given(task, "the task")}
+        body: dict[str, Any] = {"task": self._client.tasks._id_given(task, "the task")}
         if context is not None:
             body["context"] = context
-        doing = f"asking {self!r} about Task {id_in(task)}"
+        doing = f"asking {self!r} about Task {body['task']}"
         answer = self._ask(
             "POST",
             doing,

@@ -83,6 +83,9 @@ class Projects(QuerySet["Project"]):
             if not rows.keys().isdisjoint(found):
                 raise LabelStudioError(f"{doing}: page {number} holds what earlier pages hold")
             found.update(rows)
+            total = answer.get("count")
+            if type(total) is int and len(found) > total:
+                raise LabelStudioError(f"{doing}: the server lists more than the {total} it counts")
             if not answer.get("next") or not rows:
                 break
         return {
@@ -255,7 +258,8 @@ class Project(Resource):
         for 300 tasks that have some.
         Tasks without an annotation are included unless ``only_annotated`` (the server's own
         default leaves them out). ``download_resources``: put the images and other media into the
-        archive, where the format has one. Of formats in pixels the shapes
+        archive, where the format has one; ValueError for COCO and YOLO, of which COCO_WITH_IMAGES
+        and so on have the images, whatever it says. Of formats in pixels the shapes
         that lack the size of their image are looked for first: COCO then raises ValueError, others
         warn with ``MissingSizeWarning``. The file appears under its name only when it is complete.
         ``progress``: True for a line on stderr, or a function ``(bytes so far, bytes in all or

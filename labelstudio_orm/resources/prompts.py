@@ -11,8 +11,7 @@ from ..declaration import resource
 from ..errors import DoesNotExist
 from ..fields import ForeignKey, HasMany, belongs_to, computed, field, id_of, readonly
 from ..http.deadline import one_call
-from ..paging.pages import Plain, id_given
-from ..paging.pages import id_of as id_in
+from ..paging.pages import Plain
 from ..queryset import QuerySet
 from ..resource import Resource
 from .common import Authored
@@ -85,7 +84,7 @@ class PromptVersion(Authored, Resource):
             f"estimating the cost of {self!r}",
             "/cost-estimate",
             params={
-                "project_id": id_given(project, "the project"),
+                "project_id": self._client.projects._id_given(project, "the project"),
                 "project_subset": project_subset,
             },
             idempotent=True,
@@ -112,11 +111,11 @@ class PromptVersion(Authored, Resource):
             "/refine",
             params={} if async_ is None else {"async": async_},
             json={
-                "teacher_model_provider_connection_id": id_given(
+                "teacher_model_provider_connection_id": self._client.model_providers._id_given(
                     teacher_model_provider_connection_id, "the teacher's provider"
                 ),
                 "teacher_model_name": teacher_model_name,
-                "project_id": id_given(project, "the project"),
+                "project_id": self._client.projects._id_given(project, "the project"),
             },
             timeout=self._client.long_timeout,
             expect=(),
@@ -242,7 +241,7 @@ class PromptRun(Job, Resource):
             task = row.pop("task", row.pop("task_id", None))
             if task is None:
                 raise ValueError(f"{key}: each needs its task: {item!r:.80}")
-            rows.append({"task_id": id_in(task), **row})
+            rows.append({"task_id": self._client.tasks._id_given(task, f"{key}: the task"), **row})
         answer = self._client.request(
             "POST",
             f"/api/model-run/{what}",

@@ -79,10 +79,11 @@ class Views(QuerySet["View"]):
     def set_order(self, views: Iterable[View | int]) -> None:
         """Put the tabs in this order. One request."""
         project = id_in(self.scope["project"])
+        ids = [self._id_given(view, "set_order(): a view") for view in views]
         self.client.request(
             "POST",
             "/api/dm/views/order/",
-            json={"project": project, "ids": [id_given(view, "a view") for view in views]},
+            json={"project": project, "ids": ids},
             idempotent=True,
             doing=f"ordering the views of Project {project}",
         )

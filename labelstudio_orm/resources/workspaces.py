@@ -8,7 +8,7 @@ from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
 from ..http.deadline import one_call
 from ..http.paths import at
-from ..paging.pages import Plain, id_given
+from ..paging.pages import Plain
 from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Resource
@@ -30,11 +30,13 @@ class WorkspaceMembers(QuerySet["WorkspaceMember"]):
     @one_call
     def remove(self, user: User | int) -> None:
         """Send a user out; projects and annotations stay. One request."""
+        workspace = id_in(self.scope["workspace"])
+        given = self.client.users._id_given(user, "the user")
         self.client.request(
             "DELETE",
-            at("/api/workspaces/{}/memberships", id_in(self.scope["workspace"])),
-            json={"user": id_given(user, "the user")},
-            doing=f"removing User {id_in(user)} from Workspace {id_in(self.scope['workspace'])}",
+            at("/api/workspaces/{}/memberships", workspace),
+            json={"user": given},
+            doing=f"removing User {given} from Workspace {workspace}",
             edition="Enterprise",
         )
 

@@ -117,3 +117,27 @@ def test_many_tasks_with_images_are_all_or_three_hundred(
             names = [one.split("/")[0] for one in archive.namelist() if one[-1] != "/"]
         assert names.count("labels") in (1, number)
         assert names.count("images") in (1, number)
+
+
+def test_no_snapshot_has_images(boats: Project, asked: Asked, tmp_path: Path) -> None:
+    labelled(boats, 1, SIZED)
+    snapshot = boats.exports.create(title="May").wait()
+    asked()
+    for verb in (
+        lambda: snapshot.download(tmp_path / "boats.zip", "COCO_WITH_IMAGES"),
+        lambda: snapshot.convert("YOLO_WITH_IMAGES"),
+        lambda: snapshot.convert("COCO", download_resources=True),
+    ):
+        with pytest.raises(ValueError, match=r"project\.export"):
+            verb()
+    assert not asked()
+
+
+@pytest.mark.parametrize(("format", "wanted"), [("YOLO", True), ("COCO_WITH_IMAGES", False)])
+def test_the_name_of_a_format_says_whether_it_has_images(
+    boats: Project, asked: Asked, tmp_path: Path, format: str, wanted: bool
+) -> None:
+    asked()
+    with pytest.raises(ValueError, match="by the name"):
+        boats.export(format, tmp_path / "boats.zip", download_resources=wanted)
+    assert not asked()

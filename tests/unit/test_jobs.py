@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project, Retries, Timeout
-from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 
 
@@ -97,3 +97,21 @@ def test_patience_ends(project: Project, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(job, "refresh", lambda: job)
     with pytest.raises(Timeout, match=r"still created after 0\.5 s"):
         job.wait(timeout=0.5)
+
+
+def test_a_snapshot_whose_shapes_lack_a_size_says_so(
+    fake: FakeLabelStudio, ls: LabelStudio, tmp_path: Path
+) -> None:
+    config = """<View><Image name="image" value="$image"/>
+    <RectangleLabels name="box" toName="image"><Label value="Boat"/></RectangleLabels></View>"""
+    project = ls.projects.create(title="Boats", label_config=config)
+    box = project.config["box"].rectangle("Boat", x=1, y=1, width=5, height=5)
+    project.tasks.create(data={"image": "a.png"}).annotations.create(result=[box])
+    snapshot = project.exports.create(title="May").wait()
+    for method, verb in (
+        ("GET", lambda: snapshot.download(tmp_path / "boats.zip", "COCO")),
+        ("POST", lambda: snapshot.convert("COCO")),
+    ):
+        fake.fault(method, f"/api/projects/{project.id}/exports/*", Fault.answer(500, {}))
+        with pytest.raises(ValueError, match=r"annotation \d+ of task \d+, result\[0\]"):
+            verb()

@@ -338,7 +338,19 @@ def test_counters_of_projects(lie: str) -> None:
         server.client().projects.counts()
 
 
-@pytest.mark.parametrize("said", [8, "7", 7.0, True, {"id": 8}])
+def test_counters_of_projects_without_an_end() -> None:
+    server = Server()
+
+    def endless(path: str, params: Params) -> tuple[int, Any]:
+        page = int(params["page"][0])
+        return 200, {"count": 3, "next": "x", "results": [{"id": page, "task_number": 0}]}
+
+    server.answer = endless  # type: ignore[method-assign]
+    with pytest.raises(LabelStudioError, match="more than the 3"):
+        server.client().projects.counts()
+
+
+@pytest.mark.parametrize("said", [8, "7", 7.0, True, None, {"id": 8}])
 def test_an_answer_about_another_object(said: Any) -> None:
     server = Server()
     server.answer = lambda path, params: (200, {"id": said, "title": "x"})  # type: ignore[method-assign]

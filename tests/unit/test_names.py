@@ -16,7 +16,23 @@ from labelstudio_orm.paging.ordering import Key
 from labelstudio_orm.query import build, leaf
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
-    ["a__b", "__", "a.b", 'a"b', "a'b", "a]b", '"]["', "\\", "\\\\", "\n", "in", "x__gte", "%", "_"]
+    [
+        "a__b",
+        "__",
+        "a.b",
+        'a"b',
+        "a'b",
+        "a]b",
+        '"]["',
+        "\\",
+        "\\\\",
+        "\n",
+        "in",
+        "x__gte",
+        "%",
+        "_",
+        "a_",
+    ]
 )
 WAYS = st.lists(KEYS, min_size=1, max_size=3)
 VALUES: dict[str, Any] = {"isnull": False, "range": (1, 5), "in": [1, 2]}
@@ -46,6 +62,14 @@ def test_the_short_name_of_a_key_means_it_everywhere(keys: list[str]) -> None:
     name = name_of("data", keys)
     assert Key.of(Task, name).path == tuple(keys)
     assert leaf(Task, name, 5).path == tuple(keys)
+    behind = leaf(Task, f"{name}__in", [5])
+    assert (behind.path, behind.lookup) == (tuple(keys), "in")
+
+
+def test_a_control_whose_name_ends_with_an_underscore() -> None:
+    for name in ("a_", "a__", "my__mood_"):
+        asked = leaf(Task, f"annotations__result__{name}__in", ["A"])
+        assert ("__".join(asked.path), asked.lookup) == (name, "in")
 
 
 @pytest.mark.parametrize("lookup", LOOKUPS)

@@ -36,6 +36,7 @@ from labelstudio_orm.declaration import registry
 from labelstudio_orm.fields import Field
 from labelstudio_orm.lookups import LOOKUPS
 from labelstudio_orm.paging import keyset
+from labelstudio_orm.paging.ordering import Key
 from labelstudio_orm.query import leaf
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.values import ORDER, sort_of
@@ -116,6 +117,16 @@ def test_a_lookup_that_could_never_be_true_is_refused(name: str) -> None:
 
 
 @each_resource
+def test_plain_values_have_no_keys(name: str) -> None:
+    for field in fields(name):
+        if not field.has_keys:
+            with pytest.raises(FieldError, match=r"email|nothing"):
+                asked(field, "email", "a@example.com")
+            with pytest.raises(FieldError, match="nothing"):
+                Key.of(registry[name], f"{field.name}__email")
+
+
+@each_resource
 def test_a_scalar_of_numpy_is_what_python_has(name: str) -> None:
     lookups = ("exact", "in", "gte", "range")
     for field, lookup, value in product(fields(name), lookups, (3, 0.5, True, "12")):
@@ -188,6 +199,10 @@ WAYS: list[tuple[str, Any, str]] = [
     ("id__in", numpy.array([[1, 2]]), "list"),
     ("id__in", pandas.DataFrame({"id": [1]}), "list"),
     ("file_upload", 5, "text"),
+    ("annotators__email", "a@example.com", "ls.users.get"),
+    ("annotations__completed_by__email__in", ["a@example.com"], "ls.users.get"),
+    ("updated_by__email", "a@example.com", "ls.users.get"),
+    ("annotations__isnull", True, "total_annotations"),
     ("data__n", numpy.float32("nan"), "NaN"),
     ("data__when__gte", date(2026, 1, 31), "no dates"),
     ("data__n", Decimal(1), "float"),

@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 
-from labelstudio_orm import LabelStudio, Project, Q, Task, View
+from labelstudio_orm import LabelStudio, Project, PromptRun, Q, Task, View, Webhook
 from labelstudio_orm.declaration import registry
 from labelstudio_orm.http.conditions import check_address, query_of
 from labelstudio_orm.queryset import QuerySet
@@ -196,6 +196,33 @@ def test_what_else_takes_an_object(fake: FakeLabelStudio) -> None:
         project.views.set_order([None])  # type: ignore[list-item]
     with pytest.raises(TypeError, match="model_version"):
         project.tasks.all().perform("predictions_to_annotations", model_version=None)
+
+
+OTHER_OBJECTS: dict[str, Callable[[LabelStudio, Any], Any]] = {
+    "views": lambda ls, one: ls.projects.ref(1).views.set_order([one]),
+    "exports": lambda ls, one: ls.projects.ref(1).exports.create(task_filter_options={"view": one}),
+    "ml_backends": lambda ls, one: ls.projects.ref(1).ml_backends.ref(1).predict_interactive(one),
+    "predictions": lambda ls, one: ls.projects.ref(1).predictions.bulk_create([(one, [], 0.5)]),
+    "members": lambda ls, one: ls.workspaces.ref(1).members.remove(one),
+    "cost": lambda ls, one: ls.prompts.ref(1).versions.ref(1).cost_estimate(one),
+    "teacher": lambda ls, one: (
+        ls.prompts.ref(1)
+        .versions.ref(1)
+        .refine(teacher_model_provider_connection_id=one, teacher_model_name="m", project=1)
+    ),
+    "runs": lambda ls, one: PromptRun._from_row({"id": 1}, Origin(ls)).submit_predictions(
+        [{"task": one, "output": {}}]
+    ),
+}
+
+
+@pytest.mark.parametrize("verb", OTHER_OBJECTS.values(), ids=OTHER_OBJECTS)
+def test_an_object_of_another_kind_is_no_id(verb: Any, quiet: LabelStudio) -> None:
+    of_another_kind = Webhook._from_row({"id": 1}, Origin(quiet))
+    elsewhere = LabelStudio("http://elsewhere.example.com", "x").tasks.ref(1)
+    for odd in (of_another_kind, elsewhere, True, 1.5, "x", [1]):
+        with pytest.raises((TypeError, ValueError)):
+            verb(quiet, odd)
 
 
 def test_a_deleted_object_can_be_made_anew(fake: FakeLabelStudio) -> None:

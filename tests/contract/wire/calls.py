@@ -81,15 +81,20 @@ def export(ls: LabelStudio, said: Said) -> Any:
     return exports(ls, said).ref(said.pop("export_pk"))
 
 
+OF_SNAPSHOTS = "VOC"
+"""A format that they can be had in: theirs is one with images, which none has."""
+
+
 def convert(ls: LabelStudio, said: Said) -> object:
     made = export(ls, said)
-    form = {"format": said.pop("export_type")} if "export_type" in said else {}
+    form = {"format": OF_SNAPSHOTS} if said.pop("export_type", None) else {}
     return made.convert(**form, **said, wait=False)
 
 
 def download_export(ls: LabelStudio, said: Said) -> object:
     with tempfile.TemporaryDirectory() as folder:
-        return export(ls, said).download(Path(folder) / "file", said.get("export_type"))
+        format = OF_SNAPSHOTS if "export_type" in said else None
+        return export(ls, said).download(Path(folder) / "file", format)
 
 
 def export_project(ls: LabelStudio, said: Said) -> object:

@@ -298,6 +298,14 @@ DIFFERENT: Mapping[tuple[str, str], tuple[str, Change]] = {
         "400 to a file that is a text in JSON; it is a form",
         lambda theirs, said: theirs.say({"form": ["file"]}),
     ),
+    ("projects.exports.convert", "all"): (
+        "a format with images is refused here, since no snapshot has any",
+        lambda theirs, said: theirs.say({"export_type": "VOC", "download_resources": True}),
+    ),
+    ("projects.exports.download", "all"): (
+        "a format with images is refused here, since no snapshot has any",
+        lambda theirs, said: theirs.ask(exportType="VOC"),
+    ),
     ("projects.exports.download_sync", "fewest"): (
         "the default is said: JSON of the annotated tasks",
         lambda theirs, said: theirs.ask(exportType="JSON", download_all_tasks="false"),
