@@ -336,8 +336,8 @@ def refuse_partly(field: Field, key: str) -> None:
 
 def _unknown_lookup(field: Field, name: str, key: str) -> FieldError:
     known, last = lookups_of(field), name.rpartition("__")[2]
-    elsewhere = _ELSEWHERE.get(last)
-    hint = f"; did you mean {elsewhere!r}?" if elsewhere in known else _near(last, known)
+    meant = _ELSEWHERE.get(last)
+    hint = f"; did you mean {meant!r}?" if meant in (*known, "exclude") else _near(last, known)
     if "email" in name.split("__"):
         hint = "; give the user or the id: ls.users.get(email=...)"
     return FieldError(

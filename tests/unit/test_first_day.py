@@ -106,7 +106,7 @@ def test_every_constructor_names_what_is_near(model: Any) -> None:
         with pytest.raises(TypeError) as told:
             model(**{f"{name}x": 1})
         assert model._options.name in str(told.value)
-    with pytest.raises(TypeError, match="by name"):
+    with pytest.raises(TypeError, match=r"by name|takes no fields"):
         model(1)
 
 
