@@ -124,6 +124,13 @@ class Options:
         return frozenset(field.wire for field in self.fields.values() if field.secret)
 
     @cached_property
+    def beside_secrets(self) -> frozenset[str] | None:
+        """The names that a resource with secret fields has; None for one without."""
+        if not self.secret_wires:
+            return None
+        return frozenset({"pk", "defaults", *self.fields, *self.relations, *self.sets})
+
+    @cached_property
     def computed(self) -> frozenset[str]:
         """The fields that a listing leaves uncomputed unless asked."""
         return frozenset(name for name, field in self.fields.items() if field.computed)
@@ -147,7 +154,7 @@ def _explain_misuse(model: Any) -> None:
     @wraps(made)
     def explained(self: Any, *given: Any, **fields: Any) -> None:
         if not NAMES.isdisjoint(takes):  # the frame of an error shows them
-            given, fields = tuple(map(seal, given)), hide(fields)
+            given, fields = tuple(map(seal, given)), hide(fields, takes)
         if given or not fields.keys() <= takes:
             raise TypeError(of_constructor(model, takes, given, fields))
         made(self, **fields)

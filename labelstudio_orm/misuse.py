@@ -33,7 +33,7 @@ def of_constructor(
     """Return what is wrong with the arguments of a constructor, or of ``create``."""
     names = sorted(takes)
     if not names:
-        return f"{_name(model)} takes no fields: the server makes it, see the verbs beside create()"
+        return f"{_name(model)} takes no fields, by name or not: the server makes it"
     if given:
         return f"{_name(model)} takes its fields by name{_by_name(given[0], names)}"
     name = next(name for name in fields if name not in names)

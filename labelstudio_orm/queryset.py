@@ -114,6 +114,10 @@ class QuerySet(Generic[R]):
     def _deadline(self) -> float | None:
         return self.client._deadline
 
+    @property
+    def _known(self) -> frozenset[str] | None:
+        return self.model._options.beside_secrets
+
     @classmethod
     def of(cls, model: type[Any], client: LabelStudio, **state: Any) -> QuerySet[Any]:
         """A queryset of the class that the resource names in its header."""
@@ -156,7 +160,7 @@ class QuerySet(Generic[R]):
         >>> project.tasks.filter(annotations__completed_by=7, annotations__result__label="Positive")
         """
         self._refuse_slice("filtering")
-        node = build(self.model, conditions, hide(lookups), self.client.url)
+        node = build(self.model, conditions, hide(lookups, self._known), self.client.url)
         return self._narrowed(conjunction(self.where, node))
 
     def _narrowed(self, where: Node) -> Self:
@@ -175,7 +179,7 @@ class QuerySet(Generic[R]):
     def exclude(self, *conditions: Q, **lookups: Any) -> Self:
         """The complement of ``filter``: null and missing values are among the objects that stay."""
         self._refuse_slice("filtering")
-        node = build(self.model, conditions, hide(lookups), self.client.url)
+        node = build(self.model, conditions, hide(lookups, self._known), self.client.url)
         if node == EVERYTHING:
             return self._with()
         return self._with(where=conjunction(self.where, negation(node)))
@@ -554,7 +558,7 @@ class QuerySet(Generic[R]):
             )
         if id is not _ANY:
             lookups[options.key] = self._as_key(id)
-        narrowed = self.filter(*conditions, **hide(lookups))
+        narrowed = self.filter(*conditions, **hide(lookups, self._known))
         identifier = exactly(narrowed.where, options.key)
         if identifier is not None and options.item and self.here is None:
             return narrowed._fetched(identifier)
@@ -733,7 +737,7 @@ class QuerySet(Generic[R]):
         """Make one object here and save it; one POST. ``project.tasks.create(data={"text":
         "a"})``. Raises TypeError for what the resource does not have, naming what is near.
         """
-        obj = self._new(hide(fields), *given)
+        obj = self._new(hide(fields, self._known), *given)
         obj.save()
         obj._tell_parents()
         return obj
@@ -780,7 +784,10 @@ class QuerySet(Generic[R]):
         >>> task.data, created
         ({'n': 1, 'src__id': 5, 'text': 'a'}, True)
         """
-        conditions, lookups = tuple(hidden_items(conditions)), hide_inside(lookups)
+        conditions, lookups = (
+            tuple(hidden_items(conditions, self._known)),
+            hide_inside(lookups, self._known),
+        )
         if conditions and not lookups and self.where is EVERYTHING:
             _refuse_defaults_alone(conditions)
         defaults, asked, lookups = _with_defaults(conditions, lookups)
@@ -807,7 +814,10 @@ class QuerySet(Generic[R]):
         created). ``data`` and ``meta`` are set key by key: the other keys stay. Errors as for
         ``get_or_create``.
         """
-        conditions, lookups = tuple(hidden_items(conditions)), hide_inside(lookups)
+        conditions, lookups = (
+            tuple(hidden_items(conditions, self._known)),
+            hide_inside(lookups, self._known),
+        )
         if conditions and not lookups and self.where is EVERYTHING:
             _refuse_defaults_alone(conditions)
         defaults, asked, lookups = _with_defaults(conditions, lookups)
@@ -893,7 +903,7 @@ class QuerySet(Generic[R]):
                 f"bulk_create() of {self._what}: on_conflict, key and validate are for tasks"
             )
         check_items(items, "bulk_create()")
-        items = hidden_items(items)
+        items = hidden_items(items, self._known)
         return create_each(self, items, on_error=on_error, workers=workers, progress=progress)
 
     @one_call
@@ -964,7 +974,7 @@ class QuerySet(Generic[R]):
         """
         from .bulk.updating import update_many
 
-        said = dict[Any, Any](assignments or {}) | hide(values)
+        said = dict[Any, Any](assignments or {}) | hide(values, self._known)
         return update_many(self, said, workers=workers, on_error=on_error, progress=progress)
 
     @one_call

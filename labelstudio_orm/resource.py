@@ -418,6 +418,7 @@ class Resource:
             object.__setattr__(self, name, value)
         else:
             known = [*self._options.fields, *self._options.relations]
+            value = seal(value)  # its name may be the misspelt one of a secret
             shown = brief_name(name)
             raise AttributeError(f"{type(self).__name__} has no field {shown!r}{near(name, known)}")
 

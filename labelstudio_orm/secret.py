@@ -8,7 +8,15 @@ from __future__ import annotations
 
 import functools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sized
+from collections.abc import (
+    Callable,
+    Container,
+    Iterable,
+    Iterator,
+    Mapping,
+    MutableMapping,
+    Sized,
+)
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 
@@ -84,14 +92,16 @@ def seal(value: Any) -> Any:
     return value if value is None or isinstance(value, Secret) else Secret(value)
 
 
-def hide(named: M) -> M:
+def hide(named: M, known: Container[str] | None = None) -> M:
     """Seal, in place, the values whose names are those of secrets; return the same mapping.
 
-    For the arguments of a verb: a frame of an error shows them.
+    For the arguments of a verb: a frame of an error shows them. ``known``: the names that a
+    resource with secrets has; another one may be the misspelt name of a secret.
     """
     for name in named:
         first, _, rest = name.partition("__") if isinstance(name, str) else ("", "", "")
-        if first in NAMES or (rest and first not in _DATA and rest.partition("__")[0] in NAMES):
+        is_secret = rest and first not in _DATA and rest.partition("__")[0] in NAMES
+        if first in NAMES or is_secret or (known is not None and first not in known):
             named[name] = seal(named[name])
     return named
 
@@ -100,18 +110,18 @@ _DATA = ("data", "meta")
 """The fields whose keys are the users' own."""
 
 
-def hide_inside(named: M) -> M:
+def hide_inside(named: M, known: Container[str] | None = None) -> M:
     """``hide``, also within the mapping ``defaults`` that some verbs take."""
     if isinstance(named.get("defaults"), Mapping):
-        named["defaults"] = hide(dict(named["defaults"]))
-    return hide(named)
+        named["defaults"] = hide(dict(named["defaults"]), known)
+    return hide(named, known)
 
 
-def hidden_items(items: Iterable[Any]) -> Iterable[Any]:
+def hidden_items(items: Iterable[Any], known: Container[str] | None = None) -> Iterable[Any]:
     """Return dicts of fields with what is secret in them sealed; other items as they are."""
 
     def hidden(item: Any) -> Any:
-        return hide(dict(item)) if isinstance(item, Mapping) else item
+        return hide(dict(item), known) if isinstance(item, Mapping) else item
 
     return list(map(hidden, items)) if isinstance(items, Sized) else map(hidden, items)
 

@@ -159,6 +159,8 @@ def as_item(
 
 
 def _kept(row: Mapping[str, Any], kind: str, keys: Collection[str], where: str) -> dict[str, Any]:
+    if not isinstance(row, Mapping):
+        raise TypeError(f"{where}: a dict is needed, not {row!r:.80}")
     unknown = sorted(map(str, row.keys() - _OF_SERVER[kind] - set(keys)))
     if unknown:
         raise ValueError(

@@ -17,6 +17,7 @@ import attrs
 
 from ..codec import copy_json, plain, plain_json
 from ..conditions import EVERYTHING
+from ..config.forms import number
 from ..config.results import check_result
 from ..declaration import registry
 from ..errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
@@ -355,11 +356,25 @@ def _annotation_form(
     if isinstance(annotation, Resource):
         _refuse_stranger(annotation, where, server)
     form = _parts(annotation, _ANNOTATION_KEYS, where, known, also="id")
+    if not known:
+        _check_types(form, where)
     form["ground_truth"] = bool(form.get("ground_truth", False))  # the import's own default is True
     author = plain(form.pop("completed_by", None))
     if author is not None:
         form["completed_by"] = _author(author, where, server)
     return form
+
+
+def _check_types(form: dict[str, Any], where: str) -> None:
+    """Raise TypeError for values that an import takes for something else: the text ``"false"``."""
+    for name in ("ground_truth", "was_cancelled"):
+        value = form[name] = plain(form.get(name))
+        if value is None:
+            del form[name]
+        elif not isinstance(value, bool):
+            raise TypeError(f"{where}: {name} is True or False, not {value!r:.80}")
+    if form.get("lead_time") is not None:
+        form["lead_time"] = number(form["lead_time"], f"{where}: lead_time")
 
 
 def _refuse_stranger(obj: Resource, where: str, server: str | None) -> None:
@@ -388,11 +403,8 @@ def _prediction_form(
     prediction: Any, where: str, _: str | None = None, known: bool = False
 ) -> dict[str, Any]:
     form = _parts(prediction, _PREDICTION_KEYS, where, known)
-    score = form.get("score")
-    if score is not None and (isinstance(score, bool) or not isinstance(score, (int, float))):
-        raise TypeError(
-            f"{where}: score is a number, not {score!r:.80}, which the server would store as null"
-        )
+    if form.get("score") is not None:  # the server would store null for what is no number
+        form["score"] = number(form["score"], f"{where}: score")
     return form
 
 

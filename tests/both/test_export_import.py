@@ -194,6 +194,15 @@ def test_without_predictions_the_file_is_as_the_server_wrote_it(
     assert asked() == [f"GET /api/projects/{project.id}/export"]
 
 
+def test_rows_of_another_shape_are_told(pond: Project, again: Project, tmp_path: Path) -> None:
+    (row, *_) = json.loads(pond.export("JSON", tmp_path / "pond.json").read_text())
+    for key in ("annotations", "predictions"):
+        for odd in (None, 5, [1], "a"):
+            with pytest.raises((TypeError, ValueError), match=f"item 0.*{key}"):
+                again.tasks.bulk_create([{**row, key: [odd]}])
+    assert again.tasks.count() == 0
+
+
 # -- in memory ------------------------------------------------------------------------------------
 
 

@@ -169,6 +169,36 @@ def test_fields_of_predictions(
     assert writes(fake) == []
 
 
+@pytest.mark.parametrize(
+    ("odd", "said"),
+    [
+        ({"ground_truth": "false"}, "ground_truth is True or False"),
+        ({"ground_truth": 1}, "ground_truth is True or False"),
+        ({"was_cancelled": "no"}, "was_cancelled is True or False"),
+        ({"lead_time": "2"}, "lead_time must be a number"),
+        ({"lead_time": math.inf}, "lead_time must be finite"),
+    ],
+)
+def test_fields_of_annotations_in_an_import(
+    fake: FakeLabelStudio, project: Project, odd: dict[str, Any], said: str
+) -> None:
+    annotation = {"result": [], **odd}
+    with pytest.raises((TypeError, ValueError), match=rf"item 1, annotations\[0\]: {said}"):
+        project.tasks.bulk_create([{"text": "a"}, {"data": {}, "annotations": [annotation]}])
+    assert writes(fake) == []
+
+
+def test_numpy_in_an_import(project: Project) -> None:
+    numpy = pytest.importorskip("numpy")
+    annotation = {"result": [], "ground_truth": numpy.True_, "lead_time": numpy.float32(2)}
+    prediction = {"result": [], "score": numpy.float32(0.5)}
+    item = {"data": {"text": "a"}, "annotations": [annotation], "predictions": [prediction]}
+    (task,) = project.tasks.bulk_create([item])
+    (made,) = task.annotations
+    assert (made.ground_truth, made.lead_time) == (True, 2)
+    assert [one.score for one in task.predictions] == [0.5]
+
+
 def test_scores_of_numpy(project: Project) -> None:
     numpy = pytest.importorskip("numpy")
     scores = [numpy.float32(0.5), numpy.float64(0.25), numpy.int64(1)]

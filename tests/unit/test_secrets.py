@@ -227,6 +227,26 @@ def test_values_of_a_wrong_type(model: Any, field: Field, wrong: str) -> None:
         assert leaks.in_error(error, token(field), __name__) == []
 
 
+MISSPELT = [verb for verb in VERBS if verb != "request"]
+
+
+@pytest.mark.parametrize(("model", "field"), FIELDS)
+def test_a_secret_under_a_misspelt_name(model: Any, field: Field) -> None:
+    ls = client(ANSWERS["detail"])
+    name = field.name[:-2] + field.name[-1] + "_x"
+    listed = objects(model, ls)
+    acts: list[Callable[[], Any]] = [
+        *(lambda verb=verb: VERBS[verb](model, ls, {name: canary(field)}) for verb in MISSPELT),
+        lambda: listed.filter(**{name: canary(field)}),
+        lambda: listed.exclude(**{f"{name}__in": [canary(field)]}),
+        lambda: listed.get(**{name: canary(field)}),
+        lambda: listed.get_or_create(**{name: canary(field)}),
+    ]
+    for act in acts:
+        error = error_of(act)
+        assert leaks.in_error(error, token(field), __name__) == []
+
+
 @pytest.mark.parametrize(("model", "field"), FIELDS)
 def test_objects_and_dry_runs(model: Any, field: Field) -> None:
     said = {field.name: canary(field)}
