@@ -579,6 +579,8 @@ class QuerySet(Generic[R]):
         from .resource import _set_origin
 
         options = self.model._options
+        if isinstance(identifier, int) and identifier < 1 and not self.client.is_dry:
+            raise DoesNotExist(f"no {options.name} has the id {identifier}: ids begin at 1")
         in_address = {name: v for name, v in self.scope.items() if options.addresses(name)}
         obj = self._with(scope=in_address).ref(identifier).refresh()
         if not self.where.holds(obj):
@@ -614,19 +616,24 @@ class QuerySet(Generic[R]):
         return self.model._from_row(row, Origin(self.client, parents_in(self.scope)))
 
     def _as_key(self, id: Any) -> Any:
-        """An id as the resource's key has it: a number, or a text."""
+        """An id as the resource's key has it: a number, or a text. Raises DoesNotExist for a number
+        that no id can be.
+        """
+        found = self._key_given(id)
+        if pages.is_beyond(found):
+            raise DoesNotExist(
+                f"no {self.model._options.name} has the id {found}: a server knows none of it"
+            )
+        return found
+
+    def _key_given(self, id: Any) -> Any:
         key = self.model._options.fields[self.model._options.key]
         if isinstance(id, self.model):
             return id._saved_id("get()")
         if key.references:
             id = pages.id_of(id)
         if key.annotation is not str:
-            found = pages.exact_id(id)
-            if pages.is_beyond(found):
-                raise DoesNotExist(
-                    f"no {self.model._options.name} has the id {found}: a server knows none of it"
-                )
-            return found
+            return pages.exact_id(id)
         if not isinstance(id, str) or not id:
             raise ValueError(
                 f"the {key.name} of a {self.model._options.name} is a text, not {id!r:.80}"
@@ -663,7 +670,8 @@ class QuerySet(Generic[R]):
         if isinstance(ids, (str, bytes, bytearray)) or not isinstance(ids, Iterable):
             raise TypeError(f"in_bulk() takes a list of ids, not {brief(ids)}")
         lookup = f"{self.model._options.key}__in"
-        return {obj._key: obj for obj in self.filter(**{lookup: [*map(self._as_key, ids)]})}
+        asked = [key for key in map(self._key_given, ids) if not pages.is_beyond(key)]
+        return {obj._key: obj for obj in self.filter(**{lookup: asked})}
 
     def _load_rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[R]:
         """Objects of rows that another request than a listing gave."""

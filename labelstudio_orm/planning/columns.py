@@ -238,7 +238,7 @@ INTEGERS = 2**31
 "everything", nulls included.
 """
 
-_LONG, _PRECISE = 2**63, 2**53
+LONG, _PRECISE = 2**63, 2**53
 _LONG_ONES = frozenset({"id", "inner_id"})
 
 
@@ -267,7 +267,7 @@ def _integer(column: str, lookup: str, values: Values) -> Item | bool | None:
     """The server cuts fractions off, and makes floats of what is no list."""
     if lookup not in OPERATORS or not all(map(_is_number, values)):
         return None
-    limit = _LONG if column in _LONG_ONES else INTEGERS
+    limit = LONG if column in _LONG_ONES else INTEGERS
     found = _bounded(lookup, values, lambda one: one < -limit, lambda one: one >= limit)
     if isinstance(found, bool):
         return found

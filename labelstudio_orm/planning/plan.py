@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
 
+from .. import codec
 from ..conditions import (
     EVERYTHING,
     And,
@@ -42,6 +43,7 @@ from .columns import (
     ALTERNATIVES,
     COMPUTED,
     INTEGERS,
+    LONG,
     TEXT,
     Item,
     Undefined,
@@ -128,6 +130,8 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
         lookup, value = part.lookup, part.value
         if lookup in TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
             lookup, value = "icontains", needle(part)
+        if lookup == "in" and value and all(map(_is_beyond, value)):
+            return Plan(nothing=True)
         if isinstance(value, tuple):
             value = tuple(one for one in value if one is not None and not _is_beyond(one))
         if _is_beyond(value) and lookup == "exact":
@@ -165,6 +169,15 @@ def _of_some(where: Node, there: Leaf) -> Node:
 def _is_beyond(value: Any) -> bool:
     """Is it no number that the server can look for? No object has such an id."""
     return type(value) in (int, float) and not -INTEGERS <= value < INTEGERS
+
+
+def _is_of_none(leaf: Leaf) -> bool:
+    """Does it ask for integers that no column holds, on no server?"""
+    holds = (leaf.field.element, *codec.parts(leaf.field.annotation))
+    if leaf.path or leaf.lookup not in ("exact", "in") or int not in holds:
+        return False
+    values = leaf.value if leaf.lookup == "in" else (leaf.value,)
+    return bool(values) and all(type(one) is int and not -LONG <= one < LONG for one in values)
 
 
 def _plainly(value: Any) -> Any:
@@ -254,6 +267,8 @@ def _signed_parts(signed: Signed) -> list[Signed]:
 
 
 def _compared(leaf: Leaf, positive: bool, undefined: Undefined) -> Approximation:
+    if _is_of_none(leaf):
+        return NOTHING if positive else ALL
     answer = comparison(leaf, positive, undefined)
     return UNKNOWN if answer is None else Approximation.of(answer.clauses, answer.exact)
 
