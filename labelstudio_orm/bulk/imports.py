@@ -253,14 +253,18 @@ def held_by(
 
 
 def pretended(
-    client: LabelStudio, project: int, tasks: Iterable[Mapping[str, Any]], files: int = 0
+    client: LabelStudio,
+    project: int,
+    tasks: Iterable[Mapping[str, Any]],
+    files: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The answer to an import in a dry run; how many tasks a file or an address holds is not
-    known.
+    """The answer to an import in a dry run, of tasks or of ``files`` by their names; how many tasks
+    a file or an address holds is not known.
     """
     shown = ({"data": task["data"], "meta": task.get("meta", {})} for task in tasks)
     ids = [row["id"] for row in client._pretend({"project": project, **row} for row in shown)]
-    file_ids = [row["id"] for row in client._pretend({"project": project} for _ in range(files))]
+    named = ({"project": project, "file": f"upload/{project}/{name}"} for name in files)
+    file_ids = [row["id"] for row in client._pretend(named)]
     return {"task_count": len(ids), "task_ids": ids, "file_upload_ids": file_ids}
 
 

@@ -96,10 +96,12 @@ def copy_project(
     the report has what is different. ``progress``: True for a line on stderr, or a function
     ``(done, total)`` of tasks.
 
-    The tasks are streamed and imported in batches, in one request each; the labelling config is set
-    afterwards, so that tasks which do not fit it are copied too. Objects that the target refuses
-    (a webhook to an address that it does not accept, an ML backend that does not answer) are
-    ``failed`` in the ``counts``; a further call tries them again.
+    Uploaded files are read one by one, by the ``workers`` of the source's client, and uploaded 100
+    in a request. The tasks are streamed and imported in batches, in one request each; the labelling
+    config is set afterwards, so that tasks which do not fit it are copied too. Objects that the
+    target refuses (a webhook to an address that it does not accept, an ML backend that does not
+    answer, a file of a type that it does not know) are ``failed`` in the ``counts``; a further call
+    tries them again.
 
     Raises UnknownUsers, JournalMismatch for a journal of another copy, and the errors of the
     servers.
@@ -178,9 +180,8 @@ def begin(
     if again or not journal.noted("done"):
         people.match(source.users())
     project = _project(source, client, journal, title)
-    media = Media(source, project, journal, facts["server"])
-    address = media.address if files else lambda file: None
-    translation = Translation(people.email, address, facts["server"])
+    media = Media(source, project, journal, facts["server"], wanted=files)
+    translation = Translation(people.email, media.address, facts["server"])
     job = Job(source, client, journal, facts, people, project, media, translation, keep_origin)
     tally = job.tallies["project"]
     tally.created, tally.skipped = int(is_new), int(not is_new)
@@ -322,10 +323,13 @@ class Copy:
     # -- the steps --------------------------------------------------------------------------------
 
     def _files(self) -> None:
-        if "files" in self.parts and not self.journal.noted("done:files"):
-            for file in self.job.source.files():
-                self.job.media.address(file["file"], file["size"])
-            self.journal.note("done:files")
+        if "files" not in self.parts:
+            return
+        self.job.media.settle()
+        if not self.journal.noted("done:files"):
+            self.job.media.bring_all()
+            if not self.job.media.failed:
+                self.journal.note("done:files")
 
     def _tasks(self) -> None:
         self.importer.settle()

@@ -64,7 +64,7 @@ class Importer:
     def _batches(self, rows: Iterable[Row]) -> Iterator[list[Sent]]:
         batch: list[Sent] = []
         held = 0
-        for row in rows:
+        for row in self._with_files(rows):
             if (problem := odd_task(row)) is not None:
                 self.job.give_up("tasks", f"task {row['id']}", ValueError(problem))
                 continue
@@ -77,6 +77,11 @@ class Importer:
             held += size
         if batch:
             yield batch
+
+    def _with_files(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same, some at a time, once the files that they speak of are there."""
+        for some in chunked(rows, BATCH):
+            yield from self.job.media.ahead(some)
 
     def _sent(self, row: Row) -> Sent:
         there = self.job.translation.task(row)

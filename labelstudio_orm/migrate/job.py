@@ -75,9 +75,8 @@ class Job:
     # -- what is late -----------------------------------------------------------------------------
 
     def took(self, seconds: float) -> None:
-        """An import took so long."""
-        if seconds > self.journal.noted("slowest", 0.0):
-            self.journal.note("slowest", seconds)
+        """See the function of this name."""
+        took(self.journal, seconds)
 
     def wait_for(self, look: Callable[[], T | None]) -> T | None:
         """See the function of this name."""
@@ -90,6 +89,12 @@ class Job:
             patience = _patience(self.journal)
             _within(min(patience, unsure + patience - time.time()), look, self.client)
             self.journal.note("unsure", None)
+
+
+def took(journal: Journal, seconds: float) -> None:
+    """Take note that an import took so long."""
+    if seconds > journal.noted("slowest", 0.0):
+        journal.note("slowest", seconds)
 
 
 def wait_for(client: LabelStudio, journal: Journal, look: Callable[[], T | None]) -> T | None:

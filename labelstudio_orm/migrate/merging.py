@@ -35,6 +35,7 @@ from .people import MissingUsers, People
 from .report import Difference, Differences, Losses, Report, fields_apart
 from .same_files import SameFiles
 from .source import LiveSource, as_source
+from .stored import Stored
 from .translation import Translation
 from .uploads import replace_files
 
@@ -88,9 +89,9 @@ def merge(
     (tasks of a target that is not among them come first), or a function that is given the tasks of
     a key as dicts, in this order, and returns one of them. ``missing_users``: authors that the
     target's server does not have, as for ``copy_project``. ``files``: upload the files that tasks
-    speak of into the target; else their addresses stay. ``workers`` create annotations of tasks
-    that are there already at once (default: the client's). ``progress``: True for a line on
-    stderr, or a function ``(done, total)`` of keys.
+    speak of into the target; else their addresses stay. ``workers`` read files, and create
+    annotations of tasks that are there already, at once (default: the client's). ``progress``:
+    True for a line on stderr, or a function ``(done, total)`` of keys.
 
     What one project says twice of a task stays twice; what two projects say alike (the same result,
     author and time) stands once, as after copying a project and working on in both. A draft that
@@ -102,7 +103,7 @@ def merge(
 
     Requests: every project is listed, light; then the tasks with what was said of them, 300 a
     request. Uploaded files are read once to be copied, and once where another one has their name
-    and size. New tasks are imported, 250 a request; for tasks that are there already, one for each
+    and size; 100 of them are uploaded in a request. New tasks are imported, 250 a request; for tasks that are there already, one for each
     annotation, and one for the predictions of 250; one for each draft. Only fingerprints of the
     keys and ids are held in memory.
 
@@ -211,6 +212,7 @@ class _Merging:
         self.journals: defaultdict[str, Journal] = defaultdict(journal)
         """By the address of a server, what became of its files."""
         self.uploaded: dict[tuple[str, str], str] = {}
+        self.stored = Stored(into, self._is_copy, workers)
         self.target = self._side(LiveSource(into), lambda email: email, files=False)
         sides = [self._side(one, self.people.email, files) for one in sources]
         told = [(side.about["server"], side.about["project"]) for side in sides]
@@ -230,10 +232,22 @@ class _Merging:
     ) -> _Side:
         about = source.describe()
         server = about["server"]
-        media = Media(source, self.into, self.journals[server], server, self.uploaded)
-        file = media.address if files else lambda file: None
-        translation = Translation(email, file, server)
+        media = Media(
+            source,
+            self.into,
+            self.journals[server],
+            server,
+            wanted=files,
+            stored=self.stored,
+            uploaded=self.uploaded,
+            workers=self.workers,
+        )
+        translation = Translation(email, media.address, server)
         return _Side(source, about, translation, media if files else None, source.unskippable())
+
+    def _is_copy(self, file: str) -> bool:
+        """Whether a file of the target was brought by this merge, or is the same as one."""
+        return any(one.map("files").old(file) is not None for one in self.journals.values())
 
     def run(self) -> Report:
         configs = {side.name: side.source.settings()["label_config"] for side in self.sides}
@@ -280,6 +294,7 @@ class _Merging:
         failed: dict[str, Failure] = {}
         for side in self.sides:
             if side.media is not None:
+                side.media.remove_doubles(late=True)
                 tally.created += side.media.uploads
                 failed.update(side.media.failed)
         for file, error in self.files.unreadable():
@@ -351,7 +366,8 @@ class _Merging:
 
     def _rows(self, side: _Side, ids: list[int]) -> dict[int, Row]:
         found = {}
-        for row in side.source.some_tasks(ids) if ids else ():
+        rows = list(side.source.some_tasks(ids)) if ids else []
+        for row in rows if side.media is None else side.media.ahead(rows):
             found[row["id"]] = translated = side.translation.task(row)
             translated["allow_skip"] = row["id"] not in side.unskippable
             translated["project"] = side.name

@@ -156,22 +156,26 @@ class _Sync:
 
     @ends_line("_progress")
     def run(self) -> Report:
+        self.job.media.settle()
         self.importer.settle()
         self.settings.overlaps.settle()
         self._unpark()
         if not len(self.tasks):
             self._pair()
         self.follower.quieten()
+        if self.with_files:
+            self.job.media.bring_all()  # also those that no task speaks of
         self.settings.carry(_EARLY, self.conflicts, self.found)
         self._changed()
         ids = set(self.job.source.task_ids())
         self._created(ids)
         self._deleted(ids)
-        self._files()
         for kind in ("views", "storages", "backends"):
             self.follower.follow(kind)
         self.settings.carry(_LATE, self.conflicts, self.found)
         self.follower.follow("webhooks")  # which would be told of all the rest
+        if self.with_files:
+            self._files()
         self._strangers()
         if not self.job.client.is_dry:
             self._check()
@@ -200,7 +204,7 @@ class _Sync:
     def _changed(self) -> None:
         done = 0
         for chunk in chunked(self.job.source.tasks(), CHUNK):
-            known = [row for row in chunk if self.tasks.has(row["id"])]
+            known = self.job.media.ahead([row for row in chunk if self.tasks.has(row["id"])])
             wanted = [self.tasks.get(row["id"]) for row in known]
             there = {row["id"]: row for row in self.job.there.some_tasks(wanted)} if wanted else {}
             for row in known:
@@ -494,12 +498,9 @@ class _Sync:
         )
 
     def _files(self) -> None:
-        """Those that no task speaks of, too."""
-        if not self.with_files:
-            return
+        """Those that came twice go; what was brought."""
         media, tally = self.job.media, self.job.tallies["files"]
-        for file in self.job.source.files():
-            media.address(file["file"], file["size"])
+        media.remove_doubles(late=True)
         tally.created, tally.failed = media.created, list(media.failed.values())
 
     def _strangers(self) -> None:

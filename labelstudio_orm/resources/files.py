@@ -6,7 +6,7 @@ import json
 import mimetypes
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
@@ -16,7 +16,7 @@ from ..bulk.imports import Renamed
 from ..bulk.summary import Summary
 from ..conditions import EVERYTHING
 from ..declaration import resource
-from ..errors import APIError, LabelStudioError
+from ..errors import APIError, LabelStudioError, OutcomeUnknown
 from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..http.deadline import one_call
 from ..http.download import download
@@ -89,12 +89,19 @@ class Files(QuerySet["FileUpload"]):
 
         The type must be one that the server knows, since it looks into it as for an import.
         """
-        file = path if name is None else Renamed(path, name)
-        job = self.scope["project"].imports.create(file=file, commit_to_project=False)
+        return self.get(self._store([path if name is None else Renamed(path, name)])[0])
+
+    def _store(self, files: Sequence[str | os.PathLike[str]]) -> list[int]:
+        """Upload files in one request; their ids, in this order. Raises OutcomeUnknown for an
+        answer that does not give them.
+        """
+        job = self.scope["project"].imports.create(file=files, commit_to_project=False)
         ids = job.file_upload_ids
-        if not ids or not fits(ids, [int]):
-            raise LabelStudioError(f"uploading {path}: the server gave {ids!r:.80} as its id")
-        return self.get(ids[0])
+        are_ids = self.client.is_dry or fits(ids, [int])
+        if not are_ids or not isinstance(ids, list) or len({*ids}) != len(files):
+            what = "1 file" if len(files) == 1 else f"{len(files)} files"
+            raise OutcomeUnknown(f"uploading {what}: the server gave {ids!r:.80} as the ids")
+        return ids
 
     @contextmanager
     def open(self, file: str) -> Iterator[BinaryIO]:

@@ -64,7 +64,9 @@ class Imports(QuerySet["ImportJob"]):
             **({} if fields is None else {"preannotated_from_fields": ",".join(fields)}),
         }
         project = self.scope["project"]
-        file, held = held_by(file)
+        held: Mapping[str, int] = {}
+        if commit_to_project:  # what is stored as it is loses nothing
+            file, held = held_by(file)
         with import_body(self.client.url, tasks, file, url) as body:
             answer = self.client.request(
                 "POST",
@@ -74,7 +76,10 @@ class Imports(QuerySet["ImportJob"]):
                 doing=f"importing into Project {id_in(project)}",
                 expect=ANSWER,
                 dry=lambda: pretended(
-                    self.client, id_in(project), body.get("json", ()), len(body.get("files", ()))
+                    self.client,
+                    id_in(project),
+                    body.get("json", ()),
+                    [name for name, _ in body.get("files", {}).values()],
                 ),
                 **body,
             )

@@ -532,6 +532,47 @@ def test_files(run: Script, project: int) -> None:
     run("DELETE", "/api/projects/999999/file-uploads")
 
 
+NAMES = (
+    *("we%20ird 100%.png", "é.png", "e\u0301.png", "猫 ☃.png", "CON.png", "nul.png", "a..png"),
+    *("-a.png", "a&amp;b.png", "a\u200bb.png", 'a"b;c.png', "x" * 120 + ".png"),
+    *("../a.png", "dir\\a.png", "%2F%2e.png", "ß" * 70 + ".webp", "y" * 77 + ".png"),
+)
+
+
+def test_many_files_in_one_request(run: Script, project: int) -> None:
+    """Of different fields; what is stored of those that are refused."""
+    load = f"/api/projects/{project}/import?commit_to_project=false"
+    listed = f"/api/projects/{project}/file-uploads"
+
+    def send(*files: tuple[str, Any]) -> Any:
+        named = [(f"file{number}", file) for number, file in enumerate(files)]
+        made = run("POST", load, files=named)
+        run("GET", f"{listed}?all=true")
+        return made
+
+    many = [(f"{number}.png", b"%d" % number) for number in range(101)]
+    ids = send(*many[:100])["file_upload_ids"]
+    run("GET", f"{listed}?ids={json.dumps(ids)}")
+    run("GET", f"{listed}?ids={json.dumps([*reversed(ids[:5]), 999999])}")
+    run("DELETE", listed, {"file_upload_ids": ids})
+    send(*many)
+    send(("a.png", b"a"), ("b.xyz", b"b"), ("c.png", b"c"))
+    send(("a.png", b"a"), ("b.csv", "text\nb\n"), ("c.png", b"c"))
+    send(("a.csv", "x\na\n"), ("b.csv", "text\nb\n"))
+    send(("a.png", b"a"), ("b.txt", "one\ntwo"), ("c.html", "<b>c</b>"), ("d.png", b""))
+    send(("a.json", '[{"data": {"text": "a"}, "predictions": 5}]'), ("b.json", '{"text": "b"}'))
+    send(("a.json", "[]"), ("b.txt", ""))
+    run("POST", load, files=[("one", ("a.png", b"1")), ("one", ("b.png", b"2"))])
+    run("GET", f"{listed}?all=true")
+    run("DELETE", listed, None)
+    send(*((name, content) for name in NAMES for content in (b"a", b"b")))
+    send(("a.png.", b"a"))
+    run("DELETE", listed, None)
+    two = CONFIG.replace("</View>", '<Text name="u" value="$other"/></View>')
+    run("PATCH", f"/api/projects/{project}/", {"label_config": two})
+    send(("a.png", b"a"), ("b.png", b"b"))
+
+
 def test_what_has_no_name_yet(run: Script, project: int) -> None:
     P, tasks = f"/api/projects/{project}/", f"/api/tasks/?project={project}&include=id,data"
     line = {"operator": "contains", "type": "String", "value": "o"}

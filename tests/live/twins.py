@@ -152,7 +152,8 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)?$")
 
 # The random part of an uploaded file's name, of the address of an invitation, of an export's name.
 _RANDOM = re.compile(
-    r"\b[0-9a-f]{8}(?=-[^-/\s]+\.\w+)|(?<=token=)\w{20,}|-at-\d{4}(-\d\d){4}(-[0-9a-f]{8}(_\w{7})?)?"
+    r"\b[0-9a-f]{8}(?=--?[^-/\s]+\.\w+)|(?<=xxx)_\w{7}(?=\.png)|(?<=token=)\w{20,}"
+    r"|-at-\d{4}(-\d\d){4}(-[0-9a-f]{8}(_\w{7})?)?"
 )
 # What clouds say of themselves: Google's address, Azure's account of a request.
 _CLOUD = re.compile(r"(?<=GET )http\S+: .*|\nRequestId:(.|\n)*")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
+import re
 from email.message import Message
 from urllib.parse import parse_qsl
 
-from attrs import define
+from attrs import define, evolve
 
 MULTIPART = "multipart/form-data"
 URLENCODED = "application/x-www-form-urlencoded"
@@ -21,11 +23,14 @@ class Upload:
 
 @define(frozen=True)
 class Form:
-    """The fields and the files of a form; of a name that comes twice, the last."""
+    """The fields and the files of a form; of a name that comes twice, the last. ``parts``: how many
+    files it has with those.
+    """
 
     kind: str
     fields: dict[str, str]
     files: dict[str, Upload]
+    parts: int = 0
 
     def recorded(self) -> dict[str, str]:
         """What stands for the body in the log of requests: a file is its name."""
@@ -40,7 +45,7 @@ def parse(kind: str, body: bytes) -> Form | None:
     if not kind.startswith(MULTIPART):
         return None
     boundary = str(_header(kind).get_boundary()).encode()
-    form = Form(MULTIPART, {}, {})
+    form, parts = Form(MULTIPART, {}, {}), 0
     for part in (b"\r\n" + body).split(b"\r\n--" + boundary)[1:-1]:
         head, _, content = part.removeprefix(b"\r\n").partition(b"\r\n\r\n")
         for line in head.decode().split("\r\n"):
@@ -49,11 +54,20 @@ def parse(kind: str, body: bytes) -> Form | None:
                 described = _header(value.strip(), "Content-Disposition")
                 name = str(described.get_param("name", header="Content-Disposition"))
                 file = described.get_filename()
-                if file:
-                    form.files[name] = Upload(file, content)
-                else:
+                if file is None:
                     form.fields[name] = content.decode()
-    return form
+                    continue
+                parts += 1
+                if plain := _plain(file):
+                    form.files[name] = Upload(plain, content)
+    return evolve(form, parts=parts)
+
+
+def _plain(name: str) -> str:
+    """The last step of what a file is called; without it, a file is passed over."""
+    name = re.split(r"[/\\]", html.unescape(name))[-1]
+    name = "".join(sign for sign in name if sign.isprintable())
+    return "" if name in (".", "..") else name
 
 
 def _header(value: str, name: str = "Content-Type") -> Message:

@@ -9,6 +9,7 @@ import re
 import uuid
 from collections import Counter
 from collections.abc import Iterable
+from pathlib import PurePosixPath
 from typing import Any
 
 from attrs import define, field
@@ -35,6 +36,8 @@ _EXTENSIONS = {
     *(".bmp", ".csv", ".flac", ".gif", ".htm", ".html", ".jpg", ".jpeg", ".json", ".m4a", ".mp3"),
     *(".mp4", ".ogg", ".pdf", ".png", ".svg", ".tsv", ".txt", ".wav", ".webm", ".webp", ".xml"),
 }
+_MOST = 100
+_LONGEST = 100
 _LISTS = (".csv", ".tsv", ".txt")
 
 
@@ -62,6 +65,8 @@ def store_files(request: Request, project: Row, form: Form) -> list[int]:
         return [_store(request, project, _by_address(request, form.fields.get("url")))]
     if not form.files:
         raise invalid("load_tasks: No data found in DATA or in FILES")
+    if form.parts > _MOST:
+        raise crash("The number of files exceeded settings.DATA_UPLOAD_MAX_NUMBER_FILES.")
     for upload in form.files.values():
         _check_extension(upload.name)
     return [_store(request, project, upload) for upload in form.files.values()]
@@ -102,11 +107,20 @@ def _store(request: Request, project: Row, upload: Upload) -> int:
 
 
 def _named(project_id: int, upload: Upload) -> Row:
-    base = re.sub(r"[^-\w.]", "", re.split(r"[/\\]", upload.name)[-1].strip().replace(" ", "_"))
-    path = f"upload/{project_id}/{uuid.uuid4().hex[:8]}-{base}"
-    if len(path) > 100:
-        raise not_implemented("names of files of more than 100 characters")
-    return {"file": path, "content": upload.content}
+    base = re.sub(r"[^-\w.]", "", upload.name.strip().replace(" ", "_"))
+    name = _shortened(f"{uuid.uuid4().hex[:8]}-{base}", _LONGEST - len(f"upload/{project_id}/"))
+    return {"file": f"upload/{project_id}/{name}", "content": upload.content}
+
+
+def _shortened(name: str, longest: int) -> str:
+    """A name with seven random characters in the place of what is too much of it."""
+    if len(name) <= longest:
+        return name
+    end = "".join(PurePosixPath(name).suffixes)
+    start = name.removesuffix(end)[: longest - len(end) - 8]
+    if not start:
+        raise crash("Storage can not find an available filename")
+    return f"{start}_{uuid.uuid4().hex[:7]}{end}"
 
 
 # --- the tasks in files ---------------------------------------------------------------------------
