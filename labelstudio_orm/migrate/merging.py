@@ -103,9 +103,9 @@ def merge(
 
     Requests: every project is listed, light; then the tasks with what was said of them, 300 a
     request. Uploaded files are read once to be copied, and once where another one has their name
-    and size; 100 of them are uploaded in a request. New tasks are imported, 250 a request; for tasks that are there already, one for each
-    annotation, and one for the predictions of 250; one for each draft. Only fingerprints of the
-    keys and ids are held in memory.
+    and size; 100 of them are uploaded in a request. New tasks are imported, 250 a request; for
+    tasks that are there already, one for each annotation, and one for the predictions of 250; one
+    for each draft. Only fingerprints of the keys and ids are held in memory.
 
     Raises IncompatibleConfigs where the target's labelling config lacks a control or a label that
     another one has, ValueError for tasks without the key and for no projects, TypeError for what is
