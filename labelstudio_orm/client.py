@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from .brief import cut
 from .bulk.dryrun import ECHO, READS, DryRun, Switch
 from .bulk.workers import number_of_workers
 from .errors import APIError, NotSupportedByServer
@@ -103,7 +104,7 @@ class LabelStudio:
                 "Account & Settings in Label Studio shows one"
             )
         if page_size is not None and page_size < 1:
-            raise ValueError(f"page_size is a number of rows from 1 on, not {page_size!r}")
+            raise ValueError(f"page_size is a number of rows from 1 on, not {page_size!r:.80}")
         number_of_workers(workers, self)
         self.page_size = page_size
         self.workers = workers
@@ -128,7 +129,7 @@ class LabelStudio:
         return self._transport.url
 
     def __repr__(self) -> str:
-        return f"<LabelStudio {self.url}>"
+        return f"<LabelStudio {cut(self.url, 200)}>"
 
     if not TYPE_CHECKING:
 

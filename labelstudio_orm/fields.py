@@ -176,7 +176,9 @@ class Field:
         value = reveal(value)  # another resource has a secret of this name
         if isinstance(value, Resource):
             if not self.references:
-                raise TypeError(f"{self.owner.__name__}.{self.name} takes a value, not {value!r}")
+                raise TypeError(
+                    f"{self.owner.__name__}.{self.name} takes a value, not {value!r:.80}"
+                )
             value = value._saved_id(f"{self.owner.__name__}.{self.name}")
         value = codec.plain(value)
         why = codec.misfit(value, self.annotation)

@@ -154,7 +154,7 @@ class Labels:
         True
         """
         if isinstance(labels, str):
-            raise TypeError(f"merge() takes a list of labels, not {labels!r}")
+            raise TypeError(f"merge() takes a list of labels, not {labels!r:.80}")
         sources = [path_of(label) for label in labels]
         plan = partial(merging, labels=sources, into=path_of(into), control=control)
         return self._run(plan, undo, workers, on_error, progress)
@@ -182,7 +182,7 @@ class Labels:
         True
         """
         if regions not in ("refuse", "drop"):
-            raise ValueError(f'regions is "refuse" or "drop", not {regions!r}')
+            raise ValueError(f'regions is "refuse" or "drop", not {regions!r:.80}')
         plan = partial(removal, path=path_of(label), control=control, regions=regions)
         if regions == "refuse":
             self._refuse_if_used(path_of(label), control)

@@ -237,7 +237,7 @@ class QuerySet(Generic[R]):
         for name in relations:
             if name not in known:
                 raise FieldError(
-                    f"{self.model.__name__} cannot prefetch {name!r}; "
+                    f"{self.model.__name__} cannot prefetch {name!r:.80}; "
                     f"it can prefetch {', '.join(known) or 'nothing'}"
                 )
         return self._with(relations=self.relations | set(relations))
@@ -367,7 +367,7 @@ class QuerySet(Generic[R]):
         """
         self._refuse_slice("partitioning")
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ValueError(f"partitions takes a number of parts from 1 on, not {n!r}")
+            raise ValueError(f"partitions takes a number of parts from 1 on, not {n!r:.80}")
         options = self.model._options
         if "view" in self.scope:
             raise ValueError(
@@ -473,7 +473,7 @@ class QuerySet(Generic[R]):
             return self._sliced(index)
         index = plain(index)
         if not isinstance(index, int):
-            raise TypeError(f"a queryset is indexed by numbers and slices, not {index!r}")
+            raise TypeError(f"a queryset is indexed by numbers and slices, not {index!r:.80}")
         if index < 0:
             raise ValueError("a queryset has no negative indexes; use reverse() or last()")
         if self._cache is not None:
@@ -629,6 +629,7 @@ class QuerySet(Generic[R]):
     def _key_given(self, id: Any) -> Any:
         key = self.model._options.fields[self.model._options.key]
         if isinstance(id, self.model):
+            self._refuse_stranger(id, "get()")
             return id._saved_id("get()")
         if key.references:
             id = pages.id_of(id)
@@ -648,13 +649,18 @@ class QuerySet(Generic[R]):
             if not hasattr(value, "_saved_id"):
                 return pages.exact_id(value)
             if not isinstance(value, self.model):
-                raise ValueError(f"{value!r} is no {self.model._options.name}")
+                raise ValueError(f"{value!r:.80} is no {self.model._options.name}")
         except ValueError as error:
             raise ValueError(f"{what}: {error}") from None
         value._saved_id(what)
-        if value._server not in (None, self.client.url):
-            raise ValueError(f"{what}: {value!r} is on {value._server}, not on {self.client.url}")
+        self._refuse_stranger(value, what)
         return value
+
+    def _refuse_stranger(self, value: Any, what: str) -> None:
+        if value._server not in (None, self.client.url):
+            raise ValueError(
+                f"{what}: {value!r:.80} is on {value._server}, not on {self.client.url}"
+            )
 
     def _id_given(self, value: Any, what: str) -> int:
         """The id of an object of the resource that a verb was given, or the id itself. Raises
@@ -762,7 +768,7 @@ class QuerySet(Generic[R]):
             if pages.id_of(given) != here:
                 raise ValueError(
                     f"creating a {self.model._options.name} of {name} {here}: "
-                    f"{name}={given!r} is another; go through that one"
+                    f"{name}={given!r:.80} is another; go through that one"
                 )
         try:
             obj = self.model(*unnamed, **{**scope, **fields})

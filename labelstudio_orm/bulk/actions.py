@@ -31,17 +31,17 @@ def perform(
     tasks: QuerySet[Any], action: str, params: Mapping[str, Any], progress: Progress
 ) -> dict[str, Any]:
     """See ``Tasks.perform``."""
-    tasks._must_be_said(f"perform({action!r})")
+    tasks._must_be_said(f"perform({action!r:.80})")
     if action == "delete_tasks":  # the server's own drops the views of a project that gets empty
         return {"processed_items": tasks.delete(progress=progress)}
     project = project_of(tasks)
     if action == "retrieve_tasks_predictions" and not project.ml_backends.exists():
         raise JobFailed(
-            f"perform({action!r}) on {tasks._what}: {project!r} has no ML backend; "
+            f"perform({action!r:.80}) on {tasks._what}: {project!r} has no ML backend; "
             "project.ml_backends.create(url=...) adds one"
         )
     said, answers, done = _ids_in(params), [], 0
-    with reporter(progress, f"performing {action!r} on {tasks._what}") as report:
+    with reporter(progress, f"performing {action!r:.80} on {tasks._what}") as report:
         for selection in _selections(tasks):
             answers.append(act(tasks, project.id, action, {**selection, **said}))
             done += len(selection["selectedItems"].get("included", ()))
@@ -89,7 +89,7 @@ def act(
         number = tasks.count() if selected["all"] else len(selected["included"])
         return {"processed_items": number, "detail": "nothing was done in this dry run"}
 
-    doing = f"performing {action!r} in Project {project}"
+    doing = f"performing {action!r:.80} in Project {project}"
     try:
         answer: dict[str, Any] = client.request(
             "POST",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import attrs
 
+from ..brief import cut
 from ..codec import copy_json
 from ..errors import Conflict, MultipleObjectsReturned
 from ..http.payload import encode
@@ -51,7 +52,7 @@ def create_tasks(
     """See ``QuerySet.bulk_create``. ``known``: the items come from a server, and may be odd."""
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip", "update", "error"):
-        raise ValueError(f'on_conflict is "skip", "update" or "error", not {on_conflict!r}')
+        raise ValueError(f'on_conflict is "skip", "update" or "error", not {on_conflict!r:.80}')
     if (on_conflict is None) != (key is None):
         raise ValueError(
             "on_conflict and key go together: "
@@ -156,7 +157,7 @@ class _Creation:
     def _told_apart(self, item: Item, key: ItemKey) -> Item:
         value = key.value(item.form)
         if value is None:
-            raise ValueError(f"{item} has no {key}, by which items are told apart")
+            raise ValueError(f"{item} has no {cut(str(key), 80)}, by which items are told apart")
         return attrs.evolve(item, key=value, token=token(value))
 
     def run(self, items: Iterator[Item], measured: bool, batch_size: int, batch_bytes: int) -> None:

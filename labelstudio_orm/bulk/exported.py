@@ -85,7 +85,9 @@ def from_export(
     """
     unknown = [name for name in leave_out if name not in ("drafts", "predictions")]
     if unknown or isinstance(leave_out, str):
-        raise ValueError(f'leave_out is a list of "drafts" and "predictions", not {leave_out!r}')
+        raise ValueError(
+            f'leave_out is a list of "drafts" and "predictions", not {leave_out!r:.80}'
+        )
     who = _author_of(authors)
     for number, row in enumerate(rows):
         yield as_item(row, f"item {number}", who, leave_out) if is_exported(row) else row
@@ -164,8 +166,8 @@ def _kept(row: Mapping[str, Any], kind: str, keys: Collection[str], where: str) 
     unknown = sorted(map(str, row.keys() - _OF_SERVER[kind] - set(keys)))
     if unknown:
         raise ValueError(
-            f"{where}: {unknown[0]!r} is not kept by an import, only {', '.join(keys)} are; leave "
-            "it out"
+            f"{where}: {unknown[0]!r:.80} is not kept by an import, only {', '.join(keys)} are; "
+            "leave it out"
         )
     return {key: row[key] for key in keys if key in row}
 

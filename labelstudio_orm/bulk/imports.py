@@ -298,7 +298,7 @@ def import_form(
         clashing = sorted({"annotations", "predictions"} & item.keys())
         if clashing:
             raise ValueError(
-                f"{where}: {clashing[0]!r} beside bare data would be stored as data; "
+                f"{where}: {clashing[0]!r:.80} beside bare data would be stored as data; "
                 "put the data under the key 'data'"
             )
         refuse_flat(item, where)
@@ -308,7 +308,7 @@ def import_form(
     unknown = sorted(item.keys() - _TASK_KEYS)
     if unknown:
         raise ValueError(
-            f"{where}: {unknown[0]!r} is not kept by an import, beside 'data' only "
+            f"{where}: {unknown[0]!r:.80} is not kept by an import, beside 'data' only "
             f"{', '.join(sorted(_TASK_KEYS - {'data'}))} are; move it into 'data', or leave it out"
         )
     if item.get("drafts"):
@@ -330,7 +330,7 @@ def import_form(
 def _checked_keys(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
     for key in data:
         if not isinstance(key, str):
-            raise TypeError(f"{where}: a key of data is a text, not {key!r}")
+            raise TypeError(f"{where}: a key of data is a text, not {key!r:.80}")
     return dict(data)
 
 
@@ -425,8 +425,8 @@ def _parts(
         unknown = sorted(labelled.keys() - {*keys, also})
         if unknown:
             raise ValueError(
-                f"{where}: {unknown[0]!r} is not kept by an import, only {', '.join(keys)} are; "
-                "leave it out"
+                f"{where}: {unknown[0]!r:.80} is not kept by an import, only "
+                f"{', '.join(keys)} are; leave it out"
             )
         form = dict(labelled)
     else:

@@ -47,7 +47,7 @@ def predict(
     """See ``Predictions.bulk_create``."""
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip"):
-        raise ValueError(f'on_conflict is "skip" or None for predictions, not {on_conflict!r}')
+        raise ValueError(f'on_conflict is "skip" or None for predictions, not {on_conflict!r:.80}')
     client = predictions.client
     project = id_of(predictions.scope.get("project"))
     task = id_of(predictions.scope.get("task"))

@@ -124,7 +124,7 @@ class Tally:
         total: int | None = None,
     ) -> None:
         if on_error not in ("raise", "collect"):
-            raise ValueError(f'on_error is "raise" or "collect", not {on_error!r}')
+            raise ValueError(f'on_error is "raise" or "collect", not {on_error!r:.80}')
         self.collects = on_error == "collect"
         self._report, self.total = report, total
         self.created = self.updated = self.deleted = self.skipped = 0

@@ -91,7 +91,7 @@ def _writable(queryset: QuerySet[Any], name: str) -> None:
     field = options.fields.get(name)
     if field is None or field.read_only or field.fixed:
         raise FieldError(
-            f"{options.name} has no field {name!r} that can be changed; it has "
+            f"{options.name} has no field {name!r:.80} that can be changed; it has "
             + ", ".join(n for n, one in options.fields.items() if not one.read_only | one.fixed)
         )
 

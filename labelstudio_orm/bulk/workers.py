@@ -38,7 +38,7 @@ def number_of_workers(workers: int | None, client: LabelStudio) -> int:
     if workers is None:
         return client.workers
     if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers is a number from 1 on, not {workers!r}")
+        raise ValueError(f"workers is a number from 1 on, not {workers!r:.80}")
     return workers
 
 

@@ -181,7 +181,7 @@ def find_project(ls: LabelStudio, text: str) -> Project:
     try:
         return ls.projects.get(int(text)) if text.isdecimal() else ls.projects.get(title=text)
     except (DoesNotExist, MultipleObjectsReturned) as error:
-        raise UsageError(f"no one project is {text!r} on {ls.url}: {error}") from error
+        raise UsageError(f"no one project is {text!r:.80} on {ls.url}: {error}") from error
 
 
 # -- conditions -----------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def condition(model: type[Resource], text: str) -> Q:
     """
     key, equals, said = text.partition("=")
     if not equals or not key:
-        raise UsageError(f"a condition is LOOKUP=VALUE, like total_annotations=0, not {text!r}")
+        raise UsageError(f"a condition is LOOKUP=VALUE, like total_annotations=0, not {text!r:.80}")
     value = json_or_text(said)
     if _holds_moments(model, key):
         value = [*map(_moment, value)] if isinstance(value, list) else _moment(value)
@@ -260,7 +260,7 @@ def _moment(value: Any) -> Any:
         moment = None
     if moment is None or moment.tzinfo is None:
         raise FieldError(
-            f"{value!r} is no moment with a time zone, like 2026-01-31T18:00+01:00 or "
+            f"{value!r:.80} is no moment with a time zone, like 2026-01-31T18:00+01:00 or "
             "2026-01-31T18:00Z"
         )
     return moment

@@ -103,7 +103,7 @@ def count(call: Call) -> int:
     owner = call.project if named else call.server
     objects = None if kind.startswith("_") else getattr(owner, kind, None)
     if not isinstance(objects, QuerySet):
-        raise UsageError(f"--of {kind}: {owner!r} has no such objects")
+        raise UsageError(f"--of {kind}: {owner!r:.80} has no such objects")
     return narrowed(objects, call.options).count()
 
 
@@ -634,7 +634,7 @@ def add_label(call: Call) -> Any:
     for text in call.options.attribute:
         name, equals, value = text.partition("=")
         if not equals or name in ("label", "control", "undo", "progress"):
-            raise UsageError(f"--attribute is NAME=VALUE, like hotkey=k, not {text!r}")
+            raise UsageError(f"--attribute is NAME=VALUE, like hotkey=k, not {text!r:.80}")
         attributes[name] = value
     return _change(call, "add", _label(call.options.label), **attributes)
 

@@ -53,7 +53,7 @@ def path_of(label: str | Sequence[str]) -> Path:
 
 def shown(path: Path) -> str:
     """For messages: ``'Car'``, ``'Animal > Dog'``."""
-    return repr(" > ".join(path))
+    return brief(" > ".join(path))
 
 
 # -- where the tags stand -------------------------------------------------------------------------

@@ -25,7 +25,7 @@ def _value_of(key: str, value: Any, name: str) -> Any:
     values = list(value) if several else [value]
     if not values or any(one is None or one == "" for one in values):
         raise ValueError(
-            f"{name}: the parameter {key!r} is {value!r}, which the server would take for no "
+            f"{name}: the parameter {key!r:.80} is {value!r}, which the server would take for no "
             "condition at all; give a value, or leave the parameter out"
         )
     values = [str(one).lower() if isinstance(one, bool) else one for one in values]
@@ -38,4 +38,4 @@ def check_address(path: str) -> None:
     >>> check_address("/api/tasks/5/")
     """
     if path.startswith("/api/") and "None" in path.partition("?")[0].split("/"):
-        raise ValueError(f"{path!r} lacks an id, so it would be about something else")
+        raise ValueError(f"{path!r:.80} lacks an id, so it would be about something else")

@@ -74,7 +74,7 @@ def _unfit(value: object, path: str, parents: tuple[int, ...]) -> tuple[str, str
             if isinstance(value, dict) and not isinstance(key, (str, int, float, bool, type(None))):
                 return path, f"has a key of type {type(key).__name__}"
             step = f"[{key}]" if not isinstance(value, dict) else f".{key}" if path else str(key)
-            for part, where in ((key, f"the key {step!r}"), (inner, path + step)):
+            for part, where in ((key, f"the key {step!r:.80}"), (inner, path + step)):
                 found = _unfit(part, where, (*parents, id(value)))
                 if found:
                     return found

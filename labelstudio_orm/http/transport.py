@@ -655,13 +655,13 @@ def _timeout_left(call: Call) -> Any:
 def _check_deadline(deadline: float | None) -> float | None:
     number = isinstance(deadline, (int, float)) and not isinstance(deadline, bool)
     if deadline is not None and not (number and 0 < deadline < threading.TIMEOUT_MAX):
-        raise ValueError(f"deadline must be seconds > 0, or None: {deadline!r}")
+        raise ValueError(f"deadline must be seconds > 0, or None: {deadline!r:.80}")
     return deadline
 
 
 def _check_max_answer(size: int) -> int:
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise ValueError(f"max_answer must be a number of bytes: {size!r}")
+        raise ValueError(f"max_answer must be a number of bytes: {size!r:.80}")
     return size
 
 
@@ -672,7 +672,7 @@ def _check_timeout(timeout: TimeoutValue) -> TimeoutValue:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
         fits = fits and (value is None or (number and value > 0))
     if not fits:
-        raise ValueError(f"timeout must be seconds > 0, or a pair (connect, read): {timeout!r}")
+        raise ValueError(f"timeout must be seconds > 0, or a pair (connect, read): {timeout!r:.80}")
     return timeout
 
 
@@ -692,11 +692,11 @@ def _check_headers(headers: Mapping[str, str] | Secret | None) -> dict[str, Secr
     for name, value in said.items():
         # Checked here because requests and http.client quote the value, which may be a secret.
         if not isinstance(value, str) or not value.isprintable() or value != value.strip():
-            raise ValueError(f"the header {name!r} needs a value of printable characters")
+            raise ValueError(f"the header {name!r:.80} needs a value of printable characters")
         try:
             value.encode("latin-1")
         except UnicodeEncodeError:
-            raise ValueError(f"the header {name!r} needs a value in Latin-1") from None
+            raise ValueError(f"the header {name!r:.80} needs a value in Latin-1") from None
         if name.lower() == "authorization":
             raise ValueError("the Authorization header is made from api_key; do not give another")
     return {name: Secret(value) for name, value in said.items()}

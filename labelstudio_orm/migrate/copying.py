@@ -114,7 +114,8 @@ def copy_project(
 
     if not isinstance(to, LabelStudio):
         raise TypeError(
-            f"to= is the client of the server that the copy is made on, not {to!r}; merge() brings "
+            f"to= is the client of the server that the copy is made on, not {to!r:.80}; "
+            "merge() brings "
             "tasks into a project that exists"
         )
     here = as_source(source)

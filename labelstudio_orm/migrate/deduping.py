@@ -145,7 +145,7 @@ def dedupe(
     rule = RULES.get(keep) if isinstance(keep, str) else keep
     if rule is None or not callable(rule):
         named = ", ".join(map(repr, RULES))
-        raise ValueError(f"keep is {named}, or a function of tasks, not {keep!r}")
+        raise ValueError(f"keep is {named}, or a function of tasks, not {keep!r:.80}")
     with ExitStack() as stack:
         book = stack.enter_context(Journal(journal))
         facts = {"key": text_of(key), "keep": keep if isinstance(keep, str) else "a function"}

@@ -119,7 +119,7 @@ def merge(
     5 True
     """
     if prefer not in ("first", "last") and not callable(prefer):
-        raise ValueError(f"prefer is 'first', 'last' or a function of tasks, not {prefer!r}")
+        raise ValueError(f"prefer is 'first', 'last' or a function of tasks, not {prefer!r:.80}")
     with ExitStack() as stack:
         return _Merging(
             _sources(projects, into),
@@ -139,12 +139,12 @@ def _sources(projects: Iterable[Project | Source], into: Project) -> list[Source
     from ..resources.projects import Project
 
     if not isinstance(into, Project):
-        raise TypeError(f"merge(): into is a project, not {into!r}")
+        raise TypeError(f"merge(): into is a project, not {into!r:.80}")
     if isinstance(projects, str) or not isinstance(projects, Iterable):
-        raise TypeError(f"merge() takes a list of projects: merge([{projects!r}], into=...)")
+        raise TypeError(f"merge() takes a list of projects: merge([{projects!r:.80}], into=...)")
     sources = [as_source(one) for one in projects]
     if not sources:
-        raise ValueError(f"merge(): there are no projects to merge into {into!r}")
+        raise ValueError(f"merge(): there are no projects to merge into {into!r:.80}")
     return sources
 
 

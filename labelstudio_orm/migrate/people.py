@@ -122,7 +122,8 @@ class People:
         found = self._ids.get(said.lower()) if isinstance(said, str) else getattr(said, "id", said)
         if not isinstance(found, int) or found not in self._emails:
             raise ValueError(
-                f'missing_users={said!r}: it is "refuse", "create", or who stands for them, a user '
+                f"missing_users={said!r:.80}: "
+                'it is "refuse", "create", or who stands for them, a user '
                 f"of {self.client.url} by e-mail address or id; there is none such"
             )
         return found

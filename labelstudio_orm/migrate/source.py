@@ -333,7 +333,7 @@ def as_source(project: Project | Source) -> Source:
     if isinstance(project, Project):
         return LiveSource(project)
     if not hasattr(project, "describe"):
-        raise TypeError(f"a project is wanted, or an ArchiveSource, not {project!r}")
+        raise TypeError(f"a project is wanted, or an ArchiveSource, not {project!r:.80}")
     check = getattr(project, "check", None)  # of what may be damaged, before anything is written
     if check is not None:
         check()

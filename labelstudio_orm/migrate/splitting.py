@@ -121,7 +121,7 @@ def split(
     elif callable(by):
         tell, needed = _by_function(by), None
     else:
-        raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r}")
+        raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r:.80}")
     where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
     if where is not None and journal is not None:
         raise ValueError("split(): journal= is for parts that become projects of their own")
@@ -222,7 +222,7 @@ def _parts(
             left += 1
             continue
         if not isinstance(name, str) or not name:
-            raise TypeError(f"split(): a part is named by a text, not {name!r}, as {task!r} is")
+            raise TypeError(f"split(): a part is named by a text, not {name!r:.80}, as {task!r} is")
         part = found.setdefault(name, _Part())
         part.ids.append(task.id)
         if where is not None and (problem := _no_keys(task, where)) is not None:

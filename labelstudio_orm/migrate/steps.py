@@ -122,7 +122,7 @@ def step(function: Work | Step) -> Step:
     if isinstance(function, Step):
         return function
     if not inspect.isfunction(function) or not function.__name__.isidentifier():
-        raise TypeError(f"a step is a function with a name, not {function!r}")
+        raise TypeError(f"a step is a function with a name, not {function!r:.80}")
     return Step(function, function.__name__, _digest(function))
 
 
@@ -149,7 +149,7 @@ class Migration:
     def __init__(self, name: str, steps: Iterable[Work | Step] = ()) -> None:
         if not re.fullmatch(r"[\w.-]+", name):
             raise ValueError(
-                f"a migration's name has letters, digits, '.', '-' and '_' only, not {name!r}"
+                f"a migration's name has letters, digits, '.', '-' and '_' only, not {name!r:.80}"
             )
         self.name = name
         self.steps: list[Step] = []

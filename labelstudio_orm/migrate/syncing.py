@@ -97,7 +97,7 @@ def sync(
     1
     """
     if conflicts not in ("report", "source", "target"):
-        raise ValueError(f'conflicts is "report", "source" or "target", not {conflicts!r}')
+        raise ValueError(f'conflicts is "report", "source" or "target", not {conflicts!r:.80}')
     client = target.tasks.client
     here = as_source(source)
     facts = here.describe()

@@ -73,7 +73,7 @@ def verify(
     """
     for part in parts:
         if part not in PARTS:
-            raise ValueError(f"verify() knows the parts {', '.join(PARTS)}, not {part!r}")
+            raise ValueError(f"verify() knows the parts {', '.join(PARTS)}, not {part!r:.80}")
     here, there = as_source(source), as_source(target)
     if is_missing(journal):
         raise FileNotFoundError(f"there is no journal {journal}")

@@ -144,7 +144,7 @@ def id_given(value: Any, what: str) -> Any:
     """
     saved_id = getattr(value, "_saved_id", None)
     if value is None or value == "":
-        raise TypeError(f"{what} is missing: {value!r} is no id")
+        raise TypeError(f"{what} is missing: {value!r:.80} is no id")
     return value if saved_id is None else saved_id(what)
 
 

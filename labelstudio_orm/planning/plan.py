@@ -60,6 +60,9 @@ if TYPE_CHECKING:
 MAX_CLAUSES = 150
 """Clauses of one query, at most."""
 
+MAX_LINES = 500
+"""Comparisons of one conjunction, at most: SQLite takes no thousand of them."""
+
 Clause = tuple[Item, ...]
 
 
@@ -360,6 +363,9 @@ def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
         if place in left_out or not approximations[place].exact
     ]
     here = conjunction(*unsure) if unsure else None
+    if len(found.clauses) == 1 and len(found.clauses[0]) > MAX_LINES:
+        narrowest = tuple(sorted(found.clauses[0], key=_worth)[:MAX_LINES])
+        return Plan(clauses=_lines([narrowest]), here=where, counts=False)
     if len(found.clauses) == 1:
         return Plan(clauses=_lines(found.clauses), here=here, counts=here is None)
     clauses = _absorbed(_distinct(map(_pair, found.clauses)))

@@ -203,7 +203,7 @@ def addition(
             if given.get(key) != text:
                 raise ValueError(
                     f"{config[name]} has a label {shown(path)} already, with "
-                    f"{key}={given.get(key)!r}"
+                    f"{key}={given.get(key)!r:.80}"
                 )
     after = config if found else config.with_label(path, name, **attributes)
     return Plan(what, name, config.xml, after.xml, after.xml)

@@ -95,8 +95,8 @@ class UndoFile:
                 known = name not in _STATE and (name, value) != ("control", "")
                 if known and theirs.get(name) != value:
                     raise ValueError(
-                        f"{path} is of another job: its {name} is {theirs.get(name)!r}, "
-                        f"here it is {value!r}; take another file, or remove this one"
+                        f"{path} is of another job: its {name} is {theirs.get(name)!r:.80}, "
+                        f"here it is {value!r:.80}; take another file, or remove this one"
                     )
         return whole
 

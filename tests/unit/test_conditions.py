@@ -299,3 +299,16 @@ def test_what_is_said_of_long_conditions_is_short(name: str) -> None:
     with pytest.raises(DoesNotExist) as caught:
         found.get()
     assert max(map(len, [*texts, str(caught.value)])) <= 2000
+
+
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+@pytest.mark.parametrize("number", [500, 501, 1500])
+def test_a_server_is_not_asked_for_more_than_its_database_takes(number: int) -> None:
+    tasks = FakeLabelStudio().client().projects.create(title="Pond").tasks
+    words = [f"w{n}" for n in range(number)]
+    tasks.bulk_create([{"text": " ".join(words)}, {"text": " ".join(words[1:])}, {"text": "w0"}])
+    all_of_them = reduce(operator.and_, (Q(data__text__contains=word) for word in words))
+    none_of_them = reduce(operator.and_, (~Q(data__text=word) for word in words))
+    assert [task.id for task in tasks.filter(all_of_them)] == [1]
+    assert tasks.exclude(all_of_them).count() == 2
+    assert tasks.filter(none_of_them).count() == 2

@@ -15,7 +15,7 @@ from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, 
 from labelstudio_orm.bulk.jobs import wait_for
 from labelstudio_orm.cli import main
 from labelstudio_orm.declaration import registry
-from labelstudio_orm.migrate import copy_project, snapshot, verify
+from labelstudio_orm.migrate import copy_project, merge, snapshot, verify
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 
@@ -92,6 +92,57 @@ def test_mistakes(fake: FakeLabelStudio, project: Project, what: str) -> None:
         act(project)
     assert len(str(told.value)) < 1000
     assert writes(fake) == []
+
+
+MEGA = "y" * 1_000_000
+LONG: dict[str, Callable[[Any], Any]] = {
+    "a field": lambda p: p.tasks.filter(**{MEGA: 1}),
+    "a lookup": lambda p: p.tasks.filter(**{f"id__{MEGA}": 1}),
+    "a value": lambda p: p.tasks.get(data__text=MEGA),
+    "values": lambda p: p.tasks.get(data__text__in=[MEGA] * 5),
+    "a key": lambda p: p.tasks.get(**{f"data__{MEGA}": 1}),
+    "an id": lambda p: p.tasks.get(MEGA),
+    "an order": lambda p: p.tasks.order_by(MEGA),
+    "an index": lambda p: p.tasks[MEGA],
+    "parts": lambda p: p.tasks.partitions(MEGA),
+    "workers": lambda p: list(p.tasks.iterator(workers=MEGA)),
+    "an action": lambda p: p.tasks.all().perform(MEGA),
+    "a format": lambda p: p.export(MEGA, "a"),
+    "an attribute": lambda p: getattr(p, MEGA),
+    "a keyword": lambda p: p.tasks.create(**{MEGA: 1}),
+    "a title": lambda p: p._client.projects.create(title=MEGA),
+    "a number": lambda p: setattr(p, "maximum_annotations", MEGA),
+    "a key of an item": lambda p: p.tasks.bulk_create([{"data": {"text": "a"}, MEGA: 1}]),
+    "a conflict": lambda p: p.tasks.bulk_create([], on_conflict=MEGA),
+    "an error": lambda p: p.tasks.bulk_create([{"text": "a"}], on_error=MEGA),
+    "a key to tell by": lambda p: p.tasks.bulk_create([{}], key=f"data.{MEGA}", on_conflict="skip"),
+    "a prediction": lambda p: p.predictions.bulk_create([{"task": 1, "result": [], MEGA: 1}]),
+    "a label": lambda p: p.labels.add((MEGA, MEGA), control="sentiment"),
+    "a field to save": lambda p: p.save(fields=[MEGA]),
+    "a field to update": lambda p: p.tasks.all().update(**{MEGA: 1}),
+    "a project": lambda p: copy_project(MEGA, to=p._client),
+    "a client": lambda p: copy_project(p, to=MEGA),
+    "a project to verify": lambda p: verify(p, MEGA),
+    "projects": lambda p: merge([MEGA], into=p),
+    "a target": lambda p: merge([p], into=MEGA),
+    "a parameter": lambda p: p._client.request("GET", "/api/tasks/", params={MEGA: None}),
+    "a header": lambda p: p._client.using(headers={MEGA: "\n"}),
+    "a timeout": lambda p: p._client.using(timeout=MEGA),
+    "a page": lambda p: LabelStudio("http://a.example", "key", page_size=MEGA),  # type: ignore[arg-type]
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.UnknownKeyWarning")
+@pytest.mark.parametrize("what", LONG)
+def test_messages_about_long_values_are_short(project: Project, what: str) -> None:
+    with pytest.raises((LabelStudioError, TypeError, ValueError, AttributeError)) as told:
+        LONG[what](project)
+    assert len(str(told.value)) <= 2000
+
+
+def test_an_address_is_shown_in_few_words() -> None:
+    assert len(repr(LabelStudio(f"http://{MEGA}", "key"))) < 1000
 
 
 def test_tables(fake: FakeLabelStudio, project: Project) -> None:

@@ -10,9 +10,11 @@ import pytest
 
 from labelstudio_orm import DoesNotExist, LabelStudio, Project, Q, QuerySet
 from labelstudio_orm.declaration import registry
+from labelstudio_orm.resource import Origin
 from labelstudio_orm.testing import FakeLabelStudio
 
-LS = FakeLabelStudio().client()
+FAKE = FakeLabelStudio()
+LS = FAKE.client()
 
 
 def querysets() -> Iterator[tuple[str, QuerySet[Any]]]:
@@ -124,3 +126,17 @@ def test_drafts_of_another_task_and_tasks_of_another_view(ls: LabelStudio) -> No
     assert view.tasks.get(first.id) == first
     with pytest.raises(DoesNotExist):
         view.tasks.get(second.id)
+
+
+@pytest.mark.parametrize(("name", "objects"), list(querysets()))
+def test_an_object_of_another_server_is_no_id_here(name: str, objects: QuerySet[Any]) -> None:
+    if not objects.model._options.key or objects.model._options.fields["id"].annotation is str:
+        return
+    elsewhere = LabelStudio("http://elsewhere.example", "some-key")
+    row = {objects.model._options.key_wire: 1}
+    stranger = objects.model._from_row(row, Origin(elsewhere))
+    before = len(FAKE.requests)
+    for act in (objects.ref, objects.get, lambda one: objects.in_bulk([one])):
+        with pytest.raises(ValueError, match=r"is on http://elsewhere\.example, not on"):
+            act(stranger)
+    assert len(FAKE.requests) == before
