@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from .brief import brief
-from .conditions import Leaf
+from .brief import brief, cut
+from .conditions import Leaf, Node, Opaque, describe, nodes, parts_of, predicate
 from .lookups import same
+from .secret import hide
 
 if TYPE_CHECKING:
+    from .queryset import QuerySet
     from .resource import Resource
 
 Said: TypeAlias = tuple[Leaf, Any]
@@ -34,6 +36,30 @@ def new_fields(said: Iterable[Said], defaults: Mapping[str, Any]) -> dict[str, A
         else:
             fields.setdefault(name, given if one.field.references else one.value)
     return fields
+
+
+def refuse_unfit(queryset: QuerySet[Any], fields: Mapping[str, Any]) -> None:
+    """Raise ValueError for the fields of a new object that would not fit what it is got by; what
+    only the server says of an object is not looked at.
+    """
+    try:
+        made = queryset._new(hide(dict(fields)))
+    except (TypeError, ValueError):  # create() says better what is wrong
+        return
+    for part in parts_of(queryset.where):
+        if not any(_is_of_server(one, made) for one in nodes(part)) and not predicate(part)(made):
+            raise ValueError(
+                f"a new {queryset.model._options.name} of {brief(fields)} would not fit "
+                f"{cut(describe(part))}, so that each run would make another one"
+            )
+
+
+def _is_of_server(one: Node, made: Resource) -> bool:
+    """Is it about what only the server says of a new object?"""
+    if not isinstance(one, Leaf):
+        return isinstance(one, Opaque)
+    filled = one.field.name not in MERGED and made._peek(one.field) is None
+    return one.relation is not None or one.field.read_only or filled
 
 
 def changed_fields(

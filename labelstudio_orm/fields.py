@@ -73,6 +73,7 @@ class Field:
         only: type | None = None,
         partly: str | None = None,
         references: str | None = None,
+        of: str | None = None,
         judge: Judge | None = None,
     ) -> None:
         self.name, self.owner = name, owner
@@ -82,7 +83,7 @@ class Field:
         self.computed, self.null_is_unknown = computed, null_is_unknown
         self.secret, self.always_sent = secret, always_sent
         self.only, self.partly = only, partly
-        self.references = references
+        self.references, self.of = references, of
         self.judge = judge
 
     def __repr__(self) -> str:
@@ -146,6 +147,12 @@ class Field:
     def has_keys(self) -> bool:
         """Does it hold JSON with keys inside of it, and not plain values?"""
         return self.nested and not self.listed
+
+    @cached_property
+    def may_be_keyed(self) -> bool:
+        """May it be a dict, in which a key says one value?"""
+        kinds = {typing.get_origin(one) or one for one in codec.parts(self.annotation)}
+        return self.nested and bool(kinds & {dict, Any})
 
     def same(self, left: Any, right: Any) -> bool:
         """Are two Python values of this field the same to the server?"""
@@ -298,25 +305,34 @@ def field(
 
 
 def readonly(
-    *, init: Literal[False] = False, wire: str | None = None, only: type | None = None
+    *,
+    init: Literal[False] = False,
+    wire: str | None = None,
+    only: type | None = None,
+    of: str | None = None,
 ) -> Any:
     """A field that the server owns, or would accept to its own harm: assigning to it raises
     AttributeError.
 
     ``only``: the one JSON type in which the value may be believed; an answer that gives another (a
     file's key where the listing gives its name) leaves the field to be fetched when it is touched.
+    ``of``: the resource whose ids are listed.
     """
-    return _word(init, read_only=True, wire=wire, only=only)
+    return _word(init, read_only=True, wire=wire, only=only, of=of)
 
 
 def computed(
-    *, init: Literal[False] = False, only: type | None = None, partly: str | None = None
+    *,
+    init: Literal[False] = False,
+    only: type | None = None,
+    partly: str | None = None,
+    of: str | None = None,
 ) -> Any:
     """A read-only field that a listing does not compute unless asked; fetched once when it is
-    touched. ``only``: as for ``readonly``. ``partly``: it shows just what is the caller's own, so
-    that no condition can ask for it; this field can be asked for.
+    touched. ``only``, ``of``: as for ``readonly``. ``partly``: it shows just what is the caller's
+    own, so that no condition can ask for it; this field can be asked for.
     """
-    return _word(init, read_only=True, computed=True, only=only, partly=partly)
+    return _word(init, read_only=True, computed=True, only=only, partly=partly, of=of)
 
 
 def counter(*, init: Literal[False] = False) -> Any:

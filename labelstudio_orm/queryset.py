@@ -22,7 +22,7 @@ from .conditions import (
     parts_of,
     pins,
 )
-from .defaults import Said, changed_fields, new_fields
+from .defaults import Said, changed_fields, new_fields, refuse_unfit
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .http.deadline import allowed, in_steps, one_call
 from .misuse import check_items, of_missing
@@ -787,8 +787,10 @@ class QuerySet(Generic[R]):
         """The one object that fits, or a new one with the lookups' and ``defaults``' values;
         (object, created). Conditions may be ``data["src__id"] == 5`` as well.
 
-        A key that a lookup says is set beside those of the defaults. Raises ValueError where both
-        say one key, and not the same: the object would not be found the next time.
+        What this queryset is filtered by exactly is set too (``data__lang`` of
+        ``filter(data__lang="de")``), and a key that a lookup says is set beside those of the
+        defaults. Raises ValueError where the new object would not fit, since it would not be found
+        the next time.
 
         >>> from labelstudio_orm import data
         >>> notes = ls.projects.create(title="Notes")
@@ -809,7 +811,19 @@ class QuerySet(Generic[R]):
             return self._with(may_be_new=True).get(*asked, **lookups), False
         except DoesNotExist:
             said = self._said(asked, lookups)
-            return self.create(**new_fields(said, defaults)), True
+            fields = new_fields((*self._pinned(), *said), defaults)
+            refuse_unfit(self.filter(*asked, **hide(lookups)), fields)
+            return self.create(**fields), True
+
+    def _pinned(self) -> list[Said]:
+        """What this is filtered by exactly, of the fields that can be set."""
+        return [
+            (one, one.value)
+            for one in parts_of(self.where)
+            if isinstance(one, Leaf)
+            and one.lookup == "exact"
+            and not (one.relation or one.field.read_only)
+        ]
 
     def _said(self, conditions: Iterable[Q], lookups: Mapping[str, Any]) -> list[Said]:
         """What conditions and lookups say exactly, with the values as they were given."""

@@ -347,13 +347,15 @@ def _folded(options: tuple[Any, ...], value: str) -> str:
 
 
 def _id(field: Field, sort: Sort, key: str, value: Resource, server: str | None) -> Any:
+    from .declaration import registry
+
     options = field.owner._options
-    wanted: Any = None
+    wanted: Any = registry[field.of] if field.of else None
     if field.references:
         wanted = options.relations[field.references].target
     elif field.name == options.key:
         wanted = field.owner
-    if not isinstance(value, wanted or object) or not (wanted or field.element is int):
+    if wanted is None or not isinstance(value, wanted):
         name = f"the id of a {wanted._options.name}" if wanted else sort.name
         raise FieldError(f"{key}: {_name(field)} is {name}, never {value!r}")
     if server is not None and value._server not in (None, server):

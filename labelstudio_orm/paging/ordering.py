@@ -43,6 +43,11 @@ class Key:
             raise FieldError(
                 f"{model.__name__}.{field.name} has nothing called {inside!r} inside: {place}"
             )
+        if place.keys and not field.may_be_keyed:
+            raise FieldError(
+                f"{place}: {model.__name__}.{field.name} is a list, so there is not one value of "
+                f"{place.keys[0]!r} in it; name {field.name!r} and take what you need"
+            )
         others = () if place.literal else merged(place.keys)
         return cls(field, place.keys, place.falling, others)
 

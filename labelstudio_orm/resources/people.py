@@ -161,7 +161,7 @@ class Organization(Authored, Resource):
     title: str
     contact_info: str | None = None
     token: str | None = secret(default=None)  # of the invitation link
-    users: list[int] = readonly()
+    users: list[int] = readonly(of="User")
 
     members: ClassVar[HasSet[OrganizationMembers]] = HasSet()
 

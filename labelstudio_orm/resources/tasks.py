@@ -25,6 +25,7 @@ from ..fields import (
 from ..http.deadline import one_call
 from ..paging.keyset import TASKS
 from ..paging.pages import Embedded
+from ..paging.pages import id_of as id_in
 from ..parking import keeping_drafts
 from ..progress import Progress
 from ..query import Q
@@ -54,8 +55,14 @@ class Tasks(QuerySet["Task"]):
         found = super().filter(*conditions, **lookups)
         if view is UNSET:
             return found
-        scope = {**found.scope, "view": self.client.views._in_scope(view, "tasks.filter(view=...)")}
-        return found._with(scope=scope)
+        given = self.client.views._in_scope(view, "tasks.filter(view=...)")
+        known = found.scope.get("view")
+        if known is not None and id_in(known) != id_in(given):
+            raise ValueError(
+                f"tasks.filter(view={id_in(given)}): these are the tasks of view {id_in(known)}; "
+                "those of both: .filter(id__in=other.tasks.values_list('id', flat=True))"
+            )
+        return found._with(scope={**found.scope, "view": given})
 
     @one_call
     def perform(self, action: str, *, progress: Progress = None, **params: Any) -> dict[str, Any]:
@@ -162,14 +169,14 @@ class Task(Dated, Resource):
     total_predictions: int = readonly()
     comment_count: int = readonly()
     unresolved_comment_count: int = readonly()
-    comment_authors: list[int] = readonly()
+    comment_authors: list[int] = readonly(of="User")
     last_comment_updated_at: datetime | None = readonly()
     updated_by_id: int | None = id_of("updated_by", read_only=True)
     updated_by: ForeignKey[User] = belongs_to(init=False)
     state: str | None = readonly()
     file_upload: str | None = computed(only=str)
     storage_filename: str | None = computed()
-    annotators: list[int] = computed()
+    annotators: list[int] = computed(of="User")
     completed_at: datetime | None = computed()
     avg_lead_time: float | None = computed()
     draft_exists: bool = computed()

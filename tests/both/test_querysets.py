@@ -554,3 +554,33 @@ def test_a_mean_score_needs_a_model_version(project: Project) -> None:
     project.save()
     assert list(project.tasks.filter(predictions_score__gte=0.5)) == [good]
     assert project.tasks.filter(predictions_score__isnull=True).count() == 0
+
+
+def test_what_is_got_or_created_is_found_the_next_time(ls: LabelStudio) -> None:
+    """Conditions of the queryset are set too, or what would not fit them is not made."""
+    project = ls.projects.create(title="Once")
+    german = project.tasks.filter(data__lang="de")
+    task, created = german.get_or_create(data__text="a", defaults={"data": {"n": 7}})
+    assert (created, task.data) == (True, {"lang": "de", "text": "a", "n": 7})
+    assert german.get_or_create(data__text="a") == (task, False)
+    assert german.update_or_create(data__text="a", defaults={"meta": {"x": 1}}) == (task, False)
+    for ask in (
+        lambda: german.get_or_create(data__text="b", defaults={"data": {"lang": "en"}}),
+        lambda: project.tasks.get_or_create(data__n__gt=9, defaults={"data": {"n": 1}}),
+        lambda: project.tasks.get_or_create(data__n__in=[8, 9], defaults={"data": {"n": 1}}),
+        lambda: project.tasks.get_or_create(~Q(data__n=1), data__text="c", data__n=1),
+        lambda: ls.projects.get_or_create(title="Never there", defaults={"title": "Other"}),
+    ):
+        with pytest.raises(ValueError, match=r"would not fit|the defaults say"):
+            ask()
+    assert [one.data["text"] for one in project.tasks] == ["a"]
+    assert ls.projects.filter(title="Other").count() == 0
+
+
+def test_the_tasks_of_two_views(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="Views")
+    one, two = (task.id for task in project.tasks.bulk_create([{"text": "a"}, {"text": "b"}]))
+    first, second = (project.views.create(title="v", filters=Q(id=id)) for id in (one, two))
+    with pytest.raises(ValueError, match="of both"):
+        first.tasks.filter(view=second)
+    assert first.tasks.filter(view=first.id).count() == 1
