@@ -35,7 +35,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """
     for item in items:
         names = getattr(item, "fixturenames", ())
-        real = "real" in str(getattr(getattr(item, "callspec", None), "params", {}).get("ls", ""))
+        params = getattr(getattr(item, "callspec", None), "params", {})
+        real = any("real" in str(params.get(name, "")) for name in ("ls", "shared"))
         if real or "server" in names:
             item.add_marker(pytest.mark.live)
     length: Counter[Path] = Counter()

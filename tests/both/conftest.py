@@ -20,6 +20,14 @@ def ls(request: pytest.FixtureRequest) -> Iterator[LabelStudio]:
             yield client
 
 
+@pytest.fixture
+def part(request: pytest.FixtureRequest) -> int:
+    """What large numbers of rows are divided by: the real server needs some milliseconds for each,
+    and a few hundred are pages enough there.
+    """
+    return 1 if request.node.callspec.params["ls"] == "fake" else 5
+
+
 @pytest.fixture(scope="session")
 def other_server() -> Iterator[LocalLabelStudio]:
     """A second real server, for what goes from one to another."""

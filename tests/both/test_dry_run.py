@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from labelstudio_orm import (
     Q,
     Task,
 )
+from labelstudio_orm.testing import FakeLabelStudio
+from tests.conftest import CONFIG
 
 Asked = Callable[[], list[str]]
 
@@ -66,7 +68,24 @@ class World:
 
 @pytest.fixture
 def world(ls: LabelStudio, project: Project, tmp_path: Path) -> World:
-    found = World(ls, project, tmp_path)
+    return filled(ls, project, tmp_path)
+
+
+@pytest.fixture(scope="module", params=["fake", "real"])
+def shared(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[World]:
+    """One for all verbs, since none of them may change it."""
+    is_fake = request.param == "fake"
+    local = FakeLabelStudio() if is_fake else request.getfixturevalue("server")
+    with local.client() as ls:
+        project = ls.projects.create(title="Kept", label_config=CONFIG)
+        yield filled(ls, project, tmp_path_factory.mktemp("shared"))
+        project.delete()
+
+
+def filled(ls: LabelStudio, project: Project, folder: Path) -> World:
+    found = World(ls, project, folder)
     project.tasks.bulk_create([{"text": str(n), "image": f"{n}.png"} for n in range(5)])
     task = found.task
     task.annotations.create(result=[found.region])
@@ -74,8 +93,8 @@ def world(ls: LabelStudio, project: Project, tmp_path: Path) -> World:
         task.predictions.create(result=[found.region], model_version=version)
     project.views.create(title="Old")
     project.exports.create(title="May")
-    (tmp_path / "tasks.json").write_text('[{"text": "from a file"}]', encoding="utf-8")
-    project.files.upload(tmp_path / "tasks.json")
+    (folder / "tasks.json").write_text('[{"text": "from a file"}]', encoding="utf-8")
+    project.files.upload(folder / "tasks.json")
     return found
 
 
@@ -260,7 +279,8 @@ VERBS: dict[str, tuple[Callable[[World], Any], Any, list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_nothing_is_written_and_everything_noted(world: World, asked: Asked, name: str) -> None:
+def test_nothing_is_written_and_everything_noted(shared: World, asked: Asked, name: str) -> None:
+    world = shared
     act, returned, writes = VERBS[name]
     before = everything(world.ls, world.project)
     asked()

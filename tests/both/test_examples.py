@@ -489,15 +489,15 @@ def test_predict_unlabelled(api: Server, cars: Cars, script: Script) -> None:
 
 
 def test_ten_thousand_predictions_in_few_requests(
-    ls: LabelStudio, api: Server, script: Script
+    ls: LabelStudio, api: Server, script: Script, part: int
 ) -> None:
     config = CONFIG.replace('<Label value="Truck"/>', "")
     project = ls.projects.create(title=f"Many {uuid.uuid4().hex[:8]}", label_config=config)
     assert project.title
-    images = [f"/{n}.jpg" for n in range(10_000)]
+    images = [f"/{n}.jpg" for n in range(10_000 // part)]
     tasks = project.tasks.bulk_create([{"image": image} for image in images], batch_size=5000)
     done = script("predict_unlabelled", project.title, "v3")
-    assert done.out == "10,000 predictions of v3\n"
+    assert done.out == f"{len(images):,} predictions of v3\n"
     assert len(done.requests) <= 25
     scores = {one["task"]: one["score"] for one in api.get("/api/predictions/", project=project.id)}
     assert scores == {task.id: (10 + len(task.data["image"]) % 50) / 100 for task in tasks}
