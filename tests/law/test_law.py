@@ -34,15 +34,15 @@ def check_views(outcome: law.Outcome) -> None:
 def test_a_queryset_is_its_predicate() -> None:
     with law.server("fake") as make:
         cases = make(seed=1)
-        check(law.run(cases, range(1500), most=3), 1500)
-        check_views(views.run(cases, range(100), most=3))
+        check(law.run(cases, range(1000), most=3), 1000)
+        check_views(views.run(cases, range(70), most=3))
 
 
 @pytest.mark.live
 def test_a_queryset_is_its_predicate_on_the_real_server() -> None:
     with law.server("sqlite") as make:
         cases = make(seed=2)
-        check(law.run(cases, range(200), threads=3, most=3), 200)
+        check(law.run(cases, range(120), threads=3, most=3), 120)
         check_views(views.run(cases, range(12), most=3))
 
 

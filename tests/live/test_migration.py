@@ -32,12 +32,12 @@ def another() -> Iterator[LocalLabelStudio]:
 
 
 def test_killed_and_resumed(server: LocalLabelStudio, another: LocalLabelStudio) -> None:
-    said = migration.kills(server, another, times=4, tasks=60, batch=5, seed=1, longest=5.0)
+    said = migration.kills(server, another, times=3, tasks=40, batch=4, seed=1, longest=4.0)
     assert "the end is the same" in said
 
 
 def test_over_a_bad_network(server: LocalLabelStudio, another: LocalLabelStudio) -> None:
-    said = migration.network(server, another, rate=0.02, tasks=60, batch=5, seed=3)
+    said = migration.network(server, another, rate=0.02, tasks=40, batch=4, seed=3)
     assert "the end is the same" in said
 
 
