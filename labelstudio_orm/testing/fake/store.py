@@ -9,6 +9,7 @@ it. It also gives transactions, cascades and real copies of everything for free.
 
 from __future__ import annotations
 
+import atexit
 import json
 import re
 import sqlite3
@@ -16,6 +17,7 @@ import weakref
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from functools import cache
 from typing import Any
 
 # AUTOINCREMENT, column affinities and the order of the indexes are the real ones: the id after a
@@ -156,6 +158,15 @@ def _regexp(pattern: str | None, text: Any) -> bool | None:
     return bool(re.search(pattern, text if isinstance(text, str) else str(text)))
 
 
+@cache
+def _empty() -> sqlite3.Connection:
+    """A database with the tables, and nothing in them."""
+    made = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
+    atexit.register(made.close)
+    made.executescript(_SCHEMA)
+    return made
+
+
 class Store:
     """One database and a clock that never shows the same time twice."""
 
@@ -166,7 +177,7 @@ class Store:
             column[0]: value for column, value in zip(cursor.description, row, strict=True)
         }
         self.db.create_function("regexp", 2, _regexp, deterministic=True)
-        self.db.executescript(_SCHEMA)
+        _empty().backup(self.db)  # in a fortieth of the time that the statements take
         self.db.execute("PRAGMA foreign_keys = ON")
         self._last = datetime.min
 
