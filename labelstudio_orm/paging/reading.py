@@ -13,7 +13,7 @@ from ..planning.plan import Plan
 from .belief import untrue
 from .keyset import Keyset, asks_for_many
 from .ordering import ordered
-from .pages import FIRST_PAGE, Page, Select, look_ahead
+from .pages import FIRST_PAGE, IDS, Page, Select, look_ahead
 
 if TYPE_CHECKING:
     from ..conditions import Node
@@ -131,8 +131,10 @@ def _in_any_order(
     """
     source, keys = queryset.model._options.pages, queryset.ordering
     start, stop = queryset.start, queryset.stop
-    if not isinstance(source, Keyset) or (stop is None and asks_for_many(planned)):
-        rows = queryset._with(ordering=(), start=0, stop=None)._objects(workers)
+    if not isinstance(source, Keyset) or _is_read_at_once(queryset, planned):
+        names = frozenset(key.field.name for key in keys)
+        fields = None if queryset.fields is None else queryset.fields | names
+        rows = queryset._with(fields=fields, ordering=(), start=0, stop=None)._objects(workers)
         yield ordered(rows, keys)[start:stop]
         return
     if is_one_page(queryset, planned):
@@ -150,6 +152,16 @@ def _in_any_order(
     found = ordered(light._objects(workers), keys)[start:stop]
     listed = source.by_ids(queryset._select(Plan(), workers=workers), [obj.id for obj in found])
     yield from _loaded(queryset, listed if workers > 1 else ahead(listed))
+
+
+def _is_read_at_once(queryset: QuerySet[Any], planned: Plan) -> bool:
+    """Would it take more requests to ask for the rows by id than to read them with the keys? Where
+    very many ids are asked for, which are looked for in whole pages.
+    """
+    if not asks_for_many(planned):
+        return False
+    few = queryset.stop is not None and queryset.stop - queryset.start <= IDS
+    return queryset.fields is not None or not few
 
 
 def is_one_page(queryset: QuerySet[Any], planned: Plan) -> bool:

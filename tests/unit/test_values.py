@@ -575,3 +575,36 @@ def test_many_ids_take_no_more_requests_than_there_are_pages(
     before = len(fake.requests)
     ask(tasks)
     assert len(fake.requests) - before <= 2
+
+
+@pytest.mark.parametrize(
+    "act",
+    [
+        lambda tasks: len(list(tasks.order_by("-data__n")[:900])),
+        lambda tasks: len(list(tasks.only("overlap").order_by("-data__n"))),
+        lambda tasks: len(list(tasks.order_by("-data__n").values_list("id", flat=True)[200:900])),
+        lambda tasks: tasks.order_by("-data__n")[:900].update(overlap=2),
+        lambda tasks: tasks[:900].perform("delete_tasks_annotations")["processed_items"] or 900,
+        lambda tasks: tasks.order_by("data__n")[:900].delete(),
+        lambda tasks: tasks.delete(),
+    ],
+    ids=[
+        "slice",
+        "only",
+        "values",
+        "update a slice",
+        "perform",
+        "delete a slice",
+        "delete",
+    ],
+)
+def test_verbs_on_many_ids_list_no_more_than_the_pages(
+    ls: LabelStudio, fake: FakeLabelStudio, act: Any
+) -> None:
+    """Of 1,000 tasks there are two pages: one of 300, and one with the others."""
+    project = ls.projects.create(title="Pond", label_config="<View/>")
+    project.tasks.bulk_create({"text": "a", "n": number % 7} for number in range(1000))
+    list(project.tasks.order_by("data__n")[:1])  # which keys there are
+    fake.requests.clear()
+    assert act(project.tasks.filter(id__in=range(1, 100_001))) in (700, 900, 1000)
+    assert sum(one.method == "GET" for one in fake.requests) <= 2
