@@ -85,6 +85,8 @@ def is_recorded(value: JSON, kept: JSON | bytes) -> bool:
 def copy_json(value: Any) -> JSON:
     """Return a deep copy of a JSON value, or of its record. Nothing recurses: an answer may be
     nested as deeply as its parser takes it. Raises ValueError for what contains itself.
+
+    Of JSON alone: of a user's value, which may hold numbers of numpy, ``copy_given`` makes a copy.
     """
     if type(value) is bytes:
         return marshal.loads(value)
@@ -109,6 +111,13 @@ _NESTED = frozenset((dict, list))
 
 def _is_flat(value: Any) -> bool:
     return type(value) is dict and _NESTED.isdisjoint(map(type, value.values()))
+
+
+def copy_given(value: Any) -> Any:
+    """Return a deep copy of what a user gave; what is no JSON in it stays as it is. (``marshal``
+    takes a number of numpy for bytes.)
+    """
+    return _copied(value) if type(value) in _NESTED else copy_json(value)
 
 
 def _copied(value: JSON) -> JSON:

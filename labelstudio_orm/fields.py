@@ -168,7 +168,7 @@ class Field:
 
     def copy(self, value: Any) -> Any:
         """Return a copy of a value as it lies in an object."""
-        return self.keep(codec.copy_json(reveal(value)))
+        return self.keep(codec.copy_given(reveal(value)))
 
     def renew(self, held: Any, now: Any) -> Any:
         """Return what is to lie in an object: what is held of the field there, made to say what

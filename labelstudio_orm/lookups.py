@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import cached_property
+from itertools import compress
 from typing import Any
 
 
@@ -25,11 +26,29 @@ def same(left: Any, right: Any) -> bool:
     """Equality of filters: ``1 == 1.0``, but ``"10" != 10`` and ``True != 1``, at any depth."""
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
-    if isinstance(left, dict) and isinstance(right, dict):
-        return left.keys() == right.keys() and all(same(left[key], right[key]) for key in left)
-    if isinstance(left, (list, tuple)) and isinstance(right, (list, tuple)):
-        return len(left) == len(right) and all(map(same, left, right))
-    return bool(left == right)
+    if not isinstance(left, _CONTAINERS) or not isinstance(right, _CONTAINERS):
+        return bool(left == right)
+    pairs = [(left, right)]
+    while pairs:  # and no recursion, which ends where JSON goes on
+        one, other = pairs.pop()
+        if isinstance(one, dict) and isinstance(other, dict):
+            if one.keys() != other.keys():
+                return False
+            inner = [(one[key], other[key]) for key in one]
+        elif isinstance(one, (list, tuple)) and isinstance(other, (list, tuple)):
+            if len(one) != len(other):
+                return False
+            inner = [*zip(one, other, strict=True)]
+        else:
+            return False
+        nested = [isinstance(a, _CONTAINERS) and isinstance(b, _CONTAINERS) for a, b in inner]
+        pairs.extend(compress(inner, nested))
+        if not all(deep or same(*pair) for pair, deep in zip(inner, nested, strict=True)):
+            return False
+    return True
+
+
+_CONTAINERS = (dict, list, tuple)
 
 
 def _ordered(compare: Callable[[Any, Any], bool]) -> Callable[[Any, Any], bool]:

@@ -898,7 +898,8 @@ class QuerySet(Generic[R]):
         ``summary.failed`` names each with its place and the reason, and what is returned lacks
         them. A batch is sent again, without them, only where the server said that nothing of it was
         stored. ``validate``: look first whether data, annotations and predictions fit the
-        project's labelling config; the server itself looks at the data only.
+        project's labelling config; the server itself looks at the data only. Shapes that lack the
+        size of their image are named by a MissingSizeWarning.
 
         Raises ValueError or TypeError for an item that the server would misread, BadRequest naming
         the item, and OutcomeUnknown when nobody can know whether a batch was stored; the latter

@@ -584,7 +584,7 @@ class Resource:
         if field.judge is not None and value is not None:
             old = codec.copy_json(self._row.get(field.wire))
             field.judge(value, f"{self!r}.{field.name}", old)
-        return codec.write(field.check(value))
+        return codec.plain_json(codec.write(field.check(value)))
 
     def _create(self) -> None:
         options = self._options
@@ -652,13 +652,14 @@ class Resource:
 
     def _settle(self, field: Field) -> None:
         """Let a field that was touched say what the row says. Whoever holds nested JSON goes on to
-        hold it: it is changed in place, and only where the server has something else.
+        hold it: it is changed in place, and only where the server has something else, or where it
+        holds what JSON has not, such as numbers of numpy.
         """
         if not (field.nested and field.wire in self._row):
             del self.__dict__[field.name]
             return
         held, now = self.__dict__[field.name], self._old(field)
-        if not field.same(held, now):
+        if not field.same(held, now) or codec.plain_json(held) is not held:
             self.__dict__[field.name] = field.renew(held, now)
 
     def _check_unchanged(self, chosen: Iterable[Field]) -> None:

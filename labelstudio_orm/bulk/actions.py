@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from ..codec import copy_json
+from ..codec import copy_given
 from ..errors import JobFailed, NotSupportedByServer, ServerError
 from ..paging.pages import chunked, id_given
 from ..progress import Progress, reporter
@@ -162,7 +162,7 @@ def annotate(
 
     def create(task: Any) -> Any:
         # Each has its own result: what a server makes of one is nothing to the others.
-        return task.annotations.create(**{name: copy_json(fields[name]) for name in fields})
+        return task.annotations.create(**{name: copy_given(fields[name]) for name in fields})
 
     with telling(tally, lambda: created):
         found = list(tasks.only("id", "project_id").iterator())

@@ -4,6 +4,7 @@ go one by one.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Hashable, Iterable, Iterator, Mapping, Sized
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
@@ -11,7 +12,7 @@ import attrs
 
 from ..brief import cut
 from ..codec import copy_json
-from ..errors import Conflict, MultipleObjectsReturned
+from ..errors import Conflict, MissingSizeWarning, MultipleObjectsReturned
 from ..http.payload import encode
 from ..misuse import check_items
 from ..names import Place
@@ -71,7 +72,9 @@ def create_tasks(
         checked = creation.checked(items, _check(tasks) if validate else None)
         if measured:  # as a whole before the first request
             checked = iter(list(checked))
+            creation.tell_of_sizes()
         creation.run(checked, measured, batch_size, batch_bytes)
+        creation.tell_of_sizes()
     return Created(creation.objects(), tally.summary())
 
 
@@ -121,6 +124,8 @@ class _Creation:
         self.tasks, self.tally, self.workers, self.known = tasks, tally, workers, known
         self.on_conflict, self.key = on_conflict, key
         self.made: dict[int, Any] = {}
+        self.unsized: list[str] = []
+        """The places of shapes without the size of their image, as far as nobody was told."""
         self.first: dict[Hashable, int] = {}
         """The place of the first item with each key."""
         self.twins: list[Item] = []
@@ -139,6 +144,14 @@ class _Creation:
             if item is not None:
                 yield item
 
+    def tell_of_sizes(self) -> None:
+        """Warn of shapes that lack the size of their image, which exports in pixels leave out."""
+        from ..config.check import without_sizes
+
+        if self.unsized:
+            places, self.unsized = self.unsized, []
+            warnings.warn(without_sizes(places), MissingSizeWarning, stacklevel=5)
+
     def _checked(self, place: int, given: Any, check: Check | None) -> Item | None:
         where = f"item {place}"
         try:
@@ -147,6 +160,8 @@ class _Creation:
             problem = check and check.problem(form)
             if problem:
                 raise ValueError(f"{where}, {problem}")
+            if check:
+                self.unsized += [f"{where}, {one}" for one in check.without_size(form)]
             size = len(encode(form, where))  # raises for what JSON cannot hold
             item = Item(place, given, form, size=size)
             return item if self.key is None else self._told_apart(item, self.key)

@@ -42,7 +42,7 @@ def check_sizes(project: Project, format: str, ids: list[int] | None) -> None:
     warnings.warn(
         f"exporting {project!r} as {format}: {shown} {_WITHOUT}, so the server leaves them out",
         MissingSizeWarning,
-        stacklevel=4,
+        stacklevel=5,
     )
 
 

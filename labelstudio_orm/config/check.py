@@ -33,6 +33,20 @@ _BESIDE: Mapping[str, tuple[Form, str]] = {
 """What stands beside the value of a region and must be of a form, and why."""
 
 
+_SHOWN = 20
+"""Shapes that a warning names."""
+
+
+def without_sizes(places: Sequence[str]) -> str:
+    """Return what a ``MissingSizeWarning`` says of the shapes at these places."""
+    shown = ", ".join(places[:_SHOWN]) + (", ..." if len(places) > _SHOWN else "")
+    return (
+        f"{len(places)} of the shapes have no original_width and original_height ({shown}): "
+        "exports in pixels (COCO, YOLO, VOC) leave them out, or fail; give builders "
+        "size=(width, height)"
+    )
+
+
 class Check:
     """A config, ready to look at many items. Nothing is sent.
 

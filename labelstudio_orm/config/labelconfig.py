@@ -297,21 +297,14 @@ class LabelConfig:
         Shapes that lack the size of their image, which fit, but which exports in pixels leave out,
         are named by a ``MissingSizeWarning``.
         """
-        from .check import Check
+        from .check import Check, without_sizes
 
         found = self.problems(item)
         if found:
             raise ValueError(joined(found, "\n", _MESSAGE))
         lacking = [] if item is NOTHING else Check(self).without_size(item)
         if lacking:
-            shown = ", ".join(lacking[:20]) + (", ..." if len(lacking) > 20 else "")
-            warnings.warn(
-                f"{len(lacking)} of the shapes have no original_width and original_height "
-                f"({shown}): exports in pixels (COCO, YOLO, VOC) leave them out, or "
-                "fail; give builders size=(width, height)",
-                MissingSizeWarning,
-                stacklevel=2,
-            )
+            warnings.warn(without_sizes(lacking), MissingSizeWarning, stacklevel=2)
 
     # -- edits: of the XML as text, so that all the rest of it stays as it is ---------------------
 

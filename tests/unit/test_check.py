@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import pytest
 
-from labelstudio_orm import Annotation, Prediction, Task
+from labelstudio_orm import Annotation, MissingSizeWarning, Prediction, Task
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.config.check import Check
+from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = LabelConfig.parse(
     """
@@ -266,3 +268,30 @@ def test_a_config_that_shows_nothing_asks_for_nothing() -> None:
 def test_what_stands_beside_a_value_is_of_a_form(beside: dict[str, Any], said: str | None) -> None:
     found = CHECK.of_result([{**BUILT[0], **beside}])
     assert found is None if said is None else found is not None and found.startswith(said)
+
+
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_bulk_create_names_the_shapes_without_the_size_of_their_image(is_stream: bool) -> None:
+    fake = FakeLabelStudio()
+    xml = (
+        '<View><Image name="i" value="$image"/><RectangleLabels name="box" toName="i">'
+        '<Label value="Car"/></RectangleLabels></View>'
+    )
+    project = fake.client().projects.create(title="Boxes", label_config=xml)
+    box = project.config["box"].rectangle("Car", x=1, y=1, width=5, height=5, size=(100, 50))
+    bare = {key: value for key, value in box.items() if not key.startswith("original")}
+
+    def item(*results: Any) -> dict[str, Any]:
+        return {"data": {"image": "a"}, "annotations": [{"result": list(one)} for one in results]}
+
+    items = [item([box]), item([box], [box, bare]), item()]
+    said = r"1 of .*\(item 1, annotations\[1\]\.result\[1\]\)"
+    with pytest.warns(MissingSizeWarning, match=said) as told:
+        project.tasks.bulk_create(iter(items) if is_stream else items, validate=True)
+    assert len(told) == 1
+    assert told[0].filename == __file__
+    assert project.tasks.count() == 3
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        project.tasks.bulk_create(items)
+        project.tasks.bulk_create(items[:1], validate=True)

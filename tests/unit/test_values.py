@@ -20,6 +20,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm import (
+    BadRequest,
     DoesNotExist,
     FieldError,
     LabelStudio,
@@ -34,11 +35,11 @@ from labelstudio_orm.codec import plain, plain_json
 from labelstudio_orm.conditions import Leaf
 from labelstudio_orm.declaration import registry
 from labelstudio_orm.fields import Field
-from labelstudio_orm.lookups import LOOKUPS
+from labelstudio_orm.lookups import LOOKUPS, same
 from labelstudio_orm.paging import keyset
 from labelstudio_orm.paging.ordering import Key
 from labelstudio_orm.query import leaf
-from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing import FakeLabelStudio, Fault
 from labelstudio_orm.values import ORDER, sort_of
 
 MOMENT = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
@@ -395,6 +396,65 @@ def test_moments_at_the_ends_of_time(ls: LabelStudio, year: int, hours: int) -> 
             assert list(project.tasks.exclude(**asked)) == ([] if wanted else [task])
         assert list(project.tasks.filter(**{f"{name}__range": (moment, moment)})) == []
     assert ls.projects.filter(created_at__gte=moment).count() == (1 if year == 1 else 0)
+
+
+def of_python(value: Any) -> bool:
+    """Is it JSON of Python's own types at any depth?"""
+    inner = value.values() if type(value) is dict else value if type(value) is list else ()
+    return type(value) in (dict, list, str, int, float, bool, type(None)) and all(
+        map(of_python, inner)
+    )
+
+
+def test_numbers_of_numpy_are_in_memory_what_was_sent(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="Pond")
+    task = project.tasks.create(
+        data={"n": numpy.int64(3), "deep": [{"x": numpy.float32(0.5)}], "b": numpy.True_},
+        meta={"m": {"n": numpy.int64(1)}},
+    )
+    held = task.data
+    assert (task.data, task.meta) == ({"n": 3, "deep": [{"x": 0.5}], "b": True}, {"m": {"n": 1}})
+    assert of_python([task.data, task.meta])
+    task.data["deep"].append({"y": numpy.int8(4)})
+    task.save()
+    assert held is task.data
+    assert of_python(task.data)
+    assert task.changes == {}
+    [made] = project.tasks.bulk_create([{"n": [numpy.int64(3)]}])
+    assert of_python(made.data)
+    region = {"value": {"x": numpy.float64(1.5), "s": numpy.str_("a")}, "from_name": "a"}
+    region |= {"to_name": "b", "type": "labels"}
+    for one in project.tasks.all().create_annotations([region]):
+        assert one.refresh().result[0]["value"] == {"x": 1.5, "s": "a"}
+
+
+def test_what_a_verb_takes_back_is_as_it_was(ls: LabelStudio, fake: FakeLabelStudio) -> None:
+    project = ls.projects.create(title="Pond")
+    task = project.tasks.create(data={"text": "a"})
+    task.data["deep"] = [{"n": numpy.int64(3)}]
+    fake.fault("PATCH", "*", Fault.answer(400))
+
+    def fails() -> None:
+        with task._unless_it_fails():
+            task.data["deep"] = None
+            task.save()
+
+    with pytest.raises(BadRequest):
+        fails()
+    assert task.data == {"text": "a", "deep": [{"n": 3}]}
+
+
+def test_values_are_compared_at_any_depth() -> None:
+    def nested(depth: int, inner: Any) -> Any:
+        for _ in range(depth):
+            inner = {"a": [inner], "b": (True,)}
+        return inner
+
+    assert same(nested(5000, 1), nested(5000, 1.0))
+    assert not same(nested(5000, 1), nested(5000, True))
+    assert not same(nested(5000, 1), nested(4999, 1))
+    assert not same({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]})
+    assert not any(same(*pair) for pair in ([[], {}], [[[]], [{}]], [[1], 1], [{}, None]))
 
 
 @pytest.mark.parametrize(
