@@ -14,6 +14,7 @@ from .errors import FieldError
 from .lookups import LOOKUPS
 
 _KEYS = r"(?:\[(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')\])+"
+_ASSIGNED = re.compile(rf"([^=\[]+(?:{_KEYS}\w*)?)=(.*)", re.DOTALL)
 _LITERAL = re.compile(rf"([A-Za-z]\w*?)({_KEYS})(?:__(\w+))?", re.DOTALL)
 
 
@@ -58,6 +59,17 @@ class Place:
         return "-" * self.falling + self.head + in_brackets(self.keys)
 
     __repr__ = __str__
+
+
+def assigned(text: str) -> tuple[str, str] | None:
+    """Return the name and what stands behind the ``=``, which may be in a key too; None where there
+    is no such thing.
+
+    >>> assigned('data["a=b"]__in=[1]')
+    ('data["a=b"]__in', '[1]')
+    """
+    found = _ASSIGNED.fullmatch(text)
+    return None if found is None else (found[1], found[2])
 
 
 def _keys_in(brackets: str) -> tuple[str, ...]:

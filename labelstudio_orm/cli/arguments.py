@@ -5,20 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from contextlib import ExitStack
-from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..client import LabelStudio
-from ..errors import DoesNotExist, FieldError, MultipleObjectsReturned
-from ..query import Q, find_field
+from ..errors import DoesNotExist, MultipleObjectsReturned
+from ..names import assigned
+from ..query import Q
 
 if TYPE_CHECKING:
     from ..bulk.dryrun import DryRun
     from ..queryset import QuerySet
-    from ..resource import Resource
     from ..resources.projects import Project
 
 Q_ = TypeVar("Q_", bound="QuerySet[Any]")
@@ -209,27 +207,26 @@ CONDITIONS = (
 def narrowed(queryset: Q_, options: argparse.Namespace) -> Q_:
     """The queryset with the conditions of the command line. Raises UsageError and FieldError."""
     for text in options.filter:
-        queryset = queryset.filter(condition(queryset.model, text))
+        queryset = queryset.filter(condition(text))
     for text in options.exclude:
-        queryset = queryset.exclude(condition(queryset.model, text))
+        queryset = queryset.exclude(condition(text))
     return queryset
 
 
-def condition(model: type[Resource], text: str) -> Q:
+def condition(text: str) -> Q:
     """``total_annotations=0`` as a condition. Values are JSON where they are valid as such, else
-    texts; of fields that hold a moment they are ISO 8601 with a time zone.
+    texts; keys with other signs are named as in Python.
 
-    >>> from labelstudio_orm import Task
-    >>> condition(Task, "data__lang=de"), condition(Task, "id__in=[1, 2]")
+    >>> condition("data__lang=de"), condition("id__in=[1, 2]")
     (Q(data__lang='de'), Q(id__in=[1, 2]))
+    >>> condition('data["a=b"]=5')
+    Q(data["a=b"]=5)
     """
-    key, equals, said = text.partition("=")
-    if not equals or not key:
+    said = assigned(text)
+    if said is None:
         raise UsageError(f"a condition is LOOKUP=VALUE, like total_annotations=0, not {text!r:.80}")
-    value = json_or_text(said)
-    if _holds_moments(model, key):
-        value = [*map(_moment, value)] if isinstance(value, list) else _moment(value)
-    return Q(**{key: value})
+    key, value = said
+    return Q(**{key: json_or_text(value)})
 
 
 def json_or_text(text: str) -> Any:
@@ -242,25 +239,3 @@ def json_or_text(text: str) -> Any:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
-
-
-def _holds_moments(model: type[Resource], key: str) -> bool:
-    first, *more = key.split("__")
-    if more and first in model._options.sets:
-        model, first = model._options.sets[first].target, more[0]
-    return "datetime" in str(find_field(model, first, key).annotation)
-
-
-def _moment(value: Any) -> Any:
-    if not isinstance(value, str):
-        return value
-    try:
-        moment = datetime.fromisoformat(re.sub("Z$", "+00:00", value))
-    except ValueError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise FieldError(
-            f"{value!r:.80} is no moment with a time zone, like 2026-01-31T18:00+01:00 or "
-            "2026-01-31T18:00Z"
-        )
-    return moment

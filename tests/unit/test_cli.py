@@ -193,6 +193,13 @@ def test_count(
     assert run("count", project.title, *conditions, "--json").json == number
 
 
+def test_keys_with_other_signs(run: Run, project: Project) -> None:
+    project.tasks.bulk_create([{"text": "a", "a=b": "x=y", "k.l": 1}, {"text": "b", "u__v": "w"}])
+    for said in ('data["a=b"]=x=y', 'data["k.l"]__in=[1]', "data['u__v']=w"):
+        assert run("count", project.id, "--filter", said).out == "1\n"
+    assert run("count", project.id, "--filter", 'data["k.l=1').code == 2
+
+
 def test_count_without_a_project(run: Run, ls: LabelStudio, project: Project) -> None:
     ls.users.create(email="ann@example.com", username="ann")
     assert run("count").out == "1\n"
@@ -217,8 +224,8 @@ def test_warnings_are_one_line(run: Run, project: Project, tasks: list[Any]) -> 
         (["count", "1", "--filter", "total_anotations=0"], "did you mean 'total_annotations'"),
         (["count", "1", "--filter", "total_annotations"], "a condition is LOOKUP=VALUE"),
         (["count", "1", "--filter", "=0"], "a condition is LOOKUP=VALUE"),
-        (["count", "1", "--filter", "created_at__gte=2020-01-01"], "no moment with a time zone"),
-        (["count", "1", "--filter", "created_at__gte=today"], "no moment with a time zone"),
+        (["count", "1", "--filter", "created_at__gte=2020-01-01"], "ISO 8601 text with an offset"),
+        (["count", "1", "--filter", "created_at__gte=today"], "ISO 8601 text with an offset"),
         (["count", "1", "--of", "nothing"], "--of nothing: <Project 1"),
         (["count", "1", "--of", "_client"], "has no such objects"),
         (["count", "1", "--of", "save"], "has no such objects"),

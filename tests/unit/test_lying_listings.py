@@ -338,6 +338,21 @@ def test_counters_of_projects(lie: str) -> None:
         server.client().projects.counts()
 
 
+def test_a_view_that_gives_one_task_again_and_again() -> None:
+    server = Server()
+    asked = []
+
+    def again(path: str, params: Params) -> tuple[int, Any]:
+        asked.append(path)
+        row = {"id": 1, "project": PARENT, "data": {}}
+        return 200, {"total": 10**30, "tasks": [row], "project": PARENT}
+
+    server.answer = again  # type: ignore[method-assign]
+    with pytest.raises(LabelStudioError, match="earlier pages"):
+        list(server.client().tasks.filter(project=PARENT, view=3))
+    assert len(asked) < 20
+
+
 def test_counters_of_projects_without_an_end() -> None:
     server = Server()
 
