@@ -9,11 +9,12 @@ import tempfile
 import time
 import zipfile
 from bisect import bisect_left, bisect_right
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import attrs
@@ -130,12 +131,13 @@ def restore(
         return attrs.evolve(report, what=what, losses=(*report.losses, *lost))
 
 
-def _losses(secrets: Mapping[str, int]) -> Iterator[Loss]:
+def _losses(
+    secrets: Mapping[str, int], ids: Mapping[str, Sequence[int]] = MappingProxyType({})
+) -> Iterator[Loss]:
+    why = "a snapshot has no secrets; set it anew where it is restored"
     for name, number in secrets.items():
         kind, _, field = name.partition(".")
-        yield Loss(
-            kind, field, number, "a snapshot has no secrets; set it anew where it is restored"
-        )
+        yield Loss(kind, field, number, why, ids=ids.get(name, ()))
 
 
 # -- writing --------------------------------------------------------------------------------------
@@ -160,7 +162,7 @@ class _Writing:
         self.source, self.archive, self.files = source, archive, files
         self.about = source.describe()
         self.counts: Counter[str] = Counter()
-        self.lost: dict[str, int] = {}
+        self.lost: defaultdict[str, list[int]] = defaultdict(list)
         self.failed: list[Failure] = []
         self.progress = reporter(progress, f"writing {name_of(self.about)}")
 
@@ -178,7 +180,7 @@ class _Writing:
             "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
             **{name: self.about[name] for name in ("server", "project", "title")},
             "counts": dict(self.counts),
-            "secrets": self.lost,
+            "secrets": {name: len(ids) for name, ids in self.lost.items()},
             "tasks": [attrs.asdict(chunk) for chunk in chunks],
             "unskippable": sorted(self.source.unskippable()),
         }
@@ -189,7 +191,7 @@ class _Writing:
                 kind: Summary(created=number, failed=self.failed if kind == "files" else ())
                 for kind, number in self.counts.items()
             },
-            losses=_losses(self.lost),
+            losses=_losses(manifest["secrets"], self.lost),
         )
 
     def _write_json(self, name: str, value: Any) -> None:
@@ -226,7 +228,9 @@ class _Writing:
     def _without(self, kind: str, row: Row) -> Row:
         for name in SECRETS.get(kind, ()):
             if row.get(name):
-                self.lost[f"{kind}.{name}"] = self.lost.get(f"{kind}.{name}", 0) + 1
+                self.lost[f"{kind}.{name}"].append(
+                    row["id"] if "id" in row else self.about["project"]
+                )
         return without_secrets(kind, row)
 
     def _media(self, mentioned: set[str]) -> None:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -246,13 +245,13 @@ class Belongings:
 
     def _views(self) -> Iterator[Row]:
         """``own`` is what the source has, which does not change when its tasks go."""
-        lost: Counter[str] = Counter()
+        lost: list[Any] = []
         for row in self.job.source.views():
             view, columns = translate_view(row, self.job.people.known_id, self.job.tasks.get)
-            lost["views.filters"] += bool(columns)
+            lost += [row["id"]] * bool(columns)
             yield {**view, "own": row}
         if not self.journal.noted("done:views"):
-            self.job.add("losses", lost)
+            self.job.lose({"views.filters": lost})
 
     def _order_views(self) -> None:
         moved = self.journal.map("views")
@@ -286,7 +285,7 @@ class Belongings:
         left = [*keys, key] if is_left_out else [one for one in keys if one != key]
         self.journal.note(f"{name} left out", left)
         if is_left_out and row.get("family") == "export":
-            self.job.add("losses", {"storages.export": 1})
+            self.job.lose({"storages.export": [key]})
 
     def _webhook_mark(self, row: Row) -> str:
         """Of headers a digest that cannot be reversed by trying."""

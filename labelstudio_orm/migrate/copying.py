@@ -308,16 +308,17 @@ class Copy:
             files = tallies["files"]
             files.created, files.skipped = media.created, len(media.moved) - media.created
             files.failed = list(media.failed.values())
-        lost = {"project.created_at": 1, "project.created_by": 1}
-        lost.update(self.journal.noted("losses", {}))
+        here = self.job.facts["project"]
+        lost = {"project.created_at": [here], "project.created_by": [here]}
         for kind in ("storages", "backends"):
             keys = [key for key in self.belongings.left_out(kind) if kind in self.parts]
-            lost[f"{kind}.secrets"] = sum(not str(key).startswith("export") for key in keys)
+            lost[f"{kind}.secrets"] = [key for key in keys if not str(key).startswith("export")]
+        numbers = {name: len(ids) for name, ids in lost.items()}
         name = f"{self.job.project!r} on {self.client.url}"
         return Report(
             what=f"copy of {name_of(self.job.facts)} to {name}",
             counts={kind: tally.summary() for kind, tally in tallies.items()},
-            losses=tuple(losses(lost, kept=self.job.keep_origin)),
+            losses=[*losses(numbers, lost, kept=self.job.keep_origin), *self.job.losses()],
             target=self.job.project,
         )
 

@@ -301,7 +301,7 @@ class _Deduping:
             if outcome.value:
                 _, annotation, fields = outcome.item
                 tally.created += 1
-                self.lost.add("annotations", "created_at")
+                self.lost.add("annotations", "created_at", [annotation.id])
                 if annotation.completed_by_id is None:
                     self._lose("annotations", "completed_by", annotation, None, self.me.email)
                 if annotation.ground_truth > fields["ground_truth"]:
@@ -325,9 +325,11 @@ class _Deduping:
                 known[kept.id].add(says)
                 said = {name: getattr(prediction, name) for name in PREDICTION}
                 todo.append((prediction, kept.id, said))
-        before = tally.created
+        before = len(tally.failed)
         predict(self.project, todo, tally, self.workers)
-        self.lost.add("predictions", "created_at", tally.created - before)
+        failed = {failure.item.id for failure in tally.failed[before:]}
+        made = [prediction.id for prediction, *_ in todo if prediction.id not in failed]
+        self.lost.add("predictions", "created_at", made)
         self.failed |= {failure.item.task_id for failure in tally.failed}
 
     def _draft(self, pairs: Sequence[tuple[Task, Task | None]]) -> None:
@@ -377,7 +379,7 @@ class _Deduping:
 
     def _lose(self, kind: str, field: str, one: Any, here: Any, there: Any = None) -> None:
         """Note that an object which is created again has lost a field."""
-        self.lost.add(kind, field, 1, Difference(kind, one.id, None, field, here, there))
+        self.lost.add(kind, field, [one.id], Difference(kind, one.id, None, field, here, there))
 
     # -- removing ---------------------------------------------------------------------------------
 
@@ -400,7 +402,7 @@ class _Deduping:
             for name in ("data", "meta"):
                 here, there = (getattr(task, name) or {} for task in (other, kept))
                 apart = fields_apart("tasks", other.id, kept.id, name, here, there)
-                self.lost.add("tasks", name, bool(apart), *apart)
+                self.lost.add("tasks", name, [other.id] * bool(apart), *apart)
             if other.comment_count:
                 self._lose("tasks", "comments", other, other.comment_count)
         self.removed.put({id: kept.id for id, (kept, _) in pairs.items()})

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -114,10 +114,11 @@ class Importer:
         """One batch in one request, and a note of it."""
         me = self.job.people.me.email
         place = len(self.tasks) + 1
-        lost: Counter[str] = Counter()
+        lost: defaultdict[str, list[Any]] = defaultdict(list)
         counts: Counter[str] = Counter(tasks=len(batch))
         for number, one in enumerate(batch):
-            lost += lost_of_task(one.row, place + number, me)
+            for name, ids in lost_of_task(one.row, place + number, me).items():
+                lost[name] += ids
             counts.update({kind: len(one.form[kind]) for kind in ("annotations", "predictions")})
         intent = {
             "highest": self.tasks.highest() or 0,
@@ -153,7 +154,7 @@ class Importer:
             self.contents.put(dict(zip(intent["old"], intent["digests"], strict=True)))
             self.bases.put(dict(zip(intent["old"], intent.get("bases", ()), strict=False)))
             self.mends.put(dict.fromkeys(intent["mend"], 0))
-            self.job.add("losses", intent["losses"])
+            self.job.lose(intent["losses"])
             self.job.add("counts", intent["counts"])
             self.journal.settle("tasks")
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
 from ..bulk.summary import Tally
+from .losses import losses, packed, unpacked
 from .source import LiveSource
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
     from ..resources.projects import Project
     from .journal import IdMap, Journal
+    from .losses import Id
     from .media import Media
     from .people import People
+    from .report import Loss
     from .source import Row, Source
     from .translation import Translation
 
@@ -49,6 +52,8 @@ class Job:
         factory=lambda: defaultdict(lambda: Tally("collect"))
     )
 
+    lost: defaultdict[str, list[Id]] = attrs.field(factory=lambda: defaultdict(list))
+    """What this run has lost; see ``lose``."""
     given_up: int = 0
     """Failures that a further run would have as well."""
 
@@ -67,6 +72,31 @@ class Job:
     def tasks(self) -> IdMap:
         """Which task became which."""
         return self.journal.map("tasks")
+
+    def lose(self, found: Mapping[str, Sequence[Id] | int]) -> None:
+        """Take note of what the target cannot keep: the ids of the objects, by kind and field; of a
+        journal of an older version their number.
+        """
+        numbers = {name: one if isinstance(one, int) else len(one) for name, one in found.items()}
+        self.add("losses", numbers)
+        for name, ids in found.items():
+            if isinstance(ids, int) or not ids:
+                continue
+            self.lost[name] += ids
+            notes = self.journal.map(f"lost {name}")
+            before = unpacked(notes.get(ids[0], "[]"))
+            notes.put({ids[0]: packed([*before, *ids])})
+
+    def losses(self) -> Iterator[Loss]:
+        """All that the journal has noted, for a report."""
+        numbers: dict[str, int] = self.journal.noted("losses", {})
+        ids = {
+            name: [
+                id for _, text in self.journal.map(f"lost {name}").items() for id in unpacked(text)
+            ]
+            for name in numbers
+        }
+        return losses(numbers, ids, kept=self.keep_origin)
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """Add to counts in the journal."""

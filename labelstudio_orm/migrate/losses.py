@@ -1,10 +1,11 @@
-"""What a server cannot keep of an object that it is given: counted, and why."""
+"""What a server cannot keep of an object that it is given: of which objects, and why."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from .content import ORIGIN
 from .report import Loss
@@ -58,26 +59,69 @@ _ANNOTATION: Final = (
 )  # fmt: skip
 
 
-def lost_of_task(row: Row, place: int, me: str) -> Counter[str]:
-    """What is lost of a task and of what belongs to it; ``place``: its inner id in the target;
-    ``me``: who copies.
+Id: TypeAlias = "int | str"
+
+
+def lost_of_task(row: Row, place: int, me: str) -> dict[str, list[Id]]:
+    """Return what is lost of a task and of what belongs to it: the ids of the objects, by kind and
+    field; ``place``: its inner id in the target; ``me``: who copies.
     """
-    found: Counter[str] = Counter()
+    found: defaultdict[str, list[Id]] = defaultdict(list)
     for name in _TASK:
-        found[f"tasks.{name}"] += row.get(name) is not None
-    found["tasks.inner_id"] += row.get("inner_id") not in (None, place)
-    for annotation in row.get("annotations") or ():
-        for name in _ANNOTATION:
-            found[f"annotations.{name}"] += annotation.get(name) is not None
-        found["annotations.completed_by"] += annotation.get("completed_by") is None
-        found["annotations.result"] += not is_importable("annotations", annotation.get("result"))
-    for prediction in row.get("predictions") or ():
-        found["predictions.created_at"] += prediction.get("created_at") is not None
-        found["predictions.result"] += not is_regions(prediction.get("result"))
-    for draft in row.get("drafts") or ():
-        found["drafts.created_at"] += draft.get("created_at") is not None
-        found["drafts.user"] += draft.get("user") not in (None, me)
-    return +found
+        if row.get(name) is not None:
+            found[f"tasks.{name}"].append(row["id"])
+    if row.get("inner_id") not in (None, place):
+        found["tasks.inner_id"].append(row["id"])
+    for kind in ("annotations", "predictions", "drafts"):
+        for one in row.get(kind) or ():
+            for name in lost_of(kind, one, me):
+                found[f"{kind}.{name}"].append(one["id"])
+    return dict(found)
+
+
+def lost_of(kind: str, row: Row, me: str) -> Iterator[str]:
+    """The fields that are lost of an annotation, a prediction or a draft."""
+    if kind == "annotations":
+        yield from (name for name in _ANNOTATION if row.get(name) is not None)
+        if row.get("completed_by") is None:
+            yield "completed_by"
+    elif row.get("created_at") is not None:
+        yield "created_at"
+    if kind == "drafts":
+        if row.get("user") not in (None, me):
+            yield "user"
+    elif not is_importable(kind, row.get("result")):
+        yield "result"
+
+
+def packed(ids: Iterable[Id]) -> str:
+    """Ids as JSON, those in a row as their first and last.
+
+    >>> packed([1, 2, 3, 7, "export 5"])
+    '[[1,3],[7,7],"export 5"]'
+    """
+    found: list[Any] = []
+    for id in ids:
+        if isinstance(id, str):
+            found.append(id)
+        elif found and isinstance(found[-1], list) and found[-1][1] == id - 1:
+            found[-1][1] = id
+        else:
+            found.append([id, id])
+    return json.dumps(found, separators=(",", ":"))
+
+
+def unpacked(text: str) -> Iterator[Id]:
+    """The ids that were packed.
+
+    >>> list(unpacked('[[1,3],"export 5"]'))
+    [1, 2, 3, 'export 5']
+    """
+    for one in json.loads(text):
+        if isinstance(one, str):
+            yield one
+        else:
+            yield from range(one[0], one[1] + 1)
 
 
 def is_importable(kind: str, result: Any) -> bool:
@@ -92,15 +136,19 @@ def is_regions(result: Any) -> bool:
     return isinstance(result, list) and all(isinstance(region, dict) for region in result)
 
 
-def losses(found: Mapping[str, int], *, kept: bool) -> Iterator[Loss]:
-    """As a report lists them; ``kept``: dates and ids are kept in the meta of the tasks."""
+def losses(
+    found: Mapping[str, int], ids: Mapping[str, Sequence[Id]], *, kept: bool
+) -> Iterator[Loss]:
+    """As a report lists them: how many, and which; ``kept``: dates and ids are kept in the meta of
+    the tasks.
+    """
     for name, count in found.items():
         if count:
             kind, _, field = name.partition(".")
             why = WHY[name]
             if kept and kind in ("tasks", "annotations", "predictions") and field != "result":
                 why += f"; kept in meta[{ORIGIN!r}]"
-            yield Loss(kind, field, count, why)
+            yield Loss(kind, field, count, why, ids=ids.get(name, ()))
 
 
 def origin(row: Row, project: Mapping[str, Any]) -> Row:

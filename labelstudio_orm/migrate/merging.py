@@ -414,14 +414,17 @@ class _Merging:
         tasks.update(self._import(new))
         self._update(old)
         self._annotate(old)
-        before = self.tallies["predictions"].created
+        tally = self.tallies["predictions"]
+        before = len(tally.failed)
         todo = [
             (f"prediction {one['id']} of task {one['task']}", meeting.there[0]["id"], one)
             for meeting in old
             for one in meeting.predictions
         ]
-        predict(self.into, todo, self.tallies["predictions"], self.workers)
-        self.lost.add("predictions", "created_at", self.tallies["predictions"].created - before)
+        predict(self.into, todo, tally, self.workers)
+        failed = {failure.item for failure in tally.failed[before:]}
+        made = [_of_task(one) for what, _, one in todo if what not in failed]
+        self.lost.add("predictions", "created_at", made)
         self._draft({id: meeting for id, meeting in tasks.items() if meeting.drafts})
 
     def _note_losses(self, meeting: _Meeting) -> None:
@@ -434,7 +437,9 @@ class _Merging:
                     "tasks", _which(row), _which(said), name, row[name], said[name]
                 )
             ]
-            self.lost.add("tasks", name, bool(apart), *apart)
+            self.lost.add(
+                "tasks", name, dict.fromkeys(one.source for one in apart if one.source), *apart
+            )
         for name in SAID:
             for one in (one for row in meeting.tasks for one in row[name]):
                 if name != "drafts" and not is_importable(name, one["result"]):
@@ -457,9 +462,9 @@ class _Merging:
         done = [meeting for place, meeting in enumerate(meetings) if place not in failed]
         for meeting in done:
             for name in ("annotations", "predictions"):
-                number = len(getattr(meeting, name))
-                self.tallies[name].created += number
-                self.lost.add(name, "created_at", number)
+                made_with = getattr(meeting, name)
+                self.tallies[name].created += len(made_with)
+                self.lost.add(name, "created_at", map(_of_task, made_with))
         return {task.id: meeting for task, meeting in zip(made, done, strict=True)}
 
     def _fits(self, meeting: _Meeting) -> bool:
@@ -514,7 +519,7 @@ class _Merging:
                 is_true = is_true or one["ground_truth"]
                 fields["completed_by"] = self.people.id(one["completed_by"])
                 todo.append((one, task, {**fields, "import_id": one["id"]}))
-        for _ in outcomes(
+        for outcome in outcomes(
             todo,
             lambda item: annotate(self.client, item[1], item[2]),
             tally,
@@ -526,7 +531,7 @@ class _Merging:
             ),
         ):
             tally.created += 1
-            self.lost.add("annotations", "created_at")
+            self.lost.add("annotations", "created_at", [_of_task(outcome.item[0])])
 
     def _draft(self, meetings: Mapping[int, _Meeting]) -> None:
         """Create the drafts of tasks of the target, which are read again for the ids of their new
@@ -564,8 +569,9 @@ class _Merging:
 
     def _lose(self, kind: str, field: str, row: Row, there: Any = None) -> None:
         """Note that what was said of a task has lost a field."""
-        which = f"{row['id']} of task {row['task']}"
-        self.lost.add(kind, field, 1, Difference(kind, which, None, field, row.get(field), there))
+        which = _of_task(row)
+        told = Difference(kind, which, None, field, row.get(field), there)
+        self.lost.add(kind, field, [which], told)
 
     # -- afterwards -------------------------------------------------------------------------------
 
@@ -631,6 +637,10 @@ def lacking(
 
 def _which(task: Row) -> str:
     return f"{task['id']} of {task['project']}"
+
+
+def _of_task(row: Row) -> str:
+    return f"{row['id']} of task {row['task']}"
 
 
 def _annotations_said(task: Row) -> Iterator[tuple[int, str]]:

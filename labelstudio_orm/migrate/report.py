@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from ..brief import brief, cut
 from ..bulk.summary import Summary
 from .content import digest
 
@@ -68,13 +69,17 @@ def _differences(found: Iterable[Difference]) -> tuple[Difference, ...]:
     return tuple(found)
 
 
+def _ids(found: Iterable[int | str]) -> tuple[int | str, ...]:
+    return tuple(found)
+
+
 @attrs.frozen
 class Loss:
     """What a server cannot keep: of which kind of objects, which field, of how many, and why.
 
-    ``differences`` are the first thousand of them, where something was said that is gone: which
-    object, which of its fields, what it said and what is said now. They are empty for what is lost
-    of every object, such as dates.
+    ``ids`` are those of all the objects in the source. ``differences`` are the first thousand of
+    them, where something was said that is gone: which object, which of its fields, what it said and
+    what is said now. They are empty for what is lost of every object, such as dates.
     """
 
     kind: str
@@ -84,9 +89,13 @@ class Loss:
     differences: tuple[Difference, ...] = attrs.field(
         default=(), converter=_differences, eq=False, kw_only=True
     )
+    ids: tuple[int | str, ...] = attrs.field(
+        default=(), converter=_ids, eq=False, kw_only=True, repr=lambda ids: brief(ids, 60)
+    )
 
     def __str__(self) -> str:
-        told = [one.place for one in self.differences[:SHOWN]]
+        told = [cut(one.place, 100) for one in self.differences[:SHOWN]]
+        told = told or [cut(str(id), 100) for id in self.ids[:SHOWN]]
         more = ["..."] if told and self.count > len(told) else []
         which = f" ({'; '.join([*told, *more])})" if told else ""
         return f"{self.kind}.{self.field} of {self.count:,}: {self.why}{which}"
@@ -185,20 +194,20 @@ class Losses:
 
     def __init__(self, why: Mapping[tuple[str, str], str]) -> None:
         self.why = why
-        self._numbers: Counter[tuple[str, str]] = Counter()
+        self._ids: defaultdict[tuple[str, str], list[int | str]] = defaultdict(list)
         self._found: defaultdict[tuple[str, str], Differences] = defaultdict(Differences)
 
-    def add(self, kind: str, field: str, number: int = 1, *found: Difference) -> None:
-        """Note that so many objects lost a field; ``found`` says what of which."""
-        self._numbers[kind, field] += number
+    def add(self, kind: str, field: str, ids: Iterable[int | str], *found: Difference) -> None:
+        """Note that these objects lost a field; ``found`` says what of which."""
+        self._ids[kind, field] += ids
         if found:
             self._found[kind, field].add(*found)
 
     def listed(self) -> Iterator[Loss]:
         """As a report lists them."""
         for what, why in self.why.items():
-            if self._numbers[what]:
-                yield Loss(*what, self._numbers[what], why, differences=self._found[what].listed)
+            if ids := self._ids[what]:
+                yield Loss(*what, len(ids), why, differences=self._found[what].listed, ids=ids)
 
 
 def fields_apart(

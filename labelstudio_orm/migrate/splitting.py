@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -366,10 +366,10 @@ def _copy(
         )
         for name, part in parts.items()
     }
-    lost: Counter[tuple[str, str, str]] = Counter()
+    lost: defaultdict[tuple[str, str, str], list[Loss]] = defaultdict(list)
     for report in reports.values():
         for one in report.losses:
-            lost[one.kind, one.field, one.why] += one.count
+            lost[one.kind, one.field, one.why].append(one)
     return Split(
         what=f"split of {project!r} into projects on {into.url}",
         counts={
@@ -378,13 +378,20 @@ def _copy(
             for kind, done in report.counts.items()
         },
         differences=[one for report in reports.values() for one in report.differences],
-        losses=[Loss(kind, field, number, why) for (kind, field, why), number in lost.items()],
+        losses=[
+            Loss(kind, field, sum(one.count for one in some), why, ids=_ids(some))
+            for (kind, field, why), some in lost.items()
+        ],
         different=sum(report.different for report in reports.values()),
         parts={name: len(part.ids) for name, part in parts.items()},
         projects={
             name: report.target for name, report in reports.items() if report.target is not None
         },
     )
+
+
+def _ids(lost: Iterable[Loss]) -> Iterator[int | str]:
+    return (id for one in lost for id in one.ids)
 
 
 def _file_name(part: str) -> str:

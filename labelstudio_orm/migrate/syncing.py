@@ -20,6 +20,7 @@ from .copying import begin, job_journal
 from .following import Follower
 from .importing import Importer, imported, odd_data
 from .journal import JournalMismatch
+from .losses import losses, lost_of
 from .mending import Mender
 from .people import MissingUsers
 from .report import Difference, Differences, Report
@@ -188,6 +189,11 @@ class _Sync:
             },
             differences=tuple(self.found.listed),
             different=self.found.number,
+            losses=losses(
+                {name: len(ids) for name, ids in self.job.lost.items()},
+                self.job.lost,
+                kept=self.job.keep_origin,
+            ),
             target=self.job.project,
         )
 
@@ -324,6 +330,7 @@ class _Sync:
         fields = self._fields(change.kind, change.here, there)
         if change.there is None:
             self._create(base, change, fields, here, there)
+            self._note_losses(change.kind, change.here)
             tally.created += 1
             return
         content_of = CONTENTS[change.kind]
@@ -355,6 +362,10 @@ class _Sync:
             for draft in self.job.client.drafts.filter(task=task):
                 unpark(draft)
             self.journal.settle("parked")
+
+    def _note_losses(self, kind: str, row: Row) -> None:
+        lost = lost_of(kind, row, self.job.people.me.email)
+        self.job.lose({f"{kind}.{name}": [row["id"]] for name in lost})
 
     def _create(self, base: Base, change: Change, fields: Row, here: Row, there: Row) -> None:
         """Make an object of a task; an annotation with an odd region first without regions, which
