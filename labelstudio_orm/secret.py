@@ -20,6 +20,8 @@ from collections.abc import (
 from typing import Any, Final, NoReturn, ParamSpec, TypeVar
 from urllib.parse import quote, unquote
 
+import requests
+
 from .codec import with_leaves
 
 P = ParamSpec("P")
@@ -228,8 +230,8 @@ E = TypeVar("E", bound=BaseException)
 
 
 def bare(error: E) -> E:
-    """Return an error, and what led to it, without its frames: trackers of errors show what is in
-    them.
+    """Return an error, and what led to it, without its frames, and without the request that one of
+    requests holds: trackers of errors show what is in them.
     """
     pending: list[BaseException | None] = [error]
     seen: set[int] = set()
@@ -238,6 +240,8 @@ def bare(error: E) -> E:
         if one is not None and id(one) not in seen:
             seen.add(id(one))
             one.__traceback__ = None
+            if isinstance(one, requests.RequestException):
+                one.request = one.response = None
             pending += [one.__cause__, one.__context__]
     return error
 

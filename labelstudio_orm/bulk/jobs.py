@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..errors import JobFailed, Timeout, shorten
 from ..http.deadline import late, one_call
 from ..progress import Progress, reporter
+from ..secret import unseen
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -38,6 +39,7 @@ class Job:
         def refresh(self) -> Self:
             """Read it again."""
 
+    @unseen  # frames of which show what the server said
     @one_call
     def wait(self, *, timeout: float = 3600, progress: Progress = None) -> Self:
         """Wait until it is done; returns self. One request a look, none when it is done already.
@@ -55,6 +57,7 @@ class Job:
             self._client,
             timeout=timeout,
             progress=progress,
+            secrets=secrets_of(self),
         )
         return self
 
@@ -68,8 +71,11 @@ def wait_for(
     *,
     timeout: float,
     progress: Progress,
+    secrets: Iterable[Any] = (),
 ) -> None:
-    """Look, with longer and longer pauses, until the state is no longer one of being under way."""
+    """Look, with longer and longer pauses, until the state is no longer one of being under way.
+    ``secrets``: what is not shown of the reason, beside the credential.
+    """
     deadline, pause, looks = time.monotonic() + timeout, 0.2, 0
     with reporter(progress, f"waiting for {what}") as report:
         while str(state()) in UNDER_WAY:
@@ -89,8 +95,15 @@ def wait_for(
             looks += 1
             look()
         if str(state()) in FAILED:
-            raise JobFailed(f"{what} ended as {state()}: {reason()}")
+            why = client._transport.redact(reason(), secrets)
+            raise JobFailed(f"{what} ended as {state()}: {why}")
         report(looks + 1, looks + 1)
+
+
+def secrets_of(obj: Any) -> list[Any]:
+    """The secrets that an object holds, as far as they are known here."""
+    fields = obj._options.fields.values()
+    return [value for one in fields if one.secret and (value := obj._peek(one)) is not None]
 
 
 def last_line(*texts: object) -> str:

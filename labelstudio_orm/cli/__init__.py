@@ -25,7 +25,8 @@ from typing import Any
 from .. import __version__
 from ..config import UnknownControl
 from ..errors import APIError, AuthenticationError, ConnectionFailed, LabelStudioError, Timeout
-from .arguments import Call, UsageError
+from ..secret import redact
+from .arguments import Call, Parser, UsageError
 from .commands import COMMANDS
 from .output import tell
 
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code; after an error, whose text went to stderr, too.
     """
-    options = _parser().parse_args(argv)
+    options = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
     return guarded(COMMANDS[options.command].run, options)
 
 
@@ -81,7 +82,7 @@ def guarded(run: Callable[[Call], Any], options: argparse.Namespace) -> int:
         known = exit_code(error)
         if known is None:
             raise
-        print(f"{options.prog}: error: {error}", file=sys.stderr)
+        print(f"{options.prog}: error: {redact(str(error), _keys(options))}", file=sys.stderr)
         return known
 
 
@@ -94,15 +95,24 @@ def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"warning: {message}", file=sys.stderr)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _keys(options: argparse.Namespace) -> list[str]:
+    """The credentials that the command was given."""
+    names = ("api_key", "to_api_key")
+    found = [getattr(options, name, None) for name in names]
+    found += [os.environ.get(f"LABEL_STUDIO_{name.upper()}") for name in names]
+    return [key for key in found if key]
+
+
+def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     _, _, rest = (__doc__ or "").partition("\n\n")
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="labelstudio-orm",
         description="A Label Studio server as Python objects: its verbs for a shell.",
         epilog=rest.replace("``", ""),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"labelstudio-orm {__version__}")
+    parser.said = argv
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name, command in COMMANDS.items():
         one = commands.add_parser(
@@ -111,6 +121,7 @@ def _parser() -> argparse.ArgumentParser:
             description=command.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        one.said = argv
         one.set_defaults(prog=one.prog)
         for flags, how in command.arguments:
             one.add_argument(*flags, **how)

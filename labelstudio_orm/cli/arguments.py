@@ -5,14 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import zip_longest
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 from ..client import LabelStudio
 from ..errors import DoesNotExist, MultipleObjectsReturned
 from ..names import assigned
 from ..query import Q
+from ..secret import redact
 
 if TYPE_CHECKING:
     from ..bulk.dryrun import DryRun
@@ -32,6 +36,28 @@ def argument(*flags: str, **options: Any) -> Argument:
 
 class UsageError(Exception):
     """What was typed, or the environment, is wrong; the message says what, and the way out."""
+
+
+_TOKEN: Final = re.compile(r"[0-9a-fA-F]{32,}|eyJ[\w.-]{16,}")
+
+
+class Parser(argparse.ArgumentParser):
+    """One whose errors, which end in the logs of others, quote no key: neither what follows a flag
+    that is no known one or is that of a key, nor what looks like a token.
+    """
+
+    said: Sequence[str] = ()
+
+    def error(self, message: str) -> NoReturn:
+        super().error(redact(message, self._hidden()))
+
+    def _hidden(self) -> Iterator[str]:
+        known = self._option_string_actions
+        for arg, behind in zip_longest(self.said, self.said[1:], fillvalue=""):
+            flag, equals, value = arg.partition("=")
+            if flag.startswith("-") and (equals or flag not in known or "key" in flag):
+                yield value if equals else behind
+            yield from _TOKEN.findall(arg)
 
 
 def positive(text: str) -> int:

@@ -7,7 +7,7 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn, TypeAlias
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -517,13 +517,17 @@ class Transport:
             redact=lambda text: self._redact(text, call),
         )
 
-    def _redact(self, text: str, call: Call) -> str:
+    def redact(self, text: str, secrets: Iterable[Any] = ()) -> str:
+        """Return what others said without those of this client, and without these."""
+        return redact(self._redact(text), secrets)
+
+    def _redact(self, text: str, call: Call | None = None) -> str:
         """Return what others said without the secrets that they may have been told."""
         if not text:
             return text
         usual = requests.utils.default_headers().values()
         told = {
-            *(reveal(value) for value in call.headers.values()),
+            *(reveal(value) for value in (call.headers if call else self._headers).values()),
             *(value for value in self._session.headers.values() if isinstance(value, str)),
         }
         proxies = [
@@ -537,7 +541,7 @@ class Transport:
                 *self._credential.secrets,
                 *(told - {*usual, "application/json", user_agent()}),
                 *passwords_in(proxies),
-                *secrets_in(call.said),
+                *secrets_in(call.said if call else None),
             ],
         )
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from ..errors import DoesNotExist, LabelStudioError
-from ..secret import seal
+from ..secret import Secret, seal
 from . import content
 from .again import exactly_once
 from .content import digest
@@ -150,16 +150,10 @@ class Belongings:
         or it is to be left out.
         """
         client, key = self.job.client, kind.key(row)
-        secrets = self.secrets(kind.name, row) if kind.has_secrets else {}
+        secrets = self.secrets_of(kind, row) if kind.has_secrets else {}
         if secrets is None:
             self._note_left_out(kind.name, row)
             return None
-        if not isinstance(secrets, Mapping):
-            raise TypeError(
-                f"secrets({kind.name!r}, ...) returns a dict, or None, not {type(secrets)}"
-            )
-
-        secrets = {name: seal(value) for name, value in secrets.items()}
 
         def make() -> Any:
             fields = {name: row[name] for name in kind.names if row.get(name) is not None}
@@ -175,6 +169,16 @@ class Belongings:
         self.journal.map(kind.name).put({key: new})
         self._note_left_out(kind.name, row, False)
         return new
+
+    def secrets_of(self, kind: Kind, row: Row) -> dict[str, Any] | None:
+        """What no server tells of an object, sealed. Raises TypeError for what is no dict."""
+        given = seal(self.secrets(kind.name, row))
+        if given is None:
+            return None
+        if not isinstance(given.reveal(), Mapping):
+            of = type(given.reveal()).__name__
+            raise TypeError(f"secrets({kind.name!r}, ...) returns a dict, or None, not {of}")
+        return {name: seal(value) for name, value in given.reveal().items()}
 
     def delete(self, kind: Kind, row: Row) -> None:
         """Delete an object of the target, if it is still there."""
@@ -324,7 +328,7 @@ def sealed(text: str, salt: str) -> str:
 
 def _webhook_content(webhook: Row) -> dict[str, Any]:
     """With its headers, so it is for this process only."""
-    return {**content.webhook_content(webhook), "headers": webhook.get("headers") or {}}
+    return {**content.webhook_content(webhook), "headers": Secret(webhook.get("headers") or {})}
 
 
 def _view_content(view: Row) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from ..codec import with_leaves
+from ..secret import Secret
 
 ORIGIN: Final = "_origin"
 """The key of a task's ``meta`` under which a copy keeps what the server cannot."""
@@ -178,7 +179,7 @@ def text_of(content: Any) -> str:
     return _encode(canonical(content)) if ".0" in text or "e+" in text else text
 
 
-_plainly = json.JSONEncoder(sort_keys=True, separators=(",", ":")).encode
+_plainly = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=Secret.reveal).encode
 
 
 def _encode(value: Any) -> str:

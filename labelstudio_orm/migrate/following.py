@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from ..errors import LabelStudioError
-from ..secret import seal
 from .belongings import ORDER, no_secrets
 from .report import Difference
 from .threeway import Change
@@ -155,8 +154,8 @@ class Follower:
     def _update(self, kind: Kind, change: Change) -> Key | None:
         here, there = change.here, change.there
         ours, theirs = kind.content(here), kind.content(there)
-        secrets = self._needs_secrets(kind, change) and self.belongings.secrets(kind.name, here)
-        secrets = {name: seal(value) for name, value in dict(secrets or {}).items()}
+        needed = self._needs_secrets(kind, change)
+        secrets = (self.belongings.secrets_of(kind, here) if needed else None) or {}
         names = [name for name in kind.names if ours.get(name) != theirs.get(name)]
         fields = {name: here[name] for name in names if name in here} | secrets
         tally = self.job.tallies[kind.name]

@@ -171,7 +171,10 @@ class IdMap:
         self._journal, self._db, self.kind = journal, journal._db, kind
 
     def __repr__(self) -> str:
-        return f"<IdMap of {self.kind}: {len(self)}>"
+        try:
+            return f"<IdMap of {self.kind}: {len(self)}>"
+        except LabelStudioError:  # the journal is closed, or damaged
+            return f"<IdMap of {self.kind}>"
 
     def __len__(self) -> int:
         return int(self._one("SELECT count(*) FROM pairs WHERE kind = ?", self.kind))

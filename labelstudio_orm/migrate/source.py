@@ -26,11 +26,13 @@ from ..errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
 from ..fields import as_id
 from ..planning.columns import line
 from ..planning.tabs import view_condition
+from ..secret import Secret, seal
 from .content import (
     ANNOTATION,
     ANNOTATION_ORIGIN,
     BACKEND,
     PREDICTION,
+    SECRETS,
     SETTINGS,
     STORAGE,
     TASK_ORIGIN,
@@ -61,7 +63,7 @@ class Source(Protocol):
         """
 
     def settings(self) -> Row:
-        """The project's own settings, the labelling config among them; with its secrets."""
+        """The project's own settings, the labelling config among them; its secrets as a Secret."""
 
     def tasks(self, after: int | None = None) -> Iterator[Row]:
         """The tasks by id, those after an id; streamed. See the module for their form."""
@@ -81,7 +83,7 @@ class Source(Protocol):
         """
 
     def webhooks(self) -> Iterator[Row]:
-        """``id`` and the settings of each; ``headers`` are secret."""
+        """``id`` and the settings of each; ``headers`` as a Secret."""
 
     def storages(self) -> Iterator[Row]:
         """``id``, ``family`` ("import" or "export"), ``type`` and the settings of each, without
@@ -137,6 +139,8 @@ class LiveSource:
     def settings(self) -> Row:
         """See ``Source``. No request after ``describe()``."""
         found = {name: _plain(getattr(self.project, name)) for name in SETTINGS}
+        for name in SECRETS["settings"]:
+            found[name] = seal(found[name])
         return self._held("settings", found)
 
     def _held(self, kind: str, row: Row) -> Row:
@@ -247,10 +251,10 @@ class LiveSource:
         for webhook in self.project.webhooks.all():
             if webhook.project_id == self.project.id:
                 row = self._held("webhooks", _fields(webhook, WEBHOOK))
-                headers = webhook.headers or {}
-                if not isinstance(headers, Mapping):  # which may be secret, so they are not shown
+                headers = Secret(webhook.headers or {})
+                if not isinstance(headers.reveal(), Mapping):
                     raise LabelStudioError(f"reading {webhook!r}: its headers are no JSON object")
-                yield {**row, "headers": dict(headers)}
+                yield {**row, "headers": headers}
 
     def storages(self) -> Iterator[Row]:
         """See ``Source``. Two requests."""

@@ -297,13 +297,14 @@ class Migration:
         ``--journal`` names another.
         """
         from ..cli import guarded
-        from ..cli.arguments import PROJECT, SERVER, WRITES, argument
+        from ..cli.arguments import PROJECT, SERVER, WRITES, Parser, argument
 
-        parser = argparse.ArgumentParser(
+        parser = Parser(
             description=inspect.getdoc(sys.modules["__main__"]),
             epilog="\n".join(["steps:", *(f"  {one.name:24} {one.about}" for one in self.steps)]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
+        parser.said = sys.argv[1:] if argv is None else argv
         parser.set_defaults(prog=parser.prog)
         for flags, how in (
             PROJECT,

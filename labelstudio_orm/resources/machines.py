@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..bulk.jobs import secrets_of
 from ..declaration import resource
 from ..errors import JobFailed
 from ..fields import Field, ForeignKey, always_sent, belongs_to, id_of, readonly, secret
@@ -87,7 +88,8 @@ class MLBackend(Dated, Resource):
             reads=True,
         )
         if answer.get("errors"):
-            raise JobFailed(f"{doing}: {'; '.join(map(str, answer['errors']))}")
+            said = "; ".join(map(str, answer["errors"]))
+            raise JobFailed(f"{doing}: {self._client._transport.redact(said, secrets_of(self))}")
         found: dict[str, Any] = answer.get("data", answer)
         return found
 

@@ -16,6 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from ..secret import Secret, reveal
 from .environments import LocalServerError, cache_folder, environment, packages
 
 GRACE = 30.0  # seconds to start in, and to end in by itself
@@ -78,7 +79,7 @@ class Database(Protocol):
     def settings(self) -> Mapping[str, str]:
         """What the server is told."""
 
-    def execute(self, sql: str) -> str | None:
+    def execute(self, sql: str | Secret) -> str | None:
         """Run one statement; returns the first value of its first row."""
 
 
@@ -108,9 +109,9 @@ class SQLite(Database):
     def settings(self) -> Mapping[str, str]:
         return {}
 
-    def execute(self, sql: str) -> str | None:
+    def execute(self, sql: str | Secret) -> str | None:
         with contextlib.closing(sqlite3.connect(self._path)) as connection, connection:
-            row = connection.execute(sql).fetchone()
+            row = connection.execute(reveal(sql)).fetchone()
         return None if row is None else str(row[0])
 
 
@@ -210,20 +211,21 @@ class Postgres(Database):
             "POSTGRE_PORT": "5432",  # part of the socket's name
         }
 
-    def execute(self, sql: str) -> str | None:
+    def execute(self, sql: str | Secret) -> str | None:
         done = self._psql(sql)
         if done.returncode:
-            raise LocalServerError(f"PostgreSQL refused {sql!r}: {done.stderr.strip()}")
+            why = "" if isinstance(sql, Secret) else f": {done.stderr.strip()}"  # which quotes it
+            raise LocalServerError(f"PostgreSQL refused {sql!r}{why}")
         lines = done.stdout.splitlines()
         return lines[0] if lines else None
 
-    def _psql(self, sql: str) -> subprocess.CompletedProcess[str]:
+    def _psql(self, sql: str | Secret) -> subprocess.CompletedProcess[str]:
         plain = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align"]
         where = ["--host", str(self._socket), "--username", OWNER, "--dbname", "postgres"]
         return subprocess.run(
-            [str(_programs() / "psql"), *plain, *where, "--command", sql],
+            [str(_programs() / "psql"), *plain, *where, "--set", "ON_ERROR_STOP=1", "--file", "-"],
             env=BARE,
-            stdin=subprocess.DEVNULL,
+            input=f"{reveal(sql)};",  # what is on a command line all users of the machine see
             capture_output=True,
             text=True,
             check=False,

@@ -20,6 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from ..secret import Secret, redact, reveal, unseen
 from .databases import PRIVATE, Database, Postgres, SQLite
 from .environments import (
     LocalServerError,
@@ -143,23 +144,36 @@ class LocalLabelStudio:
         keep: bool = False,
         progress: Progress = print_progress,
     ) -> None:
-        for name, value in (settings or {}).items():
-            if not isinstance(value, str):
-                raise TypeError(f"settings[{name!r}] must be text, not {type(value).__name__}")
+        sealed = {name: Secret(value) for name, value in (settings or {}).items()}
+        del settings  # the frame of an error would show it
+        for name, value in sealed.items():
+            if not isinstance(value.reveal(), str):
+                kind = type(value.reveal()).__name__
+                raise TypeError(f"settings[{name!r}] must be text, not {kind}")
         if database not in DATABASES:
             raise ValueError(f"database is {' or '.join(map(repr, DATABASES))}, not {database!r}")
         self.port = _free_port() if port is None else port
         self.url = f"http://{HOST}:{self.port}"
-        self.api_key = secrets.token_hex(20)
+        self._api_key = Secret(secrets.token_hex(20))
         self.workers = workers
         self.database = database
-        self.settings = dict(settings or {})
+        self._settings = sealed
         self.data_dir = Path(data_dir or _temporary_name()).absolute()
         self.log = self.data_dir / "server.log"
         self._temporary = data_dir is None and not keep
         self._progress = progress
         self._database = DATABASES[database]()
         self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def api_key(self) -> str:
+        """The administrator's token."""
+        return str(self._api_key.reveal())
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment variables that the server was given."""
+        return {name: value.reveal() for name, value in self._settings.items()}
 
     def __repr__(self) -> str:
         return f"<LocalLabelStudio {self.url} {'running' if self.running else 'stopped'}>"
@@ -246,7 +260,7 @@ class LocalLabelStudio:
     def _fill_data_dir(self, seed: Path) -> None:
         if self._database.exists(self.data_dir):
             self._database.start(self.data_dir)
-            self.api_key = self._token()
+            self._api_key = Secret(self._token())
             return
         is_empty_folder = self.data_dir.is_dir() and not any(self.data_dir.iterdir())
         if self.data_dir.exists() and not is_empty_folder:
@@ -259,8 +273,8 @@ class LocalLabelStudio:
         self.data_dir.chmod(PRIVATE)  # its database and its log hold tokens
         self._database.start(self.data_dir)
         admin = f"(SELECT id FROM htx_user WHERE email = '{EMAIL}')"
-        change = f"UPDATE authtoken_token SET key = '{self.api_key}'"
-        self._database.execute(f"{change} WHERE user_id = {admin}")
+        change = "UPDATE authtoken_token SET key = '{}' WHERE user_id = {}"
+        self._database.execute(Secret(change.format(self.api_key, admin)))
         (self.data_dir / ".env").write_text(f"SECRET_KEY={secrets.token_urlsafe(50)}\n")
 
     def _token(self) -> str:
@@ -273,6 +287,7 @@ class LocalLabelStudio:
             )
         return found
 
+    @unseen
     def _launch(self, python: Path) -> subprocess.Popen[bytes]:
         with self.log.open("ab") as log:
             return subprocess.Popen(
@@ -306,13 +321,15 @@ class LocalLabelStudio:
             if time.monotonic() > deadline:
                 raise self._failure("did not become ready in time")
             time.sleep(0.1)
-        token = {"Authorization": f"Token {self.api_key}"}
-        who = _get(self.port, "/api/current-user/whoami", token)
+        headers = Secret({"Authorization": f"Token {self.api_key}"})
+        who = _get(self.port, "/api/current-user/whoami", headers)
         if who is None or who[0] != 200 or json.loads(who[1]).get("email") != EMAIL:
             raise self._failure(f"is not what answers at {self.url}: another program has that port")
 
     def _failure(self, what: str) -> LocalServerError:
         lines = self.log.read_text(errors="replace").splitlines()[-30:]
+        hidden = [self._api_key, *self._settings.values()]
+        lines = [redact(line, [one for one in hidden if len(one.reveal()) > 7]) for line in lines]
         log = "\n".join(f"  {line}" for line in lines) or "  (empty)"
         return LocalServerError(f"Label Studio {VERSION} {what}. The end of its log:\n{log}")
 
@@ -386,11 +403,11 @@ def _check_port(port: int) -> None:
             ) from error
 
 
-def _get(port: int, path: str, headers: Mapping[str, str]) -> tuple[int, bytes] | None:
+def _get(port: int, path: str, headers: Mapping[str, str] | Secret) -> tuple[int, bytes] | None:
     """Status and body of a GET without proxies, None when nobody answers."""
     connection = http.client.HTTPConnection(HOST, port, timeout=10)
     try:
-        connection.request("GET", path, headers=dict(headers))
+        connection.request("GET", path, headers=dict(reveal(headers)))
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, http.client.HTTPException):

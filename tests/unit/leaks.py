@@ -25,8 +25,16 @@ def in_error(error: BaseException, secret: str, skip: str) -> list[str]:
     found = []
     for one in _chain(error):
         name = type(one).__name__
-        for what, shown in (("str", str(one)), ("repr", repr(one)), ("args", repr(one.args))):
+        notes = getattr(one, "__notes__", ())
+        shown_as = {
+            "str": str(one),
+            "repr": repr(one),
+            "args": repr(one.args),
+            "notes": repr(notes),
+        }
+        for what, shown in shown_as.items():
             found += [f"{name} {what}"] if secret in shown else []
+        found += [f"{name}.{way}" for way in _in_request(one, secret)]
         found += [f"{name}.{key}" for key in _in_value(vars(one), secret)]
         for frame, _ in traceback.walk_tb(one.__traceback__):
             if frame.f_globals.get("__name__") == skip:
@@ -34,6 +42,37 @@ def in_error(error: BaseException, secret: str, skip: str) -> list[str]:
             where = f"{frame.f_globals.get('__name__')}.{frame.f_code.co_name}"
             found += [f"{where}: {path}" for path in _in_value(dict(frame.f_locals), secret)]
     return found
+
+
+def in_trace(error: BaseException, secret: str, skip: str) -> list[str]:
+    """The lines in which a traceback with the local variables shows a secret, but for those of the
+    user's frames.
+    """
+    found = []
+    pending: list[traceback.TracebackException | None] = [
+        traceback.TracebackException.from_exception(error, capture_locals=True)
+    ]
+    while pending:
+        one = pending.pop()
+        if one is None:
+            continue
+        pending += [one.__cause__, one.__context__]
+        found += [
+            f"{frame.filename}:{frame.lineno}"
+            for frame in one.stack
+            if frame.filename != skip and secret in repr(frame.locals)
+        ]
+    return found
+
+
+def _in_request(error: BaseException, secret: str) -> list[str]:
+    """What an error of requests holds: the request, and that of an answer."""
+    held = {"request": getattr(error, "request", None)}
+    answer = getattr(error, "response", None)
+    held |= {"response": answer, "response.request": getattr(answer, "request", None)}
+    return [
+        name for name, one in held.items() if hasattr(one, "headers") and secret in repr(vars(one))
+    ]
 
 
 def in_object(value: Any, secret: str) -> list[str]:
@@ -48,6 +87,8 @@ def in_object(value: Any, secret: str) -> list[str]:
         "changes": lambda: repr(value.changes),
         "raw": lambda: repr((value.raw, value.extra)),
         "copy": lambda: repr(vars(copy.copy(value))),
+        "deep copy": lambda: repr(vars(copy.deepcopy(value))),
+        "json of vars": lambda: json.dumps(value, default=vars),
         "explain": lambda: value.explain(),
     }
     found = []

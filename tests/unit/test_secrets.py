@@ -10,6 +10,8 @@ import itertools
 import json
 import logging
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -20,12 +22,13 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.response import HTTPResponse
 
 import labelstudio_orm
-from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Q
+from labelstudio_orm import FieldError, JobFailed, LabelStudio, LabelStudioError, Q, cli
 from labelstudio_orm.declaration import registry
 from labelstudio_orm.fields import Field
 from labelstudio_orm.http.transport import Retries
+from labelstudio_orm.migrate import copy_project, snapshot, sync, verify
 from labelstudio_orm.secret import Secret, redact
-from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 from tests.unit import leaks
 
 URL = "http://127.0.0.1:1"
@@ -410,3 +413,136 @@ def test_a_secret_is_equal_to_what_is_in_it_and_shows_it_to_nobody() -> None:
 )
 def test_what_a_server_says_is_told_without_secrets(secret: Any, said: str) -> None:
     assert "01234" not in redact(said, [secret])
+
+
+# -- other ways out -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("field", ["error", "traceback"])
+def test_the_reason_of_a_job_that_failed(ls: LabelStudio, field: str) -> None:
+    """A server tells in it what it was doing, with what it was given."""
+    client = ls.using(headers={"X-Key": "canary-of-a-header-0123456789"})
+    said = f"KeyError: {KEY} canary-of-a-header-0123456789 {ls._transport._credential.secrets}"
+    row = {"id": 1, "project": 1, "status": "failed", field: f"Traceback ...\n{said}"}
+    for name in ("ImportJob", "ImportStorage.S3"):
+        job = registry[name]._from_row(row, labelstudio_orm.resource.Origin(client, whole=True))
+        if name.endswith("S3"):
+            job.aws_secret_access_key = KEY
+        error = error_of(job.wait)
+        assert isinstance(error, JobFailed)
+        if name.endswith("S3"):
+            assert leaks.in_error(error, KEY, __name__) == []
+        assert leaks.in_error(error, "of-a-header-0123456789", __name__) == []
+
+
+class Trap(Exception):
+    """Raised in the middle of a migration."""
+
+
+HEADERS = {"Authorization": "Bearer canary-0123456789"}
+
+
+@pytest.mark.parametrize("verb", ["copy", "sync", "snapshot", "verify", "secrets", "no dict"])
+def test_frames_of_migrations(tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error at any request of one, and one of who gives the secrets."""
+    here, there = FakeLabelStudio(), FakeLabelStudio("http://other.fake")
+    source = here.client().projects.create(title="All", task_data_password="canary-0123456789")
+    hook = source.webhooks.create(url="http://example.com", headers=HEADERS)
+    for one in (here, there):
+        one.blobs["s3://b/"] = b""
+    keys = {"aws_access_key_id": "canary-0123456789", "aws_secret_access_key": "canary-0123456789"}
+    source.import_storages.s3.create(bucket="b", **keys)
+    source.tasks.create(data={"a": 1})
+    to, path = there.client(), tmp_path / "c.db"
+    acts: dict[str, Callable[[], Any]] = {
+        "copy": lambda: copy_project(source, to=to, journal=path, secrets=lambda *_: keys),
+        "snapshot": lambda: snapshot(source, tmp_path / "s.zip"),
+        "secrets": lambda: copy_project(source, to=to, secrets=lambda *_: {"no field": KEY}),
+        "no dict": lambda: copy_project(source, to=to, secrets=lambda *_: [KEY]),
+    }
+    if verb in ("sync", "verify"):
+        target = acts["copy"]().target
+        hook.headers = {**HEADERS, "X-New": "canary-0123456789"}
+        hook.save()
+        acts["sync"] = lambda: sync(source, target, journal=path, secrets=lambda *_: keys)
+        acts["verify"] = lambda: verify(source, target)
+    if verb == "no dict":
+        error = error_of(acts[verb])
+        assert leaks.in_error(error, KEY, __name__) == []
+        return
+    if verb == "secrets":
+        report = acts[verb]()
+        assert KEY not in str(report) + repr(report.as_json())
+        return
+    left = [0]
+    real = requests.Session.send
+
+    def send(*args: Any, **options: Any) -> Any:
+        left[0] -= 1
+        if not left[0]:
+            raise Trap
+        return real(*args, **options)
+
+    monkeypatch.setattr(requests.Session, "send", send)
+    for number in range(1, 80, 3):
+        left[0] = number
+        with suppress(Trap):
+            _watched(acts[verb])
+
+
+def _watched(act: Callable[[], Any]) -> None:
+    try:
+        act()
+    except Trap as error:
+        for look, skip in ((leaks.in_error, __name__), (leaks.in_trace, __file__)):
+            if places := look(error, "canary-0123456789", skip):
+                pytest.fail(str(places))
+        raise
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["export", "--apikey", KEY], ["export", f"--apikey={KEY}"], ["--api_key", KEY, "export"],
+        ["export", "1", "--token", KEY], ["export", f"--json={KEY}"], ["0123456789abcdef" * 3],
+        ["export", "--workers", "0123456789abcdef" * 3], ["migrate", "--to-apikey", KEY],
+    ],
+)  # fmt: skip
+def test_the_command_line_quotes_no_key(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(words)
+    said = capsys.readouterr().err
+    assert KEY not in said
+    assert "0123456789" not in said
+    assert "error" in said
+
+
+def test_a_local_server_shows_no_token(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    server = LocalLabelStudio(settings={"PASSWORD": KEY}, data_dir=tmp_path, progress=str)
+    assert server.settings == {"PASSWORD": KEY}
+    for secret in (server.api_key, KEY):
+        assert leaks.in_object(server, secret) == []
+    server.log.write_text(f"using {server.api_key} and {KEY}")
+    monkeypatch.setattr("labelstudio_orm.testing.local._get", lambda *_: None)
+    for act in (
+        lambda: server._wait_until_ready(0),
+        lambda: server._launch(tmp_path / "no" / "python"),
+        lambda: server._fill_data_dir(tmp_path),
+        lambda: LocalLabelStudio(settings={"PASSWORD": [KEY]}),  # type: ignore[dict-item]
+    ):
+        error = error_of(act)
+        for secret in (server.api_key, KEY):
+            assert leaks.in_error(error, secret, __name__) == []
+
+
+MODELS = [model for _, model in sorted(registry.items()) if model._options.secret_wires]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._options.name)
+def test_a_secret_without_a_name(model: Any) -> None:
+    listed = objects(model, client(ANSWERS["detail"]))
+    for act in (lambda: listed.create(KEY), lambda: model(KEY)):
+        error = error_of(act)
+        assert leaks.in_error(error, KEY, __name__) == []
