@@ -47,9 +47,10 @@ def run(test: doctest.DocTest) -> str:
 
 
 @pytest.mark.parametrize("name", modules())
-def test_examples_in_docstrings(name: str, names: dict[str, Any]) -> None:
-    module = importlib.import_module(name)
-    for test in Finder(exclude_empty=True).find(module, extraglobs=names):
+def test_examples_in_docstrings(name: str, request: pytest.FixtureRequest) -> None:
+    found = Finder(exclude_empty=True).find(importlib.import_module(name))
+    for test in [test for test in found if test.examples]:
+        test.globs.update(request.getfixturevalue("names"))  # the same ones; most modules need none
         assert run(test) == ""
 
 
