@@ -23,7 +23,10 @@ def project(fake: FakeLabelStudio) -> Project:
 
 
 def sent(fake: FakeLabelStudio, queryset: QuerySet[Any]) -> tuple[dict[str, str], Any]:
-    """The parameters and the ``query`` of the only request that a queryset makes."""
+    """The parameters and the ``query`` of the only request that a queryset makes, once it is known
+    which keys the data have.
+    """
+    list(queryset.iterator())
     fake.requests.clear()
     list(queryset.iterator())
     (request,) = fake.requests
