@@ -13,7 +13,7 @@ from attrs import field, frozen
 from ..brief import brief, cut, joined
 from ..codec import plain_json
 from . import reading
-from .forms import count, in_order, number, plain, utterance
+from .forms import as_list, count, number, plain, utterance
 from .kinds import KINDS, Kind
 from .marks import Mark, keys_of, options_of, write_beside
 from .shapes import Keyframe, write_shape
@@ -289,7 +289,7 @@ class Control:
         kind = self._kind("ranking")
         buckets = ranks if isinstance(ranks, Mapping) else {self.name: ranks}
         lists = {
-            self._string(name): [self._string(one) for one in in_order(ids, f"{self}: ids")]
+            self._string(name): [self._string(one) for one in as_list(ids, f"{self}: ids")]
             for name, ids in buckets.items()
         }
         return self._region(kind, lists, options)

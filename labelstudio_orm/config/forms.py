@@ -99,11 +99,11 @@ def utterance(value: Any, what: str = "the value") -> int:
     return int(value)
 
 
-def in_order(values: Any, what: str) -> list[Any]:
+def as_list(values: Any, what: str) -> list[Any]:
     """Return values as a list. Raises TypeError for what has no order, and for a text, whose
     letters are not meant.
 
-    >>> in_order(("a", "b"), "ids")
+    >>> as_list(("a", "b"), "ids")
     ['a', 'b']
     """
     if isinstance(values, (str, bytes, Mapping, Set)) or not isinstance(values, Iterable):

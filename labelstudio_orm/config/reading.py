@@ -13,6 +13,7 @@ import attrs
 
 from ..brief import brief
 from ..codec import plain_json, same_json
+from .forms import as_list
 from .kinds import KINDS, Kind
 from .marks import Mark, options_of, patched
 from .shapes import Span
@@ -363,4 +364,5 @@ def _built(
         where.pop(name, None)
     given = {name: value for name, value in where.items() if value is not None}
     build: Callable[..., Region] = getattr(control, kind.builders[0])
-    return build(*mark.labels, **{**given, **options})
+    labels = as_list(mark.labels, f"{control}: labels")
+    return build(*labels, **{**given, **options})

@@ -16,7 +16,7 @@ from attrs import NOTHING, field, frozen
 
 from ..brief import brief
 from . import forms
-from .forms import Form, in_order, number, plain, utterance
+from .forms import Form, as_list, number, plain, utterance
 from .marks import Mark, OnImage, read_beside
 
 
@@ -39,8 +39,8 @@ def whole(value: Any) -> int:
 def _pairs(value: Any, what: str) -> list[list[float]]:
     coordinate = f"a coordinate of {what} (percent)"
     return [
-        [number(n, coordinate, 0, 100) for n in in_order(pair, what)]
-        for pair in in_order(value, what)
+        [number(n, coordinate, 0, 100) for n in as_list(pair, what)]
+        for pair in as_list(value, what)
     ]
 
 
@@ -70,7 +70,7 @@ def _vertices(value: Any, what: str) -> list[dict[str, Any]]:
 
 
 def _bytes(value: Any, what: str) -> list[int]:
-    rle = [plain(one) for one in in_order(value, what)]
+    rle = [plain(one) for one in as_list(value, what)]
     if any(_RLE(rle, what)):
         raise ValueError(f"{what} must be bytes, whole numbers from 0 to 255, not {rle!r:.80}")
     return rle

@@ -768,3 +768,12 @@ def test_problems_and_reprs_of_long_values_are_short() -> None:
     assert len(repr(control)) < 1000
     assert len(str(control)) < 1000
     assert len(repr(Span(0, 1, MEGA, (MEGA,)))) < 2000
+
+
+def test_labels_of_a_mark_are_no_text() -> None:
+    config = LabelConfig.parse(
+        '<View><Text name="t" value="$t"/><Labels name="l" toName="t" value="$labels"/></View>'
+    )
+    with pytest.raises(TypeError, match="labels: a list is needed, not 'Boat'"):
+        config.regions({"l": [Span(0, 1, labels="Boat")]})  # type: ignore[arg-type]
+    assert config.regions({"l": [Span(0, 1, labels=("Boat",))]})
