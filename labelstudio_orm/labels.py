@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
@@ -20,6 +20,7 @@ from .config import editing
 from .config.controls import Label
 from .config.editing import Path, find, path_of
 from .config.labelconfig import LabelConfig
+from .errors import BadRequest
 from .http.deadline import one_call
 from .http.paths import at
 from .progress import Progress
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
     from .migrate.report import Report
     from .resources.projects import Project
+
+_STILL_USED: Final = "These labels still exist"
+"""How the server's sentence about labels that are no more in the config begins."""
 
 LabelName: TypeAlias = "str | Sequence[str]"
 """A label, or a branch: ``"Car"``, ``("Animal", "Dog")``."""
@@ -335,7 +339,7 @@ class Labels:
         project = self._project
         config = self._fresh_config()
         plan = make_plan(config)
-        self._refuse_in_a_repeater(plan)
+        self._refuse_if_locked(plan, config)
         run = Run(project, self._what(plan, config), workers, on_error, progress)
         job = {
             "job": plan.what,
@@ -369,16 +373,25 @@ class Labels:
                 run.rewrite(changes)  # what was saved while the old label was still there
         return run.report()
 
-    def _refuse_in_a_repeater(self, plan: Plan) -> None:
-        """The server refuses each change of the config, once one of such a control is in use."""
+    def _refuse_if_locked(self, plan: Plan, config: LabelConfig) -> None:
+        """Raise ValueError where the server accepts no config any more, not even the present one,
+        since a control of a ``<Repeater>`` is in use whose index it does not know. One request
+        where there is a Repeater.
+        """
         changes = plan.before != plan.after or plan.between != plan.after
-        control = self._project.config._find(plan.control)
-        if changes and control and control.index_flags and self._project.total_annotations_number:
+        if not changes or not any(one.index_flags for one in config.controls.values()):
+            return
+        try:
+            self._project.validate_config(config.xml)
+        except BadRequest as error:
+            if _STILL_USED in str(error):  # which counts where labels go, and is looked at there
+                return
             raise ValueError(
-                f"{plan.what} of {self._project!r}: {plan.control!r} stands in a <Repeater>, whose "
-                "labels the server lets nobody change once the project has annotations; make "
-                "another project with the new config and copy the tasks there"
-            )
+                f"{plan.what} of {self._project!r}: its config has a <Repeater> whose controls are "
+                f"in use, so that the server accepts no change of it any more ({error.detail}) but "
+                'one: give the Repeater its indexFlag="{{idx}}" in project.label_config, save() '
+                "it, and run this again"
+            ) from error
 
     def _what(self, plan: Plan, config: LabelConfig) -> str:
         of = f"{config[plan.control]} of " if plan.control else ""

@@ -842,3 +842,47 @@ def test_drafts(ls: LabelStudio, cars: Project) -> None:
         ls.drafts.get(draft.id)
     alone.delete()
     assert not ls.drafts.filter(task=task).exists()
+
+
+REPEATED = """<View><Repeater on="$pages" FLAG><Image name="page_{{idx}}" value="$pages[{{idx}}]"/>
+<Choices name="kind_{{idx}}" toName="page_{{idx}}"><Choice value="Map"/><Choice value="Old"/>
+</Choices></Repeater><Text name="t" value="$t"/>
+<Choices name="flat" toName="t"><Choice value="A"/></Choices></View>"""
+
+
+@pytest.mark.parametrize("kind", ["annotations", "drafts"])
+@pytest.mark.parametrize("flag", ["", 'indexFlag="{{idx}}"'])
+def test_labels_of_a_repeater(ls: LabelStudio, flag: str, kind: str) -> None:
+    """Without its index flag the server accepts no change of the config once a control is used."""
+    project = ls.projects.create(title="Pages", label_config=REPEATED.replace("FLAG", flag))
+    (task,) = project.tasks.bulk_create([{"pages": ["/a.png"], "t": "a"}])
+    project.labels.add("Plan", control="kind_{{idx}}")
+    result = [project.config["kind_0"].choice("Map")]
+    if kind == "annotations":
+        task.annotations.create(result=result)
+    else:
+        ls.drafts.create(task=task.id, result=result)
+    before = project.label_config
+    for change in (
+        lambda: project.labels.add("B", control="flat"),
+        lambda: project.labels.rename("Map", "Chart"),
+        lambda: project.labels.remove("Old"),
+    ):
+        if flag:
+            assert change().ok
+        else:
+            with pytest.raises(ValueError, match=r"Repeater.*accepts no change"):
+                change()
+    project.refresh()
+    found = project.annotations if kind == "annotations" else ls.drafts.filter(task=task)
+    (stored,) = found
+    label = "Chart" if flag else "Map"
+    assert stored.result[0]["value"] == {"choices": [label]}
+    assert (project.label_config == before) is not bool(flag)
+    assert label in project.config["kind_0"].labels
+    if not flag:  # the way out that the message names
+        assert project.label_config is not None
+        project.label_config = project.label_config.replace("on=", 'indexFlag="{{idx}}" on=')
+        project.save()
+        assert project.labels.rename("Map", "Chart").ok
+    project.delete()

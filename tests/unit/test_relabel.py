@@ -254,10 +254,22 @@ DYNAMIC = """<View><Text name="text" value="$text"/>
 
 
 @pytest.mark.parametrize("flag", ["{{idx}}", "##"])
-def test_labels_that_cannot_be_changed_are_refused_before_anything_is_written(flag: str) -> None:
-    ls = FakeLabelStudio().client()
+def test_labels_of_a_repeater_that_says_its_index_flag(flag: str) -> None:
+    """The server knows the controls of its items."""
     xml = REPEATED.replace('on="$pages"', f'on="$pages" indexFlag="{flag}"')
+    ls = FakeLabelStudio().client()
     project = ls.projects.create(title="Pages", label_config=xml.replace("{{idx}}", flag))
+    (task,) = project.tasks.bulk_create([{"pages": [{"url": "a.png"}, {"url": "b.png"}]}])
+    annotation = task.annotations.create(result=[project.config["kind_1"].choice("Map")])
+    assert project.labels.rename("Map", "Chart").ok
+    assert project.labels.add("Plan", control="kind_1").ok
+    assert annotation.refresh().result[0]["value"] == {"choices": ["Chart"]}
+    assert project.config["kind_0"].labels == ("Chart", "Plan")
+
+
+def test_labels_that_cannot_be_changed_are_refused_before_anything_is_written() -> None:
+    ls = FakeLabelStudio().client()
+    project = ls.projects.create(title="Pages", label_config=REPEATED)
     (task,) = project.tasks.bulk_create([{"pages": [{"url": "a.png"}, {"url": "b.png"}]}])
     project.labels.add("Plan")
     task.annotations.create(result=[project.config["kind_1"].choice("Map")])
