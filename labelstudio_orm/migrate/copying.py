@@ -9,12 +9,13 @@ and goes.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
+from ..bulk.summary import Failure
 from ..errors import BadRequest, DoesNotExist
 from ..progress import Progress, ends_line, reporter
 from .again import exactly_once
@@ -101,7 +102,7 @@ def copy_project(
     config is set afterwards, so that tasks which do not fit it are copied too. Objects that the
     target refuses (a webhook to an address that it does not accept, an ML backend that does not
     answer, a file of a type that it does not know) are ``failed`` in the ``counts``; a further call
-    tries them again.
+    tries them again, and gives up files after that.
 
     Raises UnknownUsers, JournalMismatch for a journal of another copy, and the errors of the
     servers.
@@ -229,6 +230,8 @@ class Copy:
         self.all_parts = parts | ({EXPORTS} if export_storages else frozenset())
         self.belongings = Belongings(job, self.all_parts, secrets)
         self.done: bool = job.journal.noted("done", False)
+        self.lost = dict(job.media.lost.items())
+        """Files that an earlier run could not copy, and why."""
 
     @ends_line("_progress")
     def run(self) -> None:
@@ -284,10 +287,11 @@ class Copy:
 
     def finish(self) -> None:
         """Nothing is left to do, so that a further run writes nothing; unless something failed
-        which another time might not.
+        which another time might not, as a file that failed twice.
         """
         failed = sum(len(one.failed) for one in self.report().counts.values())
-        if not self.done and failed == self.job.given_up:
+        lost = sum(file in self.lost for file in self.job.media.failed)
+        if not self.done and failed == self.job.given_up + lost:
             self._note_bases()
             self.journal.note("done")
 
@@ -307,7 +311,7 @@ class Copy:
         if "files" in self.parts:
             files = tallies["files"]
             files.created, files.skipped = media.created, len(media.moved) - media.created
-            files.failed = list(media.failed.values())
+            files.failed = _given_up(self.lost) if self.done else list(media.failed.values())
         here = self.job.facts["project"]
         lost = {"project.created_at": [here], "project.created_by": [here]}
         for kind in ("storages", "backends"):
@@ -328,10 +332,9 @@ class Copy:
         if "files" not in self.parts:
             return
         self.job.media.settle()
-        if not self.journal.noted("done:files"):
+        if len(self.job.media.lost) or not self.journal.noted("done:files"):
             self.job.media.bring_all()
-            if not self.job.media.failed:
-                self.journal.note("done:files")
+            self.journal.note("done:files")
 
     def _tasks(self) -> None:
         self.importer.settle()
@@ -390,6 +393,10 @@ class Copy:
             removed += self.importer.remove_doubles()
         removed += self.mender.run(again=True)
         return removed + (self.job.media.remove_doubles() if "files" in self.parts else 0)
+
+
+def _given_up(lost: Mapping[str, str]) -> list[Failure]:
+    return [Failure(place, file, why) for place, (file, why) in enumerate(lost.items())]
 
 
 # -- the project ----------------------------------------------------------------------------------

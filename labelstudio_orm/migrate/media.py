@@ -73,7 +73,7 @@ class Media:
         self.source, self.project, self.server = source, project, server
         self.journal, self.wanted, self.uploaded = journal, wanted, uploaded
         self.client = project.tasks.client
-        self.moved = journal.map("files")
+        self.moved, self.lost = journal.map("files"), journal.map("files lost")
         self.workers = number_of_workers(workers, getattr(source, "client", self.client))
         self.stored = stored or Stored(project, self._is_copy, self.workers)
         self.created = self.uploads = 0
@@ -102,8 +102,11 @@ class Media:
         return rows
 
     def bring_all(self) -> None:
-        """Copy all that the source lists."""
-        self.bring({row["file"]: row["size"] for row in self.source.files()})
+        """Copy all that the source lists, and what could not be copied before."""
+        again: dict[str, int | None] = {file: None for file, _ in self.lost.items()}
+        self.bring({**again, **{row["file"]: row["size"] for row in self.source.files()}})
+        for file in filter(self.moved.has, again):
+            self.lost.remove(file)
 
     def bring(self, files: Mapping[str, int | None]) -> None:
         """Copy some files, of which the sizes are told where they are known; what cannot be copied
@@ -160,6 +163,7 @@ class Media:
 
     def _fail(self, file: str, why: object) -> None:
         self.failed[file] = Failure(len(self.failed), file, str(why))
+        self.lost.put({file: str(why)})
 
     # -- there ------------------------------------------------------------------------------------
 

@@ -5,12 +5,16 @@ outside of a server.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
+from requests.adapters import HTTPAdapter
 
 from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm.bulk.imports import Renamed
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.migrate import Report, UnknownUsers, copy_project, sync, verify
 from labelstudio_orm.testing import LocalLabelStudio
@@ -19,6 +23,8 @@ from tests.live.parts.ml_backend import MLBackendService
 from tests.live.parts.places import Place
 from tests.live.parts.webhook_receiver import WebhookReceiver
 from tests.soak import migration
+from tests.unit.kills import READS, Killed
+from tests.unit.test_sync_converges import EDITS, plain
 
 pytestmark = pytest.mark.live
 
@@ -249,3 +255,86 @@ def test_a_copy_and_its_syncs(
     assert report.ok, str(report)
     assert (report.counts["annotations"].created, report.counts["tasks"].deleted) == (1, 1)
     assert verify(project, first.target).ok
+
+
+class Edited(HTTPAdapter):
+    """The way to a server, on which something happens before some of the writes, and the process
+    ends after the last one.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes, self.last = 0, -1
+        self.before: dict[int, Callable[[], object]] = {}
+
+    def send(self, request: Any, *args: Any, **more: Any) -> Any:
+        number = self.writes
+        if request.method not in READS:
+            self.writes += 1
+            self.before.get(number, lambda: None)()
+        answer = super().send(request, *args, **more)
+        if request.method not in READS and number == self.last:
+            raise Killed
+        return answer
+
+
+def test_whatever_is_edited_meanwhile(
+    server: LocalLabelStudio, another: LocalLabelStudio, tmp_path: Path
+) -> None:
+    """A sample of what is played on servers in memory: edits during a copy that is killed, and
+    during a sync.
+    """
+    project = plain(server.client())
+    session = requests.Session()
+    session.mount(another.url, wire := Edited())
+    there = another.client(session=session)
+    journal = tmp_path / "copy.db"
+
+    def during(*names: str) -> dict[int, Callable[[], object]]:
+        return {1 + 2 * n: partial(EDITS[name], project) for n, name in enumerate(names)}
+
+    edits = ("new_file", "new_annotation", "data_of_a_task", "no_annotation", "filter_of_a_view")
+    wire.before, wire.last = during(*edits), 6
+    with pytest.raises(Killed):
+        copy_project(project, to=there, journal=journal)
+    target = copy_project(project, to=there, journal=journal).target
+    assert target is not None
+    project.tasks[0].delete()
+    wire.writes, wire.last = 0, -1
+    wire.before = during("another_file_in_its_place", "new_prediction", "title")
+    sync(project, target, journal=journal)
+    report = sync(project, target, journal=journal)
+    assert report.ok, str(report)
+    said = verify(project, target, journal=journal)
+    assert said.ok, str(said)
+    wire.writes = 0
+    assert sync(project, target, journal=journal).ok
+    assert wire.writes == 0
+
+
+def test_many_files(server: LocalLabelStudio, tmp_path: Path) -> None:
+    """Of all kinds of names and types; many in a request, each the right one."""
+    ls = server.client()
+    project = ls.projects.create(title="Files", label_config=CONFIG)
+    odd = ["a photo 100%.png", "\u00e9 \u732b.png", "CON.png", "x" * 90 + ".png", "t.csv", "u.csv"]
+    files = []
+    for number in range(40):
+        (path := tmp_path / str(number)).write_bytes(b"x%d\n1\n" % number)
+        files.append(Renamed(path, odd[number] if number < len(odd) else f"{number % 10}.png"))
+    for some in (files[:4], files[4:5], files[5:6], files[6:]):
+        project.imports.create(file=some, commit_to_project=False)
+    made = list(project.files.order_by("id"))
+    project.tasks.bulk_create({"text": f"/data/{file.file}"} for file in made)
+    session = requests.Session()
+    session.mount(server.url, wire := Edited())
+    report = copy_project(project, to=server.client(session=session))
+    assert (report.counts["files"].created, report.counts["files"].failed) == (40, ())
+    assert {(one.kind, one.field) for one in report.differences} <= {("files", "name")}
+    assert wire.writes <= 9
+    target = report.target
+    assert target is not None
+    assert target.files.count() == 40
+    for task, file in list(zip(target.tasks, made, strict=True))[::5]:
+        assert task.data["text"].startswith(f"/data/upload/{target.id}/")
+        with target.files.open(task.data["text"]) as copy, file.open() as content:
+            assert copy.read() == content.read()

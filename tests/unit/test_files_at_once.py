@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -13,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm import LabelStudio, LabelStudioError, Project
 from labelstudio_orm.migrate import (
     Report,
     copy_project,
@@ -29,6 +30,7 @@ from labelstudio_orm.migrate.media import Media
 from labelstudio_orm.migrate.source import LiveSource
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
+from labelstudio_orm.testing.fake.adapter import FakeAdapter
 from tests.unit.kills import WAITS, Killed, Wire
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
@@ -428,6 +430,224 @@ def test_a_lost_answer_and_another_file_of_the_name(world: Callable[..., World])
     assert report.ok, str(report)
     assert one.pictures(into) == [b"ours"]
     assert one.files(into) == [("a.png", b"ours"), ("a.png", b"them")]
+
+
+# -- a source that changes meanwhile ---------------------------------------------------------------
+
+
+def meanwhile(one: World, place: int, change: Callable[[], object]) -> None:
+    """Let something happen as the so-manieth file of the source is read."""
+    plain, reads = one.here.session, iter(range(1000))
+
+    class Changing(FakeAdapter):
+        def send(self, request: Any, *args: Any, **more: Any) -> Any:
+            if "/data/upload/" in request.url and next(reads) == place:
+                change()
+            return super().send(request, *args, **more)
+
+    session = plain()
+    session.mount(one.here.url, Changing(one.here))
+    one.project = one.here.client(session=session, retries=WAITS).projects.get(one.project.id)
+
+
+@pytest.mark.parametrize("what", ["gone", "replaced", "renamed"])
+def test_a_file_goes_while_the_others_are_copied(world: Callable[..., World], what: str) -> None:
+    one = world(pictures(12))
+    files = list(one.project.files)
+    lost = files[7]
+
+    def change() -> None:
+        if what == "gone":
+            lost.delete()
+        else:
+            path = one.folder / ("7.png" if what == "replaced" else "other.png")
+            path.write_bytes(b"another picture")
+            lost.replace(path)
+
+    before = lost.file
+    meanwhile(one, 3, change)
+    report = one.copy()
+    assert [failure.item for failure in report.counts["files"].failed] == [before]
+    target = one.target
+    assert one.files(target) == [
+        file for file in one.files(one.project) if file[1] != b"another picture"
+    ]
+    shown = [task.data["image"] for task in target.tasks]
+    assert [n for n, image in enumerate(shown) if image == f"/data/{before}"] == [7]
+    for _ in range(2):  # it is told each time, and the copy is done
+        again = one.copy()
+        assert [failure.item for failure in again.counts["files"].failed] == [before]
+    assert [failure.item for failure in one.sync().counts["files"].failed] == [before]
+
+
+def test_a_file_that_comes_while_the_others_are_copied(world: Callable[..., World]) -> None:
+    one = world(pictures(5))
+    meanwhile(one, 3, lambda: one.add([("3.png", b"new"), ("new.png", b"newer")]))
+    report = one.copy()
+    assert report.counts["files"].failed == ()
+    one.is_same()
+
+
+def test_a_content_that_changes_is_that_of_one_moment(world: Callable[..., World]) -> None:
+    """A file of the listed size is the file; another size is told."""
+    one = world(pictures(5))
+    files = [file.file for file in one.project.files]
+
+    def change() -> None:
+        sql = "UPDATE file_upload SET content = ? WHERE file = ?"
+        one.here.store.execute(sql, b"PICTURE 3", files[3])
+        one.here.store.execute(sql, b"a longer one", files[4])
+
+    meanwhile(one, 0, change)
+    report = one.copy()
+    assert [failure.item for failure in report.counts["files"].failed] == [files[4]]
+    assert "12 bytes came, and the server lists 9" in report.counts["files"].failed[0].reason
+    assert [content for _, content in one.files(one.target)] == [
+        b"picture 0", b"picture 1", b"picture 2", b"PICTURE 3",
+    ]  # fmt: skip
+
+
+def test_a_file_that_failed_is_tried_again(world: Callable[..., World]) -> None:
+    one = world(pictures(4))
+    file = one.project.files[2].file
+    one.here.fault("GET", f"/data/{file}", Fault.answer(500), times=1)
+    report = one.copy()
+    assert [failure.item for failure in report.counts["files"].failed] == [file]
+    again = one.copy()
+    assert again.counts["files"].failed == ()
+    assert again.counts["files"].created == 1
+    assert [(one.kind, one.field) for one in again.differences] == [("tasks", "data")]
+    assert one.sync().ok
+    one.is_same()
+
+
+# -- names -----------------------------------------------------------------------------------------
+
+ODD = ("CON.png", "nul.png", "aux", "é.png", "猫.png", "a..png", "-.png", "_.png", "deadbeef-a.png",
+       "ß" * 60 + ".png", "1.PNG", ".png")  # fmt: skip
+
+
+def test_odd_names_come_as_they_are_or_are_told(world: Callable[..., World]) -> None:
+    one = world([(name, name.encode()) for name in ODD])
+    untyped = {file.file for file in one.project.files if file.file.endswith(("-aux", "-.png"))}
+    report = one.copy()
+    failed = report.counts["files"].failed
+    assert {failure.item for failure in failed} == {
+        file for file in untyped if not file.endswith("--.png")
+    }
+    assert all("extension is not supported" in failure.reason for failure in failed)
+    kept = [
+        (name, content) for name, content in one.files(one.project) if name not in ("aux", ".png")
+    ]
+    assert one.files(one.target) == kept
+
+
+def test_a_path_that_is_no_uploads_is_told(world: Callable[..., World]) -> None:
+    one = world(pictures(3))
+    odd = f"upload/{one.project.id}/1a2b3c4d-a%20b.png"
+    sql = "UPDATE file_upload SET file = ? WHERE file = ?"
+    gone = one.project.files[1].file
+    one.here.store.execute(sql, odd, gone)
+    report = one.copy()
+    assert {failure.item for failure in report.counts["files"].failed} == {odd, gone}
+    assert len(one.files(one.target)) == 2
+
+
+# -- listings that lie -----------------------------------------------------------------------------
+
+Rows = list[dict[str, Any]]
+
+
+def others(rows: Rows) -> Rows:
+    return [{**row, "file": row["file"].replace("upload/", "upload/9")} for row in rows]
+
+
+LIES: dict[str, Callable[[Rows], Any]] = {
+    "none": lambda rows: [],
+    "no list": lambda rows: {"results": rows},
+    "names that go round": lambda rows: [
+        {**row, "file": rows[n - 1]["file"]} for n, row in enumerate(rows)
+    ],
+    "rows of another project": others,
+    "paths that lead elsewhere": lambda rows: [{**row, "file": "../../api"} for row in rows],
+    "paths that are numbers": lambda rows: [{**row, "file": 7} for row in rows],
+    "other sizes": lambda rows: [{**row, "size": 1} for row in rows],
+    "ids that are texts": lambda rows: [{**row, "id": "x"} for row in rows],
+    "the first one only": lambda rows: rows[:1] * len(rows),
+}
+
+
+@pytest.mark.parametrize("lie", LIES)
+@pytest.mark.parametrize("about", ["ids", "all"])
+def test_a_listing_of_the_target_that_lies(
+    world: Callable[..., World], lie: str, about: str
+) -> None:
+    """A picture is the right one, or the source's address stays, and it is told."""
+    one = world(pictures(4))
+    into = one.into(CONFIG)
+    one.add([("a.png", b"again")])
+
+    class Lying(Wire):
+        def send(self, request: Any, *args: Any, **more: Any) -> Any:
+            answer = super().send(request, *args, **more)
+            if request.method == "GET" and f"/file-uploads?{about}=" in request.url:
+                answer._content = json.dumps(LIES[lie](answer.json())).encode()
+            return answer
+
+    one.wire = Lying(one.there)
+    try:
+        report = merge([one.project], into=one.into(CONFIG), key="data.image")
+    except LabelStudioError:
+        assert about == "all"
+        return
+    told = {failure.item for failure in report.counts["files"].failed}
+    target = one.there.client().projects.get(into.id)
+    contents = {f"/data/{file}": content for file, content in stored(one.here)}
+    mine = {f"/data/{file}": content for file, content in stored(one.there)}
+    images = [task.data["image"] for task in one.project.tasks]
+    for said, image in zip(images, [task.data["image"] for task in target.tasks], strict=True):
+        if image == said:
+            assert said.removeprefix("/data/") in told
+        else:
+            assert mine[image] == contents[said]
+
+
+def stored(fake: FakeLabelStudio) -> list[tuple[str, bytes]]:
+    return [(row["file"], row["content"]) for row in fake.store.rows("SELECT * FROM file_upload")]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_doubles_that_a_listing_lies_about_stay(world: Callable[..., World], lie: str) -> None:
+    """Nothing is deleted that is no double."""
+    one = world([*pictures(3), ("0.png", b"PICTURE 0")])
+    assert one.copy().ok
+    target = one.target
+    for _ in range(2):
+        one.upload(target, "1.png", b"picture 1")
+        one.upload(target, "0.png", b"Picture 0")
+
+    class Lying(Wire):
+        def send(self, request: Any, *args: Any, **more: Any) -> Any:
+            answer = super().send(request, *args, **more)
+            if request.method == "GET" and "/file-uploads?" in request.url:
+                answer._content = json.dumps(LIES[lie](answer.json())).encode()
+            return answer
+
+    def removed() -> int:
+        with Journal(one.journal) as journal:
+            into = one.client().projects.get(target.id)
+            return Media(LiveSource(one.project), into, journal, one.here.url).remove_doubles()
+
+    honest, one.wire = one.wire, Lying(one.there)
+    before = {content for _, content in one.files(target)}
+    with suppress(LabelStudioError):
+        removed()
+    assert {content for _, content in one.files(target)} == before
+    one.wire = honest
+    removed()
+    assert Counter(content for _, content in one.files(target)) == {
+        b"picture 0": 1, b"picture 1": 1, b"picture 2": 1, b"PICTURE 0": 1, b"Picture 0": 2,
+    }  # fmt: skip
 
 
 # -- a law -----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import random
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -170,6 +171,27 @@ def no_draft(project: Project) -> None:
 @edit
 def annotation_with_a_draft_is_saved(project: Project) -> None:
     changed(task(project, 0).annotations[0], lead_time=9.5)
+
+
+# -- files ----------------------------------------------------------------------------------------
+
+
+def uploaded(project: Project, name: str, content: bytes) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        (path := Path(folder, "content")).write_bytes(content)
+        return f"/data/{project.files.upload(path, name=name).file}"
+
+
+@edit
+def new_file(project: Project) -> None:
+    address = uploaded(project, "photo.png", b"another photo")
+    project.tasks.bulk_create([{"text": "a photo", "image": address}])
+
+
+@edit
+def another_file_in_its_place(project: Project) -> None:
+    address = uploaded(project, "photo.png", b"A PHOTO")
+    changed(task(project, 1), data={"text": "a photo", "image": address})
 
 
 # -- settings -------------------------------------------------------------------------------------
@@ -351,6 +373,17 @@ def secrets(kind: str, row: Any) -> dict[str, str]:
 
 
 def filled(ls: LabelStudio) -> Project:
+    project = plain(ls)
+    for name in ("one", "two"):
+        project.webhooks.create(url=f"http://example.com/{name}", headers={"X-Key": "old"})
+    for name in ("one", "two"):
+        project.import_storages.s3.create(title=name, prefix="p")
+    project.ml_backends.create(url=MODEL, title="one")
+    return project
+
+
+def plain(ls: LabelStudio) -> Project:
+    """What needs nothing but the server."""
     project = ls.projects.create(title="Reviews", label_config=CONFIG, description="All of them")
     region = project.config["sentiment"].choice("Positive")
     project.tasks.bulk_create(
@@ -370,11 +403,8 @@ def filled(ls: LabelStudio) -> Project:
     changed(task(project, 4), overlap=2)
     for name in ("Todo", "Done", "Odd"):
         project.views.create(title=name, filters=Q(total_annotations=0))
-    for name in ("one", "two"):
-        project.webhooks.create(url=f"http://example.com/{name}", headers={"X-Key": "old"})
-    for name in ("one", "two"):
-        project.import_storages.s3.create(title=name, prefix="p")
-    project.ml_backends.create(url=MODEL, title="one")
+    address = uploaded(project, "photo.png", b"a photo")
+    changed(task(project, 3), data={"text": "review 3", "image": address})
     return project
 
 
