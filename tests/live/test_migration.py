@@ -43,7 +43,7 @@ def test_killed_and_resumed(server: LocalLabelStudio, another: LocalLabelStudio)
 
 
 def test_over_a_bad_network(server: LocalLabelStudio, another: LocalLabelStudio) -> None:
-    said = migration.network(server, another, rate=0.02, tasks=40, batch=4, seed=3)
+    said = migration.network(server, another, rate=0.02, tasks=40, batch=4, seed=3, longest=0.3)
     assert "the end is the same" in said
 
 
@@ -88,6 +88,7 @@ def test_every_control_of_the_templates(
     tags = {xml: {one.tag for one in LabelConfig.parse(xml).controls.values()} for xml in templates}
     left = set().union(*tags.values())
     assert len(left) >= 20
+    absent: dict[str, Any] = dict.fromkeys(("views", "webhooks", "storages", "backends"), False)
     while left:
         xml = max(templates, key=lambda xml: len(tags[xml] & left))
         left -= tags[xml]
@@ -115,7 +116,7 @@ def test_every_control_of_the_templates(
         project.label_config = xml
         project.save()
         ls.drafts.create(task=project.tasks[0], result=regions)
-        report = copy_project(project, to=there)
+        report = copy_project(project, to=there, **absent)
         assert report.ok, f"{xml}\n{report}"
         assert report.target is not None
         assert report.target.label_config == project.refresh().label_config

@@ -172,6 +172,7 @@ def network(
     tasks: int,
     batch: int,
     seed: int,
+    longest: float = 2.0,
 ) -> str:
     """One migration through proxies that disturb it; run again where it gives up."""
     ls, there = source.client(), target.client()
@@ -182,7 +183,7 @@ def network(
         projects = len(there.projects.all())
         calm = copying.whole(Path(folder, "calm.db"), "Calm")
         proxies = [
-            stack.enter_context(BadProxy(server.url, rate, seed + place))
+            stack.enter_context(BadProxy(server.url, rate, seed + place, longest))
             for place, server in enumerate((source, target))
         ]
         for runs in range(1, 21):

@@ -19,13 +19,13 @@ KINDS = ("drop the request", "drop the answer", "delay", "truncate", "repeat", "
 
 class BadProxy:
     """In front of a server, on a free port of this machine: ``url``. ``rate``: of so many requests
-    each kind of trouble happens to one; ``done`` counts them.
+    each kind of trouble happens to one; ``done`` counts them. ``longest``: seconds of a delay.
     """
 
-    def __init__(self, target: str, rate: float, seed: int = 1) -> None:
+    def __init__(self, target: str, rate: float, seed: int = 1, longest: float = 2.0) -> None:
         parts = urlsplit(target)
         self.host, self.port = parts.hostname or "", parts.port or 80
-        self.rate, self._chance = rate, random.Random(seed)
+        self.rate, self.longest, self._chance = rate, longest, random.Random(seed)
         self.done: Counter[str] = Counter()
         self.requests = 0
         proxy = self
@@ -69,7 +69,7 @@ class BadProxy:
         if kind == "drop the request":
             return self._hang_up(handler)
         if kind == "delay":
-            time.sleep(self._chance.uniform(0.2, 2))
+            time.sleep(self._chance.uniform(self.longest / 10, self.longest))
         headers = {k: v for k, v in handler.headers.items() if k.lower() != "connection"}
         # The handler goes on to the next request of its connection while one is repeated later.
         send = partial(self._ask, handler.command, handler.path, headers, body)
@@ -77,7 +77,7 @@ class BadProxy:
         if kind == "repeat":
             answer = send()
         if kind == "repeat later":
-            later = threading.Timer(self._chance.uniform(0.1, 2), send)
+            later = threading.Timer(self._chance.uniform(self.longest / 20, self.longest), send)
             later.start()
             self._later.append(later)
         if answer is None or kind == "drop the answer":
