@@ -329,7 +329,7 @@ def error_from_response(
     ("saving Project 5"); `hint` what to do next, where the caller knows better than this function.
     `redact` takes secrets out of a text.
     """
-    text = body.decode("utf-8", "replace") if isinstance(body, bytes) else body
+    text = body.decode("utf-8-sig", "replace") if isinstance(body, bytes) else body
     is_page = "html" in content_type.lower() or text.lstrip()[:1] == "<"
     validation: dict[str, Any] | list[Any] | None = None
     if is_page:
@@ -366,9 +366,13 @@ def render_validation(errors: object) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """`text` on one line, at most `limit` characters of it."""
-    line = " ".join(text[: 4 * limit].split())
+    """`text` on one line, at most `limit` characters of it, none of which controls a terminal."""
+    line = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text[: 4 * limit].split()))
     return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[: limit - 3]}..."
+
+
+_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""What makes a terminal, or the order of letters, say something else; and halves of characters."""
 
 
 def page_summary(page: str) -> str:

@@ -62,6 +62,8 @@ TimeoutValue: TypeAlias = "float | tuple[float | None, float | None] | None"
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_PARTIAL, _WITHOUT_FILE = 206, frozenset({202, 204, 205})
+"""Successes that have a part of what was asked for, or nothing."""
 _MAX_REDIRECTS = 5
 _MAX_ADDRESS = 16_000
 _MAX_ERROR = 1_000_000
@@ -489,6 +491,8 @@ class Transport:
             return answer
         if not 200 <= answer.status < 300:
             raise self._refusal(call, answer, lost)
+        if answer.status == _PARTIAL or (call.stream and answer.status in _WITHOUT_FILE):
+            raise self._unreadable(call, answer)
         is_json = True
         if not call.stream and answer.value is None and answer.body.strip():
             try:
@@ -555,6 +559,9 @@ class Transport:
 
     def _unreadable(self, call: Call, answer: Answer) -> LabelStudioError:
         what = "not what was asked for" if answer.value is not None else "no JSON"
+        if answer.status == _PARTIAL or call.stream:
+            what = "a part of it" if answer.status == _PARTIAL else "no file"
+            answer.response.close()
         start = self._redact(answer.take()[:2000].decode("utf-8", "replace"), call)
         shown = page_summary(start) if "html" in answer.content_type else shorten(start, 100)
         begins = f", it begins: {shown!r}" if shown else ", it is empty"

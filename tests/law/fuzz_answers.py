@@ -27,7 +27,7 @@ from labelstudio_orm.http.transport import Retries
 
 DEADLINE = 0.5
 SECONDS = 3.0
-"""That one verb may take: some send a few requests, each of which has the deadline."""
+"""That a verb may take on a busy machine; for all of its requests together it has the deadline."""
 
 TOKEN = "0" * 40
 JSON = ("Content-Type", "application/json")
@@ -339,6 +339,102 @@ def odd_tokens(make: Maker) -> tuple[bytes, str]:
     return http(json.dumps({"access": token, "count": 1, "results": []}).encode(), JSON), "close"
 
 
+ROW = b'{"id":1,"count":1,"results":[],"tasks":[],"total":0,"release":"1.0","project":1}'
+BOMB = gzip.compress(b"[" + b" " * 30_000_000 + b"]", 9)
+CHUNKED = ("Transfer-Encoding", "chunked")
+
+
+def chunked(body: bytes, extension: bytes = b"", trailer: bytes = b"") -> bytes:
+    head = http(b"", JSON, CHUNKED, length=False)
+    return head + b"%x%s\r\n%s\r\n0\r\n%s\r\n" % (len(body), extension, body, trailer)
+
+
+def odd_protocol(make: Maker) -> tuple[bytes, str]:
+    go_on = b"HTTP/1.1 100 Go on\r\n"
+    answers = [
+        b'{"id":1}\n',
+        b"\n",
+        (go_on + b"\r\n") * 20_000 + http(ROW, JSON),
+        (go_on + b"A: " + b"b" * 60_000 + b"\r\n\r\n") * 20 + http(ROW, JSON),
+        b"HTTP/1.1 102 Wait\r\n\r\n" + http(ROW, JSON),
+        b"HTTP/1.1 101 To\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x81\x05hello",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+        b"\x15\x03\x01\x00\x02\x02\x28",
+        http(ROW, JSON).replace(b"\r\n", b"\n"),
+        http(ROW, JSON, ("Connection", "keep-alive")) + http(b'{"id":666}', JSON),
+        http(ROW, JSON, *[(f"X-{n}", "y" * 60_000) for n in range(95)]),
+        http(ROW, JSON, ("X", "a\r\n  folded"), ("X", "a\x00b"), ("X", "a\rb: c")),
+        chunked(ROW, b";a=" + b"c" * 60_000),
+        chunked(ROW, trailer=b"T: v\r\n" * 100_000),
+        http(b"2\r\n[]\r\n0\r\n\r\n", JSON, CHUNKED),
+        http(ROW, JSON, ("Transfer-Encoding", "gzip")),
+        http(gzip.compress(BOMB), JSON, ("Content-Encoding", "gzip, gzip")),
+        http(BOMB, JSON, ("Content-Encoding", "gzip"), status="500 E"),
+        http(BOMB, JSON, ("Content-Encoding", "gzip"), ("Location", "/x"), status="302 E"),
+        http(ROW, ("Content-Type", "text/event-stream"), length=False),
+        http(ROW, JSON, *[("Set-Cookie", f"a{n}=b; Max-Age=1e999; Path=\xff") for n in range(60)]),
+        http(b"{}", JSON, ("WWW-Authenticate", "Basic realm=" * 4000), status="401 U"),
+        http(b"{}", JSON, ("Proxy-Authenticate", "Basic"), status="407 P"),
+    ]
+    return make.random.choice(answers), make.random.choice(["close", "stall"])
+
+
+def odd_status(make: Maker) -> tuple[bytes, str]:
+    codes = [201, 202, 203, 204, 205, 206, 226, 300, 304, 418, 451, 599, 600, 999]
+    part = ("Content-Range", "bytes 0-9/100")
+    body = make.random.choice([ROW, b"", b"PK\x03\x04half", b"id,text\n"])
+    return http(body, JSON, part, status=f"{make.random.choice(codes)} A"), "close"
+
+
+def odd_numbers(make: Maker) -> tuple[bytes, str]:
+    number = make.random.choice(
+        [b"NaN", b"-Infinity", b"1e999", b"9" * 4000, b"9" * 5000, b"1.0", b"9007199254740993"]
+    )
+    text = b'{"id":N,"count":N,"total":N,"tasks":[{"id":N}],"results":[{"id":N}],"id":"x"}'
+    return http(text.replace(b"N", number), JSON), "close"
+
+
+def odd_letters(make: Maker) -> tuple[bytes, str]:
+    texts = [
+        b"\xef\xbb\xbf" + ROW,
+        ROW.decode().encode("utf-16"),
+        ROW.decode().encode("utf-32-le"),
+        b'{"id":1,"title":"\xe9"}',
+        b'{"detail":"\\ud800"}',
+        b'{"detail":"\\u001b[31m\\u001b]0;x\\u0007 \\u202e"}',
+        b'{"id":1,"title":"\\u0000","results":[],"count":0}',
+        ROW + b" x",
+        b")]}',\n" + ROW,
+        b'{"id":1,"data":' + b'{"a":' * 900 + b"1" + b"}" * 901,
+        b"[" * 200_000 + b"]" * 200_000,
+    ]
+    kind = make.random.choice(["application/json", "application/json; charset=\x00\xff;;=;", ""])
+    status = make.random.choice(["200 OK", "400 Bad", "500 Oh"])
+    return http(make.random.choice(texts), ("Content-Type", kind), status=status), "close"
+
+
+def elsewhere(make: Maker) -> tuple[bytes, str]:
+    places = [
+        "file:///etc/passwd",
+        "data:application/json,%7B%7D",
+        "//evil.example/x",
+        "http://xn--/x",
+        f"http://{'a' * 300}.example/x",
+        "http://a..b/x",
+        "http://[fe80::1%25eth0]/x",
+        "http://127.0.0.1:0/x",
+        "http://a:b@127.0.0.1/x",
+        "/api/x/",
+    ]
+    to = make.random.choice(places)
+    if make.random.random() < 0.5:
+        status = make.random.choice(["301 A", "302 B", "307 C"])
+        return http(b"", ("Location", to), ("Location", "/b"), status=status), "close"
+    rows = {"count": 300, "next": to, "previous": to, "total": 300}
+    rows |= {"tasks": [{"id": 1}], "results": [{"id": 1, "file": to}]}
+    return http(json.dumps(rows).encode(), JSON), "close"
+
+
 MAKERS: list[Callable[[Maker], tuple[bytes, str]]] = [*[odd_json] * 6, odd_text, odd_text]
 MAKERS += [
     odd_redirect,
@@ -349,6 +445,11 @@ MAKERS += [
     odd_waits,
     odd_times,
     odd_tokens,
+    odd_protocol,
+    odd_status,
+    odd_numbers,
+    odd_letters,
+    elsewhere,
 ]
 
 
@@ -436,6 +537,8 @@ def fuzz(answers: int, seed: int) -> list[str]:
             except LabelStudioError as error:
                 if len(str(error)) > 2100:
                     wrong.append(f"{number} {verb}: a message of {len(str(error))} characters")
+                if not str(error).replace("\n", "").isprintable():
+                    wrong.append(f"{number} {verb}: a message that is no text: {error!r:.200}")
             except Exception as error:
                 shown = f"{server.answer[0][:300]!r} {server.answer[1]}"
                 wrong.append(f"{number} {verb}: {type(error).__name__}: {error!s:.200} of {shown}")

@@ -363,3 +363,46 @@ def test_a_retry_waits_no_longer_than_the_deadline() -> None:
         with pytest.raises(Timeout, match="deadline"):
             ask(ls, "GET")
     assert slept == []
+
+
+ASK: dict[str, Callable[[LabelStudio, Path], object]] = {
+    "export": lambda ls, path: ls.projects.ref(1).export("CSV", path),
+    "stream": lambda ls, path: ask(ls, "stream"),
+    "request": lambda ls, path: ls.request("GET", "/api/x/"),
+}
+
+
+@pytest.mark.parametrize("status", ["202 Later", "204 Nothing", "205 Reset", "206 A part"])
+@pytest.mark.parametrize("way", ASK)
+def test_a_success_without_the_whole_is_none(status: str, way: str, tmp_path: Path) -> None:
+    """A part is no answer, and where a file was asked for, neither is less than one."""
+    body = b"" if status[:3] in ("204", "205") else b'{"id": 1}'
+    head = f"HTTP/1.1 {status}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+    path = tmp_path / "kept"
+    path.write_bytes(b"the old one")
+    with serving(giving(head + body)) as url:
+        ls = LabelStudio(url, TOKEN, deadline=5)
+        if way == "request" and "206" not in status:
+            assert ls.request("GET", "/api/x/") == (json.loads(body) if body else None)
+        else:
+            with pytest.raises(APIError, match=f" failed .*{status[:3]}, but the answer is"):
+                ASK[way](ls, path)
+    assert path.read_bytes() == b"the old one"
+    assert [one.name for one in tmp_path.iterdir()] == ["kept"]
+
+
+def test_what_a_server_says_controls_no_terminal() -> None:
+    said = b'{"detail": "\\u001b[31mred\\u001b]0;title\\u0007 \\u202egnp.exe \\ud800"}'
+    answer = b"HTTP/1.1 400 Bad\r\nContent-Length: %d\r\n\r\n" % len(said) + said
+    with serving(giving(answer)) as url, pytest.raises(APIError) as caught:
+        LabelStudio(url, TOKEN).request("GET", "/api/x/")
+    assert str(caught.value).isprintable()
+    assert caught.value.detail.isprintable()
+    assert "red" in str(caught.value)
+
+
+def test_a_view_of_no_project_is_told() -> None:
+    with serving(giving(whole(b'{"id": 1, "title": "a"}'))) as url:
+        view = LabelStudio(url, TOKEN).views.ref(1)
+        with pytest.raises(LabelStudioError, match=r"View\.tasks: <View 1.* is of no project"):
+            _ = view.tasks
