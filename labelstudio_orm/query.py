@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import warnings
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 import attrs
@@ -52,8 +52,19 @@ class Comparison:
 def comparison(place: Place, lookup: str, value: Any) -> Q:
     """Return the condition that an expression says."""
     made = Q()
-    made.terms = (Comparison(place, lookup, value),)
+    made.terms = (Comparison(place, lookup, _held(value)),)
     return made
+
+
+def kept(lookups: Mapping[str, Any]) -> dict[str, Any]:
+    """Return lookups with what iterators give: of a condition that is used twice, an iterator would
+    be empty the second time, and its complement everything.
+    """
+    return {name: _held(value) for name, value in lookups.items()}
+
+
+def _held(value: Any) -> Any:
+    return tuple(value) if isinstance(value, Iterator) else value
 
 
 class Q:
@@ -70,7 +81,7 @@ class Q:
         for condition in conditions:
             if not isinstance(condition, Q):
                 raise TypeError(f"Q() takes conditions (Q) and lookups, not {brief(condition)}")
-        self.terms: tuple[Term, ...] = (*conditions, *hide(lookups).items())
+        self.terms: tuple[Term, ...] = (*conditions, *hide(kept(lookups)).items())
         self.joint = "&"
         self.negated = False
 

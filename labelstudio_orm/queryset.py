@@ -35,7 +35,7 @@ from .paging.reading import parents_in, read
 from .paging.rows import Rows
 from .planning.plan import Plan, fields_needed
 from .planning.querysets import plan_of, plan_without_request
-from .query import Q, build, find_field, leaf, refuse_partly
+from .query import Q, build, find_field, kept, leaf, refuse_partly
 from .secret import hidden_items, hide, hide_inside, seal
 
 if TYPE_CHECKING:
@@ -812,6 +812,11 @@ class QuerySet(Generic[R]):
         try:
             return self._with(may_be_new=True).get(*asked, **lookups), False
         except DoesNotExist:
+            if "view" in self.scope:
+                raise ValueError(
+                    f"creating in {self._what}: nobody knows whether the new one would be of the "
+                    "view, so that each run could make another one; use project.tasks"
+                ) from None
             said = self._said(asked, lookups)
             fields = new_fields((*self._pinned(), *said), defaults)
             refuse_unfit(self.filter(*asked, **hide(lookups)), fields)
@@ -1094,7 +1099,7 @@ def _with_defaults(
     """What ``get_or_create`` was given: defaults, which may come first, conditions and lookups."""
     asked = [one for one in conditions if isinstance(one, Q)]
     given = [one for one in conditions if not isinstance(one, Q) and one is not None]
-    rest = {name: value for name, value in lookups.items() if name != "defaults"}
+    rest = {name: value for name, value in kept(lookups).items() if name != "defaults"}
     if lookups.get("defaults") is not None:
         given.append(lookups["defaults"])
     if len(given) > 1 or not all(isinstance(one, Mapping) for one in given):

@@ -177,7 +177,7 @@ def _json(value: Any, _: bool) -> Any:
             raise Misfit("nothing is equal to NaN, less or greater; isnull=True asks for nulls")
         if not isinstance(one, (str, int, float, type(None))):
             raise Misfit(_way_in_json(one))
-    return value
+    return codec.copy_given(value)  # the caller may go on with his
 
 
 def _way_in_json(value: Any) -> str:

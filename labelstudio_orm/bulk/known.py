@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..conditions import EVERYTHING
 from ..errors import FieldError
 from ..names import Place, merged, name_of
 from ..paging.ordering import Key
@@ -90,7 +91,8 @@ class Known:
         wanted: Mapping[Hashable, Any] | None,
         empty: bool,
     ) -> None:
-        self._tasks = tasks.only(key.way.field.name, *fields)._with(may_be_new=True)
+        every = _of_the_project(tasks)
+        self._tasks = every.only(key.way.field.name, *fields)._with(may_be_new=True)
         self._key = key
         self._wanted = wanted
         self._listed: dict[Hashable, list[Any]] | None = {} if empty else None
@@ -129,6 +131,12 @@ class Known:
             for wanted in values
             if (same := self._listed.get(wanted))
         }
+
+
+def _of_the_project(tasks: QuerySet[Any]) -> QuerySet[Any]:
+    """All of the project's, whatever chooses some of them."""
+    scope = {name: one for name, one in tasks.scope.items() if name != "view"}
+    return tasks._with(where=EVERYTHING, scope=scope, ordering=(), start=0, stop=None)
 
 
 def _narrows(tasks: QuerySet[Any]) -> bool:

@@ -577,6 +577,19 @@ def test_what_is_got_or_created_is_found_the_next_time(ls: LabelStudio) -> None:
     assert ls.projects.filter(title="Other").count() == 0
 
 
+def test_keys_are_looked_up_in_the_whole_project(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="Keys")
+    one, _two = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+    view = project.views.create(title="v", filters=Q(id=one.id))
+    for some in (view.tasks, project.tasks[:1]):
+        made = some.bulk_create([{"text": "b"}], key="data.text", on_conflict="skip")
+        assert made.summary.skipped == 1
+    assert view.tasks.get_or_create(data__text="a") == (one, False)
+    with pytest.raises(ValueError, match="of the view"):
+        view.tasks.get_or_create(data__text="b")
+    assert project.tasks.count() == 2
+
+
 def test_the_tasks_of_two_views(ls: LabelStudio) -> None:
     project = ls.projects.create(title="Views")
     one, two = (task.id for task in project.tasks.bulk_create([{"text": "a"}, {"text": "b"}]))

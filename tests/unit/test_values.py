@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import enum
 import math
+import pickle
 import warnings
 from collections.abc import Iterable
 from datetime import date, datetime, timedelta, timezone
@@ -295,6 +296,36 @@ def test_an_object_stands_for_an_id_of_its_kind_alone(ls: LabelStudio) -> None:
                   {"id__in": [task, project]}, {"annotators": project}):  # fmt: skip
         with pytest.raises(FieldError, match="never <"):
             project.tasks.filter(**wrong)
+
+
+ONCE: list[Any] = [iter, lambda ids: (id for id in ids), lambda ids: map(int, ids)]
+
+
+@pytest.mark.parametrize("once", ONCE)
+def test_what_an_iterator_gives_is_kept(ls: LabelStudio, once: Any) -> None:
+    """Of a condition that is used twice, it would be empty the second time."""
+    tasks = ls.projects.create(title="Twice").tasks
+    tasks.bulk_create([{"n": 1}, {"n": 2}, {"n": 3}])
+    for condition in (
+        Q(id__in=once([1, 2])),
+        Q(id__range=once([1, 2])),
+        data["n"].isin(once([1, 2])),
+    ):
+        assert repr(condition)
+        for said in (condition, condition, pickle.loads(pickle.dumps(condition))):
+            assert (tasks.filter(said).count(), tasks.exclude(said).count()) == (2, 1)
+    defaults = {"data": {"n": 5}}
+    for created in (True, False):
+        assert tasks.get_or_create(data__n__in=once([5, 6]), defaults=defaults)[1] is created
+
+
+def test_a_queryset_keeps_its_values(ls: LabelStudio) -> None:
+    tasks = ls.projects.create(title="Frozen").tasks
+    tasks.bulk_create([{"n": {"a": [1]}}])
+    wanted = {"a": [1]}
+    found = tasks.filter(data__n=wanted)
+    wanted["a"].append(2)
+    assert found.count() == 1
 
 
 @given(st.integers() | st.floats() | st.booleans() | st.text() | st.none())
