@@ -43,6 +43,8 @@ SELECT 'fact ' || name FROM facts WHERE NOT json_valid(value)
 UNION ALL SELECT 'intent ' || name FROM intents WHERE NOT json_valid(value)
 UNION ALL SELECT 'pair of ' || kind FROM pairs WHERE kind = 'tasks'
     AND (typeof(old) <> 'integer' OR typeof(new) <> 'integer')
+UNION ALL SELECT 'pair of ' || kind FROM pairs WHERE kind IN ('files', 'files lost')
+    AND (typeof(old) <> 'text' OR typeof(new) <> 'text')
 UNION ALL SELECT 'base of task ' || old FROM pairs WHERE kind = 'bases'
     AND CASE WHEN json_valid(new) THEN json_type(new, '$.fields') IS NOT 'object' ELSE 1 END
 LIMIT 1
@@ -53,6 +55,22 @@ SELECT 'fact ' || facts.name FROM facts, json_each(facts.value) AS inner
 WHERE facts.name IN ('settings base', 'settings expected') AND inner.type <> 'array'
 LIMIT 1
 """
+
+
+_WRONG_FILES: Final = """
+SELECT 'fact ' || name FROM facts
+WHERE name = 'files after' AND json_type(value) NOT IN ('integer', 'null')
+UNION ALL SELECT 'intent ' || name FROM intents WHERE name = 'files'
+    AND (json_type(value, '$.after') IS NOT 'integer' OR json_type(value, '$.files') IS NOT 'array')
+UNION ALL SELECT 'intent ' || name FROM intents, json_each(intents.value, '$.files') AS inner
+    WHERE name = 'files' AND CASE inner.type WHEN 'array' THEN
+    json_type(inner.value, '$[0]') IS NOT 'text' OR json_type(inner.value, '$[1]') IS NOT 'text'
+    OR json_type(inner.value, '$[2]') IS NOT 'integer' OR json_array_length(inner.value) <> 4
+    ELSE 1 END
+LIMIT 1
+"""
+
+_WRONG_INNER: Final = (_WRONG_SETTINGS, _WRONG_FILES)
 
 
 class BadJournal(LabelStudioError, ValueError):
@@ -222,6 +240,6 @@ def _judge(path: Path, rows: Callable[[str], list[Any]]) -> None:
         raise bad(path, f"it is damaged ({checked})")
     kinds = " ".join(f"WHEN '{name}' THEN '{kind}'" for name, kind in _FACTS.items())
     odd = "SELECT 'fact ' || name FROM facts WHERE json_type(value) <> CASE name"
-    for query in (_WRONG, f"{odd} {kinds} ELSE json_type(value) END LIMIT 1", _WRONG_SETTINGS):
+    for query in (_WRONG, f"{odd} {kinds} ELSE json_type(value) END LIMIT 1", *_WRONG_INNER):
         for (what,) in rows(query):
             raise bad(path, f"its {what} is not what a journal says")

@@ -126,13 +126,31 @@ def with_a_setting_that_is_none(path: Path) -> None:
     sql(path, "UPDATE facts SET value = '{\"title\": null}' WHERE name = 'settings base'")
 
 
+def with_a_file_that_is_a_number(path: Path) -> None:
+    sql(path, "INSERT INTO pairs VALUES ('files', 'upload/1/1a2b3c4d-a.png', 5)")
+
+
+def with_files_under_way_that_are_none(path: Path) -> None:
+    sql(path, "INSERT INTO intents (name, value) VALUES ('files', '{\"after\": 1}')")
+
+
+def with_a_file_under_way_that_is_a_name(path: Path) -> None:
+    said = '{"after": 1, "files": ["a.png"]}'
+    sql(path, f"INSERT INTO intents (name, value) VALUES ('files', '{said}')")
+
+
+def with_a_last_file_that_is_a_name(path: Path) -> None:
+    sql(path, "REPLACE INTO facts VALUES ('files after', '\"a.png\"')")
+
+
 DAMAGES = [
     a_folder, a_link, a_link_to_nothing, a_text, empty, another_database,
     another_database_of_such_names, a_database_without_tables, a_later_version, cut_off,
     cut_off_early, overwritten, without_a_table, with_a_fact_that_is_no_json,
     with_a_fact_of_another_kind, with_an_intent_that_is_no_json, with_a_task_that_is_a_text,
     with_a_base_that_is_none, with_counts_that_are_none, with_settings_that_are_a_number,
-    with_a_setting_that_is_none,
+    with_a_setting_that_is_none, with_a_file_that_is_a_number, with_files_under_way_that_are_none,
+    with_a_file_under_way_that_is_a_name, with_a_last_file_that_is_a_name,
 ]  # fmt: skip
 
 
