@@ -1017,6 +1017,88 @@ def test_predictions_of_boxes(twins: Twins) -> None:
     run("DELETE", f"/api/projects/{project}/")
 
 
+ODD: list[Any] = [
+    [{name: value for name, value in region().items() if name != "value"}],
+    [region(from_name=5)],
+    [region(), region(value="A")],
+    ["A"],
+    {"x": 1},
+]
+
+
+def test_results_that_the_server_cannot_count(twins: Twins) -> None:
+    """It answers 500, and has stored some of them; it does not change those, and deletes them."""
+    run = Script(twins)
+    made = run("POST", "/api/projects/", {"title": "odd", "label_config": CONFIG})["id"]
+
+    def look(task: int) -> None:
+        run("GET", f"/api/tasks/{task}/annotations/")
+        run("GET", f"/api/tasks/{task}/drafts")
+        kept = ("total_annotations", "cancelled_annotations", "is_labeled")
+        shown = [
+            {name: one.ask(("GET", f"/api/tasks/{task}/", None))[1][name] for name in kept}
+            for one in (twins.real, twins.fake)
+        ]
+        run.same("counters", *shown)
+        path = f"/api/projects/{made}/summary/"
+        counts = [one.ask(("GET", path, None))[1] for one in (twins.real, twins.fake)]
+        named = ("created_annotations", "created_labels", "created_labels_drafts")
+        run.same("summary", *({name: one[name] for name in named} for one in counts))
+
+    task = run("POST", "/api/tasks/", {"project": made, "data": {"text": "a"}})["id"]
+    run("POST", f"/api/tasks/{task}/annotations/", {"result": [region()]})
+    for odd in ODD:
+        task = run("POST", "/api/tasks/", {"project": made, "data": {"text": "a"}})["id"]
+        run("POST", f"/api/tasks/{task}/annotations/", {"result": odd})
+        one = run("POST", f"/api/tasks/{task}/annotations/", {"result": []})["id"]
+        run("POST", f"/api/tasks/{task}/annotations/{one}/drafts", {"result": [region("B")]})
+        for change in ({"result": odd}, {"lead_time": 2.5}, {"result": [region("B")]}):
+            run("PATCH", f"/api/annotations/{one}/", change)
+            look(task)
+        run("DELETE", f"/api/annotations/{one}/")
+        run("POST", f"/api/tasks/{task}/drafts", {"result": odd})
+        look(task)
+        chosen = {"selectedItems": {"all": False, "included": [task]}}
+        run("POST", f"/api/dm/actions/?id=delete_tasks&project={made}", chosen)
+        run("GET", f"/api/tasks/{task}/")
+    run("DELETE", f"/api/projects/{made}/")
+    run.finish()
+
+
+REPEATED = """<View><Repeater on="$pages" FLAG><Image name="page_{{idx}}" value="$pages[{{idx}}]"/>
+<Choices name="kind_{{idx}}" toName="page_{{idx}}"><Choice value="Map"/><Choice value="Old"/>
+</Choices></Repeater><Text name="t" value="$text"/>
+<Choices name="c" toName="t"><Choice value="A"/></Choices></View>"""
+
+
+def test_configs_with_a_repeater_in_use(twins: Twins) -> None:
+    run = Script(twins)
+    used = region("Map", from_name="kind_0", to_name="page_0")
+    says = 'indexFlag="{{idx}}"'
+    for flag, way, result in (
+        ("", "annotations/", used),
+        ("", "drafts", used),
+        ("", "drafts", region()),
+        (says, "annotations/", used),
+        (says, "drafts", used),
+    ):
+        config = REPEATED.replace("FLAG", flag)
+        made = run("POST", "/api/projects/", {"title": "pages", "label_config": config})["id"]
+        data = {"pages": ["/a.png"], "text": "a"}
+        task = run("POST", "/api/tasks/", {"project": made, "data": data})["id"]
+        run("POST", f"/api/tasks/{task}/{way}", {"result": [result]})
+        for old, new in (
+            ("", ""), ('<Choice value="A"/>', '<Choice value="B"/>'),
+            ('<Choice value="Map"/>', ""), ("Repeater", "View"), (' name="c"', ' name="d"'),
+        ):  # fmt: skip
+            other = config.replace(old, new) if old else config
+            run("POST", f"/api/projects/{made}/validate/", {"label_config": other})
+            run("PATCH", f"/api/projects/{made}/", {"label_config": other})
+            run("PATCH", f"/api/projects/{made}/", {"label_config": config})
+        run("DELETE", f"/api/projects/{made}/")
+    run.finish()
+
+
 def test_projects(twins: Twins) -> None:
     run, main = Script(twins), twins.ids["main"]
     made = []

@@ -215,7 +215,7 @@ VERBS = (
 
 def _pairs() -> list[Any]:
     """Every verb with every oddity; those that read results no more than others with fewer."""
-    few = (_split, _split_in_data, _split_apart, _restored)
+    few = (_split, _split_in_data, _split_apart, _restored, _deduped)
     return [
         pytest.param(verb, odd, id=f"{verb.__name__.strip('_')}-{odd}")
         for verb in VERBS
