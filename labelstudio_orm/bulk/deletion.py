@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -73,18 +73,19 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
         )
     if queryset.where == EVERYTHING and not queryset._is_slice and "view" not in queryset.scope:
         tally.total = queryset.count()
-        client.request(
-            "DELETE",
-            at("/api/projects/{}/tasks/", project),
-            timeout=client.long_timeout,
-            doing=f"deleting all tasks of Project {project}",
-        )
+        with _unless_done(queryset.count):
+            client.request(
+                "DELETE",
+                at("/api/projects/{}/tasks/", project),
+                timeout=client.long_timeout,
+                doing=f"deleting all tasks of Project {project}",
+            )
         tally.deleted = tally.total
         tally.report()
         return
 
     def act(selection: Mapping[str, Any], number: int, left: Callable[[], int]) -> None:
-        try:
+        with _unless_done(left):
             client.request(
                 "POST",
                 "/api/dm/actions/",
@@ -96,9 +97,6 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
                 doing=f"deleting {number} tasks of Project {project}",
                 dry={"processed_items": number},
             )
-        except ServerError as error:  # which it gives, too, to labels that it cannot count ...
-            if error.status != 500 or left():  # ... once it has deleted the tasks
-                raise
         tally.deleted += number
         tally.report()
 
@@ -116,10 +114,23 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
             act({"selectedItems": {"all": False, "included": chunk}}, len(chunk), some.count)
         left = ids[-1] if ids else None
     if left is not None:
-        with suppress(NotFound):
+        last = client.tasks.filter(project=project, id=left)
+        with suppress(NotFound), _unless_done(last.count):
             client.request("DELETE", at("/api/tasks/{}/", left), doing=f"deleting Task {left}")
         tally.deleted += 1
         tally.report()
+
+
+@contextmanager
+def _unless_done(left: Callable[[], int]) -> Iterator[None]:
+    """Of a 500 only what is ``left`` tells whether the tasks were deleted: the server answers so,
+    too, once it has deleted those with labels that it cannot count.
+    """
+    try:
+        yield
+    except ServerError as error:
+        if error.status != 500 or left():
+            raise
 
 
 def _delete_fitting(

@@ -586,7 +586,8 @@ FAULTS = {
 
 # What follows for each kind of verb. With a "+", the server has nevertheless carried it out. A read
 # has nothing to carry out ("-"), and a DELETE is answered without a body, of which nothing can be
-# cut or told. A 500 is no lost answer: the server gives it to mistakes of the caller.
+# cut or told. A 500 is no lost answer: the server gives it to mistakes of the caller; but what is
+# gone after it was deleted.
 ONCE = """
 fault              read    save    delete  action  create  annotation  bulk    export
 refused            done    done    done    done    done    done        done    done
@@ -601,7 +602,7 @@ half the body      done    done    done    done    lost+   done        done    b
 504                done    done    done    done    lost    done        lost    done
 504 when done      -       done    done    done    lost+   done        done    -
 500                error   error   error   error   error   error       error   error
-500 when done      -       error+  error+  error+  error+  error+      done    -
+500 when done      -       error+  done    done    error+  error+      done    -
 429                done    done    done    done    done    done        done    done
 401                done    done    done    done    done    done        done    done
 web page           odd     odd     odd     odd     lost    lost        lost    odd
