@@ -47,6 +47,8 @@ UNION ALL SELECT 'pair of ' || kind FROM pairs WHERE kind IN ('files', 'files lo
     AND (typeof(old) <> 'text' OR typeof(new) <> 'text')
 UNION ALL SELECT 'base of task ' || old FROM pairs WHERE kind = 'bases'
     AND CASE WHEN json_valid(new) THEN json_type(new, '$.fields') IS NOT 'object' ELSE 1 END
+UNION ALL SELECT 'job' WHERE EXISTS (SELECT 1 FROM pairs WHERE kind = 'bases')
+    AND NOT EXISTS (SELECT 1 FROM facts WHERE name = 'job')
 LIMIT 1
 """
 

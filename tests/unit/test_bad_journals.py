@@ -114,6 +114,10 @@ def with_a_base_that_is_none(path: Path) -> None:
     sql(path, "UPDATE pairs SET new = '[]' WHERE kind = 'bases' AND old = 3")
 
 
+def without_facts(path: Path) -> None:
+    sql(path, "DELETE FROM facts")
+
+
 def with_counts_that_are_none(path: Path) -> None:
     sql(path, "UPDATE facts SET value = 'null' WHERE name = 'counts'")
 
@@ -151,6 +155,7 @@ DAMAGES = [
     with_a_base_that_is_none, with_counts_that_are_none, with_settings_that_are_a_number,
     with_a_setting_that_is_none, with_a_file_that_is_a_number, with_files_under_way_that_are_none,
     with_a_file_under_way_that_is_a_name, with_a_last_file_that_is_a_name,
+    without_facts,
 ]  # fmt: skip
 
 
