@@ -385,7 +385,7 @@ def test_a_success_without_the_whole_is_none(status: str, way: str, tmp_path: Pa
         if way == "request" and "206" not in status:
             assert ls.request("GET", "/api/x/") == (json.loads(body) if body else None)
         else:
-            with pytest.raises(APIError, match=f" failed .*{status[:3]}, but the answer is"):
+            with pytest.raises(APIError, match=f" failed.*{status[:3]}, but the answer is"):
                 ASK[way](ls, path)
     assert path.read_bytes() == b"the old one"
     assert [one.name for one in tmp_path.iterdir()] == ["kept"]
