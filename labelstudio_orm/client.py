@@ -61,7 +61,8 @@ class LabelStudio:
     ``deadline``: seconds that one call may take as a whole (default: none): a verb with all of its
     requests, their retries, waits and redirects, and the reading of the answers, however slowly
     these come. What a verb calls shares its time, also in its workers. Of a loop over objects the
-    time counts in which the loop waits for them, and not what is done in its body. A call that is
+    time counts in which the loop waits for them, and not what is done in its body. A migration
+    (``copy_project``, ``sync``) is made of many calls, each with its own time. A call that is
     not done by then raises ``Timeout`` (``OutcomeUnknown`` where a creation was under way), which
     says what was being done and, for bulk verbs, has the ``summary`` of what was done; only what
     the verb has to put back is still sent. ``max_answer``: bytes of an answer that is read into
