@@ -154,7 +154,7 @@ class Keyset:
         scope = {name: value for name, value in select.scope.items() if name != "view"}
         if "project" not in scope:
             path = at("/api/dm/views/{}/", id_of(select.scope["view"]))
-            scope["project"] = select.ask(path, expect=("project",))["project"]
+            scope["project"] = select.ask(path, expect={"project": int})["project"]
         return attrs.evolve(select, scope=scope)
 
     def _ids_of_view(self, select: Select) -> list[int]:

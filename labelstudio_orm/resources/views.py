@@ -143,9 +143,8 @@ class View(Resource):
         self._saved_id("View.tasks")
         tasks = self._client.tasks
         project = self._origin.parents.get("project", self.project_id)
-        if project is None:
-            raise LabelStudioError(f"View.tasks: {self!r} is of no project, the server says")
-        return tasks._with(scope={"project": project, "view": self})
+        scope = {} if project is None else {"project": project}  # else the reading asks for it
+        return tasks._with(scope={**scope, "view": self})
 
     def _update(self, chosen: list[Field]) -> None:
         """The server keeps filters and ordering that a PATCH leaves out, and cannot clear an

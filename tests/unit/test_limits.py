@@ -402,7 +402,8 @@ def test_what_a_server_says_controls_no_terminal() -> None:
 
 
 def test_a_view_of_no_project_is_told() -> None:
-    with serving(giving(whole(b'{"id": 1, "title": "a"}'))) as url:
-        view = LabelStudio(url, TOKEN).views.ref(1)
-        with pytest.raises(LabelStudioError, match=r"View\.tasks: <View 1.* is of no project"):
-            _ = view.tasks
+    view = b'{"id": 1, "project": null, "total": 1, "tasks": [{"id": 1}]}'
+    with serving(giving(whole(view))) as url:
+        tasks = LabelStudio(url, TOKEN).views.ref(1).tasks
+        with pytest.raises(LabelStudioError, match="listing Tasks of view 1 failed"):
+            list(tasks)
