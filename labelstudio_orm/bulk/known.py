@@ -48,7 +48,9 @@ class ItemKey:
 
     @property
     def lookup(self) -> str:
-        """As ``filter`` says it."""
+        """As ``filter`` says it, with a lookup behind it."""
+        if self.way.path[-1].endswith("_"):  # which a lookup's name would take for its own
+            return name_of(self.way.field.name, self.way.path)
         return str(self.way)
 
     def value(self, item: Mapping[str, Any]) -> Any:

@@ -590,6 +590,15 @@ def test_keys_are_looked_up_in_the_whole_project(ls: LabelStudio) -> None:
     assert project.tasks.count() == 2
 
 
+def test_a_key_that_ends_with_an_underscore(ls: LabelStudio) -> None:
+    tasks = ls.projects.create(title="Underscores").tasks
+    for created in (1, 0):
+        items = [{"text": "a", "x": {"a_": "1"}, "b_": 1}]
+        for key in ("data.x.a_", "data.b_"):
+            made = tasks.bulk_create(items, key=key, on_conflict="skip").summary
+            assert made.created == (created if key == "data.x.a_" else 0)
+
+
 def test_the_tasks_of_two_views(ls: LabelStudio) -> None:
     project = ls.projects.create(title="Views")
     one, two = (task.id for task in project.tasks.bulk_create([{"text": "a"}, {"text": "b"}]))
