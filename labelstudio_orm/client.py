@@ -14,7 +14,7 @@ from .errors import APIError, NotSupportedByServer
 from .http.auth import Credential
 from .http.exchange import MAX_ANSWER
 from .http.transport import Retries, Transport
-from .misuse import of_missing
+from .misuse import check_number, of_missing
 from .queryset import QuerySet
 from .resource import Origin
 from .resources.access import JWTSettings, SessionPolicy, Tokens
@@ -104,8 +104,8 @@ class LabelStudio:
                 "no credential: give LabelStudio(api_key=...) or set LABEL_STUDIO_API_KEY; "
                 "Account & Settings in Label Studio shows one"
             )
-        if page_size is not None and page_size < 1:
-            raise ValueError(f"page_size is a number of rows from 1 on, not {page_size!r:.80}")
+        if page_size is not None:
+            check_number("page_size", page_size)
         number_of_workers(workers, self)
         self.page_size = page_size
         self.workers = workers

@@ -104,6 +104,17 @@ def brief_name(name: str) -> str:
     return name if len(name) < 60 else name[:57] + "..."
 
 
+def check_number(name: str, value: Any) -> int:
+    """Return a number of workers, rows or bytes. Raises ValueError unless it is one from 1 on.
+
+    >>> check_number("workers", 2)
+    2
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is a number from 1 on, not {value!r:.80}")
+    return value
+
+
 def check_items(items: Any, verb: str) -> None:
     """Raise TypeError, naming the way out, for what is no list or stream of items: a file, a table,
     one item.

@@ -25,7 +25,7 @@ from .conditions import (
 from .defaults import Said, changed_fields, new_fields, refuse_unfit
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .http.deadline import allowed, in_steps, one_call
-from .misuse import check_items, of_missing
+from .misuse import check_items, check_number, of_missing
 from .names import Place, text_of
 from .paging import pages
 from .paging.keyset import TASKS, Keyset
@@ -366,8 +366,7 @@ class QuerySet(Generic[R]):
         2
         """
         self._refuse_slice("partitioning")
-        if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ValueError(f"partitions takes a number of parts from 1 on, not {n!r:.80}")
+        check_number("the number of partitions", n)
         options = self.model._options
         if "view" in self.scope:
             raise ValueError(

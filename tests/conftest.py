@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from labelstudio_orm import LabelStudio, Project
@@ -23,6 +24,9 @@ CONFIG = """\
   <Rating name="stars" toName="text"/>
 </View>
 """
+
+hypothesis.settings.register_profile("tests", deadline=None)  # machines are busy at times
+hypothesis.settings.load_profile("tests")
 
 
 # About how long a test with a mark takes, as so many others.

@@ -14,7 +14,7 @@ from ..brief import cut
 from ..codec import copy_json
 from ..errors import Conflict, MissingSizeWarning, MultipleObjectsReturned
 from ..http.payload import encode
-from ..misuse import check_items
+from ..misuse import check_items, check_number
 from ..names import Place
 from ..paging.pages import chunked, id_of
 from ..progress import Progress, reporter
@@ -59,6 +59,8 @@ def create_tasks(
             "on_conflict and key go together: "
             'bulk_create(items, on_conflict="skip", key="data.image")'
         )
+    check_number("batch_size", batch_size)
+    check_number("batch_bytes", batch_bytes)
     measured = isinstance(items, Sized)
     tally = Tally(
         on_error,

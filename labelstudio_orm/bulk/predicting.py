@@ -14,7 +14,7 @@ from ..config.results import check_result
 from ..errors import LabelStudioError, OutcomeUnknown, ServerError
 from ..http.paths import at
 from ..http.payload import encode
-from ..misuse import check_items, near
+from ..misuse import check_items, check_number, near
 from ..paging.pages import chunked, id_of
 from ..progress import Progress, reporter
 from .outcomes import Item, sift, tell_parents, telling
@@ -48,6 +48,7 @@ def predict(
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip"):
         raise ValueError(f'on_conflict is "skip" or None for predictions, not {on_conflict!r:.80}')
+    check_number("batch_size", batch_size)
     client = predictions.client
     project = id_of(predictions.scope.get("project"))
     task = id_of(predictions.scope.get("task"))

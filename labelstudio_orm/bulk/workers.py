@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import attrs
 
 from ..http.deadline import elsewhere
+from ..misuse import check_number
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
@@ -35,11 +36,7 @@ def number_of_workers(workers: int | None, client: LabelStudio) -> int:
     """How many workers a verb has: as it was told, or as its client was. Raises ValueError for
     none.
     """
-    if workers is None:
-        return client.workers
-    if isinstance(workers, bool) or not isinstance(workers, int) or workers < 1:
-        raise ValueError(f"workers is a number from 1 on, not {workers!r:.80}")
-    return workers
+    return client.workers if workers is None else check_number("workers", workers)
 
 
 def each(

@@ -398,7 +398,7 @@ values = st.recursive(
 )
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     datas=st.lists(st.dictionaries(st.text(max_size=3), values, max_size=3), max_size=5),
     cut=st.integers(0, 6),

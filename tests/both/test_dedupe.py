@@ -470,7 +470,7 @@ task = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     items=st.lists(task, min_size=1, max_size=8).filter(
         lambda items: any(one["data"]["key"] is not None for one in items)

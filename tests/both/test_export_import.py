@@ -244,7 +244,7 @@ def test_a_server_that_stored_less_is_told(fake: FakeLabelStudio, tmp_path: Path
         again.imports.create(file=tmp_path / "a.json")
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     st.lists(st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),

@@ -27,7 +27,7 @@ from labelstudio_orm.resource import Resource
 def cases(ls: LabelStudio, *, fake: int, real: int) -> settings:
     """So many generated cases on the server in memory, so many on the real one."""
     count = fake if ls.url.endswith(".fake") else real
-    return settings(max_examples=count, deadline=None, suppress_health_check=list(HealthCheck))
+    return settings(max_examples=count, suppress_health_check=list(HealthCheck))
 
 
 text = st.text(max_size=12) | st.sampled_from(["", "10", "Ä", "100%", "a_b", "it's", '"q"', "\\"])

@@ -409,7 +409,7 @@ task = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     tasks=st.lists(st.lists(task, max_size=4), min_size=1, max_size=3),
     beside=st.booleans(),

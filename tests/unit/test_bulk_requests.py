@@ -319,6 +319,11 @@ def test_imports_go_one_after_the_other_and_the_rest_by_workers(
     assert busy.most["DELETE"] == 2
     with pytest.raises(ValueError, match="workers is a number from 1 on"):
         filled.tasks.all().update(data__split="b", workers=0)
+    for size in ("batch_size", "batch_bytes"):
+        with pytest.raises(ValueError, match=f"{size} is a number from 1 on, not 0"):
+            filled.tasks.bulk_create(items(1, 2), **{size: 0})
+    with pytest.raises(ValueError, match="batch_size is a number from 1 on"):
+        filled.predictions.bulk_create([], batch_size=1.5)  # type: ignore[arg-type]
 
 
 def test_the_workers_of_the_client_are_the_default(

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 import pytest
 from attrs import frozen
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from labelstudio_orm.config import LabelConfig, UnknownControl
@@ -219,7 +219,6 @@ def is_taken(made: Made, name: str) -> bool:
     return any(name in (value, alias) for value, alias, _ in made.labels)
 
 
-@settings(deadline=None)
 @given(configs())
 def test_the_tags_are_those_of_the_labels(made: Made) -> None:
     assert said(made.config) == made.labels
@@ -232,7 +231,6 @@ def test_the_tags_are_those_of_the_labels(made: Made) -> None:
         assert text.count("<Label") == 1
 
 
-@settings(deadline=None)
 @given(configs(), NAME, st.data())
 def test_renaming(made: Made, new: str, data: st.DataObject) -> None:
     assume(not is_taken(made, new))
@@ -247,7 +245,6 @@ def test_renaming(made: Made, new: str, data: st.DataObject) -> None:
     assert said(back) == made.labels
 
 
-@settings(deadline=None)
 @given(configs(), NAME, st.data())
 def test_a_copy_beside_it_and_without_the_first_is_a_renaming(
     made: Made, new: str, data: st.DataObject
@@ -261,7 +258,6 @@ def test_a_copy_beside_it_and_without_the_first_is_a_renaming(
     assert stored_names(made.config, "c", (value,), (new,)) == ((value,), (new,))
 
 
-@settings(deadline=None)
 @given(configs(), NAME, NAME | st.none(), st.data())
 def test_adding(made: Made, new: str, hint: str | None, data: st.DataObject) -> None:
     assume(not is_taken(made, new))
@@ -277,7 +273,6 @@ def test_adding(made: Made, new: str, hint: str | None, data: st.DataObject) -> 
     assert after.without_label(new, "c").xml == made.config.xml
 
 
-@settings(deadline=None)
 @given(configs(), st.data())
 def test_removing(made: Made, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(made.labels) - 1))

@@ -326,7 +326,7 @@ def test_an_unknown_parameter_is_refused(shared: Server, operation: Operation) -
 
 
 @parts("body")
-@settings(deadline=None, max_examples=10)
+@settings(max_examples=10)
 @given(data=st.data())
 def test_a_value_of_a_wrong_type_is_refused(
     shared: Server, operation: Operation, name: str, data: st.DataObject

@@ -941,7 +941,7 @@ VERB_NAMES = [
 ]  # fmt: skip
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     script=st.lists(st.sampled_from(VERB_NAMES), min_size=1, max_size=6),
     faults=st.lists(
@@ -980,7 +980,7 @@ def _until_done(w: World, act: Callable[[World], Any]) -> Any:
 QUICK = sorted(name for name in FAULTS if "stall" not in name and name != "other JSON")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     faults=st.lists(st.tuples(st.sampled_from(QUICK), st.integers(0, 9)), max_size=5),
     workers=st.sampled_from([1, 3]),

@@ -667,7 +667,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> World:
     return one
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     files=st.lists(a_file, max_size=9),
     more=st.lists(a_file, max_size=5),

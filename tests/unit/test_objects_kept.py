@@ -124,7 +124,7 @@ def test_moments_at_the_ends_of_time() -> None:
 # -- holds ----------------------------------------------------------------------------------------
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(DATA, min_size=1, max_size=4))
 def test_a_hold_on_data_outlives_saves(edits: list[dict[str, Any]]) -> None:
     project = FakeLabelStudio().client().projects.create(title="Held")

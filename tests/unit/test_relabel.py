@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm.config import LabelConfig
@@ -189,7 +189,6 @@ REGIONS = st.lists(
 BECOMES = st.dictionaries(LABEL, LABEL | st.just("New") | st.none(), max_size=3)
 
 
-@settings(deadline=None)
 @given(REGIONS, BECOMES)
 def test_what_was_changed_can_be_taken_back(regions: list[Any], becomes: Any) -> None:
     before = copy.deepcopy(regions)
@@ -201,7 +200,6 @@ def test_what_was_changed_can_be_taken_back(regions: list[Any], becomes: Any) ->
     assert restored(before, traces) == (before, [])
 
 
-@settings(deadline=None)
 @given(REGIONS, BECOMES)
 def test_once_more_changes_nothing(regions: list[Any], becomes: Any) -> None:
     done = {old: new for old, new in becomes.items() if new not in becomes or new == old}
