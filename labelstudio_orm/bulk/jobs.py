@@ -102,6 +102,8 @@ def wait_for(
 
 def secrets_of(obj: Any) -> list[Any]:
     """The secrets that an object holds, as far as they are known here."""
+    if not hasattr(type(obj), "_options"):  # a job that is no resource
+        return []
     fields = obj._options.fields.values()
     return [value for one in fields if one.secret and (value := obj._peek(one)) is not None]
 
