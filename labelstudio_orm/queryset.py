@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
@@ -105,6 +106,10 @@ class QuerySet(Generic[R]):
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
+            """Only for what there is not, and for what raised AttributeError: that is then said."""
+            there = inspect.getattr_static(type(self), name, None)
+            if hasattr(there, "__get__"):
+                return there.__get__(self, type(self))
             if name.startswith("_"):
                 raise AttributeError(name)
             model = self.__dict__.get("model")
