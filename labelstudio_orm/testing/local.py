@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import random
+import re
 import secrets
 import shutil
 import signal
@@ -81,6 +82,10 @@ threading.Thread(target=follow, daemon=True).start()
 sys.argv = sys.argv[1:]
 runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 """
+
+
+_MAY_BE_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|DSN|URL", re.IGNORECASE)
+"""Names of settings whose values are not shown with the log."""
 
 
 class LocalLabelStudio:
@@ -328,7 +333,8 @@ class LocalLabelStudio:
 
     def _failure(self, what: str) -> LocalServerError:
         lines = self.log.read_text(errors="replace").splitlines()[-30:]
-        hidden = [self._api_key, *self._settings.values()]
+        secret = [value for name, value in self._settings.items() if _MAY_BE_SECRET.search(name)]
+        hidden = [self._api_key, *secret]
         lines = [redact(line, [one for one in hidden if len(one.reveal()) > 7]) for line in lines]
         log = "\n".join(f"  {line}" for line in lines) or "  (empty)"
         return LocalServerError(f"Label Studio {VERSION} {what}. The end of its log:\n{log}")

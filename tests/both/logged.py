@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import logging
 import runpy
+import signal
 import sys
 from pathlib import Path
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # whatever the tests run under
 path, script, *arguments = sys.argv[1:]
 log = logging.getLogger("labelstudio_orm")
 log.setLevel(logging.DEBUG)
