@@ -1,0 +1,118 @@
+"""Print the figures of the package's shape: `make house`.
+
+Each is followed by the target that `docs/architecture.md` sets for it.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from labelstudio_orm.testing import FakeLabelStudio
+from tests.house.imports import PACKAGE, ROOT, Where, circles, imports, modules
+
+LIBRARY = str(ROOT / PACKAGE)
+LARGE = ("queryset.py", "resource.py", "client.py")
+
+
+def main() -> None:
+    files = modules()
+    arrows = imports(files)
+    in_circles = circles(arrows)
+    at_run_time = circles([one for one in arrows if one.where is not Where.TYPING])
+    print("files", len(files))
+    print("imports", {w.value: sum(one.where is w for one in arrows) for w in Where})
+    print("files in circles", sum(map(len, in_circles)), [len(group) for group in in_circles])
+    print("files in circles, typing left out", sum(map(len, at_run_time)))
+    for rule in ("PLC0415", "SLF001", "D", "C901"):
+        print(f"ruff {rule}", findings(rule))
+    print("lines", sum(lines(path) for path in files.values()))
+    for part in ("migrate", "testing"):
+        print(f"lines of {part}", sum(map(lines, (ROOT / PACKAGE / part).rglob("*.py"))))
+    for name in LARGE:
+        print(f"lines of {name}", lines(ROOT / PACKAGE / name))
+    for name, call in calls().items():
+        print(name, Walk.of(call))
+
+
+def findings(rule: str) -> int:
+    """Return how often the linter finds a rule broken outside of `testing`."""
+    answer = subprocess.run(
+        [sys.executable, "-m", "ruff", "check", PACKAGE, "--exclude", f"{PACKAGE}/testing",
+         "--select", rule, "--output-format", "concise", "--exit-zero", "--quiet",
+         "--config", "lint.pydocstyle.convention='google'"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return len(answer.stdout.splitlines())
+
+
+def lines(path: Path) -> int:
+    return len(path.read_text("utf-8").splitlines())
+
+
+class Walk:
+    """The functions of the library that a call passes."""
+
+    def __init__(self) -> None:
+        self.functions: set[tuple[str, int]] = set()
+        self.calls = self.changes = self.depth = self.deepest = 0
+
+    @classmethod
+    def of(cls, call: Callable[[], Any]) -> Walk:
+        walk = cls()
+        sys.setprofile(walk._step)
+        try:
+            call()
+        finally:
+            sys.setprofile(None)
+        return walk
+
+    def _step(self, frame: FrameType, event: str, _: Any) -> None:
+        code = frame.f_code
+        if event not in ("call", "return") or not code.co_filename.startswith(LIBRARY):
+            return
+        if "/testing/" in code.co_filename:
+            return
+        if event == "return":
+            self.depth -= 1
+            return
+        self.depth += 1
+        self.calls += 1
+        self.deepest = max(self.deepest, self.depth)
+        self.functions.add((code.co_filename, code.co_firstlineno))
+        caller = frame.f_back
+        if caller is not None and caller.f_code.co_filename != code.co_filename:
+            self.changes += 1
+
+    def __str__(self) -> str:
+        files = {file for file, _ in self.functions}
+        return (
+            f"{self.calls} calls of {len(self.functions)} functions in {len(files)} files, "
+            f"{self.changes} changes of file, {self.deepest} deep"
+        )
+
+
+def calls() -> dict[str, Callable[[], Any]]:
+    """Return the calls that are followed, on a project that is known."""
+    ls = FakeLabelStudio().client()
+    config = '<View><Text name="t" value="$text"/></View>'
+    project = ls.projects.create(title="Walk", label_config=config)
+    project.tasks.bulk_create([{"text": "a"}])
+    task = project.tasks.get()
+
+    def save() -> None:
+        task.data["text"] = "b"
+        task.save()
+
+    return {
+        "filter(...).first()": lambda: project.tasks.filter(total_annotations=0).first(),
+        "edit and save()": save,
+    }
+
+
+if __name__ == "__main__":
+    main()
