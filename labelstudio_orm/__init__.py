@@ -1,7 +1,7 @@
 """A Label Studio server as Python objects: active records, lazy querysets, data migrations."""
 
+from ._version import __version__ as __version__
 from .bulk.exported import from_export
-from .bulk.summary import Created, Failure, Summary
 from .client import LabelStudio, connect
 from .errors import (
     APIError,
@@ -46,8 +46,7 @@ from .resources.tasks import Annotation, Prediction, Task
 from .resources.views import Action, View
 from .resources.webhooks import Webhook
 from .resources.workspaces import Workspace, WorkspaceMember
-
-__version__ = "0.1.0"
+from .summary import Created, Failure, Summary
 
 __all__ = [
     "APIError",

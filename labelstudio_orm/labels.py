@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from .bulk.summary import OnError, Summary
 from .config import editing
 from .config.controls import Label
 from .config.editing import Path, find, path_of
@@ -27,6 +26,7 @@ from .progress import Progress
 from .relabel.plans import Plan, addition, merging, removal, renaming, taken_back
 from .relabel.runs import Run
 from .relabel.undofile import UndoFile, check_changes, read_changes, read_job
+from .summary import OnError, Summary
 
 if TYPE_CHECKING:
     from typing import Literal

@@ -44,10 +44,10 @@ if TYPE_CHECKING:
     from typing_extensions import Never, Self
 
     from .bulk.creation import OnConflict
-    from .bulk.summary import Created, OnError, Summary
     from .client import LabelStudio
     from .progress import Progress
     from .resource import Resource
+    from .summary import Created, OnError, Summary
 
 R = TypeVar("R", bound="Resource")
 V = TypeVar("V")

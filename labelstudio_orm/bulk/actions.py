@@ -9,8 +9,9 @@ from ..codec import copy_given
 from ..errors import JobFailed, NotSupportedByServer, ServerError
 from ..paging.pages import chunked, id_given
 from ..progress import Progress, reporter
+from ..summary import Created, OnError
 from .outcomes import outcomes, telling
-from .summary import Created, OnError, Tally
+from .tally import Tally
 from .workers import number_of_workers
 
 if TYPE_CHECKING:

@@ -19,10 +19,11 @@ from ..names import Place
 from ..paging.pages import chunked, id_of
 from ..progress import Progress, reporter
 from ..resource import Resource
+from ..summary import Created, OnError
 from .imports import Import, import_form
 from .known import ItemKey, Known, token
 from .outcomes import Item, outcomes, sift, telling
-from .summary import Created, OnError, Tally
+from .tally import Tally
 from .workers import number_of_workers
 
 if TYPE_CHECKING:

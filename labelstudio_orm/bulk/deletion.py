@@ -20,9 +20,10 @@ from ..paging.listing import between, ids_asked_for
 from ..paging.pages import Select, chunked, id_of
 from ..progress import Progress, reporter
 from ..queryset import QuerySet
+from ..summary import OnError, Summary
 from .actions import is_exact
 from .outcomes import outcomes, tell_parents, telling
-from .summary import OnError, Summary, Tally
+from .tally import Tally
 from .workers import number_of_workers
 
 DELETE_BATCH = 1000

@@ -13,7 +13,7 @@ from ..paging.pages import chunked
 from ..queryset import QuerySet
 from ..resource import Resource
 from .imports import refused
-from .summary import Tally, is_of_one
+from .tally import Tally, is_of_one
 from .workers import Outcome, each
 
 T = TypeVar("T")

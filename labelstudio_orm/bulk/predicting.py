@@ -17,8 +17,9 @@ from ..http.payload import encode
 from ..misuse import check_items, check_number, near
 from ..paging.pages import chunked, id_of
 from ..progress import Progress, reporter
+from ..summary import OnError, Summary
 from .outcomes import Item, sift, tell_parents, telling
-from .summary import OnError, Summary, Tally
+from .tally import Tally
 
 if TYPE_CHECKING:
     from ..queryset import QuerySet

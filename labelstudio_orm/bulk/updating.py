@@ -23,9 +23,10 @@ from ..query import find_field
 from ..queryset import QuerySet
 from ..resource import Origin
 from ..secret import reveal
+from ..summary import OnError, Summary
 from .actions import BATCH, act, project_of
 from .outcomes import outcomes, telling
-from .summary import OnError, Summary, Tally
+from .tally import Tally
 from .workers import Outcome, number_of_workers
 
 # -- saving ---------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from .. import __version__
+from .._version import __version__
 from ..config import UnknownControl
 from ..errors import APIError, AuthenticationError, ConnectionFailed, LabelStudioError, Timeout
 from ..secret import redact

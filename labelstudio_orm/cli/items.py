@@ -14,8 +14,8 @@ from typing import Any, TextIO
 
 import attrs
 
-from ..bulk.summary import Failure, Summary
 from ..errors import LabelStudioError
+from ..summary import Failure, Summary
 from .arguments import UsageError
 
 _NAMED = re.compile(

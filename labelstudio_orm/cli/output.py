@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
-from ..bulk.summary import Summary
+from ..summary import Summary
 
 if TYPE_CHECKING:
     from ..bulk.dryrun import DryRun

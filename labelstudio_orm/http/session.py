@@ -12,6 +12,7 @@ import requests
 import urllib3
 from requests import adapters
 
+from .._version import __version__
 from .deadline import TimedResponse, current, limited
 
 _POOL_SIZE = 32
@@ -109,6 +110,4 @@ def no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
 
 def user_agent() -> str:
     """How this library names itself to servers."""
-    import labelstudio_orm  # here, because the package imports this module
-
-    return f"labelstudio_orm/{getattr(labelstudio_orm, '__version__', 'unknown')}"
+    return f"labelstudio_orm/{__version__}"

@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
 
 import attrs
 
-from ..bulk.summary import Failure, Summary
 from ..errors import LabelStudioError
 from ..files import whole_file
 from ..paging.pages import chunked
 from ..progress import Progress, ends_line, reporter
 from ..resources.files import upload_path
+from ..summary import Failure, Summary
 from .content import SECRETS, SETTINGS, without_secrets
 from .contents import fetch
 from .copying import copy_project

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
-from ..bulk.summary import Failure
 from ..errors import BadRequest, DoesNotExist
 from ..progress import Progress, ends_line, reporter
+from ..summary import Failure
 from .again import exactly_once
 from .belongings import EXPORTS, Belongings, Secrets, parts_of
 from .content import SETTINGS

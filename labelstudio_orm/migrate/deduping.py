@@ -13,12 +13,13 @@ import attrs
 
 from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
-from ..bulk.summary import Failure, Summary, Tally
+from ..bulk.tally import Tally
 from ..bulk.workers import number_of_workers
 from ..errors import LabelStudioError
 from ..names import Place, text_of
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
+from ..summary import Failure, Summary
 from .content import DRAFT, PREDICTION, digest
 from .journal import Journal
 from .keyed import asking, by_key, first_rows, no_key, with_ids

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from ..bulk.summary import Tally
+from ..bulk.tally import Tally
 from .losses import losses, packed, unpacked
 from .source import LiveSource
 

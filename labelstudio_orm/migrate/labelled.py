@@ -15,7 +15,7 @@ from .odd import create
 if TYPE_CHECKING:
     from collections import Counter
 
-    from ..bulk.summary import Tally
+    from ..bulk.tally import Tally
     from ..resources.projects import Project
     from ..resources.tasks import Annotation, Prediction, Task
 

@@ -14,9 +14,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from ..bulk.summary import Failure
 from ..bulk.workers import each, number_of_workers
 from ..errors import APIError, BadRequest, LabelStudioError, ServerError
+from ..summary import Failure
 from .again import exactly_once
 from .contents import fetch
 from .job import took, wait_for

@@ -16,12 +16,13 @@ import attrs
 from ..bulk.creation import create_known
 from ..bulk.known import ItemKey
 from ..bulk.outcomes import outcomes, telling
-from ..bulk.summary import Failure, Tally
+from ..bulk.tally import Tally
 from ..bulk.workers import number_of_workers
 from ..errors import LabelStudioError
 from ..names import Place
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
+from ..summary import Failure
 from .compatible import check_configs
 from .content import DRAFT, digest, prediction_content, task_content
 from .importing import odd_task

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from ..brief import brief, cut
-from ..bulk.summary import Summary
+from ..summary import Summary
 from .content import digest
 
 if TYPE_CHECKING:

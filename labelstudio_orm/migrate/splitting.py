@@ -16,12 +16,13 @@ import attrs
 
 from ..bulk.known import ItemKey
 from ..bulk.outcomes import telling
-from ..bulk.summary import Failure, Summary, Tally
+from ..bulk.tally import Tally
 from ..client import LabelStudio
 from ..lookups import same
 from ..names import Place, text_of
 from ..paging.pages import chunked
 from ..progress import Progress, reporter
+from ..summary import Failure, Summary
 from .content import digest
 from .copying import copy_project, job_journal
 from .keyed import asking, fingerprint, first_rows, no_key

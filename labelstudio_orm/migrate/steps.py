@@ -51,9 +51,9 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
 
 import attrs
 
-from ..bulk.summary import Summary
 from ..errors import LabelStudioError
 from ..progress import Progress
+from ..summary import Summary
 from .journal import Journal, JournalMismatch
 from .report import Report
 

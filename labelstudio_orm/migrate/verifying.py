@@ -9,10 +9,10 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
-from ..bulk.summary import Summary
 from ..paging.pages import chunked
 from ..paging.parallel import Coming
 from ..progress import Progress, ends_line, reporter
+from ..summary import Summary
 from . import content
 from .content import digest, text_of
 from .journal import Journal, JournalMismatch, is_missing, opened

@@ -10,13 +10,14 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from ..bulk.outcomes import outcomes, telling
-from ..bulk.summary import OnError, Tally
+from ..bulk.tally import Tally
 from ..bulk.workers import number_of_workers
 from ..errors import BadRequest, DoesNotExist, NotFound, PermissionDenied
 from ..migrate.report import Difference, Differences, Report
 from ..parking import is_parked, unpark
 from ..progress import Progress, reporter
 from ..resources.tasks import Annotation
+from ..summary import OnError
 from .results import Relabelling, restored
 from .undofile import UndoFile
 

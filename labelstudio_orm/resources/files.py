@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, unquote
 
 from ..bulk.imports import Renamed
-from ..bulk.summary import Summary
 from ..conditions import EVERYTHING
 from ..declaration import resource
 from ..errors import APIError, LabelStudioError, OutcomeUnknown
@@ -27,6 +26,7 @@ from ..paging.pages import id_of as id_in
 from ..progress import Progress
 from ..queryset import QuerySet
 from ..resource import Resource
+from ..summary import Summary
 
 if TYPE_CHECKING:
     from typing_extensions import Self

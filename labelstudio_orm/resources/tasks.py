@@ -37,8 +37,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..bulk.predicting import OnKnown
-    from ..bulk.summary import Created, OnError, Summary
     from ..client import LabelStudio
+    from ..summary import Created, OnError, Summary
     from .comments import Comments
     from .people import User
     from .projects import Project

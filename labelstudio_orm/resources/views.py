@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ..brief import brief
-from ..bulk.summary import Summary
 from ..conditions import EVERYTHING
 from ..declaration import resource
 from ..errors import LabelStudioError
@@ -18,6 +17,7 @@ from ..planning.tabs import view_condition, view_filters, view_ordering
 from ..query import Q
 from ..queryset import QuerySet
 from ..resource import Resource
+from ..summary import Summary
 
 if TYPE_CHECKING:
     from typing_extensions import Never

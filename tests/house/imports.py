@@ -89,9 +89,7 @@ def _imports_of(name: str, path: Path, files: dict[str, Path]) -> Iterator[Impor
                 yield Import(name, module, where, node.lineno)
 
 
-def _statements(
-    node: ast.AST, where: Where
-) -> Iterator[tuple[ast.Import | ast.ImportFrom, Where]]:
+def _statements(node: ast.AST, where: Where) -> Iterator[tuple[ast.Import | ast.ImportFrom, Where]]:
     for child in ast.iter_child_nodes(node):
         inside = where
         if isinstance(child, ast.Import | ast.ImportFrom):
