@@ -21,6 +21,8 @@ import attrs
 
 from . import codec
 from .brief import brief
+from .ids import as_id
+from .registry import registry
 from .secret import NAMES, reveal, seal
 
 if TYPE_CHECKING:
@@ -270,17 +272,6 @@ def _field_of(owner: type[Resource], name: str) -> Field:
     return owner._options.fields[name]
 
 
-def as_id(value: Any) -> Any:
-    """The id in any of the shapes in which the server mentions an object: 7, {"id": 7},
-    [{"user_id": 7}].
-    """
-    while isinstance(value, (dict, list)):
-        if isinstance(value, dict):
-            return value.get("id", value.get("user_id"))
-        value = value[0] if value else None
-    return value
-
-
 def _word(init: bool = True, **says: Any) -> Any:
     default = says.pop("default", UNSET)
     factory = says.pop("factory", None)
@@ -403,7 +394,6 @@ class ForeignKey(Generic[R]):
     @property
     def target(self) -> type[Resource]:
         """The class of the related objects."""
-        from .declaration import registry
 
         return registry[self.target_name]
 
@@ -449,7 +439,6 @@ class _Related:
     @cached_property
     def target(self) -> type[Resource]:
         """The class of the related objects, from the annotation."""
-        from .declaration import registry
 
         name = target_of(self.owner.__annotations__[self.name])
         for model in registry.values():  # HasSet names a queryset, HasMany a resource

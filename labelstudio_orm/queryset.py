@@ -26,6 +26,7 @@ from .conditions import (
 from .defaults import Said, changed_fields, new_fields, refuse_unfit
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .http.deadline import allowed, in_steps, one_call
+from .ids import exact_id, id_given, id_of, is_beyond, scope_text
 from .misuse import check_items, check_number, of_missing
 from .names import Place, text_of
 from .paging import pages
@@ -595,13 +596,13 @@ class QuerySet(Generic[R]):
             said = None if relation is None else getattr(obj, relation.id_name)
             if said is None:
                 unsaid[name] = relation
-            elif said != pages.id_of(value):
-                raise DoesNotExist(f"{obj!r} is not of {name} {pages.id_of(value)}")
+            elif said != id_of(value):
+                raise DoesNotExist(f"{obj!r} is not of {name} {id_of(value)}")
         if unsaid and not any(one._key == obj._key for one in self.iterator()):
             raise DoesNotExist(f"{obj!r} is not one of {self._what}")
         for name, relation in unsaid.items():
             if relation is not None:
-                obj._row[options.fields[relation.id_name].wire] = pages.id_of(self.scope[name])
+                obj._row[options.fields[relation.id_name].wire] = id_of(self.scope[name])
         _set_origin(obj, attrs.evolve(obj._origin, parents=parents_in(self.scope)))
         return obj
 
@@ -616,7 +617,7 @@ class QuerySet(Generic[R]):
         for name, value in self.scope.items():
             relation = options.relations.get(name)
             if relation:
-                row[options.fields[relation.id_name].wire] = pages.id_of(value)
+                row[options.fields[relation.id_name].wire] = id_of(value)
         return self.model._from_row(row, Origin(self.client, parents_in(self.scope)))
 
     def _as_key(self, id: Any) -> Any:
@@ -624,7 +625,7 @@ class QuerySet(Generic[R]):
         that no id can be.
         """
         found = self._key_given(id)
-        if pages.is_beyond(found):
+        if is_beyond(found):
             raise DoesNotExist(
                 f"no {self.model._options.name} has the id {found}: a server knows none of it"
             )
@@ -636,9 +637,9 @@ class QuerySet(Generic[R]):
             self._refuse_stranger(id, "get()")
             return id._saved_id("get()")
         if key.references:
-            id = pages.id_of(id)
+            id = id_of(id)
         if key.annotation is not str:
-            return pages.exact_id(id)
+            return exact_id(id)
         if not isinstance(id, str) or not id:
             raise ValueError(
                 f"the {key.name} of a {self.model._options.name} is a text, not {id!r:.80}"
@@ -651,7 +652,7 @@ class QuerySet(Generic[R]):
         """
         try:
             if not hasattr(value, "_saved_id"):
-                return pages.exact_id(value)
+                return exact_id(value)
             if not isinstance(value, self.model):
                 raise ValueError(f"{value!r:.80} is no {self.model._options.name}")
         except ValueError as error:
@@ -670,8 +671,8 @@ class QuerySet(Generic[R]):
         """The id of an object of the resource that a verb was given, or the id itself. Raises
         TypeError for none, ValueError for anything else that is no such id.
         """
-        pages.id_given(value, what)
-        return cast(int, pages.id_of(self._in_scope(value, what)))
+        id_given(value, what)
+        return cast(int, id_of(self._in_scope(value, what)))
 
     def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
         """The objects of these ids, by id; those that do not exist are left out. Raises TypeError
@@ -680,7 +681,7 @@ class QuerySet(Generic[R]):
         if isinstance(ids, (str, bytes, bytearray)) or not isinstance(ids, Iterable):
             raise TypeError(f"in_bulk() takes a list of ids, not {brief(ids)}")
         lookup = f"{self.model._options.key}__in"
-        asked = [key for key in map(self._key_given, ids) if not pages.is_beyond(key)]
+        asked = [key for key in map(self._key_given, ids) if not is_beyond(key)]
         return {obj._key: obj for obj in self.filter(**{lookup: asked})}
 
     def _load_rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[R]:
@@ -769,9 +770,9 @@ class QuerySet(Generic[R]):
             if name in self.model._options.relations
         }
         for name, value in scope.items():
-            here = pages.id_given(value, f"{self._what}: the {name}")
+            here = id_given(value, f"{self._what}: the {name}")
             given = fields.get(name, value)
-            if pages.id_of(given) != here:
+            if id_of(given) != here:
                 raise ValueError(
                     f"creating a {self.model._options.name} of {name} {here}: "
                     f"{name}={given!r:.80} is another; go through that one"
@@ -1059,7 +1060,7 @@ class QuerySet(Generic[R]):
 
     @property
     def _what(self) -> str:
-        scope = pages.scope_text(self.scope)
+        scope = scope_text(self.scope)
         where = "" if self.where == EVERYTHING else f" where {describe(self.where)}"
         return f"{self.model._options.name}s" + (f" of {scope}" if scope else "") + where
 

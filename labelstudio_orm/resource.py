@@ -14,13 +14,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 import attrs
 
 from . import codec
+from .addresses import fill, names_in
 from .brief import brief
-from .declaration import Options
 from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound, ServerError
-from .fields import UNSET, Field, ForeignKey, _Related, as_id, readonly
+from .fields import UNSET, Field, ForeignKey, _Related, readonly
 from .http.deadline import one_call
+from .ids import as_id
 from .misuse import brief_name, near, of_attribute
-from .paging.pages import fill, names_in
+from .options import Options
 from .queryset import QuerySet
 from .secret import seal
 

@@ -23,6 +23,7 @@ from . import codec
 from .brief import brief
 from .errors import FieldError
 from .lookups import LOOKUPS, TEXT_LOOKUPS, Members
+from .registry import registry
 
 if TYPE_CHECKING:
     from .fields import Field
@@ -347,7 +348,6 @@ def _folded(options: tuple[Any, ...], value: str) -> str:
 
 
 def _id(field: Field, sort: Sort, key: str, value: Resource, server: str | None) -> Any:
-    from .declaration import registry
 
     options = field.owner._options
     wanted: Any = registry[field.of] if field.of else None

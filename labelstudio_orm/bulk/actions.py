@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from ..codec import copy_given
 from ..errors import JobFailed, NotSupportedByServer, ServerError
-from ..paging.pages import chunked, id_given
+from ..ids import id_given
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
+from ..registry import registry
 from ..summary import Created, OnError
 from .outcomes import outcomes, telling
 from .tally import Tally
@@ -113,8 +115,6 @@ def act(
 
 
 def _model(name: str) -> type[Resource]:
-    from ..declaration import registry
-
     return registry[name]
 
 

@@ -14,9 +14,10 @@ from ..brief import cut
 from ..codec import copy_json
 from ..errors import Conflict, MissingSizeWarning, MultipleObjectsReturned
 from ..http.payload import encode
+from ..ids import id_of
 from ..misuse import check_items, check_number
 from ..names import Place
-from ..paging.pages import chunked, id_of
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from ..resource import Resource
 from ..summary import Created, OnError

@@ -12,14 +12,15 @@ from typing import Any
 import attrs
 
 from ..conditions import EVERYTHING, exactly, parts_of, pins
-from ..declaration import registry
 from ..errors import DoesNotExist, NotFound, ServerError
 from ..http.paths import at
+from ..ids import id_of
 from ..paging.keyset import TASKS
 from ..paging.listing import between, ids_asked_for
-from ..paging.pages import Select, chunked, id_of
+from ..paging.pages import Select, chunked
 from ..progress import Progress, reporter
 from ..queryset import QuerySet
+from ..registry import registry
 from ..summary import OnError, Summary
 from .actions import is_exact
 from .outcomes import outcomes, tell_parents, telling

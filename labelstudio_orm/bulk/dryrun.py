@@ -14,9 +14,9 @@ from urllib.parse import parse_qsl
 import attrs
 
 from ..codec import copy_json
-from ..declaration import registry
 from ..http.conditions import query_of
 from ..http.payload import decode, encode
+from ..registry import registry
 from ..secret import hidden_in, masked
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})

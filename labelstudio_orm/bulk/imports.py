@@ -19,13 +19,13 @@ from ..codec import copy_json, plain, plain_json
 from ..conditions import EVERYTHING
 from ..config.forms import number
 from ..config.results import check_result
-from ..declaration import registry
 from ..errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
 from ..http.exchange import Expected
 from ..http.paths import at
+from ..ids import id_of
 from ..lookups import same
 from ..misuse import check_items
-from ..paging.pages import id_of
+from ..registry import registry
 from ..resource import Origin, Resource
 from .exported import as_item, check_file, is_exported, refuse_flat
 

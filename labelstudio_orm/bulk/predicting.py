@@ -14,8 +14,9 @@ from ..config.results import check_result
 from ..errors import LabelStudioError, OutcomeUnknown, ServerError
 from ..http.paths import at
 from ..http.payload import encode
+from ..ids import id_of
 from ..misuse import check_items, check_number, near
-from ..paging.pages import chunked, id_of
+from ..paging.pages import chunked
 from ..progress import Progress, reporter
 from ..summary import OnError, Summary
 from .outcomes import Item, sift, tell_parents, telling

@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
 from ..codec import write_datetime
 from ..errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
-from ..fields import as_id
+from ..ids import as_id
 from ..planning.columns import line
 from ..planning.tabs import view_condition
 from ..secret import Secret, seal

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ..errors import LabelStudioError, shorten
-from ..fields import as_id
+from ..ids import as_id
 
 if TYPE_CHECKING:
     from .pages import Row, Select

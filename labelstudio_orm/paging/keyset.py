@@ -9,6 +9,7 @@ import attrs
 
 from ..errors import LabelStudioError, NotFound
 from ..http.paths import at
+from ..ids import id_of
 from ..planning.plan import Plan
 from .belief import untrue
 from .listing import (
@@ -23,7 +24,7 @@ from .listing import (
     with_ids,
 )
 from .ordering import Key
-from .pages import IDS, PAGE, TRIES, Page, Select, id_of
+from .pages import IDS, PAGE, TRIES, Page, Select
 from .parallel import results
 from .stretches import Chosen, Reading
 

@@ -7,15 +7,15 @@ count; what a row means is the resource's business, and what to keep of it the q
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 import attrs
 
-from ..codec import plain
+from ..addresses import fill, names_in
 from ..errors import BadRequest, LabelStudioError, NotFound
-from ..fields import as_id
-from ..http.paths import at, segment
+from ..http.paths import at
+from ..ids import as_id, id_given, id_of, scope_text
 from ..planning.plan import Plan
 from ..secret import seal
 from .belief import as_key, believed, untrue
@@ -128,72 +128,6 @@ class Select:
         """The names on the wire of the fields to bring."""
         fields = self.model._options.fields
         return sorted({"id", *(fields[name].wire for name in self.fields or ())})
-
-
-def id_of(value: Any) -> Any:
-    """Return the id of an object, or the id itself. Raises ValueError for an object that has none,
-    since it was deleted or never saved.
-    """
-    saved_id = getattr(value, "_saved_id", None)
-    return value if saved_id is None else saved_id("a request about it")
-
-
-def id_given(value: Any, what: str) -> Any:
-    """Return the id of an object that a verb was given. Raises TypeError where it was given none,
-    ValueError for an object without one.
-    """
-    saved_id = getattr(value, "_saved_id", None)
-    if value is None or value == "":
-        raise TypeError(f"{what} is missing: {value!r:.80} is no id")
-    return value if saved_id is None else saved_id(what)
-
-
-def scope_text(scope: Mapping[str, Any]) -> str:
-    """Return what objects belong to, for messages: ``"task 5 of project 1"``."""
-    return " of ".join(f"{name} {_shown_id(value)}" for name, value in scope.items())
-
-
-def _shown_id(value: Any) -> Any:
-    """The id, also that of an object which was deleted."""
-    return value._last_key if hasattr(value, "_last_key") else value
-
-
-def exact_id(value: Any) -> int:
-    """Return an id as a number. Raises ValueError for what is not exactly one.
-
-    >>> exact_id("5")
-    5
-    """
-    found = plain(value)
-    if isinstance(found, str) and found.isascii() and found.strip().isdigit():
-        return int(found)
-    if isinstance(found, float) and found.is_integer():
-        return int(found)
-    if isinstance(found, int) and not isinstance(found, bool):
-        return found
-    raise ValueError(f"an id is a whole number, not {value!r:.80}")
-
-
-def is_beyond(id: Any) -> bool:
-    """Return whether no object can have this id: a server that is asked for it breaks."""
-    return isinstance(id, int) and not -(2**63) <= id < 2**63
-
-
-def names_in(template: str) -> list[str]:
-    """What stands in braces in an address: ``["version.prompt", "version"]``."""
-    return [part.split("}")[0] for part in template.split("{")[1:]]
-
-
-def fill(template: str, get: Callable[[str], Any]) -> str:
-    """An address with the ids filled in; ``get`` gives an object or an id by its name."""
-    for name in names_in(template):
-        first, *further = name.split(".")
-        value = get(first)
-        for relation in further:
-            value = getattr(value, f"{relation}_id")
-        found = id_given(value, f"the {name} in {template}")
-        template = template.replace(f"{{{name}}}", segment(found))
-    return template
 
 
 @attrs.frozen

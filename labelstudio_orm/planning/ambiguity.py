@@ -12,9 +12,10 @@ from ..conditions import REGION, leaves
 from ..config.controls import unknown
 from ..errors import FieldError, NotFound, PermissionDenied, UnknownKeyWarning
 from ..http.paths import at
+from ..ids import id_of
 from ..names import Merged, ambiguous
 from ..paging.listing import ask
-from ..paging.pages import FIRST_PAGE, id_of
+from ..paging.pages import FIRST_PAGE
 from .columns import UNDEFINED
 
 if TYPE_CHECKING:

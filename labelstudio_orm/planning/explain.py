@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..addresses import names_in
 from ..brief import WIDTH, brief, cut, joined
 from ..conditions import EVERYTHING, Node, describe, parts_of
 from ..http.paths import at
+from ..ids import id_of
 from ..paging.keyset import TASKS, Keyset
-from ..paging.pages import Embedded, id_of, names_in
+from ..paging.pages import Embedded
 from ..paging.reading import is_one_page
 from .columns import Item
 from .querysets import wants_config

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ..conditions import EVERYTHING, describe, leaves
 from ..errors import ClientSideFilterWarning, FieldError
 from ..http.paths import at
-from ..paging.pages import id_of, is_beyond
+from ..ids import id_of, is_beyond
 from .ambiguity import (
     refuse_ambiguous,
     refuse_ambiguous_controls,

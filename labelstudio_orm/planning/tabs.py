@@ -8,10 +8,10 @@ from typing import Any
 
 from .. import codec
 from ..conditions import Opaque
-from ..declaration import registry
 from ..errors import FieldError
 from ..paging.ordering import Key
 from ..query import Q, build, leaf
+from ..registry import registry
 from .columns import ABOUT_ONE, EXACT, OPERATORS, OPPOSITE, ORDERED, Item, column_of, comparison
 from .plan import plan
 

@@ -15,8 +15,8 @@ from ..fields import ForeignKey, belongs_to, field, id_of, readonly
 from ..http.deadline import one_call
 from ..http.download import download
 from ..http.paths import at
+from ..ids import id_of as id_in
 from ..paging.pages import Plain
-from ..paging.pages import id_of as id_in
 from ..progress import Progress
 from ..queryset import QuerySet
 from ..resource import Resource

@@ -21,8 +21,8 @@ from ..http.deadline import one_call
 from ..http.download import download
 from ..http.exchange import fits
 from ..http.paths import at, safe_name
+from ..ids import id_of as id_in
 from ..paging.pages import Plain
-from ..paging.pages import id_of as id_in
 from ..progress import Progress
 from ..queryset import QuerySet
 from ..resource import Resource

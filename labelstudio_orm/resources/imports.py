@@ -14,7 +14,7 @@ from ..errors import LabelStudioError
 from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..http.deadline import one_call
 from ..http.paths import at
-from ..paging.pages import id_of as id_in
+from ..ids import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Origin, Resource
 from .common import Dated

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..declaration import registry
+from ..registry import registry
 
 if TYPE_CHECKING:
     from ..resource import Resource

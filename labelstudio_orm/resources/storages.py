@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from ..bulk.jobs import Job
-from ..declaration import fields, registry, resource
+from ..declaration import fields, resource
 from ..errors import NotSupportedByServer
 from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
 from ..http.deadline import one_call
 from ..paging.pages import Plain
 from ..progress import Progress
 from ..queryset import QuerySet
+from ..registry import registry
 from ..resource import Origin, Resource
 
 if TYPE_CHECKING:

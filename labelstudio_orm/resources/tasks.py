@@ -23,9 +23,9 @@ from ..fields import (
     readonly,
 )
 from ..http.deadline import one_call
+from ..ids import id_of as id_in
 from ..paging.keyset import TASKS
 from ..paging.pages import Embedded
-from ..paging.pages import id_of as id_in
 from ..parking import keeping_drafts
 from ..progress import Progress
 from ..query import Q

@@ -11,8 +11,9 @@ from ..declaration import resource
 from ..errors import LabelStudioError
 from ..fields import Field, ForeignKey, belongs_to, field, id_of, readonly
 from ..http.deadline import one_call
-from ..paging.pages import Plain, id_given
-from ..paging.pages import id_of as id_in
+from ..ids import id_given
+from ..ids import id_of as id_in
+from ..paging.pages import Plain
 from ..planning.tabs import view_condition, view_filters, view_ordering
 from ..query import Q
 from ..queryset import QuerySet

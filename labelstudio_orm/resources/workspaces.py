@@ -8,8 +8,8 @@ from ..declaration import resource
 from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
 from ..http.deadline import one_call
 from ..http.paths import at
+from ..ids import id_of as id_in
 from ..paging.pages import Plain
-from ..paging.pages import id_of as id_in
 from ..queryset import QuerySet
 from ..resource import Resource
 from .common import Authored

@@ -10,7 +10,7 @@ import pytest
 import labelstudio_orm
 from labelstudio_orm import LabelStudio, Task
 from labelstudio_orm.codec import parts
-from labelstudio_orm.declaration import registry
+from labelstudio_orm.registry import registry
 from labelstudio_orm.resource import Resource
 
 assert labelstudio_orm  # importing it declares them all

@@ -22,9 +22,9 @@ from contextlib import contextmanager
 from typing import Any
 
 from labelstudio_orm import LabelStudio, LabelStudioError
-from labelstudio_orm.declaration import registry
 from labelstudio_orm.http.payload import decode
 from labelstudio_orm.queryset import QuerySet
+from labelstudio_orm.registry import registry
 from labelstudio_orm.resource import Origin, Resource
 from labelstudio_orm.testing import FakeLabelStudio
 

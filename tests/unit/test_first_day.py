@@ -14,8 +14,8 @@ import pytest
 from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, QuerySet, Task
 from labelstudio_orm.bulk.jobs import wait_for
 from labelstudio_orm.cli import main
-from labelstudio_orm.declaration import registry
 from labelstudio_orm.migrate import copy_project, merge, snapshot, verify
+from labelstudio_orm.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 

@@ -26,7 +26,7 @@ from labelstudio_orm import (
     Task,
 )
 from labelstudio_orm.codec import copy_json, portable, record, renew, same_json, write_datetime
-from labelstudio_orm.declaration import registry
+from labelstudio_orm.registry import registry
 from labelstudio_orm.resource import Origin, Resource
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG

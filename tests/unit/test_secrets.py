@@ -23,10 +23,10 @@ from urllib3.response import HTTPResponse
 
 import labelstudio_orm
 from labelstudio_orm import FieldError, JobFailed, LabelStudio, LabelStudioError, Q, cli
-from labelstudio_orm.declaration import registry
 from labelstudio_orm.fields import Field
 from labelstudio_orm.http.transport import Retries
 from labelstudio_orm.migrate import copy_project, snapshot, sync, verify
+from labelstudio_orm.registry import registry
 from labelstudio_orm.secret import Secret, redact
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 from tests.unit import leaks

@@ -34,12 +34,12 @@ from labelstudio_orm import (
 )
 from labelstudio_orm.codec import plain, plain_json
 from labelstudio_orm.conditions import Leaf
-from labelstudio_orm.declaration import registry
 from labelstudio_orm.fields import Field
 from labelstudio_orm.lookups import LOOKUPS, same
 from labelstudio_orm.paging import keyset
 from labelstudio_orm.paging.ordering import Key
 from labelstudio_orm.query import leaf
+from labelstudio_orm.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from labelstudio_orm.values import ORDER, sort_of
 

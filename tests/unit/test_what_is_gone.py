@@ -9,9 +9,9 @@ import attrs
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, PromptRun, Q, Task, View, Webhook
-from labelstudio_orm.declaration import registry
 from labelstudio_orm.http.conditions import check_address, query_of
 from labelstudio_orm.queryset import QuerySet
+from labelstudio_orm.registry import registry
 from labelstudio_orm.resource import Origin, Resource
 from labelstudio_orm.testing import FakeLabelStudio
 
