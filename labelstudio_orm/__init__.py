@@ -27,6 +27,7 @@ from .errors import (
     UnsafePath,
 )
 from .expressions import data, meta
+from .http.server import ServerInfo
 from .http.transport import Retries
 from .query import Q
 from .queryset import QuerySet
@@ -40,7 +41,6 @@ from .resources.machines import MLBackend, ModelProvider
 from .resources.people import Organization, OrganizationMember, User
 from .resources.projects import Pause, Project
 from .resources.prompts import Prompt, PromptIndicator, PromptRun, PromptVersion, Refinement
-from .resources.server import ServerInfo
 from .resources.storages import ExportStorage, ImportStorage
 from .resources.tasks import Annotation, Prediction, Task
 from .resources.views import Action, View

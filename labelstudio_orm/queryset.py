@@ -100,7 +100,7 @@ class QuerySet(Generic[R]):
         """
         if not isinstance(self._client, str):
             return self._client
-        from .client import default_client
+        from .http.connection import default_client
 
         return default_client(url=self._client)
 

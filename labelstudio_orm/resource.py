@@ -84,7 +84,7 @@ class Objects:
     def __get__(self, instance: Resource | None, owner: type[R]) -> QuerySet[R]:
         if instance is not None:
             raise AttributeError(f"objects is of the class, {owner.__name__}.objects")
-        from .client import default_client
+        from .http.connection import default_client
 
         return default_client().all_of(owner)
 
@@ -286,7 +286,7 @@ class Resource:
         origin = self._origin
         if origin.client is not None:
             return origin.client
-        from .client import default_client
+        from .http.connection import default_client
 
         return default_client(url=origin.url)
 

@@ -19,7 +19,7 @@ from ..query import Q
 from ..secret import redact
 
 if TYPE_CHECKING:
-    from ..bulk.dryrun import DryRun
+    from ..http.dryrun import DryRun
     from ..queryset import QuerySet
     from ..resources.projects import Project
 

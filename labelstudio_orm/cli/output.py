@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from ..summary import Summary
 
 if TYPE_CHECKING:
-    from ..bulk.dryrun import DryRun
+    from ..http.dryrun import DryRun
 
 
 _NEW = re.compile(r"(?<=<)(\w+) -\d+(?=[ >])|^( *\w+ \S+ ->) -\d+(?=:)", re.MULTILINE)

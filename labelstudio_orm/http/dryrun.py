@@ -14,10 +14,10 @@ from urllib.parse import parse_qsl
 import attrs
 
 from ..codec import copy_json
-from ..http.conditions import query_of
-from ..http.payload import decode, encode
 from ..registry import registry
 from ..secret import hidden_in, masked
+from .conditions import query_of
+from .payload import decode, encode
 
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
