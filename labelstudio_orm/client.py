@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from .http.connection import Connection, set_default
+from .origin import Origin
 from .queryset import QuerySet
-from .resource import Origin
 from .resources.access import JWTSettings, SessionPolicy, Tokens
 from .resources.comments import Comment, Comments
 from .resources.drafts import Draft

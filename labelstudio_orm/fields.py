@@ -21,7 +21,7 @@ import attrs
 
 from . import codec
 from .brief import brief
-from .ids import as_id
+from .ids import as_id, is_object
 from .registry import registry
 from .secret import NAMES, reveal, seal
 
@@ -180,10 +180,8 @@ class Field:
 
     def check(self, value: Any) -> Any:
         """``value`` as it will be kept. Raises TypeError naming the resource and the field."""
-        from .resource import Resource
-
         value = reveal(value)  # another resource has a secret of this name
-        if isinstance(value, Resource):
+        if is_object(value):
             if not self.references:
                 raise TypeError(
                     f"{self.owner.__name__}.{self.name} takes a value, not {value!r:.80}"

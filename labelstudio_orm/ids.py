@@ -19,6 +19,11 @@ def as_id(value: Any) -> Any:
     return value
 
 
+def is_object(value: Any) -> bool:
+    """Return whether this is an object of a resource, and not an id or another value."""
+    return hasattr(type(value), "_saved_id")
+
+
 def id_of(value: Any) -> Any:
     """Return the id of an object, or the id itself. Raises ValueError for an object that has none,
     since it was deleted or never saved.

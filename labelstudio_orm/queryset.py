@@ -25,18 +25,22 @@ from .conditions import (
 )
 from .defaults import Said, changed_fields, new_fields, refuse_unfit
 from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from .http.connection import default_client
 from .http.deadline import allowed, in_steps, one_call
 from .ids import exact_id, id_given, id_of, is_beyond, scope_text
 from .misuse import check_items, check_number, of_missing
 from .names import Place, text_of
+from .origin import Origin
 from .paging import pages
 from .paging.keyset import TASKS, Keyset
 from .paging.ordering import Key
 from .paging.pages import Select, page_ahead
 from .paging.reading import parents_in, read
 from .paging.rows import Rows
+from .planning.explain import explain
 from .planning.plan import Plan, fields_needed
 from .planning.querysets import plan_of, plan_without_request
+from .progress import reporter
 from .query import Q, build, find_field, kept, leaf, refuse_partly
 from .secret import hidden_items, hide, hide_inside, seal
 
@@ -100,8 +104,6 @@ class QuerySet(Generic[R]):
         """
         if not isinstance(self._client, str):
             return self._client
-        from .http.connection import default_client
-
         return default_client(url=self._client)
 
     if not TYPE_CHECKING:
@@ -291,8 +293,6 @@ class QuerySet(Generic[R]):
 
         >>> print(project.tasks.filter(total_annotations=0, data__lang="de").explain())
         """
-        from .planning.explain import explain
-
         return explain(self)
 
     def _select(self, planned: Plan, *, workers: int = 1, also: Iterable[str] = ()) -> Select:
@@ -402,8 +402,6 @@ class QuerySet(Generic[R]):
         return [ids[part * (len(ids) - 1) // n] for part in range(1, n)]
 
     def _reported(self, objects: Iterator[R], progress: Progress) -> Iterator[R]:
-        from .progress import reporter
-
         total = None if self._plan().here else self.count()
         with reporter(progress, f"reading {self._what}") as report:
             report(0, total)
@@ -581,8 +579,6 @@ class QuerySet(Generic[R]):
         """The object of this id from its own address, if it is one of these: the server's row says
         so, or else the listing does.
         """
-        from .resource import _set_origin
-
         options = self.model._options
         if isinstance(identifier, int) and identifier < 1 and not self.client.is_dry:
             raise DoesNotExist(f"no {options.name} has the id {identifier}: ids begin at 1")
@@ -603,15 +599,13 @@ class QuerySet(Generic[R]):
         for name, relation in unsaid.items():
             if relation is not None:
                 obj._row[options.fields[relation.id_name].wire] = id_of(self.scope[name])
-        _set_origin(obj, attrs.evolve(obj._origin, parents=parents_in(self.scope)))
+        obj._came_through(parents_in(self.scope))
         return obj
 
     def ref(self, id: int | str) -> R:
         """A handle on the object of this id, without a request; its fields are fetched when
         touched.
         """
-        from .resource import Origin
-
         options = self.model._options
         row = {options.key_wire: self._as_key(id)}
         for name, value in self.scope.items():
@@ -686,8 +680,6 @@ class QuerySet(Generic[R]):
 
     def _load_rows(self, rows: Iterable[dict[str, Any]]) -> Iterator[R]:
         """Objects of rows that another request than a listing gave."""
-        from .resource import Origin
-
         return self.model._load(rows, Origin(self.client, parents_in(self.scope)))
 
     # -- rows of another shape --------------------------------------------------------------------
@@ -782,9 +774,7 @@ class QuerySet(Generic[R]):
         except TypeError as error:
             raise TypeError(str(error).replace(".__init__()", "")) from error
         obj._bind(self.client)
-        from .resource import _set_origin
-
-        _set_origin(obj, attrs.evolve(obj._origin, parents=parents_in(scope)))
+        obj._came_through(parents_in(scope))
         return obj
 
     @one_call

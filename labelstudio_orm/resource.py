@@ -18,10 +18,12 @@ from .addresses import fill, names_in
 from .brief import brief
 from .errors import Conflict, DoesNotExist, LabelStudioError, NotFound, ServerError
 from .fields import UNSET, Field, ForeignKey, _Related, readonly
+from .http.connection import default_client
 from .http.deadline import one_call
 from .ids import as_id
 from .misuse import brief_name, near, of_attribute
 from .options import Options
+from .origin import NOWHERE, Origin
 from .queryset import QuerySet
 from .secret import seal
 
@@ -35,33 +37,6 @@ R = TypeVar("R", bound="Resource")
 _Shared: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
 """A row, and what is touched of it."""
 
-
-@attrs.frozen(slots=False)
-class Origin:
-    """Where an object came from; shared by all the rows of a listing.
-
-    ``parents`` are the objects that it was reached through, ``uncomputed`` the fields that the row
-    holds without truth, ``prefetched`` the relations whose rows it has inside. ``whole``: the row
-    has every plain field that the server has; ``fetched``: and the deferred ones too. ``asked`` are
-    fields that were asked for, so that the server has none that is not there, and ``inside`` those
-    of rows inside. ``shared`` are related objects that the rows of one listing have in common, by
-    type and id. ``deleted`` is the id that an object had until it was deleted here.
-    """
-
-    client: LabelStudio | None = None
-    parents: Mapping[str, Any] = attrs.field(factory=dict)
-    uncomputed: frozenset[str] = frozenset()
-    prefetched: frozenset[str] = frozenset()
-    whole: bool = False
-    fetched: bool = False
-    url: str | None = None
-    shared: dict[tuple[type, int | str], Any] | None = None
-    deleted: Any = None
-    asked: frozenset[str] = frozenset()
-    inside: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
-
-
-NOWHERE = Origin()
 
 CONTAINERS = frozenset({"project", "task"})
 """Relations to what holds something and all that belongs to it."""
@@ -84,8 +59,6 @@ class Objects:
     def __get__(self, instance: Resource | None, owner: type[R]) -> QuerySet[R]:
         if instance is not None:
             raise AttributeError(f"objects is of the class, {owner.__name__}.objects")
-        from .http.connection import default_client
-
         return default_client().all_of(owner)
 
 
@@ -286,8 +259,6 @@ class Resource:
         origin = self._origin
         if origin.client is not None:
             return origin.client
-        from .http.connection import default_client
-
         return default_client(url=origin.url)
 
     @property
@@ -542,6 +513,10 @@ class Resource:
             for name, value in before.items():
                 self.__dict__[name] = fields[name].renew(self.__dict__.get(name), value)
             raise
+
+    def _came_through(self, parents: Mapping[str, Any]) -> None:
+        """Note the objects that this one was reached through, by relation."""
+        _set_origin(self, attrs.evolve(self._origin, parents=parents))
 
     def _bind(self, client: LabelStudio) -> None:
         if self._server not in (None, client.url):

@@ -22,6 +22,7 @@ import attrs
 from . import codec
 from .brief import brief
 from .errors import FieldError
+from .ids import is_object
 from .lookups import LOOKUPS, TEXT_LOOKUPS, Members
 from .registry import registry
 
@@ -320,9 +321,7 @@ def _options(field: Field) -> tuple[Any, ...]:
 
 def _one(field: Field, sort: Sort, key: str, lookup: str, value: Any, server: str | None) -> Any:
     """One value of a lookup: a plain one of the field's sort, the id for an object."""
-    from .resource import Resource
-
-    if isinstance(value, Resource):
+    if is_object(value):
         value = _id(field, sort, key, value, server)
     ordered = lookup in ORDER
     if value is None and not (ordered and sort is not JSON):

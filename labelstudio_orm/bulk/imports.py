@@ -25,8 +25,9 @@ from ..http.paths import at
 from ..ids import id_of
 from ..lookups import same
 from ..misuse import check_items
+from ..origin import Origin
 from ..registry import registry
-from ..resource import Origin, Resource
+from ..resource import Resource
 from .exported import as_item, check_file, is_exported, refuse_flat
 
 if TYPE_CHECKING:

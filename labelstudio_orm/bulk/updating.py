@@ -14,6 +14,7 @@ from ..errors import DoesNotExist, FieldError
 from ..http.payload import encode
 from ..lookups import same
 from ..names import Place
+from ..origin import Origin
 from ..paging.keyset import TASKS
 from ..paging.ordering import Key
 from ..paging.pages import chunked
@@ -21,7 +22,6 @@ from ..planning.ambiguity import refuse_ambiguous
 from ..progress import Progress, reporter
 from ..query import find_field
 from ..queryset import QuerySet
-from ..resource import Origin
 from ..secret import reveal
 from ..summary import OnError, Summary
 from .actions import BATCH, act, project_of

@@ -13,7 +13,7 @@ from ..http.deadline import elsewhere
 from ..misuse import check_number
 
 if TYPE_CHECKING:
-    from ..client import LabelStudio
+    from ..http.connection import Connection
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -32,7 +32,7 @@ class Outcome(Generic[T, V]):
     error: Exception | None = None
 
 
-def number_of_workers(workers: int | None, client: LabelStudio) -> int:
+def number_of_workers(workers: int | None, client: Connection) -> int:
     """How many workers a verb has: as it was told, or as its client was. Raises ValueError for
     none.
     """

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
 
+    from ..client import LabelStudio
+
 LONG = 600.0
 """Seconds that an import, an export, a sync or a validation may take at least before it counts as
 lost.
@@ -267,16 +269,16 @@ class NoClient(ValueError, AttributeError):
     """
 
 
-_default: Connection | None = None
+_default: LabelStudio | None = None
 
 
-def set_default(connection: Connection) -> None:
-    """Let this be the default one, which objects without a client use."""
+def set_default(client: LabelStudio) -> None:
+    """Let this be the default client, which objects without one use."""
     global _default
-    _default = connection
+    _default = client
 
 
-def default_client(*, url: str | None = None) -> Connection:
+def default_client(*, url: str | None = None) -> LabelStudio:
     """The default client. ``url``: the server that an object came from, which has to be the same.
 
     Raises ValueError when ``connect()`` was not called, or named another server.

@@ -13,14 +13,14 @@ from ..files import whole_file
 from ..progress import Progress, reporter
 
 if TYPE_CHECKING:
-    from ..client import LabelStudio
+    from .connection import Connection
 
 _TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
 """What stands in a text of JSON, up to its end or that of the piece."""
 
 
 def download(
-    client: LabelStudio,
+    client: Connection,
     path: str,
     target: Path,
     *,

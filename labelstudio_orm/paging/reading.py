@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import attrs
 
 from ..conditions import EVERYTHING, Leaf, parts_of, predicate
+from ..origin import Origin
 from ..planning.columns import ORDERED
 from ..planning.plan import Plan
 from .belief import untrue
@@ -83,8 +84,6 @@ def _is_amiss(queryset: QuerySet[Any], page: Page) -> bool:
     ]
     if not shown or not page.rows:
         return False
-    from ..resource import Origin
-
     origin = Origin(queryset.client, {}, page.uncomputed, page.prefetched, page.whole)
     objects = list(queryset.model._load(page.rows, origin))
 
@@ -103,8 +102,6 @@ def _loaded(
     queryset: QuerySet[R], listed: Iterable[Page], check: Node | None = None
 ) -> Iterator[Iterable[R]]:
     """The objects of each page, those that the check holds for."""
-    from ..resource import Origin
-
     parents = parents_in(queryset.scope)
     shared: dict[Any, Any] = {}
     fits = None if check is None else predicate(check)

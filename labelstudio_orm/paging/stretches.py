@@ -35,7 +35,7 @@ from .pages import FIRST_PAGE, IDS, PAGE, TRIES, Page, Row, Select
 from .parallel import results
 
 if TYPE_CHECKING:
-    from ..client import LabelStudio
+    from ..http.connection import Connection
 
 LEAST = 10
 """Rows that a slow server is asked for at least."""
@@ -55,7 +55,7 @@ class _Pace:
     judging by the answers so far. What all workers of one reading share.
     """
 
-    def __init__(self, client: LabelStudio, first: int) -> None:
+    def __init__(self, client: Connection, first: int) -> None:
         self._fixed = client.page_size
         self.size = self._fixed or first
         self._by_time = self.size

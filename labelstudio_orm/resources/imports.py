@@ -15,8 +15,9 @@ from ..fields import ForeignKey, belongs_to, id_of, readonly
 from ..http.deadline import one_call
 from ..http.paths import at
 from ..ids import id_of as id_in
+from ..origin import Origin
 from ..queryset import QuerySet
-from ..resource import Origin, Resource
+from ..resource import Resource
 from .common import Dated
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from ..declaration import resource
 from ..fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly, secret
 from ..http.deadline import one_call
+from ..origin import Origin
 from ..paging.pages import Numbered
 from ..queryset import QuerySet
-from ..resource import Origin, Resource
+from ..resource import Resource
 from .common import Authored
 
 if TYPE_CHECKING:

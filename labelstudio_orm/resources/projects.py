@@ -24,10 +24,11 @@ from ..fields import (
 )
 from ..http.deadline import one_call
 from ..http.paths import at
+from ..origin import Origin
 from ..paging.pages import NUMBERED, Plain
 from ..progress import Progress
 from ..queryset import QuerySet
-from ..resource import Origin, Resource
+from ..resource import Resource
 from .common import Dated
 
 if TYPE_CHECKING:

@@ -11,11 +11,12 @@ from ..declaration import fields, resource
 from ..errors import NotSupportedByServer
 from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
 from ..http.deadline import one_call
+from ..origin import Origin
 from ..paging.pages import Plain
 from ..progress import Progress
 from ..queryset import QuerySet
 from ..registry import registry
-from ..resource import Origin, Resource
+from ..resource import Resource
 
 if TYPE_CHECKING:
     from typing_extensions import Self

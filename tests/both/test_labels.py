@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from labelstudio_orm.bulk.dryrun import READS
 
 from labelstudio_orm import (
     BadRequest,
@@ -22,7 +23,6 @@ from labelstudio_orm import (
     ServerError,
     Task,
 )
-from labelstudio_orm.bulk.dryrun import READS
 from labelstudio_orm.migrate.report import Report
 from labelstudio_orm.testing import FakeLabelStudio
 

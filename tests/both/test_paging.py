@@ -24,8 +24,8 @@ from labelstudio_orm import (
     Q,
     QuerySet,
     ServerError,
-    client,
 )
+from labelstudio_orm.http import connection
 from labelstudio_orm.paging import stretches
 from labelstudio_orm.paging.parallel import THREADS
 from labelstudio_orm.testing import FakeLabelStudio, Fault, LocalLabelStudio
@@ -310,7 +310,7 @@ def _key_of(ls: LabelStudio) -> str:
 def test_a_pickled_queryset_asks_the_default_client(
     fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_default", None)
+    monkeypatch.setattr(connection, "_default", None)
     ls = fake.client()
     project = ls.projects.create(title="Here")
     made = project.tasks.bulk_create([{"n": n} for n in range(9)])
@@ -338,7 +338,7 @@ def test_a_pickled_queryset_asks_the_default_client(
 def test_pickled_prefetched_rows_are_asked_for_again(
     fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client, "_default", fake.client())
+    monkeypatch.setattr(connection, "_default", fake.client())
     project = fake.client().projects.create(title="Here")
     task = project.tasks.create(data={"n": 1})
     task.annotations.create(result=[])

@@ -23,9 +23,10 @@ from typing import Any
 
 from labelstudio_orm import LabelStudio, LabelStudioError
 from labelstudio_orm.http.payload import decode
+from labelstudio_orm.origin import Origin
 from labelstudio_orm.queryset import QuerySet
 from labelstudio_orm.registry import registry
-from labelstudio_orm.resource import Origin, Resource
+from labelstudio_orm.resource import Resource
 from labelstudio_orm.testing import FakeLabelStudio
 
 DEEPEST = 600

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import labelstudio_orm
-from labelstudio_orm import LabelStudio, Q, client, migrate
-from labelstudio_orm.http import transport
+from labelstudio_orm import LabelStudio, Q, migrate
+from labelstudio_orm.http import connection, transport
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 
@@ -39,12 +39,12 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     for a file of tasks, ``path``.
     """
     fake = FakeLabelStudio("http://localhost:8080", edition="Enterprise")
-    real = client.Credential
+    real = connection.Credential
     monkeypatch.setattr(transport, "new_session", fake.session)
     monkeypatch.setattr(
-        client, "Credential", lambda key: real(fake.api_key if key == "..." else key)
+        connection, "Credential", lambda key: real(fake.api_key if key == "..." else key)
     )
-    monkeypatch.setattr(client, "_default", None)
+    monkeypatch.setattr(connection, "_default", None)
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "tasks.json"
     path.write_text('[{"text": "from a file"}]', encoding="utf-8")

@@ -9,14 +9,15 @@ from typing import Any
 import pytest
 
 import labelstudio_orm
-from labelstudio_orm import Annotation, FieldError, LabelStudio, Project, Task, client
+from labelstudio_orm import Annotation, FieldError, LabelStudio, Project, Task
+from labelstudio_orm.http import connection
 from labelstudio_orm.testing import FakeLabelStudio
 
 
 @pytest.fixture
 def default(monkeypatch: pytest.MonkeyPatch, fake: FakeLabelStudio) -> LabelStudio:
     """``connect()`` to a server in memory, undone afterwards."""
-    monkeypatch.setattr(client, "_default", None)
+    monkeypatch.setattr(connection, "_default", None)
     return labelstudio_orm.connect(fake.url, fake.api_key, session=fake.session())
 
 

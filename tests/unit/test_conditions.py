@@ -54,7 +54,7 @@ def asked(condition: Q) -> list[bool]:
 
 def task(annotations: int, predictions: int) -> Any:
     row = {"id": 1, "total_annotations": annotations, "total_predictions": predictions}
-    from labelstudio_orm.resource import Origin
+    from labelstudio_orm.origin import Origin
 
     return Task._from_row(row, Origin(whole=True, fetched=True))
 

@@ -26,8 +26,9 @@ from labelstudio_orm import (
     Task,
 )
 from labelstudio_orm.codec import copy_json, portable, record, renew, same_json, write_datetime
+from labelstudio_orm.origin import Origin
 from labelstudio_orm.registry import registry
-from labelstudio_orm.resource import Origin, Resource
+from labelstudio_orm.resource import Resource
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 
@@ -339,7 +340,7 @@ def test_a_failed_save_of_a_view_leaves_its_data(fake: FakeLabelStudio, task: Ta
 def test_tools_look_without_a_client(
     model: type[Resource], fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labelstudio_orm.client, "_default", None)
+    monkeypatch.setattr(labelstudio_orm.http.connection, "_default", None)
     assert inspect.getmembers(model)
     assert mock.create_autospec(model)
     assert mock.Mock(spec=model)

@@ -25,7 +25,7 @@ from labelstudio_orm.http.paths import (
     segment,
 )
 from labelstudio_orm.http.transport import normalize_url
-from labelstudio_orm.resource import Origin
+from labelstudio_orm.origin import Origin
 from labelstudio_orm.resources.files import FileUpload
 from labelstudio_orm.testing import FakeLabelStudio
 
