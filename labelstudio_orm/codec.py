@@ -19,6 +19,9 @@ import cattrs
 JSON = Any
 """Whatever ``json.loads`` returns."""
 
+Row = dict[str, Any]
+"""A JSON object as the server gives it."""
+
 Codec = Callable[[Any], Any]
 
 

@@ -49,9 +49,10 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..client import LabelStudio
+    from ..codec import Row
     from ..resources.projects import Project
     from .snapshot_form import Form
-    from .source import Row, Source
+    from .source import Source
 
 CHUNK: Final = 1000
 """Tasks in one member of the archive."""

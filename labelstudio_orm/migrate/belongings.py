@@ -23,9 +23,9 @@ from .translation import translate_view
 from .verifying import storage_key
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from .job import Job
     from .journal import Journal, Key
-    from .source import Row
 
 Secrets: TypeAlias = "Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]"
 """Gives what no server tells, by the kind ("storages", "backends") and the settings of an object:

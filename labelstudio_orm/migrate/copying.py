@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     import os
 
     from ..client import LabelStudio
+    from ..codec import Row
     from ..resources.projects import Project
-    from .source import Row, Source
+    from .source import Source
 
 _LATER: Final = ("label_config", "control_weights", "model_version", "description")
 """Settings that depend on others, or on the tasks."""

@@ -13,10 +13,10 @@ from .report import Difference
 from .threeway import Change
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from .belongings import Belongings, Kind
     from .journal import Journal, Key
     from .report import Differences
-    from .source import Row
     from .threeway import Conflicts, Objects, Side
 
 

@@ -23,8 +23,8 @@ from .verifying import CHUNK
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ..codec import Row
     from .job import Job
-    from .source import Row
 
 BATCH = 1000
 """Tasks of one request, at most."""

@@ -15,13 +15,14 @@ from .source import LiveSource
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
+    from ..codec import Row
     from ..resources.projects import Project
     from .journal import IdMap, Journal
     from .losses import Id
     from .media import Media
     from .people import People
     from .report import Loss
-    from .source import Row, Source
+    from .source import Source
     from .translation import Translation
 
 T = TypeVar("T")

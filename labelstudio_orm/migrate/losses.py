@@ -11,7 +11,7 @@ from .content import ORIGIN
 from .report import Loss
 
 if TYPE_CHECKING:
-    from .source import Row
+    from ..codec import Row
 
 _DATES: Final = "the server gives its own dates"
 _LINKS: Final = "an import takes no links between annotations and predictions"

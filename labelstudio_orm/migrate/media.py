@@ -24,9 +24,10 @@ from .stored import Here, Stored
 from .uploads import address_on, files_of, original_name
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from ..resources.projects import Project
     from .journal import Journal
-    from .source import Row, Source
+    from .source import Source
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from .threeway import Base, Change
 from .verifying import CHUNK
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from .job import Job
-    from .source import Row
 
 
 class Mender:

@@ -41,9 +41,10 @@ from .translation import Translation
 from .uploads import replace_files
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from ..resources.projects import Project
     from ..resources.tasks import Task
-    from .source import Row, Source
+    from .source import Source
 
 Prefer: TypeAlias = "Literal['first', 'last'] | Callable[[Sequence[Row]], Row]"
 """Whose data and meta a task has that is in several projects."""

@@ -19,7 +19,7 @@ from .losses import is_regions
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
-    from .source import Row
+    from ..codec import Row
 
 REFUSED: Final = (TypeError, ValueError, ServerError)
 """What tells that no server takes an object (a BadRequest is a ValueError); ``is_refused`` leaves

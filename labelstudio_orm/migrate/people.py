@@ -12,9 +12,9 @@ from .again import exactly_once
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
+    from ..codec import Row
     from ..resources.people import User
     from .journal import Journal
-    from .source import Row
 
 MissingUsers: TypeAlias = "str | int | User | Mapping[Any, Any]"
 """What becomes of users that the target does not have: ``"refuse"``, ``"create"``, or the user who

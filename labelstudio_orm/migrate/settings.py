@@ -14,9 +14,9 @@ from .threeway import NEVER, Base, Change, Conflicts, Fields
 from .verifying import CHUNK, settings_as_noted
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from .job import Job
     from .report import Differences
-    from .source import Row
 
 _BASE: Final = "settings base"
 _EXPECTED: Final = "settings expected"

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
-    from .source import Row
+    from ..codec import Row
     from .threeway import Base, Change, Conflicts
 
 

@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, suppress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
 
-from ..codec import write_datetime
+from ..codec import Row, write_datetime
 from ..errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
 from ..ids import as_id
 from ..planning.columns import line
@@ -50,8 +50,6 @@ if TYPE_CHECKING:
     from ..resources.drafts import Draft
     from ..resources.projects import Project
     from ..resources.tasks import Task
-
-Row = dict[str, Any]
 
 
 class Source(Protocol):

@@ -34,10 +34,10 @@ from .verifying import CHUNK
 if TYPE_CHECKING:
     import os
 
+    from ..codec import Row
     from ..resources.projects import Project
     from ..resources.tasks import Task, Tasks
     from .people import MissingUsers
-    from .source import Row
 
 By: TypeAlias = "Mapping[str, float] | str | Place | Callable[[Task], str | None]"
 """Which part a task belongs to: shares, a key in its data, or a function."""

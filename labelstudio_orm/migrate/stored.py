@@ -19,9 +19,9 @@ from .source import LiveSource
 from .uploads import original_name
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from ..resources.files import FileUpload
     from ..resources.projects import Project
-    from .source import Row
 
 LONGEST: Final = 100
 """Characters of a path on a server, which cuts names that are longer."""

@@ -33,10 +33,11 @@ from .verifying import CHUNK, Comparison, name_of
 if TYPE_CHECKING:
     import os
 
+    from ..codec import Row
     from ..resources.projects import Project
     from .job import Job
     from .journal import Journal
-    from .source import Row, Source
+    from .source import Source
 
 _LATE: Final = ("model_version",)
 """Settings that may name an ML backend."""

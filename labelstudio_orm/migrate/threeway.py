@@ -22,8 +22,8 @@ from .report import Difference
 from .verifying import pair_up
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from .journal import Key
-    from .source import Row
 
 FIELDS: Final = ("data", "meta", "overlap")
 

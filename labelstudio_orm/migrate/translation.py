@@ -13,8 +13,8 @@ import attrs
 from .uploads import address_on, replace_files
 
 if TYPE_CHECKING:
+    from ..codec import Row
     from .journal import Journal
-    from .source import Row
 
 USER_COLUMNS: Final = frozenset({"annotators", "updated_by", "comment_authors"})
 TASK_COLUMNS: Final = frozenset({"id"})

@@ -11,7 +11,7 @@ from ..codec import with_leaves
 from ..resources.files import upload_path
 
 if TYPE_CHECKING:
-    from .source import Row
+    from ..codec import Row
 
 _ENDS: Final = r"\s\"'<>()\[\]{},;|`"
 """What no address holds, so that one may end or begin beside it."""

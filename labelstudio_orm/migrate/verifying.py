@@ -25,9 +25,10 @@ from .uploads import address_on, original_name
 if TYPE_CHECKING:
     import os
 
+    from ..codec import Row
     from ..resources.projects import Project
     from .journal import IdMap
-    from .source import Row, Source
+    from .source import Source
 
 CHUNK: Final = 300
 """Tasks that are read at once by their ids."""

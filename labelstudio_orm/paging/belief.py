@@ -9,7 +9,8 @@ from ..errors import LabelStudioError, shorten
 from ..ids import as_id
 
 if TYPE_CHECKING:
-    from .pages import Row, Select
+    from ..codec import Row
+    from .pages import Select
 
 _WHY = "does something before it drop the query, or does the server not know it?"
 

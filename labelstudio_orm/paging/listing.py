@@ -9,11 +9,12 @@ from urllib.parse import urlencode
 
 import attrs
 
+from ..codec import Row
 from ..errors import NotFound, ServerError
 from ..planning.columns import Item, line
 from ..planning.plan import Plan
 from .belief import believed, untrue
-from .pages import IDS, TRIES, Row, Select, chunked
+from .pages import IDS, TRIES, Select, chunked
 
 BODY_LIMIT = 3500
 """Bytes of an address above which its query travels in the body of the GET: gunicorn refuses a line

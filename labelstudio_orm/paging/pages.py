@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 import attrs
 
 from ..addresses import fill, names_in
+from ..codec import Row
 from ..errors import BadRequest, LabelStudioError, NotFound
 from ..http.paths import at
 from ..ids import as_id, id_given, id_of, scope_text
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from ..client import LabelStudio
     from ..resource import Resource
 
-Row = dict[str, Any]
+
 T = TypeVar("T")
 
 FIRST_PAGE, PAGE = 100, 1000

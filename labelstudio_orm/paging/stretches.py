@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, TypeAlias, cast
 
 import attrs
 
+from ..codec import Row
 from ..conditions import Leaf, Node, parts_of
 from ..errors import NotFound
 from ..planning.plan import Plan
@@ -31,7 +32,7 @@ from .listing import (
     lightest,
     uncomputed,
 )
-from .pages import FIRST_PAGE, IDS, PAGE, TRIES, Page, Row, Select
+from .pages import FIRST_PAGE, IDS, PAGE, TRIES, Page, Select
 from .parallel import results
 
 if TYPE_CHECKING:
