@@ -10,6 +10,7 @@
 #                        20,000 right ones with one value changed; SEED=7 for other ones
 #   make bench SERVER=real  on a real server, an hour or two; without, on a replay of one
 #   make soak            large and disturbed migrations between two real servers, about an hour
+#   make house           figures of the package's shape: circles of imports, sizes, the way of a call
 #   make lint | bench | clean
 
 PYTHON ?= python3
@@ -22,7 +23,7 @@ BIN = .venv/bin
 # Whatever the shell says: the tests start many small processes, and each would compile the library.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo stop test law fuzz soak lint bench clean
+.PHONY: demo stop test law fuzz soak lint house bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
@@ -54,6 +55,9 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy --strict labelstudio_orm examples
+
+house: .venv/dev
+	$(BIN)/python -m tests.house.figures
 
 bench: .venv/demo
 	$(BIN)/python tests/bench/$(if $(SERVER),$(SERVER),run).py

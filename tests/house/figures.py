@@ -1,7 +1,4 @@
-"""Print the figures of the package's shape: `make house`.
-
-Each is followed by the target that `docs/architecture.md` sets for it.
-"""
+"""Print the figures of the package's shape: `make house`."""
 
 from __future__ import annotations
 
