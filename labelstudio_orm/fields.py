@@ -378,7 +378,8 @@ class ForeignKey(Generic[R]):
     """The other end of an ``id_of``: ``task.project``.
 
     Reading it costs a request the first time, unless the object came through that very relation,
-    or the row had the object inside. Assigning takes an object of the type, its id, or None.
+    or the row had the object inside; for whoever goes through a listing, one for 300 tasks that its
+    rows are of. Assigning takes an object of the type, its id, or None.
     """
 
     def __init__(

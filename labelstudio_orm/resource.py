@@ -758,11 +758,26 @@ class Resource:
                 row = codec.copy_json(embedded)
                 found = relation.target._from_row(row, Origin(self._client))
             else:
-                found = self._fetched(relation, identifier)
+                found = self._with_peers(relation, identifier) or self._fetched(
+                    relation, identifier
+                )
             if self._origin.shared is not None:
                 self._origin.shared[relation.target, identifier] = found
         self._related_cache()[relation.name] = found
         return found
+
+    def _with_peers(self, relation: ForeignKey[Any], identifier: int | str) -> Resource | None:
+        """A task, brought with those of the rows after this one: see ``Peers``. None where it is to
+        be fetched alone.
+        """
+        peers, shared = self._origin.peers.get(relation.name), self._origin.shared
+        ids = peers.to_fetch(identifier) if peers else []
+        project = self._origin.parents.get("project") or getattr(self, "project_id", None)
+        if len(ids) < 2 or shared is None or project is None:
+            return None
+        tasks = self._client.all_of(relation.target).filter(project=project, id__in=ids)
+        shared.update(((relation.target, task.id), task) for task in tasks)
+        return shared.get((relation.target, identifier))
 
     def _fetched(self, relation: ForeignKey[Any], identifier: int | str) -> Resource:
         objects = self._client.all_of(relation.target)
@@ -849,7 +864,7 @@ class Resource:
             "row": {**parents, **row},
             "touched": touched,
             "origin": attrs.evolve(
-                self._origin, client=None, parents={}, shared=None, url=self._server
+                self._origin, client=None, parents={}, shared=None, peers={}, url=self._server
             ),
         }
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 import attrs
 
 from ..conditions import EVERYTHING, Leaf, parts_of, predicate
-from ..origin import Origin
+from ..ids import as_id
+from ..origin import Origin, Peers
 from ..planning.columns import ORDERED
 from ..planning.plan import Plan
 from .belief import untrue
@@ -105,7 +106,9 @@ def _loaded(
     parents = parents_in(queryset.scope)
     shared: dict[Any, Any] = {}
     fits = None if check is None else predicate(check)
+    peers: dict[str, Peers] = {}
     for page in listed:
+        peers = _peers(queryset, page, peers)
         origin = Origin(
             queryset.client,
             parents,
@@ -113,11 +116,25 @@ def _loaded(
             page.prefetched,
             page.whole,
             shared=shared,
+            peers=peers,
             asked=queryset.fields or frozenset(),
             inside=queryset.related_fields,
         )
         objects = queryset.model._load(page.rows, origin)
         yield objects if fits is None else filter(fits, objects)
+
+
+def _peers(queryset: QuerySet[Any], page: Page, before: Mapping[str, Peers]) -> dict[str, Peers]:
+    """The tasks that the rows of a page are of, by relation: one request can bring many of them."""
+    options = queryset.model._options
+    return {
+        name: Peers(
+            (as_id(row.get(options.fields[relation.id_name].wire)) for row in page.rows),
+            before.get(name),
+        )
+        for name, relation in options.relations.items()
+        if name not in queryset.scope and relation.target._options.pages.filters_tasks
+    }
 
 
 def _in_any_order(

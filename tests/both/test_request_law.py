@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm import DoesNotExist, LabelStudio, Project
 from labelstudio_orm.queryset import QuerySet
 
 Asked = Callable[[], list[str]]
@@ -30,7 +30,9 @@ READS: dict[str, Read] = {
     "repr": lambda queryset: [repr(obj) for obj in queryset],
     "raw": lambda queryset: [obj.raw for obj in queryset],
     "fields": lambda queryset: [shown(obj) for obj in queryset],
-    "project": lambda queryset: [getattr(obj, "project", None) for obj in queryset],
+    "relations": lambda queryset: [
+        getattr(obj, name) for obj in queryset for name in obj._options.relations
+    ],
 }
 
 
@@ -122,6 +124,22 @@ def numbers(ls: LabelStudio, project: Project, asked: Asked) -> Callable[[Any], 
 def test_annotations_of_a_project(project: Project, numbers: Callable[[Any], list[str]]) -> None:
     reads = {**READS, "state": lambda queryset: list(queryset.order_by("state").values("state"))}
     assert numbers(of(SETS["annotations"], reads)) == []
+
+
+def test_the_tasks_of_rows_come_together(project: Project, asked: Asked) -> None:
+    labelled(project, 30)
+    for objects in (project.annotations, project.predictions):
+        asked()
+        assert [one.task.data["text"] for one in objects] == [f"{n}" for n in range(30)]
+        assert len(asked()) <= 4
+        found = list(objects.all())
+        asked()
+        for place in (20, 5, 11):
+            assert found[place].task.id == found[place].task_id
+        assert asked() == [f"GET /api/tasks/{found[place].task_id}/" for place in (20, 5, 11)]
+    project.tasks.get(found[13].task_id).delete()
+    with pytest.raises(DoesNotExist):
+        [one.task for one in found]
 
 
 def test_what_was_brought_along(numbers: Callable[[Any], list[str]]) -> None:
