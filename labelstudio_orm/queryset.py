@@ -110,6 +110,8 @@ class QuerySet(Generic[R]):
 
         def __getattr__(self, name):
             """Only for what there is not, and for what raised AttributeError: that is then said."""
+            if name.startswith("__"):
+                raise AttributeError(name)
             there = inspect.getattr_static(type(self), name, None)
             if hasattr(there, "__get__"):
                 return there.__get__(self, type(self))

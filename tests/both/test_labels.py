@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from labelstudio_orm.bulk.dryrun import READS
 
 from labelstudio_orm import (
     BadRequest,
@@ -23,6 +22,7 @@ from labelstudio_orm import (
     ServerError,
     Task,
 )
+from labelstudio_orm.http.dryrun import READS
 from labelstudio_orm.migrate.report import Report
 from labelstudio_orm.testing import FakeLabelStudio
 

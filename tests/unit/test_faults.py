@@ -39,7 +39,7 @@ from labelstudio_orm import (
     Task,
     Timeout,
 )
-from labelstudio_orm import client as client_module
+from labelstudio_orm.http import connection as connection_module
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 
 TRIES = 3
@@ -248,7 +248,7 @@ def world(folder: Path, *, timeout: float = PATIENCE, tries: int = TRIES) -> Ite
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Imports and exports are allowed 600 s, which a stall would use up."""
-    monkeypatch.setattr(client_module, "LONG", 0.0)
+    monkeypatch.setattr(connection_module, "LONG", 0.0)
 
 
 # -- the verbs ------------------------------------------------------------------------------------
