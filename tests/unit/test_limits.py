@@ -27,10 +27,12 @@ from labelstudio_orm import (
     LabelStudio,
     LabelStudioError,
     OutcomeUnknown,
+    Project,
     Timeout,
 )
 from labelstudio_orm.http.download import JsonEnd
 from labelstudio_orm.http.transport import Retries
+from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.law.fuzz_answers import fuzz
 
 TOKEN = "0" * 40
@@ -353,6 +355,13 @@ def test_json_is_whole_at_its_end_and_not_before(value: Any, data: st.DataObject
 
 def test_malformed_answers_are_errors_of_this_library() -> None:
     assert fuzz(150, seed=7) == []
+
+
+def test_a_project_without_a_config_is_no_answer(fake: FakeLabelStudio, project: Project) -> None:
+    incomplete = Fault.answer(200, {"id": project.id})
+    fake.fault("GET", f"/api/projects/{project.id}/", incomplete, times=None)
+    with pytest.raises(LabelStudioError, match="has no label_config"):
+        fake.client().projects.ref(project.id).labels.usage("Positive")
 
 
 def test_a_retry_waits_no_longer_than_the_deadline() -> None:
