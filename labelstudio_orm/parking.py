@@ -52,7 +52,8 @@ def _drafts_of(client: LabelStudio, task: int, annotation: int) -> list[Draft]:
 
 def is_parked(draft: Draft) -> bool:
     """Return whether a run that died has taken it off its annotation."""
-    return draft.annotation_id is None and draft.import_id is not None and draft.import_id < 0
+    note = draft.import_id
+    return draft.annotation_id is None and isinstance(note, int) and note < 0
 
 
 def unpark(draft: Draft) -> None:

@@ -12,6 +12,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
 
+from ..brief import brief
+from ..errors import LabelStudioError
 from ..files import whole_file
 from ..paging.pages import chunked
 
@@ -221,20 +223,35 @@ def check_file(path: str | os.PathLike[str], name: str) -> dict[str, int] | None
 
 def with_whole_predictions(project: Project, path: Path) -> Path:
     """Write predictions into an exported file, where the server says only their ids. No request
-    where there are none, else one for 300 tasks that have some.
+    where there are none, else one for 300 tasks that have some. Raises LabelStudioError, and leaves
+    no file, where an item is no task.
     """
     if not _names_predictions(path):
         return path
+    try:
+        return _with_whole_predictions(project, path)
+    except BaseException:
+        path.unlink(missing_ok=True)  # what only has the ids is not what was asked for
+        raise
+
+
+def _with_whole_predictions(project: Project, path: Path) -> Path:
     with path.open("rb") as file, whole_file(path) as copy:
         copy.write(b"[")
         first = True
         for rows in chunked(items_of(file), 300):
+            for row in rows:
+                if not isinstance(row, dict) or not isinstance(row.get("id"), int):
+                    raise LabelStudioError(
+                        f"exporting {project!r}: a task was expected, not {brief(row, 80)}"
+                    )
             whole = _predictions(project, [row["id"] for row in rows if row.get("predictions")])
             for row in rows:
-                named = row.get("predictions") or []
-                row["predictions"] = [
-                    whole.get(one, one) if isinstance(one, int) else one for one in named
-                ]
+                if isinstance(row.get("predictions"), list):
+                    row["predictions"] = [
+                        whole.get(one, one) if isinstance(one, int) else one
+                        for one in row["predictions"]
+                    ]
                 text = json.dumps(row, ensure_ascii=False, separators=(",", ":"))
                 copy.write((b"" if first else b",") + text.encode())
                 first = False

@@ -137,10 +137,11 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
             return Plan(nothing=True)
         if isinstance(value, tuple):
             value = tuple(one for one in value if one is not None and not _is_beyond(one))
-        if _is_beyond(value) and lookup == "exact":
+        is_id = part.field.references or part.field.name in ("id", model._options.key)
+        if is_id and _is_beyond(value) and lookup == "exact":
             return Plan(nothing=True)
         parameter = said.get(f"{part.field.name}__{lookup}")
-        if not parameter or value in ("", None, ()):
+        if not parameter or value in ("", None, ()) or _is_beyond(value):
             continue
         name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
         sent.setdefault(name, write(value))

@@ -15,7 +15,8 @@ from typing import Any
 import numpy
 import pytest
 
-from labelstudio_orm import DoesNotExist
+from labelstudio_orm import DoesNotExist, Project
+from labelstudio_orm.testing import FakeLabelStudio
 from tests.law.fuzz_shapes import World
 
 BEYOND = [2**63, -(2**63) - 1, 10**30]
@@ -128,3 +129,11 @@ def test_numbers_that_no_id_of_others_can_be(field: str, world: World) -> None:
             assert not world.fake.requests
             assert list(tasks.exclude(**{f"{field}__{lookup}": value})) == every
             world.fake.requests.clear()
+
+
+def test_numbers_that_are_no_ids_may_be_as_large(fake: FakeLabelStudio, project: Project) -> None:
+    task = project.tasks.create(data={"text": "a"})
+    task.annotations.create(result=[], lead_time=1e12)
+    draft = fake.client().drafts.create(task=task, result=[], import_id=2**40)
+    assert [one.lead_time for one in project.annotations.filter(lead_time=1e12)] == [1e12]
+    assert list(fake.client().drafts.filter(task=task, import_id=2**40)) == [draft]
