@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
+from ..brief import cut
 from ..errors import BadRequest, DoesNotExist
 from ..progress import Progress, ends_line, reporter
 from ..summary import Failure
@@ -201,8 +202,8 @@ def job_journal(
     if is_missing(journal):
         if not is_new:
             raise FileNotFoundError(
-                f"there is no journal {journal}: a copy keeps one; pair=True pairs the tasks by "
-                "their content"
+                f"there is no journal {cut(str(journal), 500)}: a copy keeps one; pair=True pairs "
+                "the tasks by their content"
             )
         if client.is_dry:
             journal = None

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
+from ..brief import cut
 from ..errors import LabelStudioError
 
 VERSION: Final = 1
@@ -144,7 +145,9 @@ class Database:
                     f"{self.path}: {error}; another process may be using it, which would do the "
                     "work twice"
                 ) from error
-            raise OSError(f"the journal {self.path} cannot be used: {error}") from error
+            raise OSError(
+                f"the journal {cut(str(self.path), 500)} cannot be used: {error}"
+            ) from error
         except sqlite3.DatabaseError as error:
             raise bad(self.path, f"it is damaged ({error})") from error
 
@@ -158,7 +161,7 @@ def open_file(path: Path) -> Database:
             _make(path)
         _must_be_file(path)
     except OSError as error:
-        told = type(error)(f"the journal {path} cannot be opened: {error.strerror}")
+        told = type(error)(f"the journal {cut(str(path), 500)} cannot be opened: {error.strerror}")
         told.errno = error.errno
         raise told from error
     _look(path)

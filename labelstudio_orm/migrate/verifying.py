@@ -9,6 +9,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any, Final
 
+from ..brief import cut
 from ..paging.pages import chunked
 from ..paging.parallel import Coming
 from ..progress import Progress, ends_line, reporter
@@ -77,7 +78,7 @@ def verify(
             raise ValueError(f"verify() knows the parts {', '.join(PARTS)}, not {part!r:.80}")
     here, there = as_source(source), as_source(target)
     if is_missing(journal):
-        raise FileNotFoundError(f"there is no journal {journal}")
+        raise FileNotFoundError(f"there is no journal {cut(str(journal), 500)}")
     with opened(journal) as notes:
         comparison = Comparison(here, there, notes, progress)
         if notes is not None:
