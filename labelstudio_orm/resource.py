@@ -772,7 +772,7 @@ class Resource:
         """
         peers, shared = self._origin.peers.get(relation.name), self._origin.shared
         ids = peers.to_fetch(identifier) if peers else []
-        project = self._origin.parents.get("project") or getattr(self, "project_id", None)
+        project = self._origin.parents.get("project") or as_id(self._row.get("project"))
         if len(ids) < 2 or shared is None or project is None:
             return None
         tasks = self._client.all_of(relation.target).filter(project=project, id__in=ids)
