@@ -19,7 +19,7 @@ from .config import editing
 from .config.controls import Label
 from .config.editing import Path, find, path_of
 from .config.labelconfig import LabelConfig
-from .errors import BadRequest
+from .errors import BadRequest, LabelStudioError
 from .http.deadline import one_call
 from .http.paths import at
 from .progress import Progress
@@ -326,6 +326,8 @@ class Labels:
         if "label_config" in project.changes:
             raise ValueError(f"{project!r} has a label_config that is not saved; save() it first")
         project._absorb(project._get_row(f"reading {project!r}"))
+        if "label_config" not in project._row and not project._client.is_dry:
+            raise LabelStudioError(f"{project!r}: the server's answer has no label_config")
         return project.config
 
     def _run(

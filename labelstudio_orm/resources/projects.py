@@ -191,18 +191,14 @@ class Project(Resource):
     @property
     def config(self) -> LabelConfig:
         """The labelling config as objects. Costs no request. Raises ValueError, which is a
-        LabelStudioError, for XML that is broken; LabelStudioError where the server gives none.
+        LabelStudioError, for XML that is broken.
 
         >>> project.config["sentiment"].choice("Positive")
         """
         from ..config import LabelConfig
         from ..config.labelconfig import BrokenConfig
 
-        text = self.label_config
-        is_known = text or not self._is_saved or "label_config" in self._row
-        if not is_known and not self._client.is_dry:
-            raise LabelStudioError(f"{self!r}: the server's answer has no label_config")
-        text = text or "<View></View>"
+        text = self.label_config or "<View></View>"
         if not isinstance(text, str):
             raise LabelStudioError(f"{self!r}: its label_config is {text!r:.80}, and no text")
         cached: tuple[str, LabelConfig] | None = self._related_cache().get("config")
