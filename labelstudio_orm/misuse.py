@@ -5,15 +5,20 @@ out.
 from __future__ import annotations
 
 import difflib
+import inspect
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .brief import brief
 from .secret import Secret, reveal
 
 if TYPE_CHECKING:
     from .resource import Resource
+
+
+MISSING: Final = object()
+"""There is no such attribute."""
 
 
 def near(name: str, known: Iterable[str]) -> str:
@@ -82,6 +87,17 @@ def of_attribute(obj: Resource, name: str) -> str:
             noun = type(obj).__name__.lower()
             hint = f'; a key of its data is {noun}.data["{brief_name(name)}"]'
     return f"{_name(type(obj))} has no {brief_name(name)!r}{hint}"
+
+
+def read_again(obj: object, name: str) -> Any:
+    """Return an attribute that the class has, and of which reading it raised AttributeError: that
+    is raised again, and says more than that it is missing. Raises AttributeError without words for
+    what Python itself looks for.
+    """
+    if name.startswith("__"):
+        raise AttributeError(name)
+    there = inspect.getattr_static(type(obj), name, None)
+    return there.__get__(obj, type(obj)) if hasattr(there, "__get__") else MISSING
 
 
 def of_missing(obj: object, name: str, model: type[Resource] | None = None) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice, pairwise
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
@@ -28,7 +27,7 @@ from .errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from .http.connection import default_client
 from .http.deadline import allowed, in_steps, one_call
 from .ids import exact_id, id_given, id_of, is_beyond, scope_text
-from .misuse import check_items, check_number, of_missing
+from .misuse import MISSING, check_items, check_number, of_missing, read_again
 from .names import Place, text_of
 from .origin import Origin
 from .paging import pages
@@ -110,11 +109,8 @@ class QuerySet(Generic[R]):
 
         def __getattr__(self, name):
             """Only for what there is not, and for what raised AttributeError: that is then said."""
-            if name.startswith("__"):
-                raise AttributeError(name)
-            there = inspect.getattr_static(type(self), name, None)
-            if hasattr(there, "__get__"):
-                return there.__get__(self, type(self))
+            if (found := read_again(self, name)) is not MISSING:
+                return found
             if name.startswith("_"):
                 raise AttributeError(name)
             model = self.__dict__.get("model")

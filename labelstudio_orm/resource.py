@@ -4,7 +4,6 @@ refreshes itself.
 
 from __future__ import annotations
 
-import inspect
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,7 +20,7 @@ from .fields import UNSET, Field, ForeignKey, _Related, readonly
 from .http.connection import default_client
 from .http.deadline import one_call
 from .ids import as_id
-from .misuse import brief_name, near, of_attribute
+from .misuse import MISSING, brief_name, near, of_attribute, read_again
 from .options import Options
 from .origin import NOWHERE, Origin
 from .queryset import QuerySet
@@ -398,11 +397,8 @@ class Resource:
 
         def __getattr__(self, name):
             """Only for what there is not, and for what raised AttributeError: that is then said."""
-            if name.startswith("__"):
-                raise AttributeError(name)
-            there = inspect.getattr_static(type(self), name, None)
-            if hasattr(there, "__get__"):
-                return there.__get__(self, type(self))
+            if (found := read_again(self, name)) is not MISSING:
+                return found
             raise AttributeError(of_attribute(self, name))
 
     def _refuse_fixed(self, field: Field, name: str) -> None:
