@@ -1,7 +1,13 @@
 """A Label Studio server as Python objects: active records, lazy querysets, data migrations."""
 
+from ._engine.bulk.exported import from_export
+from ._engine.conditions.expressions import data, meta
+from ._engine.conditions.q import Q
+from ._engine.http.server import ServerInfo
+from ._engine.http.transport import Retries
+from ._engine.models.queryset import QuerySet
+from ._engine.values.summary import Created, Failure, Summary
 from ._version import __version__ as __version__
-from .bulk.exported import from_export
 from .client import LabelStudio, connect
 from .errors import (
     APIError,
@@ -26,11 +32,6 @@ from .errors import (
     UnknownKeyWarning,
     UnsafePath,
 )
-from .expressions import data, meta
-from .http.server import ServerInfo
-from .http.transport import Retries
-from .query import Q
-from .queryset import QuerySet
 from .resources.access import JWTSettings, SessionPolicy, Token
 from .resources.comments import Comment
 from .resources.drafts import Draft
@@ -46,7 +47,6 @@ from .resources.tasks import Annotation, Prediction, Task
 from .resources.views import Action, View
 from .resources.webhooks import Webhook
 from .resources.workspaces import Workspace, WorkspaceMember
-from .summary import Created, Failure, Summary
 
 __all__ = [
     "APIError",

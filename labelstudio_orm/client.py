@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from .http.connection import Connection, set_default
-from .origin import Origin
-from .queryset import QuerySet
+from ._engine.http.connection import Connection, set_default
+from ._engine.models.queryset import QuerySet
+from ._engine.records.origin import Origin
+from ._engine.values.secret import unseen
 from .resources.access import JWTSettings, SessionPolicy, Tokens
 from .resources.comments import Comment, Comments
 from .resources.drafts import Draft
@@ -20,10 +21,9 @@ from .resources.tasks import Annotation, Prediction, Predictions, Task, Tasks
 from .resources.views import View, Views
 from .resources.webhooks import Webhook, Webhooks
 from .resources.workspaces import Workspace
-from .secret import unseen
 
 if TYPE_CHECKING:
-    from .resource import Resource
+    from ._engine.models.resource import Resource
 
 R = TypeVar("R", bound="Resource")
 

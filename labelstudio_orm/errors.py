@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .summary import Summary
+    from ._engine.values.summary import Summary
 
 MAX_TEXT = 2000
 """Characters of a message, at most."""

@@ -15,23 +15,23 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from .config import editing
-from .config.controls import Label
-from .config.editing import Path, find, path_of
-from .config.labelconfig import LabelConfig
+from ._config import editing
+from ._config.controls import Label
+from ._config.editing import Path, find, path_of
+from ._config.labelconfig import LabelConfig
+from ._engine.http.deadline import one_call
+from ._engine.http.paths import at
+from ._engine.values.summary import OnError, Summary
+from ._relabel.plans import Plan, addition, merging, removal, renaming, taken_back
+from ._relabel.runs import Run
+from ._relabel.undofile import UndoFile, check_changes, read_changes, read_job
 from .errors import BadRequest, LabelStudioError
-from .http.deadline import one_call
-from .http.paths import at
 from .progress import Progress
-from .relabel.plans import Plan, addition, merging, removal, renaming, taken_back
-from .relabel.runs import Run
-from .relabel.undofile import UndoFile, check_changes, read_changes, read_job
-from .summary import OnError, Summary
 
 if TYPE_CHECKING:
     from typing import Literal
 
-    from .migrate.report import Report
+    from ._migrate.engine.report import Report
     from .resources.projects import Project
 
 _STILL_USED: Final = "These labels still exist"

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..declaration import resource
+from .._engine.fields.fields import Field, always_sent, field
+from .._engine.http.deadline import one_call
+from .._engine.models.declaration import resource
+from .._engine.models.resource import Resource
+from .._engine.values.secret import Secret
 from ..errors import NotSupportedByServer
-from ..fields import Field, always_sent, field
-from ..http.deadline import one_call
-from ..resource import Resource
-from ..secret import Secret
 from .common import Dated
 
 if TYPE_CHECKING:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..declaration import resource
-from ..fields import ForeignKey, belongs_to, id_of, readonly
-from ..queryset import QuerySet
-from ..resource import Resource
+from .._engine.fields.fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
 from .common import Authored
 
 if TYPE_CHECKING:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from ..declaration import fields
-from ..fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.fields.fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.models.declaration import fields
 
 if TYPE_CHECKING:
     from .people import User

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..config.results import check_result
-from ..declaration import resource
-from ..fields import ForeignKey, belongs_to, field, id_of, readonly
-from ..http.paths import at
-from ..paging.pages import Plain
-from ..resource import Resource
+from .._config.results import check_result
+from .._engine.fields.fields import ForeignKey, belongs_to, field, id_of, readonly
+from .._engine.http.paths import at
+from .._engine.models.declaration import resource
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Plain
 from .common import Dated
 
 if TYPE_CHECKING:

@@ -7,19 +7,19 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..bulk.jobs import Job, last_line, wait_for
-from ..bulk.targets import check_target
-from ..declaration import resource
+from .._engine.bulk.jobs import Job, last_line, wait_for
+from .._engine.bulk.targets import check_target
+from .._engine.fields.fields import ForeignKey, belongs_to, field, id_of, readonly
+from .._engine.http.deadline import one_call
+from .._engine.http.download import download
+from .._engine.http.paths import at
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Plain
+from .._engine.values.ids import id_of as id_in
 from ..errors import BadRequest, JobFailed
-from ..fields import ForeignKey, belongs_to, field, id_of, readonly
-from ..http.deadline import one_call
-from ..http.download import download
-from ..http.paths import at
-from ..ids import id_of as id_in
-from ..paging.pages import Plain
 from ..progress import Progress
-from ..queryset import QuerySet
-from ..resource import Resource
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -116,7 +116,7 @@ class Export(Job, Resource):
         is done, ``timeout`` seconds at most. Raises JobFailed with the server's reason, and
         ValueError, before a request, for a format with images: no snapshot has any.
         """
-        from ..bulk.exports import check_snapshot, telling_sizes
+        from .._engine.bulk.exports import check_snapshot, telling_sizes
 
         check_snapshot(self, format, download_resources)
         body: dict[str, Any] = {"export_type": format}
@@ -166,7 +166,7 @@ class Export(Job, Resource):
         appears under its name only when it is complete. Raises ValueError, before the request, for
         a format with images: no snapshot has any.
         """
-        from ..bulk.exports import check_snapshot, telling_sizes
+        from .._engine.bulk.exports import check_snapshot, telling_sizes
 
         named = "JSON" if format is None else format
         check_snapshot(self, named)

@@ -12,21 +12,21 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, unquote
 
-from ..bulk.imports import Renamed
-from ..conditions import EVERYTHING
-from ..declaration import resource
+from .._engine.bulk.imports import Renamed
+from .._engine.conditions.tree import EVERYTHING
+from .._engine.fields.fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.http.deadline import one_call
+from .._engine.http.download import download
+from .._engine.http.outcome import fits
+from .._engine.http.paths import at, safe_name
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Plain
+from .._engine.values.ids import id_of as id_in
+from .._engine.values.summary import Summary
 from ..errors import APIError, LabelStudioError, OutcomeUnknown
-from ..fields import ForeignKey, belongs_to, id_of, readonly
-from ..http.deadline import one_call
-from ..http.download import download
-from ..http.exchange import fits
-from ..http.paths import at, safe_name
-from ..ids import id_of as id_in
-from ..paging.pages import Plain
 from ..progress import Progress
-from ..queryset import QuerySet
-from ..resource import Resource
-from ..summary import Summary
 
 if TYPE_CHECKING:
     from typing_extensions import Self

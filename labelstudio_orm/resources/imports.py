@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from ..bulk.imports import ANSWER, held_by, import_body, pretended
-from ..bulk.jobs import Job
-from ..declaration import resource
+from .._engine.bulk.imports import ANSWER, held_by, import_body, pretended
+from .._engine.bulk.jobs import Job
+from .._engine.fields.fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.http.deadline import one_call
+from .._engine.http.paths import at
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.records.origin import Origin
+from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
-from ..fields import ForeignKey, belongs_to, id_of, readonly
-from ..http.deadline import one_call
-from ..http.paths import at
-from ..ids import id_of as id_in
-from ..origin import Origin
-from ..queryset import QuerySet
-from ..resource import Resource
 from .common import Dated
 
 if TYPE_CHECKING:

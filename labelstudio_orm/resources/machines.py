@@ -6,13 +6,21 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..bulk.jobs import secrets_of
-from ..declaration import resource
+from .._engine.bulk.jobs import secrets_of
+from .._engine.fields.fields import (
+    Field,
+    ForeignKey,
+    always_sent,
+    belongs_to,
+    id_of,
+    readonly,
+    secret,
+)
+from .._engine.http.deadline import one_call
+from .._engine.models.declaration import resource
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Plain
 from ..errors import JobFailed
-from ..fields import Field, ForeignKey, always_sent, belongs_to, id_of, readonly, secret
-from ..http.deadline import one_call
-from ..paging.pages import Plain
-from ..resource import Resource
 from .common import Authored, Dated
 
 if TYPE_CHECKING:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from ..declaration import resource
-from ..fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly, secret
-from ..http.deadline import one_call
-from ..origin import Origin
-from ..paging.pages import Numbered
-from ..queryset import QuerySet
-from ..resource import Resource
+from .._engine.fields.fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly, secret
+from .._engine.http.deadline import one_call
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Numbered
+from .._engine.records.origin import Origin
 from .common import Authored
 
 if TYPE_CHECKING:

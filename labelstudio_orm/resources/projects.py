@@ -8,10 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..config.markup import without_declaration
-from ..declaration import resource
-from ..errors import LabelStudioError
-from ..fields import (
+from .._config.markup import without_declaration
+from .._engine.fields.fields import (
     Field,
     ForeignKey,
     HasMany,
@@ -22,13 +20,15 @@ from ..fields import (
     readonly,
     secret,
 )
-from ..http.deadline import one_call
-from ..http.paths import at
-from ..origin import Origin
-from ..paging.pages import NUMBERED, Plain
+from .._engine.http.deadline import one_call
+from .._engine.http.paths import at
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import NUMBERED, Plain
+from .._engine.records.origin import Origin
+from ..errors import LabelStudioError
 from ..progress import Progress
-from ..queryset import QuerySet
-from ..resource import Resource
 from .common import Dated
 
 if TYPE_CHECKING:
@@ -195,8 +195,8 @@ class Project(Resource):
 
         >>> project.config["sentiment"].choice("Positive")
         """
+        from .._config.labelconfig import BrokenConfig
         from ..config import LabelConfig
-        from ..config.labelconfig import BrokenConfig
 
         text = self.label_config or "<View></View>"
         if not isinstance(text, str):
@@ -274,7 +274,7 @@ class Project(Resource):
         the first request for a suffix that is another format's, FileNotFoundError for a folder that
         is not there, IsADirectoryError for one that is.
         """
-        from ..bulk.exports import export_project
+        from .._engine.bulk.exports import export_project
 
         return export_project(
             self,

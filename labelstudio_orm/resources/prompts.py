@@ -6,14 +6,22 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..bulk.jobs import Job
-from ..declaration import resource
+from .._engine.bulk.jobs import Job
+from .._engine.fields.fields import (
+    ForeignKey,
+    HasMany,
+    belongs_to,
+    computed,
+    field,
+    id_of,
+    readonly,
+)
+from .._engine.http.deadline import one_call
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Plain
 from ..errors import DoesNotExist
-from ..fields import ForeignKey, HasMany, belongs_to, computed, field, id_of, readonly
-from ..http.deadline import one_call
-from ..paging.pages import Plain
-from ..queryset import QuerySet
-from ..resource import Resource
 from .common import Authored
 from .machines import ModelProvider, Provider
 

@@ -6,17 +6,17 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from ..bulk.jobs import Job
-from ..declaration import fields, resource
+from .._engine.bulk.jobs import Job
+from .._engine.fields.fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from .._engine.http.deadline import one_call
+from .._engine.models.declaration import fields, resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Plain
+from .._engine.records.origin import Origin
+from .._engine.values.registry import registry
 from ..errors import NotSupportedByServer
-from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
-from ..http.deadline import one_call
-from ..origin import Origin
-from ..paging.pages import Plain
 from ..progress import Progress
-from ..queryset import QuerySet
-from ..registry import registry
-from ..resource import Resource
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -8,10 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from ..config.results import check_result
-from ..declaration import resource
-from ..errors import LabelStudioError
-from ..fields import (
+from .._config.results import check_result
+from .._engine.conditions.q import Q
+from .._engine.fields.fields import (
     UNSET,
     ForeignKey,
     HasMany,
@@ -22,23 +21,24 @@ from ..fields import (
     id_of,
     readonly,
 )
-from ..http.deadline import one_call
-from ..ids import id_of as id_in
-from ..paging.keyset import TASKS
-from ..paging.pages import Embedded
-from ..parking import keeping_drafts
+from .._engine.http.deadline import one_call
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.keyset import TASKS
+from .._engine.pages.sources import Embedded
+from .._engine.values.ids import id_of as id_in
+from ..errors import LabelStudioError
 from ..progress import Progress
-from ..query import Q
-from ..queryset import QuerySet
-from ..resource import Resource
+from ._parking import keeping_drafts
 from .common import Dated
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..bulk.predicting import OnKnown
+    from .._engine.bulk.predicting import OnKnown
+    from .._engine.values.summary import Created, OnError, Summary
     from ..client import LabelStudio
-    from ..summary import Created, OnError, Summary
     from .comments import Comments
     from .people import User
     from .projects import Project
@@ -80,7 +80,7 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(total_predictions=0).perform("retrieve_tasks_predictions")
         """
-        from ..bulk.actions import perform
+        from .._engine.bulk.actions import perform
 
         return perform(self, action, params, progress)
 
@@ -107,7 +107,7 @@ class Tasks(QuerySet["Task"]):
         >>> project.tasks.filter(total_annotations=0).create_annotations([region]).summary
         <Summary: 3 created>
         """
-        from ..bulk.actions import annotate
+        from .._engine.bulk.actions import annotate
 
         return annotate(
             self,
@@ -134,7 +134,7 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(data__lang="de").export("JSON", "german.json")
         """
-        from ..bulk.exports import export_tasks
+        from .._engine.bulk.exports import export_tasks
 
         return export_tasks(self, format, Path(path), progress)
 
@@ -292,7 +292,7 @@ class Annotation(Dated, Labelled, Resource):
             return super().save(fields=names, force=force, check=check)
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
-        from ..bulk.once import post_once
+        from ._annotation_create import post_once
 
         return post_once(self, client, body)
 
@@ -335,7 +335,7 @@ class Predictions(QuerySet["Prediction"]):
         >>> project.predictions.bulk_create([(task, [region], 0.9)], model_version="v1")
         <Summary: 1 created>
         """
-        from ..bulk.predicting import predict
+        from .._engine.bulk.predicting import predict
 
         return predict(
             self,

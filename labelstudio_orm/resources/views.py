@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from ..brief import brief
-from ..conditions import EVERYTHING
-from ..declaration import resource
+from .._engine.conditions.q import Q
+from .._engine.conditions.tree import EVERYTHING
+from .._engine.fields.fields import Field, ForeignKey, belongs_to, field, id_of, readonly
+from .._engine.http.deadline import one_call
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Plain
+from .._engine.plans.view_filters import view_condition, view_filters, view_ordering
+from .._engine.values.brief import brief
+from .._engine.values.ids import id_given
+from .._engine.values.ids import id_of as id_in
+from .._engine.values.summary import Summary
 from ..errors import LabelStudioError
-from ..fields import Field, ForeignKey, belongs_to, field, id_of, readonly
-from ..http.deadline import one_call
-from ..ids import id_given
-from ..ids import id_of as id_in
-from ..paging.pages import Plain
-from ..planning.tabs import view_condition, view_filters, view_ordering
-from ..query import Q
-from ..queryset import QuerySet
-from ..resource import Resource
-from ..summary import Summary
 
 if TYPE_CHECKING:
     from typing_extensions import Never

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..declaration import resource
+from .._engine.fields.fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
 from ..errors import NotFound, NotSupportedByServer
-from ..fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
-from ..queryset import QuerySet
-from ..resource import Resource
 from .common import Dated
 
 if TYPE_CHECKING:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ..declaration import resource
-from ..fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
-from ..http.deadline import one_call
-from ..http.paths import at
-from ..ids import id_of as id_in
-from ..paging.pages import Plain
-from ..queryset import QuerySet
-from ..resource import Resource
+from .._engine.fields.fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
+from .._engine.http.deadline import one_call
+from .._engine.http.paths import at
+from .._engine.models.declaration import resource
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
+from .._engine.pages.sources import Plain
+from .._engine.values.ids import id_of as id_in
 from .common import Authored
 
 if TYPE_CHECKING:

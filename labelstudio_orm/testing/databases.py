@@ -16,7 +16,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
-from ..secret import Secret, reveal
+from .._engine.values.secret import Secret, reveal
 from .environments import LocalServerError, cache_folder, environment, packages
 
 GRACE = 30.0  # seconds to start in, and to end in by itself

@@ -21,7 +21,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..secret import Secret, redact, reveal, unseen
+from .._engine.values.secret import Secret, redact, reveal, unseen
 from .databases import PRIVATE, Database, Postgres, SQLite
 from .environments import (
     LocalServerError,

@@ -16,7 +16,7 @@ if "NO_ORJSON" in os.environ:
 from measure import items, main
 
 from labelstudio_orm import LabelStudio
-from labelstudio_orm.http.session import QuickAck
+from labelstudio_orm._engine.http.session import QuickAck
 
 if "NO_QUICKACK" in os.environ:
     QuickAck._OPTION = None

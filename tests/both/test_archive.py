@@ -18,9 +18,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retries, User
+from labelstudio_orm._migrate.engine.fingerprints import (
+    ANNOTATION,
+    ANNOTATION_ORIGIN,
+    SETTINGS,
+    TASK_ORIGIN,
+)
+from labelstudio_orm._migrate.verbs.archive import ArchiveSource, BadSnapshot, restore, snapshot
 from labelstudio_orm.migrate import UnknownUsers, merge, verify
-from labelstudio_orm.migrate.archive import ArchiveSource, BadSnapshot, restore, snapshot
-from labelstudio_orm.migrate.content import ANNOTATION, ANNOTATION_ORIGIN, SETTINGS, TASK_ORIGIN
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 

@@ -23,7 +23,7 @@ from labelstudio_orm import (
     Q,
     Task,
 )
-from labelstudio_orm.bulk import deletion
+from labelstudio_orm._engine.bulk import deletion
 
 Asked = Callable[[], list[str]]
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs, urlencode
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q, User
+from labelstudio_orm._migrate.engine import importing
 from labelstudio_orm.migrate import (
     Journal,
     JournalMismatch,
@@ -19,7 +20,6 @@ from labelstudio_orm.migrate import (
     Report,
     UnknownUsers,
     copy_project,
-    importing,
     merge,
     restore,
     snapshot,

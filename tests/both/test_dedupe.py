@@ -13,9 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, Q, Task, User
-from labelstudio_orm.migrate import deduping, labelled
-from labelstudio_orm.migrate.deduping import dedupe
-from labelstudio_orm.migrate.journal import JournalMismatch
+from labelstudio_orm._migrate.engine import labelled
+from labelstudio_orm._migrate.engine.journal import JournalMismatch
+from labelstudio_orm._migrate.verbs import deduping
+from labelstudio_orm._migrate.verbs.deduping import dedupe
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 

@@ -13,15 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelstudio_orm import (
-    BadRequest,
-    LabelStudio,
-    LabelStudioError,
-    Project,
-    User,
-    from_export,
-)
-from labelstudio_orm.bulk.exported import items_of
+from labelstudio_orm import BadRequest, LabelStudio, LabelStudioError, Project, User, from_export
+from labelstudio_orm._engine.bulk.exported import items_of
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 

@@ -14,16 +14,9 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import (
-    BadRequest,
-    DoesNotExist,
-    LabelStudio,
-    Project,
-    ServerError,
-    Task,
-)
-from labelstudio_orm.http.dryrun import READS
-from labelstudio_orm.migrate.report import Report
+from labelstudio_orm import BadRequest, DoesNotExist, LabelStudio, Project, ServerError, Task
+from labelstudio_orm._engine.http.dryrun import READS
+from labelstudio_orm._migrate.engine.report import Report
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = """\

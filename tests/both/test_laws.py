@@ -12,16 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from labelstudio_orm import (
-    Annotation,
-    BadRequest,
-    LabelStudio,
-    Prediction,
-    Project,
-    Task,
-    User,
-)
-from labelstudio_orm.resource import Resource
+from labelstudio_orm import Annotation, BadRequest, LabelStudio, Prediction, Project, Task, User
+from labelstudio_orm._engine.models.resource import Resource
 
 
 def cases(ls: LabelStudio, *, fake: int, real: int) -> settings:

@@ -14,11 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project
+from labelstudio_orm._migrate.engine.config_compat import IncompatibleConfigs
+from labelstudio_orm._migrate.engine.users import UnknownUsers
+from labelstudio_orm._migrate.verbs.merging import merge
+from labelstudio_orm._migrate.verbs.splitting import part_of, split
 from labelstudio_orm.migrate import ArchiveSource, JournalMismatch, snapshot
-from labelstudio_orm.migrate.compatible import IncompatibleConfigs
-from labelstudio_orm.migrate.merging import merge
-from labelstudio_orm.migrate.people import UnknownUsers
-from labelstudio_orm.migrate.splitting import part_of, split
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 

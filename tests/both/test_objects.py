@@ -281,13 +281,13 @@ def test_pickling_leaves_the_credential_behind(ls: LabelStudio, project: Project
     assert back.project_id == project.id
     with pytest.raises(ValueError, match="connect"):
         back.save()
-    labelstudio_orm.http.connection._default = ls
+    labelstudio_orm._engine.http.connection._default = ls
     try:
         back.save()
         assert back == task
         assert back_project.tasks.get(task.id).data["x"] == 1
     finally:
-        labelstudio_orm.http.connection._default = None
+        labelstudio_orm._engine.http.connection._default = None
 
 
 def test_unknown_fields_are_kept_and_never_sent(ls: LabelStudio, project: Project) -> None:

@@ -25,9 +25,9 @@ from labelstudio_orm import (
     QuerySet,
     ServerError,
 )
-from labelstudio_orm.http import connection
-from labelstudio_orm.paging import stretches
-from labelstudio_orm.paging.parallel import THREADS
+from labelstudio_orm._engine.http import connection
+from labelstudio_orm._engine.pages import ranges as stretches
+from labelstudio_orm._engine.pages.parallel import THREADS
 from labelstudio_orm.testing import FakeLabelStudio, Fault, LocalLabelStudio
 
 Asked = Callable[[], list[str]]

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import DoesNotExist, LabelStudio, Project
-from labelstudio_orm.queryset import QuerySet
+from labelstudio_orm._engine.models.queryset import QuerySet
 
 Asked = Callable[[], list[str]]
 Read = Callable[[QuerySet[Any]], Any]

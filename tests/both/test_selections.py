@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import FieldError, JobFailed, Project, Q, View
+from labelstudio_orm._engine.models.queryset import QuerySet
 from labelstudio_orm.errors import DoesNotExist
-from labelstudio_orm.queryset import QuerySet
 from labelstudio_orm.resources.tasks import Tasks
 
 

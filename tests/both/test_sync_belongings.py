@@ -10,7 +10,8 @@ import attrs
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q
-from labelstudio_orm.migrate import Journal, copy_project, copying, sync
+from labelstudio_orm._migrate.verbs import copying
+from labelstudio_orm.migrate import Journal, copy_project, sync
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 from tests.both.test_sync import Asked, Pair, whys, writes
 from tests.live.parts.ml_backend import MLBackendService

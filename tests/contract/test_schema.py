@@ -9,9 +9,9 @@ import pytest
 
 import labelstudio_orm
 from labelstudio_orm import LabelStudio, Task
-from labelstudio_orm.codec import parts
-from labelstudio_orm.registry import registry
-from labelstudio_orm.resource import Resource
+from labelstudio_orm._engine.models.resource import Resource
+from labelstudio_orm._engine.values.codec import parts
+from labelstudio_orm._engine.values.registry import registry
 
 assert labelstudio_orm  # importing it declares them all
 UNDESCRIBED = {"Draft"}  # the schema leaves out their addresses

@@ -25,11 +25,11 @@ from labelstudio_orm import (
     Project, PromptRun, Q, QuerySet, Refinement, Task, User, View, Workspace,
     Webhook as RealWebhook,
 )
-from labelstudio_orm.declaration import resource
-from labelstudio_orm.fields import (
+from labelstudio_orm._engine.models.declaration import resource
+from labelstudio_orm._engine.fields.fields import (
     ForeignKey, HasMany, always_sent, belongs_to, id_of, readonly, secret,
 )
-from labelstudio_orm.resource import Resource
+from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm.resources.tasks import Tasks
 
 

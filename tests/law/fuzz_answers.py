@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from labelstudio_orm import ClientSideFilterWarning, LabelStudio, LabelStudioError
-from labelstudio_orm.http.transport import Retries
+from labelstudio_orm._engine.http.transport import Retries
 
 DEADLINE = 0.5
 SECONDS = 3.0

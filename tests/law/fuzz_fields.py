@@ -22,11 +22,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from labelstudio_orm import LabelStudio, LabelStudioError
-from labelstudio_orm.http.payload import decode
-from labelstudio_orm.origin import Origin
-from labelstudio_orm.queryset import QuerySet
-from labelstudio_orm.registry import registry
-from labelstudio_orm.resource import Resource
+from labelstudio_orm._engine.http.payload import decode
+from labelstudio_orm._engine.models.queryset import QuerySet
+from labelstudio_orm._engine.models.resource import Resource
+from labelstudio_orm._engine.records.origin import Origin
+from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
 
 DEEPEST = 600

@@ -23,7 +23,7 @@ from typing import Any
 import requests
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Q
-from labelstudio_orm.http.transport import Retries
+from labelstudio_orm._engine.http.transport import Retries
 from labelstudio_orm.migrate import copy_project, dedupe, merge, restore, snapshot, sync, verify
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake.adapter import FakeAdapter

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import query
-from labelstudio_orm.paging import ordering
-from labelstudio_orm.planning import plan
+from labelstudio_orm._engine.conditions import ordering
+from labelstudio_orm._engine.conditions import q as query
+from labelstudio_orm._engine.plans import plan
 
 from . import law, views
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import LabelStudio, Project
-from labelstudio_orm.cli import main
+from labelstudio_orm._cli import main
 from labelstudio_orm.testing import LocalLabelStudio
 from tests.conftest import CONFIG
 

@@ -19,7 +19,7 @@ from labelstudio_orm.testing.local import VERSION, LocalLabelStudio, LocalServer
 
 pytestmark = pytest.mark.live
 
-CLI = [sys.executable, "-c", "import sys; from labelstudio_orm.cli import main; sys.exit(main())"]
+CLI = [sys.executable, "-c", "import sys; from labelstudio_orm._cli import main; sys.exit(main())"]
 
 
 @pytest.fixture(scope="module")

@@ -8,14 +8,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import (
-    APIError,
-    ExportStorage,
-    ImportStorage,
-    JobFailed,
-    LabelStudio,
-    Project,
-)
+from labelstudio_orm import APIError, ExportStorage, ImportStorage, JobFailed, LabelStudio, Project
 from tests.live.parts.places import Disk, Place
 
 pytestmark = pytest.mark.live

@@ -14,7 +14,8 @@ import time
 from collections import Counter
 
 from labelstudio_orm import LabelStudio
-from labelstudio_orm.migrate import copy_project, importing
+from labelstudio_orm._migrate.engine import importing
+from labelstudio_orm.migrate import copy_project
 from tests.soak.memory import peak
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import labelstudio_orm
 from labelstudio_orm import LabelStudio, Q, migrate
-from labelstudio_orm.http import connection, transport
+from labelstudio_orm._engine.http import connection, transport
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import requests
 
-from labelstudio_orm.fields import Field
-from labelstudio_orm.secret import Secret
+from labelstudio_orm._engine.fields.fields import Field
+from labelstudio_orm._engine.values.secret import Secret
 
 SEEN = (Secret, Field, type, requests.Session)
 """What is not looked into: what is sealed, what is declared, and the pools of connections."""

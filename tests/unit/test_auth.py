@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from labelstudio_orm._engine.http.auth import Credential
+from labelstudio_orm._engine.values.secret import redact
 from labelstudio_orm.errors import AuthenticationError
-from labelstudio_orm.http.auth import Credential
-from labelstudio_orm.secret import redact
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
 

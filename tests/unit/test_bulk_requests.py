@@ -21,7 +21,7 @@ from labelstudio_orm import (
     Summary,
     Task,
 )
-from labelstudio_orm.bulk.workers import AHEAD, each
+from labelstudio_orm._engine.bulk.workers import AHEAD, each
 from labelstudio_orm.testing import FakeLabelStudio
 
 IMPORT = "POST /api/projects/1/import"

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import Annotation, MissingSizeWarning, Prediction, Task
+from labelstudio_orm._config.check import Check
 from labelstudio_orm.config import LabelConfig
-from labelstudio_orm.config.check import Check
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = LabelConfig.parse(

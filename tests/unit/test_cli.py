@@ -16,9 +16,10 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project, cli
-from labelstudio_orm.cli import exit_code, main
-from labelstudio_orm.cli.commands import PARTS, _copying
+from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project
+from labelstudio_orm import _cli as cli
+from labelstudio_orm._cli import exit_code, main
+from labelstudio_orm._cli.commands import PARTS, _copying
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.migrate import Migration, copy_project
 from labelstudio_orm.testing import FakeLabelStudio, Fault
@@ -139,8 +140,8 @@ def test_every_command_explains_itself(run: Run, name: str) -> None:
 def test_the_examples_in_the_help_are_valid(monkeypatch: pytest.MonkeyPatch) -> None:
     import shlex
 
-    from labelstudio_orm import cli
-    from labelstudio_orm.cli.commands import COMMANDS as known
+    from labelstudio_orm import _cli as cli
+    from labelstudio_orm._cli.commands import COMMANDS as known
 
     lines = [line for one in known.values() for line in one.description.splitlines()]
     examples = [line for line in lines if line.startswith("labelstudio-orm ")]
@@ -152,9 +153,9 @@ def test_the_examples_in_the_help_are_valid(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_help_needs_no_server_and_loads_little() -> None:
     program = (
-        "import sys; from labelstudio_orm.cli import main\n"
+        "import sys; from labelstudio_orm._cli import main\n"
         "try: main(['--help'])\nexcept SystemExit: pass\n"
-        "print([name for name in sys.modules if name.startswith('labelstudio_orm.migrate')\n"
+        "print([name for name in sys.modules if name.startswith('labelstudio_orm._migrate')\n"
         "       or name.startswith('labelstudio_orm.testing')])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
@@ -332,7 +333,7 @@ def test_a_migration_whose_journal_cannot_be_opened(
 def test_a_mistake_of_this_program_keeps_its_traceback(
     run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("labelstudio_orm.cli.commands.narrowed", lambda *_: len(None))  # type: ignore[arg-type]
+    monkeypatch.setattr("labelstudio_orm._cli.commands.narrowed", lambda *_: len(None))  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="has no len"):
         run("count", project.id)
 
@@ -643,7 +644,7 @@ def test_keys_of_storages_are_asked_for(
         asked.append(prompt)
         return keys[prompt.split()[0]]
 
-    monkeypatch.setattr("labelstudio_orm.cli.commands.getpass", getpass)
+    monkeypatch.setattr("labelstudio_orm._cli.commands.getpass", getpass)
     monkeypatch.setattr(sys, "stdin", Terminal())
     done = run("copy", project.id)
     assert done.code == 0

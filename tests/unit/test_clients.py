@@ -10,7 +10,7 @@ import pytest
 
 import labelstudio_orm
 from labelstudio_orm import Annotation, FieldError, LabelStudio, Project, Task
-from labelstudio_orm.http import connection
+from labelstudio_orm._engine.http import connection
 from labelstudio_orm.testing import FakeLabelStudio
 
 

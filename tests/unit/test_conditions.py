@@ -15,8 +15,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm import DoesNotExist, Q, Task
-from labelstudio_orm.brief import brief
-from labelstudio_orm.conditions import (
+from labelstudio_orm._engine.conditions.lookups import LOOKUPS, Members, same
+from labelstudio_orm._engine.conditions.q import build
+from labelstudio_orm._engine.conditions.tree import (
     And,
     Chosen,
     Leaf,
@@ -27,9 +28,8 @@ from labelstudio_orm.conditions import (
     describe,
     predicate,
 )
-from labelstudio_orm.lookups import LOOKUPS, Members, same
-from labelstudio_orm.planning.plan import plan
-from labelstudio_orm.query import build
+from labelstudio_orm._engine.plans.plan import plan
+from labelstudio_orm._engine.values.brief import brief
 from labelstudio_orm.testing import FakeLabelStudio
 
 NUMBERS = range(4)
@@ -54,7 +54,7 @@ def asked(condition: Q) -> list[bool]:
 
 def task(annotations: int, predictions: int) -> Any:
     row = {"id": 1, "total_annotations": annotations, "total_predictions": predictions}
-    from labelstudio_orm.origin import Origin
+    from labelstudio_orm._engine.records.origin import Origin
 
     return Task._from_row(row, Origin(whole=True, fetched=True))
 

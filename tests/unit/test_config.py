@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelstudio_orm._config.markup import without_declaration
 from labelstudio_orm.config import (
     Bitmask,
     Box,
@@ -32,7 +33,6 @@ from labelstudio_orm.config import (
     labels,
     taxonomy,
 )
-from labelstudio_orm.config.markup import without_declaration
 
 XML = """<View>
   <!-- <Choices name="sentiment" toName="text"/> is this, but older -->
@@ -926,7 +926,7 @@ def test_a_repeated_control_has_one_of_itself_per_item() -> None:
 
 
 def test_importing_it_loads_no_xml_parser() -> None:
-    code = "import sys, labelstudio_orm.config; print([m for m in sys.modules if 'expat' in m])"
+    code = "import sys, labelstudio_orm._config; print([m for m in sys.modules if 'expat' in m])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
 

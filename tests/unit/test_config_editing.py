@@ -11,8 +11,8 @@ from attrs import frozen
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from labelstudio_orm._config.editing import LabelTag, copied, label_tags, merged, stored_names
 from labelstudio_orm.config import LabelConfig, UnknownControl
-from labelstudio_orm.config.editing import LabelTag, copied, label_tags, merged, stored_names
 
 XML = """<View>
   <!-- Car > here -->

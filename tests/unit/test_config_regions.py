@@ -17,6 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm import MissingSizeWarning
+from labelstudio_orm._config.kinds import KINDS, LABEL_KEYS
+from labelstudio_orm._config.marks import Mark, patched
 from labelstudio_orm.config import (
     Box,
     Ellipse,
@@ -27,8 +29,6 @@ from labelstudio_orm.config import (
     Span,
     Vector,
 )
-from labelstudio_orm.config.kinds import KINDS, LABEL_KEYS
-from labelstudio_orm.config.marks import Mark, patched
 
 OBJECTS = ("Text", "Image", "HyperText", "Paragraphs", "Audio", "Video", "List", "Pdf")
 

@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm import Project
+from labelstudio_orm._migrate.engine.config_compat import IncompatibleConfigs
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.migrate import merge
-from labelstudio_orm.migrate.compatible import IncompatibleConfigs
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = """\

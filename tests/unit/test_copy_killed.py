@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import Project, Q
-from labelstudio_orm.migrate import Report, importing, sync, verify
+from labelstudio_orm._migrate.engine import importing
+from labelstudio_orm.migrate import Report, sync, verify
 from tests.unit.kills import Killed, Servers
 
 pytestmark = pytest.mark.kill

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm._migrate.engine.fingerprints import SETTINGS, canonical, digest
+from labelstudio_orm._migrate.engine.remap import translate_view
+from labelstudio_orm._migrate.engine.uploads import files_in, replace_files
 from labelstudio_orm.migrate import copy_project, verify
-from labelstudio_orm.migrate.content import SETTINGS, canonical, digest
-from labelstudio_orm.migrate.translation import translate_view
-from labelstudio_orm.migrate.uploads import files_in, replace_files
 from labelstudio_orm.testing import FakeLabelStudio
 
 

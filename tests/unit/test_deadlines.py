@@ -15,8 +15,8 @@ import pytest
 import requests
 
 from labelstudio_orm import LabelStudio, LabelStudioError, OutcomeUnknown, Timeout
-from labelstudio_orm.http import deadline
-from labelstudio_orm.http.transport import Retries, Transport
+from labelstudio_orm._engine.http import deadline
+from labelstudio_orm._engine.http.transport import Retries, Transport
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake.adapter import FakeAdapter
 from tests.law import fuzz_shapes

@@ -7,10 +7,17 @@ from typing import ClassVar
 import pytest
 
 from labelstudio_orm import Project, Task
-from labelstudio_orm.declaration import resource
-from labelstudio_orm.fields import ForeignKey, HasMany, belongs_to, id_of, readonly, secret
-from labelstudio_orm.registry import registry
-from labelstudio_orm.resource import Resource
+from labelstudio_orm._engine.fields.fields import (
+    ForeignKey,
+    HasMany,
+    belongs_to,
+    id_of,
+    readonly,
+    secret,
+)
+from labelstudio_orm._engine.models.declaration import resource
+from labelstudio_orm._engine.models.resource import Resource
+from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
 
 

@@ -39,7 +39,7 @@ from labelstudio_orm import (
     Task,
     Timeout,
 )
-from labelstudio_orm.http import connection as connection_module
+from labelstudio_orm._engine.http import connection as connection_module
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 
 TRIES = 3

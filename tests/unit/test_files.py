@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from labelstudio_orm import ConnectionFailed
-from labelstudio_orm.files import whole_file
+from labelstudio_orm._engine.values.files import whole_file
 
 
 @contextmanager

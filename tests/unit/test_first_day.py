@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, QuerySet, Task
-from labelstudio_orm.bulk.jobs import wait_for
-from labelstudio_orm.cli import main
+from labelstudio_orm._cli import main
+from labelstudio_orm._engine.bulk.jobs import wait_for
+from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.migrate import copy_project, merge, snapshot, verify
-from labelstudio_orm.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 

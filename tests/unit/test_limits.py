@@ -30,8 +30,8 @@ from labelstudio_orm import (
     Project,
     Timeout,
 )
-from labelstudio_orm.http.download import JsonEnd
-from labelstudio_orm.http.transport import Retries
+from labelstudio_orm._engine.http.download import JsonEnd
+from labelstudio_orm._engine.http.transport import Retries
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.law.fuzz_answers import fuzz
 

@@ -17,10 +17,10 @@ import requests
 from requests.adapters import BaseAdapter
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Q
-from labelstudio_orm.paging.keyset import Keyset
-from labelstudio_orm.paging.pages import Embedded, Numbered, Plain
-from labelstudio_orm.queryset import QuerySet
-from labelstudio_orm.registry import registry
+from labelstudio_orm._engine.models.queryset import QuerySet
+from labelstudio_orm._engine.pages.keyset import Keyset
+from labelstudio_orm._engine.pages.sources import Embedded, Numbered, Plain
+from labelstudio_orm._engine.values.registry import registry
 
 ROWS, PARENT, OTHER = 250, 7, 8
 Params = dict[str, Any]

@@ -13,7 +13,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from labelstudio_orm import LabelStudio
-from labelstudio_orm.http.multipart import Multipart
+from labelstudio_orm._engine.http.multipart import Multipart
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 

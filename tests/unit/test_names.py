@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm import FieldError, LabelStudio, Project, Q, Task, data, meta
-from labelstudio_orm.lookups import LOOKUPS
-from labelstudio_orm.names import Place, name_of
-from labelstudio_orm.paging.ordering import Key
-from labelstudio_orm.query import build, leaf
+from labelstudio_orm._engine.conditions.lookups import LOOKUPS
+from labelstudio_orm._engine.conditions.ordering import Key
+from labelstudio_orm._engine.conditions.places import Place, name_of
+from labelstudio_orm._engine.conditions.q import build, leaf
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     [

@@ -25,10 +25,17 @@ from labelstudio_orm import (
     Q,
     Task,
 )
-from labelstudio_orm.codec import copy_json, portable, record, renew, same_json, write_datetime
-from labelstudio_orm.origin import Origin
-from labelstudio_orm.registry import registry
-from labelstudio_orm.resource import Resource
+from labelstudio_orm._engine.models.resource import Resource
+from labelstudio_orm._engine.records.origin import Origin
+from labelstudio_orm._engine.values.codec import (
+    copy_json,
+    portable,
+    record,
+    renew,
+    same_json,
+    write_datetime,
+)
+from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 
@@ -340,7 +347,7 @@ def test_a_failed_save_of_a_view_leaves_its_data(fake: FakeLabelStudio, task: Ta
 def test_tools_look_without_a_client(
     model: type[Resource], fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labelstudio_orm.http.connection, "_default", None)
+    monkeypatch.setattr(labelstudio_orm._engine.http.connection, "_default", None)
     assert inspect.getmembers(model)
     assert mock.create_autospec(model)
     assert mock.Mock(spec=model)

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_orm.paging.parallel import THREADS, Crew, Work, results
+from labelstudio_orm._engine.pages.parallel import THREADS, Crew, Work, results
 
 WORKERS = f"{THREADS}-worker"
 

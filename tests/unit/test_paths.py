@@ -17,15 +17,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labelstudio_orm import LabelStudio, LabelStudioError, UnsafePath
-from labelstudio_orm.http.paths import (
-    at,
-    checked_path,
-    plain_name,
-    safe_name,
-    segment,
-)
-from labelstudio_orm.http.transport import normalize_url
-from labelstudio_orm.origin import Origin
+from labelstudio_orm._engine.http.paths import at, checked_path, plain_name, safe_name, segment
+from labelstudio_orm._engine.http.transport import normalize_url
+from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm.resources.files import FileUpload
 from labelstudio_orm.testing import FakeLabelStudio
 

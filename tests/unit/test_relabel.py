@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelstudio_orm._relabel.results import Relabelling, restored
+from labelstudio_orm._relabel.undofile import UndoFile, read_changes, read_job
 from labelstudio_orm.config import LabelConfig
-from labelstudio_orm.relabel.results import Relabelling, restored
-from labelstudio_orm.relabel.undofile import UndoFile, read_changes, read_job
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = LabelConfig.parse("""<View>

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from labelstudio_orm._migrate.engine.losses import packed, unpacked
+from labelstudio_orm._migrate.engine.report import Difference
 from labelstudio_orm.migrate import (
     Journal,
     Report,
@@ -18,8 +20,6 @@ from labelstudio_orm.migrate import (
     sync,
     verify,
 )
-from labelstudio_orm.migrate.losses import packed, unpacked
-from labelstudio_orm.migrate.report import Difference
 from labelstudio_orm.testing import FakeLabelStudio
 
 LONG = "<View>" + "\n  <Text name='a' value='$a'/>" * 20

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q
-from labelstudio_orm.queryset import QuerySet
-from labelstudio_orm.registry import registry
+from labelstudio_orm._engine.models.queryset import QuerySet
+from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.both.test_request_law import READS, numbers, of, orders
 from tests.both.test_request_law import SETS as OF_A_PROJECT

@@ -13,6 +13,8 @@ import attrs
 import pytest
 
 from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm._migrate.engine.fingerprints import canonical, digest, text_of
+from labelstudio_orm._migrate.engine.uploads import files_in, replace_files
 from labelstudio_orm.errors import BadRequest
 from labelstudio_orm.migrate import (
     Report,
@@ -25,8 +27,6 @@ from labelstudio_orm.migrate import (
     sync,
     verify,
 )
-from labelstudio_orm.migrate.content import canonical, digest, text_of
-from labelstudio_orm.migrate.uploads import files_in, replace_files
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = (

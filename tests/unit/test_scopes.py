@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import DoesNotExist, LabelStudio, Project, Q, QuerySet
-from labelstudio_orm.origin import Origin
-from labelstudio_orm.registry import registry
+from labelstudio_orm._engine.records.origin import Origin
+from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
 
 FAKE = FakeLabelStudio()

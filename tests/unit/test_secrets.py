@@ -22,12 +22,14 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.response import HTTPResponse
 
 import labelstudio_orm
-from labelstudio_orm import FieldError, JobFailed, LabelStudio, LabelStudioError, Q, cli
-from labelstudio_orm.fields import Field
-from labelstudio_orm.http.transport import Retries
+from labelstudio_orm import FieldError, JobFailed, LabelStudio, LabelStudioError, Q
+from labelstudio_orm import _cli as cli
+from labelstudio_orm._engine.fields.fields import Field
+from labelstudio_orm._engine.http.transport import Retries
+from labelstudio_orm._engine.records.origin import NOWHERE, Origin
+from labelstudio_orm._engine.values.registry import registry
+from labelstudio_orm._engine.values.secret import Secret, redact
 from labelstudio_orm.migrate import copy_project, snapshot, sync, verify
-from labelstudio_orm.registry import registry
-from labelstudio_orm.secret import Secret, redact
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 from tests.unit import leaks
 
@@ -137,7 +139,7 @@ def client(answer: Callable[[str], Any], **options: Any) -> LabelStudio:
 
 def saved(model: Any, ls: LabelStudio) -> Any:
     row = {model._options.key_wire: 1, "project": 1, "url": "http://example.com"}
-    return model._from_row(row, labelstudio_orm.origin.Origin(ls, whole=True))
+    return model._from_row(row, Origin(ls, whole=True))
 
 
 def objects(model: Any, ls: LabelStudio) -> Any:
@@ -255,7 +257,7 @@ def test_objects_and_dry_runs(model: Any, field: Field) -> None:
     said = {field.name: canary(field)}
     ls = client(ANSWERS["detail"])
     new, old = model(**required(model), **said), _changed(saved(model, ls), said)
-    kept = model._from_row({"id": 1, field.wire: canary(field)}, labelstudio_orm.origin.NOWHERE)
+    kept = model._from_row({"id": 1, field.wire: canary(field)}, NOWHERE)
     for obj in (new, old, kept):
         assert getattr(obj, field.name) == canary(field)
         assert leaks.in_object(obj, token(field)) == []
@@ -425,7 +427,7 @@ def test_the_reason_of_a_job_that_failed(ls: LabelStudio, field: str) -> None:
     said = f"KeyError: {KEY} canary-of-a-header-0123456789 {ls._transport._credential.secrets}"
     row = {"id": 1, "project": 1, "status": "failed", field: f"Traceback ...\n{said}"}
     for name in ("ImportJob", "ImportStorage.S3"):
-        job = registry[name]._from_row(row, labelstudio_orm.origin.Origin(client, whole=True))
+        job = registry[name]._from_row(row, Origin(client, whole=True))
         if name.endswith("S3"):
             job.aws_secret_access_key = KEY
         error = error_of(job.wait)

@@ -18,6 +18,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retries
+from labelstudio_orm._migrate.engine import zipped
+from labelstudio_orm._migrate.engine.remap import translate_view, users_in
 from labelstudio_orm.migrate import (
     ArchiveSource,
     BadSnapshot,
@@ -27,9 +29,7 @@ from labelstudio_orm.migrate import (
     restore,
     snapshot,
     verify,
-    zipped,
 )
-from labelstudio_orm.migrate.translation import translate_view, users_in
 from labelstudio_orm.testing import FakeLabelStudio
 
 from .test_files import full_disk

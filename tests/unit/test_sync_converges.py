@@ -18,7 +18,8 @@ import attrs
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q
-from labelstudio_orm.migrate import Report, copy_project, importing, sync, verify
+from labelstudio_orm._migrate.engine import importing
+from labelstudio_orm.migrate import Report, copy_project, sync, verify
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 from tests.unit.kills import WAITS, Killed, Wire

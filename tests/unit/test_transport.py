@@ -28,6 +28,9 @@ from attrs import frozen
 from hypothesis import given
 from hypothesis import strategies as st
 
+from labelstudio_orm._engine.http import payload
+from labelstudio_orm._engine.http.auth import Credential
+from labelstudio_orm._engine.http.transport import Retries, Transport, normalize_url
 from labelstudio_orm.errors import (
     APIError,
     AuthenticationError,
@@ -41,9 +44,6 @@ from labelstudio_orm.errors import (
     ServerError,
     Timeout,
 )
-from labelstudio_orm.http import payload
-from labelstudio_orm.http.auth import Credential
-from labelstudio_orm.http.transport import Retries, Transport, normalize_url
 
 KEY = "5ec4e75ec4e75ec4e75ec4e75ec4e75ec4e75ec4"
 

@@ -32,16 +32,16 @@ from labelstudio_orm import (
     UnknownKeyWarning,
     data,
 )
-from labelstudio_orm.codec import plain, plain_json
-from labelstudio_orm.conditions import Leaf
-from labelstudio_orm.fields import Field
-from labelstudio_orm.lookups import LOOKUPS, same
-from labelstudio_orm.paging import keyset
-from labelstudio_orm.paging.ordering import Key
-from labelstudio_orm.query import leaf
-from labelstudio_orm.registry import registry
+from labelstudio_orm._engine.conditions.lookups import LOOKUPS, same
+from labelstudio_orm._engine.conditions.operands import ORDER, sort_of
+from labelstudio_orm._engine.conditions.ordering import Key
+from labelstudio_orm._engine.conditions.q import leaf
+from labelstudio_orm._engine.conditions.tree import Leaf
+from labelstudio_orm._engine.fields.fields import Field
+from labelstudio_orm._engine.pages import keyset
+from labelstudio_orm._engine.values.codec import plain, plain_json
+from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
-from labelstudio_orm.values import ORDER, sort_of
 
 MOMENT = datetime(2026, 1, 31, 12, tzinfo=timezone(timedelta(hours=2)))
 VALUES: list[Any] = [

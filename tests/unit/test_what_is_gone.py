@@ -9,11 +9,11 @@ import attrs
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, PromptRun, Q, Task, View, Webhook
-from labelstudio_orm.http.conditions import check_address, query_of
-from labelstudio_orm.origin import Origin
-from labelstudio_orm.queryset import QuerySet
-from labelstudio_orm.registry import registry
-from labelstudio_orm.resource import Resource
+from labelstudio_orm._engine.http.required import check_address, query_of
+from labelstudio_orm._engine.models.queryset import QuerySet
+from labelstudio_orm._engine.models.resource import Resource
+from labelstudio_orm._engine.records.origin import Origin
+from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
 
 SETS = [(model, name) for model in registry.values() for name in model._options.sets]

@@ -10,7 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import pytest
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, data
-from labelstudio_orm.paging import stretches
+from labelstudio_orm._engine.pages import ranges as stretches
 from labelstudio_orm.testing import FakeLabelStudio
 
 

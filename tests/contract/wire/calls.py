@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from labelstudio_orm import LabelStudio, QuerySet
-from labelstudio_orm.resource import Resource
+from labelstudio_orm._engine.models.resource import Resource
 
 Said = dict[str, Any]
 Call = Callable[[LabelStudio, Said], object]

@@ -1,0 +1,721 @@
+"""The commands: of each its name, its arguments, and the verb of the library that it calls."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import inspect
+import shutil
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Callable, Iterator, Mapping
+from getpass import getpass
+from pathlib import Path
+from typing import Any, NoReturn
+
+import attrs
+
+from .._engine.bulk.exported import Authors, from_export
+from .._engine.bulk.targets import format_of
+from ..client import LabelStudio
+from ..errors import LabelStudioError
+from .arguments import (
+    CONDITIONS,
+    PROJECT,
+    SECOND_SERVER,
+    SERVER,
+    WRITES,
+    Argument,
+    Call,
+    UsageError,
+    argument,
+    find_project,
+    json_or_text,
+    narrowed,
+    port,
+    positive,
+)
+
+Run = Callable[[Call], Any]
+
+
+@attrs.frozen
+class Command:
+    """A command. ``run`` gives what is to be told, or None where it has told it by itself; its
+    docstring is the description, and the first line of that the summary.
+    """
+
+    run: Run
+    arguments: tuple[Argument, ...]
+
+    @property
+    def summary(self) -> str:
+        """What it does, in a line."""
+        return self.description.partition("\n")[0].rstrip(".")
+
+    @property
+    def description(self) -> str:
+        """What it does, with examples."""
+        return inspect.getdoc(self.run) or ""
+
+
+COMMANDS: dict[str, Command] = {}
+"""All commands by name, in the order in which ``--help`` shows them."""
+
+
+def command(name: str, *arguments: Argument) -> Callable[[Run], Run]:
+    """Makes a function a command."""
+
+    def add(run: Run) -> Run:
+        COMMANDS[name] = Command(run, arguments)
+        return run
+
+    return add
+
+
+# -- tasks in and out -----------------------------------------------------------------------------
+
+
+@command(
+    "count",
+    argument("project", metavar="PROJECT", nargs="?", help="a project's id, or its title"),
+    argument(
+        "--of",
+        metavar="KIND",
+        help="annotations, predictions, views, files ... of the project (default: tasks); without "
+        "a project users, webhooks ... (default: projects)",
+    ),
+    *CONDITIONS,
+    *SERVER,
+)
+def count(call: Call) -> int:
+    """Count tasks, or other objects.
+
+    labelstudio-orm count Reviews --filter total_annotations=0 --filter data__lang=de
+    labelstudio-orm count Reviews --of predictions --filter model_version=v1
+    """
+    from .._engine.models.queryset import QuerySet
+
+    named = call.options.project is not None
+    kind = call.options.of or ("tasks" if named else "projects")
+    owner = call.project if named else call.server
+    objects = None if kind.startswith("_") else getattr(owner, kind, None)
+    if not isinstance(objects, QuerySet):
+        raise UsageError(f"--of {kind}: {owner!r:.80} has no such objects")
+    return narrowed(objects, call.options).count()
+
+
+@command(
+    "export",
+    PROJECT,
+    argument("file", metavar="FILE", help="where to; - is the standard output"),
+    argument(
+        "--format",
+        help="one of the server's: CSV, COCO ...; default: by the name of the file, else JSON",
+    ),
+    argument("--only-annotated", action="store_true", help="leave out tasks without annotations"),
+    *CONDITIONS,
+    *SERVER,
+)
+def export(call: Call) -> Any:
+    """Write the tasks of a project, or some of them, to a file.
+
+    labelstudio-orm export Reviews german.json --filter data__lang=de
+    labelstudio-orm export Reviews - --format CSV | head
+    """
+    if call.options.file != "-":
+        path = _export(call, Path(call.options.file))
+        return {"file": str(path), "bytes": path.stat().st_size}
+    with tempfile.TemporaryDirectory() as folder:
+        path = _export(call, Path(folder, "export"))
+        with path.open("rb") as content:
+            shutil.copyfileobj(content, sys.stdout.buffer)
+    return None
+
+
+def _export(call: Call, path: Path) -> Path:
+    format = call.options.format or format_of(path) or "JSON"
+    progress = call.progress
+    if call.options.format is None and path.suffix.lower() == ".zip":
+        raise UsageError(f"{path.name}: several formats are archives; name one with --format")
+    if not (call.options.filter or call.options.exclude):
+        annotated = call.options.only_annotated
+        return call.project.export(format, path, only_annotated=annotated, progress=progress)
+    tasks = narrowed(call.project.tasks, call.options)
+    if call.options.only_annotated:
+        tasks = tasks.exclude(total_annotations=0, cancelled_annotations=0)
+    return tasks.export(format, path, progress=progress)
+
+
+@command(
+    "import",
+    PROJECT,
+    argument("files", metavar="FILE", nargs="+", help="tasks; - is the standard input, JSON lines"),
+    argument("--key", help='what tells tasks from each other: "data.image"'),
+    argument(
+        "--on-conflict",
+        choices=("skip", "update", "error"),
+        help="what to do with a task whose key is there already",
+    ),
+    argument("--validate", action="store_true", help="check against the labelling config first"),
+    argument(
+        "--author",
+        metavar="[ID=]USER",
+        action="append",
+        default=[],
+        help="who stands for the author of exported annotations of this id, or for all: an id or "
+        "an e-mail address; may be repeated",
+    ),
+    argument(
+        "--leave-out",
+        choices=("drafts", "predictions"),
+        action="append",
+        default=[],
+        help="go on without these of exported tasks, where an import does not take them",
+    ),
+    argument("--collect-errors", action="store_true", help="go on without the tasks that fail"),
+    WRITES,
+    *SERVER,
+)
+def import_(call: Call) -> Any:
+    """Import tasks from JSON, JSON lines, CSV or TSV.
+
+    A task is its data, or a full form with its data under "data", and "meta", "annotations",
+    "predictions"; or what export wrote as JSON. The cells of a table are texts, its first line are
+    the keys. With --key and --on-conflict it may be run again.
+
+    labelstudio-orm import Reviews reviews.csv --key data.id --on-conflict skip
+    labelstudio-orm import Reviews exported.json --author 1=bob@example.com --leave-out drafts
+    """
+    from .items import Items
+
+    options = call.options
+    if bool(options.key) is not bool(options.on_conflict):
+        raise UsageError("--key and --on-conflict are given together")
+    items = Items(options.files)
+    with items.named():
+        made = call.project.tasks.bulk_create(
+            from_export(items, authors=_authors(options.author), leave_out=options.leave_out),
+            key=options.key,
+            on_conflict=options.on_conflict,
+            validate=options.validate,
+            on_error="collect" if options.collect_errors else "raise",
+            progress=call.progress,
+        )
+    return items.named_in(made.summary)
+
+
+def _authors(said: list[str]) -> Authors:
+    """Who stands for whom, as ``--author`` says it."""
+    pairs = [one.rpartition("=") for one in said]
+    known = {_number(old): _number(new) for old, sign, new in pairs if sign}
+    for_all = [_number(new) for _, sign, new in pairs if not sign]
+    if len(for_all) > 1 or (for_all and known):
+        raise UsageError("--author is said once for all, or for each with the id before it: 1=USER")
+    return for_all[0] if for_all else known or None
+
+
+def _number(text: str) -> int | str:
+    return int(text) if text.isdecimal() else text
+
+
+@command(
+    "shell",
+    argument("project", metavar="PROJECT", nargs="?", help="its id or title; it is project there"),
+    argument("-c", dest="code", metavar="CODE", help="run this instead of asking"),
+    WRITES,
+    *SERVER,
+)
+def shell(call: Call) -> None:
+    """A Python prompt with ls, the client, and the names of this library.
+
+    labelstudio-orm shell Reviews
+    labelstudio-orm shell Reviews -c "print(project.tasks.filter(total_annotations=0).first())"
+    """
+    import labelstudio_orm
+
+    names = {name: getattr(labelstudio_orm, name) for name in labelstudio_orm.__all__}
+    names = {**names, "ls": call.server, "__name__": "__console__"}
+    if call.options.project is not None:
+        names["project"] = call.project
+    if call.options.code is not None:
+        _execute(call.options.code, names)
+    elif not sys.stdin.isatty():
+        _execute(sys.stdin.read(), names)
+    else:
+        _prompt(names)
+
+
+def _execute(code: str, names: dict[str, Any]) -> None:
+    try:
+        exec(compile(code, "<shell>", "exec"), names)
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(1) from None
+
+
+def _prompt(names: dict[str, Any]) -> None:
+    import code
+
+    with contextlib.suppress(ImportError):  # where Python was built without it
+        import readline
+        import rlcompleter
+
+        readline.set_completer(rlcompleter.Completer(names).complete)
+        readline.parse_and_bind("tab: complete")
+    shown = [f"{name} is {names[name]!r}" for name in ("ls", "project") if name in names]
+    code.interact(banner="\n".join(shown), local=names, exitmsg="")
+
+
+# -- whole projects -------------------------------------------------------------------------------
+
+JOURNAL = argument(
+    "--journal",
+    metavar="FILE",
+    help="what is done is noted there; run again with it, a command that died goes on",
+)
+JOURNAL_OF_COPY = argument(
+    "--journal",
+    metavar="FILE",
+    help="that of the copy, which says what became of what; it is only read",
+)
+USERS = argument(
+    "--missing-users",
+    action="append",
+    metavar="WHAT",
+    help="those who annotated and whom the target does not have: refuse (the default), create, or "
+    "the e-mail of who stands for them; or of one of them, THEIRS=WHAT, several times",
+)
+TITLE = argument("--title", help="another title for the new project")
+
+PARTS = {
+    "files": "leave out the uploaded files",
+    "views": "leave out the tabs of the data manager",
+    "webhooks": "leave out the webhooks",
+    "storages": "leave out the storages",
+    "backends": "leave out the ML backends",
+    "verify": "do not compare in the end",
+}
+"""What a copy does, unless it is told not to: the parameters of ``copy_project``."""
+
+
+def without(*parts: str) -> tuple[Argument, ...]:
+    """The switches that leave out some of these."""
+    return tuple(
+        argument(f"--no-{part}", dest=part, action="store_false", help=PARTS[part])
+        for part in parts
+    )
+
+
+COPYING = (
+    *without(*PARTS),
+    argument(
+        "--all-storages",
+        dest="storages",
+        action="store_const",
+        const="all",
+        default=True,
+        help="also the storages that annotations are written to",
+    ),
+    argument("--keep-origin", action="store_true", help='keep dates and ids in meta["_origin"]'),
+)
+
+
+def _copying(options: argparse.Namespace) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in (*PARTS, "keep_origin")}
+
+
+@contextlib.contextmanager
+def _missing_users(call: Call, target: LabelStudio) -> Iterator[Any]:
+    """What ``--missing-users`` says; an error about them names it.
+
+    ``create``, ``ann@example.com``, ``ann@example.com=bob@example.com``; ``=bob@example.com`` is
+    for annotations whose author is gone.
+    """
+    from ..migrate import UnknownUsers
+
+    said = call.options.missing_users or ["refuse"]
+    each = {theirs or None: ours for theirs, _, ours in (one.rpartition("=") for one in said)}
+    one_for_all = len(said) == 1 and "=" not in said[0]
+    if not one_for_all and not all("=" in one for one in said):
+        raise UsageError(
+            "--missing-users is one WHAT for all, or THEIRS=WHAT of each: refuse, create, "
+            f"ann@example.com=bob@example.com; not {' and '.join(said)}"
+        )
+    try:
+        yield said[0] if one_for_all else each
+    except UnknownUsers as error:
+        raise LabelStudioError(
+            f"{target.url} does not have {', '.join(error.emails)}; nothing was written. Say what "
+            "is to become of who annotated: --missing-users create, or, of each, "
+            f"--missing-users {error.emails[0]}=SOMEBODY@THERE"
+        ) from error
+
+
+@command(
+    "copy",
+    PROJECT,
+    TITLE,
+    JOURNAL,
+    USERS,
+    *COPYING,
+    WRITES,
+    *SECOND_SERVER,
+    *SERVER,
+)
+def copy(call: Call) -> Any:
+    """Copy a project with all that it holds, to another server or on the same one; then compare.
+
+    Without --to-url and LABEL_STUDIO_TO_URL the copy is made on the same server.
+
+    No server gives the keys of storages and the passwords of ML backends: on a terminal they are
+    asked for.
+
+    labelstudio-orm copy Reviews --to-url http://b:8080 --journal reviews.db --missing-users create
+    """
+    from ..migrate import copy_project
+
+    options, other = call.options, call.other
+    with _missing_users(call, other) as users:
+        return copy_project(
+            call.project,
+            to=other,
+            title=options.title,
+            journal=options.journal,
+            missing_users=users,
+            secrets=_secrets(),
+            progress=call.progress,
+            **_copying(options),
+        )
+
+
+SECRETS = {
+    "azure": ("account_name", "account_key"),
+    "gcs": ("google_application_credentials",),
+    "redis": ("password",),
+    "s3": ("aws_access_key_id", "aws_secret_access_key"),
+    "BASIC_AUTH": ("basic_auth_pass",),
+}
+"""What to ask for, by the type of a storage, or how an ML backend is asked."""
+
+
+def _secrets() -> Callable[[str, Mapping[str, Any]], dict[str, str]] | None:
+    """Asks for what no server tells, where there is somebody to ask."""
+    if not sys.stdin.isatty():
+        return None
+
+    def ask(kind: str, row: Mapping[str, Any]) -> dict[str, str]:
+        places = ("title", "bucket", "container", "host", "url")
+        what = next((row[name] for name in places if row.get(name)), row["id"])
+        names = SECRETS.get(row.get("type") or row.get("auth_method") or "", ())
+        told = {name: getpass(f"{name} of {kind} {what} (empty: none): ") for name in names}
+        return {name: text for name, text in told.items() if text}
+
+    return ask
+
+
+TARGET = argument("target", metavar="TARGET", help="the other project's id, or its title")
+
+
+@command(
+    "sync",
+    PROJECT,
+    TARGET,
+    argument("--journal", metavar="FILE", required=True, help="that of the copy"),
+    argument(
+        "--conflicts",
+        choices=("report", "source", "target"),
+        default="report",
+        help="whose version stays, of what was changed on both sides; default: only report it",
+    ),
+    argument(
+        "--pair",
+        action="store_true",
+        help="begin a journal, for a project that was copied without: pair tasks by their content",
+    ),
+    USERS,
+    *without("files"),
+    WRITES,
+    *SECOND_SERVER,
+    *SERVER,
+)
+def sync(call: Call) -> Any:
+    """Carry over to a copy what has changed since.
+
+    What a new storage or ML backend needs, and no server gives, is asked for on a terminal.
+
+    labelstudio-orm sync Reviews "Reviews" --to-url http://b:8080 --journal reviews.db
+    """
+    from ..migrate import sync
+
+    options, other = call.options, call.other
+    with _missing_users(call, other) as users:
+        return sync(
+            call.project,
+            find_project(other, options.target),
+            journal=options.journal,
+            pair=options.pair,
+            conflicts=options.conflicts,
+            missing_users=users,
+            files=options.files,
+            secrets=_secrets(),
+            progress=call.progress,
+        )
+
+
+@command("verify", PROJECT, TARGET, JOURNAL_OF_COPY, *SECOND_SERVER, *SERVER)
+def verify(call: Call) -> Any:
+    """Compare two projects by what they hold; exit code 1 if anything is different.
+
+    Instead of a project it takes a snapshot, the path of a .zip.
+
+    labelstudio-orm verify Reviews Reviews --to-url http://b:8080 --journal reviews.db
+    labelstudio-orm verify Reviews reviews.zip
+    """
+    from ..migrate import verify
+
+    source = _archive(call.options.project) or call.project
+    target = _archive(call.options.target) or find_project(call.other, call.options.target)
+    return verify(source, target, journal=call.options.journal, progress=call.progress)
+
+
+def _archive(text: str) -> Any:
+    from ..migrate import ArchiveSource
+
+    return ArchiveSource(text) if text.endswith(".zip") else None
+
+
+SNAPSHOT = argument("file", metavar="FILE", help="the snapshot, a .zip")
+
+
+@command(
+    "snapshot",
+    PROJECT,
+    SNAPSHOT,
+    *without("files"),
+    *SERVER,
+)
+def snapshot(call: Call) -> Any:
+    """Write a whole project into one file.
+
+    labelstudio-orm snapshot Reviews reviews.zip
+    """
+    from ..migrate import snapshot
+
+    options = call.options
+    return snapshot(call.project, options.file, files=options.files, progress=call.progress)
+
+
+@command("restore", SNAPSHOT, TITLE, JOURNAL, USERS, *COPYING, WRITES, *SERVER)
+def restore(call: Call) -> Any:
+    """Make a project of a snapshot; then compare.
+
+    labelstudio-orm restore reviews.zip --title "Reviews again"
+    """
+    from ..migrate import restore
+
+    options = call.options
+    with _missing_users(call, call.server) as users:
+        return restore(
+            options.file,
+            call.server,
+            title=options.title,
+            journal=options.journal,
+            missing_users=users,
+            secrets=_secrets(),
+            progress=call.progress,
+            **_copying(options),
+        )
+
+
+# -- inside a project -----------------------------------------------------------------------------
+
+
+LABEL = 'a label; one of a taxonomy as JSON: \'["Animal", "Dog"]\''
+CHANGES = (
+    argument("--control", metavar="NAME", help="the control, where several have the label"),
+    argument(
+        "--undo", metavar="FILE", help="write down there what was, for undo-labels to take it back"
+    ),
+    WRITES,
+    *SERVER,
+)
+"""For commands that change labels."""
+
+
+def _change(call: Call, verb: str, *labels: Any, **options: Any) -> Any:
+    """Do one of the verbs of ``project.labels``."""
+    told = {"control": call.options.control, "undo": call.options.undo, "progress": call.progress}
+    return getattr(call.project.labels, verb)(*labels, **{**options, **told})
+
+
+def _label(text: str) -> Any:
+    """A label, or the path of one."""
+    path = json_or_text(text)
+    if not isinstance(path, list):
+        return text
+    if not all(isinstance(step, str) for step in path):
+        raise UsageError(f"the path of a label is a list of texts, not {text}")
+    return path
+
+
+@command(
+    "rename-label",
+    PROJECT,
+    argument("old", metavar="OLD", help=LABEL),
+    argument("new", metavar="NEW", help="its new name"),
+    *CHANGES,
+)
+def rename_label(call: Call) -> Any:
+    """Rename a label in the config, in annotations, drafts and predictions.
+
+    labelstudio-orm rename-label Cars Car Vehicle --control label --dry-run
+    """
+    return _change(call, "rename", _label(call.options.old), _label(call.options.new))
+
+
+@command(
+    "merge-labels",
+    PROJECT,
+    argument("labels", metavar="LABEL", nargs="+", help=LABEL),
+    argument("--into", metavar="LABEL", required=True, help="what takes their place"),
+    *CHANGES,
+)
+def merge_labels(call: Call) -> Any:
+    """Let one label take the place of several, everywhere.
+
+    labelstudio-orm merge-labels Cars Car Van --into Vehicle --control label --dry-run
+    """
+    return _change(call, "merge", [*map(_label, call.options.labels)], _label(call.options.into))
+
+
+@command(
+    "remove-label",
+    PROJECT,
+    argument("label", metavar="LABEL", help=LABEL),
+    argument(
+        "--regions",
+        choices=("refuse", "drop"),
+        default="refuse",
+        help="what becomes of a label that is in use: it stays (the default), or is taken off, "
+        "with the regions that have no other",
+    ),
+    *CHANGES,
+)
+def remove_label(call: Call) -> Any:
+    """Take a label away.
+
+    labelstudio-orm remove-label Cars Van --regions drop --undo van.undo
+    """
+    return _change(call, "remove", _label(call.options.label), regions=call.options.regions)
+
+
+@command(
+    "add-label",
+    PROJECT,
+    argument("label", metavar="LABEL", help=LABEL),
+    argument(
+        "--attribute",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="one of its tag: hotkey=k, background=blue; may be given several times",
+    ),
+    *CHANGES,
+)
+def add_label(call: Call) -> Any:
+    """Add a label at the end of a control, or of a branch.
+
+    labelstudio-orm add-label Cars Bike --control label --attribute background=blue
+    """
+    attributes = {}
+    for text in call.options.attribute:
+        name, equals, value = text.partition("=")
+        if not equals or name in ("label", "control", "undo", "progress"):
+            raise UsageError(f"--attribute is NAME=VALUE, like hotkey=k, not {text!r:.80}")
+        attributes[name] = value
+    return _change(call, "add", _label(call.options.label), **attributes)
+
+
+@command(
+    "undo-labels",
+    PROJECT,
+    argument("file", metavar="FILE", help="what --undo has written"),
+    WRITES,
+    *SERVER,
+)
+def undo_labels(call: Call) -> Any:
+    """Take back what was done to labels; what was edited since stays.
+
+    labelstudio-orm undo-labels Cars van.undo
+    """
+    return call.project.labels.undo(call.options.file, progress=call.progress)
+
+
+@command(
+    "dedupe",
+    PROJECT,
+    argument("--key", default="data.image", help="what tells tasks from each other; data.image"),
+    argument(
+        "--keep",
+        choices=("most annotations", "first", "last"),
+        default="most annotations",
+        help="which task stays; default: that with the most annotations",
+    ),
+    JOURNAL,
+    WRITES,
+    *SERVER,
+)
+def dedupe(call: Call) -> Any:
+    """Of tasks with the same key keep one, with the annotations of all.
+
+    labelstudio-orm dedupe Cars --key data.image --dry-run
+    """
+    from ..migrate import dedupe
+
+    options = call.options
+    return dedupe(
+        call.project,
+        options.key,
+        keep=options.keep,
+        journal=options.journal,
+        progress=call.progress,
+    )
+
+
+# -- servers --------------------------------------------------------------------------------------
+
+
+@command(
+    "serve",
+    argument("--port", type=port, help="default: a free one"),
+    argument(
+        "--workers", type=positive, help="gunicorn processes; default: the development server"
+    ),
+    argument("--data-dir", metavar="DIR", help="keep the data here; default: a temporary folder"),
+)
+def serve(call: Call) -> None:
+    """Run a real Label Studio on this machine, for tests, until Ctrl-C."""
+    from ..testing.local import LocalLabelStudio
+
+    options = call.options
+    # SIGINT as well: a shell starts its background jobs with it ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
+    server = LocalLabelStudio(port=options.port, workers=options.workers, data_dir=options.data_dir)
+    with contextlib.suppress(KeyboardInterrupt), server:
+        print(
+            f"url       {server.url}",
+            f"user      {server.email}",
+            f"password  {server.password}",
+            f"token     {server.api_key}",
+            sep="\n",
+            flush=True,
+        )
+        server.wait()
+
+
+def _interrupt(number: int, frame: object) -> NoReturn:
+    raise KeyboardInterrupt

@@ -1,0 +1,97 @@
+"""What a command tells: text for people, JSON for programs."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable
+from functools import singledispatch
+from typing import TYPE_CHECKING, Any
+
+from .._engine.values.summary import Summary
+
+if TYPE_CHECKING:
+    from .._engine.http.dryrun import DryRun
+
+
+_NEW = re.compile(r"(?<=<)(\w+) -\d+(?=[ >])|^( *\w+ \S+ ->) -\d+(?=:)", re.MULTILINE)
+"""What a dry run has made up, in a text: ``<Project -1 'Cars'>``, ``tasks 5 -> -30: ...``."""
+
+
+def tell(result: Any, plans: Iterable[tuple[str, DryRun]] = (), *, as_json: bool = False) -> int:
+    """Print what a command found, and what dry runs would have written to which servers; returns
+    the exit code: 1 where something is different or failed.
+    """
+    plans = list(plans)
+    if as_json:
+        told = plain(result)
+        if plans:
+            writes = [{"server": url, **one} for url, plan in plans for one in _writes(plan)]
+            told = {"result": _without_made_up(told), "writes": writes}
+        print(json.dumps(told, default=str))
+    else:
+        if result is not None:
+            print(_planned(_text(result)) if plans else _text(result))
+        written = [f"{url}: {plan.summary()}" for url, plan in plans if plan.writes]
+        for line in written or ["nothing would be written"] * bool(plans):
+            print(line)
+    failed = isinstance(result, Summary) and result.failed
+    return 1 if failed else int(getattr(result, "exit_code", 0))
+
+
+@singledispatch
+def plain(result: Any) -> Any:
+    """A result as JSON has it."""
+    return result.as_json() if hasattr(result, "as_json") else result
+
+
+@plain.register
+def _(result: Summary) -> dict[str, Any]:
+    counts = {name: getattr(result, name) for name in ("created", "updated", "deleted", "skipped")}
+    return {**counts, "failed": [{"place": f.place, "reason": f.reason} for f in result.failed]}
+
+
+def _text(result: Any) -> str:
+    if isinstance(result, Summary):
+        said = repr(result).removeprefix("<Summary: ").removesuffix(">")
+        return "\n".join([said, *(failure.reason for failure in result.failed)])
+    if isinstance(result, dict):
+        return "\n".join(f"{name}: {value}" for name, value in result.items())
+    return str(result)
+
+
+def _planned(text: str) -> str:
+    """The text of what was not done."""
+    first, newline, rest = _NEW.sub(_new, text).partition("\n")
+    return f"would be done: {first.removesuffix(': ok')}{newline}{rest}"
+
+
+def _new(made_up: re.Match[str]) -> str:
+    return f"{made_up[1] or made_up[2]} (new)"
+
+
+def _without_made_up(told: Any, key: str = "") -> Any:
+    """JSON in which null stands for the ids that a dry run has made up."""
+    if isinstance(told, dict):
+        return {name: _without_made_up(value, name) for name, value in told.items()}
+    if isinstance(told, list):
+        return [_without_made_up(value, key) for value in told]
+    if isinstance(told, str):
+        return _NEW.sub(_new, told)
+    is_made_up = key in ("target", "source") and isinstance(told, int) and told < 0
+    return None if is_made_up else told
+
+
+def _writes(plan: DryRun) -> list[dict[str, Any]]:
+    """The writes of a dry run, by verb and resource."""
+    requests: Counter[tuple[str, str]] = Counter()
+    items: Counter[tuple[str, str]] = Counter()
+    for write in plan.writes:
+        kind = write.method, write.what
+        requests[kind] += 1
+        items[kind] += write.items or 0
+    return [
+        {"method": method, "what": what, "requests": number, "items": items[method, what]}
+        for (method, what), number in requests.items()
+    ]

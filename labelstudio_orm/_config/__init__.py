@@ -1,0 +1,1 @@
+"""The labelling config: its parts, by what they are about."""

@@ -1,0 +1,731 @@
+"""The tags of a labelling config that people label with, and the regions that they make."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+
+import attrs
+from attrs import field, frozen
+
+from .._engine.values.brief import brief, cut, joined
+from .._engine.values.codec import plain_json
+from . import reading
+from .forms import as_list, count, number, plain, utterance
+from .kinds import KINDS, Kind
+from .marks import Mark, keys_of, options_of, write_beside
+from .shapes import Keyframe, write_shape
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+Region: TypeAlias = dict[str, Any]
+"""A region as plain JSON, an item of ``Annotation.result``."""
+
+
+class RegionOptions(TypedDict, total=False):
+    """What every builder takes beside the value.
+
+    ``id``: the region's id, by default a fresh random one; of a control with ``perRegion="true"``
+    it is the id of the region which the value is about, and required.
+    ``to_name``: the object, where the control serves several.
+    ``score``: the confidence of a prediction, a number.
+    ``item_index``: the item that it is about, from 0, where the object shows several: the images of
+    a ``valueList``, the pages of a document.
+    ``parent_id``: the id of the region that it is a part of. ``meta``: what was noted about it.
+    ``origin``: where it comes from, ``"manual"`` or ``"prediction"``. ``readonly``, ``hidden``,
+    ``locked``: how the labelling editor shows it.
+    ``extra``: further keys of the region, as they are to be stored.
+    """
+
+    id: str | None
+    to_name: str | None
+    score: float | None
+    item_index: int | None
+    parent_id: str | None
+    meta: Mapping[str, Any] | None
+    origin: str | None
+    readonly: bool | None
+    hidden: bool | None
+    locked: bool | None
+    extra: Mapping[str, Any] | None
+
+
+class ImageOptions(RegionOptions, total=False):
+    """What the builders on an image take as well: its size in pixels, and how it is turned.
+
+    ``size`` is ``(original_width, original_height)``. The server needs neither, but exports to
+    formats in pixels (COCO, YOLO) leave out regions without them.
+    """
+
+    original_width: int | None
+    original_height: int | None
+    size: tuple[int, int] | None
+    image_rotation: float | None
+
+
+_OPTIONS = frozenset(RegionOptions.__annotations__)
+_SIZE = ("original_width", "original_height")
+
+# A HyperText shows a page of elements, a Paragraphs a list of utterances: a place there is a path.
+_OBJECTS_WITH_PATHS = frozenset({"hypertext", "paragraphs"})
+# What a generic <Labels> marks here has a form of its own, which no start and end can say.
+_OBJECTS_WITH_SHAPES = frozenset({"image", "pdf"})
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """Return the sentence about a name that does not exist: its near misses and the names that
+    do.
+    """
+    from difflib import get_close_matches
+
+    known = list(known)
+    near: list[str] = []
+    if len(name) < _LONGEST_NAME:
+        near = get_close_matches(name, known) or [k for k in known if k.lower() == name.lower()]
+    hint = f"; did you mean {' or '.join(map(brief, near))}?" if near else "."
+    return f"{what} {brief(name)}{hint} There are: {joined(map(brief, known), ', ') or 'none'}"
+
+
+_LONGEST_NAME = 200
+"""Names up to here are compared with others; that takes the square of their length."""
+
+
+@frozen
+class ObjectTag:
+    """A tag that shows a part of the task (``<Text name="text" value="$text"/>``).
+
+    ``attributes`` are all attributes as written.
+    """
+
+    name: str
+    tag: str
+    attributes: Mapping[str, str] = field(hash=False, repr=False)
+
+    @property
+    def value(self) -> str | None:
+        """The ``value`` or ``valueList`` attribute as written, or None."""
+        return self.attributes.get("value", self.attributes.get("valueList"))
+
+
+@frozen
+class Label:
+    """A ``<Choice>`` or ``<Label>``.
+
+    ``value`` is what annotators see, ``path`` the stored names from the outermost choice down to
+    this one.
+    """
+
+    value: str
+    path: tuple[str, ...]
+    attributes: Mapping[str, str] = field(hash=False, repr=False)
+
+    @property
+    def stored(self) -> str:
+        """What regions hold: the alias, else the value."""
+        return self.path[-1]
+
+    @property
+    def alias(self) -> str | None:
+        """The ``alias`` attribute or None."""
+        return self.attributes.get("alias")
+
+    @property
+    def hint(self) -> str | None:
+        """The ``hint`` attribute or None."""
+        return self.attributes.get("hint")
+
+
+@frozen
+class Control:
+    """A tag that people label with (``<Choices name="sentiment" toName="text">``).
+
+    ``to_name`` are the names of the objects that it is about, ``attributes`` all attributes as
+    written, ``label_tags`` its ``<Choice>``s or ``<Label>``s in document order.
+
+    Each builder (``choice``, ``label``, ``rectangle``, ...) returns a new region as a plain JSON
+    dict and takes ``id=``, ``to_name=``, ``score=`` and more (``RegionOptions``). A builder of
+    another kind of control raises TypeError and names the right one; a value that the control does
+    not allow raises ValueError. Choices that come from the task or from a URL
+    (``value="$options"``,
+    ``apiUrl``) are not known here, so that any is allowed.
+
+    ```python
+    task.annotations.create(result=[config["sentiment"].choice("Positive")])
+    ```
+    """
+
+    name: str = field(repr=brief)
+    tag: str = field(repr=brief)
+    to_name: tuple[str, ...] = field(repr=brief)
+    attributes: Mapping[str, str] = field(hash=False, repr=False)
+    label_tags: tuple[Label, ...] = field(default=(), repr=False)
+    objects: tuple[ObjectTag, ...] = field(default=(), repr=False)
+    index_flags: tuple[str, ...] = field(default=(), repr=False)
+    _by_kind: Mapping[str, str] = field(
+        init=False,
+        eq=False,
+        repr=False,
+        default=attrs.Factory(lambda self: _lowered(self.attributes), takes_self=True),
+    )
+
+    def __str__(self) -> str:
+        return f"<{cut(self.tag, 40)} name={brief(self.name)}>"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The values that regions may hold, in document order: the alias where there is one."""
+        return tuple(dict.fromkeys(label.stored for label in self.label_tags))
+
+    @property
+    def multiple(self) -> bool:
+        """True where one region may hold several labels (``choice="multiple"``)."""
+        return self._attribute("choice") == "multiple"
+
+    @property
+    def nested(self) -> bool:
+        """True where labels are paths: of a ``Taxonomy``, and with ``allowNested="true"``."""
+        tag = self.tag.lower()
+        allowed = tag == "choices" and self._attribute("allowNested") == "true"
+        return allowed or tag == "taxonomy"
+
+    @property
+    def per_region(self) -> bool:
+        """True where its values are about single regions (``perRegion="true"``)."""
+        return self._attribute("perRegion") == "true"
+
+    @property
+    def per_item(self) -> bool:
+        """True where its values are about single items of the object (``perItem="true"``)."""
+        return self._attribute("perItem") == "true"
+
+    @property
+    def dynamic(self) -> bool:
+        """True where choices come from the task or from a URL, so that any value is allowed."""
+        sources = [self._attribute("value"), *(label.value for label in self.label_tags)]
+        return bool(self._attribute("apiUrl")) or any(s.startswith("$") for s in sources)
+
+    @property
+    def builders(self) -> tuple[str, ...]:
+        """The names of the methods that build its regions: none for a tag not known here."""
+        kind = KINDS.get(self.tag.lower())
+        return kind.builders if kind else ()
+
+    # -- classifications ---------------------------------------------------------------------
+
+    def choice(self, value: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
+        """Build one choice of a ``Choices``: its value or alias; a path of them with
+        ``allowNested``.
+        """
+        kind = self._kind("choice")
+        return self._region(kind, [self._choice(value)], options)
+
+    def choices(self, *values: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
+        """Build several choices of a ``Choices`` with ``choice="multiple"``; TypeError on a single
+        one.
+        """
+        kind = self._kind("choices")
+        if not self.multiple:
+            raise TypeError(
+                f'{self} takes one choice: use .choice(value), or give it choice="multiple"'
+            )
+        return self._region(kind, self._several(values, self._choice), options)
+
+    def taxonomy(self, *paths: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
+        """Build nodes of a ``Taxonomy``, each the path from the root down: ``["Animal", "Bird"]``.
+
+        A str is a path of one step.
+        """
+        kind = self._kind("taxonomy")
+        return self._region(kind, self._several(paths, self._path), options)
+
+    def rating(self, stars: int, **options: Unpack[RegionOptions]) -> Region:
+        """Build the stars of a ``Rating``: an int from 0 (none) to ``maxRating``, by default 5."""
+        kind = self._kind("rating")
+        stars = self._count("the rating", stars, most=self._most_stars())
+        return self._region(kind, stars, options)
+
+    def number(self, value: float, **options: Unpack[RegionOptions]) -> Region:
+        """Build the number of a ``Number``, within its ``min`` and ``max``."""
+        kind = self._kind("number")
+        low, high = _float(self._attribute("min")), _float(self._attribute("max"))
+        return self._region(kind, number(value, f"{self}: the number", low, high), options)
+
+    def text(self, *texts: str, **options: Unpack[RegionOptions]) -> Region:
+        """Build the text of a ``TextArea``, or several texts, as its annotators may submit."""
+        kind = self._kind("text")
+        return self._region(kind, self._several(texts, self._string, unique=False), options)
+
+    def datetime(self, value: str, **options: Unpack[RegionOptions]) -> Region:
+        """Build the date or time of a ``DateTime`` as text, in the form that the control stores.
+
+        That is its ``format``, else ``2026-01-31T23:59``, ``2026-01-31`` with ``only="date"`` or
+        ``23:59`` with ``only="time"``.
+        """
+        kind = self._kind("datetime")
+        return self._region(kind, self._string(value), options)
+
+    def pairwise(self, selected: str, **options: Unpack[RegionOptions]) -> Region:
+        """Build the better side of a ``Pairwise``: ``"left"`` or ``"right"``.
+
+        The region is filed under the control's own name, as the labelling editor does. A server
+        that validates predictions may want an object there instead: give ``to_name=``.
+        """
+        kind = self._kind("pairwise")
+        if selected not in ("left", "right"):
+            raise ValueError(f"{self}: 'left' or 'right' can be selected, not {brief(selected)}")
+        return self._region(kind, selected, options)
+
+    def ranking(
+        self,
+        ranks: Sequence[str] | Mapping[str, Sequence[str]],
+        **options: Unpack[RegionOptions],
+    ) -> Region:
+        """Build the order of a ``Ranker``: ids of its items, best first, or such a list by
+        bucket.
+        """
+        kind = self._kind("ranking")
+        buckets = ranks if isinstance(ranks, Mapping) else {self.name: ranks}
+        lists = {
+            self._string(name): [self._string(one) for one in as_list(ids, f"{self}: ids")]
+            for name, ids in buckets.items()
+        }
+        return self._region(kind, lists, options)
+
+    def message(
+        self,
+        role: str,
+        content: str,
+        *,
+        created_at: int | None = None,
+        **options: Unpack[RegionOptions],
+    ) -> Region:
+        """Build a message of a ``Chat``; ``created_at`` in milliseconds since 1970."""
+        kind = self._kind("message")
+        message: dict[str, Any] = {"role": self._string(role), "content": self._string(content)}
+        if created_at is not None:
+            message["createdAt"] = self._count("created_at", created_at)
+        return self._region(kind, message, options)
+
+    def output(self, values: Mapping[str, Any], **options: Unpack[RegionOptions]) -> Region:
+        """Build what a ``ReactCode`` gives back: its outputs by name."""
+        kind = self._kind("output")
+        return self._region(kind, plain_json(dict(values)), options)
+
+    # -- regions -----------------------------------------------------------------------------
+
+    def label(
+        self,
+        *labels: str,
+        start: float | str,
+        end: float | str,
+        text: str | None = None,
+        start_offset: int | None = None,
+        end_offset: int | None = None,
+        global_offsets: tuple[int, int] | None = None,
+        **options: Unpack[RegionOptions],
+    ) -> Region:
+        """Build a labelled span, of a ``Labels`` or one of the other controls that label spans.
+
+        On a Text, ``start`` and ``end`` count its characters as Python does (``end`` excluded); on
+        audio and video they are seconds, of ``TimelineLabels`` frames, of ``TimeSeriesLabels`` what
+        the time column holds. On a HyperText they count the characters of the text that the page
+        shows (its global offsets), or are XPaths, which need ``start_offset`` and ``end_offset``
+        beside them and should have ``global_offsets``: without these, reading gives the raw region.
+        On Paragraphs they are utterances, counted from 0, and the offsets characters within them.
+        ``text`` is the marked text, stored as given.
+
+        ```python
+        config["ner"].label("Person", start=0, end=4, text="Anna")
+        ```
+        """
+        kind, start, end = self._kind("label"), plain(start), plain(end)
+        to_name = self._to_name(options)
+        tag = next((o.tag.lower() for o in self.objects if o.name == to_name), "")
+        if tag in _OBJECTS_WITH_SHAPES:
+            raise TypeError(
+                f"{self} labels an image, where a span means nothing: "
+                "use a control such as <RectangleLabels>, or write the region as a dict"
+            )
+        has_paths = tag in _OBJECTS_WITH_PATHS
+        if kind.type == "paragraphlabels":
+            start, end = (str(utterance(n, f"{self}: an utterance")) for n in (start, end))
+        value: dict[str, Any] = {"start": start, "end": end}
+        if isinstance(start, str) or isinstance(end, str):
+            times = kind.type == "timeserieslabels"
+            if not ((has_paths or times) and isinstance(start, str) and isinstance(end, str)):
+                raise TypeError(
+                    f"{self}: start and end must be numbers, not {brief(start)} and {brief(end)}"
+                )
+            if not times:
+                value["startOffset"] = self._count("start_offset", start_offset)
+                value["endOffset"] = self._count("end_offset", end_offset)
+        else:
+            if (start_offset, end_offset, global_offsets) != (None, None, None):
+                raise TypeError(
+                    f"{self}: start_offset, end_offset and global_offsets go with start and end "
+                    "that are XPaths, not numbers"
+                )
+            self._order(start, end)
+            if has_paths:
+                global_offsets = (self._count("start", start), self._count("end", end))
+        if kind.type == "timeserieslabels":
+            value["instant"] = start == end
+        if kind.type == "timelinelabels":
+            value = {"ranges": [value]}
+        if global_offsets is not None:
+            first, last = (self._count("global_offsets", n) for n in global_offsets)
+            self._order(first, last)
+            value["globalOffsets"] = {"start": first, "end": last}
+        if text is not None:
+            value["text"] = self._string(text)
+        return self._region(kind, self._labels(labels), options, value)
+
+    def rectangle(
+        self,
+        *labels: str,
+        x: float,
+        y: float,
+        width: float,
+        height: float,
+        rotation: float = 0,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """Build a box of a ``RectangleLabels`` or ``Rectangle``, in percent of the image (0 to
+        100).
+
+        (``x``, ``y``) is the top left corner, ``rotation`` in degrees. Raises ValueError outside of
+        the ranges: pixels must be divided by the image's size first.
+        """
+        where = {"x": x, "y": y, "width": width, "height": height, "rotation": rotation}
+        return self._draw("rectangle", labels, where, options)
+
+    def ellipse(
+        self,
+        *labels: str,
+        x: float,
+        y: float,
+        radius_x: float,
+        radius_y: float,
+        rotation: float = 0,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """Build an ellipse of an ``EllipseLabels`` or ``Ellipse``: centre (0 to 100) and radii (0
+        to 50).
+
+        All are percent of the image, ``rotation`` in degrees.
+        """
+        where = {"x": x, "y": y, "radius_x": radius_x, "radius_y": radius_y, "rotation": rotation}
+        return self._draw("ellipse", labels, where, options)
+
+    def keypoint(
+        self,
+        *labels: str,
+        x: float,
+        y: float,
+        width: float = 0.5,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """Build a point of a ``KeyPointLabels`` or ``KeyPoint``, in percent; ``width`` is that of
+        its dot.
+        """
+        return self._draw("keypoint", labels, {"x": x, "y": y, "width": width}, options)
+
+    def polygon(
+        self,
+        *labels: str,
+        points: Iterable[Sequence[float]],
+        closed: bool = True,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """Build a polygon of a ``PolygonLabels`` or ``Polygon``: three or more (x, y) points in
+        percent.
+        """
+        return self._draw("polygon", labels, {"points": points, "closed": closed}, options)
+
+    def vector(
+        self,
+        *labels: str,
+        points: Iterable[Sequence[float]],
+        closed: bool = False,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """Build a line of a ``VectorLabels`` or ``Vector`` through (x, y) points in percent."""
+        return self._draw("vector", labels, {"points": points, "closed": closed}, options)
+
+    def brush(self, *labels: str, rle: Iterable[int], **options: Unpack[ImageOptions]) -> Region:
+        """Build a mask of a ``BrushLabels``, ``Brush`` or ``MagicWand``, as the bytes that the
+        server stores.
+
+        ``rle`` is the run-length encoding as ``Brush.rle`` reads it: numbers from 0 to 255.
+        """
+        return self._draw("brush", labels, {"rle": rle}, options)
+
+    def bitmask(self, *labels: str, image_data_url: str, **options: Unpack[ImageOptions]) -> Region:
+        """Build a mask of a ``BitmaskLabels`` or ``Bitmask``, as a ``data:image/png;base64,...``
+        URL.
+        """
+        return self._draw("bitmask", labels, {"image_data_url": image_data_url}, options)
+
+    def track(
+        self,
+        *labels: str,
+        sequence: Iterable[Keyframe],
+        frames_count: int,
+        duration: float,
+        **options: Unpack[ImageOptions],
+    ) -> Region:
+        """Build a box of a ``VideoRectangle`` that moves from ``Keyframe`` to ``Keyframe``.
+
+        ``frames_count`` and ``duration`` (seconds) are those of the video. The labels are those of
+        the ``Labels`` beside it, or its own.
+        """
+        track = {"sequence": sequence, "frames_count": frames_count, "duration": duration}
+        return self._draw("track", labels, track, options)
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def read(self, regions: Iterable[Mapping[str, Any]]) -> Any:
+        """Return what these regions of this control say: see ``LabelConfig.values``. Never
+        raises.
+        """
+        return reading.read(self, [*regions])
+
+    def write(self, value: Any, **options: Unpack[RegionOptions]) -> list[Region]:
+        """Return the regions that say this, the reverse of ``read``: see
+        ``LabelConfig.regions``.
+        """
+        return reading.write(self, value, options=options)
+
+    def at(self, name: str) -> Control | None:
+        """Return this control of a ``<Repeater>`` under one of its indexes, or None if ``name`` is
+        not it.
+
+        ``"score_{{idx}}"`` at ``"score_2"`` is the control of the third item.
+        """
+        if not self.index_flags:
+            return None
+        groups = {flag: f"index{n}" for n, flag in enumerate(self.index_flags)}
+        pattern = re.escape(self.name)
+        for flag, group in groups.items():
+            first, again = f"(?P<{group}>[0-9]+)", f"(?P={group})"
+            pattern = pattern.replace(re.escape(flag), first, 1).replace(re.escape(flag), again)
+        match = re.fullmatch(pattern, name)
+        if match is None:
+            return None
+
+        def indexed(template: str) -> str:
+            for flag, group in groups.items():
+                template = template.replace(flag, match[group])
+            return template
+
+        return attrs.evolve(
+            self,
+            name=name,
+            to_name=tuple(map(indexed, self.to_name)),
+            objects=tuple(attrs.evolve(o, name=indexed(o.name)) for o in self.objects),
+            index_flags=(),
+        )
+
+    # -- what the builders share ---------------------------------------------------------------
+
+    def _attribute(self, name: str) -> str:
+        # The editor takes attribute names in any case.
+        return self._by_kind.get(name.lower(), "")
+
+    def _most_stars(self) -> float | None:
+        return _float(self._attribute("maxRating") or "5")
+
+    def _kind(self, builder: str) -> Kind:
+        kind = KINDS.get(self.tag.lower())
+        if kind and builder in kind.builders:
+            return kind
+        usable = " or ".join(f".{b}()" for b in self.builders)
+        way_out = f"use {usable}" if usable else "write its regions as dicts"
+        raise TypeError(f"{self} has no .{builder}(): {way_out}")
+
+    def _region(
+        self,
+        kind: Kind,
+        main: Any,
+        options: Mapping[str, Any],
+        value: Mapping[str, Any] | None = None,
+    ) -> Region:
+        if self.index_flags:
+            raise ValueError(
+                f"{self} stands in a <Repeater>: take one of its items, "
+                f"config[{brief(self._example())}]"
+            )
+        mark = kind.mark or Mark
+        strange = sorted(options.keys() - _OPTIONS - options_of(mark)) if options else None
+        if strange:
+            raise TypeError(f"{self}: unexpected argument {joined(strange, ', ')}")
+        id_ = options.get("id")
+        if id_ is None and self.per_region:
+            raise ValueError(
+                f"{self} is about single regions (perRegion): give id= of the region it is about"
+            )
+        region = {
+            "id": secrets.token_hex(5) if id_ is None else self._id(id_),
+            "from_name": self.name,
+            "to_name": self._to_name(options),
+            "type": kind.type,
+            "value": {**(value or {}), **({kind.key: main} if kind.key else {})},
+            **write_beside(mark, options, str(self)),
+        }
+        if options.get("extra") is not None:
+            region.update(self._extra(options["extra"], {*region, *keys_of(mark)}))
+        return region
+
+    def _id(self, value: Any) -> str:
+        value = plain(value)
+        if not isinstance(value, str):
+            raise TypeError(f"{self}: the id of a region is a str, not {value!r:.80}")
+        if not value:
+            raise ValueError(f"{self}: the id of a region is not empty; None makes a fresh one")
+        return value
+
+    def _extra(self, extra: Any, known: set[str]) -> dict[str, Any]:
+        if not isinstance(extra, Mapping):
+            raise TypeError(f"{self}: extra is a dict of further keys, not {extra!r:.80}")
+        clashing = sorted(known & {*extra})
+        if clashing:
+            raise ValueError(
+                f"{self}: {brief(clashing[0])} has an argument of its own, or is the value"
+            )
+        return {self._string(key): plain_json(one) for key, one in extra.items()}
+
+    def _draw(
+        self,
+        builder: str,
+        labels: Sequence[str],
+        where: Mapping[str, Any],
+        options: Mapping[str, Any],
+    ) -> Region:
+        kind = self._kind(builder)
+        assert kind.shape is not None
+        if kind.key is None and labels:
+            raise TypeError(f"{self} has no labels: {self.tag}Labels would; got {brief(labels)}")
+        value = write_shape(kind.shape, str(self), where)
+        if kind.type == "videorectangle" and not self.label_tags:  # those of a <Labels> beside it
+            value.update({"labels": [self._string(label) for label in labels]} if labels else {})
+            kind = attrs.evolve(kind, key=None)
+        chosen = self._labels(labels) if kind.key else None
+        return self._region(kind, chosen, self._sized(options), value)
+
+    def _sized(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the options with a ``size`` as the width and the height that it says."""
+        if "size" not in options:
+            return options
+        rest = {name: option for name, option in options.items() if name != "size"}
+        if options["size"] is None:
+            return rest
+        twice = [name for name in _SIZE if rest.get(name) is not None]
+        if twice:
+            raise TypeError(f"{self}: size= says {twice[0]} already")
+        try:
+            width, height = options["size"]
+            if None in (width, height):
+                raise TypeError
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"{self}: size is (width, height) in pixels, not {options['size']!r:.80}"
+            ) from None
+        return {**rest, **dict(zip(_SIZE, (width, height), strict=True))}
+
+    def _to_name(self, options: Mapping[str, Any]) -> str:
+        given = options.get("to_name")
+        # A pairwise is about two objects at once, and its regions belong to itself.
+        allowed = (self.name, *self.to_name) if self.tag.lower() == "pairwise" else self.to_name
+        if given is None:
+            if len(self.to_name) == 1 or allowed is not self.to_name:
+                return allowed[0]
+            raise ValueError(f"{self} serves {', '.join(self.to_name)}: give to_name=")
+        if given not in allowed:
+            raise ValueError(unknown(f"{self} does not serve an object", str(given), allowed))
+        return str(given)
+
+    def _example(self) -> str:
+        name = self.name
+        for flag in self.index_flags:
+            name = name.replace(flag, "0")
+        return name
+
+    def _several(
+        self, values: Sequence[Any], check: Callable[[Any], Any], unique: bool = True
+    ) -> list[Any]:
+        if not values:
+            raise ValueError(f"{self}: at least one value is needed; leave the region out instead")
+        checked = [check(value) for value in values]
+        if unique and any(value in checked[:n] for n, value in enumerate(checked)):
+            raise ValueError(f"{self}: a value is given twice: {brief(checked)}")
+        return checked
+
+    def _labels(self, labels: Sequence[str]) -> list[str]:
+        if not labels and self._attribute("allowEmpty") == "true":
+            return []
+        if len(labels) > 1 and not self.multiple:
+            raise ValueError(
+                f"{self} takes one label for a region, not {brief(labels)}, "
+                'unless choice="multiple"'
+            )
+        return [path[0] for path in self._several(labels, self._flat)]
+
+    def _choice(self, value: str | Sequence[str]) -> str | list[str]:
+        if self.nested:
+            return self._path(value)
+        # Without allowNested the editor ignores a <Choice> within a <Choice>.
+        if isinstance(value, (list, tuple)):
+            raise TypeError(
+                f'{self}: a str is needed, not {value!r:.80}: paths are for allowNested="true"'
+            )
+        return self._flat(value)[0]
+
+    def _flat(self, value: Any) -> list[str]:
+        is_label = self.tag.lower() != "choices"
+        allowed = [label for label in self.label_tags if is_label or len(label.path) == 1]
+        return self._stored((self._string(value),), {(label.stored,): label for label in allowed})
+
+    def _path(self, value: str | Sequence[str]) -> list[str]:
+        steps = (value,) if isinstance(value, str) else tuple(map(self._string, value))
+        return self._stored(steps, {label.path: label for label in self.label_tags})
+
+    def _stored(
+        self, steps: tuple[str, ...], allowed: Mapping[tuple[str, ...], Label]
+    ) -> list[str]:
+        if steps in allowed:
+            return list(steps)
+        for path in allowed:
+            shown = tuple(allowed[path[: n + 1]].value for n in range(len(path)))
+            if steps == shown:
+                return list(path)
+        if self.dynamic:
+            return list(steps)
+        known = [" > ".join(path) for path in allowed]
+        raise ValueError(unknown(f"{self} has no label", " > ".join(steps), known))
+
+    def _string(self, value: Any) -> str:
+        value = plain(value)
+        if not isinstance(value, str):
+            raise TypeError(f"{self}: a str is needed, not {value!r:.80}")
+        return value
+
+    def _count(self, what: str, value: Any, least: int = 0, most: float | None = None) -> int:
+        return count(value, f"{self}: {what}", least, most)
+
+    def _order(self, start: float, end: float) -> None:
+        number(start, f"{self}: start", 0)
+        number(end, f"{self}: end", start)
+
+
+def _lowered(attributes: Mapping[str, str]) -> Mapping[str, str]:
+    return {name.lower(): value for name, value in attributes.items()}
+
+
+def _float(text: str) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

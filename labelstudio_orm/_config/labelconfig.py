@@ -1,0 +1,492 @@
+"""The labelling config of a project as an object."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal
+
+from attrs import NOTHING, frozen
+
+from .._engine.values.brief import brief, joined
+from .._engine.values.codec import copy_json, same_json
+from ..errors import LabelStudioError, MissingSizeWarning
+from .controls import Control, Label, ObjectTag, Region, unknown
+from .marks import Mark
+from .markup import Element, elements
+from .reading import ControlName, in_order, region_id, remembered, write
+from .results import with_sizes
+
+if TYPE_CHECKING:
+    from .building import TagForm
+
+_MESSAGE = 1000
+DIRECTIONS = ("left", "right", "bi")
+_NEVER_CONTROLS = frozenset({"filter"})
+_LABELS = frozenset({"label", "choice"})
+_NEVER_OBJECTS = _LABELS | {"header"}
+# These are about themselves: an object, and a control of this kind as well.
+_ALWAYS_OBJECTS = {"chat": "ChatMessage", "reactcode": "ReactCode"}
+_VARIABLE = re.compile(r"\$(\w+)")
+
+
+@frozen
+class Shown:
+    """What a tag shows of a task's data: ``path`` are the keys down to it, ``name`` as it is
+    written.
+
+    ``tag`` is None where any value will do, ``listed`` says that there is one for each item of a
+    ``<Repeater>``.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    tag: str | None
+    listed: bool
+
+
+class BrokenConfig(LabelStudioError, ValueError):
+    """A project has a labelling config that cannot be read."""
+
+
+class UnknownControl(LabelStudioError, KeyError):
+    """A name that no control of the config has. The message lists the near misses and the names."""
+
+    def __str__(self) -> str:
+        return str(self.args[0])  # KeyError shows the repr of its message
+
+
+class LabelConfig:
+    """A labelling config: its controls by name, in document order.
+
+    ``config[name]`` is a ``Control`` (else ``UnknownControl``, a KeyError); ``in``, ``iter`` and
+    ``len`` are about the names of controls. ``str(config)`` is the XML as given; two configs are
+    equal when their texts are.
+
+    Of controls in a ``<Repeater>`` the template stands under its name (``"score_{{idx}}"``), and
+    ``config["score_2"]`` is the control of one item.
+
+    ```python
+    config = LabelConfig.parse(xml)
+    region = config["sentiment"].choice("Positive")
+    config.values([region])       # {"sentiment": "Positive"}
+    config.problems([region])     # [], it fits
+    ```
+    """
+
+    __slots__ = ("controls", "objects", "relations", "shown", "xml")
+
+    xml: str
+    controls: Mapping[str, Control]
+    objects: Mapping[str, ObjectTag]
+    relations: tuple[str, ...]
+    """What a relation may be called, the values of the ``<Relation>``s."""
+    shown: Mapping[str, Shown]
+    """What the config shows of a task's data, by the name as it is written, without the ``$``."""
+
+    def __init__(self, xml: str) -> None:
+        """Parse the XML: the same as ``parse``."""
+        found = elements(xml)
+        named = _named(found)
+        objects = {n: ObjectTag(n, e.tag, e.attributes) for n, e in named.items() if _is_object(e)}
+        control_names = [name for name, e in named.items() if _is_control(e)]
+        for element in found:
+            meant = control_names if element.kind in _NEVER_CONTROLS else objects
+            for target in _targets(element):
+                if target not in named:
+                    raise ValueError(unknown(f"toName of {element} names nothing:", target, meant))
+        labels: dict[str, list[Label]] = {name: [] for name in control_names}
+        for element in found:
+            _add_label(element, labels)
+        self.xml = xml
+        self.relations = tuple(v for e in found if e.kind == "relation" for v in _stored(e))
+        self.shown = MappingProxyType(_shown(found))
+        self.objects = MappingProxyType(objects)
+        self.controls = MappingProxyType(
+            {
+                name: Control(
+                    name,
+                    _ALWAYS_OBJECTS.get(element.kind, element.tag),
+                    about := tuple(_targets(element)) or (name,),
+                    element.attributes,
+                    tuple(labels[name]),
+                    tuple(objects[target] for target in about if target in objects),
+                    _index_flags(name, element),
+                )
+                for name, element in named.items()
+                if name in labels
+            }
+        )
+
+    @classmethod
+    def parse(cls, xml: str) -> LabelConfig:
+        """Return the config that this XML says.
+
+        Raises ValueError with line and column (counted from 1) for broken XML, for a name that
+        two tags have, and for a ``toName`` that names nothing; the server refuses all three.
+        Tags that are not known here are kept as they are.
+        """
+        return cls(xml)
+
+    @classmethod
+    def build(
+        cls,
+        tags: Mapping[str, TagForm],
+        *,
+        mapping: Mapping[str, str] = MappingProxyType({}),
+        title: str | None = None,
+    ) -> LabelConfig:
+        """Return a config of a few tags, by name, in this order.
+
+        A tag is ``"Text"``, a tuple of tag and attributes, or what ``choices``, ``labels`` and
+        ``taxonomy`` give. An object without a ``value`` shows the data under its name; a control
+        without a ``toName`` is about the object that ``mapping`` says for its name, else about the
+        first one. ``title`` is shown above all. Raises ValueError for what the server would refuse.
+
+        ```python
+        config = LabelConfig.build({"text": "Text", "mood": choices(["good", "bad"])})
+        project = ls.projects.create(title="Moods", label_config=str(config))
+        ```
+        """
+        from .building import build
+
+        config = cls(build(tags, mapping, title))
+        config.validate()
+        return config
+
+    @property
+    def data_keys(self) -> frozenset[str]:
+        """The keys of a task's data that the config shows, as objects or as labels: ``{"text"}`` of
+        ``value="$text"``.
+        """
+        tags: list[ObjectTag | Control] = [*self.objects.values(), *self.controls.values()]
+        values = (one.attributes.get("value") or "" for one in tags)
+        found = {one.path[0] for one in self.shown.values() if "$" not in one.path[0]}
+        for value in values:
+            if value.rfind("$") > 0:  # `$a and $b` are two; `$my-key` is one to the server
+                found.update(re.findall(r"\$(\w+)", value))
+        return frozenset(found)
+
+    def values(self, result: object) -> dict[str, Any]:
+        """Return what the regions of an annotation's or a prediction's ``result`` say, by control.
+
+        * ``Choices``: the choice as str, a list of them with ``choice="multiple"``; each is a path
+          (list of str) with ``allowNested``
+        * ``TextArea``: the text, or a list where there are several; ``Rating``, ``Number``: the
+          number; ``DateTime``, ``Pairwise``: the text; ``Taxonomy``: a list of paths
+        * ``Labels``, ``HyperTextLabels``, ``TimeSeriesLabels``, ``TimelineLabels``: a list of
+          ``Span``; ``ParagraphLabels``: a list of ``Passage``
+        * ``RectangleLabels`` and the other shapes, with labels or without: a list of ``Box``,
+          ``Ellipse``, ``KeyPoint``, ``Polygon``, ``Vector``, ``Brush``, ``Bitmask``;
+          ``VideoRectangle``: of ``Track``
+        * ``Ranker``: a list of ids, or a dict of such lists by bucket; ``Chat``: a list of
+          messages, ``ReactCode``: its outputs, both as dicts
+        * a control with ``perRegion``: a dict of these by the id of the region that they are about;
+          one with ``perItem``, or whose regions have an ``item_index``: by that
+
+        A control without a region is absent. Several regions of a control that should have one
+        give a list. Regions of a control or of a form that is not known here stand as they are,
+        under their ``from_name``; what has no ``from_name`` (relations) is left out. Never raises.
+
+        What stands beside the value of a span or shape (``item_index``, ``score``, ``meta`` ...)
+        are its fields. The names of the dict remember the regions, and the relations: see
+        ``regions``.
+        """
+        found = result if isinstance(result, (list, tuple)) else ()
+        regions: dict[str, list[Mapping[str, Any]]] = {}
+        for region in found:
+            name = region.get("from_name") if isinstance(region, Mapping) else None
+            if isinstance(name, str):
+                regions.setdefault(name, []).append(region)
+        read: dict[str, Any] = {}
+        for name, same in regions.items():
+            control = self._find(name)
+            said = control.read(same) if control else same
+            read[ControlName(name, control, same, found)] = said
+        return read
+
+    def regions(self, values: Mapping[str, Any]) -> list[Region]:
+        """Return the regions that say these values by control: ``values`` written back.
+
+        What ``values`` has read is written as it was: all that stands beside the value of a region,
+        and relations, so that ``regions(values(result))`` are the regions of ``result``. Of a
+        region whose value was changed, all the rest stays. New regions on an image get its size
+        from the others on it. Beside spans and shapes a dict is taken, as the region is to hold it.
+
+        Raises UnknownControl, and TypeError or ValueError for a value that does not fit.
+
+        ```python
+        task.predictions.create(result=config.regions({"sentiment": "Positive", "stars": 4}))
+        config.regions({"ner": [Span(0, 4, "Anna", ("Person",))]})
+        ```
+        """
+        from .check import Check
+
+        written: list[Region] = []
+        stored: set[int] = set()
+        for name, value in values.items():
+            was = self._remembered(name)
+            stored.update(map(id, was))
+            known = name not in self and was and same_json(was, value)
+            written += was if known else write(self[name], value, was)
+        others = remembered(values, written)
+        stored.update(map(id, others))
+        written = in_order(values, [*written, *others])
+        fresh = [place for place, one in enumerate(written) if id(one) not in stored]
+        written = with_sizes(written, fresh)
+        for problem in Check(self).of_places(written, fresh):
+            raise ValueError(problem)
+        return [copy_json(region) for region in written]
+
+    def _remembered(self, name: str) -> list[Any]:
+        """Return the regions that a name remembers, where they were read as they are here."""
+        known = isinstance(name, ControlName) and name.control == self._find(name)
+        return [*name.regions] if known and isinstance(name, ControlName) else []
+
+    def relation(
+        self,
+        first: Region | Mark | str,
+        second: Region | Mark | str,
+        *labels: str,
+        direction: str = "right",
+    ) -> Region:
+        """Return a relation of two regions of the same result, as plain JSON.
+
+        An end is a region, the span or shape that was read of it, or its id. ``direction``:
+        ``"right"`` from the first to the second, ``"left"`` or ``"bi"``. Raises ValueError for
+        another one, for an end without an id, and for labels that are none of ``relations``.
+
+        ```python
+        result = [anna, oslo, config.relation(anna, oslo, "lives in")]
+        ```
+        """
+        if direction not in DIRECTIONS:
+            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {brief(direction)}")
+        for label in labels:
+            if label not in self.relations:
+                raise ValueError(unknown("no <Relation> of the config", label, self.relations))
+        relation = {"type": "relation", "from_id": region_id(first), "to_id": region_id(second)}
+        return {**relation, "direction": direction, **({"labels": [*labels]} if labels else {})}
+
+    def problems(self, item: Any = NOTHING) -> list[str]:
+        """Return what does not fit, each with its place; an empty list where all does.
+
+        * ``problems()``: the config itself, what the server would refuse in it
+        * ``problems(task)``: a Task, or a dict as ``bulk_create`` takes it, with or without
+          annotations and predictions
+        * ``problems(annotation)``: an Annotation, Prediction or draft, or a dict with a ``result``
+        * ``problems([region, ...])``: the regions of one result
+
+        Nothing is sent. Of a Task that the server has only the data are looked at.
+
+        ```python
+        config.problems({"result": [region]})
+        # ["result[0].value.choices[0]: <Choices name='sentiment'> has no label 'Postive'; did ..."]
+        ```
+        """
+        from . import rules
+        from .check import Check
+
+        return list(rules.problems(self.xml) if item is NOTHING else Check(self).problems(item))
+
+    def validate(self, item: Any = NOTHING) -> None:
+        """Raise ValueError with all that ``problems`` finds.
+
+        Shapes that lack the size of their image, which fit, but which exports in pixels leave out,
+        are named by a ``MissingSizeWarning``.
+        """
+        from .check import Check, without_sizes
+
+        found = self.problems(item)
+        if found:
+            raise ValueError(joined(found, "\n", _MESSAGE))
+        lacking = [] if item is NOTHING else Check(self).without_size(item)
+        if lacking:
+            warnings.warn(without_sizes(lacking), MissingSizeWarning, stacklevel=2)
+
+    # -- edits: of the XML as text, so that all the rest of it stays as it is ---------------------
+
+    def with_label(
+        self,
+        label: str | Sequence[str],
+        control: str | None = None,
+        *,
+        after: str | Sequence[str] | None = None,
+        **attributes: Any,
+    ) -> LabelConfig:
+        """Return a config with one more label; ``attributes`` are those of its tag
+        (``background="red"``).
+
+        It is the last one, or stands behind ``after``. A path (a tuple or list) is a branch of a
+        ``Taxonomy`` or of nested choices; the branches on the way are made where there are none.
+        ``control`` may be left out where only one has labels. ValueError for a label that is there.
+        """
+        from .editing import with_label
+
+        return type(self)(with_label(self, label, control, attributes, after))
+
+    def renamed(
+        self, old: str | Sequence[str], new: str | Sequence[str], control: str | None = None
+    ) -> LabelConfig:
+        """Return a config with another name of a label, which keeps its place and its attributes.
+
+        A label with an alias is named by either: the one that was used is renamed. Conditions on
+        the label (``whenLabelValue``, ``whenChoiceValue``) follow. A branch keeps what is beneath
+        it.
+        ``control`` may be left out where only one has the label. ValueError where none has it, and
+        for a name that is taken.
+        """
+        from .editing import renamed
+
+        return type(self)(renamed(self, old, new, control))
+
+    def without_label(self, label: str | Sequence[str], control: str | None = None) -> LabelConfig:
+        """Return a config without a label, and without its branches; arguments as for
+        ``renamed``.
+        """
+        from .editing import without_label
+
+        return type(self)(without_label(self, label, control))
+
+    def union(
+        self, *others: LabelConfig | str, conflicts: Literal["raise", "first"] = "raise"
+    ) -> LabelConfig:
+        """Return a config that has the controls and the labels of others too.
+
+        Labels keep all that their tags say (``background``, ``hotkey``, ``alias``, ``value``,
+        ``hint`` ...) and stand behind those that are here, branches under their parents; a control
+        that is not here comes as it is written. What only the other one says of a label that both
+        have is said here too.
+
+        Raises ValueError, with all of them, where two say different things of a label, or give
+        two labels one hotkey: ``conflicts="first"`` keeps what this config says of them, or the
+        earlier one of ``others``. Raises it always for controls of one name that are of different
+        kinds or about different objects, for a control whose object is not here, and for labels
+        that are shown or stored under each other's names.
+
+        ```python
+        both = LabelConfig.parse(first).union(second, conflicts="first")
+        ```
+        """
+        from .union import joined
+
+        if conflicts not in ("raise", "first"):
+            raise ValueError(f'conflicts is "raise" or "first", not {brief(conflicts)}')
+        made = self
+        for other in others:
+            one = other if isinstance(other, LabelConfig) else LabelConfig.parse(other)
+            made = type(self)(joined(made, one, keeps_own=conflicts == "first"))
+        return made
+
+    def _find(self, name: object) -> Control | None:
+        if not isinstance(name, str):
+            return None
+        if name in self.controls:
+            return self.controls[name]
+        return next((c for t in self.controls.values() if (c := t.at(name))), None)
+
+    def __getitem__(self, name: str) -> Control:
+        control = self._find(name)
+        if control is None:
+            raise UnknownControl(
+                unknown("the labelling config has no control", str(name), self.controls)
+            )
+        return control
+
+    def __contains__(self, name: object) -> bool:
+        return self._find(name) is not None
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.controls)
+
+    def __len__(self) -> int:
+        return len(self.controls)
+
+    def __bool__(self) -> bool:
+        return True  # a config without controls is still a config
+
+    def __str__(self) -> str:
+        return self.xml
+
+    def __repr__(self) -> str:
+        return f"<LabelConfig: {', '.join(map(str, self.controls.values())) or 'no controls'}>"
+
+    def __eq__(self, other: object) -> bool:
+        return self.xml == other.xml if isinstance(other, LabelConfig) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.xml)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.xml,)
+
+
+def _targets(element: Element) -> list[str]:
+    return element.attributes["toName"].split(",") if "toName" in element.attributes else []
+
+
+def _named(found: list[Element]) -> dict[str, Element]:
+    named: dict[str, Element] = {}
+    for element in found:
+        name = element.attributes.get("name")
+        if name and name in named:
+            raise ValueError(f"two tags have the name {brief(name)}: {named[name]} and {element}")
+        if name:
+            named[name] = element
+    return named
+
+
+def _is_control(element: Element) -> bool:
+    about = element.attributes.get("toName") or element.kind in _ALWAYS_OBJECTS
+    return bool(about) and element.kind not in _NEVER_CONTROLS
+
+
+def _is_object(element: Element) -> bool:
+    shows = "value" in element.attributes or "valueList" in element.attributes
+    plain = "toName" not in element.attributes and element.kind not in _NEVER_OBJECTS
+    return element.kind in _ALWAYS_OBJECTS or (plain and shows)
+
+
+def _add_label(element: Element, labels: dict[str, list[Label]]) -> None:
+    value, path = element.attributes.get("value"), _stored(element)
+    if element.kind not in _LABELS or not path:
+        return  # <Label/> without a value is the button of an empty label
+    for outer in element.ancestors():
+        if outer.attributes.get("name", "") in labels:
+            labels[outer.attributes["name"]].append(
+                Label(path[-1] if value is None else value, path, element.attributes)
+            )
+            return
+        if outer.kind == "choice":
+            path = _stored(outer) + path
+
+
+def _stored(element: Element) -> tuple[str, ...]:
+    stored = element.attributes.get("alias") or element.attributes.get("value")
+    return () if stored is None else (stored,)
+
+
+def _shown(found: list[Element]) -> dict[str, Shown]:
+    shown: dict[str, Shown] = {}
+    for element in found:
+        value = element.attributes.get("value")
+        text = value or element.attributes.get("valueList") or ""
+        inside = _VARIABLE.search(text)
+        if element.attributes.get("name") and inside:
+            name = text[1:] if text.startswith("$") else inside[1]
+            path, _, index = name.partition("[")
+            if name not in shown or shown[name].tag != "Video":  # to the server that comes first
+                tag = element.tag if value else None
+                shown[name] = Shown(name, tuple(path.split(".")), tag, bool(index))
+    return shown
+
+
+def _index_flags(name: str, element: Element) -> tuple[str, ...]:
+    flags = (
+        outer.attributes.get("indexFlag", "{{idx}}")
+        for outer in element.ancestors()
+        if outer.kind == "repeater"
+    )
+    return tuple(dict.fromkeys(flag for flag in flags if flag and flag in name))

@@ -1,0 +1,368 @@
+"""What the regions of a control say, and the regions that say it.
+
+What is read is written back as it was: values without a place of their own for it (a choice is a
+text) are found under a name that remembers their regions, spans and shapes remember theirs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from .._engine.values.brief import brief
+from .._engine.values.codec import plain_json, same_json
+from .forms import as_list
+from .kinds import KINDS, Kind
+from .marks import Mark, options_of, patched
+from .shapes import Span
+
+if TYPE_CHECKING:
+    from .controls import Control, Region
+
+Regions: TypeAlias = "Sequence[Mapping[str, Any]]"
+
+_SEVERAL = frozenset({"choices", "taxonomy", "textarea"})
+"""The types whose regions hold several values at once."""
+
+
+class ControlName(str):
+    """The name of a control in what ``LabelConfig.values`` gives: it remembers the ``regions`` that
+    were read, and the ``result`` that they are from.
+    """
+
+    __slots__ = ("control", "regions", "result")
+
+    control: Control | None
+    regions: Regions
+    result: Sequence[Any]
+
+    def __new__(
+        cls, name: str, control: Control | None, regions: Regions, result: Sequence[Any]
+    ) -> ControlName:
+        """Return the name with what it remembers; the control is None where there is none."""
+        made = super().__new__(cls, name)
+        made.control, made.regions, made.result = control, regions, result
+        return made
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (str(self), self.control, self.regions, self.result)
+
+    @property
+    def others(self) -> list[Mapping[str, Any]]:
+        """What the result has beside the regions of controls: its relations."""
+        return [one for one in self.result if isinstance(one, Mapping) and not is_named(one)]
+
+
+def is_named(region: Mapping[str, Any]) -> bool:
+    """Return whether a region says of which control it is."""
+    return isinstance(region.get("from_name"), str)
+
+
+def region_id(end: Any) -> Any:
+    """Return the id of a region, of the mark that was read of it, or given as such."""
+    if isinstance(end, str):
+        found: Any = end
+    else:
+        found = end.get("id") if isinstance(end, Mapping) else getattr(end, "id", None)
+    if found in (None, ""):
+        raise ValueError(f"a relation is of two regions that have ids, not of {end!r:.80}")
+    return found
+
+
+# -- reading ---------------------------------------------------------------------------------------
+
+
+def read(control: Control, regions: Regions) -> Any:
+    """Return what these regions of a control say: see ``LabelConfig.values``. Never raises."""
+    key = _told_apart_by(control, regions)
+    if key is None:
+        return _read(control, regions)
+    about: dict[Any, list[Mapping[str, Any]]] = {}
+    for region in regions:
+        about.setdefault(_token(region, key), []).append(region)
+    return {
+        token: same if token is None and _has_any(same, key) else _read(control, same)
+        for token, same in about.items()
+    }
+
+
+def _told_apart_by(control: Control, regions: Regions) -> str | None:
+    """Return the key beside the value by which values of one control are about several things."""
+    if control.per_region:
+        return "id"
+    kind = KINDS.get(control.tag.lower())
+    if kind is None or kind.mark is not None:
+        return None
+    return "item_index" if control.per_item or _has_any(regions, "item_index") else None
+
+
+def _has_any(regions: Regions, key: str) -> bool:
+    return any(region.get(key) is not None for region in regions)
+
+
+def _token(region: Mapping[str, Any], key: str) -> str | int | None:
+    found = region.get(key)
+    return found if isinstance(found, (str, int)) and not isinstance(found, bool) else None
+
+
+def _read(control: Control, regions: Regions) -> Any:
+    kind = KINDS.get(control.tag.lower())
+    if kind is None:
+        return list(regions)
+    readings = [reading for region in regions for reading in _readings(kind, region)]
+    alone = len(readings) == 1 and not kind.many and not control.multiple
+    return readings[0] if alone else readings
+
+
+def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
+    type_ = region.get("type")
+    if type_ != kind.type and str(type_).lower() != kind.type:
+        return [region]
+    try:
+        return kind.read(kind, region)
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+        return [region]
+
+
+# -- writing ---------------------------------------------------------------------------------------
+
+
+def write(
+    control: Control, value: Any, was: Regions = (), options: Mapping[str, Any] | None = None
+) -> list[Region]:
+    """Return the regions that say this: see ``LabelConfig.regions``.
+
+    ``was``: the regions that are there. Those that say so already are returned themselves, no
+    copies; of others all that does not say it stays as it is. ``options`` are those of the
+    builders.
+    """
+    options = dict(options or {})
+    if hasattr(value, "tolist"):  # an array, or a number of one
+        value = value.tolist()
+    if was and same_json(read(control, was), value):
+        return list(was)  # type: ignore[arg-type]
+    key = _told_apart_in(control, value, options)
+    if key is None:
+        return _write(control, value, was, options)
+    return [
+        region
+        for token, about in value.items()
+        for region in _write(
+            control,
+            about,
+            [one for one in was if _token(one, key) == token],
+            {**options, key: token},
+        )
+    ]
+
+
+def _told_apart_in(control: Control, value: Any, options: Mapping[str, Any]) -> str | None:
+    if not isinstance(value, Mapping) or _is_region(value):
+        return None
+    if control.per_region:
+        return None if "id" in options else "id"
+    by_item = bool(value) and all(isinstance(token, (int, type(None))) for token in value)
+    return "item_index" if by_item and "item_index" not in options else None
+
+
+def _write(control: Control, value: Any, was: Regions, options: dict[str, Any]) -> list[Region]:
+    if was and same_json(_read(control, was), value):
+        return list(was)  # type: ignore[arg-type]
+    several = value if isinstance(value, (list, tuple)) else [value]
+    as_stored = [_own(control, one) for one in several if _is_region(one)]
+    if as_stored and len(as_stored) == len(several):
+        return as_stored
+    kind = KINDS.get(control.tag.lower())
+    if kind is None or not kind.builders:
+        raise TypeError(f"{control} has no builder: write its regions as dicts")
+    if kind.mark is not None:
+        return [_write_group(control, kind, group, options) for group in _groups(kind, several)]
+    if as_stored:
+        rest = [one for one in several if not _is_region(one)]
+        alone = len(rest) == 1 and not kind.many and not control.multiple
+        return [*as_stored, *_write(control, rest[0] if alone else rest, (), options)]
+    if len(was) == 1:
+        options = {**options, **_kept_options(control, was[0])}
+    built = _build(control, kind, value, options)
+    return (
+        [_kept(control, kind, was[0], built[0], options)] if len(was) == len(built) == 1 else built
+    )
+
+
+def _is_region(value: Any) -> bool:
+    """Return whether it is a region as a whole, not only the value of one."""
+    return isinstance(value, Mapping) and {"from_name", "type", "value"} <= value.keys()
+
+
+def _own(control: Control, region: Any) -> Region:
+    if region["from_name"] != control.name:
+        raise ValueError(f"{control}: a region of {brief(region['from_name'])} is none of its own")
+    return region  # type: ignore[no-any-return]
+
+
+def _build(control: Control, kind: Kind, value: Any, options: Mapping[str, Any]) -> list[Region]:
+    """Return new regions of a control without marks."""
+    several = value if isinstance(value, (list, tuple)) else [value]
+    if kind.type == "chatmessage":
+        return [control._region(kind, plain_json(dict(one)), options) for one in several]
+    if kind.type in _SEVERAL and (kind.type != "choices" or control.multiple):
+        return [getattr(control, kind.builders[-1])(*several, **options)]
+    return [getattr(control, kind.builders[0])(value, **options)]
+
+
+_ANY_ID = "-"
+"""Stands for the id of a region that keeps its own, of whatever type that is."""
+
+
+def _kept_options(control: Control, region: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what a builder must be told of a region that stays where it is."""
+    kept: dict[str, Any] = {"id": _ANY_ID, "item_index": None}
+    if region.get("to_name") in control.to_name:
+        kept["to_name"] = region["to_name"]
+    return kept
+
+
+def _kept(
+    control: Control,
+    kind: Kind,
+    region: Mapping[str, Any],
+    built: Region,
+    options: Mapping[str, Any],
+) -> Region:
+    """Return a region with another value, and all the rest as it is."""
+    if str(region.get("type")).lower() != kind.type:
+        return {**built, "id": region.get("id")}
+    before = _or_nothing(lambda: _build(control, kind, _read(control, [region]), options)[0])
+    return {**region, "value": patched(region.get("value"), before["value"], built["value"])}
+
+
+def _or_nothing(build: Callable[[], Region]) -> Region:
+    try:
+        return build()
+    except (TypeError, ValueError):  # what is stored may be what no builder would make
+        return {"value": {}}
+
+
+def remembered(names: Iterable[str], written: Regions) -> list[Region]:
+    """Return what the results that these names remember have beside regions of controls.
+
+    A relation goes with either of its ends: one that ``written`` has not any more.
+    """
+    found: list[Any] = []
+    for name in _of_one_result_each(names):
+        ids, left = ({_token(one, "id") for one in all_} for all_ in (_maps(name.result), written))
+        gone = ids - left - {None}
+        found += [one for one in name.others if not gone & {*_ends(one)}]
+    return found
+
+
+def in_order(names: Iterable[str], written: list[Region]) -> list[Region]:
+    """Return regions in the order of the result that they are all from, else as they are."""
+    of = _of_one_result_each(names)
+    places = {id(one): place for place, one in enumerate(of[0].result)} if len(of) == 1 else {}
+    if all(id(one) in places for one in written):
+        return sorted(written, key=lambda one: places[id(one)])
+    return written
+
+
+def _of_one_result_each(names: Iterable[str]) -> list[ControlName]:
+    known = [name for name in names if isinstance(name, ControlName)]
+    return [*{id(name.result): name for name in known}.values()]
+
+
+def _maps(result: Iterable[Any]) -> list[Mapping[str, Any]]:
+    return [one for one in result if isinstance(one, Mapping)]
+
+
+def _ends(relation: Mapping[str, Any]) -> list[str | int | None]:
+    return [_token(relation, "from_id"), _token(relation, "to_id")]
+
+
+# -- spans and shapes ------------------------------------------------------------------------------
+
+
+def _groups(kind: Kind, several: Iterable[Any]) -> Iterator[list[Any]]:
+    """Yield what goes into one region each: of a timeline all spans with the same id."""
+    groups: list[list[Any]] = []
+    for one in several:
+        group = next((g for g in groups if _is_of_one_region(kind, g[0], one)), None)
+        if group is None:
+            groups.append([one])
+        else:
+            group.append(one)
+    yield from groups
+
+
+def _is_of_one_region(kind: Kind, first: Any, one: Any) -> bool:
+    if kind.type != "timelinelabels" or not isinstance(first, Span) or not isinstance(one, Span):
+        return False
+    if first.id != one.id:
+        return False
+    return one.id is not None if one.raw is None else one.raw is first.raw
+
+
+def _write_group(control: Control, kind: Kind, group: list[Any], options: dict[str, Any]) -> Region:
+    first = group[0]
+    if _is_region(first):
+        return _own(control, first)
+    if isinstance(first, Mapping):  # the value as it is to be stored
+        return control._region(attrs.evolve(kind, key=None), None, options, first)
+    if not isinstance(first, Mark):
+        raise TypeError(f"{control}: a span, a shape or a dict is needed, not {first!r:.80}")
+    raw = first.raw
+    if raw is None or raw.get("from_name") != control.name or options:
+        return _marked(control, kind, group, options)
+    was = _readings(kind, raw)
+    if was == group:
+        return raw  # type: ignore[return-value]
+    if not isinstance(was[0], type(first)):
+        return _marked(control, kind, group, options)
+    return _changed(control, kind, raw, was, group)
+
+
+def _changed(
+    control: Control, kind: Kind, raw: Mapping[str, Any], was: list[Any], group: list[Any]
+) -> Region:
+    """Return the region that was read with what is said now, and all the rest as it is."""
+    names = _names_beside(group[0])
+    same = {name for name in names if getattr(group[0], name) == getattr(was[0], name)}
+    options = {k: v for k, v in _kept_options(control, raw).items() if k not in names - same}
+    before = _or_nothing(lambda: _marked(control, kind, was, options, same))
+    made: Region = patched(raw, before, _marked(control, kind, group, options, same))
+    return made
+
+
+def _names_beside(mark: Mark) -> frozenset[str]:
+    return options_of(type(mark)) | {"id"}
+
+
+def _marked(
+    control: Control,
+    kind: Kind,
+    group: list[Any],
+    options: Mapping[str, Any],
+    without: Iterable[str] = (),
+) -> Region:
+    """Return the new region of a mark, or of several on a timeline; ``without`` some fields."""
+    first, *more = (_built(control, kind, one, options, without) for one in group)
+    for one in more:
+        first["value"]["ranges"] += one["value"]["ranges"]
+        if {**one, "value": {**one["value"], "ranges": first["value"]["ranges"]}} != first:
+            raise ValueError(
+                f"{control}: the spans of one region differ in start and end only: {group!r:.200}"
+            )
+    return first
+
+
+def _built(
+    control: Control, kind: Kind, mark: Any, options: Mapping[str, Any], without: Iterable[str]
+) -> Region:
+    where = {one.name: getattr(mark, one.name) for one in attrs.fields(type(mark))}
+    for name in ("raw", "labels", "format", *without):
+        where.pop(name, None)
+    given = {name: value for name, value in where.items() if value is not None}
+    build: Callable[..., Region] = getattr(control, kind.builders[0])
+    labels = as_list(mark.labels, f"{control}: labels")
+    return build(*labels, **{**given, **options})

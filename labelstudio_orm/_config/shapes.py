@@ -1,0 +1,392 @@
+"""Regions on a text, an image or a video, as typed values, and how each is written in JSON.
+
+A field says its JSON key, how it is written, how it is read and which form it may have; writing,
+reading and validating follow from that. What only changes the looks of a region may have any form.
+Reading does not check ranges: what is stored is shown as it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache
+from typing import Any, TypeAlias
+
+import attrs
+from attrs import NOTHING, field, frozen
+
+from .._engine.values.brief import brief
+from . import forms
+from .forms import Form, as_list, number, plain, utterance
+from .marks import Mark, OnImage, read_beside
+
+
+def text(value: Any) -> str:
+    """Return ``value`` if it is a str, else raise TypeError."""
+    if not isinstance(value, str):
+        raise TypeError(f"a text was expected, not {value!r:.80}")
+    return value
+
+
+def whole(value: Any) -> int:
+    """Return ``value`` if it is a whole number, ``3`` or ``3.0``, else raise TypeError."""
+    if type(value) is int:
+        return value
+    if type(value) is float and value.is_integer():
+        return int(value)
+    raise TypeError(f"a whole number was expected, not {value!r:.80}")
+
+
+def _pairs(value: Any, what: str) -> list[list[float]]:
+    coordinate = f"a coordinate of {what} (percent)"
+    return [
+        [number(n, coordinate, 0, 100) for n in as_list(pair, what)]
+        for pair in as_list(value, what)
+    ]
+
+
+def _points(value: Any, what: str) -> list[list[float]]:
+    points = _pairs(value, what)
+    if len(points) < 3 or any(len(point) != 2 for point in points):
+        raise ValueError(f"{what} must be at least three (x, y) pairs, not {brief(value)}")
+    return points
+
+
+def _flag(value: Any, what: str = "the value") -> bool:
+    value = plain(value)
+    if not isinstance(value, bool):
+        raise TypeError(f"{what} must be True or False, not {brief(value)}")
+    return value
+
+
+def _vertices(value: Any, what: str) -> list[dict[str, Any]]:
+    points = _pairs(value, what)
+    if not points or any(len(point) != 2 for point in points):
+        raise ValueError(f"{what} must be (x, y) pairs, not {brief(value)}")
+    ids: list[str | None] = [None, *(f"v{n}" for n in range(1, len(points) + 1))]
+    return [
+        {"id": id_, "prevPointId": last, "x": x, "y": y, "isBezier": False}
+        for last, id_, (x, y) in zip(ids, ids[1:], points, strict=False)
+    ]
+
+
+def _bytes(value: Any, what: str) -> list[int]:
+    rle = [plain(one) for one in as_list(value, what)]
+    if any(_RLE(rle, what)):
+        raise ValueError(f"{what} must be bytes, whole numbers from 0 to 255, not {rle!r:.80}")
+    return rle
+
+
+def _plain(form: Form) -> Callable[[Any, str], Any]:
+    def write(value: Any, what: str) -> Any:
+        value = plain(value)
+        for problem in form(value, what):
+            raise TypeError(problem)
+        return value
+
+    return write
+
+
+_RLE = forms.items(forms.whole(0, 255), least=1)
+VERTEX = forms.fields({"x": forms.measure(), "y": forms.measure(), "id?": forms.text,
+                       "isBezier?": forms.flag, "prevPointId?": forms.text})  # fmt: skip
+
+
+def _stored(
+    key: str,
+    read: Callable[[Any], Any],
+    form: Form,
+    write: Callable[[Any, str], Any] | None = None,
+    default: Any = NOTHING,
+) -> Any:
+    metadata = {"key": key, "read": read, "write": write or _plain(form), "form": form}
+    return field(default=default, metadata=metadata)
+
+
+def _measure(
+    key: str, low: float, high: float, unit: str, default: Any = NOTHING, form: Form | None = None
+) -> Any:
+    def write(value: Any, what: str) -> float:
+        return number(value, f"{what} ({unit})", low, high)
+
+    return _stored(key, number, form or forms.measure(high), write, default)
+
+
+def _point(pair: Any) -> tuple[float, float]:
+    x, y = pair
+    return number(x), number(y)
+
+
+def _read_rle(value: Any) -> tuple[int, ...]:
+    if not isinstance(value, list) or not {*map(type, value)} <= {int}:
+        raise TypeError(f"a list of whole numbers was expected, not {value!r:.80}")
+    return tuple(value)
+
+
+@frozen(repr=False)
+class Span(Mark):
+    """A labelled stretch of a text (or of time, in seconds, where the object is audio or video).
+
+    ``start`` is included, ``end`` is not; on a text both count characters as Python does, so
+    ``task_text[span.start:span.end]`` is what was marked. On a HyperText they are the global
+    offsets in the text that the page shows. ``text`` is the marked text where it was stored.
+    """
+
+    start: float
+    end: float
+    text: str | None = None
+    labels: tuple[str, ...] = ()
+    id: str | None = None
+
+
+@frozen(repr=False)
+class Passage(Mark):
+    """A labelled stretch of a Paragraphs, the first and the last utterance counted from 0.
+
+    It begins before character ``start_offset`` of utterance ``start``, and ends before character
+    ``end_offset`` of utterance ``end``. ``text`` is the marked text where it was stored.
+    """
+
+    start: int
+    end: int
+    start_offset: int
+    end_offset: int
+    text: str | None = None
+    labels: tuple[str, ...] = ()
+    id: str | None = None
+
+
+@frozen(repr=False)
+class Shape(OnImage):
+    """What all regions of an image have: labels, the region's id, the image's size in pixels."""
+
+    labels: tuple[str, ...] = field(default=(), kw_only=True)
+    id: str | None = field(default=None, kw_only=True)
+
+
+@frozen(repr=False)
+class Box(Shape):
+    """A rectangle in percent of the image, ``rotation`` in degrees clockwise about its corner.
+
+    ``x`` and ``y`` are the top left corner.
+    """
+
+    x: float = _measure("x", 0, 100, "percent")
+    y: float = _measure("y", 0, 100, "percent")
+    width: float = _measure("width", 0, 100, "percent")
+    height: float = _measure("height", 0, 100, "percent")
+    rotation: float = _measure("rotation", -360, 360, "degrees", default=0)
+
+
+@frozen(repr=False)
+class Ellipse(Shape):
+    """An ellipse about (``x``, ``y``), in percent of the image, ``rotation`` in degrees
+    clockwise.
+    """
+
+    x: float = _measure("x", 0, 100, "percent")
+    y: float = _measure("y", 0, 100, "percent")
+    radius_x: float = _measure("radiusX", 0, 50, "percent")
+    radius_y: float = _measure("radiusY", 0, 50, "percent")
+    rotation: float = _measure("rotation", -360, 360, "degrees", default=0)
+
+
+@frozen(repr=False)
+class KeyPoint(Shape):
+    """A point in percent of the image; ``width`` is the size of its dot, in percent of the
+    width.
+    """
+
+    x: float = _measure("x", 0, 100, "percent")
+    y: float = _measure("y", 0, 100, "percent")
+    width: float = _measure("width", 0, 100, "percent", default=0, form=forms.anything)
+
+
+@frozen(repr=False)
+class Polygon(Shape):
+    """A polygon of (x, y) points in percent of the image."""
+
+    points: tuple[tuple[float, float], ...] = _stored(
+        "points",
+        lambda points: tuple(map(_point, points)),
+        forms.items(forms.pair(forms.measure(100))),
+        _points,
+    )
+    closed: bool = _stored("closed", _flag, forms.anything, _flag, default=True)
+
+
+@frozen(repr=False)
+class Vector(Shape):
+    """A line of (x, y) points in percent of the image; how its curves bend is not read."""
+
+    points: tuple[tuple[float, float], ...] = _stored(
+        "vertices",
+        lambda vertices: tuple(_point((v["x"], v["y"])) for v in vertices),
+        forms.items(VERTEX),
+        _vertices,
+    )
+    closed: bool = _stored("closed", _flag, forms.flag, _flag, default=False)
+
+
+@frozen(repr=False)
+class Brush(Shape):
+    """A painted mask, as the run-length encoded bytes that the server stores."""
+
+    rle: tuple[int, ...] = _stored("rle", _read_rle, _RLE, _bytes)
+    format: str = _stored("format", text, forms.text, default="rle")
+
+
+@frozen(repr=False)
+class Bitmask(Shape):
+    """A painted mask as an image: a ``data:image/png;base64,...`` URL."""
+
+    image_data_url: str = _stored("imageDataURL", text, forms.text)
+
+
+@frozen
+class Keyframe:
+    """Where a tracked box is at one frame of a video (counted from 1), in percent of the picture.
+
+    ``time`` is in seconds from the start, ``rotation`` in degrees, also of more than one turn.
+    ``enabled``: is the box to be seen until the next keyframe?
+    """
+
+    frame: int = _stored("frame", whole, forms.whole())
+    time: float = _stored("time", number, forms.measure())
+    x: float = _measure("x", 0, 100, "percent")
+    y: float = _measure("y", 0, 100, "percent")
+    width: float = _measure("width", 0, 100, "percent")
+    height: float = _measure("height", 0, 100, "percent")
+    rotation: float = _stored("rotation", number, forms.measure(), default=0)
+    enabled: bool = _stored("enabled", _flag, forms.anything, _flag, default=True)
+
+
+def shape_form(shape: type[Any]) -> Mapping[str, Form]:
+    """Return the keys that hold a shape, for ``forms.fields``."""
+    stored = [a for a in attrs.fields(shape) if "key" in a.metadata]
+    return {
+        a.metadata["key"] + ("" if a.default is NOTHING else "?"): a.metadata["form"]
+        for a in stored
+    }
+
+
+def _sequence(keyframes: Iterable[Keyframe], what: str) -> list[dict[str, Any]]:
+    written = [
+        write_shape(Keyframe, f"{what}[{n}]", attrs.asdict(one)) for n, one in enumerate(keyframes)
+    ]
+    if not written:
+        raise ValueError(f"{what} must be one Keyframe or more")
+    return written
+
+
+@frozen(repr=False)
+class Track(Shape):
+    """A box that moves through a video, from keyframe to keyframe; ``duration`` is in seconds."""
+
+    sequence: tuple[Keyframe, ...] = _stored(
+        "sequence",
+        lambda sequence: tuple(Keyframe(**_fields(Keyframe, one)) for one in sequence),
+        forms.items(forms.fields(shape_form(Keyframe))),
+        _sequence,
+    )
+    frames_count: int = _stored("framesCount", whole, forms.whole())
+    duration: float = _stored("duration", number, forms.measure())
+
+
+def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the JSON keys of a shape with these fields. A field that is not given has its default.
+
+    ``what`` is the control, for the message. Raises TypeError or ValueError naming the field.
+    """
+    return {
+        a.metadata["key"]: a.metadata["write"](values.get(a.name, a.default), f"{what}: {a.name}")
+        for a in attrs.fields(shape)
+        if "key" in a.metadata
+    }
+
+
+def read_shape(shape: type[Shape], region: Mapping[str, Any], labels: tuple[str, ...]) -> Shape:
+    """Return the shape that a region holds. Raises TypeError, KeyError or ValueError for odd
+    data.
+    """
+    return shape(
+        **_fields(shape, region["value"]),
+        **read_beside(shape, region),
+        labels=labels,
+        id=region.get("id"),
+        raw=region,
+    )
+
+
+_Readers: TypeAlias = tuple[tuple[str, str, Callable[[Any], Any]], ...]
+
+
+def _readers_of(shape: type[Any]) -> _Readers:
+    return tuple(
+        (a.metadata["key"], a.name, a.metadata["read"])
+        for a in attrs.fields(shape)
+        if "key" in a.metadata
+    )
+
+
+_readers: Callable[[Any], _Readers] = cache(_readers_of)
+
+
+def _fields(shape: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: read(value[key]) for key, name, read in _readers(shape) if key in value}
+
+
+def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
+    """Return the span that a region holds. Raises TypeError, KeyError or ValueError for odd data.
+
+    Offsets within elements without global ones are such odd data: the place in the text is not
+    known here.
+    """
+    value = region["value"]
+    place = value.get("globalOffsets")
+    if place is None:
+        place = value
+        if "startOffset" in value or "endOffset" in value:
+            raise ValueError(f"the place in the whole text is not known: {value!r:.80}")
+    return _span(region, place, _marked(value), labels)
+
+
+def read_spans(region: Mapping[str, Any], labels: tuple[str, ...]) -> list[Span]:
+    """Return the spans of a region that holds several. Raises as ``read_span`` does."""
+    return [_span(region, one, None, labels) for one in region["value"]["ranges"]]
+
+
+def _span(
+    region: Mapping[str, Any], place: Mapping[str, Any], marked: str | None, labels: tuple[str, ...]
+) -> Span:
+    start, end, id_ = number(place["start"]), number(place["end"]), region.get("id")
+    beside = read_beside(Span, region)
+    if not beside:
+        return Span(start, end, marked, labels, id_, raw=region)
+    return Span(start, end, marked, labels, id_, raw=region, **beside)
+
+
+def read_passage(region: Mapping[str, Any], labels: tuple[str, ...]) -> Passage:
+    """Return the passage that a region holds. Raises TypeError, KeyError or ValueError for odd
+    data.
+    """
+    value = region["value"]
+    return Passage(
+        _utterance(value["start"]),
+        _utterance(value["end"]),
+        whole(value["startOffset"]),
+        whole(value["endOffset"]),
+        _marked(value),
+        labels,
+        region.get("id"),
+        **read_beside(Passage, region),
+        raw=region,
+    )
+
+
+def _utterance(value: Any) -> int:
+    return utterance(value) if isinstance(value, str) else whole(value)
+
+
+def _marked(value: Mapping[str, Any]) -> str | None:
+    marked = value.get("text")
+    return marked if isinstance(marked, str) else None

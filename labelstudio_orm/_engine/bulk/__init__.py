@@ -1,0 +1,1 @@
+"""The verbs that act on many objects, and what they report."""

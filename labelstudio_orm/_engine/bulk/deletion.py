@@ -1,0 +1,205 @@
+"""Deleting: by the server's own requests for many where there are some, else one by one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import pairwise
+from typing import Any
+
+import attrs
+
+from ...errors import DoesNotExist, NotFound, ServerError
+from ...progress import Progress, reporter
+from ..conditions.tree import EVERYTHING, exactly, parts_of, pins
+from ..http.paths import at
+from ..models.queryset import QuerySet
+from ..pages.keyset import TASKS
+from ..pages.sources import Select, chunked
+from ..pages.task_page import between, ids_asked_for
+from ..values.ids import id_of
+from ..values.registry import registry
+from ..values.summary import OnError, Summary
+from .actions import is_exact
+from .outcomes import outcomes, tell_parents, telling
+from .tally import Tally
+from .workers import number_of_workers
+
+DELETE_BATCH = 1000
+"""Tasks that one request deletes, where their ids are sent ..."""
+
+DELETE_PIECE = 10_000
+"""... and where the server selects them by itself."""
+
+
+def delete_many(
+    queryset: QuerySet[Any], *, workers: int | None, on_error: OnError, progress: Progress
+) -> Summary:
+    """See ``QuerySet.delete``."""
+    queryset._must_be_said("delete()")
+    tally = Tally(on_error, reporter(progress, f"deleting {queryset._what}"))
+    number = number_of_workers(workers, queryset.client)
+    with telling(tally):
+        if queryset.model._options.pages is TASKS:
+            _delete_tasks(queryset, tally)
+        elif queryset.model is not registry["Prediction"] or not _delete_predictions(
+            queryset, tally, number
+        ):
+            _delete_each(list(queryset), tally, number)
+    return tally.summary()
+
+
+def _delete_each(objects: list[Any], tally: Tally, workers: int) -> None:
+    def delete(obj: Any) -> bool:
+        try:
+            obj.delete()
+        except DoesNotExist:  # somebody else was quicker
+            return False
+        return True
+
+    tally.total = len(objects) if tally.total is None else tally.total
+    for outcome in outcomes(objects, delete, tally, workers=workers):
+        if outcome.value:
+            tally.deleted += 1
+        else:
+            tally.skipped += 1
+
+
+def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
+    client, project = queryset.client, id_of(queryset.scope.get("project"))
+    if project is None:
+        raise ValueError(
+            "tasks are deleted in a project: ls.tasks.filter(project=...), project.tasks"
+        )
+    if queryset.where == EVERYTHING and not queryset._is_slice and "view" not in queryset.scope:
+        tally.total = queryset.count()
+        with _unless_done(queryset.count):
+            client.request(
+                "DELETE",
+                at("/api/projects/{}/tasks/", project),
+                timeout=client.long_timeout,
+                doing=f"deleting all tasks of Project {project}",
+            )
+        tally.deleted = tally.total
+        tally.report()
+        return
+
+    def act(selection: Mapping[str, Any], number: int, left: Callable[[], int]) -> None:
+        with _unless_done(left):
+            client.request(
+                "POST",
+                "/api/dm/actions/",
+                params={"id": "delete_tasks", "project": project},
+                json=selection,
+                timeout=client.long_timeout,
+                idempotent=True,
+                expect={"processed_items": int},
+                doing=f"deleting {number} tasks of Project {project}",
+                dry={"processed_items": number},
+            )
+        tally.deleted += number
+        tally.report()
+
+    # The action drops a project's views with its last task; one of ours therefore goes by itself.
+    planned = queryset._plan()
+    if planned.nothing:
+        return
+    if planned.counts and is_exact(queryset, planned) and not ids_asked_for(planned)[1]:
+        left = _delete_fitting(queryset._select(planned), tally, act)
+    else:
+        ids = list(queryset.values_list("id", flat=True))
+        tally.total = len(ids)
+        for chunk in chunked(ids[:-1], DELETE_BATCH):
+            some = client.tasks.filter(project=project, id__in=chunk)
+            act({"selectedItems": {"all": False, "included": chunk}}, len(chunk), some.count)
+        left = ids[-1] if ids else None
+    if left is not None:
+        last = client.tasks.filter(project=project, id=left)
+        with suppress(NotFound), _unless_done(last.count):
+            client.request("DELETE", at("/api/tasks/{}/", left), doing=f"deleting Task {left}")
+        tally.deleted += 1
+        tally.report()
+
+
+@contextmanager
+def _unless_done(left: Callable[[], int]) -> Iterator[None]:
+    """Of a 500 only what is ``left`` tells whether the tasks were deleted: the server answers so,
+    too, once it has deleted those with labels that it cannot count.
+    """
+    try:
+        yield
+    except ServerError as error:
+        if error.status != 500 or left():
+            raise
+
+
+def _delete_fitting(
+    select: Select, tally: Tally, act: Callable[[dict[str, Any], int, Callable[[], int]], None]
+) -> int | None:
+    """All tasks that the server itself finds, but for one; its id."""
+    first, tally.total = TASKS.first_id(select)
+    parts = max(1, -(-tally.total // DELETE_PIECE))
+    cuts = TASKS.cuts(select, parts) if parts > 1 else []
+    ranks = [part * tally.total // parts for part in range(parts + 1)]
+    for (after, until), (low, high) in zip(
+        pairwise([None, *cuts, None]), pairwise([1, *ranks[1:]]), strict=True
+    ):
+        if high > low:
+            part = between(select, after, until)
+            filters = select.plan.filters(part)
+            selection = {
+                "filters": filters or {"conjunction": "and", "items": []},
+                "ordering": ["tasks:id"],
+                "selectedItems": {"all": True, "excluded": [first]},
+            }
+            act(selection, high - low, partial(_others, select, part, first))
+    return first
+
+
+def _others(select: Select, part: Any, first: int | None) -> int:
+    """How many tasks of a part there are but for one."""
+    plan = select.plan.among(part) if part else select.plan
+    found, number = TASKS.first_id(attrs.evolve(select, plan=plan))
+    return number - (found == first)
+
+
+def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> bool:
+    """A version of a project's in one request, where whole versions were said. Were they?"""
+    pinned = {f"{name}_id": id_of(value) for name, value in queryset.scope.items()}
+    for part in parts_of(queryset.where):
+        name = next((name for name in ("project_id", "model_version") if pins(part, name)), "")
+        if not name or name in pinned:
+            return False
+        pinned[name] = exactly(part, name)
+    if queryset._is_slice or pinned.keys() - {"model_version"} != {"project_id"}:
+        return False
+    found = list(queryset)
+    tally.total = len(found)
+    # The server counts wrongly when a task loses several predictions in its one request (seen on
+    # 1.23.2), so all but one of a task go by themselves before.
+    last = {(one.model_version, one.task_id): one for one in found}
+    at_once = Counter(version for version, _ in last)
+    versions = {version: number for version, number in at_once.items() if version and number > 1}
+    others = [
+        one
+        for one in found
+        if one.model_version not in versions or last[one.model_version, one.task_id] is not one
+    ]
+    _delete_each(others, tally, workers)
+    client, project = queryset.client, pinned["project_id"]
+    for version, number in versions.items():
+        client.request(
+            "DELETE",
+            at("/api/projects/{}/model-versions/", project),
+            json={"model_version": version},
+            timeout=client.long_timeout,
+            expect={"deleted_predictions": int},
+            doing=f"deleting the predictions of {version!r} of Project {project}",
+            dry={"deleted_predictions": number},
+        )
+        tally.deleted += number
+        tally.report()
+    tell_parents(queryset)
+    return True

@@ -1,0 +1,149 @@
+"""Which items a project has already, told by a key in their data."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ...errors import FieldError
+from ..conditions.ordering import Key
+from ..conditions.places import Place, merged, name_of
+from ..conditions.tree import EVERYTHING
+from ..pages.sources import IDS, PAGE, chunked
+
+if TYPE_CHECKING:
+    from ..models.queryset import QuerySet
+
+
+@attrs.frozen
+class ItemKey:
+    """What tells one item from another: ``data.image``."""
+
+    way: Key
+
+    @classmethod
+    def of(cls, queryset: QuerySet[Any], name: str | Place) -> ItemKey:
+        """From ``"data.image"``, ``"data__image"`` or ``data["image"]``. Raises FieldError for what
+        an item does not hold.
+        """
+        place = Place.of(name)
+        if not place.literal:
+            place = Place.of(str(name).replace(".", "__"))
+        if place.head not in ("data", "meta") or not place.keys or place.falling or place.rest:
+            raise FieldError(
+                f"key={str(name)!r:.80}: items are told apart by a key in their data or meta: "
+                'key="data.image", key=data["image"]'
+            )
+        key = Key.of(queryset.model, place)
+        if place.literal:
+            return cls(key)
+        return cls(attrs.evolve(key, merged=(*key.merged, *merged(place.keys, "."))))
+
+    def __str__(self) -> str:
+        name = name_of(self.way.field.name, self.way.path)
+        plain = ".".join((self.way.field.name, *self.way.path))
+        return plain if self.way.merged or "[" not in name else name
+
+    @property
+    def lookup(self) -> str:
+        """As ``filter`` says it, with a lookup behind it."""
+        if self.way.path[-1].endswith("_"):  # which a lookup's name would take for its own
+            return name_of(self.way.field.name, self.way.path)
+        return str(self.way)
+
+    def value(self, item: Mapping[str, Any]) -> Any:
+        """The value in the full form of an item; None where a key is missing. Raises FieldError
+        where the name of the key may mean another one, too.
+        """
+        value: Any = item.get(self.way.field.name)
+        if self.way.merged:
+            self.way.refuse_other(value)
+        for key in self.way.path:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+
+def token(value: Any) -> Hashable:
+    """A value to look up by; equal where filters call the values equal. None for null."""
+    if isinstance(value, Mapping):
+        return "object", frozenset((key, token(inner)) for key, inner in value.items())
+    if isinstance(value, (list, tuple)):
+        return "list", tuple(map(token, value))
+    if isinstance(value, bool):
+        return "bool", value
+    same: Hashable = value
+    return same
+
+
+class Known:
+    """The tasks of a project by a key in their data.
+
+    They are looked up a few values at a time, or all of the project's are listed once, whichever
+    takes fewer requests. ``wanted``: the values that will be asked for; None where that is not
+    known beforehand: then all are listed, and only their ids kept. ``empty``: there are none.
+    """
+
+    def __init__(
+        self,
+        tasks: QuerySet[Any],
+        key: ItemKey,
+        fields: Iterable[str],
+        wanted: Mapping[Hashable, Any] | None,
+        empty: bool,
+    ) -> None:
+        every = _of_the_project(tasks)
+        self._tasks = every.only(key.way.field.name, *fields)._with(may_be_new=True)
+        self._key = key
+        self._wanted = wanted
+        self._listed: dict[Hashable, list[Any]] | None = {} if empty else None
+        if empty:
+            return
+        if wanted is None or self._is_listing_cheaper(wanted):
+            self._list()
+
+    def _list(self) -> None:
+        self._listed = {}
+        for task in self._tasks.iterator():
+            found = token(self._key.way.value(task))
+            if self._wanted is None:
+                self._listed.setdefault(found, []).append(task.id)
+            elif found in self._wanted:
+                self._listed.setdefault(found, []).append(task)
+
+    def _is_listing_cheaper(self, wanted: Mapping[Hashable, Any]) -> bool:
+        lookups = -(-len(wanted) // IDS)
+        return lookups > 1 and -(-self._tasks.count() // PAGE) <= lookups
+
+    def find(self, values: Mapping[Hashable, Any]) -> dict[Hashable, list[Any]]:
+        """The tasks that have one of these values, by its token, each list by id."""
+        found: dict[Hashable, list[Any]] = {}
+        for some in chunked(values.values(), IDS) if self._listed is None else ():
+            asked = self._tasks.filter(**{f"{self._key.lookup}__in": some})
+            if not _narrows(asked):
+                self._list()
+                break
+            for task in asked.iterator():
+                found.setdefault(token(self._key.way.value(task)), []).append(task)
+        if self._listed is None:
+            return found
+        return {
+            wanted: [self._tasks.ref(one) if isinstance(one, int) else one for one in same]
+            for wanted in values
+            if (same := self._listed.get(wanted))
+        }
+
+
+def _of_the_project(tasks: QuerySet[Any]) -> QuerySet[Any]:
+    """All of the project's, whatever chooses some of them."""
+    scope = {name: one for name, one in tasks.scope.items() if name != "view"}
+    return tasks._with(where=EVERYTHING, scope=scope, ordering=(), start=0, stop=None)
+
+
+def _narrows(tasks: QuerySet[Any]) -> bool:
+    """Does the server look for the values in one go? To go through the tasks for each of them costs
+    more than to list the tasks.
+    """
+    clauses = tasks._planned().clauses
+    return len(clauses) == 1 and any(item["value"] != "" for item in clauses[0])

@@ -1,0 +1,446 @@
+"""The import of tasks: what may go in, in batches, and what to do when an answer is lost on the
+way.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..._config.forms import number
+from ..._config.results import check_result
+from ...errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
+from ..conditions.lookups import same
+from ..conditions.tree import EVERYTHING
+from ..http.outcome import Expected
+from ..http.paths import at
+from ..models.resource import Resource
+from ..records.origin import Origin
+from ..values.codec import copy_json, plain, plain_json
+from ..values.ids import id_of
+from ..values.misuse import check_items
+from ..values.registry import registry
+from .exported import as_item, check_file, is_exported, refuse_flat
+
+if TYPE_CHECKING:
+    from ...client import LabelStudio
+    from ..models.queryset import QuerySet
+
+
+TRIES = 5
+"""Imports of one batch, of which a busy server keeps less than the tasks."""
+
+ANSWER: Expected = {"import?": int}
+"""To an import: the id of a job that goes on, or what was done."""
+
+DAY = 86_400.0
+"""Seconds that a server which imports in the background may take for a batch."""
+
+
+class Import:
+    """Batches into one project, one at a time: parallel imports stall a SQLite server."""
+
+    def __init__(self, queryset: QuerySet[Any]) -> None:
+        if queryset.where != EVERYTHING or "project" not in queryset.scope:
+            raise ValueError("tasks are created in a project: project.tasks.bulk_create([...])")
+        self.queryset = queryset
+        self.client: LabelStudio = queryset.client
+        self.project = queryset.scope["project"]
+        newest = queryset.only("id").last()
+        self.highest = newest.id if newest is not None else 0
+
+    def store(self, batch: list[dict[str, Any]], *, doing: str) -> list[Any]:
+        """One batch, in one request; stored whole or not at all."""
+        project = id_of(self.project)
+        for _ in range(TRIES):
+            try:
+                job = self._send(batch, doing)
+            except (OutcomeUnknown, ServerError) as error:
+                ids = self._landed(batch, error)
+                break
+            ids = job.task_ids
+            if not _is_bare(job, batch):
+                break
+            self.queryset.filter(id__in=ids).delete()
+        else:
+            raise LabelStudioError(
+                f"{doing}: the server stored the tasks without their annotations or predictions, "
+                f"{TRIES} times, so they were removed again; is something else writing to it?"
+            )
+        self.highest = max(self.highest, *ids)
+        origin = Origin(
+            self.client, {} if isinstance(self.project, int) else {"project": self.project}
+        )
+        rows = (
+            {
+                "id": id,
+                "project": project,
+                "data": copy_json(form["data"]),  # the caller may go on to change its own
+                "meta": copy_json(form.get("meta", {})),
+            }
+            for id, form in zip(ids, batch, strict=True)
+        )
+        return list(self.queryset.model._load(rows, origin))
+
+    def _send(self, batch: list[dict[str, Any]], doing: str) -> Any:
+        project, client = id_of(self.project), self.client
+        path = at("/api/projects/{}/import", project)
+        answer = client.request(
+            "POST",
+            path,
+            params={"return_task_ids": "true", "commit_to_project": "true"},
+            json=batch,
+            timeout=client.long_timeout,
+            doing=doing,
+            expect=ANSWER,
+            dry=lambda: pretended(client, project, batch),
+        )
+        made: Any = registry["ImportJob"]
+        job = made.of(answer, client, self.project).wait(timeout=DAY)
+        ids = job.task_ids
+        if not _are_ids(ids, len(batch)):
+            raise OutcomeUnknown(
+                f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
+                request=f"POST {path}",
+            )
+        return job
+
+    def _landed(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
+        """The ids of a batch whose answer was lost, if the server has it; else ``error`` again.
+
+        An import is one transaction, so either all of it is there, in one run and newer than what
+        was there before, or nothing: then it may still be under way. Others may have written the
+        same: of several such runs nobody can say which one is ours.
+        """
+        newer = self.queryset.only("data", "meta").filter(id__gt=self.highest)
+        for attempt in range(3):
+            if attempt:
+                self.client.retries.pause(attempt)
+            try:
+                tasks = list(newer.iterator())
+            except LabelStudioError as blind:
+                raise error from blind
+            runs = [
+                run
+                for start in range(len(tasks) - len(batch) + 1)
+                if all(map(_is_stored, run := tasks[start : start + len(batch)], batch))
+            ]
+            if len(runs) == 1:
+                return [task.id for task in runs[0]]
+        raise error
+
+
+def _are_ids(value: Any, number: int) -> bool:
+    """Are these so many ids? Those of a dry run are negative."""
+    return (
+        isinstance(value, list)
+        and len(value) == number
+        and all(type(one) is int for one in value)
+        and len({*value}) == number
+    )
+
+
+def _is_bare(job: Any, batch: list[dict[str, Any]]) -> bool:
+    """Did a server keep less than the tasks? One on SQLite whose database was locked meanwhile
+    imports them anew, without the annotations and predictions that it took out the first time.
+    """
+    if job._is_saved:  # it went on in the background, so this is no such server
+        return False
+    counts = {"annotations": job.annotation_count, "predictions": job.prediction_count}
+    return any(
+        isinstance(count, int) and count < sum(len(form.get(kind) or ()) for form in batch)
+        for kind, count in counts.items()
+    )
+
+
+def _is_stored(task: Any, form: dict[str, Any]) -> bool:
+    sent = json.loads(json.dumps([form["data"], form.get("meta") or {}]))
+    return same([task.data, task.meta or {}], sent)
+
+
+_PLACE = re.compile(r"Error at item (\d+): ")
+
+
+def refused(error: BadRequest, size: int) -> tuple[dict[int, str], bool]:
+    """Which of a batch of this size the server refused, and why, by their places in the batch; and
+    whether these are all of them: it stops looking once its list of all is a hundred long.
+    """
+    details = error.validation_errors
+    listed = details.get("non_field_errors") if isinstance(details, dict) else details
+    found: dict[int, str] = {}
+    whole = True
+    for problem in listed if isinstance(listed, list) else ():
+        # The place is in the text: in a long list, the hundredth is overwritten with "...".
+        said = _PLACE.match(problem) if isinstance(problem, str) else None
+        if said and int(said[1]) < size:
+            reason = problem[said.end() :].partition(" :: ")[0]  # what follows is the item
+            found[int(said[1])] = shorten(reason, 500)
+        whole = whole and problem != "..."
+    return found, whole
+
+
+# -- one import as it is sent ---------------------------------------------------------------------
+
+
+@contextmanager
+def import_body(
+    server: str,
+    tasks: Iterable[Any] | None,
+    file: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None,
+    url: str | None,
+) -> Iterator[dict[str, Any]]:
+    """The body of an import from one of the three, as options of a request; files are open
+    meanwhile.
+    """
+    if sum(given is not None for given in (tasks, file, url)) != 1:
+        raise TypeError("imports.create() takes one of: tasks, file=..., url=...")
+    if tasks is not None:
+        check_items(tasks, "imports.create()")
+        numbered = enumerate(tasks)
+        yield {"json": [import_form(item, f"item {n}", server=server) for n, item in numbered]}
+    elif url is not None:
+        yield {"data": {"url": url}}
+    else:
+        paths = [file] if isinstance(file, (str, os.PathLike)) else list(file or ())
+        if not paths:
+            raise ValueError("imports.create(file=[]) has nothing to import")
+        with ExitStack() as opened:
+            # Of several files under one name the server takes only the last.
+            yield {
+                "files": {
+                    f"file{n}": (_name_of(path), opened.enter_context(open(path, "rb")))
+                    for n, path in enumerate(paths)
+                }
+            }
+
+
+@attrs.frozen
+class Renamed:
+    """A file that is sent under another name than it has here."""
+
+    path: str | os.PathLike[str]
+    name: str
+
+    def __fspath__(self) -> str:
+        return os.fspath(self.path)
+
+
+def _name_of(path: str | os.PathLike[str]) -> str:
+    return path.name if isinstance(path, Renamed) else Path(path).name
+
+
+def held_by(
+    file: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None,
+) -> tuple[Any, dict[str, int]]:
+    """The files to import, and how many annotations and predictions those in JSON hold. Raises
+    ValueError for what the server would lose of them.
+    """
+    if file is None or isinstance(file, (str, os.PathLike)):
+        paths = [] if file is None else [file]
+    else:
+        file = paths = list(file)
+    counts = Counter[str]()
+    for path in paths:
+        counts.update(check_file(path, _name_of(path)) or {})
+    return file, counts
+
+
+def pretended(
+    client: LabelStudio,
+    project: int,
+    tasks: Iterable[Mapping[str, Any]],
+    files: Iterable[str] = (),
+) -> dict[str, Any]:
+    """The answer to an import in a dry run, of tasks or of ``files`` by their names; how many tasks
+    a file or an address holds is not known.
+    """
+    shown = ({"data": task["data"], "meta": task.get("meta", {})} for task in tasks)
+    ids = [row["id"] for row in client._pretend({"project": project, **row} for row in shown)]
+    named = ({"project": project, "file": f"upload/{project}/{name}"} for name in files)
+    file_ids = [row["id"] for row in client._pretend(named)]
+    return {"task_count": len(ids), "task_ids": ids, "file_upload_ids": file_ids}
+
+
+# -- what an import takes -------------------------------------------------------------------------
+
+_TASK_KEYS = {"data", "meta", "annotations", "predictions", "drafts", "allow_skip"}
+_ANNOTATION_KEYS = ("result", "completed_by", "was_cancelled", "ground_truth", "lead_time")
+_PREDICTION_KEYS = ("result", "score", "model_version")
+
+
+def import_form(
+    item: Any, where: str = "item", *, server: str | None = None, known: bool = False
+) -> dict[str, Any]:
+    """The full form of one task to import, from any of the forms that ``bulk_create`` takes.
+
+    ``server``: the address that it will go to; users of another one are refused. ``known``: it
+    comes from a server, so that its regions may be odd.
+
+    Raises ValueError or TypeError naming the item and the key for what the server would misread or
+    lose.
+
+    >>> import_form({"text": "a"})
+    {'data': {'text': 'a'}}
+    """
+    if isinstance(item, Resource):
+        return import_form(_item_of(item, where), where, server=server, known=known)
+    item = plain_json(item)
+    if not isinstance(item, Mapping):
+        raise TypeError(f"{where}: a task is a dict or an unsaved Task, not {item!r:.80}")
+    if not isinstance(item.get("data"), Mapping):
+        clashing = sorted({"annotations", "predictions"} & item.keys())
+        if clashing:
+            raise ValueError(
+                f"{where}: {clashing[0]!r:.80} beside bare data would be stored as data; "
+                "put the data under the key 'data'"
+            )
+        refuse_flat(item, where)
+        return {"data": _checked_keys(item, where)}
+    if is_exported(item):
+        return import_form(as_item(item, where), where, server=server, known=True)
+    unknown = sorted(item.keys() - _TASK_KEYS)
+    if unknown:
+        raise ValueError(
+            f"{where}: {unknown[0]!r:.80} is not kept by an import, beside 'data' only "
+            f"{', '.join(sorted(_TASK_KEYS - {'data'}))} are; move it into 'data', or leave it out"
+        )
+    if item.get("drafts"):
+        raise ValueError(f"{where}: the server's import drops drafts; leave them out")
+    form = {
+        key: value
+        for key, value in item.items()
+        if key not in ("annotations", "predictions", "drafts")
+    }
+    form["data"] = _checked_keys(item["data"], where)
+    for key, make in (("annotations", _annotation_form), ("predictions", _prediction_form)):
+        if item.get(key):
+            form[key] = [
+                make(one, f"{where}, {key}[{n}]", server, known) for n, one in enumerate(item[key])
+            ]
+    return form
+
+
+def _checked_keys(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
+    for key in data:
+        if not isinstance(key, str):
+            raise TypeError(f"{where}: a key of data is a text, not {key!r:.80}")
+    return dict(data)
+
+
+def _item_of(task: Resource, where: str) -> dict[str, Any]:
+    """The full form of a Task; of a saved one, with what was prefetched."""
+    if not task._is_saved:
+        return {name: getattr(task, name) for name in task.changes if name != "project_id"}
+    item = {"data": getattr(task, "data", None), "meta": getattr(task, "meta", None) or {}}
+    counters = {
+        "annotations": ("total_annotations", "cancelled_annotations"),
+        "predictions": ("total_predictions",),
+    }
+    for relation, counts in counters.items():
+        if relation in task._origin.prefetched:
+            item[relation] = list(getattr(task, relation))
+        elif any(getattr(task, count) for count in counts):
+            raise ValueError(
+                f"{where}: {task!r} has {relation}, which would be lost; "
+                f"bring them with prefetch({relation!r}), or give its data alone"
+            )
+    return item
+
+
+def _annotation_form(
+    annotation: Any, where: str, server: str | None, known: bool
+) -> dict[str, Any]:
+    if isinstance(annotation, Resource):
+        _refuse_stranger(annotation, where, server)
+    form = _parts(annotation, _ANNOTATION_KEYS, where, known, also="id")
+    if not known:
+        _check_types(form, where)
+    form["ground_truth"] = bool(form.get("ground_truth", False))  # the import's own default is True
+    author = plain(form.pop("completed_by", None))
+    if author is not None:
+        form["completed_by"] = _author(author, where, server)
+    return form
+
+
+def _check_types(form: dict[str, Any], where: str) -> None:
+    """Raise TypeError for values that an import takes for something else: the text ``"false"``."""
+    for name in ("ground_truth", "was_cancelled"):
+        value = form[name] = plain(form.get(name))
+        if value is None:
+            del form[name]
+        elif not isinstance(value, bool):
+            raise TypeError(f"{where}: {name} is True or False, not {value!r:.80}")
+    if form.get("lead_time") is not None:
+        form["lead_time"] = number(form["lead_time"], f"{where}: lead_time")
+
+
+def _refuse_stranger(obj: Resource, where: str, server: str | None) -> None:
+    if server is not None and obj._server not in (None, server):
+        raise ValueError(
+            f"{where}: {obj!r} is on {obj._server}, and the ids of users differ there; "
+            "give a dict, with the author's e-mail under completed_by"
+        )
+
+
+def _author(author: Any, where: str, server: str | None) -> Any:
+    """A user, an id or an e-mail, as the import takes it: a number or ``{"email": ...}``."""
+    if isinstance(author, Resource):
+        _refuse_stranger(author, where, server)
+        return author._saved_id(f"{where}: completed_by")
+    if isinstance(author, str) and "@" in author:
+        return {"email": author}
+    if isinstance(author, Mapping) and author.get("email"):
+        return {"email": author["email"]}
+    if isinstance(author, int) and not isinstance(author, bool):
+        return author
+    raise TypeError(f"{where}: completed_by is a User, an id or an e-mail, not {author!r:.80}")
+
+
+def _prediction_form(
+    prediction: Any, where: str, _: str | None = None, known: bool = False
+) -> dict[str, Any]:
+    form = _parts(prediction, _PREDICTION_KEYS, where, known)
+    if form.get("score") is not None:  # the server would store null for what is no number
+        form["score"] = number(form["score"], f"{where}: score")
+    return form
+
+
+def _parts(
+    labelled: Any, keys: tuple[str, ...], where: str, known: bool, also: str | None = None
+) -> dict[str, Any]:
+    if isinstance(labelled, Resource):
+        names = {key: f"{key}_id" if key == "completed_by" else key for key in keys}
+        form = {key: getattr(labelled, name) for key, name in names.items()}
+        form = {key: value for key, value in form.items() if value is not None}
+        if also and labelled._is_saved:
+            form[also] = labelled.id
+    elif isinstance(labelled, Mapping):
+        unknown = sorted(labelled.keys() - {*keys, also})
+        if unknown:
+            raise ValueError(
+                f"{where}: {unknown[0]!r:.80} is not kept by an import, only "
+                f"{', '.join(keys)} are; leave it out"
+            )
+        form = dict(labelled)
+    else:
+        raise TypeError(f"{where} is a dict or an object, not {labelled!r:.80}")
+    result = form.get("result")
+    known = known or (isinstance(labelled, Resource) and labelled._is_saved)
+    if not (known and _is_kept(result, keys)):
+        check_result(result, f"{where}.result")
+    return form
+
+
+def _is_kept(result: Any, keys: tuple[str, ...]) -> bool:
+    """Return whether an import stores a result as another program has written it."""
+    return isinstance(result, list) and (
+        keys is _ANNOTATION_KEYS or all(isinstance(one, dict) for one in result)
+    )

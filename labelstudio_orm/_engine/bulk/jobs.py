@@ -1,0 +1,117 @@
+"""What takes a while on the server: one way to wait for it, and to be told why it failed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ...errors import JobFailed, Timeout, shorten
+from ...progress import Progress, reporter
+from ..http.deadline import late, one_call
+from ..values.secret import unseen
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+    from ...client import LabelStudio
+
+LONGEST_PAUSE = 5.0
+"""Seconds between two looks, at most; the first come sooner."""
+
+UNDER_WAY = frozenset({"created", "queued", "in_progress", "Pending", "InProgress"})
+FAILED = frozenset({"failed", "completed_with_errors", "Failed", "Canceled"})
+"""In the server's words."""
+
+
+class Job:
+    """Something that is under way on the server: an export, an import, a sync, a refinement, a run.
+
+    ``state_field`` names the attribute in which the server says how far it is.
+    """
+
+    state_field: ClassVar[str] = "status"
+
+    if TYPE_CHECKING:
+
+        @property
+        def _client(self) -> LabelStudio: ...
+        def refresh(self) -> Self:
+            """Read it again."""
+
+    @unseen  # frames of which show what the server said
+    @one_call
+    def wait(self, *, timeout: float = 3600, progress: Progress = None) -> Self:
+        """Wait until it is done; returns self. One request a look, none when it is done already.
+
+        ``timeout``: seconds in all. ``progress``: True for a line on stderr, or a function
+        ``(done, total)``, called at each look with the number of looks.
+
+        Raises JobFailed with the server's reason, and Timeout when it is still under way.
+        """
+        wait_for(
+            repr(self),
+            lambda: getattr(self, self.state_field, None),
+            self.refresh,
+            lambda: last_line(getattr(self, "error", None), getattr(self, "traceback", None)),
+            self._client,
+            timeout=timeout,
+            progress=progress,
+            secrets=secrets_of(self),
+        )
+        return self
+
+
+def wait_for(
+    what: str,
+    state: Callable[[], str | None],
+    look: Callable[[], object],
+    reason: Callable[[], str],
+    client: LabelStudio,
+    *,
+    timeout: float,
+    progress: Progress,
+    secrets: Iterable[Any] = (),
+) -> None:
+    """Look, with longer and longer pauses, until the state is no longer one of being under way.
+    ``secrets``: what is not shown of the reason, beside the credential.
+    """
+    deadline, pause, looks = time.monotonic() + timeout, 0.2, 0
+    with reporter(progress, f"waiting for {what}") as report:
+        while str(state()) in UNDER_WAY:
+            report(looks, None)
+            if time.monotonic() + pause > deadline:
+                raise Timeout(
+                    f"{what} is still {state()} after {timeout:g} s; it goes on on the server, and "
+                    "wait() may be called again"
+                )
+            if bound := late(pause):
+                raise Timeout(
+                    f"{what} is still {state()}: it was not done within {bound}; it goes on on the "
+                    "server, and wait() may be called again"
+                )
+            client.retries.sleep(pause)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+            looks += 1
+            look()
+        if str(state()) in FAILED:
+            why = client._transport.redact(reason(), secrets)
+            raise JobFailed(f"{what} ended as {state()}: {why}")
+        report(looks + 1, looks + 1)
+
+
+def secrets_of(obj: Any) -> list[Any]:
+    """The secrets that an object holds, as far as they are known here."""
+    if not hasattr(type(obj), "_options"):  # a job that is no resource
+        return []
+    fields = obj._options.fields.values()
+    return [value for one in fields if one.secret and (value := obj._peek(one)) is not None]
+
+
+def last_line(*texts: object) -> str:
+    """What the server says of a failure: its error, or the last line of a traceback."""
+    for text in texts:
+        lines = str(text or "").strip().splitlines()
+        if lines:
+            return shorten(lines[-1], 500)
+    return "the server gives no reason"

@@ -1,0 +1,229 @@
+"""Predictions into a project, many in one request, each once."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from ..._config.check import Check
+from ..._config.forms import number
+from ..._config.results import check_result
+from ...errors import LabelStudioError, OutcomeUnknown, ServerError
+from ...progress import Progress, reporter
+from ..http.paths import at
+from ..http.payload import encode
+from ..pages.sources import chunked
+from ..values.codec import plain
+from ..values.ids import id_of
+from ..values.misuse import check_items, check_number, near
+from ..values.summary import OnError, Summary
+from .outcomes import Item, sift, tell_parents, telling
+from .tally import Tally
+
+if TYPE_CHECKING:
+    from ...resources.projects import Project
+    from ..models.queryset import QuerySet
+
+OnKnown: TypeAlias = 'Literal["skip"] | None'
+"""What becomes of a prediction whose task has one of the same model version already."""
+
+LOOKS = 3
+"""How often what became of a lost answer is looked for."""
+
+LOOK_UP = 1000
+"""Tasks whose predictions are listed together."""
+
+
+def predict(
+    predictions: QuerySet[Any],
+    items: Iterable[Any],
+    model_version: str | None,
+    *,
+    on_conflict: OnKnown,
+    batch_size: int,
+    on_error: OnError,
+    progress: Progress,
+) -> Summary:
+    """See ``Predictions.bulk_create``."""
+    check_items(items, "bulk_create()")
+    if on_conflict not in (None, "skip"):
+        raise ValueError(f'on_conflict is "skip" or None for predictions, not {on_conflict!r:.80}')
+    check_number("batch_size", batch_size)
+    client = predictions.client
+    project = id_of(predictions.scope.get("project"))
+    task = id_of(predictions.scope.get("task"))
+    if project is None and task is not None:
+        project = client.tasks.get(task).project_id
+    if project is None:
+        raise ValueError("predictions are created in a project: project.predictions.bulk_create()")
+    tally = Tally(on_error, reporter(progress, f"creating predictions of Project {project}"))
+    with telling(tally):
+        # The server drops without a word what does not fit, so it is found here.
+        check = Check(_project(predictions, project).config) if tally.collects else None
+
+        def form(number: int, item: Any) -> Item | None:
+            where = f"item {number}"
+            try:
+                made = _prediction(item, where, model_version, task, client.tasks)
+                encode(made, where)  # raises for what JSON cannot hold
+                problem = check and check.of_prediction(made)
+                if problem:
+                    raise ValueError(f"{where}, {problem}")
+            except (TypeError, ValueError) as error:
+                tally.fail(number, item, error)
+                return None
+            return Item(number, item, made, token=_token(made))
+
+        forms = [made for n, item in enumerate(items) if (made := form(n, item)) is not None]
+        tally.total = len(forms) + len(tally.failed)
+        sending = _Sending(predictions, project, tally)
+        if on_conflict == "skip":
+            forms = sending.unknown(forms)
+        if forms:
+            sending.count()
+        for batch in chunked(forms, batch_size):
+            sift(batch, sending.send, tally)
+            tally.report()
+    tell_parents(predictions)
+    return tally.summary()
+
+
+class _Sending:
+    """One ``bulk_create`` of predictions; ``stored``: how many the project has."""
+
+    def __init__(self, predictions: QuerySet[Any], project: int, tally: Tally) -> None:
+        self.client, self.project, self.tally = predictions.client, project, tally
+        self.stored = 0
+
+    def unknown(self, items: list[Item]) -> list[Item]:
+        """Those that neither the server has yet, by task and model version, nor an earlier item."""
+        known = {_token(one) for one in self._there(items)}
+        found = []
+        for item in items:
+            if item.token in known:
+                self.tally.skipped += 1
+            else:
+                known.add(item.token)
+                found.append(item)
+        return found
+
+    def count(self) -> None:
+        """Ask how many predictions the project has, by which a lost answer is told."""
+        if not self.client.is_dry:
+            self.stored = self._number()
+
+    def _number(self) -> int:
+        project = self.client.projects.get(self.project)
+        number = project.total_predictions_number
+        if type(number) is not int:
+            raise LabelStudioError(
+                f"counting the predictions of {project!r}: the server says {number!r:.80}"
+            )
+        return number
+
+    def _there(self, items: Iterable[Item]) -> Iterator[dict[str, Any]]:
+        """The predictions of the tasks of some items."""
+        tasks = self.client.tasks.filter(project=self.project)
+        for ids in chunked(sorted({item.form["task"] for item in items}), LOOK_UP):
+            for task in tasks.filter(id__in=ids).only("id").prefetch("predictions").iterator():
+                for row in task.raw["predictions"]:
+                    yield {**row, "task": task.id}
+
+    def send(self, batch: list[Item]) -> None:
+        """One batch, in one request."""
+        first, last = batch[0].place, batch[-1].place
+        doing = f"creating predictions {first} to {last} of Project {self.project}"
+        try:
+            answer = self.client.request(
+                "POST",
+                at("/api/projects/{}/import/predictions", self.project),
+                json=[item.form for item in batch],
+                timeout=self.client.long_timeout,
+                doing=doing,
+                expect={"created": int},
+                dry={"created": len(batch)},
+            )
+            created = answer["created"]
+        except (OutcomeUnknown, ServerError) as error:
+            self._must_have_landed(batch, error)
+            created = len(batch)
+        self.tally.created += created
+        self.stored += created
+        if created != len(batch):
+            raise LabelStudioError(
+                f"{doing}: the server stored {created} of {len(batch)} and does not "
+                "say which; it drops those whose result does not fit the project's labelling "
+                "config"
+            )
+
+    def _must_have_landed(self, batch: list[Item], error: LabelStudioError) -> None:
+        """Raise ``error`` again unless the project has as many predictions more as were sent, and
+        the tasks those that were.
+        """
+        wanted = Counter(_content(item.form) for item in batch)
+        for attempt in range(LOOKS):
+            if attempt:
+                self.client.retries.pause(attempt)
+            try:
+                landed = self._number() == self.stored + len(batch)
+                if landed and not wanted - Counter(map(_content, self._there(batch))):
+                    return
+            except LabelStudioError as blind:
+                raise error from blind
+        raise error
+
+
+def _token(form: Any) -> Hashable:
+    version = form.get("model_version", "undefined")  # as the server calls it
+    return form["task"], version if isinstance(version, str) else repr(version)
+
+
+def _content(form: Any) -> Hashable:
+    """What is the same of a prediction as it is sent and as the server has it."""
+    score = form.get("score")
+    told = None if score is None else float(score)
+    return _token(form), told, json.dumps(form["result"], sort_keys=True, default=plain)
+
+
+def _project(predictions: QuerySet[Any], project: int) -> Project:
+    """The project of some predictions, as an object if there is one at hand."""
+    at_hand = predictions.scope.get("project")
+    found: Any = predictions.client.projects.ref(project) if isinstance(at_hand, int) else at_hand
+    return found or predictions.client.projects.ref(project)
+
+
+_PREDICTION_KEYS = frozenset({
+    "task", "result", "score", "model_version", "cluster", "neighbors", "mislabeling", "model",
+    "model_run",
+})  # fmt: skip
+
+
+def _prediction(
+    item: Any, where: str, model_version: str | None, task: Any, tasks: QuerySet[Any]
+) -> dict[str, Any]:
+    form = (
+        dict(zip(("task", "result", "score"), item, strict=False))
+        if isinstance(item, tuple)
+        else dict(item)
+    )
+    unknown = sorted(form.keys() - _PREDICTION_KEYS)
+    if unknown:
+        hint = near(str(unknown[0]), _PREDICTION_KEYS)
+        raise ValueError(f"{where}: a prediction has no {unknown[0]!r:.80}{hint}")
+    given = form.get("task", task)
+    if given is None:
+        raise ValueError(f"{where}: a prediction needs its task")
+    form["task"] = tasks._id_given(given, f"{where}: task")
+    check_result(form.get("result"), f"{where}.result")
+    if form.get("score") is None:
+        form.pop("score", None)
+    else:
+        form["score"] = number(form["score"], f"{where}: score")
+    if model_version is not None:
+        form.setdefault("model_version", model_version)
+    version = form.get("model_version")
+    if version is not None and not isinstance(version, str):
+        raise TypeError(f"{where}: model_version is a text, not {version!r:.80}")
+    return form

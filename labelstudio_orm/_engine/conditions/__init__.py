@@ -1,0 +1,1 @@
+"""Conditions and orders: how they are written, and what they mean."""

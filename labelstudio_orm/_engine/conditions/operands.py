@@ -1,0 +1,362 @@
+"""What a lookup compares with: a value of the field's own type, or an error that names a way out.
+
+A value that a field never has fits nothing, and its complement is everything; so it is refused.
+What converts exactly is converted: scalars of numpy, ``Decimal``, a moment as text, an integer as
+text. Values inside JSON are compared as they are.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import re
+import typing
+from collections.abc import Callable, Iterable
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cache
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import attrs
+
+from ...errors import FieldError
+from ..values import codec
+from ..values.brief import brief
+from ..values.ids import is_object
+from ..values.registry import registry
+from .lookups import LOOKUPS, TEXT_LOOKUPS, Members
+
+if TYPE_CHECKING:
+    from ..fields.fields import Field
+    from ..models.resource import Resource
+
+EQUAL = frozenset({"exact", "iexact", "in", "isnull"})
+ORDER = frozenset({"gt", "gte", "lt", "lte", "range"})
+ALL = frozenset(LOOKUPS)
+
+
+class Misfit(ValueError):
+    """A value that a field never has; the text says what to give instead."""
+
+
+@attrs.frozen
+class Sort:
+    """What the values of a field are: how messages call one, the lookups that may be true of it,
+    and the conversion to it, which is told whether the values are put in order.
+    """
+
+    name: str
+    lookups: frozenset[str]
+    take: Callable[[Any, bool], Any]
+
+
+# -- one value ------------------------------------------------------------------------------------
+
+_INTEGER = re.compile(r"[+-]?[0-9]{1,1000}\Z")
+_LONGEST = 400
+"""Digits of a number, at most: no float is as long."""
+
+
+def _flag(value: Any, _: bool) -> bool:
+    if isinstance(value, bool):
+        return value
+    raise Misfit("give True or False")
+
+
+def _integer(value: Any, ordered: bool) -> int | float:
+    if isinstance(value, str):
+        if _INTEGER.match(value):
+            return int(value)
+        if "@" in value:
+            raise Misfit(f"give the user: ls.users.get(email={brief(value)})")
+        raise Misfit("give a number")
+    number = _number(value, ordered)
+    if number == number // 1:  # not of infinity
+        return int(number)
+    if ordered:
+        return number
+    raise Misfit("none is a fraction; __gt and __lt compare with one")
+
+
+def _number(value: Any, ordered: bool) -> int | float:
+    if isinstance(value, Decimal):
+        value = _of_decimal(value)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise Misfit("give a number" if isinstance(value, bool) else _number_of(value))
+    if isinstance(value, int):
+        return int(value)
+    if math.isnan(value):
+        raise Misfit("nothing is equal to NaN, less or greater; isnull=True asks for missing ones")
+    if math.isinf(value) and not ordered:
+        raise Misfit("no number is infinite")
+    return float(value)
+
+
+def _number_of(value: Any) -> str:
+    if isinstance(value, str):
+        return f"give a number: float({brief(value)})"
+    return "give a number"
+
+
+def _of_decimal(value: Decimal) -> int | float:
+    if not value.is_finite():
+        return float(value)
+    if value == value.to_integral_value() and value.adjusted() < _LONGEST:
+        return int(value)
+    found = float(value)
+    if Decimal(repr(found)) == value:
+        return found
+    raise Misfit("it has more digits than a number of the server; round it")
+
+
+def _text(value: Any, _: bool) -> str:
+    if isinstance(value, str):
+        return str.__str__(value)
+    raise Misfit("give a text")
+
+
+_MOMENT = re.compile(
+    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d)(:\d\d)?(?:[.,](\d+))?([Zz]|[+-]\d\d(?::?\d\d)?)?\Z"
+)
+
+
+def _moment(value: Any, _: bool) -> datetime:
+    if isinstance(value, str):
+        return _moment_of(value)
+    if isinstance(value, datetime):
+        if value != value or value.tzinfo is None or value.utcoffset() is None:
+            raise Misfit("say its time zone: an aware datetime, as of .astimezone()")
+        if getattr(value, "nanosecond", 0):  # of pandas
+            raise Misfit("the server has microseconds: round it")
+        convert = getattr(value, "to_pydatetime", None)
+        return convert() if convert else value
+    if isinstance(value, date):
+        raise Misfit(
+            "say the zone in which the day begins: "
+            f"datetime({value.year}, {value.month}, {value.day}, tzinfo=timezone.utc)"
+        )
+    if getattr(getattr(value, "dtype", None), "kind", None) == "M":
+        raise Misfit("say its time zone: an aware datetime; numpy's dates have none")
+    if isinstance(value, (int, float)) and not isinstance(value, bool):
+        raise Misfit("give an aware datetime: datetime.fromtimestamp(..., timezone.utc)")
+    raise Misfit("give an aware datetime")
+
+
+def _moment_of(text: str) -> datetime:
+    said = _MOMENT.match(text)
+    if said is None:
+        raise Misfit(
+            "give an aware datetime, or its ISO 8601 text with an offset: 2026-01-31T00:00:00Z"
+        )
+    day, time, seconds, fraction, offset = said.groups()
+    if offset is None:
+        raise Misfit("say its time zone: an offset at its end, as +02:00 or Z")
+    digits = (fraction or "").rstrip("0")
+    if len(digits) > 6:
+        raise Misfit("the server has microseconds: round it")
+    zone = "+00:00" if offset in "Zz" else f"{offset[:3]}:{offset[3:].strip(':') or '00'}"
+    try:
+        return datetime.fromisoformat(f"{day}T{time}{seconds or ':00'}.{digits:0<6}{zone}")
+    except ValueError as error:
+        raise Misfit(f"there is no such moment ({error})") from None
+
+
+def _one_of(options: tuple[Any, ...]) -> Callable[[Any, bool], Any]:
+    def take(value: Any, ordered: bool) -> Any:
+        if ordered or value in options:
+            return _text(value, ordered)
+        texts = [one for one in options if isinstance(one, str)]
+        near = difflib.get_close_matches(str(value), texts, 1)
+        raise Misfit(f"did you mean {near[0]!r}?" if near else "give one of these")
+
+    return take
+
+
+def _json(value: Any, _: bool) -> Any:
+    value = codec.plain_json(value)
+    for one in codec.scalars(value):
+        if isinstance(one, float) and math.isnan(one):
+            raise Misfit("nothing is equal to NaN, less or greater; isnull=True asks for nulls")
+        if not isinstance(one, (str, int, float, type(None))):
+            raise Misfit(_way_in_json(one))
+    return codec.copy_given(value)  # the caller may go on with his
+
+
+def _way_in_json(value: Any) -> str:
+    if isinstance(value, date):
+        return "JSON has no dates: give the text, as it is written there"
+    if isinstance(value, Decimal):
+        return "give a float, or the text, as it is written there"
+    return "give what JSON has: texts, numbers, True, False, None, lists and dicts of these"
+
+
+def _container(annotation: Any) -> Callable[[Any, bool], Any]:
+    def take(value: Any, _: bool) -> Any:
+        value = _json(value, False)
+        if codec.misfit(value, annotation):
+            raise Misfit("name a key in it, as data__text")
+        return value
+
+    return take
+
+
+# -- the sorts of fields --------------------------------------------------------------------------
+
+SORTS: dict[Any, Sort] = {
+    bool: Sort("True or False", EQUAL, _flag),
+    int: Sort("an integer", EQUAL | ORDER, _integer),
+    float: Sort("a number", EQUAL | ORDER, _number),
+    str: Sort("a text", EQUAL | ORDER | TEXT_LOOKUPS, _text),
+    datetime: Sort("a moment", EQUAL | ORDER, _moment),
+}
+"""What fields of plain types hold; others are derived from their annotations."""
+
+JSON = Sort("JSON", ALL, _json)
+
+
+@cache
+def sort_of(field: Field, inside: bool = False) -> Sort:
+    """Return what the values of a field are, or of the keys ``inside`` of it."""
+    if inside:
+        return JSON
+    annotation = field.element or field.annotation
+    kinds = [part for part in codec.parts(annotation) if part is not type(None)]
+    if typing.Any in kinds:
+        return JSON
+    [kind, *others] = kinds
+    if typing.get_origin(kind) is typing.Literal:
+        options = typing.get_args(kind)
+        names = ", ".join(map(repr, options))
+        return Sort(f"one of {names}", EQUAL | ORDER | TEXT_LOOKUPS, _one_of(options))
+    if kind in SORTS and not others:
+        return SORTS[kind]
+    keyed = {"has_key"} if any(_origin(one) is dict for one in kinds) else set[str]()
+    names = " or ".join("a dict" if _origin(one) is dict else "a list" for one in kinds)
+    return Sort(names, frozenset({"exact", "in", "isnull"} | keyed), _container(annotation))
+
+
+def _origin(annotation: Any) -> Any:
+    return typing.get_origin(annotation) or annotation
+
+
+# -- the value of a lookup ------------------------------------------------------------------------
+
+
+def value_of(
+    field: Field, path: tuple[str, ...], key: str, lookup: str, value: Any, server: str | None
+) -> Any:
+    """Return the value to compare with, for the lookups that take several a tuple. Raises
+    FieldError for what could never fit, since it is a mistake.
+    """
+    sort = sort_of(field, bool(path))
+    if lookup not in sort.lookups:
+        _refuse_lookup(field, sort, key, lookup)
+    if lookup == "isnull":
+        wanted = codec.plain(value)
+        if not isinstance(wanted, bool):
+            raise FieldError(f"{key} takes True or False, not {brief(value)}")
+        return wanted
+    if lookup in TEXT_LOOKUPS or lookup == "has_key":
+        return _pattern(field, sort, key, lookup, value)
+
+    def one(value: Any) -> Any:
+        return _one(field, sort, key, lookup, value, server)
+
+    if lookup not in ("in", "range"):
+        return one(value)
+    found = Members(map(one, _several(key, value)))
+    if lookup == "range" and len(found) != 2:
+        raise FieldError(
+            f"{key} takes the two ends (from, to), both included, not {len(found)} values"
+        )
+    return found
+
+
+def lookups_of(field: Field) -> list[str]:
+    """Return the lookups that may be true of a field."""
+    sort = sort_of(field)
+    return [name for name in LOOKUPS if name in sort.lookups]
+
+
+def _refuse_lookup(field: Field, sort: Sort, key: str, lookup: str) -> NoReturn:
+    way = f"it knows {', '.join(lookups_of(field))}"
+    if field.nested and not field.element:
+        relation = key.removesuffix(f"__{lookup}")
+        inner = "label" if field.name == "result" else "<key>"
+        way = f"name what is in it, as {relation}__{inner}__{lookup}=, or {way.removeprefix('it ')}"
+    raise FieldError(f"{key}: no value fits {lookup}, since {_name(field)} is {sort.name}; {way}")
+
+
+def _name(field: Field) -> str:
+    return f"{field.owner._options.name}.{field.name}"
+
+
+def _several(key: str, value: Any) -> Iterable[Any]:
+    flat = getattr(value, "ndim", 1) == 1  # of arrays and tables
+    if isinstance(value, (str, bytes, bytearray)) or not isinstance(value, Iterable) or not flat:
+        raise FieldError(f"{key} takes a list of values, not {brief(value)}")
+    return value
+
+
+def _pattern(field: Field, sort: Sort, key: str, lookup: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise FieldError(f"{key} takes a text, not {brief(value)}")
+    text = str.__str__(value)
+    if lookup.endswith("regex"):
+        try:
+            re.compile(text)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise FieldError(f"{key}: {brief(text)} is no regular expression: {error}") from None
+    options = _options(field) if sort is not JSON else ()
+    if options and not any(LOOKUPS[lookup](option, text) for option in options):
+        raise FieldError(f"{key}: {_name(field)} is {sort.name}, and none of them fits")
+    return text
+
+
+def _options(field: Field) -> tuple[Any, ...]:
+    """The fixed values of a field; none where there are others."""
+    kinds = codec.parts(field.element or field.annotation)
+    return next((typing.get_args(one) for one in kinds if _origin(one) is typing.Literal), ())
+
+
+def _one(field: Field, sort: Sort, key: str, lookup: str, value: Any, server: str | None) -> Any:
+    """One value of a lookup: a plain one of the field's sort, the id for an object."""
+    if is_object(value):
+        value = _id(field, sort, key, value, server)
+    ordered = lookup in ORDER
+    if value is None and not (ordered and sort is not JSON):
+        return None
+    try:
+        if lookup == "iexact" and isinstance(value, str) and (options := _options(field)):
+            return _folded(options, value)
+        return sort.take(codec.plain(value), ordered)
+    except Misfit as error:
+        way = "isnull=True asks for missing ones" if value is None else str(error)
+        if isinstance(value, Iterable) and not isinstance(value, str) and lookup == "exact":
+            way = f"{key.removesuffix('__exact')}__in= takes several"
+        raise FieldError(
+            f"{key}: {_name(field)} is {sort.name}, never {type(value).__name__} "
+            f"({brief(value)}); {way}"
+        ) from None
+
+
+def _folded(options: tuple[Any, ...], value: str) -> str:
+    if any(LOOKUPS["iexact"](option, value) for option in options):
+        return str.__str__(value)
+    raise Misfit("give one of these")
+
+
+def _id(field: Field, sort: Sort, key: str, value: Resource, server: str | None) -> Any:
+
+    options = field.owner._options
+    wanted: Any = registry[field.of] if field.of else None
+    if field.references:
+        wanted = options.relations[field.references].target
+    elif field.name == options.key:
+        wanted = field.owner
+    if wanted is None or not isinstance(value, wanted):
+        name = f"the id of a {wanted._options.name}" if wanted else sort.name
+        raise FieldError(f"{key}: {_name(field)} is {name}, never {value!r}")
+    if server is not None and value._server not in (None, server):
+        raise FieldError(f"{key}: {value!r} is on {value._server}, the queryset on {server}")
+    return value._saved_id(key)

@@ -1,0 +1,112 @@
+"""Orders: keys into objects, any number of them, nulls last, ties by id."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from ...errors import FieldError
+from ..values.brief import brief
+from .places import Merged, Place, merged, name_of, refuse_merged
+from .q import find_field
+
+if TYPE_CHECKING:
+    from ..fields.fields import Field
+    from ..models.resource import Resource
+
+R = TypeVar("R", bound="Resource")
+
+
+@attrs.frozen
+class Key:
+    """A way to one value of an object: a field, and keys into it if it is nested JSON.
+
+    ``Key.of(Task, "-data__lang")`` is ``task.data["lang"]``, falling. ``merged`` are the keys that
+    its name may mean as well.
+    """
+
+    field: Field
+    path: tuple[str, ...] = ()
+    falling: bool = False
+    merged: Merged = attrs.field(default=(), eq=False)
+
+    @classmethod
+    def of(cls, model: type[Resource], name: str | Place) -> Key:
+        """Read it from its name. Raises FieldError for what the resource does not have."""
+        place = Place.of(name)
+        field = find_field(model, place.head, str(place))
+        if (place.keys and not field.has_keys) or place.rest:
+            inside = place.rest or "__".join(place.keys)
+            raise FieldError(
+                f"{model.__name__}.{field.name} has nothing called {inside!r} inside: {place}"
+            )
+        if place.keys and not field.may_be_keyed:
+            raise FieldError(
+                f"{place}: {model.__name__}.{field.name} is a list, so there is not one value of "
+                f"{place.keys[0]!r} in it; name {field.name!r} and take what you need"
+            )
+        others = () if place.literal else merged(place.keys)
+        return cls(field, place.keys, place.falling, others)
+
+    def __str__(self) -> str:
+        name = "__".join((self.field.name, *self.path))
+        return "-" * self.falling + (name if self.merged else name_of(self.field.name, self.path))
+
+    @property
+    def on_server(self) -> str:
+        """As the server takes it for tasks: ``-tasks:created_at``."""
+        return f"{'-' * self.falling}tasks:{self.field.wire}"
+
+    def reversed(self) -> Key:
+        """The same value the other way round."""
+        return attrs.evolve(self, falling=not self.falling)
+
+    def value(self, obj: Resource) -> Any:
+        """The value in an object; None where a key is missing."""
+        value = getattr(obj, self.field.name)
+        if self.merged:
+            self.refuse_other(value)
+        for key in self.path:
+            value = value.get(key) if isinstance(value, dict) else None
+        return value
+
+    def refuse_other(self, value: Any) -> None:
+        """Raise FieldError where the value of the field has a key that the name may mean too."""
+        refuse_merged(value, self.merged, str(self), self.field.name)
+
+
+def ordered(objects: Iterable[R], keys: Sequence[Key]) -> list[R]:
+    """The objects by these keys: the first one counts most, nulls come last, ties stay by id."""
+    found = _by_id(list(objects))
+    for key in reversed(keys):
+        values = [(_sortable(key.value(obj)), obj) for obj in found]
+        known = [pair for pair in values if pair[0] is not None]
+        known.sort(key=lambda pair: pair[0] or (), reverse=key.falling)
+        found = [obj for _, obj in known] + [obj for value, obj in values if value is None]
+    return found
+
+
+def _by_id(objects: list[R]) -> list[R]:
+    try:
+        return sorted(objects, key=lambda obj: obj.id)
+    except TypeError:  # ids that are no numbers, or none at all
+        return sorted(objects, key=lambda obj: _sortable(obj._key) or ())
+
+
+def _sortable(value: Any) -> tuple[int, Any] | None:
+    """Any two values can be ordered: by kind first, then within it."""
+    if value is None:
+        return None
+    if isinstance(value, (int, float)):
+        return 0, value
+    if isinstance(value, str):
+        return 1, value
+    if isinstance(value, datetime):
+        return 2, value
+    try:
+        return 3, repr(value)
+    except (RecursionError, ValueError):  # very deep, or very long
+        return 3, brief(value)

@@ -1,0 +1,156 @@
+"""How a field, and a key inside of it, is named: ``data__a__b``, or ``data["a"]["b"]``."""
+
+from __future__ import annotations
+
+import json
+import re
+from ast import literal_eval
+from collections.abc import Iterable, Sequence
+from typing import Any, TypeAlias
+
+import attrs
+
+from ...errors import FieldError
+from .lookups import LOOKUPS
+
+_KEYS = r"(?:\[(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')\])+"
+_ASSIGNED = re.compile(rf"([^=\[]+(?:{_KEYS}\w*)?)=(.*)", re.DOTALL)
+_LITERAL = re.compile(rf"([A-Za-z]\w*?)({_KEYS})(?:__(\w+))?", re.DOTALL)
+
+
+@attrs.frozen(eq=False, repr=False)
+class Place:
+    """What a name means: a field, the keys into it, ``-`` for a falling order.
+
+    ``literal``: the keys were said one by one, so that two underscores are no border between two
+    of them; ``rest`` is what follows them, which may be a lookup.
+    """
+
+    head: str
+    keys: tuple[str, ...] = ()
+    falling: bool = False
+    literal: bool = True
+    rest: str = ""
+
+    @classmethod
+    def of(cls, said: str | Place) -> Place:
+        """Read a name. Raises TypeError for what is no name.
+
+        >>> Place.of("-data__a__b").keys, Place.of('data["a__b"]').keys
+        (('a', 'b'), ('a__b',))
+        """
+        if isinstance(said, Place):
+            return said
+        if not isinstance(said, str):
+            raise TypeError(
+                f'a field is named by a text, or an expression like data["a.b"], not {said!r:.80}'
+            )
+        name = said.removeprefix("-")
+        literal = _LITERAL.fullmatch(name) if "[" in name else None
+        if literal is None:
+            head, *keys = name.split("__")
+            return Place(head, tuple(keys), said.startswith("-"), literal=False)
+        head, brackets, rest = literal.groups()
+        return Place(head, _keys_in(brackets), said.startswith("-"), rest=rest or "")
+
+    def __str__(self) -> str:
+        if not self.literal:
+            return "-" * self.falling + "__".join((self.head, *self.keys))
+        return "-" * self.falling + self.head + in_brackets(self.keys)
+
+    __repr__ = __str__
+
+
+def assigned(text: str) -> tuple[str, str] | None:
+    """Return the name and what stands behind the ``=``, which may be in a key too; None where there
+    is no such thing.
+
+    >>> assigned('data["a=b"]__in=[1]')
+    ('data["a=b"]__in', '[1]')
+    """
+    found = _ASSIGNED.fullmatch(text)
+    return None if found is None else (found[1], found[2])
+
+
+def _keys_in(brackets: str) -> tuple[str, ...]:
+    found, place = [], 0
+    while place < len(brackets):
+        end = _end_of_text(brackets, place + 1)
+        found.append(literal_eval(brackets[place + 1 : end]))
+        place = end + 1
+    return tuple(found)
+
+
+def _end_of_text(text: str, start: int) -> int:
+    """The place behind the quoted text that begins at ``start``."""
+    quote, place = text[start], start + 1
+    while text[place] != quote:
+        place += 2 if text[place] == "\\" else 1
+    return place + 1
+
+
+def text_of(name: str | Place) -> str:
+    """Return a name as a text. Raises TypeError for what is no name."""
+    return name if isinstance(name, str) else str(Place.of(name))
+
+
+def in_brackets(keys: Iterable[str]) -> str:
+    """Return keys as an expression has them: ``["a"]["b"]``."""
+    return "".join(f"[{json.dumps(key, ensure_ascii=False)}]" for key in keys)
+
+
+def name_of(head: str, keys: Sequence[str]) -> str:
+    """Return the shortest name that means these keys and nothing else.
+
+    >>> name_of("data", ["lang"]), name_of("data", ["a.b"])
+    ('data__lang', 'data["a.b"]')
+    """
+    if not any(_needs_brackets(key) for key in keys):
+        plain = "__".join((head, *keys))
+        if Place.of(plain).keys == tuple(keys):
+            return plain
+    return head + in_brackets(keys)
+
+
+def _needs_brackets(key: str) -> bool:
+    """Would a name have another meaning, alone or with a lookup behind it?"""
+    return not key or "__" in key or "." in key or key.endswith("_") or key in LOOKUPS
+
+
+# -- names that may mean two things ---------------------------------------------------------------
+
+Merged: TypeAlias = tuple[tuple[tuple[str, ...], str], ...]
+"""Keys that a name may mean as well, each behind the keys that it would be inside of."""
+
+
+def merged(keys: Sequence[str], joint: str = "__") -> Merged:
+    """Return what several of these keys may have been meant to be: ``a__b`` of ``a`` and ``b``.
+
+    >>> merged(["a", "b", "c"])
+    (((), 'a__b'), ((), 'a__b__c'), (('a',), 'b__c'))
+    """
+    return tuple(
+        (tuple(keys[:start]), joint.join(keys[start:end]))
+        for start in range(len(keys) - 1)
+        for end in range(start + 2, len(keys) + 1)
+    )
+
+
+def ambiguous(name: str, key: str, head: str, where: str) -> FieldError:
+    """Return the error for a name that may mean this key as well; ``where``: who has it."""
+    return FieldError(
+        f"{name}: {where} has a key {key!r}, so that this could mean two things; name the keys one "
+        f"by one: {head}{in_brackets([key])} for that one, "
+        f"{head}{in_brackets(key.replace('.', '__').split('__'))} for keys inside of each other "
+        "(from labelstudio_orm import data, meta)"
+    )
+
+
+def refuse_merged(value: Any, keys: Merged, name: str, head: str) -> None:
+    """Raise FieldError where a value has one of the keys that its name may mean as well."""
+    for steps, key in keys:
+        inner = value
+        for step in steps:
+            inner = inner.get(step) if isinstance(inner, dict) else None
+        if isinstance(inner, dict) and key in inner:
+            raise ambiguous(name, key, head, f"the {head} that was read")

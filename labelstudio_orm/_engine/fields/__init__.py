@@ -1,0 +1,1 @@
+"""What a resource declares: its fields, and the options of its header."""

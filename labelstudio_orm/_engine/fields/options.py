@@ -1,0 +1,108 @@
+"""What the header of a declaration says, and what follows from its fields."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import attrs
+
+from ..http.addresses import names_in
+from ..values.registry import registry
+
+if TYPE_CHECKING:
+    from ..models.queryset import QuerySet
+    from ..models.resource import Resource
+    from ..pages.sources import Source
+    from .fields import Field, ForeignKey, _Related
+
+Parameter: TypeAlias = "str | tuple[str, Callable[[Any], str]]"
+"""How a listing is asked for a lookup: the name of its parameter, and how the value is written
+where that is not the plain way (a list of ids is written ``1,2``).
+"""
+
+
+@attrs.frozen
+class Options:
+    """What the header of a declaration says, and what follows from its fields."""
+
+    owner: type[Resource]
+    item: str
+    collection: str
+    pages: Source
+    params: Mapping[str, Parameter]
+    label: str
+    get_params: Mapping[str, str]
+    queryset: type[QuerySet[Any]] | None
+    key: str
+    update: str
+    edition: str
+    left_out: tuple[str, ...]
+    fields: dict[str, Field]
+    relations: dict[str, ForeignKey[Any]]
+    sets: dict[str, _Related]
+
+    @cached_property
+    def name(self) -> str:
+        """What messages call it: "Task", "ImportStorage.S3"."""
+        return name_of(self.owner).removesuffix(".Any")
+
+    @cached_property
+    def key_wire(self) -> str:
+        """The key's name on the wire; empty for what there is only one of."""
+        return self.fields[self.key].wire if self.key else ""
+
+    @cached_property
+    def expects(self) -> tuple[str, ...]:
+        """What an answer with one object surely has."""
+        return (self.key_wire,) if "{id}" in self.item else ()
+
+    @cached_property
+    def _in_address(self) -> frozenset[str]:
+        return frozenset(name.partition(".")[0] for name in names_in(self.item))
+
+    def addresses(self, relation: str | None) -> bool:
+        """Return whether an object cannot be asked for without this relation."""
+        return relation in self._in_address
+
+    @cached_property
+    def types(self) -> dict[str, Any]:
+        """The resolved annotations of the fields."""
+        querysets = (model._options.queryset for model in registry.values())
+        named = {queryset.__name__: queryset for queryset in querysets if queryset}
+        namespace = {**vars(typing), **registry, **named}
+        return typing.get_type_hints(self.owner, localns=namespace)
+
+    @cached_property
+    def wires(self) -> dict[str, Field]:
+        """The fields by their names on the wire."""
+        return {field.wire: field for field in self.fields.values()}
+
+    @cached_property
+    def embedded(self) -> frozenset[str]:
+        """The row keys that hold related rows and not a field: a task's annotations."""
+        return frozenset(self.sets) - set(self.wires)
+
+    @cached_property
+    def secret_wires(self) -> frozenset[str]:
+        """The names on the wire of the secret fields."""
+        return frozenset(field.wire for field in self.fields.values() if field.secret)
+
+    @cached_property
+    def beside_secrets(self) -> frozenset[str] | None:
+        """The names that a resource with secret fields has; None for one without."""
+        if not self.secret_wires:
+            return None
+        return frozenset({"pk", "defaults", *self.fields, *self.relations, *self.sets})
+
+    @cached_property
+    def computed(self) -> frozenset[str]:
+        """The fields that a listing leaves uncomputed unless asked."""
+        return frozenset(name for name, field in self.fields.items() if field.computed)
+
+
+def name_of(cls: type) -> str:
+    """Return what messages and annotations call a class: "Project", "ImportStorage.S3"."""
+    return cls.__qualname__.rpartition("<locals>.")[2]

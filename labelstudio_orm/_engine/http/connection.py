@@ -1,0 +1,294 @@
+"""A connection to one server: its requests, and a dry run of them; everything of a client but the
+objects.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from ...errors import APIError, NotSupportedByServer
+from ..values.brief import cut
+from ..values.misuse import check_number, of_missing
+from ..values.secret import hidden_in, seal, unseen
+from .auth import Credential
+from .dryrun import ECHO, READS, DryRun, Switch
+from .outcome import MAX_ANSWER
+from .server import ServerInfo
+from .transport import Retries, Transport
+
+if TYPE_CHECKING:
+    import requests
+    from typing_extensions import Self
+
+    from ...client import LabelStudio
+
+LONG = 600.0
+"""Seconds that an import, an export, a sync or a validation may take at least before it counts as
+lost.
+"""
+
+
+class Connection:
+    """One server, one credential, one session: see ``LabelStudio``, which has the objects too."""
+
+    @unseen
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float | tuple[float | None, float | None] | None = (10.0, 120.0),
+        retries: Retries | int = 4,
+        page_size: int | None = None,
+        workers: int = 1,
+        headers: Mapping[str, str] | None = None,
+        verify: bool | str = True,
+        proxies: Mapping[str, str] | None = None,
+        session: requests.Session | None = None,
+        deadline: float | None = None,
+        max_answer: int = MAX_ANSWER,
+    ) -> None:
+        url = url or os.environ.get("LABEL_STUDIO_URL")
+        api_key = api_key or os.environ.get("LABEL_STUDIO_API_KEY")
+        if api_key and "://" in api_key:
+            raise ValueError("api_key is an address: give LabelStudio(url, api_key), in this order")
+        if not url:
+            raise ValueError("no server: give LabelStudio(url) or set LABEL_STUDIO_URL")
+        if not api_key:
+            raise ValueError(
+                "no credential: give LabelStudio(api_key=...) or set LABEL_STUDIO_API_KEY; "
+                "Account & Settings in Label Studio shows one"
+            )
+        if page_size is not None:
+            check_number("page_size", page_size)
+        check_number("workers", workers)
+        self.page_size = page_size
+        self.workers = workers
+        self._info: ServerInfo | None = None
+        self._dry = Switch()
+        self._transport = Transport(
+            url,
+            Credential(api_key),
+            timeout=timeout,
+            retries=Retries(total=retries) if isinstance(retries, int) else retries,
+            headers=headers,
+            verify=verify,
+            proxies=proxies,
+            session=session,
+            deadline=deadline,
+            max_answer=max_answer,
+        )
+
+    @property
+    def url(self) -> str:
+        """The server's address, without a slash at the end."""
+        return self._transport.url
+
+    def __repr__(self) -> str:
+        return f"<LabelStudio {cut(self.url, 200)}>"
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            if name.startswith("_"):
+                raise AttributeError(name)
+            raise AttributeError(of_missing(self, name), name=name, obj=self)
+
+    @property
+    def _deadline(self) -> float | None:
+        return self._transport.deadline
+
+    # -- the server -------------------------------------------------------------------------------
+
+    def version(self) -> Mapping[str, Any]:
+        """The server's own answer about its version; one request."""
+        answer: Mapping[str, Any] = self.request(
+            "GET", "/api/version", doing="asking for the server's version", expect=()
+        )
+        return answer
+
+    def server(self) -> ServerInfo:
+        """Version, edition, and what is supported; one request."""
+        return ServerInfo.from_version(self.version())
+
+    # -- requests ---------------------------------------------------------------------------------
+
+    @unseen
+    def using(
+        self,
+        *,
+        timeout: float | tuple[float | None, float | None] | None = None,
+        headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
+        max_answer: int | None = None,
+    ) -> Self:
+        """The same client with other options for some requests; shares the connections. Costs no
+        request.
+
+        >>> ls.using(timeout=5, headers={"X-Trace": "1"}).projects.count()
+        """
+        other = object.__new__(type(self))
+        other.page_size, other.workers, other._info = self.page_size, self.workers, self._info
+        other._dry = self._dry
+        other._transport = self._transport.using(
+            timeout=timeout, headers=headers, deadline=deadline, max_answer=max_answer
+        )
+        return other
+
+    @property
+    def retries(self) -> Retries:
+        """How requests are retried."""
+        return self._transport.retries
+
+    @property
+    def long_timeout(self) -> tuple[float | None, float | None]:
+        """The timeout of imports, exports, syncs and validations: at least 600 s for the answer."""
+        timeout = self._transport.timeout
+        connect, read = timeout if isinstance(timeout, tuple) else (timeout, timeout)
+        return connect, None if read is None else max(read, LONG)
+
+    def dry_run(self) -> AbstractContextManager[DryRun]:
+        """Within the block nothing is written: each write of this client, of its ``using`` copies
+        and in all threads, is noted in ``plan.writes`` instead of sent. Costs no request.
+
+        Reads are real; an object that is created gets a placeholder as its id, a negative number,
+        and no listing shows it. Objects look saved afterwards, so read them again for a real run.
+        The exchange of a token is no write. ``plan.summary()`` is a table of what would be done.
+
+        Raises RuntimeError within another dry run.
+
+        >>> with ls.dry_run() as plan:
+        ...     project.tasks.filter(data__lang="de").update(overlap=2)
+        <Summary: 1 updated>
+        >>> print(plan.summary())
+        1 writes, none of them sent
+        PATCH   Task       1
+        """
+        return self._dry.on()
+
+    @property
+    def is_dry(self) -> bool:
+        """Is a ``dry_run()`` under way, so that writes are only noted? Costs no request.
+
+        >>> with ls.dry_run():
+        ...     ls.is_dry
+        True
+        """
+        return self._dry.run is not None
+
+    def _pretend(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Rows with ids, for what a dry run creates."""
+        assert self._dry.run is not None
+        return [self._dry.run.pretend(row) for row in rows]
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        edition: str = "",
+        dry: Any = ECHO,
+        reads: bool = False,
+        **options: Any,
+    ) -> Any:
+        """Send one request and return its JSON; for what this library has no verb for. See
+        ``Transport.request``.
+
+        ``edition``: the edition that has this operation, where not all have. A 404 or 405 then
+        raises NotSupportedByServer, if the server is of another edition (which is asked once).
+        ``dry``: what a dry run pretends to be the answer to a write: a value, or a function that
+        gives it; by default the body, with a placeholder for an id where it is a POST. ``reads``:
+        this POST changes nothing, and is sent in a dry run too.
+
+        >>> ls.request("GET", f"/api/projects/{project.id}/")["title"]
+        'Reviews'
+        """
+        if "headers" in options:
+            options["headers"] = seal(options["headers"])
+        if "json" in options:
+            options["json"] = hidden_in(options["json"])
+        run = self._dry.run
+        if run is not None and method.upper() not in READS and not reads:
+            if edition:
+                self._require(edition, options.get("doing") or f"{method} {path}")
+            return run.write(method.upper(), path, dry, options)
+        if run is not None and run.knows(path, options):
+            return run.read(path, options.get("expect"))
+        try:
+            return self._transport.request(method, path, **options)
+        except APIError as error:
+            if edition and error.status in (404, 405):
+                self._require(edition, options.get("doing") or f"{method} {path}", error)
+            raise
+
+    def _require(self, edition: str, doing: str, error: APIError | None = None) -> None:
+        if self._info is None:
+            self._info = self.server()
+        if self._info.edition.lower() != edition.lower():
+            raise NotSupportedByServer(
+                f"{doing}: this needs Label Studio {edition}; the server at {self.url} is "
+                f"{self._info.edition} {self._info.release}",
+                request=error.request if error else "",
+            ) from error
+
+    def stream(
+        self, method: str, path: str, **options: Any
+    ) -> AbstractContextManager[requests.Response]:
+        """Send one request and read its body in pieces. See ``Transport.stream``.
+
+        Raises RuntimeError in a dry run for a write, and for a file that it only pretends to have.
+        """
+        run = self._dry.run
+        if run is not None and (method.upper() not in READS or run.knows(path, options)):
+            doing = options.get("doing") or f"{method} {path}"
+            raise RuntimeError(f"{doing}: in a dry run there is nothing to read here")
+        return self._transport.stream(method, path, **options)
+
+    def close(self) -> None:
+        """Close the connections; a session that was given stays open."""
+        self._transport.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "a client is not pickled, since it holds a credential; make one where it is needed"
+        )
+
+
+class NoClient(ValueError, AttributeError):
+    """There is no default client. It is an AttributeError too, so that tools can look at a class,
+    of which ``objects`` then is not there.
+    """
+
+
+_default: LabelStudio | None = None
+
+
+def set_default(client: LabelStudio) -> None:
+    """Let this be the default client, which objects without one use."""
+    global _default
+    _default = client
+
+
+def default_client(*, url: str | None = None) -> LabelStudio:
+    """The default client. ``url``: the server that an object came from, which has to be the same.
+
+    Raises ValueError when ``connect()`` was not called, or named another server.
+    """
+    if _default is None:
+        raise NoClient(
+            "no client: call labelstudio_orm.connect(url, api_key) first, "
+            "or name one: save(using=ls), ls.projects"
+            + (f" (this object came from {url})" if url else "")
+        )
+    if url is not None and url != _default.url:
+        raise NoClient(f"this object came from {url}, but the default client is for {_default.url}")
+    return _default

@@ -1,0 +1,89 @@
+"""JSON bodies: parsed by orjson where it is exact, written compactly, errors naming the place."""
+
+from __future__ import annotations
+
+import json
+import math
+from contextlib import suppress
+from typing import Any
+
+from ..values.codec import plain
+from ..values.secret import Secret, reveal
+
+try:
+    import orjson
+except ImportError:  # an optional accelerator
+    orjson = None  # type: ignore[assignment, unused-ignore]
+
+_DIGITS = bytes(48 if 48 <= byte <= 57 else 46 if byte == 46 else 32 for byte in range(256))
+_LONG_INTEGER = b" " + b"0" * 19  # after a point it would be a fraction, which may be as long
+
+
+def decode(body: bytes) -> Any:
+    """The value of a JSON text. Raises ValueError for anything else."""
+    # orjson turns an integer beyond 64 bits into a float, and refuses some escapes that Python
+    # and the server take; both are rare, and then the standard library reads the body.
+    if orjson is not None and _LONG_INTEGER not in b" " + body.translate(_DIGITS):
+        with suppress(ValueError):
+            return orjson.loads(body)
+    try:
+        return json.loads(body)
+    except (RecursionError, MemoryError):
+        raise ValueError("nested too deeply") from None
+
+
+def encode(value: object, doing: str) -> bytes:
+    """The JSON text of a value. Raises TypeError or ValueError naming what JSON cannot hold, and
+    where.
+    """
+    try:
+        return _ENCODER.encode(value).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        found = _unfit(value, "", ())
+        path, why = found or ("the value", str(error) or "nested too deeply")
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+    prefix = f"{doing}: " if doing else ""
+    raise kind(f"{prefix}{path or 'the value'} {why}; JSON cannot hold it, so nothing was sent")
+
+
+def _plainly(value: object) -> object:
+    """A scalar of numpy as Python has it, and what is in a secret, which is opened only here;
+    raises TypeError for anything else that is not JSON.
+    """
+    found = value.reveal() if isinstance(value, Secret) else plain(value)
+    if found is value:
+        raise TypeError(f"{type(value).__name__} is not JSON")
+    return found
+
+
+_ENCODER = json.JSONEncoder(
+    ensure_ascii=False, allow_nan=False, separators=(",", ":"), default=_plainly
+)
+
+
+def _unfit(value: object, path: str, parents: tuple[int, ...]) -> tuple[str, str] | None:
+    """Where in `value` is what JSON cannot hold, and what it is."""
+    value = plain(reveal(value))
+    if isinstance(value, (dict, list, tuple)):
+        if id(value) in parents:
+            return path, "contains itself"
+        if len(parents) > 500:
+            return path[:100] + "...", "is nested too deeply"
+        pairs = value.items() if isinstance(value, dict) else enumerate(value)
+        for key, inner in pairs:
+            if isinstance(value, dict) and not isinstance(key, (str, int, float, bool, type(None))):
+                return path, f"has a key of type {type(key).__name__}"
+            step = f"[{key}]" if not isinstance(value, dict) else f".{key}" if path else str(key)
+            for part, where in ((key, f"the key {step!r:.80}"), (inner, path + step)):
+                found = _unfit(part, where, (*parents, id(value)))
+                if found:
+                    return found
+    elif isinstance(value, str):
+        if any("\ud800" <= c <= "\udfff" for c in value):
+            return path, "has half a surrogate pair"
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            return path, f"is {value}"
+    elif not isinstance(value, (int, type(None))):
+        return path, f"is a {type(value).__name__}"
+    return None

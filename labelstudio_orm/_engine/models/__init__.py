@@ -1,0 +1,1 @@
+"""Querysets, relations, and the declaration of resources."""

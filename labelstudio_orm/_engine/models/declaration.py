@@ -1,0 +1,195 @@
+"""How a resource is declared: the header, what follows from its fields, and the registry of them
+all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import attrs
+
+from ..fields.fields import (
+    UNSET,
+    WORD,
+    Field,
+    ForeignKey,
+    SecretField,
+    _Related,
+    always_sent,
+    belongs_to,
+    computed,
+    counter,
+    field,
+    id_of,
+    readonly,
+    secret,
+    target_of,
+)
+from ..fields.options import Options, Parameter, name_of
+from ..pages import sources as shapes
+from ..values.misuse import of_constructor
+from ..values.registry import registry
+from ..values.secret import NAMES, hide, seal
+
+if TYPE_CHECKING:
+    from typing_extensions import dataclass_transform
+
+    from .queryset import QuerySet
+    from .resource import Resource
+else:
+
+    def dataclass_transform(**_: Any) -> Any:
+        """Only type checkers look at it."""
+        return lambda decorator: decorator
+
+
+C = TypeVar("C", bound="type[Resource]")
+M = TypeVar("M", bound=type)
+
+
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(field, readonly, computed, counter, secret, always_sent, id_of, belongs_to),
+)
+def fields(cls: M) -> M:
+    """Declare fields that several resources have: a class to inherit from, before the header."""
+    return attrs.define(cls, slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
+
+
+def _explain_misuse(model: Any) -> None:
+    """Let the constructor say what was meant where it is called with what it does not take."""
+    made = model.__init__
+    takes = frozenset(one.alias or one.name for one in attrs.fields(model) if one.init)
+
+    @wraps(made)
+    def explained(self: Any, *given: Any, **fields: Any) -> None:
+        if not NAMES.isdisjoint(takes):  # the frame of an error shows them
+            given, fields = tuple(map(seal, given)), hide(fields, takes)
+        if given or not fields.keys() <= takes:
+            raise TypeError(of_constructor(model, takes, given, fields))
+        made(self, **fields)
+
+    model.__init__ = explained
+
+
+_UNSAID: dict[str, Any] = {
+    "pages": shapes.PLAIN,
+    "params": {},
+    "get_params": {},
+    "label": "",
+    "queryset": None,
+    "key": "id",
+    "update": "PATCH",
+    "edition": "",
+    "left_out": (),
+}
+"""What a header means where neither it nor a base says otherwise."""
+
+
+@dataclass_transform(
+    kw_only_default=True,
+    eq_default=False,
+    field_specifiers=(field, readonly, computed, counter, secret, always_sent, id_of, belongs_to),
+)
+def resource(
+    item: str,
+    *,
+    collection: str | None = None,
+    pages: shapes.Source | None = None,
+    params: Mapping[str, Parameter] | None = None,
+    get_params: Mapping[str, str] | None = None,
+    label: str | None = None,
+    queryset: type[QuerySet[Any]] | None = None,
+    key: str | None = None,
+    update: str | None = None,
+    edition: str | None = None,
+    left_out: tuple[str, ...] | None = None,
+) -> Callable[[C], C]:
+    """Declare a resource: the address of one object, and how its listing is read.
+
+    ``item``: path of one object; ``{id}`` and the names of relations stand in braces, those of a
+    relation's relation after a point (``{version.prompt}``); empty where one object has no address.
+    ``collection``: path of the listing and of creations; default: ``item`` up to ``{id}``.
+    ``pages``: the shape of the listing. ``params``: lookups that the server's listing understands,
+    and the parameter that says each. ``get_params``: parameters that every GET of one object
+    carries. ``label``: the field that a repr shows. ``queryset``: the class of its querysets, where
+    they have verbs of their own. ``key``: the field that tells an object from others; empty where
+    there is only one. ``update``: the verb that saves changes. ``edition``: the edition that has
+    it, where not every server does. ``left_out``: fields that a listing has not, and which are
+    fetched when they are touched. What a header does not say it has from the class's base.
+    """
+    said: dict[str, Any] = {
+        "pages": pages,
+        "params": params,
+        "get_params": get_params,
+        "label": label,
+        "queryset": queryset,
+        "key": key,
+        "update": update,
+        "edition": edition,
+        "left_out": left_out,
+    }
+
+    def declare(cls: C) -> C:
+        base: Options | None = getattr(cls, "_options", None)
+        inherited = base.fields if base is not None else {}
+        own: dict[str, Field] = {}
+        relations: dict[str, ForeignKey[Any]] = {}
+
+        def read_words(
+            _: type, attributes: list[attrs.Attribute[Any]]
+        ) -> list[attrs.Attribute[Any]]:
+            seen = []
+            for attribute in attributes:
+                says = dict(attribute.metadata.get(WORD, {}))
+                if says.pop("relation", False):
+                    relations[attribute.name] = ForeignKey(
+                        attribute.name, cls, target_of(attribute.type), required=says["required"]
+                    )
+                else:
+                    default = UNSET if attribute.default is attrs.NOTHING else attribute.default
+                    if attribute.name in inherited and attribute.name not in cls.__annotations__:
+                        default = inherited[attribute.name].default  # attrs has only UNSET of it
+                    kind = SecretField if says.get("secret") else Field
+                    own[attribute.name] = kind(attribute.name, cls, default=default, **says)
+                needed = attribute.default is attrs.NOTHING and attribute.init
+                seen.append(attribute if needed else attribute.evolve(default=UNSET))
+            return seen
+
+        made = attrs.define(
+            cls,
+            slots=False,
+            eq=False,
+            repr=False,
+            kw_only=True,
+            on_setattr=None,
+            field_transformer=read_words,
+        )
+        _explain_misuse(made)
+        sets = {
+            name: value
+            for base in made.__mro__
+            for name, value in vars(base).items()
+            if isinstance(value, _Related)
+        }
+        for name, descriptor in (*own.items(), *relations.items()):
+            setattr(made, name, descriptor)
+        made._options = Options(
+            owner=made,
+            item=item,
+            collection=item.partition("{id}")[0] if collection is None else collection,
+            fields=own,
+            relations=relations,
+            sets=sets,
+            **{
+                name: getattr(base, name, default) if said[name] is None else said[name]
+                for name, default in _UNSAID.items()
+            },
+        )
+        registry[name_of(made)] = made
+        return made
+
+    return declare

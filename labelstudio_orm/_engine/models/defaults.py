@@ -1,0 +1,95 @@
+"""What ``get_or_create`` and ``update_or_create`` make of their lookups and defaults."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ..conditions.lookups import same
+from ..conditions.tree import Leaf, Node, Opaque, describe, nodes, parts_of, predicate
+from ..values.brief import brief, cut
+from ..values.secret import hide
+
+if TYPE_CHECKING:
+    from .queryset import QuerySet
+    from .resource import Resource
+
+Said: TypeAlias = tuple[Leaf, Any]
+"""An exact lookup, and the value as it was given."""
+
+MERGED = frozenset({"data", "meta"})
+"""The fields that are set key by key, so that nothing in them is lost."""
+
+
+def new_fields(said: Iterable[Said], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a new object: the defaults, and what exact lookups say, key by key
+    (``{"data": {"text": "a"}}`` of ``data__text="a"``).
+
+    Raises ValueError where the defaults say another value for a key than the lookup, since the
+    object would never be found again.
+    """
+    fields = dict(defaults)
+    for one, given in said:
+        name = one.field.references or one.field.name
+        if one.path:
+            fields[name] = _with_key(fields.get(name), one.path, one.value, one.key)
+        else:
+            fields.setdefault(name, given if one.field.references else one.value)
+    return fields
+
+
+def refuse_unfit(queryset: QuerySet[Any], fields: Mapping[str, Any]) -> None:
+    """Raise ValueError for the fields of a new object that would not fit what it is got by; what
+    only the server says of an object is not looked at.
+    """
+    try:
+        made = queryset._new(hide(dict(fields)))
+    except (TypeError, ValueError):  # create() says better what is wrong
+        return
+    for part in parts_of(queryset.where):
+        if not any(_is_of_server(one, made) for one in nodes(part)) and not predicate(part)(made):
+            raise ValueError(
+                f"a new {queryset.model._options.name} of {brief(fields)} would not fit "
+                f"{cut(describe(part))}, so that each run would make another one"
+            )
+
+
+def _is_of_server(one: Node, made: Resource) -> bool:
+    """Is it about what only the server says of a new object?"""
+    if not isinstance(one, Leaf):
+        return isinstance(one, Opaque)
+    filled = one.field.name not in MERGED and made._peek(one.field) is None
+    return one.relation is not None or one.field.read_only or filled
+
+
+def changed_fields(
+    obj: Resource, said: Iterable[Said], defaults: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the fields that the defaults change in an object that fits the lookups; ``data`` and
+    ``meta`` keep their other keys.
+    """
+    fields = {
+        name: {**old, **value}
+        if name in MERGED
+        and isinstance(value, Mapping)
+        and isinstance(old := getattr(obj, name), Mapping)
+        else value
+        for name, value in defaults.items()
+    }
+    whole = new_fields(said, fields)
+    return {name: whole[name] for name in fields}
+
+
+def _with_key(inner: Any, path: tuple[str, ...], value: Any, key: str) -> dict[str, Any]:
+    """A copy of a dict with a value at a path."""
+    if inner is not None and not isinstance(inner, Mapping):
+        raise ValueError(f"{key}={brief(value)}: the defaults say {brief(inner)} where a dict is")
+    first, *rest = path
+    found = dict(inner or {})
+    if rest:
+        found[first] = _with_key(found.get(first), tuple(rest), value, key)
+    elif first in found and not same(found[first], value):
+        raise ValueError(f"{key}={brief(value)}: the defaults say {brief(found[first])}")
+    else:
+        found[first] = value
+    return found

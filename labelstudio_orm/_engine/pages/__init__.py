@@ -1,0 +1,1 @@
+"""How listings are read: the shapes of their pages, and tasks by id."""

@@ -1,0 +1,105 @@
+"""What a listing must hold to, whatever the server or a proxy before it gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ...errors import LabelStudioError, shorten
+from ..values.ids import as_id
+
+if TYPE_CHECKING:
+    from ..values.codec import Row
+    from .sources import Select
+
+_WHY = "does something before it drop the query, or does the server not know it?"
+
+BIGGEST = 1 << 63
+"""What every id is below."""
+
+_FEW = 4
+"""How often rows may be repeated."""
+
+
+def untrue(select: Select, what: str) -> LabelStudioError:
+    """Return the error for a listing that cannot be what was asked for."""
+    return LabelStudioError(f"{select.doing}: {what}; {_WHY}")
+
+
+def believed(rows: Any, select: Select) -> list[Row]:
+    """Return the rows of an answer, each once, in the order in which they came.
+
+    Raises LabelStudioError for what is no list of objects, for ids that are none, for two different
+    rows with one id, and for rows of another project, task ... than the listing is of.
+    """
+    if not isinstance(rows, list):
+        raise untrue(select, f"the rows are no list: {_shown(rows)}")
+    options = select.model._options
+    key = options.key_wire
+    kind = str if key and options.fields[options.key].annotation is str else int
+    found: dict[Any, Row] = {}
+    for row in rows:
+        if not isinstance(row, dict):
+            raise untrue(select, f"a row is no object: {_shown(row)}")
+        for name in options.embedded & row.keys() if options.embedded else ():
+            _check_embedded(name, row[name], select)
+        if not key:
+            continue
+        id = row.get(key)
+        if not _is_key(id, kind):
+            id = as_key(id)
+            if not _is_key(id, kind):
+                raise untrue(select, f"the {key!r} of a row is {_shown(row.get(key))}")
+        if found.setdefault(id, row) is not row and found[id] != row:
+            raise untrue(select, f"two different rows have the {key} {_shown(id)}")
+    unique = list(found.values()) if key else rows
+    if len(rows) > _FEW and _FEW * len(unique) < len(rows):
+        raise untrue(select, f"the {len(rows)} rows are {len(unique)}, again and again")
+    _check_scope(unique, select)
+    return unique
+
+
+def _is_key(value: Any, kind: type) -> bool:
+    if kind is str:
+        return isinstance(value, str)
+    return type(value) is int and 0 < value < BIGGEST
+
+
+def _check_embedded(name: str, rows: Any, select: Select) -> None:
+    for row in rows if isinstance(rows, list) else () if rows is None else (rows,):
+        if not isinstance(row, dict) or type(row.get("id")) is not int:
+            raise untrue(select, f"{_shown(row)} is among the {name} of a row")
+
+
+def _check_scope(rows: Sequence[Row], select: Select) -> None:
+    options = select.model._options
+    for name, id in select.scope_ids.items():
+        relation = options.relations.get(name)
+        if relation is None:
+            continue
+        wire = options.fields[relation.id_name].wire
+        for row in rows:
+            said = row.get(wire)
+            if said is not None and said != id and not _is_about(said, id):
+                one = f"{options.name} {_shown(as_key(row.get(options.key_wire)))}"
+                raise untrue(select, f"the server gave {one}, of {name} {_shown(as_id(said))}")
+
+
+def _is_about(said: Any, id: Any) -> bool:
+    every = said if isinstance(said, list) else [said]
+    return any(as_id(one) == id or str(as_id(one)) == str(id) for one in every)
+
+
+def in_order(rows: Iterable[Row], backwards: bool) -> bool:
+    """Return whether tasks come by id, each once."""
+    ids = [row["id"] for row in rows]
+    return ids == sorted(ids, reverse=backwards)
+
+
+def as_key(value: Any) -> Any:
+    """What rows are put in order by: an id, or the id of an object."""
+    return value.get("id") if isinstance(value, dict) else value
+
+
+def _shown(value: object) -> str:
+    return shorten(repr(value), 80)

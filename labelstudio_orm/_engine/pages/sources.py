@@ -1,0 +1,451 @@
+"""How listings are read: the shapes of their pages, and one page of look-ahead.
+
+A *source* is the shape of one listing. It gives pages of rows for a ``Select`` and knows how to
+count; what a row means is the resource's business, and what to keep of it the queryset's.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
+
+import attrs
+
+from ...errors import BadRequest, LabelStudioError, NotFound
+from ..http.addresses import fill, names_in
+from ..http.paths import at
+from ..plans.plan import Plan
+from ..values.codec import Row
+from ..values.ids import as_id, id_given, id_of, scope_text
+from ..values.secret import seal
+from .checks import as_key, believed, untrue
+from .parallel import Coming
+
+if TYPE_CHECKING:
+    from ...client import LabelStudio
+    from ..models.resource import Resource
+
+
+T = TypeVar("T")
+
+FIRST_PAGE, PAGE = 100, 1000
+"""Rows of the first page, and of the later ones at most."""
+
+IDS = 300
+"""Ids that one request asks for: an address with as many stays below what proxies take."""
+
+TRIES = 5
+"""Readings of a listing that changes meanwhile, where it has to be read at once."""
+
+
+def _seal_rows(answer: Any, secrets: frozenset[str]) -> None:
+    """Seal, in place, what is secret in the rows of a listing."""
+    rows = answer.get("results", [answer]) if isinstance(answer, dict) else answer
+    for row in rows if isinstance(rows, list) else ():
+        for wire in secrets.intersection(row) if isinstance(row, dict) else ():
+            row[wire] = seal(row[wire])
+
+
+@attrs.frozen
+class Select:
+    """What to read: a plan, where, and how much of each row.
+
+    ``scope`` are the objects or ids that the listing belongs to; ``params`` parameters that every
+    request carries; ``fields`` the only fields to bring (None: all that a listing has); ``wanted``
+    the computed fields to compute; ``relations`` the related rows to bring along, of each of them
+    just its ``related_fields``, if it has any; ``start`` the number of rows to pass over (tasks
+    only) and ``limit`` that of the rows that will be taken, if
+    it is known; ``backwards`` reads by falling id. ``by_id``: the order by id was asked for.
+    ``workers``: the threads that read, where a listing can be read in parallel.
+    """
+
+    model: type[Resource]
+    client: LabelStudio
+    plan: Plan
+    scope: Mapping[str, Any] = attrs.field(factory=dict)
+    params: Mapping[str, Any] = attrs.field(factory=dict)
+    fields: frozenset[str] | None = None
+    wanted: frozenset[str] = frozenset()
+    relations: frozenset[str] = frozenset()
+    related_fields: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+    start: int = 0
+    limit: int | None = None
+    backwards: bool = False
+    by_id: bool = False
+    workers: int = 1
+
+    @property
+    def doing(self) -> str:
+        """For messages: what is being done, to what."""
+        where = scope_text(self.scope)
+        return f"listing {self.model._options.name}s" + (f" of {where}" if where else "")
+
+    @property
+    def scope_ids(self) -> dict[str, Any]:
+        """The scope as parameters. Raises ValueError for one that has no id, which the server would
+        take for none.
+        """
+        found = {
+            name: id_given(value, f"{self.doing}: the {name}") for name, value in self.scope.items()
+        }
+        if not self.client.is_dry:
+            for name, id in found.items():
+                if isinstance(id, int) and id < 1:  # the server takes a view 0 for no view
+                    raise ValueError(f"{self.doing}: {id} is no id of a {name}")
+        return found
+
+    @property
+    def path(self) -> str:
+        """The address of the listing."""
+        names = names_in(self.model._options.collection)
+        require_scope(self, [name.partition(".")[0] for name in names])
+        return fill(self.model._options.collection, self.scope.__getitem__)
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """What a plain listing is asked for: its scope, as far as its path does not say it, and
+        conditions.
+        """
+        options = self.model._options
+        in_path = names_in(options.collection)
+        scope = {
+            str(options.params.get(f"{name}_id__exact", name)): id
+            for name, id in self.scope_ids.items()
+            if name not in in_path
+        }
+        return {**self.params, **self.plan.params, **scope}
+
+    def ask(self, path: str, **options: Any) -> Any:
+        """One GET."""
+        edition = self.model._options.edition
+        answer = self.client.request("GET", path, doing=self.doing, edition=edition, **options)
+        if secrets := self.model._options.secret_wires:
+            _seal_rows(answer, secrets)
+        return answer
+
+    @property
+    def wires(self) -> list[str]:
+        """The names on the wire of the fields to bring."""
+        fields = self.model._options.fields
+        return sorted({"id", *(fields[name].wire for name in self.fields or ())})
+
+
+@attrs.frozen
+class Page:
+    """Some rows in order, and what can be believed in them: see ``Origin``, which has the same
+    names.
+    """
+
+    rows: list[Row]
+    uncomputed: frozenset[str] = frozenset()
+    prefetched: frozenset[str] = frozenset()
+    whole: bool = False
+
+
+class Source(Protocol):
+    """The shape of a listing."""
+
+    @property
+    def filters_tasks(self) -> bool:
+        """Does it take the Data Manager's filters?"""
+
+    @property
+    def scoped_by(self) -> tuple[str, ...]:
+        """The relations that a listing cannot do without."""
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """The rows, a page at a time; each page is requested when it is asked for."""
+
+    def count(self, select: Select) -> int | None:
+        """How many rows the server says there are, in one request; None where it does not say."""
+
+
+# -- one bare list --------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Plain:
+    """A listing that is one JSON list; page parameters are ignored by the server.
+
+    ``scoped_by``: the relations that it cannot do without. ``unfiltered``: parameters for all of
+    it, where the server would otherwise give nothing. ``single``: the server may give one bare
+    object.
+    """
+
+    scoped_by: tuple[str, ...] = ()
+    unfiltered: Mapping[str, str] = attrs.field(factory=dict)
+    single: bool = False
+    filters_tasks: ClassVar[bool] = False
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """One page: the whole list. A parameter that names nothing (the server answers 400) means
+        that there is none.
+        """
+        yield Page(_in_order(self._rows(select), select), whole=True)
+
+    def _rows(self, select: Select) -> list[Row]:
+        require_scope(select, self.scoped_by)
+        params = {**({} if select.plan.params else self.unfiltered), **select.filters}
+        try:
+            rows = select.ask(select.path, params=params, expect=None if self.single else list)
+        except BadRequest as error:
+            said = error.validation_errors
+            if not isinstance(said, dict) or params.keys().isdisjoint(said):
+                raise
+            return []
+        except NotFound:
+            if not self.single:
+                raise
+            return []
+        if self.single and not isinstance(rows, list):
+            rows = [rows] if rows else []
+        rows = believed(rows, select)
+        in_path = select.scope.keys() & set(names_in(select.model._options.collection))
+        for row in rows if in_path else ():
+            for name in in_path:  # the address says it, the rows need not
+                row.setdefault(_wire_of(select.model, name), id_of(select.scope[name]))
+        return rows
+
+    def count(self, select: Select) -> int | None:
+        """Not without reading the list."""
+        return None
+
+
+def require_scope(select: Select, needed: Iterable[str]) -> None:
+    """Raises ValueError unless the listing is said to be of all these."""
+    missing = [name for name in needed if name not in select.scope]
+    if missing:
+        name = select.model._options.name
+        raise ValueError(
+            f"{name}s are listed by {' and '.join(needed)}, and the {missing[0]} is missing: go "
+            f"through the {missing[0]}, or filter({missing[0]}=...); get(id) reads one"
+        )
+
+
+def _wire_of(model: type[Resource], relation: str) -> str:
+    options = model._options
+    return options.fields[options.relations[relation].id_name].wire
+
+
+def _in_order(rows: list[Row], select: Select) -> list[Row]:
+    key = select.model._options.key_wire or "id"
+    if not select.model._options.key_wire:
+        return sorted(rows, key=lambda row: as_key(row.get("id")) or 0, reverse=select.backwards)
+    return sorted(rows, key=lambda row: as_key(row.get(key)), reverse=select.backwards)
+
+
+# -- numbered pages -------------------------------------------------------------------------------
+
+
+@attrs.frozen
+class Numbered:
+    """``{count, next, previous, results}`` by page number.
+
+    There is no keyset here, so an object that is deleted while a script loops would shift the
+    pages; all of them are therefore read, by id, before the first row is handed out.
+    ``scoped_by``: the relations that the listing cannot do without. ``ordered``: whether the server
+    can order by id.
+    """
+
+    scoped_by: tuple[str, ...] = ()
+    ordered: bool = True
+    filters_tasks: ClassVar[bool] = False
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """All rows as one page; up to 100 rows need one request.
+
+        Raises LabelStudioError where the rows are not as many as the server counts.
+        """
+        require_scope(select, self.scoped_by)
+        if not self.ordered:
+            select = attrs.evolve(select, limit=None)
+        before = None
+        for _ in range(TRIES):
+            rows, count = self._read(select)
+            if len(rows) == count or len(rows) >= (select.limit or len(rows) + 1):
+                yield Page(_in_order(rows, select), whole=select.fields is None)
+                return
+            if (rows, count) == before:  # nothing changed: it is what the server says
+                raise untrue(select, f"{count} rows are counted, and the pages hold {len(rows)}")
+            before = rows, count
+        raise LabelStudioError(
+            f"{select.doing}: the number of rows changed during each of {TRIES} readings"
+        )
+
+    def _read(self, select: Select) -> tuple[list[Row], int]:
+        """The rows, and how many were counted: others when their number changed meanwhile, so that
+        one may have slipped by, or where the server does not turn the page.
+        """
+        key = select.model._options.key_wire
+        size = min(max(select.limit or FIRST_PAGE, 2), FIRST_PAGE)
+        found: dict[Any, Row] = {}
+        count = 0
+        for number in itertools.count(1):
+            try:
+                answer = self._ask(select, number, size)
+            except NotFound:  # "Invalid page.": there are fewer pages by now
+                break
+            count, before = answer["count"], count
+            if number > 1 and count != before:
+                break
+            rows = believed(answer["results"], select)
+            new = {as_key(row.get(key)): row for row in rows}
+            if not found.keys().isdisjoint(new):
+                break
+            found.update(new)
+            rows = list(found.values())
+            if select.limit is not None and rows != _in_order(rows, select):
+                # All of them, to be put in order here.
+                return self._read(attrs.evolve(select, limit=None))
+            if len(found) >= min(count, select.limit or count) or not rows:
+                break
+            if answer.get("next") is None:
+                break
+        return list(found.values()), count
+
+    def count(self, select: Select) -> int | None:
+        """The server's ``count``."""
+        return cast(int, self._ask(attrs.evolve(select, fields=frozenset({"id"})), 1, 1)["count"])
+
+    def _ask(self, select: Select, page: int, size: int) -> Any:
+        params = {
+            **select.filters,
+            "page": page,
+            "page_size": size,
+        }
+        if self.ordered:
+            params["ordering"] = "-id" if select.backwards else "id"
+        if select.fields is not None:
+            params["include"] = ",".join(select.wires)
+        return select.ask(select.path, params=params, expect={"count": int, "results": [dict]})
+
+
+# -- rows inside another resource's rows ----------------------------------------------------------
+
+
+@attrs.frozen
+class Embedded:
+    """Annotations: of a task, from the task itself, since their own listing hides the cancelled
+    ones; of a project, from its tasks.
+    """
+
+    key: str
+    filters_tasks: ClassVar[bool] = False
+    scoped_by: ClassVar[tuple[str, ...]] = ("task", "project")
+
+    def pages(self, select: Select) -> Iterator[Page]:
+        """One page for a task; pages as the tasks' pages come for a project."""
+        if "task" in select.scope:
+            yield Page(_in_order(self._of_task(select), select), whole=True)
+        elif "project" in select.scope:
+            yield from self._of_project(select)
+        else:
+            raise ValueError(
+                f"{self.key} are listed through their task or project: task.{self.key}, "
+                f"project.{self.key}; ls.{self.key}.get(id) reads one"
+            )
+
+    def _of_task(self, select: Select) -> list[Row]:
+        """Of a project's rows those of one task, which need not be in the project."""
+        project = select.scope_ids.get("project")
+        try:
+            rows = self._rows(select)
+        except NotFound:
+            if project is None:
+                raise
+            return []
+        return [row for row in rows if project in (None, row.get("project", project))]
+
+    def _rows(self, select: Select) -> list[Row]:
+        # The task need not be in the project.
+        select = attrs.evolve(select, scope={"task": select.scope["task"]})
+        if select.plan.params.get("was_cancelled") is False:
+            return believed(select.ask(select.path, expect=list), select)
+        params = {"include": f"id,project,{self.key}", "resolve_uri": "false"}
+        path = at("/api/tasks/{}/", id_of(select.scope["task"]))
+        answer = select.ask(path, params=params, expect=(self.key,))
+        return believed(answer[self.key], select)
+
+    def _of_project(self, select: Select) -> Iterator[Page]:
+        tasks = select.client.tasks.model
+        inner = Select(
+            tasks,
+            select.client,
+            Plan(clauses=select.plan.clauses),
+            scope=select.scope,
+            fields=frozenset({"id"}),
+            relations=frozenset({self.key}),
+            related_fields={} if select.fields is None else {self.key: select.fields},
+            workers=select.workers,
+        )
+        for page in tasks._options.pages.pages(inner):
+            rows = [
+                {"task": task["id"], "project": id_of(select.scope["project"]), **row}
+                for task in page.rows
+                # PostgreSQL leaves the order open.
+                for row in _in_order(self._in_task(task, select), select)
+            ]
+            yield Page(rows, whole=select.fields is None)
+
+    def _in_task(self, task: Row, select: Select) -> list[Row]:
+        """The rows inside a task's row, which must be there and be of it."""
+        if self.key not in task:
+            raise untrue(select, f"Task {task['id']} came without its {self.key}")
+        rows = believed(task[self.key], select)
+        if any(as_id(row.get("task", task["id"])) != task["id"] for row in rows):
+            raise untrue(select, f"Task {task['id']} came with {self.key} of another task")
+        return rows
+
+    def count(self, select: Select) -> int | None:
+        """Not without reading them."""
+        return None
+
+
+PLAIN, NUMBERED = Plain(), Numbered()
+
+
+# -- look-ahead -----------------------------------------------------------------------------------
+
+
+def look_ahead(pages: Iterator[Page]) -> Iterator[Page]:
+    """The same pages in halves, each next one being requested once the second half of a page is
+    asked for.
+    """
+    page = next(pages, None)
+    while page is not None:
+        half = len(page.rows) // 2 + 1
+        yield attrs.evolve(page, rows=page.rows[:half])
+        if len(page.rows) <= half:
+            page = next(pages, None)
+            continue
+        coming = Coming(lambda: next(pages, None))
+        yield attrs.evolve(page, rows=page.rows[half:])
+        page = coming.result()
+
+
+def page_ahead(pages: Iterator[Page]) -> Iterator[Page]:
+    """The same pages, whole. The first one is requested alone; each later one while the one before
+    it is in use.
+    """
+    page = next(pages, None)
+    if page is None:
+        return
+    yield page
+    page = next(pages, None)
+    while page is not None:
+        coming = Coming(lambda: next(pages, None))
+        yield page
+        page = coming.result()
+
+
+def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    """``items`` in lists of at most ``size``."""
+    chunk: list[T] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) >= size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

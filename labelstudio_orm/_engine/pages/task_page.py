@@ -1,0 +1,200 @@
+"""One page of tasks: the request for it, and what such a request can ask for."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import attrs
+
+from ...errors import NotFound, ServerError
+from ..plans.columns import Item, line
+from ..plans.plan import Plan
+from ..values.codec import Row
+from .checks import believed, untrue
+from .sources import IDS, TRIES, Select, chunked
+
+BODY_LIMIT = 3500
+"""Bytes of an address above which its query travels in the body of the GET: gunicorn refuses a line
+of 4,094.
+"""
+
+
+def ask(
+    select: Select,
+    size: int,
+    ids: Item | None = None,
+    number: int = 1,
+    order: str | None = None,
+    **options: Any,
+) -> Any:
+    """One page of tasks; ``ids`` is one more condition, ``order`` another one than by id."""
+    query: dict[str, Any] = {
+        "ordering": [order or ("-tasks:id" if select.backwards else "tasks:id")]
+    }
+    filters = select.plan.filters(ids)
+    if filters:
+        query["filters"] = filters
+    full = _is_full(select)
+    if select.wanted and not full:
+        query["hiddenColumns"] = _all_columns_but(select)
+    params: dict[str, Any] = {**select.scope_ids, "page_size": size, "resolve_uri": "false"}
+    if number > 1:
+        params["page"] = number
+    if full:
+        params["fields"] = "all"
+    if select.fields is not None:
+        params["include"] = ",".join(_included(select))
+    text = json.dumps(query, separators=(",", ":"))
+    # In an address, but not in a body, the server decodes the text once more than it was encoded.
+    address, body = _encoded({**params, "query": text.replace("%", "%25")}), None
+    if len(address) > BODY_LIMIT:
+        # The project goes with it, so that a proxy that strips the body causes an error.
+        body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
+        address = _encoded(params)
+    answer = request(select, params=address, json=body, **options)
+    rows = answer["tasks"] = believed(answer["tasks"], select)
+    _check_asked(rows, select, ids)
+    return answer
+
+
+def _check_asked(rows: list[Row], select: Select, more: Item | None) -> None:
+    """Raise LabelStudioError for a task that was not asked for by its id."""
+    for items in ({*ids_asked_for(select.plan)[1]}, {*_listed(more)}):
+        stray = next((row["id"] for row in rows if row["id"] not in items), None) if items else None
+        if stray is not None:
+            raise untrue(select, f"the server gave Task {stray}, whose id was not asked for")
+
+
+def _listed(item: Item | None) -> Sequence[int]:
+    return item["value"] if item and item["operator"] == "in_list" else ()
+
+
+def request(select: Select, tries: int = TRIES, **options: Any) -> Any:
+    """GET /api/tasks/; again where a task was deleted while the server made the page: it answers
+    that with error 500 and just the id.
+    """
+    try:
+        return select.ask("/api/tasks/", expect={"tasks": [dict], "total": int}, **options)
+    except ServerError as error:
+        if tries == 1 or error.status != 500 or not error.detail.isdecimal():
+            raise
+    return request(select, tries - 1, **options)
+
+
+def _encoded(params: dict[str, Any]) -> str:
+    return urlencode(params, safe=",:[]")
+
+
+def uncomputed(select: Select) -> frozenset[str]:
+    """The fields that a listing leaves empty."""
+    return frozenset() if _is_full(select) else select.model._options.computed - select.wanted
+
+
+def _is_full(select: Select) -> bool:
+    """Does only the full form of a listing have what is asked for?"""
+    return bool(select.relations) or "drafts" in select.wanted
+
+
+def lightest(select: Select) -> Select:
+    """Of the same rows the ids alone."""
+    return attrs.evolve(
+        select, fields=frozenset({"id"}), wanted=frozenset(), relations=frozenset(), limit=None
+    )
+
+
+def id_at(select: Select, rank: int, ids: Item | None = None) -> int | None:
+    """The id of the task at this place, counted from 1; None past the end. One request."""
+    try:
+        found = ask(select, 1, ids, rank)["tasks"]
+    except NotFound as error:
+        if not is_past_the_end(error):
+            raise
+        return None
+    return found[0]["id"] if found else None
+
+
+def is_past_the_end(error: NotFound) -> bool:
+    """Was a page asked for that there is not?"""
+    return "invalid page" in str(error.detail).lower()
+
+
+def among(ids: list[int]) -> Item:
+    """The condition that an id is one of these."""
+    return line("id", "in_list", "Number", ids)
+
+
+def ids_asked_for(plan: Plan) -> tuple[int, list[int]]:
+    """The ids that a query names, rising, and where it does; none where it does not."""
+    for place, item in enumerate(plan.clauses[0] if len(plan.clauses) == 1 else ()):
+        if item["filter"] == "filter:tasks:id" and item["operator"] == "in_list":
+            return place, sorted(set(item["value"]))
+    return 0, []
+
+
+def in_pieces(select: Select) -> list[Select]:
+    """The same query in pieces of so many ids that each of them fits into an address, in order."""
+    place, ids = ids_asked_for(select.plan)
+    if len(ids) <= IDS:
+        return [select]
+    if select.backwards:
+        ids.reverse()
+    return [_instead(select, place, among(chunk)) for chunk in chunked(ids, IDS)]
+
+
+def spread(select: Select) -> Select:
+    """The same query with all ids from the lowest to the highest that it names, instead of them."""
+    place, ids = ids_asked_for(select.plan)
+    ends = line("id", "in", "Number", {"min": ids[0], "max": ids[-1]})
+    return _instead(select, place, ends)
+
+
+def with_ids(select: Select, ids: list[int]) -> Select:
+    """The same query with these ids instead of those that it names."""
+    return _instead(select, ids_asked_for(select.plan)[0], among(ids))
+
+
+def _instead(select: Select, place: int, item: Item) -> Select:
+    items = select.plan.clauses[0]
+    clause = (*items[:place], item, *items[place + 1 :])
+    return attrs.evolve(select, plan=attrs.evolve(select.plan, clauses=(clause,)))
+
+
+def between(select: Select, after: int | None, until: int | None) -> Item | None:
+    """The condition that an id is behind ``after`` and not beyond ``until``."""
+    if after is None and until is None:
+        return None
+    if until is None:
+        return line("id", "less" if select.backwards else "greater", "Number", after)
+    if after is None:
+        operator = "greater_or_equal" if select.backwards else "less_or_equal"
+        return line("id", operator, "Number", until)
+    low, high = (until, after - 1) if select.backwards else (after + 1, until)
+    return line("id", "in", "Number", {"min": low, "max": high})
+
+
+def fits(id: int, select: Select, after: int | None, until: int | None) -> bool:
+    """Is an id behind ``after`` and not beyond ``until``?"""
+    sign = -1 if select.backwards else 1
+    return (after is None or sign * id > sign * after) and (
+        until is None or sign * id <= sign * until
+    )
+
+
+def _all_columns_but(select: Select) -> dict[str, list[str]]:
+    """``hiddenColumns`` makes the server compute the columns of a light listing, except those it
+    names.
+    """
+    hidden = [f"tasks:{name}" for name in sorted(select.model._options.computed - select.wanted)]
+    return {"explore": hidden, "labeling": hidden}
+
+
+def _included(select: Select) -> list[str]:
+    """``include`` trims embedded rows by the same names, so theirs have to be in it."""
+    names = set(select.wires) | select.relations
+    for relation in select.relations:
+        fields = select.model._options.sets[relation].target._options.fields
+        names |= {fields[name].wire for name in select.related_fields.get(relation) or fields}
+    return sorted(names)

@@ -1,0 +1,1 @@
+"""From conditions to what the server filters and what is checked here."""

@@ -1,0 +1,414 @@
+"""From a tree of conditions to what the server filters and what is checked here.
+
+The server's filters are not ours: a missing key fits neither a test nor its negation, an unknown
+operator means ``equal``, text is compared without case for ASCII letters only. So a comparison is
+sent only where ``columns.py`` says that the answer is *exact*, or a *superset* which is checked
+again here; everything else is checked here alone.
+
+The server can say a conjunction of comparisons, or a disjunction of clauses of two of them at most,
+of which the condition of a keyset page takes one. A tree is approximated by clauses (a disjunction
+of conjunctions) that every fit fulfils, and longer clauses drop comparisons: a superset still.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
+
+import attrs
+
+from ...errors import FieldError
+from ..conditions.lookups import Members
+from ..conditions.tree import (
+    EVERYTHING,
+    And,
+    Leaf,
+    Node,
+    Not,
+    Opaque,
+    Or,
+    Related,
+    conjunction,
+    describe,
+    fold,
+    has_opaque,
+    leaves,
+    parts_in,
+    parts_of,
+)
+from ..values import codec
+from .columns import (
+    ALTERNATIVES,
+    COMPUTED,
+    INTEGERS,
+    LONG,
+    TEXT,
+    Item,
+    Undefined,
+    column_of,
+    comparison,
+    mixes,
+    needle,
+    never,
+)
+
+if TYPE_CHECKING:
+    from ..models.resource import Resource
+
+MAX_CLAUSES = 150
+"""Clauses of one query, at most."""
+
+MAX_LINES = 500
+"""Comparisons of one conjunction, at most: SQLite takes no thousand of them."""
+
+Clause = tuple[Item, ...]
+
+
+@attrs.frozen
+class Plan:
+    """How a query will be answered.
+
+    ``params`` are parameters of a plain listing; ``clauses`` the Data Manager's filter, a
+    disjunction of conjunctions; ``here`` is the tree that every row is checked against on this
+    side (None: the answer is exact). ``counts``: the server's own total is right. ``nothing`` says
+    that no object can fit, so that no request is needed.
+    """
+
+    params: Mapping[str, Any] = attrs.field(factory=dict)
+    clauses: tuple[Clause, ...] = ((),)
+    here: Node | None = None
+    counts: bool = True
+    nothing: bool = False
+
+    def filters(self, keyset: Item | None = None) -> dict[str, Any] | None:
+        """The Data Manager's ``filters``, with the condition of a keyset page joined in."""
+        if len(self.clauses) == 1:
+            items = [*self.clauses[0], *([keyset] if keyset else [])]
+            return {"conjunction": "and", "items": items} if items else None
+        room = 1 if keyset else 2
+        lines = []
+        for clause in self.clauses:
+            first, *second = (*clause[:room], keyset) if keyset else clause
+            lines.append({**first, "child_filter": second[0]} if second else dict(first))
+        return {"conjunction": "or", "items": lines}
+
+    def among(self, item: Item) -> Plan:
+        """The same, with one more comparison that the server answers exactly."""
+        if len(self.clauses) == 1:
+            return attrs.evolve(self, clauses=((*self.clauses[0], item),))
+        return attrs.evolve(self, clauses=((item,),))
+
+
+def plan(model: type[Resource], where: Node, undefined: Undefined = never) -> Plan:
+    """The plan for one query on one resource; ``undefined`` tells keys of data that may be stored
+    otherwise. Raises FieldError where a condition that only the
+    server evaluates would have to be checked here.
+    """
+    if where == EVERYTHING:
+        return Plan()
+    if not model._options.pages.filters_tasks:
+        return _plan_params(model, where)
+    planned = _plan_tasks(where, undefined)
+    if planned.here is not None and has_opaque(planned.here):
+        raise FieldError(
+            f"{describe(where)}: what only the server evaluates can be joined by & to what it "
+            "answers exactly, and not be checked here"
+        )
+    return planned
+
+
+# -- plain listings: a few parameters each, which the declaration names ---------------------------
+
+
+def _plan_params(model: type[Resource], where: Node) -> Plan:
+    if _is_never(where):
+        return Plan(nothing=True)
+    sent: dict[str, Any] = {}
+    for part in parts_of(where):
+        if not isinstance(part, Leaf) or part.path or part.relation:
+            continue
+        said = model._options.params
+        lookup, value = part.lookup, part.value
+        if lookup in TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
+            lookup, value = "icontains", needle(part)
+        if lookup == "in" and value and all(map(_is_beyond, value)):
+            return Plan(nothing=True)
+        if isinstance(value, tuple):
+            value = tuple(one for one in value if one is not None and not _is_beyond(one))
+        is_id = part.field.references or part.field.name in ("id", model._options.key)
+        if is_id and _is_beyond(value) and lookup == "exact":
+            return Plan(nothing=True)
+        parameter = said.get(f"{part.field.name}__{lookup}")
+        if not parameter or value in ("", None, ()) or _is_beyond(value):
+            continue
+        name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
+        sent.setdefault(name, write(value))
+    clauses: tuple[Clause, ...] = ((),)
+    inside = getattr(model._options.pages, "key", None)
+    if inside:  # rows inside tasks: annotations of a project
+        there = Leaf(inside, model._options.fields["id"], (), "isnull", False, inside)
+        clauses = _plan_tasks(conjunction(there, _of_some(where, there)), never).clauses
+    return Plan(params=sent, clauses=clauses, here=where, counts=False)
+
+
+def _of_some(where: Node, there: Leaf) -> Node:
+    """What is true of a task, some of whose related objects fit. Of one that does not fit
+    something, no more is known than that it is there.
+    """
+
+    def make(node: Node, parts: list[Node]) -> Node:
+        if isinstance(node, Leaf):
+            return attrs.evolve(node, relation=there.relation)
+        if isinstance(node, Related):
+            return parts[0]
+        if isinstance(node, (Not, Opaque)):
+            return there
+        return And(tuple(parts)) if isinstance(node, And) else Or(tuple(parts))
+
+    return fold(where, parts_in, make)
+
+
+def _is_beyond(value: Any) -> bool:
+    """Is it no number that the server can look for? No object has such an id."""
+    return type(value) in (int, float) and not -INTEGERS <= value < INTEGERS
+
+
+def _is_of_none(leaf: Leaf) -> bool:
+    """Does it ask for integers that no column holds, on no server?"""
+    holds = (leaf.field.element, *codec.parts(leaf.field.annotation))
+    if leaf.path or leaf.lookup not in ("exact", "in") or int not in holds:
+        return False
+    values = leaf.value if leaf.lookup == "in" else (leaf.value,)
+    return bool(values) and all(type(one) is int and not -LONG <= one < LONG for one in values)
+
+
+def _plainly(value: Any) -> Any:
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+
+
+def _is_never(where: Node) -> bool:
+    """Is it an empty ``in``, alone or in a conjunction?"""
+
+    def make(node: Node, parts: list[bool]) -> bool:
+        if isinstance(node, Leaf):
+            return node.lookup == "in" and not node.value
+        if isinstance(node, (And, Related)):
+            return any(parts)
+        return isinstance(node, Or) and all(parts)
+
+    return fold(where, parts_in, make)
+
+
+# -- tasks: the Data Manager ----------------------------------------------------------------------
+
+
+class Said(str):
+    """One line as text, which tells it from others at once however often they are joined."""
+
+    item: Item
+
+    @classmethod
+    def of(cls, item: Item) -> Said:
+        """The text of a line."""
+        text = cls(json.dumps(item))
+        text.item = item
+        return text
+
+
+Saying: TypeAlias = tuple[Said, ...]
+"""A clause, as long as it is joined with others."""
+
+
+@attrs.frozen
+class Approximation:
+    """Clauses of which every fit fulfils one; ``exact``: and nothing else does."""
+
+    clauses: tuple[Saying, ...]
+    exact: bool
+
+    @classmethod
+    def of(cls, clauses: Iterable[Clause], exact: bool) -> Approximation:
+        """From the lines of clauses."""
+        return cls(tuple(tuple(map(Said.of, clause)) for clause in clauses), exact)
+
+
+ALL, UNKNOWN = Approximation(((),), True), Approximation(((),), False)
+NOTHING = Approximation((), True)
+
+
+Signed: TypeAlias = tuple[Node, bool]
+"""A node, or (False) its complement."""
+
+
+def _approximate(where: Node, undefined: Undefined) -> Approximation:
+    """Of a tree."""
+
+    def make(signed: Signed, parts: list[Approximation]) -> Approximation:
+        node, positive = signed
+        if isinstance(node, Not):
+            return parts[0]
+        if isinstance(node, Related):  # a task that fits has objects for each of its comparisons
+            return attrs.evolve(parts[0], exact=False) if positive else UNKNOWN
+        if isinstance(node, Opaque):
+            if not positive:
+                raise FieldError(f"~ of {node}: the server has no complement of it")
+            return Approximation.of([(node.item,)], True)
+        if isinstance(node, Leaf):
+            return _compared(node, positive, undefined)
+        if isinstance(node, Or) and len(parts) > ALTERNATIVES:
+            parts = _merged(node, parts, positive, undefined)
+        return _all_of(parts)[0] if isinstance(node, And) == positive else _any_of(parts)
+
+    return fold((where, True), _signed_parts, make)
+
+
+def _signed_parts(signed: Signed) -> list[Signed]:
+    node, positive = signed
+    sign = positive if not isinstance(node, Not) else not positive
+    return [(part, sign) for part in parts_in(node)]
+
+
+def _compared(leaf: Leaf, positive: bool, undefined: Undefined) -> Approximation:
+    if _is_of_none(leaf):
+        return NOTHING if positive else ALL
+    answer = comparison(leaf, positive, undefined)
+    return UNKNOWN if answer is None else Approximation.of(answer.clauses, answer.exact)
+
+
+def _merged(
+    node: Or, parts: list[Approximation], positive: bool, undefined: Undefined
+) -> list[Approximation]:
+    """Of many alternatives for one value (``Q(id=1) | Q(id=2) | ...``), what an ``in`` of them all
+    says, where that is more.
+    """
+    kinds: dict[Any, list[int]] = {}
+    for place, part in enumerate(node.parts):
+        if isinstance(part, Leaf) and part.lookup == "exact":
+            kinds.setdefault((part.field, part.path, part.relation), []).append(place)
+    found = dict(enumerate(parts))
+    for places in kinds.values():
+        if len(places) > ALTERNATIVES:
+            alike = [cast(Leaf, node.parts[place]) for place in places]
+            together = attrs.evolve(
+                alike[0], lookup="in", value=Members(one.value for one in alike)
+            )
+            said = _compared(together, positive, undefined)
+            if said != UNKNOWN:
+                for place in places[1:]:
+                    del found[place]
+                found[places[0]] = said
+    return list(found.values())
+
+
+def _any_of(parts: Iterable[Approximation]) -> Approximation:
+    clauses, exact, narrows = list[Saying](), True, True
+    for part in parts:
+        if () in part.clauses:  # it does not narrow anything
+            if part.exact:
+                return ALL
+            narrows = False
+        clauses.extend(part.clauses)
+        exact = exact and part.exact
+    distinct = _distinct(clauses) if narrows else ()
+    return Approximation(distinct, exact) if narrows and len(distinct) <= MAX_CLAUSES else UNKNOWN
+
+
+def _all_of(parts: list[Approximation]) -> tuple[Approximation, set[int]]:
+    """The conjunction, and the places of the parts which it had to leave out."""
+    single = [part for part in parts if len(part.clauses) == 1]
+    common = dict.fromkeys(chain.from_iterable(part.clauses[0] for part in single))
+    found, left_out = Approximation(((),), all(part.exact for part in single)), set()
+    for place in sorted(range(len(parts)), key=lambda place: len(parts[place].clauses)):
+        part = parts[place]
+        if len(part.clauses) == 1:
+            continue
+        if len(found.clauses) * len(part.clauses) > MAX_CLAUSES:
+            left_out.add(place)
+            continue
+        rest = [tuple(one for one in clause if one not in common) for clause in part.clauses]
+        clauses = _distinct((*one, *other) for one in found.clauses for other in rest)
+        found = Approximation(clauses, found.exact and part.exact)
+    whole = tuple((*common, *clause) for clause in found.clauses)
+    return Approximation(whole, found.exact and not left_out), left_out
+
+
+def _distinct(clauses: Iterable[Saying]) -> tuple[Saying, ...]:
+    return tuple(dict.fromkeys(tuple(dict.fromkeys(clause)) for clause in clauses))
+
+
+def _absorbed(clauses: tuple[Saying, ...]) -> tuple[Saying, ...]:
+    """Without those that say more than another one."""
+    said = list(map(set, clauses))
+    return tuple(
+        clause
+        for clause, items in zip(clauses, said, strict=True)
+        if not any(other < items for other in said)
+    )
+
+
+def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
+    parts = parts_of(where)
+    approximations = [_approximate(part, undefined) for part in parts]
+    found, left_out = _all_of(approximations)
+    if len(found.clauses) > 1 and mixes(one.item for clause in found.clauses for one in clause):
+        wide = {place for place, part in enumerate(approximations) if len(part.clauses) > 1}
+        narrow = [part for place, part in enumerate(approximations) if place not in wide]
+        (found, _), left_out = _all_of(narrow), wide
+    if not found.clauses:
+        return Plan(nothing=True)
+    unsure = [
+        part
+        for place, part in enumerate(parts)
+        if place in left_out or not approximations[place].exact
+    ]
+    here = conjunction(*unsure) if unsure else None
+    if len(found.clauses) == 1 and len(found.clauses[0]) > MAX_LINES:
+        narrowest = tuple(sorted(found.clauses[0], key=_worth)[:MAX_LINES])
+        return Plan(clauses=_lines([narrowest]), here=where, counts=False)
+    if len(found.clauses) == 1:
+        return Plan(clauses=_lines(found.clauses), here=here, counts=here is None)
+    clauses = _absorbed(_distinct(map(_pair, found.clauses)))
+    whole = all(len(_pair(clause)) == len(clause) for clause in found.clauses)
+    counts = here is None and whole
+    if len(clauses) == 1:
+        return Plan(clauses=_lines(clauses), here=where, counts=False)
+    if any("child_filter" in one.item for clause in clauses for one in clause):
+        return Plan(clauses=_lines(clauses), here=where, counts=False)  # it has no room for a page
+    exact_pages = counts and all(len(clause) == 1 for clause in clauses)
+    return Plan(clauses=_lines(clauses), here=None if exact_pages else where, counts=counts)
+
+
+def _lines(clauses: Iterable[Saying]) -> tuple[Clause, ...]:
+    return tuple(tuple(one.item for one in clause) for clause in clauses)
+
+
+def _pair(clause: Saying) -> Saying:
+    """What a line of a disjunction has room for. A column that the server computes must come first:
+    as the second it is not computed, or counts a task several times.
+    """
+    ranked = sorted(clause, key=_worth)
+    first = next((one for one in ranked if column_of(one.item) in COMPUTED), None)
+    if first is None:
+        return tuple(ranked[:2])
+    return (first, *[one for one in ranked if column_of(one.item) not in COMPUTED][:1])
+
+
+def _worth(said: Said) -> int:
+    """Which comparison of a clause narrows most, as far as one can guess."""
+    item = said.item
+    if item["operator"] == "contains" and item["value"] == "":
+        return 9
+    if item["operator"] in ("equal", "in_list", "contains"):
+        return 1 if item["type"] != "Boolean" else 3
+    return 5 if item["operator"].startswith("not") or item["operator"] == "empty" else 2
+
+
+def fields_needed(node: Node | None) -> tuple[set[str], set[str]]:
+    """The fields and the relations that checking a tree here reads."""
+    found = list(leaves(node)) if node is not None else []
+    return (
+        {leaf.field.name for leaf in found if leaf.relation is None},
+        {leaf.relation for leaf in found if leaf.relation is not None},
+    )

@@ -1,0 +1,1 @@
+"""How a query is planned and read: objects, rows of values, tables."""

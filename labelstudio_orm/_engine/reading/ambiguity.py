@@ -1,0 +1,205 @@
+"""Names that may mean two things in a project: ``data__a__b``, where tasks have a key ``a__b``."""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..._config.controls import unknown
+from ...errors import FieldError, NotFound, PermissionDenied, UnknownKeyWarning
+from ..conditions.places import Merged, ambiguous
+from ..conditions.tree import REGION, leaves
+from ..http.paths import at
+from ..pages.sources import FIRST_PAGE
+from ..pages.task_page import ask
+from ..plans.columns import UNDEFINED
+from ..values.brief import brief
+from ..values.ids import id_of
+
+if TYPE_CHECKING:
+    from ..fields.fields import Field
+    from ..models.queryset import QuerySet
+
+
+class _Named(Protocol):
+    """A way to a value: that of a comparison, an order, an assignment."""
+
+    @property
+    def field(self) -> Field: ...
+    @property
+    def path(self) -> tuple[str, ...]: ...
+    @property
+    def merged(self) -> Merged: ...
+
+
+def refuse_ambiguous(queryset: QuerySet[Any], ways: Iterable[_Named]) -> None:
+    """Raise FieldError for a name of a key in ``data`` that is two keys for all that it says, and
+    one in the tasks of the project.
+
+    Keys are known from the labelling config, where that is here, and from the project's summary:
+    one request, which a project that is an object keeps.
+    """
+    asked = [one for one in ways if one.merged and one.field.name == "data"]
+    if not asked or not queryset.model._options.pages.filters_tasks:
+        return
+    project = _project_of(queryset)
+    known = set(_in_config(project))
+    if project is not None:
+        known |= _in_tasks(queryset, project)
+    for one in asked:
+        for steps, key in one.merged:
+            if not steps and key in known:
+                name = "__".join((one.field.name, *one.path))
+                raise ambiguous(name, key, "data", f"the data of Project {id_of(project)}")
+
+
+def refuse_ambiguous_controls(queryset: QuerySet[Any]) -> None:
+    """Raise FieldError for a key of regions that is the name of a control as well, where the
+    labelling config is here.
+    """
+    asked = {
+        one.path[0]: one.key
+        for one in leaves(queryset.where)
+        if len(one.path) == 1 and one.field.holds_regions and one.path[0] in REGION
+    }
+    for name in asked.keys() & (_controls(_at_hand(queryset)) if asked else set()):
+        prefix = asked[name].partition("result__")[0]
+        raise FieldError(
+            f"{asked[name]}: this is a key of every region, and the project has a control of the "
+            f"name {name!r} as well; for what that says: {prefix}result__from_name={name!r}, "
+            f"{prefix}result__label=..."
+        )
+
+
+def warn_of_unknown_controls(queryset: QuerySet[Any]) -> None:
+    """Tell of what is no key of a region and no control of the project, where the labelling config
+    is here.
+    """
+    asked = {
+        "__".join(one.path): one.key
+        for one in leaves(queryset.where)
+        if one.path and one.field.holds_regions and one.path[0] not in REGION
+    }
+    asked.pop("label", None)
+    project = _at_hand(queryset)
+    if not asked or "label_config" not in getattr(project, "_row", {}):
+        return
+    try:
+        config = project.config
+    except ValueError:  # it is broken
+        return
+    for name in sorted(asked):
+        if name not in config:
+            said = unknown("the labelling config has no control", name, config)
+            _warn_once(project, f"{asked[name]}: {said}")
+
+
+def _at_hand(queryset: QuerySet[Any]) -> Any:
+    """The project, as far as it is known without a request."""
+    task = queryset.scope.get("task")
+    parents = {} if task is None or isinstance(task, int) else task._origin.parents
+    return queryset.scope.get("project") or parents.get("project")
+
+
+def warn_of_unknown_keys(queryset: QuerySet[Any], keys: Iterable[str], is_kept: bool) -> None:
+    """Tell, once, of a key that no task of the project has, with near ones.
+
+    The keys that the labelling config shows are known. For others the project's summary is asked
+    for, once for a project that is an object; of another only for a key that looks like one of the
+    config. A server does not keep the summary up to date, so a key that it has not is looked for
+    among the tasks (one request), and told where it is sure that none has it.
+    """
+    project = queryset.scope.get("project")
+    shown = _in_config(project)
+    strange = sorted({*keys} - shown)
+    if project is None or isinstance(project, int) or not strange or queryset.client.is_dry:
+        return
+    kept = project._related_cache()
+    if not is_kept and not any(_near(key, shown) for key in strange):
+        return
+    told = kept.setdefault(_TOLD, set())
+    known = _in_tasks(queryset, project)
+    for key in strange if known and UNDEFINED not in known else ():
+        if key in known or key in told:
+            continue
+        if _is_nowhere(project, key):
+            near = _near(key, known | shown)
+            hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
+            _warn_once(
+                project, f"no task of Project {project.id} has {brief(key)} in its data{hint}"
+            )
+            told.add(key)
+        else:
+            kept[_IN_TASKS].add(key)
+
+
+def _is_nowhere(project: Any, key: str) -> bool:
+    """Return whether it is sure that no task has a key in its data: the server finds few tasks that
+    hold it as a text, and none of these has it.
+    """
+    tasks = project.tasks.only("data").filter(data__has_key=key)
+    found = ask(tasks._select(tasks._planned()), FIRST_PAGE)
+    shown = [row.get("data") for row in found["tasks"]]
+    return found["total"] <= len(shown) and not any(
+        not isinstance(data, dict) or key in data for data in shown
+    )
+
+
+_IN_TASKS, _TOLD = "data keys", "told"
+
+
+def _warn_once(project: Any, text: str) -> None:
+    told = set() if isinstance(project, int) else project._related_cache().setdefault(_TOLD, set())
+    if text not in told:
+        told.add(text)
+        warnings.warn(text, UnknownKeyWarning, stacklevel=3)
+
+
+def _near(key: str, known: Iterable[str]) -> list[str]:
+    return difflib.get_close_matches(key, sorted(known), 3, cutoff=0.75)
+
+
+def _project_of(queryset: QuerySet[Any]) -> Any:
+    project, view = queryset.scope.get("project"), queryset.scope.get("view")
+    if project is None and view is not None:
+        found = view if not isinstance(view, int) else queryset.client.views.get(view)
+        return found.project
+    return project
+
+
+def _in_config(project: Any) -> frozenset[str]:
+    if "label_config" not in getattr(project, "_row", {}):
+        return frozenset()
+    try:
+        return frozenset(project.config.data_keys)
+    except ValueError:  # a config that is broken
+        return frozenset()
+
+
+def _controls(project: Any) -> set[str]:
+    if "label_config" not in getattr(project, "_row", {}):
+        return set()
+    try:
+        return set(project.config.controls)
+    except ValueError:
+        return set()
+
+
+def _in_tasks(queryset: QuerySet[Any], project: Any) -> set[str]:
+    """The keys of the data of a project's tasks, as its summary counts them."""
+    kept = {} if isinstance(project, int) else project._related_cache()
+    if _IN_TASKS not in kept:
+        path = at("/api/projects/{}/summary/", id_of(project))
+        try:
+            found = queryset.client.request(
+                "GET",
+                path,
+                doing=f"listing {queryset._what}",
+                expect={"all_data_columns?": dict | None},
+            )
+        except (NotFound, PermissionDenied):  # a server without summaries, or for others
+            found = {}
+        kept[_IN_TASKS] = set(found.get("all_data_columns") or ())
+    return set(kept[_IN_TASKS])

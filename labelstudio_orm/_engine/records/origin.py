@@ -1,0 +1,78 @@
+"""Where an object came from, which decides what is known of it and what has to be fetched."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+if TYPE_CHECKING:
+    from ...client import LabelStudio
+
+
+PEERS = 300
+"""Related tasks that are fetched together."""
+
+
+class Peers:
+    """The tasks that the rows of one page are of. Whoever goes through the rows gets them together;
+    where single ones are picked out, they are fetched one by one.
+
+    ``before``: those of the page before.
+
+    >>> peers = Peers([5, 6, 7])
+    >>> peers.to_fetch(5), peers.to_fetch(6)
+    ([5], [6, 7])
+    """
+
+    def __init__(self, ids: Iterable[Any], before: Peers | None = None) -> None:
+        self._ids = [one for one in dict.fromkeys(ids) if type(one) is int]
+        self._next = 0
+        self._before = before
+        if before is not None:
+            before._before = None  # no page keeps all of those before it
+
+    def to_fetch(self, id: Any) -> list[Any]:
+        """Return the ids to ask for together with this one."""
+        if id not in self._ids:
+            return [id]
+        place = self._ids.index(id)
+        in_turn = place == self._next and (place > 0 or self._is_next_page)
+        self._next = min(place + (PEERS if in_turn else 1), len(self._ids))
+        return self._ids[place : self._next]
+
+    @property
+    def _is_next_page(self) -> bool:
+        before = self._before
+        return before is not None and 0 < before._next == len(before._ids)
+
+
+@attrs.frozen(slots=False)
+class Origin:
+    """Where an object came from; shared by all the rows of a listing.
+
+    ``parents`` are the objects that it was reached through, ``uncomputed`` the fields that the row
+    holds without truth, ``prefetched`` the relations whose rows it has inside. ``whole``: the row
+    has every plain field that the server has; ``fetched``: and the deferred ones too. ``asked`` are
+    fields that were asked for, so that the server has none that is not there, and ``inside`` those
+    of rows inside. ``shared`` are related objects that the rows of one listing have in common, by
+    type and id; ``peers`` the tasks that the rows of the same page are of, by relation. ``deleted``
+    is the id that an object had until it was deleted here.
+    """
+
+    client: LabelStudio | None = None
+    parents: Mapping[str, Any] = attrs.field(factory=dict)
+    uncomputed: frozenset[str] = frozenset()
+    prefetched: frozenset[str] = frozenset()
+    whole: bool = False
+    fetched: bool = False
+    url: str | None = None
+    shared: dict[tuple[type, int | str], Any] | None = None
+    peers: Mapping[str, Peers] = attrs.field(factory=dict)
+    deleted: Any = None
+    asked: frozenset[str] = frozenset()
+    inside: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+
+
+NOWHERE = Origin()

@@ -1,0 +1,1 @@
+"""Values: how they are read, written, shown in messages, and kept secret."""

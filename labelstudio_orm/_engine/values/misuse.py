@@ -1,0 +1,152 @@
+"""What people write by mistake on their first day, and what to say to it: the near name, the way
+out.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from .brief import brief
+from .secret import Secret, reveal
+
+if TYPE_CHECKING:
+    from ..models.resource import Resource
+
+
+MISSING: Final = object()
+"""There is no such attribute."""
+
+
+def near(name: str, known: Iterable[str]) -> str:
+    """Return "; did you mean ...?" with up to three names that look like this one, or nothing.
+
+    >>> near("titel", ["title", "color"])
+    '; did you mean title?'
+    """
+    names = {one.lower(): one for one in known}
+    found = [names[one] for one in difflib.get_close_matches(name.lower(), list(names), 3)]
+    return f"; did you mean {' or '.join(found)}?" if found else ""
+
+
+def of_constructor(
+    model: type[Resource], takes: Iterable[str], given: tuple[Any, ...], fields: Mapping[str, Any]
+) -> str:
+    """Return what is wrong with the arguments of a constructor, or of ``create``."""
+    names = sorted(takes)
+    if not names:
+        return f"{_name(model)} takes no fields, by name or not: the server makes it"
+    if given:
+        return f"{_name(model)} takes its fields by name{_by_name(given[0], names)}"
+    name = next(name for name in fields if name not in names)
+    if name == "id":
+        return (
+            f"{_name(model)} takes no 'id': the server gives it; ref(id) is a handle on one that "
+            "is there, get(id) reads it"
+        )
+    if name in model._options.fields or name in model._options.relations:
+        return f"{_name(model)}.{name} is the server's: it cannot be given"
+    hint = near(name, names)
+    if not hint and "data" in names:
+        hint = f'; what is labelled goes under data: data={{"{brief_name(name)}": ...}}'
+    has = hint or "; it has " + ", ".join(names)
+    return f"{_name(model)} has no field {brief_name(name)!r}{has}"
+
+
+_LIKELY: tuple[tuple[type, tuple[str, ...]], ...] = (
+    (str, ("title", "url", "text")),
+    (Mapping, ("data",)),
+    (list, ("result",)),
+)
+"""What a value without a name was probably meant for, by its type."""
+
+
+def _by_name(value: Any, names: list[str]) -> str:
+    """Return the name that a value was meant for, as far as one can guess; a sealed value is not
+    shown.
+    """
+    shown = "..." if isinstance(value, Secret) else brief(value, 60)
+    for kind, likely in _LIKELY:
+        for name in likely:
+            if isinstance(reveal(value), kind) and name in names:
+                return f": {name}={shown}"
+    return f", not {shown}: {', '.join(names)}"
+
+
+def of_attribute(obj: Resource, name: str) -> str:
+    """Return what to say of an attribute that an object does not have."""
+    options = obj._options
+    known = [name for name in dir(type(obj)) if not name.startswith("_")]
+    hint = near(name, known)
+    if "data" in options.fields:
+        data = obj.__dict__.get("data", obj._row.get("data"))
+        if (isinstance(data, dict) and name in data) or not hint:
+            noun = type(obj).__name__.lower()
+            hint = f'; a key of its data is {noun}.data["{brief_name(name)}"]'
+    return f"{_name(type(obj))} has no {brief_name(name)!r}{hint}"
+
+
+def read_again(obj: object, name: str) -> Any:
+    """Return an attribute that the class has, and of which reading it raised AttributeError: that
+    is raised again, and says more than that it is missing. Raises AttributeError without words for
+    what Python itself looks for.
+    """
+    if name.startswith("__"):
+        raise AttributeError(name)
+    there = inspect.getattr_static(type(obj), name, None)
+    return there.__get__(obj, type(obj)) if hasattr(there, "__get__") else MISSING
+
+
+def of_missing(obj: object, name: str, model: type[Resource] | None = None) -> str:
+    """Return what to say of an attribute that a client or a queryset does not have; ``model``:
+    what the queryset is of.
+    """
+    kind = type(obj)
+    hint = near(name, [one for one in dir(kind) if not one.startswith("_")])
+    if model and (name in model._options.fields or hasattr(model, name)):
+        hint = f"; each {_name(model)} has: .first().{name}, or loop over them"
+    return f"{kind.__name__} has no {brief_name(name)!r}{hint}"
+
+
+def _name(model: type[Resource]) -> str:
+    return model._options.name
+
+
+def brief_name(name: str) -> str:
+    """A name, cut where it is none that anybody would write."""
+    return name if len(name) < 60 else name[:57] + "..."
+
+
+def check_number(name: str, value: Any) -> int:
+    """Return a number of workers, rows or bytes. Raises ValueError unless it is one from 1 on.
+
+    >>> check_number("workers", 2)
+    2
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ValueError(f"{name} is a number from 1 on, not {value!r:.80}")
+    return value
+
+
+def check_items(items: Any, verb: str) -> None:
+    """Raise TypeError, naming the way out, for what is no list or stream of items: a file, a table,
+    one item.
+
+    >>> check_items([{"text": "a"}], "bulk_create()")
+    """
+    if isinstance(items, (str, bytes, bytearray, os.PathLike)):
+        way = "imports.create(file=...) takes a file, url=... an address"
+    elif hasattr(items, "columns") and hasattr(items, "to_dicts"):
+        way = "of a table these are table.to_dicts()"
+    elif hasattr(items, "columns") and hasattr(items, "to_dict"):
+        way = 'of a table these are table.to_dict("records")'
+    elif isinstance(items, Mapping):
+        way = "create(...) makes one; of one item this is [item]"
+    elif not isinstance(items, Iterable):
+        way = "a list, or any other iterable"
+    else:
+        return
+    raise TypeError(f"{verb} takes a list of items, not a {type(items).__name__}: {way}")

@@ -1,0 +1,1 @@
+"""What the migrations are made of: journals, sources, users, comparisons, reports."""

@@ -1,0 +1,152 @@
+"""What the steps of a migration share: both sides, the journal, what was done so far."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Final, TypeVar
+
+import attrs
+
+from ..._engine.bulk.tally import Tally
+from .losses import losses, packed, unpacked
+from .source import LiveSource
+
+if TYPE_CHECKING:
+    from ..._engine.values.codec import Row
+    from ...client import LabelStudio
+    from ...resources.projects import Project
+    from .journal import IdMap, Journal
+    from .losses import Id
+    from .media import Media
+    from .remap import Translation
+    from .report import Loss
+    from .source import Source
+    from .users import People
+
+T = TypeVar("T")
+
+PATIENCE: Final = 10.0
+"""Seconds that a request whose client is gone may still be under way at the server, before an
+import is known to have been slower.
+"""
+
+LOOK_EVERY: Final = 0.5
+"""Seconds between two looks for what it does."""
+
+
+@attrs.define
+class Job:
+    """One migration into a project. ``facts`` describe the source."""
+
+    source: Source
+    client: LabelStudio
+    journal: Journal
+    facts: Row
+    people: People
+    project: Project
+    media: Media
+    translation: Translation
+    keep_origin: bool = False
+    tallies: defaultdict[str, Tally] = attrs.field(
+        factory=lambda: defaultdict(lambda: Tally("collect"))
+    )
+
+    lost: defaultdict[str, list[Id]] = attrs.field(factory=lambda: defaultdict(list))
+    """What this run has lost; see ``lose``."""
+    given_up: int = 0
+    """Failures that a further run would have as well."""
+
+    def give_up(self, kind: str, what: str, error: Exception) -> None:
+        """Note what no server takes as failed; the job may be finished without it."""
+        tally = self.tallies[kind]
+        tally.fail(len(tally.failed), what, error)
+        self.given_up += 1
+
+    @property
+    def there(self) -> LiveSource:
+        """The target, to read the content of it."""
+        return LiveSource(self.project).light()
+
+    @property
+    def tasks(self) -> IdMap:
+        """Which task became which."""
+        return self.journal.map("tasks")
+
+    def lose(self, found: Mapping[str, Sequence[Id] | int]) -> None:
+        """Take note of what the target cannot keep: the ids of the objects, by kind and field; of a
+        journal of an older version their number.
+        """
+        numbers = {name: one if isinstance(one, int) else len(one) for name, one in found.items()}
+        self.add("losses", numbers)
+        for name, ids in found.items():
+            if isinstance(ids, int) or not ids:
+                continue
+            self.lost[name] += ids
+            notes = self.journal.map(f"lost {name}")
+            before = unpacked(notes.get(ids[0], "[]"))
+            notes.put({ids[0]: packed([*before, *ids])})
+
+    def losses(self) -> Iterator[Loss]:
+        """All that the journal has noted, for a report."""
+        numbers: dict[str, int] = self.journal.noted("losses", {})
+        ids = {
+            name: [
+                id for _, text in self.journal.map(f"lost {name}").items() for id in unpacked(text)
+            ]
+            for name in numbers
+        }
+        return losses(numbers, ids, kept=self.keep_origin)
+
+    def add(self, name: str, counts: Mapping[str, int]) -> None:
+        """Add to counts in the journal."""
+        self.journal.note(name, dict(Counter(self.journal.noted(name, {})) + Counter(counts)))
+
+    # -- what is late -----------------------------------------------------------------------------
+
+    def took(self, seconds: float) -> None:
+        """See the function of this name."""
+        took(self.journal, seconds)
+
+    def wait_for(self, look: Callable[[], T | None]) -> T | None:
+        """See the function of this name."""
+        return wait_for(self.client, self.journal, look)
+
+    def wait_for_stragglers(self, look: Callable[[], T | None]) -> None:
+        """Where something was given up: the rest of the time in which it may arrive."""
+        unsure: float | None = self.journal.noted("unsure")
+        if unsure is not None:
+            patience = _patience(self.journal)
+            _within(min(patience, unsure + patience - time.time()), look, self.client)
+            self.journal.note("unsure", None)
+
+
+def took(journal: Journal, seconds: float) -> None:
+    """Take note that an import took so long."""
+    if seconds > journal.noted("slowest", 0.0):
+        journal.note("slowest", seconds)
+
+
+def wait_for(client: LabelStudio, journal: Journal, look: Callable[[], T | None]) -> T | None:
+    """What a look finds, at once or after a while; None if it does not. It may arrive even later,
+    and is then a double.
+    """
+    found = _within(_patience(journal), look, client)
+    if found is None:
+        journal.note("unsure", time.time())
+    return found
+
+
+def _patience(journal: Journal) -> float:
+    """Seconds after which what has not arrived is taken for lost."""
+    slowest: float | None = journal.noted("slowest")
+    return PATIENCE if slowest is None else max(2.0, 3 * slowest)
+
+
+def _within(seconds: float, look: Callable[[], T | None], client: LabelStudio) -> T | None:
+    waited = 0.0
+    while (found := look()) is None and waited < seconds:
+        client.retries.sleep(LOOK_EVERY)
+        waited += LOOK_EVERY
+    return found

@@ -1,0 +1,405 @@
+"""Three sides of what was copied: the source, the target, and what both were when they were last
+the same.
+
+The last is a base: of each value and of each object two digests, of what the source and of what the
+target held. So it can be told who changed what.
+
+What is about to be written is noted before (``expect``): should the process end before it can note
+that it was done, what the target holds then tells.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
+
+import attrs
+
+from ..verbs.verifying import pair_up
+from . import fingerprints as content
+from .fingerprints import digest
+from .report import Difference
+
+if TYPE_CHECKING:
+    from ..._engine.values.codec import Row
+    from .journal import Key
+
+FIELDS: Final = ("data", "meta", "overlap")
+
+CONTENTS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
+    "annotations": content.annotation_content,
+    "predictions": content.prediction_content,
+    "drafts": content.draft_content,
+}
+
+Side: TypeAlias = Literal["source", "target"]
+
+Conflicts: TypeAlias = Literal["report", "source", "target"]
+"""Whose version stays, of what was changed on both sides; ``"report"``: both, and it is told."""
+
+NEVER: Final = "-"
+"""The digest of what was not there."""
+
+UNKNOWN: Final = (NEVER, NEVER)
+"""Of what nobody knows what it was."""
+
+
+@attrs.frozen
+class Change:
+    """One field, or one object, that is not what it was; ``here`` and ``there`` are the rows (or
+    values) of both sides, None where there is none. ``by``: who changed it, None is both;
+    ``reason`` says it in words, where it is something else.
+    """
+
+    kind: str
+    field: str
+    here: Any
+    there: Any
+    by: Side | None
+    reason: str = ""
+
+    def under(self, conflicts: Conflicts) -> Literal["carry", "keep", "tell"]:
+        """What becomes of it: it is carried over, or the target's is kept, or it is told."""
+        if self.by == "source" or (self.by is None and conflicts == "source"):
+            return "carry"
+        return "keep" if self.by is None and conflicts == "target" else "tell"
+
+    @property
+    def why(self) -> str:
+        """Who changed it, in words."""
+        if self.reason:
+            return self.reason
+        if self.field or not (self.here is None or self.there is None):
+            return f"changed in the {self.by}" if self.by else "changed on both sides"
+        if self.here is None:
+            if self.by == "target":
+                return "created in the target"
+            return "deleted in the source, changed in the target"
+        if self.by == "target":
+            return "deleted in the target"
+        return "changed in the source, deleted in the target"
+
+    def told(self, source: Key | None, target: Key | None) -> Difference:
+        """It, of objects with these ids, for a report."""
+        here, there = (self.here, self.there) if self.field else (None, None)
+        return Difference(self.kind, source, target, self.field, here, there, self.why)
+
+
+class Fields:
+    """Values by name: ``known`` has what both sides held, ``expected`` what they hold if what was
+    under way is done. ``form``: two values are the same if they are so in this form.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        known: Mapping[str, Iterable[str]] | None = None,
+        form: Callable[[Any], Any] = lambda value: value,
+        expected: Mapping[str, Iterable[str]] | None = None,
+    ) -> None:
+        self.kind, self.form = kind, form
+        self.known = _tuples(known)
+        self.expected = _tuples(expected)
+
+    def meet(self, there: Row) -> None:
+        """Take note of what was under way and is done."""
+        for name, pair in self.expected.items():
+            if name in there and digest(there[name]) == pair[1]:
+                self.known[name] = pair
+        self.expected.clear()
+
+    def changes(self, here: Row, there: Row) -> Iterator[Change]:
+        """What is not what it was and not the same on both sides. What is the same now is taken
+        note of.
+        """
+        self.meet(there)
+        for name, ours in here.items():
+            theirs = there[name]
+            now = digest(ours), digest(theirs)
+            if digest(self.form(ours)) == digest(self.form(theirs)):
+                self.known[name] = now
+            elif now != (was := self.known.get(name, UNKNOWN)):
+                yield Change(self.kind, name, ours, theirs, _who(was, now))
+
+    def settle(self, change: Change) -> None:
+        """Both sides are known to be what they are now."""
+        self.known[change.field] = digest(change.here), digest(change.there)
+
+    def expect(self, change: Change) -> None:
+        """The target is about to be what the source is."""
+        self.expected[change.field] = digest(change.here), digest(change.here)
+
+    def refused(self, change: Change) -> None:
+        """The target does not take it, and is what it was."""
+        self.expected.pop(change.field, None)
+
+    def carried(self, change: Change) -> None:
+        """The target is now what the source is."""
+        self.expected.pop(change.field, None)
+        self.settle(attrs.evolve(change, there=change.here))
+
+    def found(self, there: Row) -> None:
+        """What the target holds now is what was made of it."""
+        self.meet(there)
+        for name, (ours, _) in self.known.items():
+            if name in there:
+                self.known[name] = ours, digest(there[name])
+
+
+class Objects:
+    """Objects of one kind: ``known`` has, by the key in the source, the key in the target (None: it
+    was made, and has not been met yet) and what both sides held; ``expected`` has what they hold if
+    what was under way is done. ``own`` gives a row as the source itself has it; ``mark`` is what is
+    noted of a row, else the digest of its content.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        content_of: Callable[[Row], dict[str, Any]],
+        known: Mapping[Any, Iterable[Any]] | None = None,
+        *,
+        key: Callable[[Row], Any] = lambda row: row["id"],
+        own: Callable[[Row], Row] = lambda row: row,
+        mark: Callable[[Row], str] | None = None,
+        expected: Mapping[Any, Iterable[str]] | None = None,
+    ) -> None:
+        self.kind, self.content_of, self.key, self.own = kind, content_of, key, own
+        self._mark = mark or (lambda row: digest(content_of(row)))
+        self.known = _tuples(known)
+        self.expected = _tuples(expected)
+
+    def meet(self, there: Iterable[Row]) -> None:
+        """Find in the target what was made, and what was under way and is done."""
+        unmet = {old: tuple(was) for old, (new, *was) in self.known.items() if new is None}
+        if not unmet and not self.expected:
+            return
+        rows = {self.key(row): row for row in there}
+        for old, pair in self.expected.items():
+            new = self.known.get(old, (None,))[0]
+            if new in rows and self._mark(rows[new]) == pair[1]:
+                self.known[old] = (new, *pair)
+            elif new is None or new in rows:  # if it was made, or made anew
+                unmet[old] = pair
+        self.expected.clear()
+        free = {key: row for key, row in rows.items() if key not in self._taken()}
+        marks = {key: self._mark(row) for key, row in free.items()}
+        origins = {key: row.get("import_id") for key, row in free.items()}
+        for old, pair in list(unmet.items()):
+            key = next((key for key in free if marks[key] == pair[1]), None)
+            if key is not None:
+                self.known[old] = (key, *pair)
+                del free[key], unmet[old]
+        for old, pair in unmet.items():  # what somebody has changed since
+            key = next((key for key in free if origins[key] == old), None)
+            if key is not None and self.known.get(old, (None,))[0] is None:
+                self.known[old] = (key, *pair)
+                del free[key]
+
+    def _taken(self) -> set[Any]:
+        return {new for new, *_ in self.known.values()}
+
+    def changes(self, here: Iterable[Row], there: Iterable[Row]) -> Iterator[Change]:
+        """Those that are not what they were and not the same on both sides. What is the same now is
+        taken note of.
+        """
+        ours = {self.key(one): one for one in here}
+        theirs = {self.key(one): one for one in there}
+        self.meet(theirs.values())
+        for old, (new, *was) in list(self.known.items()):
+            one, other = ours.pop(old, None), theirs.pop(new, None)
+            now = self._marks(one, other)
+            if one is None and other is None:
+                del self.known[old]
+            elif self.is_same(one, other):
+                self.known[old] = (new, *now)
+            elif now != tuple(was):
+                yield Change(self.kind, "", one, other, _who(was, now))
+        for one, other in pair_up(ours.values(), theirs.values(), self.content_of):
+            if one is not None and other is not None and self.is_same(one, other):
+                # made by a run that ended before its note
+                self.known[self.key(one)] = (self.key(other), *self._marks(one, other))
+                continue
+            if one is not None:
+                yield Change(self.kind, "", one, None, "source")
+            if other is not None:
+                yield Change(self.kind, "", None, other, "target")
+
+    def is_same(self, one: Row | None, other: Row | None) -> bool:
+        """Do both hold the same?"""
+        if one is None or other is None:
+            return one is other
+        return digest(self.content_of(one)) == digest(self.content_of(other))
+
+    def expect(self, change: Change) -> None:
+        """The target is about to have what the source has."""
+        if change.here is not None:
+            self.expected[self.key(change.here)] = self._marks(change.here, change.here)
+
+    def found(self, there: Iterable[Row]) -> None:
+        """What the target holds now is what was made of it."""
+        rows = {self.key(row): row for row in there}
+        self.meet(rows.values())
+        for old, (new, ours, _) in self.known.items():
+            if new in rows:
+                self.known[old] = (new, ours, self._mark(rows[new]))
+
+    def settle(self, change: Change, new: Key | None = None) -> None:
+        """Both sides are known to be what they are now: ``new`` is the key of what was made of an
+        object in the target.
+        """
+        old = self._old(change)
+        if old is None:
+            return
+        if new is None:
+            new = self.key(change.there) if change.there else self.known.get(old, (None,))[0]
+        self.known[old] = (new, *self._marks(change.here, change.there))
+
+    def refused(self, change: Change) -> None:
+        """The target does not take it, and is what it was."""
+        if change.here is not None:
+            self.expected.pop(self.key(change.here), None)
+
+    def carried(self, change: Change, new: Key | None = None) -> None:
+        """The target is now what the source is."""
+        if change.here is None:
+            self.known.pop(self._old(change), None)
+            return
+        self.expected.pop(self.key(change.here), None)
+        id = change.there["id"] if new is None else new
+        self.settle(attrs.evolve(change, there={**change.here, "id": id}), new)
+
+    def _old(self, change: Change) -> Any:
+        if change.here is not None:
+            return self.key(change.here)
+        new = self.key(change.there)
+        return next((old for old, one in self.known.items() if one[0] == new), None)
+
+    def _marks(self, one: Row | None, other: Row | None) -> tuple[str, str]:
+        return (
+            NEVER if one is None else self._mark(self.own(one)),
+            NEVER if other is None else self._mark(other),
+        )
+
+
+class Base:
+    """What a task and its objects were."""
+
+    def __init__(
+        self,
+        fields: Mapping[str, Iterable[str]] | None = None,
+        objects: Mapping[str, Mapping[int, Iterable[Any]]] | None = None,
+        expected: Mapping[str, Mapping[Any, Iterable[str]]] | None = None,
+    ) -> None:
+        expects = expected or {}
+        self.fields = Fields("tasks", fields, expected=expects.get("fields"))
+        self.objects = {
+            kind: Objects(kind, content_of, (objects or {}).get(kind), expected=expects.get(kind))
+            for kind, content_of in CONTENTS.items()
+        }
+
+    @classmethod
+    def sent(cls, task: Row, overlap: int) -> Base:
+        """Of a task that is imported as it is, but for its drafts, and its ``overlap``, which is
+        then this one.
+        """
+        base = cls()
+        fields, made = (content.task_fields(one) for one in (task, {**task, "overlap": overlap}))
+        base.fields.known = {name: (digest(fields[name]), digest(made[name])) for name in FIELDS}
+        for kind in ("annotations", "predictions"):
+            known = base.objects[kind].known
+            for one in task[kind]:
+                known[one["id"]] = (None, *(digest(CONTENTS[kind](one)),) * 2)
+        return base
+
+    @classmethod
+    def of(cls, here: Row, there: Row, *, was: Side | None = None) -> Base:
+        """Of two tasks as they are now; ``was``: both were what this side still is."""
+        base = cls()
+        ours, theirs = content.task_fields(here), content.task_fields(there)
+        for name in FIELDS:
+            base.fields.known[name] = _as_it_was(digest(ours[name]), digest(theirs[name]), was)
+        for kind, content_of in CONTENTS.items():
+            for one, other in pair_up(here[kind], there[kind], content_of):
+                if one is not None and other is not None:
+                    pair = _as_it_was(digest(content_of(one)), digest(content_of(other)), was)
+                    base.objects[kind].known[one["id"]] = (other["id"], *pair)
+        return base
+
+    @classmethod
+    def parse(cls, text: str) -> Base:
+        """From the journal."""
+        raw = json.loads(text)
+        expected = raw.get("expected", {})
+        objects, expects = (
+            {kind: _by_number(part.get(kind, {})) for kind in CONTENTS} for part in (raw, expected)
+        )
+        return cls(raw["fields"], objects, {"fields": expected.get("fields", {}), **expects})
+
+    def __str__(self) -> str:
+        """For the journal."""
+        parts: dict[str, Fields | Objects] = {"fields": self.fields, **self.objects}
+        told: dict[str, Any] = {name: part.known for name, part in parts.items()}
+        expected = {name: part.expected for name, part in parts.items() if part.expected}
+        if expected:
+            told["expected"] = expected
+        return json.dumps(told, separators=(",", ":"))
+
+    def changes(self, here: Row, there: Row) -> Iterator[Change]:
+        """What is not what it was and not the same on both sides. What is the same now is taken
+        note of.
+        """
+        ours, theirs = content.task_fields(here), content.task_fields(there)
+        yield from self.fields.changes({name: ours[name] for name in FIELDS}, theirs)
+        for kind, part in self.objects.items():
+            yield from part.changes(here[kind], there[kind])
+
+    def found(self, there: Row) -> None:
+        """What the target holds now is what was made of it."""
+        self.fields.found(content.task_fields(there))
+        for kind, part in self.objects.items():
+            part.found(there[kind])
+
+    def expect(self, change: Change) -> None:
+        """The target is about to be what the source is."""
+        part = self.fields if change.field else self.objects[change.kind]
+        part.expect(change)
+
+    def refused(self, change: Change) -> None:
+        """The target does not take it, and is what it was."""
+        part = self.fields if change.field else self.objects[change.kind]
+        part.refused(change)
+
+    def settle(self, change: Change) -> None:
+        """Both sides are known to be what they are now."""
+        part = self.fields if change.field else self.objects[change.kind]
+        part.settle(change)
+
+    def carried(self, change: Change, new: int | None = None) -> None:
+        """The target is now what the source is: ``new`` is the id of what was made there."""
+        if change.field:
+            self.fields.carried(change)
+        else:
+            self.objects[change.kind].carried(change, new)
+
+
+def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:
+    return {key: tuple(one) for key, one in (marks or {}).items()}
+
+
+def _by_number(marks: Mapping[str, Iterable[Any]]) -> dict[int, Iterable[Any]]:
+    return {int(key): one for key, one in marks.items()}
+
+
+def _as_it_was(ours: str, theirs: str, was: Side | None) -> tuple[str, str]:
+    if was is None:
+        return (ours, theirs) if ours == theirs else UNKNOWN
+    return (ours, ours) if was == "source" else (theirs, theirs)
+
+
+def _who(was: Iterable[str], now: tuple[str, str]) -> Side | None:
+    ours, theirs = was
+    if ours == now[0]:
+        return "target"
+    return "source" if theirs == now[1] else None

@@ -1,0 +1,262 @@
+"""Tasks into a project, exactly once: a batch is an intent before it is sent, and is looked for by
+its content where its answer was lost.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from types import NoneType
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from ..._engine.bulk.creation import create_known
+from ..._engine.pages.sources import chunked
+from ..verbs.verifying import CHUNK
+from . import fingerprints as content
+from .diff3 import Base
+from .exactly_once import exactly_once
+from .fingerprints import ORIGIN, digest
+from .losses import is_importable, lost_of_task, origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..._engine.values.codec import Row
+    from .context import Job
+
+BATCH = 1000
+"""Tasks of one request, at most."""
+
+BATCH_BYTES: Final = 8_000_000
+"""Bytes of it, about."""
+
+
+class Sent(NamedTuple):
+    """A task as the source has it and as it is sent, and what both sides hold then."""
+
+    row: Row
+    form: Row
+    base: str
+
+
+class Importer:
+    """The tasks of a job."""
+
+    def __init__(self, job: Job) -> None:
+        self.job, self.journal, self.tasks = job, job.journal, job.tasks
+        self.contents = job.journal.map("contents")
+        self.mends = job.journal.map("mends")
+        self.bases = job.journal.map("bases")
+        self.unskippable = job.source.unskippable()
+        self.trimmed: set[int] = set()
+        """Tasks of the source of which something is left out, as no import takes it."""
+
+    def run(self, rows: Iterable[Row], report: Callable[[int], object]) -> None:
+        """Import the tasks, as a source gives them; ``report`` is told how many are done."""
+        done = 0
+        for batch in self._batches(rows):
+            self._import(batch)
+            done += len(batch)
+            report(done)
+
+    def _batches(self, rows: Iterable[Row]) -> Iterator[list[Sent]]:
+        batch: list[Sent] = []
+        held = 0
+        for row in self._with_files(rows):
+            if (problem := odd_task(row)) is not None:
+                self.job.give_up("tasks", f"task {row['id']}", ValueError(problem))
+                continue
+            one = self._sent(row)
+            size = len(json.dumps(one.form))
+            if batch and (len(batch) >= BATCH or held + size > BATCH_BYTES):
+                yield batch
+                batch, held = [], 0
+            batch.append(one)
+            held += size
+        if batch:
+            yield batch
+
+    def _with_files(self, rows: Iterable[Row]) -> Iterator[Row]:
+        """The same, some at a time, once the files that they speak of are there."""
+        for some in chunked(rows, BATCH):
+            yield from self.job.media.ahead(some)
+
+    def _sent(self, row: Row) -> Sent:
+        there = self.job.translation.task(row)
+        for kind in ("annotations", "predictions"):
+            fit = [one for one in there[kind] if is_importable(kind, one["result"])]
+            if len(fit) < len(there[kind]):
+                self.trimmed.add(row["id"])
+                there[kind] = fit
+        base = Base.sent(there, self.job.project.maximum_annotations)
+        return Sent(row, self._form(row, there), str(base))
+
+    def _form(self, row: Row, there: Row) -> Row:
+        meta = there["meta"]
+        if self.job.keep_origin and isinstance(meta, dict):
+            meta = {**meta, ORIGIN: origin(row, self.job.facts)}
+        form = {"data": there["data"], "meta": meta}
+        form["annotations"] = [
+            {**_of(one, content.ANNOTATION), "result": one["result"] or [], "id": one["id"]}
+            for one in there["annotations"]
+        ]
+        form["predictions"] = [
+            {**_of(one, content.PREDICTION), "result": one["result"] or []}
+            for one in there["predictions"]
+        ]
+        if row["id"] in self.unskippable:
+            form["allow_skip"] = False
+        return form
+
+    def _import(self, batch: list[Sent]) -> None:
+        """One batch in one request, and a note of it."""
+        me = self.job.people.me.email
+        place = len(self.tasks) + 1
+        lost: defaultdict[str, list[Any]] = defaultdict(list)
+        counts: Counter[str] = Counter(tasks=len(batch))
+        for number, one in enumerate(batch):
+            for name, ids in lost_of_task(one.row, place + number, me).items():
+                lost[name] += ids
+            counts.update({kind: len(one.form[kind]) for kind in ("annotations", "predictions")})
+        intent = {
+            "highest": self.tasks.highest() or 0,
+            "old": [one.row["id"] for one in batch],
+            "digests": [imported(one.form) for one in batch],
+            "bases": [one.base for one in batch],
+            "mend": [one.row["id"] for one in batch if self._needs_mending(one.row)],
+            "losses": lost,
+            "counts": counts,
+        }
+        forms = [one.form for one in batch]
+
+        def make() -> list[int]:
+            started = time.monotonic()
+            tasks = self.job.project.tasks
+            made = create_known(tasks, forms, batch_size=len(forms), batch_bytes=1 << 60)
+            self.job.took(time.monotonic() - started)
+            return [task.id for task in made]
+
+        self.journal.intent("tasks", intent)
+        look = self._looking(intent)
+        self._note(intent, exactly_once(look, make, self.job.client, is_new=True))
+        for kind, number in counts.items():
+            self.job.tallies[kind].created += number
+
+    def _needs_mending(self, row: Row) -> bool:
+        usual = self.job.project.maximum_annotations
+        return bool(row.get("drafts")) or row.get("overlap", 1) != usual
+
+    def _note(self, intent: Row, ids: list[int]) -> None:
+        with self.journal.at_once():
+            self.tasks.put(dict(zip(intent["old"], ids, strict=True)))
+            self.contents.put(dict(zip(intent["old"], intent["digests"], strict=True)))
+            self.bases.put(dict(zip(intent["old"], intent.get("bases", ()), strict=False)))
+            self.mends.put(dict.fromkeys(intent["mend"], 0))
+            self.job.lose(intent["losses"])
+            self.job.add("counts", intent["counts"])
+            self.journal.settle("tasks")
+
+    # -- what became of a batch -------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Find out what became of the batch that was under way when the process ended."""
+        intent = self.journal.open_intents().get("tasks")
+        if intent is None:
+            return
+        ids = self._looking(intent)()
+        if ids is not None:
+            self._note(intent, ids)
+        self.journal.settle("tasks")
+
+    def _looking(self, intent: Row) -> Callable[[], list[int] | None]:
+        return lambda: self.job.wait_for(lambda: self._landed(intent))
+
+    def _landed(self, intent: Row) -> list[int] | None:
+        """The ids of a batch that is there: in one run of rising ids, since it is stored as a
+        whole.
+        """
+        rows = self.job.there.tasks(after=intent["highest"])
+        found = [(row["id"], imported(row)) for row in rows if self.tasks.old(row["id"]) is None]
+        wanted = intent["digests"]
+        for start in range(len(found) - len(wanted) + 1):
+            run = found[start : start + len(wanted)]
+            if [one for _, one in run] == wanted:
+                return [id for id, _ in run]
+        return None
+
+    # -- doubles ----------------------------------------------------------------------------------
+
+    def are_too_many(self) -> bool:
+        """Has a target in which nobody works more tasks than were copied? One request."""
+        return self.job.there.count() > len(self.tasks)
+
+    def strangers(self) -> Iterator[int]:
+        """The tasks in the target that are no copy of any."""
+        return (id for id in self.job.there.task_ids() if self.tasks.old(id) is None)
+
+    def recognise(self, ids: Iterable[int]) -> None:
+        """Find tasks of the source that the target has already, though the journal does not say so,
+        by their content: it may be an older copy of itself.
+        """
+        unknown: dict[str, list[Row]] = {}
+        for chunk in chunked(self.strangers(), CHUNK):
+            for row in self.job.there.some_tasks(chunk):
+                unknown.setdefault(imported(row), []).append(row)
+        if not unknown:
+            return
+        for row in self.job.source.some_tasks(ids):
+            sent = self._sent(row)
+            told = imported(sent.form)
+            if unknown.get(told):
+                self._note_known(sent, told, unknown[told].pop(0))
+
+    def _note_known(self, sent: Sent, told: str, there: Row) -> None:
+        old, base = sent.row["id"], Base.parse(sent.base)
+        base.found(there)
+        with self.journal.at_once():
+            self.tasks.put({old: there["id"]})
+            self.contents.put({old: told})
+            self.bases.put({old: str(base)})
+            self.mends.put({old: 0})
+
+    def remove_doubles(self, after: int = 0) -> int:
+        """Delete those that hold the same as a copy; how many they were. ``after``: only those
+        with higher ids.
+        """
+        doubles = [
+            row["id"]
+            for chunk in chunked((id for id in self.strangers() if id > after), CHUNK)
+            for row in self.job.there.some_tasks(chunk)
+            if self.contents.old(imported(row)) is not None
+        ]
+        if doubles:
+            self.job.project.tasks.filter(id__in=doubles).delete()
+        return len(doubles)
+
+
+def imported(row: Row) -> str:
+    """What an import stores of a task: the same of what is sent and of what is there."""
+    found = content.task_content({**row, "drafts": ()})
+    return digest({**found, "overlap": None})
+
+
+def odd_task(row: Row) -> str | None:
+    """What another program has left in a task that no import takes; None for most."""
+    if (problem := odd_data(row)) is not None:
+        return problem
+    if not isinstance(meta := row.get("meta"), (dict, list, NoneType)):
+        return f"its meta is {meta!r:.80}, and an import takes a JSON object or a list"
+    return None
+
+
+def odd_data(row: Row) -> str | None:
+    """What is wrong with the data of a task; None for most."""
+    if isinstance(row["data"], dict):
+        return None
+    return f"its data is {row['data']!r:.80}, and a server takes a JSON object only"
+
+
+def _of(row: Row, names: Iterable[str]) -> dict[str, Any]:
+    return {name: row.get(name) for name in names}

@@ -1,0 +1,235 @@
+"""The journal of a migration: which object became which, what is done, and what is under way.
+
+A SQLite file. Every method commits before it returns, so a process that is killed at any moment
+loses at most what was in flight; and of that the journal has the intent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from ...errors import LabelStudioError
+from .journalfile import Database, open_file
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+Key: TypeAlias = "int | str"
+
+
+class JournalMismatch(LabelStudioError, ValueError):
+    """The journal is that of another job: other servers, another project, other arguments.
+
+    >>> with Journal("first.db") as journal:
+    ...     journal.job(what="copy", source="http://a:8080 1")
+    ...     try:
+    ...         journal.job(what="copy", source="http://a:8080 2")
+    ...     except JournalMismatch as error:
+    ...         print(error)
+    first.db is of another job: its source is 'http://a:8080 1', ...
+    """
+
+
+class Journal:
+    """What a job has done so far, on disk: ``Journal("copy.db")``; None keeps it for this process
+    only.
+
+    One file is one job, for its owner only (0600). Two processes cannot use a file at once: the
+    second raises LabelStudioError. No secrets are written into it.
+
+    Raises BadJournal for a file that is none, or damaged, which it leaves as it is, and OSError for
+    one that cannot be opened or written.
+
+    >>> with Journal("copy.db") as journal:
+    ...     journal.job(what="copy", source="http://a:8080 1", target="http://b:8080")
+    ...     tasks = journal.map("tasks")
+    ...     tasks.put({1: 1001, 2: 1002})
+    ...     tasks.get(2), len(tasks)
+    (1002, 2)
+    """
+
+    def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
+        self.path = None if path is None else Path(path)
+        if self.path is not None:
+            self._db = open_file(self.path)
+            return
+        self._db = Database(None)
+        self._db.make_tables()
+
+    def __str__(self) -> str:
+        return self.path.name if self.path else "the journal"
+
+    def __repr__(self) -> str:
+        return f"<Journal {str(self.path) if self.path else 'in memory'}>"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+    def copy(self) -> Journal:
+        """The same in memory: what is written to it is not kept. For dry runs."""
+        other = Journal()
+        self._db.backup(other._db)
+        return other
+
+    @contextmanager
+    def at_once(self) -> Iterator[None]:
+        """What is written in the block is kept as a whole, or not at all."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            if self._db.in_transaction:  # a disk that is full has ended it
+                self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -- the job ----------------------------------------------------------------------------------
+
+    def job(self, **facts: Any) -> None:
+        """State what this is the journal of. Raises JournalMismatch, naming what is different,
+        when it is that of another job.
+        """
+        known = self.noted("job")
+        if known is None:
+            self.note("job", facts)
+            return
+        for name in {**known, **facts}:
+            if known.get(name) != _as_json(facts.get(name)):
+                raise JournalMismatch(
+                    f"{self} is of another job: its {name} is {known.get(name)!r}, not "
+                    f"{facts.get(name)!r}; use another file for another job"
+                )
+
+    # -- facts ------------------------------------------------------------------------------------
+
+    def note(self, name: str, value: Any = True) -> None:
+        """Keep a small fact as JSON: ``journal.note("done:views")``."""
+        self._db.execute("REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
+
+    def noted(self, name: str, default: Any = None) -> Any:
+        """A fact that was noted, else ``default``."""
+        found = self._db.all("SELECT value FROM facts WHERE name = ?", (name,))
+        return json.loads(found[0][0]) if found else default
+
+    # -- ids --------------------------------------------------------------------------------------
+
+    def map(self, kind: str) -> IdMap:
+        """What became of the objects of a kind: "tasks", "users" ..."""
+        return IdMap(self, kind)
+
+    # -- intents ----------------------------------------------------------------------------------
+
+    def intent(self, name: str, value: Any = None) -> None:
+        """Note what is about to be written, before the request whose answer may be lost."""
+        self._db.execute(
+            "INSERT INTO intents (name, value) VALUES (?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, json.dumps(value)),
+        )
+
+    def open_intents(self) -> dict[str, Any]:
+        """What was about to be written, and may or may not have been; oldest first."""
+        rows = self._db.all("SELECT name, value FROM intents ORDER BY number")
+        return {name: json.loads(value) for name, value in rows}
+
+    def settle(self, name: str) -> None:
+        """What became of an intent is known."""
+        self._db.execute("DELETE FROM intents WHERE name = ?", (name,))
+
+
+@contextmanager
+def opened(journal: str | os.PathLike[str] | Journal | None) -> Iterator[Journal | None]:
+    """A journal of a path, closed again afterwards; one that is open already stays so."""
+    if journal is None or isinstance(journal, Journal):
+        yield journal
+    else:
+        with Journal(journal) as made:
+            yield made
+
+
+def is_missing(journal: str | os.PathLike[str] | Journal | None) -> bool:
+    """Is it the path of a file that is not there?"""
+    return isinstance(journal, (str, os.PathLike)) and not os.path.exists(journal)
+
+
+class IdMap:
+    """Old ids and what they became: numbers or texts. In SQLite, so any number of them."""
+
+    def __init__(self, journal: Journal, kind: str) -> None:
+        self._journal, self._db, self.kind = journal, journal._db, kind
+
+    def __repr__(self) -> str:
+        try:
+            return f"<IdMap of {self.kind}: {len(self)}>"
+        except LabelStudioError:  # the journal is closed, or damaged
+            return f"<IdMap of {self.kind}>"
+
+    def __len__(self) -> int:
+        return int(self._one("SELECT count(*) FROM pairs WHERE kind = ?", self.kind))
+
+    def get(self, old: Key, default: Any = None) -> Any:
+        """What became of it, else ``default``."""
+        query = "SELECT new FROM pairs WHERE kind = ? AND old = ?"
+        return self._one(query, self.kind, old, default=default)
+
+    def has(self, old: Key) -> bool:
+        """Has anything become of it?"""
+        query = "SELECT 1 FROM pairs WHERE kind = ? AND old = ?"
+        return bool(self._one(query, self.kind, old, default=0))
+
+    def old(self, new: Key, default: Any = None) -> Any:
+        """What something was, else ``default``."""
+        query = "SELECT old FROM pairs WHERE kind = ? AND new = ? LIMIT 1"
+        return self._one(query, self.kind, new, default=default)
+
+    def last(self) -> Any:
+        """The greatest old id; None if there is none."""
+        return self._one("SELECT max(old) FROM pairs WHERE kind = ?", self.kind)
+
+    def highest(self) -> Any:
+        """The greatest new id; None if there is none."""
+        return self._one("SELECT max(new) FROM pairs WHERE kind = ?", self.kind)
+
+    def is_one_to_one(self) -> bool:
+        """Did no two become the same?"""
+        query = "SELECT count(*) = count(DISTINCT new) FROM pairs WHERE kind = ?"
+        return bool(self._one(query, self.kind))
+
+    def put(self, pairs: Mapping[Any, Any]) -> None:
+        """Note what became of some, all or none of them."""
+        rows = ((self.kind, old, new) for old, new in pairs.items())
+        with nullcontext() if self._db.in_transaction else self._journal.at_once():
+            self._db.executemany("REPLACE INTO pairs VALUES (?, ?, ?)", rows)
+
+    def remove(self, old: Key) -> None:
+        """Forget what became of one."""
+        self._db.execute("DELETE FROM pairs WHERE kind = ? AND old = ?", (self.kind, old))
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """All pairs, by old id; streamed, and safe against writes meanwhile."""
+        query = "SELECT old, new FROM pairs WHERE kind = ? ORDER BY old LIMIT 1000"
+        rows = self._db.all(query, (self.kind,))
+        while rows:
+            yield from rows
+            further = query.replace("ORDER", "AND old > ? ORDER")
+            rows = self._db.all(further, (self.kind, rows[-1][0]))
+
+    def _one(self, query: str, *values: Any, default: Any = None) -> Any:
+        found = self._db.all(query, values)
+        return found[0][0] if found else default
+
+
+def _as_json(value: Any) -> Any:
+    return json.loads(json.dumps(value))

@@ -1,0 +1,250 @@
+"""The file of a journal: made whole or not at all, and judged before anything is written to it."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+from typing import Any, Final
+
+from ..._engine.values.brief import cut
+from ...errors import LabelStudioError
+
+VERSION: Final = 1
+"""Of the file's layout."""
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS intents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT UNIQUE NOT NULL, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS pairs (
+    kind TEXT NOT NULL, old NOT NULL, new, PRIMARY KEY (kind, old)) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS backwards ON pairs (kind, new);
+"""
+
+_COLUMNS: Final = {
+    "facts": ["name", "value"],
+    "intents": ["number", "name", "value"],
+    "pairs": ["kind", "old", "new"],
+}
+
+_FACTS: Final = {
+    "job": "object", "project": "integer", "marker": "text", "parts": "array", "counts": "object",
+    "losses": "object", "settings": "object", "settings base": "object",
+    "settings expected": "object",
+}  # fmt: skip
+"""What a few facts are, in the words of SQLite."""
+
+_WRONG: Final = """
+SELECT 'fact ' || name FROM facts WHERE NOT json_valid(value)
+UNION ALL SELECT 'intent ' || name FROM intents WHERE NOT json_valid(value)
+UNION ALL SELECT 'pair of ' || kind FROM pairs WHERE kind = 'tasks'
+    AND (typeof(old) <> 'integer' OR typeof(new) <> 'integer')
+UNION ALL SELECT 'pair of ' || kind FROM pairs WHERE kind IN ('files', 'files lost')
+    AND (typeof(old) <> 'text' OR typeof(new) <> 'text')
+UNION ALL SELECT 'base of task ' || old FROM pairs WHERE kind = 'bases'
+    AND CASE WHEN json_valid(new) THEN json_type(new, '$.fields') IS NOT 'object' ELSE 1 END
+UNION ALL SELECT 'job' WHERE EXISTS (SELECT 1 FROM pairs WHERE kind = 'bases')
+    AND NOT EXISTS (SELECT 1 FROM facts WHERE name = 'job')
+LIMIT 1
+"""
+
+_WRONG_SETTINGS: Final = """
+SELECT 'fact ' || facts.name FROM facts, json_each(facts.value) AS inner
+WHERE facts.name IN ('settings base', 'settings expected') AND inner.type <> 'array'
+LIMIT 1
+"""
+
+
+_WRONG_FILES: Final = """
+SELECT 'fact ' || name FROM facts
+WHERE name = 'files after' AND json_type(value) NOT IN ('integer', 'null')
+UNION ALL SELECT 'intent ' || name FROM intents WHERE name = 'files'
+    AND (json_type(value, '$.after') IS NOT 'integer' OR json_type(value, '$.files') IS NOT 'array')
+UNION ALL SELECT 'intent ' || name FROM intents, json_each(intents.value, '$.files') AS inner
+    WHERE name = 'files' AND CASE inner.type WHEN 'array' THEN
+    json_type(inner.value, '$[0]') IS NOT 'text' OR json_type(inner.value, '$[1]') IS NOT 'text'
+    OR json_type(inner.value, '$[2]') IS NOT 'integer' OR json_array_length(inner.value) <> 4
+    ELSE 1 END
+LIMIT 1
+"""
+
+_WRONG_INNER: Final = (_WRONG_SETTINGS, _WRONG_FILES)
+
+
+class BadJournal(LabelStudioError, ValueError):
+    """A file is no journal, or it is damaged, or of a later version of this library. Nothing has
+    been written, neither to it nor to a server.
+
+    >>> Path("notes.txt").write_text("Not a journal")
+    13
+    >>> try:
+    ...     Journal("notes.txt")
+    ... except BadJournal as error:
+    ...     print(error)
+    notes.txt is no journal: it is no SQLite file; ...
+    """
+
+
+class Database:
+    """A connection whose errors say which file they are of: BadJournal, or an OSError for a disk
+    that is full or may not be written to.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        # Without a name it is a temporary file, which SQLite keeps in memory while it is small.
+        self._raw = sqlite3.connect(path or "", isolation_level=None, check_same_thread=False)
+
+    @property
+    def in_transaction(self) -> bool:
+        """Is one under way?"""
+        return self._raw.in_transaction
+
+    def execute(self, query: str, values: Any = ()) -> sqlite3.Cursor:
+        """As that of a connection."""
+        with self._telling():
+            return self._raw.execute(query, values)
+
+    def executemany(self, query: str, rows: Any) -> sqlite3.Cursor:
+        """As that of a connection."""
+        with self._telling():
+            return self._raw.executemany(query, rows)
+
+    def all(self, query: str, values: Any = ()) -> list[Any]:
+        """All rows."""
+        with self._telling():
+            return self._raw.execute(query, values).fetchall()
+
+    def make_tables(self) -> None:
+        """The layout of a journal."""
+        with self._telling():
+            self._raw.executescript(f"{_TABLES}PRAGMA user_version = {VERSION};")
+
+    def backup(self, other: Database) -> None:
+        """Copy all of it."""
+        with self._telling():
+            self._raw.backup(other._raw)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        with suppress(sqlite3.Error):
+            self._raw.close()
+
+    @contextmanager
+    def _telling(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error) or "busy" in str(error):
+                raise LabelStudioError(
+                    f"{self.path}: {error}; another process may be using it, which would do the "
+                    "work twice"
+                ) from error
+            raise OSError(
+                f"the journal {cut(str(self.path), 500)} cannot be used: {error}"
+            ) from error
+        except sqlite3.DatabaseError as error:
+            raise bad(self.path, f"it is damaged ({error})") from error
+
+
+def open_file(path: Path) -> Database:
+    """A file that is a journal, or made now; it is for its owner only. Raises BadJournal for
+    another one, and OSError for what cannot be opened.
+    """
+    try:
+        if not os.path.lexists(path):
+            _make(path)
+        _must_be_file(path)
+    except OSError as error:
+        told = type(error)(f"the journal {cut(str(path), 500)} cannot be opened: {error.strerror}")
+        told.errno = error.errno
+        raise told from error
+    _look(path)
+    database = Database(path)
+    try:
+        database.execute("PRAGMA busy_timeout = 1000")
+        database.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _judge(path, database.all)
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("BEGIN IMMEDIATE")  # takes the lock, to keep it
+        database.execute(f"PRAGMA user_version = {VERSION}")
+        database.execute("COMMIT")
+    except BaseException:
+        database.close()
+        raise
+    with suppress(OSError):
+        os.chmod(path, 0o600)
+    return database
+
+
+def bad(path: object, why: str) -> BadJournal:
+    """The error for a file that is none, or damaged."""
+    return BadJournal(f"{path} is no journal: {why}; name another file, or put back the right one")
+
+
+def _make(path: Path) -> None:
+    """An empty journal under this name; whoever is killed meanwhile leaves none."""
+    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # with 0600
+    os.close(handle)
+    try:
+        with closing(Database(Path(name))) as database:
+            database.make_tables()
+        os.replace(name, path)
+    except BaseException:
+        with suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+def _must_be_file(path: Path) -> None:
+    mode = os.lstat(path).st_mode
+    if stat.S_ISLNK(mode):
+        raise bad(path, "it is a link")
+    if not stat.S_ISREG(mode):
+        raise bad(path, "it is a folder" if stat.S_ISDIR(mode) else "it is no file")
+    with path.open("rb") as file:
+        begin = file.read(16)
+    if not begin:
+        raise bad(path, "it is empty")
+    if begin != b"SQLite format 3\0":
+        raise bad(path, "it is no SQLite file")
+
+
+def _look(path: Path) -> None:
+    """Look at the tables without touching the file, nor what SQLite keeps beside it."""
+    address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
+    try:
+        with closing(sqlite3.connect(address, uri=True)) as raw:
+            names = [name for (name,) in raw.execute("SELECT name FROM sqlite_master")]
+    except sqlite3.DatabaseError as error:
+        if Path(f"{path}-wal").exists():
+            return  # it is whole with that alone
+        raise bad(path, f"it is damaged ({error})") from error
+    if names and not _COLUMNS.keys() <= set(names):
+        raise bad(path, f"it is a database with other tables ({', '.join(names[:5])})")
+    if not names and not Path(f"{path}-wal").exists():
+        raise bad(path, "it is a database without tables")
+
+
+def _judge(path: Path, rows: Callable[[str], list[Any]]) -> None:
+    """Raise BadJournal unless the file is one, and whole; nothing is written."""
+    ((version,),) = rows("PRAGMA user_version")
+    if version > VERSION:
+        raise BadJournal(f"{path} was written by a newer version of this library")
+    for table, columns in _COLUMNS.items():
+        if [row[1] for row in rows(f"PRAGMA table_info({table})")] != columns:
+            raise bad(path, f"it has no table {table} with {', '.join(columns)}")
+    ((checked,),) = rows("PRAGMA quick_check(1)")
+    if checked != "ok":
+        raise bad(path, f"it is damaged ({checked})")
+    kinds = " ".join(f"WHEN '{name}' THEN '{kind}'" for name, kind in _FACTS.items())
+    odd = "SELECT 'fact ' || name FROM facts WHERE json_type(value) <> CASE name"
+    for query in (_WRONG, f"{odd} {kinds} ELSE json_type(value) END LIMIT 1", *_WRONG_INNER):
+        for (what,) in rows(query):
+            raise bad(path, f"its {what} is not what a journal says")

@@ -1,0 +1,168 @@
+"""What a server cannot keep of an object that it is given: of which objects, and why."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+from .fingerprints import ORIGIN
+from .report import Loss
+
+if TYPE_CHECKING:
+    from ..._engine.values.codec import Row
+
+_DATES: Final = "the server gives its own dates"
+_LINKS: Final = "an import takes no links between annotations and predictions"
+
+_SECRETS: Final = "`secrets` gave None for them, so they were left out; sync() with them makes them"
+
+WHY: Final[Mapping[str, str]] = {
+    "project.created_at": _DATES,
+    "project.created_by": "a project is of whoever makes it",
+    "tasks.created_at": _DATES,
+    "tasks.updated_at": _DATES,
+    "tasks.inner_id": "the server counts the tasks of a project anew",
+    "tasks.file_upload": "an import takes no link to the file that a task came from",
+    "tasks.storage_filename": (
+        "an import takes no link to a storage, so a sync of a storage there would bring this in "
+        "once more"
+    ),
+    "annotations.completed_by": "their authors are gone; the user who imports stands for them",
+    "annotations.created_at": _DATES,
+    "annotations.updated_at": _DATES,
+    "annotations.updated_by": "an import sets nobody",
+    "annotations.import_id": "it now has the id of the annotation in the source",
+    "annotations.last_action": "an import sets none",
+    "annotations.draft_created_at": _DATES,
+    "annotations.parent_annotation": _LINKS,
+    "annotations.parent_prediction": _LINKS,
+    "annotations.result": "it is no list, which is all that an import takes",
+    "predictions.created_at": _DATES,
+    "predictions.result": "it is no list of regions, which is all that an import takes",
+    "drafts.created_at": _DATES,
+    "drafts.user": "a server gives a draft to whoever makes it",
+    "views.filters": "they ask for ids, or for users, that the target does not have",
+    "storages.secrets": _SECRETS,
+    "backends.secrets": _SECRETS,
+    "storages.export": (
+        "it would write into the same place, where files are named after the ids of annotations; "
+        'storages="all" copies it'
+    ),
+}
+
+_TASK: Final = ("created_at", "updated_at", "file_upload", "storage_filename")
+_ANNOTATION: Final = (
+    "created_at", "updated_at", "updated_by", "import_id", "last_action", "draft_created_at",
+    "parent_annotation", "parent_prediction",
+)  # fmt: skip
+
+
+Id: TypeAlias = "int | str"
+
+
+def lost_of_task(row: Row, place: int, me: str) -> dict[str, list[Id]]:
+    """Return what is lost of a task and of what belongs to it: the ids of the objects, by kind and
+    field; ``place``: its inner id in the target; ``me``: who copies.
+    """
+    found: defaultdict[str, list[Id]] = defaultdict(list)
+    for name in _TASK:
+        if row.get(name) is not None:
+            found[f"tasks.{name}"].append(row["id"])
+    if row.get("inner_id") not in (None, place):
+        found["tasks.inner_id"].append(row["id"])
+    for kind in ("annotations", "predictions", "drafts"):
+        for one in row.get(kind) or ():
+            for name in lost_of(kind, one, me):
+                found[f"{kind}.{name}"].append(one["id"])
+    return dict(found)
+
+
+def lost_of(kind: str, row: Row, me: str) -> Iterator[str]:
+    """The fields that are lost of an annotation, a prediction or a draft."""
+    if kind == "annotations":
+        yield from (name for name in _ANNOTATION if row.get(name) is not None)
+        if row.get("completed_by") is None:
+            yield "completed_by"
+    elif row.get("created_at") is not None:
+        yield "created_at"
+    if kind == "drafts":
+        if row.get("user") not in (None, me):
+            yield "user"
+    elif not is_importable(kind, row.get("result")):
+        yield "result"
+
+
+def packed(ids: Iterable[Id]) -> str:
+    """Ids as JSON, those in a row as their first and last.
+
+    >>> packed([1, 2, 3, 7, "export 5"])
+    '[[1,3],[7,7],"export 5"]'
+    """
+    found: list[Any] = []
+    for id in ids:
+        if isinstance(id, str):
+            found.append(id)
+        elif found and isinstance(found[-1], list) and found[-1][1] == id - 1:
+            found[-1][1] = id
+        else:
+            found.append([id, id])
+    return json.dumps(found, separators=(",", ":"))
+
+
+def unpacked(text: str) -> Iterator[Id]:
+    """The ids that were packed.
+
+    >>> list(unpacked('[[1,3],"export 5"]'))
+    [1, 2, 3, 'export 5']
+    """
+    for one in json.loads(text):
+        if isinstance(one, str):
+            yield one
+        else:
+            yield from range(one[0], one[1] + 1)
+
+
+def is_importable(kind: str, result: Any) -> bool:
+    """Return whether an import stores a result as it is; of an annotation any list."""
+    return (kind == "annotations" and isinstance(result, list)) or is_regions(result)
+
+
+def is_regions(result: Any) -> bool:
+    """Return whether it is a list of regions; None stands for one without regions."""
+    if result is None:
+        return True
+    return isinstance(result, list) and all(isinstance(region, dict) for region in result)
+
+
+def losses(
+    found: Mapping[str, int], ids: Mapping[str, Sequence[Id]], *, kept: bool
+) -> Iterator[Loss]:
+    """As a report lists them: how many, and which; ``kept``: dates and ids are kept in the meta of
+    the tasks.
+    """
+    for name, count in found.items():
+        if count:
+            kind, _, field = name.partition(".")
+            why = WHY[name]
+            if kept and kind in ("tasks", "annotations", "predictions") and field != "result":
+                why += f"; kept in meta[{ORIGIN!r}]"
+            yield Loss(kind, field, count, why, ids=ids.get(name, ()))
+
+
+def origin(row: Row, project: Mapping[str, Any]) -> Row:
+    """What a copy keeps of a task that the server cannot, for its meta."""
+    return {
+        **{name: project[name] for name in ("server", "project")},
+        "task": row["id"],
+        **{name: row.get(name) for name in ("inner_id", *_TASK)},
+        "annotations": [
+            {name: one.get(name) for name in ("id", "completed_by", *_ANNOTATION)}
+            for one in row.get("annotations") or ()
+        ],
+        "predictions": [
+            {name: one.get(name) for name in ("id", "created_at")}
+            for one in row.get("predictions") or ()
+        ],
+    }

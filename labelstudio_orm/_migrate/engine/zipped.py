@@ -1,0 +1,290 @@
+"""An archive of unknown origin, read within limits: whatever is wrong with it is a BadSnapshot."""
+
+from __future__ import annotations
+
+import errno
+import json
+import math
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
+
+import attrs
+
+from ...errors import LabelStudioError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+MB: Final = 1 << 20
+
+_SMALL: Final = 256 * MB
+"""Bytes that an archive may hold however well it is compressed."""
+
+_PIECE: Final = 1 << 16
+
+_METHODS: Final = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+_ENCRYPTED: Final = 0x1
+
+_FAULTS: Final = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, ValueError,
+    RuntimeError, OverflowError, KeyError, IndexError, MemoryError,
+)  # fmt: skip
+"""What the readers of zips and of JSON raise for what is none; RuntimeError is also of those that
+recurse too deeply, or do not know a way to compress.
+"""
+
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+_LARGE_EXPONENT: Final = re.compile(rb"[eE]\+?0*[1-9]\d\d")
+
+
+class BadSnapshot(LabelStudioError, ValueError):
+    """The file is no snapshot, or a damaged or edited one, or larger than the limits allow, or of a
+    version that is not known here. The message names the file, and what in it is wrong. Nothing was
+    written to a server.
+    """
+
+
+@attrs.frozen(kw_only=True)
+class Limits:
+    """What a snapshot may ask of whoever reads it; beyond that it is a BadSnapshot.
+
+    * ``size``: bytes of all that is in it, unpacked (1 TiB).
+    * ``ratio``: how many times as large as the file that may be (250), from 256 MiB on.
+    * ``members``: how many there may be (1,000,000).
+    * ``row``: bytes of one task with all that was said of it, or of another row (256 MiB).
+    * ``depth``: how deeply the JSON of a row may be nested (600).
+
+    >>> report = snapshot(project, "reviews.zip")
+    >>> with ArchiveSource("reviews.zip", limits=Limits(size=10 << 30)) as source:
+    ...     source.check()
+    """
+
+    size: int = 1 << 40
+    ratio: float = 250
+    members: int = 1_000_000
+    row: int = 256 * MB
+    depth: int = 600
+
+
+LIMITS: Final = Limits()
+
+
+class Members:
+    """The members of an archive. A context manager; ``close()`` lets go of the file."""
+
+    def __init__(self, path: Path, limits: Limits) -> None:
+        self.path, self.limits = path, limits
+        with path.open("rb"):
+            pass  # what cannot be opened says so by itself, with its path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except _FAULTS as error:
+            raise BadSnapshot(f"{path} is no snapshot: {error}") from error
+        except OSError as error:
+            self._no_offset(error)
+        try:
+            self._check()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._zip.close()
+
+    @property
+    def names(self) -> list[str]:
+        """The names of all members."""
+        return self._zip.namelist()
+
+    def size(self, name: str) -> int | None:
+        """The bytes of a member; None if it is not there."""
+        try:
+            return self._zip.getinfo(name).file_size
+        except KeyError:
+            return None
+
+    def bad(self, name: str, why: object) -> BadSnapshot:
+        """The error about a member."""
+        return BadSnapshot(f"{self.path} is damaged: {name}: {why}")
+
+    def _check(self) -> None:
+        """What the directory says, before any member is read."""
+        infos = self._zip.infolist()
+        if len(infos) > self.limits.members:
+            raise self._too_much(f"{len(infos):,} members", "members", f"{self.limits.members:,}")
+        seen: set[str] = set()
+        for info in infos:
+            if (problem := _problem(info, seen)) is not None:
+                raise self.bad(f"{info.filename!r:.200}", problem)
+            seen.add(info.filename)
+        size, packed = sum(info.file_size for info in infos), self.path.stat().st_size
+        if size > self.limits.size:
+            raise self._too_much(f"{size:,} bytes", "size", f"{self.limits.size:,}")
+        if size > _SMALL and size > self.limits.ratio * packed:
+            times = f"{size / max(packed, 1):,.0f} times as much as the file"
+            raise self._too_much(times, "ratio", self.limits.ratio)
+
+    def _too_much(self, what: str, limit: str, bound: object) -> BadSnapshot:
+        return BadSnapshot(
+            f"{self.path} holds {what}, and {bound} is the limit; if you trust it, allow more: "
+            f"limits=Limits({limit}=...)"
+        )
+
+    # -- reading ----------------------------------------------------------------------------------
+
+    @contextmanager
+    def _faults(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except BadSnapshot:
+            raise
+        except NotImplementedError as error:
+            raise self.bad(name, f"it is compressed in an unknown way ({error})") from error
+        except RecursionError as error:
+            raise self.bad(name, "its JSON is nested too deeply") from error
+        except _FAULTS as error:
+            raise self.bad(name, f"{error or type(error).__name__}") from error
+        except OSError as error:
+            self._no_offset(error, name)
+
+    def _no_offset(self, error: OSError, name: str = "its directory") -> NoReturn:
+        """A place that is in no file is the archive's fault; any other trouble is the system's."""
+        if error.errno in (errno.EINVAL, None):
+            raise self.bad(name, error) from error
+        raise error
+
+    def open(self, name: str) -> Stream:
+        """A member, to be read once."""
+        if self.size(name) is None:
+            raise BadSnapshot(f"{self.path} has no {name}")
+        with self._faults(name):
+            return Stream(self, name, self._zip.open(name))
+
+    def read_through(self, name: str) -> None:
+        """Read a member to its end, for its checksum."""
+        with self.open(name) as stream:
+            while stream.read(_PIECE):
+                pass
+
+    def json(self, name: str) -> Any:
+        """A member that is one JSON text."""
+        with self.open(name) as stream:
+            text = stream.read(self.limits.row + 1)
+            if len(text) > self.limits.row:
+                raise self._too_much(f"a {name} of more bytes", "row", f"{self.limits.row:,}")
+            with self._faults(name):
+                return parsed(text, self.limits.depth)
+
+    def lines(self, name: str) -> Iterator[dict[str, Any]]:
+        """A member that is a JSON object a line."""
+        with self.open(name) as stream:
+            number = 0
+            while line := stream.readline(self.limits.row + 1):
+                number += 1
+                place = f"{name}, line {number}"
+                if len(line) > self.limits.row:
+                    raise self._too_much(f"a longer line, {place}", "row", f"{self.limits.row:,}")
+                with self._faults(place):
+                    row = parsed(line, self.limits.depth)
+                if not isinstance(row, dict):
+                    raise self.bad(place, f"it is {row!r:.80} and no JSON object")
+                yield row
+
+
+class Stream:
+    """A member that is open; a context manager. Its faults are the archive's."""
+
+    def __init__(self, members: Members, name: str, stream: IO[bytes]) -> None:
+        self._members, self._name, self._stream = members, name, stream
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read so many bytes, or all."""
+        with self._members._faults(self._name):
+            return self._stream.read(size)
+
+    def readline(self, size: int = -1) -> bytes:
+        """Read to the end of a line, at most so many bytes."""
+        with self._members._faults(self._name):
+            return self._stream.readline(size)
+
+
+def _problem(info: zipfile.ZipInfo, seen: set[str]) -> str | None:
+    """What is wrong with a member by what the directory says of it."""
+    name = info.orig_filename
+    if info.filename in seen:
+        return "there are two of this name"
+    steps = re.split(r"[/\\]", name)
+    if not name.isprintable() or "\\" in name or ":" in name or not all(steps[:-1]):
+        return "it is no name of a member"
+    if ".." in steps or "." in steps:
+        return "its name leads out of the archive"
+    if info.flag_bits & _ENCRYPTED:
+        return "it is encrypted"
+    if info.compress_type not in _METHODS:
+        return f"it is compressed in a way ({info.compress_type}) that a snapshot does not use"
+    kind = stat.S_IFMT(info.external_attr >> 16)
+    if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
+        return "it is a link, or a device, and no file"
+    return None
+
+
+def parsed(text: bytes, depth: int) -> Any:
+    """Return the JSON of a text. Raise ValueError for what JSON does not have or no server takes:
+    halves of surrogate pairs, numbers that are none, or beyond all bounds, and what is nested more
+    deeply than ``depth``.
+    """
+    words = text.decode("utf-8")
+    if _LARGE_EXPONENT.search(text):
+        value = json.loads(words, parse_constant=_no_number, parse_float=_finite)
+    else:
+        value = json.loads(words, parse_constant=_no_number)
+    if _SURROGATE.search(text):
+        json.dumps(value, ensure_ascii=False).encode("utf-8")
+    if text.count(b"[") + text.count(b"{") > depth and _depth(value, depth) > depth:
+        raise ValueError(f"its JSON is nested more than {depth} levels deep")
+    return value
+
+
+def _no_number(text: str) -> NoReturn:
+    raise ValueError(f"{text} is no number in JSON")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"{text:.40} is no number that a server can store")
+    return number
+
+
+def _depth(value: Any, enough: int) -> int:
+    """How deeply it is nested; it is not looked at further than just beyond ``enough``."""
+    level, deep = [value], 0
+    while level and deep <= enough:
+        level = [
+            inner
+            for one in level
+            if isinstance(one, (dict, list))
+            for inner in (one.values() if isinstance(one, dict) else one)
+        ]
+        deep += bool(level)
+    return deep

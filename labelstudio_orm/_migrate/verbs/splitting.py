@@ -1,0 +1,400 @@
+"""The tasks of a project in parts, the same ones every time: train and test, or by a value."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from hashlib import blake2b
+from itertools import accumulate
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import attrs
+
+from ..._engine.bulk.existing import ItemKey
+from ..._engine.bulk.outcomes import telling
+from ..._engine.bulk.tally import Tally
+from ..._engine.conditions.lookups import same
+from ..._engine.conditions.places import Place, text_of
+from ..._engine.pages.sources import chunked
+from ..._engine.values.summary import Failure, Summary
+from ...client import LabelStudio
+from ...progress import Progress, reporter
+from ..engine.fingerprints import digest
+from ..engine.keys import asking, fingerprint, first_rows, no_key
+from ..engine.report import Loss, Report
+from ..engine.source import LiveSource
+from ..engine.uploads import files_of
+from .copying import copy_project, job_journal
+from .verifying import CHUNK
+
+if TYPE_CHECKING:
+    import os
+
+    from ..._engine.values.codec import Row
+    from ...resources.projects import Project
+    from ...resources.tasks import Task, Tasks
+    from ..engine.users import MissingUsers
+
+By: TypeAlias = "Mapping[str, float] | str | Place | Callable[[Task], str | None]"
+"""Which part a task belongs to: shares, a key in its data, or a function."""
+
+BATCH: Final = 1000
+"""Tasks that are marked in one request."""
+
+JOURNAL: Final = "split.db"
+"""The file in the folder of the journals that says how the tasks are divided."""
+
+
+@attrs.frozen(kw_only=True)
+class Split(Report):
+    """What ``split`` did. ``parts`` has the number of tasks of each part, ``projects`` the project
+    of each, where it was split into projects.
+    """
+
+    parts: Mapping[str, int] = attrs.field(factory=dict)
+    projects: Mapping[str, Project] = attrs.field(factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """As of every report, with ``parts`` and the ids of ``projects``."""
+        projects = {name: project.id for name, project in self.projects.items()}
+        return {**super().as_json(), "parts": dict(self.parts), "projects": projects}
+
+
+def split(
+    project: Project,
+    by: By,
+    *,
+    into: str | Place | LabelStudio = "data.split",
+    key: str | Place | None = None,
+    seed: int | str = 0,
+    missing_users: MissingUsers = "refuse",
+    journal: str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    progress: Progress = None,
+) -> Split:
+    """Divide the tasks of a project: note each one's part in its data, or copy each part into a
+    project of its own.
+
+    ``by``: shares that add up to 1, ``{"train": 0.8, "test": 0.2}``; a key, ``"data.city"``, whose
+    values name the parts; or a function of a task that names its part. Tasks that have no such
+    value (null and an empty text are none), or for which the function gives None, belong to no
+    part; the report counts them, as skipped, under ``"tasks in no part"``.
+
+    With shares, a hash of ``seed`` and of the task's id decides, or of what it has under ``key``:
+    tasks with the same ``"data.patient"`` are in the same part, on every server. So running it
+    again changes nothing, more tasks leave the others where they are, and of changed shares as few
+    move as can be. The parts are as large as chance has it: within about one hundredth for
+    10,000 tasks.
+
+    ``into``: where the part is noted, ``"data.split"`` or ``"meta.split"``; or a client, for new
+    projects on its server, ``"Reviews: train"`` ..., by ``copy_project`` without the storages
+    (``missing_users`` is for that); the project itself stays as it is. ``journal``: then a folder,
+    in which each part has its journal, so that a run that died can be run again, with the same
+    ``by``, ``key`` and ``seed`` (of a function it keeps the name only, so it is up to you that it
+    says the same again); without it each run makes new projects. ``progress``: True for a line on
+    stderr, or a function ``(done, total)`` of tasks.
+
+    The tasks are listed, light. A part is noted under a key of ``data`` by the server's own action,
+    1,000 tasks a request, which leaves ``updated_at`` as it is; elsewhere, and where a server lacks
+    it, as ``update`` does, by ``workers`` at once. Those that have it already cost nothing. A task
+    in which another program has left a list or a text where the key is to be is among the failures
+    of ``counts["tasks"]``.
+
+    Raises ValueError for shares that do not add up to 1, for tasks without the ``key``, for a key
+    as ``by`` that no task has, and, naming the task, for a function that raises an error;
+    JournalMismatch for a journal of a split by something else. Nothing is written then.
+
+    >>> report = split(project, {"train": 0.8, "test": 0.2}, key="data.text", seed=7)
+    >>> project.tasks.filter(data__split="test").count() == report.parts["test"]
+    True
+    """
+    tasks: Tasks = project.tasks
+    if isinstance(by, Mapping):
+        tell, needed = _by_shares(tasks, by, key, seed)
+    elif key is not None:
+        raise ValueError("split(): key= is for shares; by names the parts by itself here")
+    elif isinstance(by, (str, Place)):
+        tell, needed = _by_value(tasks, by)
+    elif callable(by):
+        tell, needed = _by_function(by), None
+    else:
+        raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r:.80}")
+    where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
+    if where is not None and journal is not None:
+        raise ValueError("split(): journal= is for parts that become projects of their own")
+    if where is not None and where == (
+        ItemKey.of(tasks, by) if isinstance(by, (str, Place)) else None
+    ):
+        raise ValueError(f"split(): the parts stand in {into} already")
+    if needed is not None and where is not None:
+        needed |= {where.way.field.name}
+    listed = tasks if needed is None else tasks.only(*needed)
+    parts, left = _parts(listed.iterator(), tell, where)
+    if left and not parts and isinstance(by, (str, Place)):
+        what = f"split(): none of the {left} tasks of {project!r} has anything under"
+        raise no_key(ItemKey.of(tasks, by), what, first_rows(tasks))
+    if where is not None:
+        done = _note(project, parts, where, workers, progress)
+    else:
+        assert isinstance(into, LabelStudio)
+        how = {"by": _said(by), "key": None if key is None else text_of(key), "seed": seed}
+        with _journals(project, into, how, journal) as folder:
+            done = _copy(project, parts, into, missing_users, folder, progress)
+    counts = {**done.counts, "tasks in no part": Summary(skipped=left)} if left else done.counts
+    return attrs.evolve(done, counts=counts)
+
+
+# -- which part -----------------------------------------------------------------------------------
+
+Tell: TypeAlias = "Callable[[Task], str | None]"
+
+
+def _by_value(tasks: Tasks, by: str | Place) -> tuple[Tell, set[str]]:
+    way = ItemKey.of(tasks, by).way
+
+    def tell(task: Task) -> str | None:
+        value = way.value(task)
+        return None if fingerprint(value) is None else str(value)
+
+    return tell, {way.field.name}
+
+
+def _by_function(by: Tell) -> Tell:
+    def tell(task: Task) -> str | None:
+        with asking("split(): by", task):
+            return by(task)
+
+    return tell
+
+
+def _by_shares(
+    tasks: Tasks, shares: Mapping[str, float], key: str | Place | None, seed: int | str
+) -> tuple[Tell, set[str]]:
+    if not math.isclose(math.fsum(shares.values()), 1) or min(shares.values()) < 0:
+        raise ValueError(f"split(): shares are numbers that add up to 1, not {dict(shares)}")
+    if key is None:
+        return lambda task: part_of(task.id, shares, seed), {"id"}
+    told = ItemKey.of(tasks, key)
+
+    def tell(task: Task) -> str:
+        value = told.way.value(task)
+        if fingerprint(value) is None:
+            raise no_key(told, f"split(): {task!r} has nothing under", first_rows(tasks))
+        return part_of(value, shares, seed)
+
+    return tell, {told.way.field.name}
+
+
+def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str:
+    """The part that a value falls into, by chance, but the same one always.
+
+    >>> part_of("a.png", {"train": 0.8, "test": 0.2}, seed=7)
+    'train'
+    """
+    text = f"{seed} {fingerprint(value)}"
+    place = int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
+    names = [name for name, share in shares.items() if share]
+    ends = accumulate(shares[name] for name in names)
+    return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
+
+
+@attrs.define
+class _Part:
+    ids: list[int] = attrs.field(factory=list)
+    new: list[int] = attrs.field(factory=list)
+    """Those that do not have its name yet."""
+    odd: list[Failure] = attrs.field(factory=list)
+    """Those that cannot have it: other programs have left a list, or a text, in its place."""
+
+
+def _parts(
+    tasks: Iterable[Task], tell: Tell, where: ItemKey | None
+) -> tuple[dict[str, _Part], int]:
+    """The parts, by their names in order, and how many tasks are in none."""
+    found: dict[str, _Part] = {}
+    left = 0
+    for task in tasks:
+        name = tell(task)
+        if name is None:
+            left += 1
+            continue
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"split(): a part is named by a text, not {name!r:.80}, as {task!r} is")
+        part = found.setdefault(name, _Part())
+        part.ids.append(task.id)
+        if where is not None and (problem := _no_keys(task, where)) is not None:
+            part.odd.append(Failure(task.id, task, problem))
+        elif where is not None and not same(where.way.value(task), name):
+            part.new.append(task.id)
+    return dict(sorted(found.items())), left
+
+
+def _no_keys(task: Task, where: ItemKey) -> str | None:
+    """Why nothing can be noted under a key of a task; None for most."""
+    name, value = where.way.field.name, getattr(task, where.way.field.name)
+    for key in where.way.path:
+        if value is None and name != "data":
+            return None
+        if not isinstance(value, dict):
+            return f"{name} is {value!r:.80}, which has no keys"
+        name, value = key, value.get(key)
+    return None
+
+
+# -- into a key -----------------------------------------------------------------------------------
+
+
+def _note(
+    project: Project,
+    parts: Mapping[str, _Part],
+    where: ItemKey,
+    workers: int | None,
+    progress: Progress,
+) -> Split:
+    total = sum(len(part.ids) for part in parts.values())
+    tally = Tally("raise", reporter(progress, f"splitting {project!r}"), total)
+    tally.failed = [failure for part in parts.values() for failure in part.odd]
+    tally.skipped = total - len(tally.failed) - sum(len(part.new) for part in parts.values())
+    with telling(tally):
+        for name, part in parts.items():
+            for ids in chunked(part.new, BATCH):
+                done = _mark(project, ids, where, name, workers)
+                tally.updated += done
+                tally.skipped += len(ids) - done  # deleted meanwhile
+                tally.report()
+    return Split(
+        what=f"split of {project!r} into {where}",
+        counts={"tasks": tally.summary()},
+        target=project,
+        parts={name: len(part.ids) for name, part in parts.items()},
+    )
+
+
+def _mark(
+    project: Project, ids: Sequence[int], where: ItemKey, name: str, workers: int | None
+) -> int:
+    tasks = project.tasks.filter(id__in=list(ids))
+    if where.way.field.name == "data" and len(where.way.path) == 1:
+        try:
+            tasks.perform(
+                "add_data_field", value_name=where.way.path[0], value_type="String", value=name
+            )
+            return len(ids)
+        except ValueError:  # there is no such action
+            pass
+    value: dict[str, Any] = {where.lookup: name}
+    return tasks.update(workers=workers, **value).updated
+
+
+# -- into projects --------------------------------------------------------------------------------
+
+
+class _PartSource(LiveSource):
+    """Some tasks of a project, as a source."""
+
+    def __init__(self, project: Project, ids: Sequence[int]) -> None:
+        super().__init__(project)
+        self.ids = sorted(ids)
+
+    def describe(self) -> Row:
+        return {**super().describe(), "tasks": len(self.ids)}
+
+    def tasks(self, after: int | None = None) -> Iterator[Row]:
+        left = self.ids if after is None else [id for id in self.ids if id > after]
+        for chunk in chunked(left, CHUNK):
+            yield from self.some_tasks(chunk)
+
+    def task_ids(self) -> Iterator[int]:
+        return iter(self.ids)
+
+    def files(self) -> Iterator[Row]:
+        """The files that these tasks speak of."""
+        mentioned: set[str] = set()
+        for row in self.tasks():
+            mentioned |= files_of(row, self.client.url)
+        return (row for row in super().files() if row["file"] in mentioned)
+
+
+def _said(by: By) -> str:
+    """How the tasks are divided, for a journal; also the order of shares counts."""
+    if isinstance(by, Mapping):
+        return str({name: float(share) for name, share in by.items()})
+    if isinstance(by, (str, Place)):
+        return text_of(by)
+    return f"function {getattr(by, '__qualname__', type(by))}"
+
+
+@contextmanager
+def _journals(
+    project: Project,
+    into: LabelStudio,
+    how: Mapping[str, Any],
+    journal: str | os.PathLike[str] | None,
+) -> Iterator[Path | None]:
+    """The folder of the journals, if it is that of the same split."""
+    if journal is None:
+        yield None
+        return
+    folder = Path(journal)
+    folder.mkdir(parents=True, exist_ok=True)
+    with job_journal(folder / JOURNAL, into) as notes:
+        here = f"{project.tasks.client.url} project {project.id}"
+        notes.job(what="split", source=here, target=into.url, **how)
+        yield folder
+
+
+def _copy(
+    project: Project,
+    parts: Mapping[str, _Part],
+    into: LabelStudio,
+    missing_users: MissingUsers,
+    folder: Path | None,
+    progress: Progress,
+) -> Split:
+    reports = {
+        name: copy_project(
+            _PartSource(project, part.ids),
+            into,
+            title=f"{project.title}: {name}"[:50],
+            journal=None if folder is None else folder / f"{_file_name(name)}.db",
+            missing_users=missing_users,
+            storages=False,
+            progress=progress,
+        )
+        for name, part in parts.items()
+    }
+    lost: defaultdict[tuple[str, str, str], list[Loss]] = defaultdict(list)
+    for report in reports.values():
+        for one in report.losses:
+            lost[one.kind, one.field, one.why].append(one)
+    return Split(
+        what=f"split of {project!r} into projects on {into.url}",
+        counts={
+            f"{name}: {kind}": done
+            for name, report in reports.items()
+            for kind, done in report.counts.items()
+        },
+        differences=[one for report in reports.values() for one in report.differences],
+        losses=[
+            Loss(kind, field, sum(one.count for one in some), why, ids=_ids(some))
+            for (kind, field, why), some in lost.items()
+        ],
+        different=sum(report.different for report in reports.values()),
+        parts={name: len(part.ids) for name, part in parts.items()},
+        projects={
+            name: report.target for name, report in reports.items() if report.target is not None
+        },
+    )
+
+
+def _ids(lost: Iterable[Loss]) -> Iterator[int | str]:
+    return (id for one in lost for id in one.ids)
+
+
+def _file_name(part: str) -> str:
+    """A name for a file, of any text, and of no two the same."""
+    return f"{re.sub(r'[^a-zA-Z0-9-]', '_', part)[:40]}-{digest(part)[:8]}"

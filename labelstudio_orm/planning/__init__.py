@@ -1,1 +1,0 @@
-"""From a tree of conditions to what the server is asked and what is checked here."""

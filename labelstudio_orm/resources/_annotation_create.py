@@ -1,0 +1,67 @@
+"""Creating an annotation exactly once, although an answer may be lost on the way."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from .._engine.http.paths import at
+from .._engine.values.codec import same_json
+from ..errors import Conflict, LabelStudioError, OutcomeUnknown
+
+if TYPE_CHECKING:
+    from ..client import LabelStudio
+    from .tasks import Annotation
+
+
+def post_once(annotation: Annotation, client: LabelStudio, body: dict[str, Any]) -> Any:
+    """The row of a new annotation. The server refuses a second one of the same ``unique_id``, so
+    this POST may be repeated.
+    """
+    body.setdefault("unique_id", str(uuid.uuid4()))
+    # The server answers 500 without it where it would otherwise store a null that can never be
+    # saved again.
+    body.setdefault("result", [])
+    doing = f"creating an Annotation of Task {annotation.task_id}"
+    try:
+        return client.request(
+            "POST",
+            annotation._url(annotation._options.collection),
+            json=body,
+            idempotent=True,
+            doing=doing,
+            expect=("id",),
+        )
+    except LabelStudioError as error:
+        if not error.repeated:
+            raise
+        failure = error
+    try:
+        if isinstance(failure, Conflict):
+            return _stored(annotation.task_id, client, body, failure)
+    except LabelStudioError as blind:
+        failure = blind
+    # Whoever creates it anew sends another unique_id, so this must not look harmless to repeat.
+    raise OutcomeUnknown(
+        f"{doing}: the answer was lost, so it may or may not have been done. Look on the "
+        f"server before repeating it ({failure})",
+        request=failure.request,
+    ) from failure
+
+
+def _stored(task_id: int, client: LabelStudio, body: dict[str, Any], conflict: Conflict) -> Any:
+    """The row that an earlier try stored. Only an export shows unique ids."""
+    task = client.tasks.get(task_id)
+    params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": task.id}
+    doing = f"looking for a new Annotation of {task!r}"
+    path = at("/api/projects/{}/export", task.project_id)
+    exported = client.request(
+        "GET", path, params=params, doing=doing, expect=[{"annotations": [{"id": int}]}]
+    )
+    for row in exported[0]["annotations"] if exported else ():
+        if row.get("unique_id") == body["unique_id"]:
+            if not same_json(row.get("result"), body["result"]):
+                raise conflict  # the caller's own unique_id, of another annotation
+            path = at("/api/annotations/{}/", row["id"])
+            return client.request("GET", path, doing=doing, expect=("id",))
+    raise OutcomeUnknown(f"{doing}: the server says that it has it, and does not show it")
