@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
+from .._engine.fields.options import options_of
 from .._engine.http.paths import at
 from .._engine.values.codec import same_json
 from ..errors import Conflict, LabelStudioError, OutcomeUnknown
@@ -26,7 +27,7 @@ def post_once(annotation: Annotation, client: LabelStudio, body: dict[str, Any])
     try:
         return client.request(
             "POST",
-            annotation._url(annotation._options.collection),
+            annotation._url(options_of(annotation).collection),
             json=body,
             idempotent=True,
             doing=doing,

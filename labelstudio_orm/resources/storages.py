@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from .._engine.bulk.jobs import Job
 from .._engine.fields.fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from .._engine.fields.options import options_of
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import fields, resource
 from .._engine.models.queryset import QuerySet
@@ -137,7 +138,9 @@ class Storage(Job, Resource):
 def _kinds(family: type[Any]) -> dict[str, type[Any]]:
     """The classes of one family by the server's names of their types."""
     models = [model for model in registry.values() if issubclass(model, family)]
-    return {model._options.item.split("/")[-2]: model for model in models if model._options.item}
+    return {
+        options_of(model).item.split("/")[-2]: model for model in models if options_of(model).item
+    }
 
 
 # -- what the kinds of storages are reached by ----------------------------------------------------
@@ -222,7 +225,7 @@ class _Storages(QuerySet[R]):
     @one_call
     def types(self) -> list[dict[str, str]]:
         """The types that the server has: ``{"name": "s3", "title": "AWS S3"}``. One request."""
-        path = f"{self.model._options.collection.rstrip('/')}/types"
+        path = f"{options_of(self.model).collection.rstrip('/')}/types"
         answer: list[dict[str, str]] = self.client.request(
             "GET", path, doing="listing the types of storages", expect=[{"name": str}]
         )

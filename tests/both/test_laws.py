@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm import Annotation, BadRequest, LabelStudio, Prediction, Project, Task, User
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.resource import Resource
 
 
@@ -115,7 +116,7 @@ def stored(ls: LabelStudio, project: Project, model: type[Resource], draw: Any) 
         if model is Prediction:
             path, body = "/api/predictions/", {**body, "task": made["id"]}
     made = ls.request("POST", path, json=body)
-    return model._options.item.format(id=made["id"])
+    return options_of(model).item.format(id=made["id"])
 
 
 VOLATILE = {"updated_at", "updated_by", "created_ago", "last_activity", "created_username"}
@@ -133,7 +134,9 @@ def test_loading_and_saving_by_force_changes_nothing(
         path = stored(ls, project, model, data.draw)
         before = ls.request("GET", path)
         obj = ls.all_of(model).get(before["id"])
-        for name in data.draw(st.lists(st.sampled_from(sorted(model._options.fields)), max_size=4)):
+        for name in data.draw(
+            st.lists(st.sampled_from(sorted(options_of(model).fields)), max_size=4)
+        ):
             getattr(obj, name)
         obj.save(force=True)
         after = ls.request("GET", path)
@@ -253,7 +256,7 @@ def test_a_field_that_a_listing_leaves_out_is_never_shown_empty(
     assert truth["completed_at"]
     assert truth["predictions_score"] == 0.5
     found = WAYS[way](project, task.id)
-    for name, field in Task._options.fields.items():
+    for name, field in options_of(Task).fields.items():
         if name in ("updated_at", "updated_by_id"):
             continue
         value = getattr(found, name)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import DoesNotExist, LabelStudio, Project
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.queryset import QuerySet
 
 Asked = Callable[[], list[str]]
@@ -18,7 +19,7 @@ FEW, MANY = 3, 30
 
 def shown(obj: Any) -> None:
     """All that a listing brings of an object."""
-    for field in obj._options.fields.values():
+    for field in options_of(obj).fields.values():
         if not field.deferred:
             getattr(obj, field.name)
 
@@ -31,14 +32,14 @@ READS: dict[str, Read] = {
     "raw": lambda queryset: [obj.raw for obj in queryset],
     "fields": lambda queryset: [shown(obj) for obj in queryset],
     "relations": lambda queryset: [
-        getattr(obj, name) for obj in queryset for name in obj._options.relations
+        getattr(obj, name) for obj in queryset for name in options_of(obj).relations
     ],
 }
 
 
 def orders(queryset: QuerySet[Any]) -> dict[str, Read]:
     """One for each field of the resource."""
-    fields = queryset.model._options.fields.values()
+    fields = options_of(queryset.model).fields.values()
     return {
         f"{verb} {field.name}": read
         for field in fields

@@ -9,6 +9,7 @@ import pytest
 
 import labelstudio_orm
 from labelstudio_orm import LabelStudio, Task
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm._engine.values.codec import parts
 from labelstudio_orm._engine.values.registry import registry
@@ -18,7 +19,7 @@ UNDESCRIBED = {"Draft"}  # the schema leaves out their addresses
 MODELS = {
     name: model
     for name, model in registry.items()
-    if not model._options.edition and name not in UNDESCRIBED
+    if not options_of(model).edition and name not in UNDESCRIBED
 }
 
 # What the server has and its schema does not.
@@ -159,7 +160,7 @@ def resolved(schema: Any, part: Any) -> Any:
 
 def properties(schema: Any, model: type[Resource]) -> dict[str, Any]:
     """The fields of one object of a resource, as the answer to a GET has them."""
-    options = model._options
+    options = options_of(model)
     answers = operations(schema, options.item or options.collection)["get"]["responses"]
     shape = resolved(schema, answers["200"]["content"]["application/json"]["schema"])
     if shape.get("type") == "array":
@@ -179,7 +180,7 @@ def test_the_listing_of_all_storages_is_not_described(schema: Any) -> None:
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_declaration_has_the_addresses_of_the_schema(schema: Any, name: str) -> None:
-    options = MODELS[name]._options
+    options = options_of(MODELS[name])
     if options.item:
         verbs = set(operations(schema, options.item))
         assert "get" in verbs
@@ -195,13 +196,13 @@ def creatable(model: type[Resource]) -> bool:
     """Has it anything that a constructor takes?"""
     others = {"Organization"}  # made with the server
     return model.__name__ not in others and any(
-        not field.read_only for field in model._options.fields.values()
+        not field.read_only for field in options_of(model).fields.values()
     )
 
 
 @pytest.mark.parametrize("name", IN_SCHEMA)
 def test_a_declaration_has_the_fields_of_the_schema(schema: Any, name: str) -> None:
-    options = MODELS[name]._options
+    options = options_of(MODELS[name])
     theirs = set(properties(schema, MODELS[name]))
     assert theirs - set(options.wires) - set(options.sets) == set(NOT_DECLARED.get(name, {}))
     by_address = {
@@ -218,7 +219,7 @@ def test_a_declaration_has_the_fields_of_the_schema(schema: Any, name: str) -> N
 
 @pytest.mark.parametrize("name", IN_SCHEMA)
 def test_what_is_read_only(schema: Any, name: str) -> None:
-    options = MODELS[name]._options
+    options = options_of(MODELS[name])
     theirs = properties(schema, MODELS[name])
     ours = {field.wire for field in options.fields.values() if field.read_only}
     marked = {one for one, shape in theirs.items() if shape.get("readOnly")}
@@ -230,7 +231,7 @@ def test_what_is_read_only(schema: Any, name: str) -> None:
 @pytest.mark.parametrize("name", IN_SCHEMA)
 def test_enums_have_the_values_of_the_schema(schema: Any, name: str) -> None:
     theirs = properties(schema, MODELS[name])
-    for field in MODELS[name]._options.fields.values():
+    for field in options_of(MODELS[name]).fields.values():
         shape = resolved(schema, theirs.get(field.wire, {}))
         shape = resolved(schema, shape["items"]) if shape.get("type") == "array" else shape
         listed = [

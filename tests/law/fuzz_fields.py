@@ -22,6 +22,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from labelstudio_orm import LabelStudio, LabelStudioError
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http.payload import decode
 from labelstudio_orm._engine.models.queryset import QuerySet
 from labelstudio_orm._engine.models.resource import Resource
@@ -80,7 +81,7 @@ class Values:
 
 def rows(model: type[Resource], values: Values) -> Iterator[dict[str, Any]]:
     """Rows without end, of which some fields are anything and the others are not there."""
-    options = model._options
+    options = options_of(model)
     wires = sorted({*options.wires, *options.sets, "from_the_future"})
     while True:
         chosen = values.chance.sample(wires, min(len(wires), values.chance.randint(1, 6)))
@@ -107,7 +108,7 @@ ALWAYS: dict[str, Read] = {
 
 def reads_of(model: type[Resource]) -> dict[str, Read]:
     """Everything that can be read of an object without a verb."""
-    names = [*model._options.fields, *model._options.relations]
+    names = [*options_of(model).fields, *options_of(model).relations]
     names += [
         name
         for name in dir(model)
@@ -118,7 +119,7 @@ def reads_of(model: type[Resource]) -> dict[str, Read]:
 
 def sometimes(model: type[Resource], chance: random.Random) -> dict[str, Read]:
     """What is slower, about one field."""
-    fields = model._options.fields
+    fields = options_of(model).fields
     name = chance.choice([one for one in fields if not fields[one].secret])
     lookup, value = chance.choice([
         ("exact", 1), ("exact", None), ("in", [1, 2]), ("gte", 5), ("lt", 5), ("range", (1, 9)),
@@ -139,7 +140,7 @@ def sometimes(model: type[Resource], chance: random.Random) -> dict[str, Read]:
                 (one for one in fields.values() if obj._is_writable(one) and one.annotation is str),
                 None,
             )
-            if wanted is None or not model._options.item:
+            if wanted is None or not options_of(model).item:
                 return None
             setattr(obj, wanted.name, "new")
             return obj.save(fields=[wanted.name])
@@ -207,7 +208,7 @@ def fuzz(reads: int, seed: int, report: Callable[[int], object] = lambda done: N
             origin = Origin(
                 ls,
                 parents.get(name, {}),
-                prefetched=frozenset(model._options.sets.keys() & row.keys()),
+                prefetched=frozenset(options_of(model).sets.keys() & row.keys()),
                 whole=True,
                 fetched=True,
             )

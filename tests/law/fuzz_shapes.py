@@ -23,6 +23,7 @@ from typing import Any
 import requests
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Q
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http.transport import Retries
 from labelstudio_orm.migrate import copy_project, dedupe, merge, restore, snapshot, sync, verify
 from labelstudio_orm.testing import FakeLabelStudio
@@ -274,9 +275,9 @@ def as_me(name: str, *given: Any) -> Verb:
 
 
 def looked_at(obj: Any, _: World) -> None:
-    for field in type(obj)._options.fields:
+    for field in options_of(type(obj)).fields:
         getattr(obj, field)
-    if type(obj)._options.item:
+    if options_of(type(obj)).item:
         obj.refresh()
 
 

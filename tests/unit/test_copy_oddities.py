@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._migrate.engine.fingerprints import SETTINGS, canonical, digest
 from labelstudio_orm._migrate.engine.remap import translate_view
 from labelstudio_orm._migrate.engine.uploads import files_in, replace_files
@@ -43,7 +44,7 @@ def test_a_result_that_no_import_takes(
 
 def test_every_setting_is_copied_or_left_out_on_purpose() -> None:
     """A field that is new in the declaration must not be forgotten here."""
-    writable = {name for name, field in Project._options.fields.items() if not field.read_only}
+    writable = {name for name, field in options_of(Project).fields.items() if not field.read_only}
     assert writable - set(SETTINGS) == {"pinned_at", "workspace_id"}
     assert set(SETTINGS) <= writable
 

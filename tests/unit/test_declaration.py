@@ -15,6 +15,7 @@ from labelstudio_orm._engine.fields.fields import (
     readonly,
     secret,
 )
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.declaration import resource
 from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm._engine.values.registry import registry
@@ -52,11 +53,11 @@ def test_a_declaration_upon_another_has_its_fields_words_and_defaults(
     shelves: tuple[type[Resource], type[Resource]],
 ) -> None:
     base, upon = shelves
-    assert set(upon._options.fields) == {*base._options.fields, "ladder"}
-    assert upon._options.fields["key"].secret
-    assert upon._options.fields["books"].read_only
-    assert upon._options.relations["project"].required
-    assert upon._options.sets.keys() == base._options.sets.keys()
+    assert set(options_of(upon).fields) == {*options_of(base).fields, "ladder"}
+    assert options_of(upon).fields["key"].secret
+    assert options_of(upon).fields["books"].read_only
+    assert options_of(upon).relations["project"].required
+    assert options_of(upon).sets.keys() == options_of(base).sets.keys()
     new = upon(title="x", project=1)  # type: ignore[call-arg]
     assert (new.rows, new.key, new.ladder) == (3, "k", True)  # type: ignore[attr-defined]
     assert set(new.changes) == {"title", "project_id"}

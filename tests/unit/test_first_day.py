@@ -14,6 +14,7 @@ import pytest
 from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, QuerySet, Task
 from labelstudio_orm._cli import main
 from labelstudio_orm._engine.bulk.jobs import wait_for
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.migrate import copy_project, merge, snapshot, verify
 from labelstudio_orm.testing import FakeLabelStudio, Fault
@@ -153,10 +154,10 @@ def test_tables(fake: FakeLabelStudio, project: Project) -> None:
 
 @pytest.mark.parametrize("model", registry.values(), ids=lambda model: model.__name__)
 def test_every_constructor_names_what_is_near(model: Any) -> None:
-    for name in model._options.fields:
+    for name in options_of(model).fields:
         with pytest.raises(TypeError) as told:
             model(**{f"{name}x": 1})
-        assert model._options.name in str(told.value)
+        assert options_of(model).name in str(told.value)
     with pytest.raises(TypeError, match=r"by name|takes no fields"):
         model(1)
 

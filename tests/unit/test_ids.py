@@ -16,6 +16,7 @@ import numpy
 import pytest
 
 from labelstudio_orm import DoesNotExist, Project
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.law.fuzz_shapes import World
 
@@ -61,7 +62,7 @@ def asked(number: int, real: int) -> list[tuple[str, Any]]:
 
 def of_ids(model: Any) -> list[str]:
     """The fields that are ids: its own, and those of related objects."""
-    fields = model._options.fields.values()
+    fields = options_of(model).fields.values()
     return [one.name for one in fields if one.name in ("id", "inner_id") or one.references]
 
 

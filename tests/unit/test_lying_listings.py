@@ -17,6 +17,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Q
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.queryset import QuerySet
 from labelstudio_orm._engine.pages.keyset import Keyset
 from labelstudio_orm._engine.pages.sources import Embedded, Numbered, Plain
@@ -60,7 +61,7 @@ class Server(BaseAdapter):
         self.asked += 1
         assert self.asked <= 60, "there is no end"
         assert self.queryset is not None
-        pages = self.queryset.model._options.pages
+        pages = options_of(self.queryset.model).pages
         params = self.of_request({name: values[0] for name, values in params.items()})
         if isinstance(pages, (Keyset, Embedded)) and path == "/api/tasks/":
             return self.tasks(params)
@@ -91,7 +92,7 @@ class Server(BaseAdapter):
             return 404, {"detail": "Invalid page."}
         rows: list[Any] = [self.row(n) for n in here]
         assert self.queryset is not None
-        inside = getattr(self.queryset.model._options.pages, "key", None)
+        inside = getattr(options_of(self.queryset.model).pages, "key", None)
         if inside:
             rows = [
                 {"id": n, "project": PARENT, inside: [{**self.row(n), "task": n}]} for n in here
@@ -100,7 +101,7 @@ class Server(BaseAdapter):
 
     def row(self, number: int) -> dict[str, Any]:
         assert self.queryset is not None
-        options = self.queryset.model._options
+        options = options_of(self.queryset.model)
         row: dict[str, Any] = {"id": number, "type": "s3", "total_annotations": 0}
         key = options.fields[options.key]
         row[key.wire] = f"k{number:04}" if key.annotation is str else number
@@ -133,7 +134,7 @@ def fits(id: int, item: Params) -> bool:
 
 
 def can_be_listed(queryset: QuerySet[Any]) -> bool:
-    options, scope = queryset.model._options, set(queryset.scope)
+    options, scope = options_of(queryset.model), set(queryset.scope)
     needed = set(getattr(options.pages, "scoped_by", ()))
     enough = needed & scope if isinstance(options.pages, Embedded) else needed <= scope
     return bool(options.collection and options.key and (enough or not needed))
@@ -142,7 +143,7 @@ def can_be_listed(queryset: QuerySet[Any]) -> bool:
 def listings(ls: LabelStudio) -> Iterator[tuple[str, QuerySet[Any]]]:
     """Every listing that there is: of all, and of each object that has some."""
     for name, model in registry.items():
-        options = model._options
+        options = options_of(model)
         if not options.collection or not options.key:
             continue
         if "{" not in options.collection and not getattr(options.pages, "scoped_by", ()):
@@ -230,14 +231,14 @@ def ways(queryset: QuerySet[Any]) -> dict[str, Callable[[], list[Any]]]:
         "backwards": lambda: ids(queryset.reverse())[::-1],
         "workers": lambda: [obj._key for obj in queryset.iterator(workers=3)],
     }
-    if not isinstance(queryset.model._options.pages, (Keyset, Numbered)):
+    if not isinstance(options_of(queryset.model).pages, (Keyset, Numbered)):
         del found["workers"]
     return found
 
 
 def is_one_list(queryset: QuerySet[Any]) -> bool:
-    is_of_task = isinstance(queryset.model._options.pages, Embedded) and "task" in queryset.scope
-    return is_of_task or isinstance(queryset.model._options.pages, Plain)
+    is_of_task = isinstance(options_of(queryset.model).pages, Embedded) and "task" in queryset.scope
+    return is_of_task or isinstance(options_of(queryset.model).pages, Plain)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -250,7 +251,9 @@ def gives_what_there_is_or_raises(name: str, lie: str) -> None:
     server = Server()
     queryset = dict(listings(server.client()))[name]
     server.queryset = queryset
-    expected = sorted(server.row(n)[queryset.model._options.key_wire] for n in range(1, ROWS + 1))
+    expected = sorted(
+        server.row(n)[options_of(queryset.model).key_wire] for n in range(1, ROWS + 1)
+    )
     for attribute, change in LIES[lie].items():
         setattr(server, attribute, change)
     for way, read in ways(queryset).items():
@@ -282,7 +285,7 @@ def test_the_first_one_is_the_first(name: str) -> None:
     for lie in ("nothing", "order", "reversed", "shuffled"):
         server = Server()
         server.queryset = queryset = dict(listings(server.client()))[name]
-        first = server.row(1)[queryset.model._options.key_wire]
+        first = server.row(1)[options_of(queryset.model).key_wire]
         for attribute, change in LIES[lie].items():
             setattr(server, attribute, change)
         found = None

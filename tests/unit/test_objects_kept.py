@@ -25,6 +25,7 @@ from labelstudio_orm import (
     Q,
     Task,
 )
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.codec import (
@@ -152,7 +153,7 @@ def test_an_inner_hold_outlives_what_the_server_changed(fake: FakeLabelStudio, t
     data, inner = task.data, {"a": 1}
     data["inner"] = inner
     answer = {"text": "a", "inner": {"a": 1, "more": 2}}
-    task._absorb({**task._row, "data": answer}, sent=[Task._options.fields["data"]])
+    task._absorb({**task._row, "data": answer}, sent=[options_of(Task).fields["data"]])
     assert data is task.data
     assert inner == {"a": 1, "more": 2}
     inner["b"] = 3
@@ -162,7 +163,7 @@ def test_an_inner_hold_outlives_what_the_server_changed(fake: FakeLabelStudio, t
 
 @pytest.mark.parametrize("model", [Task, Annotation, Prediction, Project])
 def test_one_and_one_point_null_are_one_number(model: type[Resource]) -> None:
-    for field in model._options.fields.values():
+    for field in options_of(model).fields.values():
         if field.annotation in (int, float, int | None, float | None):
             assert field.same(1, 1.0)
             assert not field.same(1, True)
@@ -207,7 +208,7 @@ ODD = [["a"], "text", 5, True, nested(500), 2**70, float("inf"), "0001-01-01T00:
 @pytest.mark.parametrize("wire", ["data", "meta", "result", "created_at", "overlap", "score"])
 def test_odd_rows(fake: FakeLabelStudio, task: Task, wire: str, odd: Any) -> None:
     for one in (task, task.annotations[0], task.predictions[0]):
-        if wire not in one._options.wires:
+        if wire not in options_of(one).wires:
             continue
         row = {**one.raw, wire: odd}
         obj = type(one)._from_row(row, one._origin)
@@ -353,7 +354,7 @@ def test_tools_look_without_a_client(
     assert mock.Mock(spec=model)
     assert dir(model)
     ls: LabelStudio = fake.client()
-    row = {model._options.key_wire or "x": 1}
+    row = {options_of(model).key_wire or "x": 1}
     saved = model._from_row(row, Origin(ls, whole=True, fetched=True))
     new = model._from_row({}, Origin())
     for obj in (saved, new):

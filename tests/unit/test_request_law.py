@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.queryset import QuerySet
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
@@ -140,7 +141,7 @@ def test_every_listed_resource_is_here() -> None:
     others = {"Task", "Annotation", "Prediction", "FileUpload", "ImportJob", "PromptRun"}
     others |= {"PromptIndicator", "JWTSettings", "SessionPolicy"}
     missing = {
-        model._options.name
+        options_of(model).name
         for model in registry.values()
         if not any(issubclass(model, one) or issubclass(one, model) for one in listed)
     }

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import DoesNotExist, LabelStudio, Project, Q, QuerySet
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
@@ -22,13 +23,13 @@ def querysets() -> Iterator[tuple[str, QuerySet[Any]]]:
     for name, model in registry.items():
         objects: QuerySet[Any] = LS.all_of(model)
         yield name, objects
-        for relation in model._options.sets.values():
+        for relation in options_of(model).sets.values():
             yield f"{name}.{relation.name}", getattr(objects.ref(1), relation.name)
 
 
 @pytest.mark.parametrize(("name", "objects"), list(querysets()))
 def test_every_queryset_can_be_explained(name: str, objects: QuerySet[Any]) -> None:
-    options = objects.model._options
+    options = options_of(objects.model)
     forms = [objects, objects.all()[1:3], objects.strict()]
     if options.key:
         key = options.key
@@ -107,10 +108,10 @@ def test_what_is_got_in_a_project_is_of_it(
 def test_every_relation_of_a_project_is_tried() -> None:
     community = {
         name
-        for name, relation in Project._options.sets.items()
-        if not relation.target._options.edition
-        and "{id}" in relation.target._options.item
-        and not relation.target._options.addresses("project")  # which the server sees to itself
+        for name, relation in options_of(Project).sets.items()
+        if not options_of(relation.target).edition
+        and "{id}" in options_of(relation.target).item
+        and not options_of(relation.target).addresses("project")  # which the server sees to itself
     }
     assert community <= {*MAKE, "comments"}, community - {*MAKE}
 
@@ -130,10 +131,13 @@ def test_drafts_of_another_task_and_tasks_of_another_view(ls: LabelStudio) -> No
 
 @pytest.mark.parametrize(("name", "objects"), list(querysets()))
 def test_an_object_of_another_server_is_no_id_here(name: str, objects: QuerySet[Any]) -> None:
-    if not objects.model._options.key or objects.model._options.fields["id"].annotation is str:
+    if (
+        not options_of(objects.model).key
+        or options_of(objects.model).fields["id"].annotation is str
+    ):
         return
     elsewhere = LabelStudio("http://elsewhere.example", "some-key")
-    row = {objects.model._options.key_wire: 1}
+    row = {options_of(objects.model).key_wire: 1}
     stranger = objects.model._from_row(row, Origin(elsewhere))
     before = len(FAKE.requests)
     for act in (objects.ref, objects.get, lambda one: objects.in_bulk([one])):

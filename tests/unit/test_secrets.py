@@ -25,6 +25,7 @@ import labelstudio_orm
 from labelstudio_orm import FieldError, JobFailed, LabelStudio, LabelStudioError, Q
 from labelstudio_orm import _cli as cli
 from labelstudio_orm._engine.fields.fields import Field
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http.transport import Retries
 from labelstudio_orm._engine.records.origin import NOWHERE, Origin
 from labelstudio_orm._engine.values.registry import registry
@@ -40,7 +41,7 @@ KEY = "canary-of-the-client-0123456789"
 FIELDS = [
     pytest.param(model, field, id=f"{name}.{field.name}")
     for name, model in sorted(registry.items())
-    for field in model._options.fields.values()
+    for field in options_of(model).fields.values()
     if field.secret
 ]
 
@@ -60,7 +61,7 @@ def required(model: Any) -> dict[str, Any]:
     """The arguments without which there is no object."""
     parameters = inspect.signature(model.__init__).parameters.values()
     named = {one.name for one in parameters if one.default is one.empty} - {"self"}
-    relations = {one.name for one in model._options.relations.values() if one.required}
+    relations = {one.name for one in options_of(model).relations.values() if one.required}
     found = {**dict.fromkeys(named, "http://example.com"), **dict.fromkeys(relations, 1)}
     return {**found, "provider": "OpenAI"} if "provider" in found else found
 
@@ -138,7 +139,7 @@ def client(answer: Callable[[str], Any], **options: Any) -> LabelStudio:
 
 
 def saved(model: Any, ls: LabelStudio) -> Any:
-    row = {model._options.key_wire: 1, "project": 1, "url": "http://example.com"}
+    row = {options_of(model).key_wire: 1, "project": 1, "url": "http://example.com"}
     return model._from_row(row, Origin(ls, whole=True))
 
 
@@ -539,10 +540,10 @@ def test_a_local_server_shows_no_token(monkeypatch: pytest.MonkeyPatch, tmp_path
             assert leaks.in_error(error, secret, __name__) == []
 
 
-MODELS = [model for _, model in sorted(registry.items()) if model._options.secret_wires]
+MODELS = [model for _, model in sorted(registry.items()) if options_of(model).secret_wires]
 
 
-@pytest.mark.parametrize("model", MODELS, ids=lambda model: model._options.name)
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: options_of(model).name)
 def test_a_secret_without_a_name(model: Any) -> None:
     listed = objects(model, client(ANSWERS["detail"]))
     for act in (lambda: listed.create(KEY), lambda: model(KEY)):

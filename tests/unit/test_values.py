@@ -38,6 +38,7 @@ from labelstudio_orm._engine.conditions.ordering import Key
 from labelstudio_orm._engine.conditions.q import leaf
 from labelstudio_orm._engine.conditions.tree import Leaf
 from labelstudio_orm._engine.fields.fields import Field
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.pages import keyset
 from labelstudio_orm._engine.values.codec import plain, plain_json
 from labelstudio_orm._engine.values.registry import registry
@@ -56,7 +57,7 @@ each_resource = pytest.mark.parametrize("name", list(registry))
 
 
 def fields(name: str) -> Iterable[Field]:
-    return registry[name]._options.fields.values()
+    return options_of(registry[name]).fields.values()
 
 
 def asked(field: Field, lookup: str, value: Any) -> Leaf:
@@ -643,7 +644,7 @@ def test_no_server_is_asked_for_ids_that_it_cannot_have(
     for ask in (objects.get, lambda id: objects.get(id=id), objects.ref):
         with pytest.raises(DoesNotExist, match=str(id)):
             ask(id)
-    for owner in {"project_id", "task_id"} & {*objects.model._options.fields}:
+    for owner in {"project_id", "task_id"} & {*options_of(objects.model).fields}:
         owned = objects.filter(**{owner: id})
         if owner.removesuffix("_id") in owned.scope:
             assert (owned.count(), list(owned), owned.first()) == (0, [], None)

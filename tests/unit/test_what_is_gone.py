@@ -9,6 +9,7 @@ import attrs
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, PromptRun, Q, Task, View, Webhook
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http.required import check_address, query_of
 from labelstudio_orm._engine.models.queryset import QuerySet
 from labelstudio_orm._engine.models.resource import Resource
@@ -16,12 +17,14 @@ from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
 
-SETS = [(model, name) for model in registry.values() for name in model._options.sets]
-ADDRESSED = [model for model in registry.values() if model._options.item and model._options.key]
+SETS = [(model, name) for model in registry.values() for name in options_of(model).sets]
+ADDRESSED = [
+    model for model in registry.values() if options_of(model).item and options_of(model).key
+]
 LISTED = [
     (model, name)
     for model in registry.values()
-    for name in (*model._options.relations, "view")
+    for name in (*options_of(model).relations, "view")
     if name != "view" or model is Task
 ]
 
@@ -84,12 +87,12 @@ def test_a_queryset_of_what_went_meanwhile(
     model: type[Resource], name: str, quiet: LabelStudio
 ) -> None:
     """It was made while the object was there."""
-    target = View if name == "view" else model._options.relations[name].target
+    target = View if name == "view" else options_of(model).relations[name].target
     for parent in (deleted(target, quiet), unsaved(target, quiet), None):
         others = {
             other: 1
-            for other in model._options.relations
-            if other in model._options.pages.scoped_by and other != name
+            for other in options_of(model).relations
+            if other in options_of(model).pages.scoped_by and other != name
         }
         queryset = QuerySet.of(model, quiet, scope={**others, name: parent})
         for verb, do in READS.items():
@@ -103,11 +106,11 @@ def test_a_queryset_of_what_went_meanwhile(
 @pytest.mark.parametrize("model", registry.values(), ids=lambda model: model.__name__)
 def test_an_object_that_is_gone_is_no_value(model: type[Resource], quiet: LabelStudio) -> None:
     """Neither of a field nor of a condition."""
-    for name, relation in model._options.relations.items():
+    for name, relation in options_of(model).relations.items():
         gone = deleted(relation.target, quiet)
         with pytest.raises(ValueError, match="was deleted"):
             quiet.all_of(model).filter(**{name: gone})
-        field = model._options.fields[relation.id_name]
+        field = options_of(model).fields[relation.id_name]
         if not field.read_only:
             with pytest.raises(ValueError, match="was deleted"):
                 setattr(unsaved(model, quiet), name, gone)
@@ -156,7 +159,10 @@ def test_a_view_that_is_none(fake: FakeLabelStudio, nothing: Any) -> None:
 @pytest.mark.parametrize("nothing", [None, "", 1.5, "1.5", True, "x", [1], {}, float("nan")])
 def test_an_id_that_is_none(quiet: LabelStudio, nothing: Any) -> None:
     for model in registry.values():
-        if not model._options.key or model._options.fields[model._options.key].annotation is str:
+        if (
+            not options_of(model).key
+            or options_of(model).fields[options_of(model).key].annotation is str
+        ):
             continue
         objects = quiet.all_of(model)
         for ask in (objects.get, objects.ref, lambda id, all_=objects: all_.in_bulk([id])):

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...errors import JobFailed, NotSupportedByServer, ServerError
 from ...progress import Progress, reporter
+from ..fields.options import options_of
 from ..pages.sources import chunked
 from ..values.codec import copy_given
 from ..values.ids import id_given
@@ -187,7 +188,7 @@ def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, A
     """One request of the Enterprise edition."""
     draft = _model("Annotation")(**{"task": tasks[0], **fields})
     body = draft._body(
-        draft._options.fields[name] for name in draft._changed() if name != "task_id"
+        options_of(draft).fields[name] for name in draft._changed() if name != "task_id"
     )
     rows = client.request(
         "POST",

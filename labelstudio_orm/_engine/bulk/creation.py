@@ -13,6 +13,7 @@ import attrs
 from ...errors import Conflict, MissingSizeWarning, MultipleObjectsReturned
 from ...progress import Progress, reporter
 from ..conditions.places import Place
+from ..fields.options import options_of
 from ..http.payload import encode
 from ..models.resource import Resource
 from ..pages.sources import chunked
@@ -346,5 +347,5 @@ def _fields(item: Any) -> Mapping[str, Any]:
         return item
     if not isinstance(item, Resource) or item._is_saved:
         raise TypeError(f"bulk_create takes dicts of fields and unsaved objects, not {item!r:.80}")
-    fields = item._options.fields
+    fields = options_of(item).fields
     return {fields[name].references or name: getattr(item, name) for name in item.changes}

@@ -14,6 +14,7 @@ import attrs
 from ...errors import DoesNotExist, NotFound, ServerError
 from ...progress import Progress, reporter
 from ..conditions.tree import EVERYTHING, exactly, parts_of, pins
+from ..fields.options import options_of
 from ..http.paths import at
 from ..models.queryset import QuerySet
 from ..pages.keyset import TASKS
@@ -42,7 +43,7 @@ def delete_many(
     tally = Tally(on_error, reporter(progress, f"deleting {queryset._what}"))
     number = number_of_workers(workers, queryset.client)
     with telling(tally):
-        if queryset.model._options.pages is TASKS:
+        if options_of(queryset.model).pages is TASKS:
             _delete_tasks(queryset, tally)
         elif queryset.model is not registry["Prediction"] or not _delete_predictions(
             queryset, tally, number

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...errors import JobFailed, Timeout, shorten
 from ...progress import Progress, reporter
+from ..fields.options import options_of
 from ..http.deadline import late, one_call
 from ..values.secret import unseen
 
@@ -104,7 +105,7 @@ def secrets_of(obj: Any) -> list[Any]:
     """The secrets that an object holds, as far as they are known here."""
     if not hasattr(type(obj), "_options"):  # a job that is no resource
         return []
-    fields = obj._options.fields.values()
+    fields = options_of(obj).fields.values()
     return [value for one in fields if one.secret and (value := obj._peek(one)) is not None]
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import attrs
 
 from ...errors import BadRequest, LabelStudioError, render_validation
+from ..fields.options import options_of
 from ..models.queryset import QuerySet
 from ..models.resource import Resource
 from ..pages.sources import chunked
@@ -71,7 +72,7 @@ def tell_parents(queryset: QuerySet[Any]) -> None:
     """What was prefetched of a relation is no longer the truth after a write to it."""
     for name, parent in queryset.scope.items():
         if isinstance(parent, Resource):
-            for relation in parent._options.sets.values():
+            for relation in options_of(parent).sets.values():
                 if relation.target is queryset.model and relation.via == name:
                     parent._drop_prefetched(relation.name)
 

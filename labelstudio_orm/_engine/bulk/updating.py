@@ -15,6 +15,7 @@ from ..conditions.ordering import Key
 from ..conditions.places import Place
 from ..conditions.q import find_field
 from ..conditions.tree import EVERYTHING
+from ..fields.options import options_of
 from ..http.payload import encode
 from ..models.queryset import QuerySet
 from ..pages.keyset import TASKS
@@ -77,7 +78,7 @@ def _identity(obj: Any) -> object:
 
 
 def _must_be_here(queryset: QuerySet[Any], obj: Any) -> None:
-    name = queryset.model._options.name
+    name = options_of(queryset.model).name
     if not isinstance(obj, queryset.model) or not obj._is_saved:
         raise TypeError(
             f"bulk_update() saves each {name} that the server has, not {obj!r:.80}; "
@@ -88,7 +89,7 @@ def _must_be_here(queryset: QuerySet[Any], obj: Any) -> None:
 
 
 def _writable(queryset: QuerySet[Any], name: str) -> None:
-    options = queryset.model._options
+    options = options_of(queryset.model)
     field = options.fields.get(name)
     if field is None or field.read_only or field.fixed:
         raise FieldError(
@@ -122,7 +123,7 @@ class Assignment:
             if key.path:
                 encode(value, str(text))
             else:
-                probe = model._from_row({model._options.key_wire: 0}, Origin(queryset.client))
+                probe = model._from_row({options_of(model).key_wire: 0}, Origin(queryset.client))
                 setattr(probe, str(text), value)
                 value = key.field.keep(getattr(probe, key.field.name))
                 encode(probe._body([key.field]), str(text))
@@ -250,7 +251,7 @@ def _set_texts(listed: QuerySet[Any], said: Sequence[Assignment], tally: Tally) 
 
 
 def _can_set_texts(listed: QuerySet[Any], said: Sequence[Assignment]) -> bool:
-    if listed.model._options.pages is not TASKS or not all(one.is_text_in_data for one in said):
+    if options_of(listed.model).pages is not TASKS or not all(one.is_text_in_data for one in said):
         return False
     try:  # what is shown under a key of the labelling config may be stored under another one
         shown = project_of(listed).config.data_keys
@@ -270,7 +271,7 @@ def _again(queryset: QuerySet[Any], names: set[str]) -> Callable[[Any], Any]:
     """How one object is read again: None when it is gone, or fits the queryset no more."""
     acts_on_ids = queryset._is_slice or "view" in queryset.scope
     where = EVERYTHING if acts_on_ids else queryset.where
-    if queryset.model._options.pages is TASKS and "project" in queryset.scope:
+    if options_of(queryset.model).pages is TASKS and "project" in queryset.scope:
         scope = {"project": queryset.scope["project"]}
         fields = frozenset({"id", *names})
         tasks = QuerySet.of(queryset.model, queryset.client, scope=scope, fields=fields)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import attrs
 
 from ...errors import FieldError
+from ..fields.options import options_of
 from ..values import codec
 from ..values.brief import brief
 from ..values.ids import is_object
@@ -288,7 +289,7 @@ def _refuse_lookup(field: Field, sort: Sort, key: str, lookup: str) -> NoReturn:
 
 
 def _name(field: Field) -> str:
-    return f"{field.owner._options.name}.{field.name}"
+    return f"{options_of(field.owner).name}.{field.name}"
 
 
 def _several(key: str, value: Any) -> Iterable[Any]:
@@ -348,14 +349,14 @@ def _folded(options: tuple[Any, ...], value: str) -> str:
 
 def _id(field: Field, sort: Sort, key: str, value: Resource, server: str | None) -> Any:
 
-    options = field.owner._options
+    options = options_of(field.owner)
     wanted: Any = registry[field.of] if field.of else None
     if field.references:
         wanted = options.relations[field.references].target
     elif field.name == options.key:
         wanted = field.owner
     if wanted is None or not isinstance(value, wanted):
-        name = f"the id of a {wanted._options.name}" if wanted else sort.name
+        name = f"the id of a {options_of(wanted).name}" if wanted else sort.name
         raise FieldError(f"{key}: {_name(field)} is {name}, never {value!r}")
     if server is not None and value._server not in (None, server):
         raise FieldError(f"{key}: {value!r} is on {value._server}, the queryset on {server}")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast
 import attrs
 
 from ...errors import FieldError, UnknownKeyWarning
+from ..fields.options import options_of
 from ..values.brief import brief, cut, joined
 from ..values.secret import hide, reveal
 from .lookups import LOOKUPS
@@ -238,9 +239,9 @@ def leaf(model: type[Resource], key: str, value: Any, server: str | None = None)
     names = [place.head, *place.keys]
     relation = None
     owner = model
-    if names[0] in model._options.sets and len(names) > 1:
+    if names[0] in options_of(model).sets and len(names) > 1:
         relation = names.pop(0)
-        owner = model._options.sets[relation].target
+        owner = options_of(model).sets[relation].target
         if names[0] in LOOKUPS:
             raise FieldError(
                 f"{key}: {relation} are objects of their own, which no value is compared with; "
@@ -361,7 +362,7 @@ def find_field(model: type[Resource], name: str, key: str | None = None) -> Fiel
     """The field of this name, of this foreign key, or ``pk``. Raises FieldError naming the near
     misses.
     """
-    options = model._options
+    options = options_of(model)
     name = "id" if name == "pk" else name
     if name in options.relations:
         name = options.relations[name].id_name

@@ -24,6 +24,7 @@ from ..values.brief import brief
 from ..values.ids import as_id, is_object
 from ..values.registry import registry
 from ..values.secret import NAMES, reveal, seal
+from .options import options_of
 
 if TYPE_CHECKING:
     from ..models.queryset import QuerySet
@@ -97,7 +98,7 @@ class Field:
     @cached_property
     def annotation(self) -> Any:
         """The resolved annotation, for example ``int | None``."""
-        return self.owner._options.types[self.name]
+        return options_of(self.owner).types[self.name]
 
     @cached_property
     def read(self) -> codec.Codec:
@@ -112,7 +113,7 @@ class Field:
     @cached_property
     def left_out(self) -> bool:
         """Does a listing leave it out?"""
-        return self.name in self.owner._options.left_out
+        return self.name in options_of(self.owner).left_out
 
     def believes(self, value: Any) -> bool:
         """May this JSON be taken for the value, or does the field have to be fetched?"""
@@ -267,7 +268,7 @@ class SecretField(Field):
 
 def _field_of(owner: type[Resource], name: str) -> Field:
     """The one Field of this name: what a pickled condition or order names."""
-    return owner._options.fields[name]
+    return options_of(owner).fields[name]
 
 
 def _word(init: bool = True, **says: Any) -> Any:
@@ -419,7 +420,7 @@ class ForeignKey(Generic[R]):
                 f"{self.owner.__name__}.{self.name} takes a {self.target_name} or its id, "
                 f"not {brief(value)}"
             )
-        field = obj._options.fields[self.id_name]
+        field = options_of(obj).fields[self.id_name]
         obj.__dict__[self.id_name] = field.check(value)
         obj._forget(self.name)
         obj._remember(self.name, None if isinstance(value, int) else value)
@@ -441,14 +442,14 @@ class _Related:
 
         name = target_of(self.owner.__annotations__[self.name])
         for model in registry.values():  # HasSet names a queryset, HasMany a resource
-            if name == getattr(model._options.queryset, "__name__", None):
+            if name == getattr(options_of(model).queryset, "__name__", None):
                 return model
         return registry[name]
 
     @cached_property
     def via(self) -> str:
         """The name of the relation on the other side that points here."""
-        for relation in self.target._options.relations.values():
+        for relation in options_of(self.target).relations.values():
             if relation.target is self.owner:
                 return relation.name
         raise TypeError(f"{self.target.__name__} has no belongs_to() of type {self.owner.__name__}")

@@ -106,3 +106,8 @@ class Options:
 def name_of(cls: type) -> str:
     """Return what messages and annotations call a class: "Project", "ImportStorage.S3"."""
     return cls.__qualname__.rpartition("<locals>.")[2]
+
+
+def options_of(model: type[Resource] | Resource) -> Options:
+    """Return the options of a resource, or of one of its objects."""
+    return model._options

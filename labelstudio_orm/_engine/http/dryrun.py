@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 import attrs
 
+from ..fields.options import options_of
 from ..values.codec import copy_json
 from ..values.registry import registry
 from ..values.secret import hidden_in, masked
@@ -164,11 +165,11 @@ def _noun(path: str) -> str:
     parts = path.strip("/").split("/")
     known, name = 0, ""
     for model in registry.values():
-        for template in (model._options.item, model._options.collection):
+        for template in (options_of(model).item, options_of(model).collection):
             steps = template.strip("/").split("/")
             fits = template and len(steps) <= len(parts) and all(map(_fits, steps, parts))
             if fits and len(steps) > known:
-                known, name = len(steps), model._options.name
+                known, name = len(steps), options_of(model).name
     rest = "/".join("{id}" if _fits("{id}", part) else part for part in parts[known:])
     return " ".join(filter(None, [name, rest if known else f"/{rest}"]))
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..fields.options import options_of
 from ..values.registry import registry
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class ServerInfo:
         >>> ls.server().supports(Project)
         True
         """
-        return model._options.edition.lower() in ("", self.edition.lower())
+        return options_of(model).edition.lower() in ("", self.edition.lower())
 
     @property
     def unsupported(self) -> list[str]:

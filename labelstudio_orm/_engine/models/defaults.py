@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..conditions.lookups import same
 from ..conditions.tree import Leaf, Node, Opaque, describe, nodes, parts_of, predicate
+from ..fields.options import options_of
 from ..values.brief import brief, cut
 from ..values.secret import hide
 
@@ -49,7 +50,7 @@ def refuse_unfit(queryset: QuerySet[Any], fields: Mapping[str, Any]) -> None:
     for part in parts_of(queryset.where):
         if not any(_is_of_server(one, made) for one in nodes(part)) and not predicate(part)(made):
             raise ValueError(
-                f"a new {queryset.model._options.name} of {brief(fields)} would not fit "
+                f"a new {options_of(queryset.model).name} of {brief(fields)} would not fit "
                 f"{cut(describe(part))}, so that each run would make another one"
             )
 

@@ -25,6 +25,7 @@ from ..conditions.tree import (
     parts_of,
     pins,
 )
+from ..fields.options import options_of
 from ..http.connection import default_client
 from ..http.deadline import allowed, in_steps, one_call
 from ..pages import sources as pages
@@ -122,12 +123,12 @@ class QuerySet(Generic[R]):
 
     @property
     def _known(self) -> frozenset[str] | None:
-        return self.model._options.beside_secrets
+        return options_of(self.model).beside_secrets
 
     @classmethod
     def of(cls, model: type[Any], client: LabelStudio, **state: Any) -> QuerySet[Any]:
         """A queryset of the class that the resource names in its header."""
-        return (model._options.queryset or QuerySet)(model, client, **state)
+        return (options_of(model).queryset or QuerySet)(model, client, **state)
 
     # -- narrowing --------------------------------------------------------------------------------
 
@@ -174,7 +175,7 @@ class QuerySet(Generic[R]):
         scope.
         """
         scope = dict(self.scope)
-        for name in self.model._options.pages.scoped_by:
+        for name in options_of(self.model).pages.scoped_by:
             if name not in scope and (pinned := exactly(where, f"{name}_id")) is not None:
                 scope[name] = pinned
                 where = conjunction(
@@ -250,7 +251,7 @@ class QuerySet(Generic[R]):
 
     @property
     def _prefetchable(self) -> Mapping[str, Any]:
-        return self.model._options.sets if self.model._options.pages.filters_tasks else {}
+        return options_of(self.model).sets if options_of(self.model).pages.filters_tasks else {}
 
     # -- reading ----------------------------------------------------------------------------------
 
@@ -265,7 +266,7 @@ class QuerySet(Generic[R]):
     @property
     def _listed_by_id(self) -> bool:
         """A project's annotations come by their tasks."""
-        through_tasks = isinstance(self.model._options.pages, pages.Embedded)
+        through_tasks = isinstance(options_of(self.model).pages, pages.Embedded)
         return not through_tasks or "task" in self.scope
 
     def _planned(self) -> Plan:
@@ -296,7 +297,7 @@ class QuerySet(Generic[R]):
     def _select(self, planned: Plan, *, workers: int = 1, also: Iterable[str] = ()) -> Select:
         needed, related = fields_needed(planned.here)
         needed = needed.union(also)
-        computed = self.model._options.computed
+        computed = options_of(self.model).computed
         wanted = (needed | (self.fields or set())) & computed
         return Select(
             self.model,
@@ -371,7 +372,7 @@ class QuerySet(Generic[R]):
         """
         self._refuse_slice("partitioning")
         check_number("the number of partitions", n)
-        options = self.model._options
+        options = options_of(self.model)
         if "view" in self.scope:
             raise ValueError(
                 f"{self._what} cannot be partitioned: the server drops a query beside a view; "
@@ -392,7 +393,7 @@ class QuerySet(Generic[R]):
         return parts[::-1] if falls else parts
 
     def _cuts(self, n: int) -> list[int]:
-        source = self.model._options.pages
+        source = options_of(self.model).pages
         planned = self._plan()
         if isinstance(source, Keyset) and self.here is None and not planned.nothing:
             return source.cuts(self._select(planned), n)
@@ -508,7 +509,7 @@ class QuerySet(Generic[R]):
             if planned.nothing:
                 return 0
             if planned.counts:
-                total = self.model._options.pages.count(self._select(planned))
+                total = options_of(self.model).pages.count(self._select(planned))
                 if total is not None:
                     stop = total if self.stop is None else min(self.stop, total)
                     return max(0, stop - self.start)
@@ -552,7 +553,7 @@ class QuerySet(Generic[R]):
         """
         if isinstance(id, Q):
             conditions, id = (id, *conditions), _ANY
-        options = self.model._options
+        options = options_of(self.model)
         if id is None:
             raise ValueError(
                 f"get(None): a {self.model.__name__} that is not saved, or was deleted, has no id"
@@ -565,10 +566,10 @@ class QuerySet(Generic[R]):
             return narrowed._fetched(identifier)
         found = list(narrowed[:2])
         if not found:
-            raise DoesNotExist(f"no {self.model._options.name} fits {narrowed._what}")
+            raise DoesNotExist(f"no {options_of(self.model).name} fits {narrowed._what}")
         if len(found) > 1:
             raise MultipleObjectsReturned(
-                f"several {self.model._options.name}s fit {narrowed._what}, "
+                f"several {options_of(self.model).name}s fit {narrowed._what}, "
                 f"the first two: {found[0]!r}, {found[1]!r}"
             )
         return found[0]
@@ -577,7 +578,7 @@ class QuerySet(Generic[R]):
         """The object of this id from its own address, if it is one of these: the server's row says
         so, or else the listing does.
         """
-        options = self.model._options
+        options = options_of(self.model)
         if isinstance(identifier, int) and identifier < 1 and not self.client.is_dry:
             raise DoesNotExist(f"no {options.name} has the id {identifier}: ids begin at 1")
         in_address = {name: v for name, v in self.scope.items() if options.addresses(name)}
@@ -604,7 +605,7 @@ class QuerySet(Generic[R]):
         """A handle on the object of this id, without a request; its fields are fetched when
         touched.
         """
-        options = self.model._options
+        options = options_of(self.model)
         row = {options.key_wire: self._as_key(id)}
         for name, value in self.scope.items():
             relation = options.relations.get(name)
@@ -619,12 +620,12 @@ class QuerySet(Generic[R]):
         found = self._key_given(id)
         if is_beyond(found):
             raise DoesNotExist(
-                f"no {self.model._options.name} has the id {found}: a server knows none of it"
+                f"no {options_of(self.model).name} has the id {found}: a server knows none of it"
             )
         return found
 
     def _key_given(self, id: Any) -> Any:
-        key = self.model._options.fields[self.model._options.key]
+        key = options_of(self.model).fields[options_of(self.model).key]
         if isinstance(id, self.model):
             self._refuse_stranger(id, "get()")
             return id._saved_id("get()")
@@ -634,7 +635,7 @@ class QuerySet(Generic[R]):
             return exact_id(id)
         if not isinstance(id, str) or not id:
             raise ValueError(
-                f"the {key.name} of a {self.model._options.name} is a text, not {id!r:.80}"
+                f"the {key.name} of a {options_of(self.model).name} is a text, not {id!r:.80}"
             )
         return id
 
@@ -646,7 +647,7 @@ class QuerySet(Generic[R]):
             if not hasattr(value, "_saved_id"):
                 return exact_id(value)
             if not isinstance(value, self.model):
-                raise ValueError(f"{value!r:.80} is no {self.model._options.name}")
+                raise ValueError(f"{value!r:.80} is no {options_of(self.model).name}")
         except ValueError as error:
             raise ValueError(f"{what}: {error}") from None
         value._saved_id(what)
@@ -672,7 +673,7 @@ class QuerySet(Generic[R]):
         """
         if isinstance(ids, (str, bytes, bytearray)) or not isinstance(ids, Iterable):
             raise TypeError(f"in_bulk() takes a list of ids, not {brief(ids)}")
-        lookup = f"{self.model._options.key}__in"
+        lookup = f"{options_of(self.model).key}__in"
         asked = [key for key in map(self._key_given, ids) if not is_beyond(key)]
         return {obj._key: obj for obj in self.filter(**{lookup: asked})}
 
@@ -706,7 +707,7 @@ class QuerySet(Generic[R]):
         return self._rows(texts, bool(names), lambda found: found[0] if flat else found)
 
     def _plain_names(self) -> tuple[str, ...]:
-        fields = self.model._options.fields.values()
+        fields = options_of(self.model).fields.values()
         return tuple(
             one.name for one in fields if not one.secret and not one.computed and not one.left_out
         )
@@ -746,7 +747,7 @@ class QuerySet(Generic[R]):
         """Make one object here and save it; one POST. ``project.tasks.create(data={"text":
         "a"})``. Raises TypeError for what the resource does not have, naming what is near.
         """
-        if self.model._options.secret_wires:  # the frame of an error shows them
+        if options_of(self.model).secret_wires:  # the frame of an error shows them
             given = tuple(map(seal, given))
         obj = self._new(hide(fields, self._known), *given)
         obj.save()
@@ -757,14 +758,14 @@ class QuerySet(Generic[R]):
         scope = {
             name: value
             for name, value in self.scope.items()
-            if name in self.model._options.relations
+            if name in options_of(self.model).relations
         }
         for name, value in scope.items():
             here = id_given(value, f"{self._what}: the {name}")
             given = fields.get(name, value)
             if id_of(given) != here:
                 raise ValueError(
-                    f"creating a {self.model._options.name} of {name} {here}: "
+                    f"creating a {options_of(self.model).name} of {name} {here}: "
                     f"{name}={given!r:.80} is another; go through that one"
                 )
         try:
@@ -914,7 +915,7 @@ class QuerySet(Generic[R]):
         """
         from ..bulk.creation import create_each, create_tasks
 
-        if self.model._options.pages is TASKS:
+        if options_of(self.model).pages is TASKS:
             return create_tasks(
                 self,
                 items,
@@ -1050,7 +1051,7 @@ class QuerySet(Generic[R]):
     def _what(self) -> str:
         scope = scope_text(self.scope)
         where = "" if self.where == EVERYTHING else f" where {describe(self.where)}"
-        return f"{self.model._options.name}s" + (f" of {scope}" if scope else "") + where
+        return f"{options_of(self.model).name}s" + (f" of {scope}" if scope else "") + where
 
     def __repr__(self) -> str:
         if self._cache is None:

@@ -14,7 +14,7 @@ import attrs
 
 from ...errors import Conflict, DoesNotExist, LabelStudioError, NotFound, ServerError
 from ..fields.fields import UNSET, Field, ForeignKey, _Related, readonly
-from ..fields.options import Options
+from ..fields.options import Options, options_of
 from ..http.addresses import fill, names_in
 from ..http.connection import default_client
 from ..http.deadline import one_call
@@ -152,8 +152,8 @@ class Resource:
         for ancestor in self._ancestors():
             if relation in ancestor._origin.parents:
                 return ancestor._origin.parents[relation]._key
-            owner = ancestor._options.relations.get(relation)
-            field = owner and ancestor._options.fields[owner.id_name]
+            owner = options_of(ancestor).relations.get(relation)
+            field = owner and options_of(ancestor).fields[owner.id_name]
             if field and ancestor._row.get(field.wire) is not None:
                 return as_id(ancestor._row[field.wire])
         return None
@@ -840,7 +840,7 @@ class Resource:
 
     def _tell_parents(self) -> None:
         for name, parent in self._origin.parents.items():
-            for relation in parent._options.sets.values():
+            for relation in options_of(parent).sets.values():
                 if relation.target is type(self) and relation.via == name:
                     parent._drop_prefetched(relation.name)
 

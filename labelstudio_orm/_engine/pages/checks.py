@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from ...errors import LabelStudioError, shorten
+from ..fields.options import options_of
 from ..values.ids import as_id
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def believed(rows: Any, select: Select) -> list[Row]:
     """
     if not isinstance(rows, list):
         raise untrue(select, f"the rows are no list: {_shown(rows)}")
-    options = select.model._options
+    options = options_of(select.model)
     key = options.key_wire
     kind = str if key and options.fields[options.key].annotation is str else int
     found: dict[Any, Row] = {}
@@ -72,7 +73,7 @@ def _check_embedded(name: str, rows: Any, select: Select) -> None:
 
 
 def _check_scope(rows: Sequence[Row], select: Select) -> None:
-    options = select.model._options
+    options = options_of(select.model)
     for name, id in select.scope_ids.items():
         relation = options.relations.get(name)
         if relation is None:

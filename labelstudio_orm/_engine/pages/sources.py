@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 import attrs
 
 from ...errors import BadRequest, LabelStudioError, NotFound
+from ..fields.options import options_of
 from ..http.addresses import fill, names_in
 from ..http.paths import at
 from ..plans.plan import Plan
@@ -79,7 +80,7 @@ class Select:
     def doing(self) -> str:
         """For messages: what is being done, to what."""
         where = scope_text(self.scope)
-        return f"listing {self.model._options.name}s" + (f" of {where}" if where else "")
+        return f"listing {options_of(self.model).name}s" + (f" of {where}" if where else "")
 
     @property
     def scope_ids(self) -> dict[str, Any]:
@@ -98,16 +99,16 @@ class Select:
     @property
     def path(self) -> str:
         """The address of the listing."""
-        names = names_in(self.model._options.collection)
+        names = names_in(options_of(self.model).collection)
         require_scope(self, [name.partition(".")[0] for name in names])
-        return fill(self.model._options.collection, self.scope.__getitem__)
+        return fill(options_of(self.model).collection, self.scope.__getitem__)
 
     @property
     def filters(self) -> dict[str, Any]:
         """What a plain listing is asked for: its scope, as far as its path does not say it, and
         conditions.
         """
-        options = self.model._options
+        options = options_of(self.model)
         in_path = names_in(options.collection)
         scope = {
             str(options.params.get(f"{name}_id__exact", name)): id
@@ -118,16 +119,16 @@ class Select:
 
     def ask(self, path: str, **options: Any) -> Any:
         """One GET."""
-        edition = self.model._options.edition
+        edition = options_of(self.model).edition
         answer = self.client.request("GET", path, doing=self.doing, edition=edition, **options)
-        if secrets := self.model._options.secret_wires:
+        if secrets := options_of(self.model).secret_wires:
             _seal_rows(answer, secrets)
         return answer
 
     @property
     def wires(self) -> list[str]:
         """The names on the wire of the fields to bring."""
-        fields = self.model._options.fields
+        fields = options_of(self.model).fields
         return sorted({"id", *(fields[name].wire for name in self.fields or ())})
 
 
@@ -201,7 +202,7 @@ class Plain:
         if self.single and not isinstance(rows, list):
             rows = [rows] if rows else []
         rows = believed(rows, select)
-        in_path = select.scope.keys() & set(names_in(select.model._options.collection))
+        in_path = select.scope.keys() & set(names_in(options_of(select.model).collection))
         for row in rows if in_path else ():
             for name in in_path:  # the address says it, the rows need not
                 row.setdefault(_wire_of(select.model, name), id_of(select.scope[name]))
@@ -216,7 +217,7 @@ def require_scope(select: Select, needed: Iterable[str]) -> None:
     """Raises ValueError unless the listing is said to be of all these."""
     missing = [name for name in needed if name not in select.scope]
     if missing:
-        name = select.model._options.name
+        name = options_of(select.model).name
         raise ValueError(
             f"{name}s are listed by {' and '.join(needed)}, and the {missing[0]} is missing: go "
             f"through the {missing[0]}, or filter({missing[0]}=...); get(id) reads one"
@@ -224,13 +225,13 @@ def require_scope(select: Select, needed: Iterable[str]) -> None:
 
 
 def _wire_of(model: type[Resource], relation: str) -> str:
-    options = model._options
+    options = options_of(model)
     return options.fields[options.relations[relation].id_name].wire
 
 
 def _in_order(rows: list[Row], select: Select) -> list[Row]:
-    key = select.model._options.key_wire or "id"
-    if not select.model._options.key_wire:
+    key = options_of(select.model).key_wire or "id"
+    if not options_of(select.model).key_wire:
         return sorted(rows, key=lambda row: as_key(row.get("id")) or 0, reverse=select.backwards)
     return sorted(rows, key=lambda row: as_key(row.get(key)), reverse=select.backwards)
 
@@ -277,7 +278,7 @@ class Numbered:
         """The rows, and how many were counted: others when their number changed meanwhile, so that
         one may have slipped by, or where the server does not turn the page.
         """
-        key = select.model._options.key_wire
+        key = options_of(select.model).key_wire
         size = min(max(select.limit or FIRST_PAGE, 2), FIRST_PAGE)
         found: dict[Any, Row] = {}
         count = 0
@@ -379,7 +380,7 @@ class Embedded:
             related_fields={} if select.fields is None else {self.key: select.fields},
             workers=select.workers,
         )
-        for page in tasks._options.pages.pages(inner):
+        for page in options_of(tasks).pages.pages(inner):
             rows = [
                 {"task": task["id"], "project": id_of(select.scope["project"]), **row}
                 for task in page.rows

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 import attrs
 
 from ...errors import NotFound, ServerError
+from ..fields.options import options_of
 from ..plans.columns import Item, line
 from ..plans.plan import Plan
 from ..values.codec import Row
@@ -90,7 +91,7 @@ def _encoded(params: dict[str, Any]) -> str:
 
 def uncomputed(select: Select) -> frozenset[str]:
     """The fields that a listing leaves empty."""
-    return frozenset() if _is_full(select) else select.model._options.computed - select.wanted
+    return frozenset() if _is_full(select) else options_of(select.model).computed - select.wanted
 
 
 def _is_full(select: Select) -> bool:
@@ -187,7 +188,7 @@ def _all_columns_but(select: Select) -> dict[str, list[str]]:
     """``hiddenColumns`` makes the server compute the columns of a light listing, except those it
     names.
     """
-    hidden = [f"tasks:{name}" for name in sorted(select.model._options.computed - select.wanted)]
+    hidden = [f"tasks:{name}" for name in sorted(options_of(select.model).computed - select.wanted)]
     return {"explore": hidden, "labeling": hidden}
 
 
@@ -195,6 +196,6 @@ def _included(select: Select) -> list[str]:
     """``include`` trims embedded rows by the same names, so theirs have to be in it."""
     names = set(select.wires) | select.relations
     for relation in select.relations:
-        fields = select.model._options.sets[relation].target._options.fields
+        fields = options_of(options_of(select.model).sets[relation].target).fields
         names |= {fields[name].wire for name in select.related_fields.get(relation) or fields}
     return sorted(names)

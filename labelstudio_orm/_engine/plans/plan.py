@@ -38,6 +38,7 @@ from ..conditions.tree import (
     parts_in,
     parts_of,
 )
+from ..fields.options import options_of
 from ..values import codec
 from .columns import (
     ALTERNATIVES,
@@ -108,7 +109,7 @@ def plan(model: type[Resource], where: Node, undefined: Undefined = never) -> Pl
     """
     if where == EVERYTHING:
         return Plan()
-    if not model._options.pages.filters_tasks:
+    if not options_of(model).pages.filters_tasks:
         return _plan_params(model, where)
     planned = _plan_tasks(where, undefined)
     if planned.here is not None and has_opaque(planned.here):
@@ -129,7 +130,7 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
     for part in parts_of(where):
         if not isinstance(part, Leaf) or part.path or part.relation:
             continue
-        said = model._options.params
+        said = options_of(model).params
         lookup, value = part.lookup, part.value
         if lookup in TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
             lookup, value = "icontains", needle(part)
@@ -137,7 +138,7 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
             return Plan(nothing=True)
         if isinstance(value, tuple):
             value = tuple(one for one in value if one is not None and not _is_beyond(one))
-        is_id = part.field.references or part.field.name in ("id", model._options.key)
+        is_id = part.field.references or part.field.name in ("id", options_of(model).key)
         if is_id and _is_beyond(value) and lookup == "exact":
             return Plan(nothing=True)
         parameter = said.get(f"{part.field.name}__{lookup}")
@@ -146,9 +147,9 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
         name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
         sent.setdefault(name, write(value))
     clauses: tuple[Clause, ...] = ((),)
-    inside = getattr(model._options.pages, "key", None)
+    inside = getattr(options_of(model).pages, "key", None)
     if inside:  # rows inside tasks: annotations of a project
-        there = Leaf(inside, model._options.fields["id"], (), "isnull", False, inside)
+        there = Leaf(inside, options_of(model).fields["id"], (), "isnull", False, inside)
         clauses = _plan_tasks(conjunction(there, _of_some(where, there)), never).clauses
     return Plan(params=sent, clauses=clauses, here=where, counts=False)
 

@@ -10,6 +10,7 @@ from ...errors import FieldError
 from ..conditions.ordering import Key
 from ..conditions.q import Q, build, leaf
 from ..conditions.tree import Opaque
+from ..fields.options import options_of
 from ..values import codec
 from ..values.registry import registry
 from .columns import ABOUT_ONE, EXACT, OPERATORS, OPPOSITE, ORDERED, Item, column_of, comparison
@@ -84,7 +85,7 @@ _POSITIVE = {opposite: operator for operator, opposite in OPPOSITE.items()}
 
 def _condition(item: Item) -> Q:
     """The lookup that would be sent as just this line, if there is one."""
-    wires = {registry["Task"]._options.fields[name].wire: name for name in EXACT}
+    wires = {options_of(registry["Task"]).fields[name].wire: name for name in EXACT}
     name = wires.get(column_of(item))
     for positive in (True, False):
         operator = item["operator"] if positive else _POSITIVE.get(item["operator"])

@@ -11,6 +11,7 @@ from ..._config.controls import unknown
 from ...errors import FieldError, NotFound, PermissionDenied, UnknownKeyWarning
 from ..conditions.places import Merged, ambiguous
 from ..conditions.tree import REGION, leaves
+from ..fields.options import options_of
 from ..http.paths import at
 from ..pages.sources import FIRST_PAGE
 from ..pages.task_page import ask
@@ -42,7 +43,7 @@ def refuse_ambiguous(queryset: QuerySet[Any], ways: Iterable[_Named]) -> None:
     one request, which a project that is an object keeps.
     """
     asked = [one for one in ways if one.merged and one.field.name == "data"]
-    if not asked or not queryset.model._options.pages.filters_tasks:
+    if not asked or not options_of(queryset.model).pages.filters_tasks:
         return
     project = _project_of(queryset)
     known = set(_in_config(project))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..conditions.tree import EVERYTHING, Node, describe, parts_of
+from ..fields.options import options_of
 from ..http.addresses import names_in
 from ..http.paths import at
 from ..pages.keyset import TASKS, Keyset
@@ -41,7 +42,7 @@ def _lines(queryset: QuerySet[Any]) -> Iterator[tuple[str, str]]:
         return
     missing = _missing(queryset)
     if missing:
-        yield "requests", f"refused: {queryset.model._options.name}s are listed by {missing}"
+        yield "requests", f"refused: {options_of(queryset.model).name}s are listed by {missing}"
         return
     yield "server", _server(queryset, planned)
     if planned.here is not None:
@@ -61,7 +62,7 @@ def _order(queryset: QuerySet[Any]) -> str:
 
 
 def _server(queryset: QuerySet[Any], planned: Plan) -> str:
-    if queryset.model._options.pages.filters_tasks:
+    if options_of(queryset.model).pages.filters_tasks:
         return _or(planned.clauses)
     said = {**queryset.params, **planned.params}
     texts = (f"{name}={cut(str(value), 60)}" for name, value in said.items())
@@ -90,7 +91,7 @@ def _why(queryset: QuerySet[Any], planned: Plan, part: Node) -> str:
 
 def _missing(queryset: QuerySet[Any]) -> str:
     """What a listing cannot do without and was not said."""
-    options = queryset.model._options
+    options = options_of(queryset.model)
     if isinstance(options.pages, Embedded):
         known = options.pages.scoped_by
         return "" if queryset.scope.keys() & set(known) else " or ".join(known)
@@ -111,7 +112,7 @@ def _looked_up(scope: Mapping[str, Any], name: str) -> Any:
 
 
 def _requests(queryset: QuerySet[Any], planned: Plan) -> Iterator[str]:
-    options = queryset.model._options
+    options = options_of(queryset.model)
     if isinstance(options.pages, Embedded):
         yield from _of_tasks(queryset, planned, options.pages.key)
         return

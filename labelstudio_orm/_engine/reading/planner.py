@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...errors import ClientSideFilterWarning, FieldError
 from ..conditions.tree import EVERYTHING, describe, leaves
+from ..fields.options import options_of
 from ..http.paths import at
 from ..plans.columns import UNDEFINED
 from ..plans.plan import Plan, plan
@@ -64,7 +65,7 @@ def _is_full_scan(queryset: QuerySet[Any], planned: Plan) -> bool:
     return (
         planned.here is not None
         and planned.clauses == ((),)
-        and queryset.model._options.pages.filters_tasks
+        and options_of(queryset.model).pages.filters_tasks
         and "view" not in queryset.scope
     )
 
@@ -91,7 +92,7 @@ _warned: set[str] = set()
 def wants_config(queryset: QuerySet[Any]) -> bool:
     """Would the labelling config, which is not at hand, make the plan better?"""
     return (
-        queryset.model._options.pages.filters_tasks
+        options_of(queryset.model).pages.filters_tasks
         and "project" in queryset.scope
         and "view" not in queryset.scope
         and bool(_data_keys(queryset))

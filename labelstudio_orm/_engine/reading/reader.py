@@ -9,6 +9,7 @@ import attrs
 
 from ..conditions.ordering import ordered
 from ..conditions.tree import EVERYTHING, Leaf, parts_of, predicate
+from ..fields.options import options_of
 from ..pages.checks import untrue
 from ..pages.keyset import Keyset, asks_for_many
 from ..pages.sources import FIRST_PAGE, IDS, Page, Select, look_ahead
@@ -42,7 +43,7 @@ def read(
         return iter(()), 0, None
     if not queryset._in_id_order:
         return _in_any_order(queryset, planned, workers, ahead), 0, None
-    source = queryset.model._options.pages
+    source = options_of(queryset.model).pages
     select = queryset._select(planned, workers=workers)
     if planned.here is None:
         select = attrs.evolve(select, limit=stop)
@@ -65,7 +66,7 @@ def _first_checked(
     """
     page = next(listed, None)
     if page is not None and _is_amiss(queryset, page):
-        again = next(queryset.model._options.pages.pages(attrs.evolve(select, workers=1)), None)
+        again = next(options_of(queryset.model).pages.pages(attrs.evolve(select, workers=1)), None)
         if again is not None and _is_amiss(queryset, again):
             raise untrue(select, f"most tasks do not fit {queryset._what}")
     if page is not None:
@@ -126,14 +127,14 @@ def _loaded(
 
 def _peers(queryset: QuerySet[Any], page: Page, before: Mapping[str, Peers]) -> dict[str, Peers]:
     """The tasks that the rows of a page are of, by relation: one request can bring many of them."""
-    options = queryset.model._options
+    options = options_of(queryset.model)
     return {
         name: Peers(
             (as_id(row.get(options.fields[relation.id_name].wire)) for row in page.rows),
             before.get(name),
         )
         for name, relation in options.relations.items()
-        if name not in queryset.scope and relation.target._options.pages.filters_tasks
+        if name not in queryset.scope and options_of(relation.target).pages.filters_tasks
     }
 
 
@@ -143,7 +144,7 @@ def _in_any_order(
     """By any keys: for tasks, ids and keys first and then the rows by id; else all rows, sorted
     here.
     """
-    source, keys = queryset.model._options.pages, queryset.ordering
+    source, keys = options_of(queryset.model).pages, queryset.ordering
     start, stop = queryset.start, queryset.stop
     if not isinstance(source, Keyset) or _is_read_at_once(queryset, planned):
         names = frozenset(key.field.name for key in keys)

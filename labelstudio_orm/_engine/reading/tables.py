@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_origin
 
 from ..conditions.places import Place, name_of
+from ..fields.options import options_of
 
 if TYPE_CHECKING:
     import pandas
@@ -53,5 +54,5 @@ def _with_columns_of(
 
 def _is_spread(queryset: QuerySet[Any], name: str) -> bool:
     """Is it a field that always is an object of JSON, as the data of tasks?"""
-    field = queryset.model._options.fields.get(name)
+    field = options_of(queryset.model).fields.get(name)
     return field is not None and field.nested and get_origin(field.annotation) is dict

@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from ..fields.options import options_of
 from .brief import brief
 from .secret import Secret, reveal
 
@@ -47,7 +48,7 @@ def of_constructor(
             f"{_name(model)} takes no 'id': the server gives it; ref(id) is a handle on one that "
             "is there, get(id) reads it"
         )
-    if name in model._options.fields or name in model._options.relations:
+    if name in options_of(model).fields or name in options_of(model).relations:
         return f"{_name(model)}.{name} is the server's: it cannot be given"
     hint = near(name, names)
     if not hint and "data" in names:
@@ -78,7 +79,7 @@ def _by_name(value: Any, names: list[str]) -> str:
 
 def of_attribute(obj: Resource, name: str) -> str:
     """Return what to say of an attribute that an object does not have."""
-    options = obj._options
+    options = options_of(obj)
     known = [name for name in dir(type(obj)) if not name.startswith("_")]
     hint = near(name, known)
     if "data" in options.fields:
@@ -106,13 +107,13 @@ def of_missing(obj: object, name: str, model: type[Resource] | None = None) -> s
     """
     kind = type(obj)
     hint = near(name, [one for one in dir(kind) if not one.startswith("_")])
-    if model and (name in model._options.fields or hasattr(model, name)):
+    if model and (name in options_of(model).fields or hasattr(model, name)):
         hint = f"; each {_name(model)} has: .first().{name}, or loop over them"
     return f"{kind.__name__} has no {brief_name(name)!r}{hint}"
 
 
 def _name(model: type[Resource]) -> str:
-    return model._options.name
+    return options_of(model).name
 
 
 def brief_name(name: str) -> str:
