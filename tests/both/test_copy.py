@@ -539,7 +539,7 @@ def test_in_a_dry_run(
     assert ("POST", "Draft") in done
     assert other.projects.count() == before
     with Journal(tmp_path / "copy.db") as journal:
-        assert journal.noted("project") is None
+        assert journal.get("project") is None
 
 
 def test_a_journal_is_of_one_copy(

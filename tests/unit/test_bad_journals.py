@@ -192,7 +192,7 @@ def test_what_is_no_journal(
 def test_a_journal_is_for_its_owner(tmp_path: Path) -> None:
     path = tmp_path / "copy.db"
     with Journal(path) as journal:
-        journal.note("a")
+        journal.set("a")
         modes = {one.name: one.stat().st_mode & 0o777 for one in tmp_path.iterdir()}
     assert set(modes.values()) == {0o600}
     path.chmod(0o644)  # one of an earlier version

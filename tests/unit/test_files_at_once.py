@@ -628,7 +628,7 @@ def test_doubles_that_a_listing_lies_about_stay(world: Callable[..., World], lie
     def removed() -> int:
         with Journal(one.journal) as journal:
             into = one.client().projects.get(target.id)
-            return Media(LiveSource(one.project), into, journal, one.here.url).remove_doubles()
+            return Media(LiveSource(one.project), into, journal, one.here.url).remove_duplicates()
 
     honest, one.wire = one.wire, Lying(one.there)
     before = {content for _, content in one.files(target)}
@@ -679,9 +679,9 @@ def test_each_file_comes_once(
         with Journal(one.journal) as journal:
             into = one.client().projects.get(target.id)
             found = Media(LiveSource(one.project), into, journal, one.here.url)
-            found.settle()
+            found.resolve()
             found.bring_all()
-            found.remove_doubles()
+            found.remove_duplicates()
             return found
 
     with pytest.MonkeyPatch.context() as patch:

@@ -22,17 +22,17 @@ KEYS = st.one_of(st.integers(-(2**62), 2**62), st.text(max_size=20))
 def test_what_is_written_is_there_the_next_time(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with Journal(path) as journal:
-        journal.note("project", 7)
+        journal.set("project", 7)
         journal.map("tasks").put({1: 1001, 2: 1002})
         journal.map("users").put({"ann@example.com": "bob@example.com"})
         journal.intent("tasks", {"ids": [3]})
     with Journal(path) as journal:
-        assert journal.noted("project") == 7
-        assert journal.noted("nothing", "else") == "else"
+        assert journal.get("project") == 7
+        assert journal.get("nothing", "else") == "else"
         assert list(journal.map("tasks").items()) == [(1, 1001), (2, 1002)]
         assert journal.map("users").get("ann@example.com") == "bob@example.com"
         assert journal.open_intents() == {"tasks": {"ids": [3]}}
-        journal.settle("tasks")
+        journal.resolve("tasks")
         assert journal.open_intents() == {}
 
 
@@ -70,38 +70,38 @@ def test_what_belongs_together_is_kept_together() -> None:
     with Journal() as journal:
 
         def fail() -> None:
-            with journal.at_once():
+            with journal.transaction():
                 journal.map("tasks").put({1: 2})
-                journal.settle("tasks")
-                journal.note("done")
+                journal.resolve("tasks")
+                journal.set("done")
                 raise RuntimeError
 
         with pytest.raises(RuntimeError):
             fail()
         assert len(journal.map("tasks")) == 0
-        assert journal.noted("done") is None
+        assert journal.get("done") is None
 
 
 def test_the_journal_of_another_job(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with Journal(path) as journal:
-        journal.job(what="copy", source="http://a project 1", options=("x", None))
-        journal.job(what="copy", source="http://a project 1", options=["x", None])
+        journal.identify(what="copy", source="http://a project 1", options=("x", None))
+        journal.identify(what="copy", source="http://a project 1", options=["x", None])
     with Journal(path) as journal:
         with pytest.raises(JournalMismatch, match=r"its source is 'http://a project 1', not 'b'"):
-            journal.job(what="copy", source="b", options=["x", None])
+            journal.identify(what="copy", source="b", options=["x", None])
         with pytest.raises(JournalMismatch, match="its options is"):
-            journal.job(what="copy", source="http://a project 1")
+            journal.identify(what="copy", source="http://a project 1")
 
 
 def test_one_process_at_a_time(tmp_path: Path) -> None:
     path = tmp_path / "journal.db"
     with Journal(path) as journal:
-        journal.note("a")
+        journal.set("a")
         with pytest.raises(LabelStudioError, match="another process may be using it"):
             Journal(path)
     with Journal(path) as journal:
-        assert journal.noted("a")
+        assert journal.get("a")
 
 
 def test_what_is_no_journal(tmp_path: Path) -> None:
@@ -115,10 +115,10 @@ def test_what_is_no_journal(tmp_path: Path) -> None:
 
 def test_a_copy_leaves_the_original_alone(tmp_path: Path) -> None:
     with Journal(tmp_path / "journal.db") as journal:
-        journal.note("a", 1)
+        journal.set("a", 1)
         copy = journal.copy()
-        copy.note("a", 2)
-        assert (journal.noted("a"), copy.noted("a")) == (1, 2)
+        copy.set("a", 2)
+        assert (journal.get("a"), copy.get("a")) == (1, 2)
 
 
 WRITER = """
@@ -129,10 +129,10 @@ WRITER = """
         ids = journal.map("tasks")
         for number in range(len(ids), 10**6):
             journal.intent("tasks", number)
-            with journal.at_once():
+            with journal.transaction():
                 ids.put({number: number})
-                journal.note("last", number)
-                journal.settle("tasks")
+                journal.set("last", number)
+                journal.resolve("tasks")
             print(number, flush=True)
 """
 
@@ -151,6 +151,6 @@ def test_killed_at_any_moment(tmp_path: Path) -> None:
         with Journal(path) as journal:
             written = len(journal.map("tasks"))
             assert written > told
-            assert journal.noted("last") == written - 1
+            assert journal.get("last") == written - 1
             assert dict(journal.map("tasks").items()) == {n: n for n in range(written)}
             assert set(journal.open_intents().values()) <= {written}

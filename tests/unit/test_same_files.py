@@ -289,7 +289,7 @@ def test_a_file_of_anothers_content_is_no_double(make: Make, tmp_path: Path) -> 
         for content in (b"wild", b"calm"):
             (tmp_path / "a.png").write_bytes(content)
             other.files.upload(tmp_path / "a.png")
-        assert media.remove_doubles() == 1
+        assert media.remove_duplicates() == 1
     found = []
     for file in other.files:
         with file.open() as stream:

@@ -266,7 +266,7 @@ def test_a_journal_is_of_one_migration_of_one_project(
     with pytest.raises(JournalMismatch, match=f"its project is {project.id}, not"):
         migration_of(log, "one").run(ls.projects.create(title="Another"), journal=path)
     with Journal(path) as journal:  # a project with the same id, on a server that gives it again
-        journal.note("job", {**journal.noted("job"), "created": "2020-01-01T00:00:00+00:00"})
+        journal.set("job", {**journal.get("job"), "created": "2020-01-01T00:00:00+00:00"})
     with pytest.raises(JournalMismatch, match="its created is '2020-01-01T00:00:00"):
         migration_of(log, "one").run(project, journal=path)
     assert log == ["one"]

@@ -6,7 +6,7 @@ import hashlib
 from typing import TYPE_CHECKING, BinaryIO, Final, Protocol
 
 from ...errors import LabelStudioError
-from .exactly_once import TRIES, is_lost
+from .exactly_once import TRIES, outcome_unknown
 
 if TYPE_CHECKING:
     from .source import Source
@@ -37,7 +37,7 @@ def fetch(source: Source, file: str, copy: BinaryIO, size: int | None = None) ->
                 told = hashed(stream, copy)
             break
         except LabelStudioError as error:
-            if attempt == TRIES - 1 or not is_lost(error):
+            if attempt == TRIES - 1 or not outcome_unknown(error):
                 raise
         client = getattr(source, "client", None)
         if client is not None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .remap import Translation
     from .report import Loss
     from .source import Source
-    from .users import People
+    from .users import UserMap
 
 T = TypeVar("T")
 
@@ -37,14 +37,14 @@ LOOK_EVERY: Final = 0.5
 
 
 @attrs.define
-class Job:
+class MigrationContext:
     """One migration into a project. ``facts`` describe the source."""
 
     source: Source
     client: LabelStudio
     journal: Journal
     facts: Row
-    people: People
+    users: UserMap
     project: Project
     media: Media
     translation: Translation
@@ -90,7 +90,7 @@ class Job:
 
     def losses(self) -> Iterator[Loss]:
         """All that the journal has noted, for a report."""
-        numbers: dict[str, int] = self.journal.noted("losses", {})
+        numbers: dict[str, int] = self.journal.get("losses", {})
         ids = {
             name: [
                 id for _, text in self.journal.map(f"lost {name}").items() for id in unpacked(text)
@@ -101,31 +101,31 @@ class Job:
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """Add to counts in the journal."""
-        self.journal.note(name, dict(Counter(self.journal.noted(name, {})) + Counter(counts)))
+        self.journal.set(name, dict(Counter(self.journal.get(name, {})) + Counter(counts)))
 
     # -- what is late -----------------------------------------------------------------------------
 
-    def took(self, seconds: float) -> None:
+    def record_duration(self, seconds: float) -> None:
         """See the function of this name."""
-        took(self.journal, seconds)
+        record_duration(self.journal, seconds)
 
     def wait_for(self, look: Callable[[], T | None]) -> T | None:
         """See the function of this name."""
         return wait_for(self.client, self.journal, look)
 
-    def wait_for_stragglers(self, look: Callable[[], T | None]) -> None:
+    def wait_for_late_writes(self, look: Callable[[], T | None]) -> None:
         """Where something was given up: the rest of the time in which it may arrive."""
-        unsure: float | None = self.journal.noted("unsure")
+        unsure: float | None = self.journal.get("unsure")
         if unsure is not None:
             patience = _patience(self.journal)
             _within(min(patience, unsure + patience - time.time()), look, self.client)
-            self.journal.note("unsure", None)
+            self.journal.set("unsure", None)
 
 
-def took(journal: Journal, seconds: float) -> None:
-    """Take note that an import took so long."""
-    if seconds > journal.noted("slowest", 0.0):
-        journal.note("slowest", seconds)
+def record_duration(journal: Journal, seconds: float) -> None:
+    """Take note that an import record_duration so long."""
+    if seconds > journal.get("slowest", 0.0):
+        journal.set("slowest", seconds)
 
 
 def wait_for(client: LabelStudio, journal: Journal, look: Callable[[], T | None]) -> T | None:
@@ -134,13 +134,13 @@ def wait_for(client: LabelStudio, journal: Journal, look: Callable[[], T | None]
     """
     found = _within(_patience(journal), look, client)
     if found is None:
-        journal.note("unsure", time.time())
+        journal.set("unsure", time.time())
     return found
 
 
 def _patience(journal: Journal) -> float:
     """Seconds after which what has not arrived is taken for lost."""
-    slowest: float | None = journal.noted("slowest")
+    slowest: float | None = journal.get("slowest")
     return PATIENCE if slowest is None else max(2.0, 3 * slowest)
 
 

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
-from ..verbs.verifying import pair_up
 from . import fingerprints as content
 from .fingerprints import digest
+from .pairing import pair_up
 from .report import Difference
 
 if TYPE_CHECKING:
@@ -59,11 +59,11 @@ class Change:
     by: Side | None
     reason: str = ""
 
-    def under(self, conflicts: Conflicts) -> Literal["carry", "keep", "tell"]:
+    def under(self, conflicts: Conflicts) -> Literal["apply", "keep", "report"]:
         """What becomes of it: it is carried over, or the target's is kept, or it is told."""
         if self.by == "source" or (self.by is None and conflicts == "source"):
-            return "carry"
-        return "keep" if self.by is None and conflicts == "target" else "tell"
+            return "apply"
+        return "keep" if self.by is None and conflicts == "target" else "report"
 
     @property
     def why(self) -> str:
@@ -80,7 +80,7 @@ class Change:
             return "deleted in the target"
         return "changed in the source, deleted in the target"
 
-    def told(self, source: Key | None, target: Key | None) -> Difference:
+    def as_difference(self, source: Key | None, target: Key | None) -> Difference:
         """It, of objects with these ids, for a report."""
         here, there = (self.here, self.there) if self.field else (None, None)
         return Difference(self.kind, source, target, self.field, here, there, self.why)
@@ -102,7 +102,7 @@ class Fields:
         self.known = _tuples(known)
         self.expected = _tuples(expected)
 
-    def meet(self, there: Row) -> None:
+    def reconcile(self, there: Row) -> None:
         """Take note of what was under way and is done."""
         for name, pair in self.expected.items():
             if name in there and digest(there[name]) == pair[1]:
@@ -113,7 +113,7 @@ class Fields:
         """What is not what it was and not the same on both sides. What is the same now is taken
         note of.
         """
-        self.meet(there)
+        self.reconcile(there)
         for name, ours in here.items():
             theirs = there[name]
             now = digest(ours), digest(theirs)
@@ -122,7 +122,7 @@ class Fields:
             elif now != (was := self.known.get(name, UNKNOWN)):
                 yield Change(self.kind, name, ours, theirs, _who(was, now))
 
-    def settle(self, change: Change) -> None:
+    def resolve(self, change: Change) -> None:
         """Both sides are known to be what they are now."""
         self.known[change.field] = digest(change.here), digest(change.there)
 
@@ -134,14 +134,14 @@ class Fields:
         """The target does not take it, and is what it was."""
         self.expected.pop(change.field, None)
 
-    def carried(self, change: Change) -> None:
+    def applied(self, change: Change) -> None:
         """The target is now what the source is."""
         self.expected.pop(change.field, None)
-        self.settle(attrs.evolve(change, there=change.here))
+        self.resolve(attrs.evolve(change, there=change.here))
 
     def found(self, there: Row) -> None:
         """What the target holds now is what was made of it."""
-        self.meet(there)
+        self.reconcile(there)
         for name, (ours, _) in self.known.items():
             if name in there:
                 self.known[name] = ours, digest(there[name])
@@ -170,7 +170,7 @@ class Objects:
         self.known = _tuples(known)
         self.expected = _tuples(expected)
 
-    def meet(self, there: Iterable[Row]) -> None:
+    def reconcile(self, there: Iterable[Row]) -> None:
         """Find in the target what was made, and what was under way and is done."""
         unmet = {old: tuple(was) for old, (new, *was) in self.known.items() if new is None}
         if not unmet and not self.expected:
@@ -206,7 +206,7 @@ class Objects:
         """
         ours = {self.key(one): one for one in here}
         theirs = {self.key(one): one for one in there}
-        self.meet(theirs.values())
+        self.reconcile(theirs.values())
         for old, (new, *was) in list(self.known.items()):
             one, other = ours.pop(old, None), theirs.pop(new, None)
             now = self._marks(one, other)
@@ -240,12 +240,12 @@ class Objects:
     def found(self, there: Iterable[Row]) -> None:
         """What the target holds now is what was made of it."""
         rows = {self.key(row): row for row in there}
-        self.meet(rows.values())
+        self.reconcile(rows.values())
         for old, (new, ours, _) in self.known.items():
             if new in rows:
                 self.known[old] = (new, ours, self._mark(rows[new]))
 
-    def settle(self, change: Change, new: Key | None = None) -> None:
+    def resolve(self, change: Change, new: Key | None = None) -> None:
         """Both sides are known to be what they are now: ``new`` is the key of what was made of an
         object in the target.
         """
@@ -261,14 +261,14 @@ class Objects:
         if change.here is not None:
             self.expected.pop(self.key(change.here), None)
 
-    def carried(self, change: Change, new: Key | None = None) -> None:
+    def applied(self, change: Change, new: Key | None = None) -> None:
         """The target is now what the source is."""
         if change.here is None:
             self.known.pop(self._old(change), None)
             return
         self.expected.pop(self.key(change.here), None)
         id = change.there["id"] if new is None else new
-        self.settle(attrs.evolve(change, there={**change.here, "id": id}), new)
+        self.resolve(attrs.evolve(change, there={**change.here, "id": id}), new)
 
     def _old(self, change: Change) -> Any:
         if change.here is not None:
@@ -371,17 +371,17 @@ class Base:
         part = self.fields if change.field else self.objects[change.kind]
         part.refused(change)
 
-    def settle(self, change: Change) -> None:
+    def resolve(self, change: Change) -> None:
         """Both sides are known to be what they are now."""
         part = self.fields if change.field else self.objects[change.kind]
-        part.settle(change)
+        part.resolve(change)
 
-    def carried(self, change: Change, new: int | None = None) -> None:
+    def applied(self, change: Change, new: int | None = None) -> None:
         """The target is now what the source is: ``new`` is the id of what was made there."""
         if change.field:
-            self.fields.carried(change)
+            self.fields.applied(change)
         else:
-            self.objects[change.kind].carried(change, new)
+            self.objects[change.kind].applied(change, new)
 
 
 def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:

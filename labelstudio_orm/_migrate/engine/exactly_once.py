@@ -18,7 +18,7 @@ TRIES: Final = 6
 _GATEWAY: Final = (502, 503, 504)
 
 
-def is_lost(error: Exception) -> bool:
+def outcome_unknown(error: Exception) -> bool:
     """May the write have been done although it failed? Then it helps to look."""
     if isinstance(error, ServerError):
         return error.status in _GATEWAY
@@ -45,7 +45,7 @@ def exactly_once(
         try:
             return make()
         except Exception as error:
-            if attempt == TRIES - 1 or not is_lost(error):
+            if attempt == TRIES - 1 or not outcome_unknown(error):
                 raise
         client.retries.sleep(client.retries.wait(attempt + 1))
     raise AssertionError("unreachable")

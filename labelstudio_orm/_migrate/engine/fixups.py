@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING
 
 from ..._engine.pages.sources import chunked
 from ...errors import DoesNotExist
-from ..verbs.verifying import CHUNK
 from . import fingerprints as content
 from . import odd
 from .diff3 import Base, Change
 from .exactly_once import exactly_once
 from .fingerprints import digest
+from .source import CHUNK
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
-    from .context import Job
+    from .context import MigrationContext
 
 
-class Mender:
+class Fixups:
     """The tasks of a job that need more than their import."""
 
-    def __init__(self, job: Job) -> None:
-        self.job, self.mends = job, job.journal.map("mends")
-        self.bases = job.journal.map("bases")
+    def __init__(self, context: MigrationContext) -> None:
+        self.context, self.mends = context, context.journal.map("mends")
+        self.bases = context.journal.map("bases")
 
     def run(self, *, again: bool = False) -> int:
         """Mend what is not mended yet; ``again``: look for drafts that are there twice, too. How
@@ -36,29 +36,29 @@ class Mender:
         removed = 0
         waiting = (old for old, done in self.mends.items() if again or not done)
         for chunk in chunked(waiting, CHUNK):
-            ids = [self.job.tasks.get(old) for old in chunk]
+            ids = [self.context.tasks.get(old) for old in chunk]
             there = {row["id"]: row for row in self._there(ids)}
             counts = Counter[str]()
-            for row in self.job.source.some_tasks(chunk):
-                other = there.get(self.job.tasks.get(row["id"]))
+            for row in self.context.source.some_tasks(chunk):
+                other = there.get(self.context.tasks.get(row["id"]))
                 if other is not None:
                     counts["drafts"] += len(row["drafts"])
                     removed += self._mend(row, other, again=again)
-            with self.job.journal.at_once():
+            with self.context.journal.transaction():
                 self.mends.put(dict.fromkeys(chunk, 1))
                 if not again:
-                    self.job.add("counts", counts)
+                    self.context.add("counts", counts)
         return removed
 
     def look_at_all(self) -> None:
         """Mend tasks that were mended, or needed nothing, again."""
-        for some in chunked(self.job.tasks.items(), CHUNK):
+        for some in chunked(self.context.tasks.items(), CHUNK):
             self.mends.put({old: 0 for old, _ in some})
 
     def _mend(self, row: Row, other: Row, *, again: bool) -> int:
         text = self.bases.get(row["id"])
         base = Base() if text is None else Base.parse(text)
-        removed = self.drafts(self.job.translation.task(row), other, base)
+        removed = self.drafts(self.context.translation.task(row), other, base)
         if not again:
             self.overlap(row, other, base)
         self._note(row, base)
@@ -74,8 +74,8 @@ class Mender:
         """
         made = [id for id in ids if id > 0]
         if made:
-            yield from self.job.there.some_tasks(made)
-        overlap = self.job.project.maximum_annotations
+            yield from self.context.there.some_tasks(made)
+        overlap = self.context.project.maximum_annotations
         for id in set(ids).difference(made):
             yield {"id": id, "overlap": overlap, "annotations": [], "drafts": []}
 
@@ -85,20 +85,20 @@ class Mender:
         if change.here != change.there:
             base.expect(change)
             self._note(row, base)
-            task = self.job.project.tasks.ref(other["id"])
+            task = self.context.project.tasks.ref(other["id"])
             task.overlap = row["overlap"]
             task.save()
-        base.carried(change)
+        base.applied(change)
 
     def drafts(self, row: Row, other: Row, base: Base) -> int:
         """Make the drafts that are missing; how many are there twice, and go."""
         ours = base.objects["drafts"]
         annotations = {one["import_id"]: one["id"] for one in other["annotations"]}
-        drafts = self.job.client.drafts.filter(task=other["id"])
+        drafts = self.context.client.drafts.filter(task=other["id"])
 
         def there() -> list[Row]:
-            me = self.job.people.me.email
-            return [one for one in self.job.there.drafts_of(drafts) if one["user"] == me]
+            me = self.context.users.me.email
+            return [one for one in self.context.there.drafts_of(drafts) if one["user"] == me]
 
         def free(found: Iterable[Row]) -> Iterator[Row]:
             taken = {new for new, *_ in ours.known.values()}
@@ -110,7 +110,7 @@ class Mender:
             return next((int(one["id"]) for one in alike), None)
 
         known = there() if other["drafts"] else []
-        ours.meet(known)
+        ours.reconcile(known)
         for draft in row["drafts"]:
             if draft["id"] in ours.known:
                 continue
@@ -125,24 +125,26 @@ class Mender:
                     fields["result"] = fields["result"] or []
                     fields["annotation"] = annotations.get(draft["annotation"])
                     fields["import_id"] = draft["id"]
-                    return odd.create(self.job.client, "drafts", other["id"], fields)
+                    return odd.create(self.context.client, "drafts", other["id"], fields)
 
                 look = partial(lambda draft: twin(draft, there()), draft)
-                tally = self.job.tallies["drafts"]
+                tally = self.context.tallies["drafts"]
                 try:
-                    id = exactly_once(look, make, self.job.client, is_new=True)
+                    id = exactly_once(look, make, self.context.client, is_new=True)
                 except Exception as error:
                     if not odd.is_refused(error):
                         raise
                     ours.refused(change)
                     which = f"draft {draft['id']} of task {row['id']}"
-                    self.job.give_up("drafts", which, error)
+                    self.context.give_up("drafts", which, error)
                     continue
                 tally.created += 1
-            ours.carried(change, id)
+            ours.applied(change, id)
         wanted = {digest(content.draft_content(one)) for one in row["drafts"]}
-        doubles = [one["id"] for one in free(known) if digest(content.draft_content(one)) in wanted]
-        for id in doubles:
+        duplicates = [
+            one["id"] for one in free(known) if digest(content.draft_content(one)) in wanted
+        ]
+        for id in duplicates:
             with suppress(DoesNotExist):  # a proxy may have repeated this request too
                 drafts.ref(id).delete()
-        return len(doubles)
+        return len(duplicates)

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from ..._engine.bulk.creation import create_known
 from ..._engine.pages.sources import chunked
-from ..verbs.verifying import CHUNK
 from . import fingerprints as content
 from .diff3 import Base
 from .exactly_once import exactly_once
 from .fingerprints import ORIGIN, digest
 from .losses import is_importable, lost_of_task, origin
+from .source import CHUNK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..._engine.values.codec import Row
-    from .context import Job
+    from .context import MigrationContext
 
 BATCH = 1000
 """Tasks of one request, at most."""
@@ -44,12 +44,12 @@ class Sent(NamedTuple):
 class Importer:
     """The tasks of a job."""
 
-    def __init__(self, job: Job) -> None:
-        self.job, self.journal, self.tasks = job, job.journal, job.tasks
-        self.contents = job.journal.map("contents")
-        self.mends = job.journal.map("mends")
-        self.bases = job.journal.map("bases")
-        self.unskippable = job.source.unskippable()
+    def __init__(self, context: MigrationContext) -> None:
+        self.context, self.journal, self.tasks = context, context.journal, context.tasks
+        self.contents = context.journal.map("contents")
+        self.mends = context.journal.map("mends")
+        self.bases = context.journal.map("bases")
+        self.unskippable = context.source.unskippable()
         self.trimmed: set[int] = set()
         """Tasks of the source of which something is left out, as no import takes it."""
 
@@ -66,7 +66,7 @@ class Importer:
         held = 0
         for row in self._with_files(rows):
             if (problem := odd_task(row)) is not None:
-                self.job.give_up("tasks", f"task {row['id']}", ValueError(problem))
+                self.context.give_up("tasks", f"task {row['id']}", ValueError(problem))
                 continue
             one = self._sent(row)
             size = len(json.dumps(one.form))
@@ -81,22 +81,22 @@ class Importer:
     def _with_files(self, rows: Iterable[Row]) -> Iterator[Row]:
         """The same, some at a time, once the files that they speak of are there."""
         for some in chunked(rows, BATCH):
-            yield from self.job.media.ahead(some)
+            yield from self.context.media.ahead(some)
 
     def _sent(self, row: Row) -> Sent:
-        there = self.job.translation.task(row)
+        there = self.context.translation.task(row)
         for kind in ("annotations", "predictions"):
             fit = [one for one in there[kind] if is_importable(kind, one["result"])]
             if len(fit) < len(there[kind]):
                 self.trimmed.add(row["id"])
                 there[kind] = fit
-        base = Base.sent(there, self.job.project.maximum_annotations)
+        base = Base.sent(there, self.context.project.maximum_annotations)
         return Sent(row, self._form(row, there), str(base))
 
     def _form(self, row: Row, there: Row) -> Row:
         meta = there["meta"]
-        if self.job.keep_origin and isinstance(meta, dict):
-            meta = {**meta, ORIGIN: origin(row, self.job.facts)}
+        if self.context.keep_origin and isinstance(meta, dict):
+            meta = {**meta, ORIGIN: origin(row, self.context.facts)}
         form = {"data": there["data"], "meta": meta}
         form["annotations"] = [
             {**_of(one, content.ANNOTATION), "result": one["result"] or [], "id": one["id"]}
@@ -112,7 +112,7 @@ class Importer:
 
     def _import(self, batch: list[Sent]) -> None:
         """One batch in one request, and a note of it."""
-        me = self.job.people.me.email
+        me = self.context.users.me.email
         place = len(self.tasks) + 1
         lost: defaultdict[str, list[Any]] = defaultdict(list)
         counts: Counter[str] = Counter(tasks=len(batch))
@@ -133,34 +133,34 @@ class Importer:
 
         def make() -> list[int]:
             started = time.monotonic()
-            tasks = self.job.project.tasks
+            tasks = self.context.project.tasks
             made = create_known(tasks, forms, batch_size=len(forms), batch_bytes=1 << 60)
-            self.job.took(time.monotonic() - started)
+            self.context.record_duration(time.monotonic() - started)
             return [task.id for task in made]
 
         self.journal.intent("tasks", intent)
         look = self._looking(intent)
-        self._note(intent, exactly_once(look, make, self.job.client, is_new=True))
+        self._note(intent, exactly_once(look, make, self.context.client, is_new=True))
         for kind, number in counts.items():
-            self.job.tallies[kind].created += number
+            self.context.tallies[kind].created += number
 
     def _needs_mending(self, row: Row) -> bool:
-        usual = self.job.project.maximum_annotations
+        usual = self.context.project.maximum_annotations
         return bool(row.get("drafts")) or row.get("overlap", 1) != usual
 
     def _note(self, intent: Row, ids: list[int]) -> None:
-        with self.journal.at_once():
+        with self.journal.transaction():
             self.tasks.put(dict(zip(intent["old"], ids, strict=True)))
             self.contents.put(dict(zip(intent["old"], intent["digests"], strict=True)))
             self.bases.put(dict(zip(intent["old"], intent.get("bases", ()), strict=False)))
             self.mends.put(dict.fromkeys(intent["mend"], 0))
-            self.job.lose(intent["losses"])
-            self.job.add("counts", intent["counts"])
-            self.journal.settle("tasks")
+            self.context.lose(intent["losses"])
+            self.context.add("counts", intent["counts"])
+            self.journal.resolve("tasks")
 
     # -- what became of a batch -------------------------------------------------------------------
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         """Find out what became of the batch that was under way when the process ended."""
         intent = self.journal.open_intents().get("tasks")
         if intent is None:
@@ -168,16 +168,16 @@ class Importer:
         ids = self._looking(intent)()
         if ids is not None:
             self._note(intent, ids)
-        self.journal.settle("tasks")
+        self.journal.resolve("tasks")
 
     def _looking(self, intent: Row) -> Callable[[], list[int] | None]:
-        return lambda: self.job.wait_for(lambda: self._landed(intent))
+        return lambda: self.context.wait_for(lambda: self._landed(intent))
 
     def _landed(self, intent: Row) -> list[int] | None:
         """The ids of a batch that is there: in one run of rising ids, since it is stored as a
         whole.
         """
-        rows = self.job.there.tasks(after=intent["highest"])
+        rows = self.context.there.tasks(after=intent["highest"])
         found = [(row["id"], imported(row)) for row in rows if self.tasks.old(row["id"]) is None]
         wanted = intent["digests"]
         for start in range(len(found) - len(wanted) + 1):
@@ -186,27 +186,27 @@ class Importer:
                 return [id for id, _ in run]
         return None
 
-    # -- doubles ----------------------------------------------------------------------------------
+    # -- duplicates --------------------------------------------------------------------------------
 
     def are_too_many(self) -> bool:
         """Has a target in which nobody works more tasks than were copied? One request."""
-        return self.job.there.count() > len(self.tasks)
+        return self.context.there.count() > len(self.tasks)
 
-    def strangers(self) -> Iterator[int]:
+    def unmatched(self) -> Iterator[int]:
         """The tasks in the target that are no copy of any."""
-        return (id for id in self.job.there.task_ids() if self.tasks.old(id) is None)
+        return (id for id in self.context.there.task_ids() if self.tasks.old(id) is None)
 
     def recognise(self, ids: Iterable[int]) -> None:
         """Find tasks of the source that the target has already, though the journal does not say so,
         by their content: it may be an older copy of itself.
         """
         unknown: dict[str, list[Row]] = {}
-        for chunk in chunked(self.strangers(), CHUNK):
-            for row in self.job.there.some_tasks(chunk):
+        for chunk in chunked(self.unmatched(), CHUNK):
+            for row in self.context.there.some_tasks(chunk):
                 unknown.setdefault(imported(row), []).append(row)
         if not unknown:
             return
-        for row in self.job.source.some_tasks(ids):
+        for row in self.context.source.some_tasks(ids):
             sent = self._sent(row)
             told = imported(sent.form)
             if unknown.get(told):
@@ -215,25 +215,25 @@ class Importer:
     def _note_known(self, sent: Sent, told: str, there: Row) -> None:
         old, base = sent.row["id"], Base.parse(sent.base)
         base.found(there)
-        with self.journal.at_once():
+        with self.journal.transaction():
             self.tasks.put({old: there["id"]})
             self.contents.put({old: told})
             self.bases.put({old: str(base)})
             self.mends.put({old: 0})
 
-    def remove_doubles(self, after: int = 0) -> int:
+    def remove_duplicates(self, after: int = 0) -> int:
         """Delete those that hold the same as a copy; how many they were. ``after``: only those
         with higher ids.
         """
-        doubles = [
+        duplicates = [
             row["id"]
-            for chunk in chunked((id for id in self.strangers() if id > after), CHUNK)
-            for row in self.job.there.some_tasks(chunk)
+            for chunk in chunked((id for id in self.unmatched() if id > after), CHUNK)
+            for row in self.context.there.some_tasks(chunk)
             if self.contents.old(imported(row)) is not None
         ]
-        if doubles:
-            self.job.project.tasks.filter(id__in=doubles).delete()
-        return len(doubles)
+        if duplicates:
+            self.context.project.tasks.filter(id__in=duplicates).delete()
+        return len(duplicates)
 
 
 def imported(row: Row) -> str:

@@ -26,9 +26,9 @@ class JournalMismatch(LabelStudioError, ValueError):
     """The journal is that of another job: other servers, another project, other arguments.
 
     >>> with Journal("first.db") as journal:
-    ...     journal.job(what="copy", source="http://a:8080 1")
+    ...     journal.identify(what="copy", source="http://a:8080 1")
     ...     try:
-    ...         journal.job(what="copy", source="http://a:8080 2")
+    ...         journal.identify(what="copy", source="http://a:8080 2")
     ...     except JournalMismatch as error:
     ...         print(error)
     first.db is of another job: its source is 'http://a:8080 1', ...
@@ -39,14 +39,14 @@ class Journal:
     """What a job has done so far, on disk: ``Journal("copy.db")``; None keeps it for this process
     only.
 
-    One file is one job, for its owner only (0600). Two processes cannot use a file at once: the
+    One file is one context, for its owner only (0600). Two processes cannot use a file at once: the
     second raises LabelStudioError. No secrets are written into it.
 
     Raises BadJournal for a file that is none, or damaged, which it leaves as it is, and OSError for
     one that cannot be opened or written.
 
     >>> with Journal("copy.db") as journal:
-    ...     journal.job(what="copy", source="http://a:8080 1", target="http://b:8080")
+    ...     journal.identify(what="copy", source="http://a:8080 1", target="http://b:8080")
     ...     tasks = journal.map("tasks")
     ...     tasks.put({1: 1001, 2: 1002})
     ...     tasks.get(2), len(tasks)
@@ -84,7 +84,7 @@ class Journal:
         return other
 
     @contextmanager
-    def at_once(self) -> Iterator[None]:
+    def transaction(self) -> Iterator[None]:
         """What is written in the block is kept as a whole, or not at all."""
         self._db.execute("BEGIN")
         try:
@@ -97,13 +97,13 @@ class Journal:
 
     # -- the job ----------------------------------------------------------------------------------
 
-    def job(self, **facts: Any) -> None:
+    def identify(self, **facts: Any) -> None:
         """State what this is the journal of. Raises JournalMismatch, naming what is different,
         when it is that of another job.
         """
-        known = self.noted("job")
+        known = self.get("job")
         if known is None:
-            self.note("job", facts)
+            self.set("job", facts)
             return
         for name in {**known, **facts}:
             if known.get(name) != _as_json(facts.get(name)):
@@ -114,11 +114,11 @@ class Journal:
 
     # -- facts ------------------------------------------------------------------------------------
 
-    def note(self, name: str, value: Any = True) -> None:
-        """Keep a small fact as JSON: ``journal.note("done:views")``."""
+    def set(self, name: str, value: Any = True) -> None:
+        """Keep a small fact as JSON: ``journal.set("done:views")``."""
         self._db.execute("REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
 
-    def noted(self, name: str, default: Any = None) -> Any:
+    def get(self, name: str, default: Any = None) -> Any:
         """A fact that was noted, else ``default``."""
         found = self._db.all("SELECT value FROM facts WHERE name = ?", (name,))
         return json.loads(found[0][0]) if found else default
@@ -144,7 +144,7 @@ class Journal:
         rows = self._db.all("SELECT name, value FROM intents ORDER BY number")
         return {name: json.loads(value) for name, value in rows}
 
-    def settle(self, name: str) -> None:
+    def resolve(self, name: str) -> None:
         """What became of an intent is known."""
         self._db.execute("DELETE FROM intents WHERE name = ?", (name,))
 
@@ -210,7 +210,7 @@ class IdMap:
     def put(self, pairs: Mapping[Any, Any]) -> None:
         """Note what became of some, all or none of them."""
         rows = ((self.kind, old, new) for old, new in pairs.items())
-        with nullcontext() if self._db.in_transaction else self._journal.at_once():
+        with nullcontext() if self._db.in_transaction else self._journal.transaction():
             self._db.executemany("REPLACE INTO pairs VALUES (?, ?, ?)", rows)
 
     def remove(self, old: Key) -> None:

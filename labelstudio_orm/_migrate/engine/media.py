@@ -18,7 +18,7 @@ from ..._engine.bulk.workers import each, number_of_workers
 from ..._engine.values.summary import Failure
 from ...errors import APIError, BadRequest, LabelStudioError, ServerError
 from .contents import fetch
-from .context import took, wait_for
+from .context import record_duration, wait_for
 from .exactly_once import exactly_once
 from .stored import Here, Stored
 from .uploads import address_on, files_of, original_name
@@ -204,15 +204,15 @@ class Media:
         that it was refused for.
         """
         after = self.stored.highest
-        if self.journal.noted(_BEFORE) is None:
-            self.journal.note(_BEFORE, after)
+        if self.journal.get(_BEFORE) is None:
+            self.journal.set(_BEFORE, after)
         said = [[one.file, one.name, one.size, one.told] for one in files]
         self.journal.intent(INTENT, {"after": after, "files": said})
 
         def make() -> bool:
             started = time.monotonic()
             self._note(self.stored.send(self._left(files)))
-            took(self.journal, time.monotonic() - started)
+            record_duration(self.journal, time.monotonic() - started)
             return True
 
         try:
@@ -234,11 +234,11 @@ class Media:
                 for half in (left[:middle], left[middle:]):
                     if half:
                         self._send(half)
-        self.journal.settle(INTENT)
+        self.journal.resolve(INTENT)
 
     # -- what became of a batch -------------------------------------------------------------------
 
-    def settle(self) -> None:
+    def resolve(self) -> None:
         """Find out what became of the files that were under way when the process ended."""
         intent = self.journal.open_intents().get(INTENT)
         if intent is not None and not self.client.is_dry:
@@ -246,7 +246,7 @@ class Media:
                 Here(file, name, size, told, Path()) for file, name, size, told in intent["files"]
             ]
             self._wait_for(files, intent["after"])
-            self.journal.settle(INTENT)
+            self.journal.resolve(INTENT)
 
     def _wait_for(self, files: list[Here], after: int) -> bool | None:
         """Whether all are there, by now or after a while; if not, None."""
@@ -259,15 +259,15 @@ class Media:
             self._note(self.stored.find(left, after=after, whole=whole))
         return not self._left(left) or None
 
-    def remove_doubles(self, *, late: bool = False) -> int:
+    def remove_duplicates(self, *, late: bool = False) -> int:
         """Delete what is there once more than it was uploaded; how many that were. ``late``: only
         what came since the first of these files did, if one did.
         """
-        after = self.journal.noted(_BEFORE)
+        after = self.journal.get(_BEFORE)
         if self.client.is_dry or (late and after is None):
             return 0
-        removed = self.stored.remove_doubles(after if late else 0)
-        self.journal.note(_BEFORE, None)
+        removed = self.stored.remove_duplicates(after if late else 0)
+        self.journal.set(_BEFORE, None)
         return removed
 
 

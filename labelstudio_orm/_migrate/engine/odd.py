@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from ..._config.results import check_result
 from ..._engine.http.paths import at
 from ...errors import DoesNotExist, LabelStudioError, ServerError
-from .exactly_once import is_lost
+from .exactly_once import outcome_unknown
 from .fingerprints import digest
 from .losses import is_regions
 
@@ -29,7 +29,7 @@ out the answers that were lost.
 
 def is_refused(error: Exception) -> bool:
     """Return whether an error is about the object, so that the others may still succeed."""
-    return isinstance(error, REFUSED) and not is_lost(error)
+    return isinstance(error, REFUSED) and not outcome_unknown(error)
 
 
 def is_odd(result: Any) -> bool:
@@ -121,7 +121,7 @@ def change(
     try:
         client.request("PATCH", path, json=body, idempotent=True, doing=doing)
     except ServerError as error:
-        if is_lost(error) or not _holds(client, path, fields):
+        if outcome_unknown(error) or not _holds(client, path, fields):
             raise
 
 

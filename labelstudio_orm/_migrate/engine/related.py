@@ -15,16 +15,16 @@ import attrs
 
 from ..._engine.values.secret import Secret, seal
 from ...errors import DoesNotExist, LabelStudioError
-from ..verbs.verifying import storage_key
 from . import fingerprints as content
 from .diff3 import UNKNOWN, Change, Objects
 from .exactly_once import exactly_once
 from .fingerprints import digest
 from .remap import translate_view
+from .source import storage_key
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
-    from .context import Job
+    from .context import MigrationContext
     from .journal import Journal, Key
 
 Secrets: TypeAlias = "Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]"
@@ -73,10 +73,10 @@ class Kind:
 class Belongings:
     """Those of a job; ``parts`` are the names of the kinds that are wanted, and ``EXPORTS``."""
 
-    def __init__(self, job: Job, parts: Collection[str], secrets: Secrets) -> None:
-        self.job, self.journal, self.secrets = job, job.journal, secrets
+    def __init__(self, context: MigrationContext, parts: Collection[str], secrets: Secrets) -> None:
+        self.context, self.journal, self.secrets = context, context.journal, secrets
         self.exports = EXPORTS in parts
-        there, here = job.there, job.source
+        there, here = context.there, context.source
         kinds = [
             Kind(
                 "views",
@@ -124,9 +124,9 @@ class Belongings:
         if name not in self.kinds:
             return
         kind = self.kinds[name]
-        objects, tally = self.objects(kind), self.job.tallies[name]
+        objects, tally = self.objects(kind), self.context.tallies[name]
         if objects.expected:
-            objects.meet(kind.there())
+            objects.reconcile(kind.there())
             self.note(kind, objects)
         for row in list(kind.here()):
             if kind.key(row) in objects.known:
@@ -138,18 +138,18 @@ class Belongings:
             new = self.make(kind, row)
             objects.expected.clear()
             if new is not None:
-                objects.carried(change, new)
+                objects.applied(change, new)
                 self.note(kind, objects)
                 tally.created += 1
-                self.job.add("counts", {name: 1})
-        if name == "views" and not self.journal.noted("done:views"):
+                self.context.add("counts", {name: 1})
+        if name == "views" and not self.journal.get("done:views"):
             self._order_views()
 
     def make(self, kind: Kind, row: Row) -> Key | None:
         """The key of what is made of a row in the target, or was; None where the target refuses it,
         or it is to be left out.
         """
-        client, key = self.job.client, kind.key(row)
+        client, key = self.context.client, kind.key(row)
         secrets = self.secrets_of(kind, row) if kind.has_secrets else {}
         if secrets is None:
             self._note_left_out(kind.name, row)
@@ -157,13 +157,13 @@ class Belongings:
 
         def make() -> Any:
             fields = {name: row[name] for name in kind.names if row.get(name) is not None}
-            made = kind.of(self.job.project, row).create(**fields, **secrets)
+            made = kind.of(self.context.project, row).create(**fields, **secrets)
             return kind.key({**row, "id": made.id})
 
         try:
             new: Key = exactly_once(lambda: self._twin(kind, row), make, client)
         except (LabelStudioError, TypeError, ValueError) as error:
-            tally = self.job.tallies[kind.name]
+            tally = self.context.tallies[kind.name]
             tally.fail(len(tally.failed), key, error)
             return None
         self.journal.map(kind.name).put({key: new})
@@ -183,11 +183,11 @@ class Belongings:
     def delete(self, kind: Kind, row: Row) -> None:
         """Delete an object of the target, if it is still there."""
         with suppress(DoesNotExist):
-            kind.of(self.job.client, row).ref(row["id"]).delete()
+            kind.of(self.context.client, row).ref(row["id"]).delete()
 
     def _twin(self, kind: Kind, row: Row) -> Any:
         """The same in the target, where it is the copy of nothing yet."""
-        if self.job.client.is_dry:
+        if self.context.client.is_dry:
             return None
         wanted, moved = digest(kind.content(row)), self.journal.map(kind.name)
         for one in kind.there():
@@ -195,23 +195,23 @@ class Belongings:
                 return kind.key(one)
         return None
 
-    def remove_doubles(self) -> int:
+    def remove_duplicates(self) -> int:
         """Delete what is there once more than it was made; how many that were."""
-        return sum(self.remove_doubles_of(kind) for kind in self.kinds.values())
+        return sum(self.remove_duplicates_of(kind) for kind in self.kinds.values())
 
-    def remove_doubles_of(self, kind: Kind, spared: Collection[Key] = ()) -> int:
+    def remove_duplicates_of(self, kind: Kind, spared: Collection[Key] = ()) -> int:
         """The same of one kind; ``spared`` are not touched."""
         moved, rows = self.journal.map(kind.name), list(kind.there())
         known = [moved.old(kind.key(row)) is not None for row in rows]
         ours = {digest(kind.content(row)) for row, ok in zip(rows, known, strict=True) if ok}
-        doubles = [
+        duplicates = [
             row
             for row, ok in zip(rows, known, strict=True)
             if not ok and kind.key(row) not in spared and digest(kind.content(row)) in ours
         ]
-        for row in doubles:
+        for row in duplicates:
             self.delete(kind, row)
-        return len(doubles)
+        return len(duplicates)
 
     # -- what both sides held ---------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class Belongings:
         """Into the journal."""
         moved, bases = self.journal.map(kind.name), self.journal.map(f"{kind.name} bases")
         expected = self.journal.map(f"{kind.name} expected")
-        with self.journal.at_once():
+        with self.journal.transaction():
             for old in [old for old, _ in expected.items() if old not in objects.expected]:
                 expected.remove(old)
             expected.put({old: " ".join(was) for old, was in objects.expected.items()})
@@ -250,25 +250,25 @@ class Belongings:
     def _views(self) -> Iterator[Row]:
         """``own`` is what the source has, which does not change when its tasks go."""
         lost: list[Any] = []
-        for row in self.job.source.views():
-            view, columns = translate_view(row, self.job.people.known_id, self.job.tasks.get)
+        for row in self.context.source.views():
+            view, columns = translate_view(row, self.context.users.known_id, self.context.tasks.get)
             lost += [row["id"]] * bool(columns)
             yield {**view, "own": row}
-        if not self.journal.noted("done:views"):
-            self.job.lose({"views.filters": lost})
+        if not self.journal.get("done:views"):
+            self.context.lose({"views.filters": lost})
 
     def _order_views(self) -> None:
         moved = self.journal.map("views")
-        ours = [row["id"] for row in self.job.source.views() if moved.has(row["id"])]
+        ours = [row["id"] for row in self.context.source.views() if moved.has(row["id"])]
         if len(ours) > 1:
-            self.job.project.views.set_order([moved.get(id) for id in ours])
-        self.journal.note(ORDER, [ours, ours])
-        self.journal.note("done:views")
+            self.context.project.views.set_order([moved.get(id) for id in ours])
+        self.journal.set(ORDER, [ours, ours])
+        self.journal.set("done:views")
 
     # -- the others -------------------------------------------------------------------------------
 
     def _storages(self) -> Iterator[Row]:
-        for row in self.job.source.storages():
+        for row in self.context.source.storages():
             if self._is_wanted(row):
                 yield row
             else:
@@ -279,7 +279,7 @@ class Belongings:
 
     def left_out(self, name: str) -> list[Key]:
         """The keys of those of a kind that were left out on purpose."""
-        keys: list[Key] = self.journal.noted(f"{name} left out", [])
+        keys: list[Key] = self.journal.get(f"{name} left out", [])
         return keys
 
     def _note_left_out(self, name: str, row: Row, is_left_out: bool = True) -> None:
@@ -287,26 +287,26 @@ class Belongings:
         if is_left_out is (key in keys):
             return
         left = [*keys, key] if is_left_out else [one for one in keys if one != key]
-        self.journal.note(f"{name} left out", left)
+        self.journal.set(f"{name} left out", left)
         if is_left_out and row.get("family") == "export":
-            self.job.lose({"storages.export": [key]})
+            self.context.lose({"storages.export": [key]})
 
     def _webhook_mark(self, row: Row) -> str:
         """Of headers a digest that cannot be reversed by trying."""
         told = digest(_webhook_content(row))
         if not row.get("headers"):
             return told
-        if self.journal.noted("salt") is None:
-            self.journal.note("salt", os.urandom(16).hex())
-        return sealed(told, self.journal.noted("salt"))
+        if self.journal.get("salt") is None:
+            self.journal.set("salt", os.urandom(16).hex())
+        return sealed(told, self.journal.get("salt"))
 
 
 def parts_of(journal: Journal) -> frozenset[str]:
     """What a copy was of; without a copy only the files that tasks speak of."""
-    noted = journal.noted("parts")
+    noted = journal.get("parts")
     if noted is not None:
         return frozenset(noted)
-    if journal.noted("marker") is None:
+    if journal.get("marker") is None:
         return frozenset({"files"})
     exports = any(str(key).startswith("export") for key, _ in journal.map("storages").items())
     return PARTS | ({EXPORTS} if exports else frozenset())

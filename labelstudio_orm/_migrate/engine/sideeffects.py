@@ -21,9 +21,9 @@ def without_side_effects(
     changes: Sequence[Change], here: Row, there: Row, base: Base, conflicts: Conflicts
 ) -> Iterator[Change]:
     """The changes of a task; those that would undo what somebody did in the target as conflicts."""
-    carried = [one for one in changes if one.under(conflicts) == "carry"]
+    carried = [one for one in changes if one.under(conflicts) == "apply"]
     for change in changes:
-        if change.kind != "annotations" or change.under(conflicts) != "carry":
+        if change.kind != "annotations" or change.under(conflicts) != "apply":
             yield change
         elif change.here is None:
             yield _keeping_drafts(change, there, base)

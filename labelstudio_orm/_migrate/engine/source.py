@@ -19,7 +19,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, suppress
 from operator import itemgetter
-from typing import TYPE_CHECKING, Any, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from ..._engine.plans.columns import line
 from ..._engine.plans.view_filters import view_condition
@@ -50,6 +50,9 @@ if TYPE_CHECKING:
     from ...resources.drafts import Draft
     from ...resources.projects import Project
     from ...resources.tasks import Task
+
+CHUNK: Final = 300
+"""Tasks that are read by their ids in one go."""
 
 
 class Source(Protocol):
@@ -383,3 +386,8 @@ def _fields(obj: Any, names: Iterable[str]) -> Row:
 
 def _plain(value: datetime | Any) -> Any:
     return write_datetime(value) if hasattr(value, "tzinfo") else value
+
+
+def storage_key(storage: Row) -> str:
+    """Return the key of a storage; each type counts ids of its own."""
+    return f"{storage['family']}:{storage['type']}:{storage['id']}"

@@ -49,7 +49,7 @@ Found: TypeAlias = "dict[Here, str]"
 
 class Stored:
     """The uploaded files of a project, as far as this user sees them. ``is_copy``: whether a path
-    is known as that of a copy; all others are strangers.
+    is known as that of a copy; all others are unmatched.
     """
 
     def __init__(self, project: Project, is_copy: Callable[[str], bool], workers: int) -> None:
@@ -57,7 +57,7 @@ class Stored:
         self.there = LiveSource(project)
         self.highest = 0
         """The greatest id that was seen."""
-        self._strangers: list[Row] | None = None
+        self._unmatched: list[Row] | None = None
         self._told: dict[str, str | None] = {}
 
     # -- what is there ----------------------------------------------------------------------------
@@ -66,17 +66,17 @@ class Stored:
         """List the files anew; return all of them, by id. One request."""
         rows = sorted(self.there.files(), key=lambda row: int(row["id"]))
         self._seen(row["id"] for row in rows)
-        self._strangers = [row for row in rows if not self.is_copy(row["file"])]
+        self._unmatched = [row for row in rows if not self.is_copy(row["file"])]
         return rows
 
-    def strangers(self) -> list[Row]:
+    def unmatched(self) -> list[Row]:
         """Those of the last look, by id; one request where there was none."""
-        if self._strangers is None:
+        if self._unmatched is None:
             self.look()
-        return self._strangers or []
+        return self._unmatched or []
 
     def find(self, files: Sequence[Here], *, after: int = 0, whole: bool = False) -> Found:
-        """Which of some files are among the strangers, and where; these are none any more. Only
+        """Which of some files are among the unmatched, and where; these are none any more. Only
         what has a name and a size in common with one is read.
 
         ``after``: only those with higher ids. ``whole``: all of the files were sent together, and
@@ -94,13 +94,13 @@ class Stored:
                 if (twin := next((file for file in alike if file not in taken), None)) is not None:
                     found[one] = twin
         taken = {*found.values()}
-        self._strangers = [row for row in self.strangers() if row["file"] not in taken]
+        self._unmatched = [row for row in self.unmatched() if row["file"] not in taken]
         return found
 
     def _candidates(self, files: Iterable[Here], after: int) -> dict[Here, list[Row]]:
-        """The strangers that each may be."""
+        """The unmatched that each may be."""
         alike: defaultdict[str, list[Row]] = defaultdict(list)
-        for row in self.strangers():
+        for row in self.unmatched():
             if row["id"] > after:
                 alike[_family(row["file"])].append(row)
         found: dict[Here, list[Row]] = {}
@@ -155,23 +155,25 @@ class Stored:
 
     # -- what came twice --------------------------------------------------------------------------
 
-    def remove_doubles(self, after: int = 0) -> int:
-        """Delete strangers that are the same as a copy; how many they were. ``after``: only those
+    def remove_duplicates(self, after: int = 0) -> int:
+        """Delete unmatched that are the same as a copy; how many they were. ``after``: only those
         with higher ids. Only files of one name and size are read.
         """
         rows = self.look()
-        strangers = [row for row in self.strangers() if row["id"] > after]
-        names = {_alike(row) for row in strangers}
+        unmatched = [row for row in self.unmatched() if row["id"] > after]
+        names = {_alike(row) for row in unmatched}
         mine = [row for row in rows if _alike(row) in names and self.is_copy(row["file"])]
         names = {_alike(row) for row in mine}
-        strangers = [row for row in strangers if _alike(row) in names]
-        self._read([*mine, *strangers])
+        unmatched = [row for row in unmatched if _alike(row) in names]
+        self._read([*mine, *unmatched])
         ours = {(_alike(row), told) for row in mine if (told := self._told[row["file"]])}
-        doubles = [row["id"] for row in strangers if (_alike(row), self._told[row["file"]]) in ours]
-        if doubles:
-            self.project.files.filter(id__in=doubles).delete()
-            self._strangers = None
-        return len(doubles)
+        duplicates = [
+            row["id"] for row in unmatched if (_alike(row), self._told[row["file"]]) in ours
+        ]
+        if duplicates:
+            self.project.files.filter(id__in=duplicates).delete()
+            self._unmatched = None
+        return len(duplicates)
 
 
 _UNREADABLE: Final = (LabelStudioError, ValueError)

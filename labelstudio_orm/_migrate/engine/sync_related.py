@@ -44,11 +44,11 @@ class Follower:
 
     def __init__(self, belongings: Belongings, conflicts: Conflicts, found: Differences) -> None:
         self.belongings, self.conflicts, self.found = belongings, conflicts, found
-        self.job, self.journal = belongings.job, belongings.journal
+        self.context, self.journal = belongings.context, belongings.journal
 
-    def quieten(self) -> None:
+    def disable_webhooks(self) -> None:
         """Delete and switch off webhooks, before they are told of all the rest."""
-        if not self.job.client.is_dry:  # where the same would be planned twice
+        if not self.context.client.is_dry:  # where the same would be planned twice
             self.follow("webhooks", lambda change: not (change.here and change.here["is_active"]))
 
     def follow(self, name: str, only: Callable[[Change], bool] | None = None) -> None:
@@ -61,44 +61,44 @@ class Follower:
         objects = self.belongings.objects(kind)
         here, there = list(kind.here()), list(kind.there())
         if objects.expected:
-            objects.meet(there)
+            objects.reconcile(there)
             self.belongings.note(kind, objects)
         if self._finish_replacing(kind):
             there = list(kind.there())
-        if name == "views" and self.journal.noted("emptied") and not there:
+        if name == "views" and self.journal.get("emptied") and not there:
             objects.known.clear()  # the server deletes the views of a project without tasks
         done: list[Change] = []
         for change in objects.changes(here, there):
             what = change.under(self.conflicts)
-            if only and not (what == "carry" and only(change)):
+            if only and not (what == "apply" and only(change)):
                 continue
-            if what == "tell":
+            if what == "report":
                 self._tell(kind, change)
             elif what == "keep":
-                objects.settle(change)
+                objects.resolve(change)
             elif self._carry(kind, objects, change, there):
                 done.append(change)
         self.belongings.note(kind, objects)
-        if not self.job.client.is_dry and (done or self._watched(kind) is not None):
+        if not self.context.client.is_dry and (done or self._watched(kind) is not None):
             there = self._check(kind, objects, done)
         if name == "views":
             self._order(Order(self.belongings, here, there))
-            self.journal.note("emptied", None)
+            self.journal.set("emptied", None)
 
     def _tell(self, kind: Kind, change: Change) -> None:
         old, new = (row and kind.key(row) for row in (change.here, change.there))
         is_ours = change.why == "created in the target" and self.journal.map(kind.name).old(new)
         if not is_ours:  # by a run that was killed before its note
-            self.found.add(change.told(old, new))
+            self.found.add(change.as_difference(old, new))
 
     # -- one change -------------------------------------------------------------------------------
 
     def _carry(self, kind: Kind, objects: Objects, change: Change, there: list[Row]) -> bool:
         """Make, change or delete an object in the target; was that done?"""
-        tally = self.job.tallies[kind.name]
+        tally = self.context.tallies[kind.name]
         if change.here is None:
             self.belongings.delete(kind, change.there)
-            objects.carried(change)
+            objects.applied(change)
             tally.deleted += 1
             return True
         if self._is_left(kind, change):
@@ -117,7 +117,7 @@ class Follower:
         if new is None:
             objects.expected.clear()
             return False
-        objects.carried(change, new)
+        objects.applied(change, new)
         return True
 
     def _needs_secrets(self, kind: Kind, change: Change) -> bool:
@@ -158,9 +158,9 @@ class Follower:
         secrets = (self.belongings.secrets_of(kind, here) if needed else None) or {}
         names = [name for name in kind.names if ours.get(name) != theirs.get(name)]
         fields = {name: here[name] for name in names if name in here} | secrets
-        tally = self.job.tallies[kind.name]
+        tally = self.context.tallies[kind.name]
         try:
-            obj = kind.of(self.job.client, there).get(there["id"])
+            obj = kind.of(self.context.client, there).get(there["id"])
             for name, value in fields.items():
                 setattr(obj, name, value)
             obj.save(fields=fields)
@@ -178,7 +178,7 @@ class Follower:
         new = self._make(kind, change.here, there)
         if new is not None:
             self.belongings.delete(kind, change.there)
-        self.journal.settle(intent)
+        self.journal.resolve(intent)
         return new
 
     def _finish_replacing(self, kind: Kind) -> bool:
@@ -188,7 +188,7 @@ class Follower:
             if name.startswith(f"replaced {kind.name} "):
                 if moved.old(row["id"]) is None:
                     self.belongings.delete(kind, row)
-                self.journal.settle(name)
+                self.journal.resolve(name)
                 found = True
         return found
 
@@ -196,8 +196,8 @@ class Follower:
         """What was carried over is now what the source has; returns what the target has."""
         spared = self._watched(kind)
         if spared is not None:
-            self.belongings.remove_doubles_of(kind, spared)
-            self.journal.settle(f"made {kind.name}")
+            self.belongings.remove_duplicates_of(kind, spared)
+            self.journal.resolve(f"made {kind.name}")
         rows = {kind.key(row): row for row in kind.there()}
         for change in done:
             if change.here is None:
@@ -205,7 +205,7 @@ class Follower:
             old = kind.key(change.here)
             there = rows.get(objects.known[old][0])
             if there is not None:
-                objects.settle(attrs.evolve(change, there=there))
+                objects.resolve(attrs.evolve(change, there=there))
                 if not objects.is_same(change.here, there):
                     why = "the target has made something else of it"
                     self.found.add(Difference(kind.name, old, kind.key(there), why=why))
@@ -219,23 +219,23 @@ class Follower:
         if change is None:
             return
         what = change.under(self.conflicts)
-        if what == "tell":
-            project = self.job.facts["project"], self.job.project.id
-            self.found.add(change.told(*project))
+        if what == "report":
+            project = self.context.facts["project"], self.context.project.id
+            self.found.add(change.as_difference(*project))
             return
-        if what == "carry":
-            self.journal.note(_WANTED, order.ours)
-            self.job.project.views.set_order(order.wanted())
+        if what == "apply":
+            self.journal.set(_WANTED, order.ours)
+            self.context.project.views.set_order(order.wanted())
             order.theirs = order.ours
-            self.job.tallies["views"].updated += 1
+            self.context.tallies["views"].updated += 1
         order.note()
 
 
 def forget_place(journal: Journal, view: Key) -> None:
     """One that is made anew has the place of a new one, and nobody has put it there."""
-    was = journal.noted(ORDER)
+    was = journal.get(ORDER)
     if was is not None:
-        journal.note(ORDER, [[id for id in one if id != view] for one in was])
+        journal.set(ORDER, [[id for id in one if id != view] for one in was])
 
 
 class Order:
@@ -252,18 +252,18 @@ class Order:
 
     def note(self) -> None:
         """Both are known to be what they are now."""
-        self.journal.note(ORDER, [self.ours, self.theirs])
-        self.journal.note(_WANTED, None)
+        self.journal.set(ORDER, [self.ours, self.theirs])
+        self.journal.set(_WANTED, None)
 
     def change(self) -> Change | None:
         """Who changed it, as far as it is not the same. Those that are new say nothing of that."""
-        was = self.journal.noted(ORDER)
+        was = self.journal.get(ORDER)
         if self.ours == self.theirs:
             if was != [self.ours, self.theirs]:
                 self.note()
             return None
         by: Side | None = None
-        wanted = self.journal.noted(_WANTED)
+        wanted = self.journal.get(_WANTED)
         if wanted is not None and _of(wanted, self.theirs) == _of(self.theirs, wanted):
             was = [wanted, wanted]
         if was is not None:

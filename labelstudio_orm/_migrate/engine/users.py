@@ -60,7 +60,7 @@ def _not_made(email: str, server: str, error: BadRequest) -> BadRequest:
     )
 
 
-class People:
+class UserMap:
     """Which user of the target stands for whom, by e-mail addresses. ``server``: that of the
     source.
     """
@@ -99,11 +99,11 @@ class People:
             if "id" in row and row["id"] not in self._emails:
                 self._ids.setdefault(email.lower(), row["id"])
                 self._emails.setdefault(row["id"], email)
-        strangers = {email: self._said(email) for email in rows if email.lower() not in self._ids}
-        if refused := [email for email, said in strangers.items() if said == "refuse"]:
+        unmatched = {email: self._said(email) for email in rows if email.lower() not in self._ids}
+        if refused := [email for email, said in unmatched.items() if said == "refuse"]:
             raise UnknownUsers(refused, self.client.url)
         for email, row in rows.items():
-            said = strangers.get(email)
+            said = unmatched.get(email)
             if said is None:
                 self._choose(email, self._ids[email.lower()])
             elif said == "create":

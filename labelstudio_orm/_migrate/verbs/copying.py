@@ -19,11 +19,11 @@ from ..._engine.values.brief import cut
 from ..._engine.values.summary import Failure
 from ...errors import BadRequest, DoesNotExist
 from ...progress import Progress, ends_line, reporter
-from ..engine.context import Job, wait_for
+from ..engine.context import MigrationContext, wait_for
 from ..engine.diff3 import Base
 from ..engine.exactly_once import exactly_once
 from ..engine.fingerprints import SETTINGS
-from ..engine.fixups import Mender
+from ..engine.fixups import Fixups
 from ..engine.importing import Importer
 from ..engine.journal import Journal, JournalMismatch, is_missing, opened
 from ..engine.losses import losses
@@ -34,7 +34,7 @@ from ..engine.report import Report
 from ..engine.settings import Overlaps, Settings
 from ..engine.source import as_source
 from ..engine.sync_related import note_bases
-from ..engine.users import MissingUsers, People
+from ..engine.users import MissingUsers, UserMap
 from .verifying import Comparison, name_of
 
 if TYPE_CHECKING:
@@ -125,8 +125,8 @@ def copy_project(
     facts = here.describe()
     wanted = {"files": files, "views": views, "webhooks": webhooks, "storages": storages}
     parts = frozenset(name for name, said in {**wanted, "backends": backends}.items() if said)
-    with job_journal(journal, to) as notes:
-        job = begin(
+    with open_journal(journal, to) as notes:
+        context = begin(
             here,
             to,
             notes,
@@ -137,7 +137,7 @@ def copy_project(
             keep_origin=keep_origin,
         )
         copy = Copy(
-            job,
+            context,
             title=title,
             parts=parts,
             secrets=secrets or (lambda kind, row: {}),
@@ -150,7 +150,7 @@ def copy_project(
             return copy.report()
         found = copy.compare()
         # Of what has arrived since:
-        if not copy.done and copy.remove_doubles(all_ids=bool(found.differences)):
+        if not copy.done and copy.remove_duplicates(all_ids=bool(found.differences)):
             found = copy.compare()
         copy.finish()
         differences, different = found.differences, found.different
@@ -168,32 +168,34 @@ def begin(
     files: bool,
     keep_origin: bool,
     again: bool = False,
-) -> Job:
+) -> MigrationContext:
     """A job with its users matched and its project made, or found again; ``again``: match the users
     of a copy that is finished, too.
     """
-    journal.job(
+    journal.identify(
         what="copy",
         source=f"{facts['server']} project {facts['project']}",
         target=client.url,
         title=title,
         keep_origin=keep_origin,
     )
-    is_new = journal.noted("project") is None
-    people = People(client, missing_users, journal, facts["server"])
-    if again or not journal.noted("done"):
-        people.match(source.users())
+    is_new = journal.get("project") is None
+    users = UserMap(client, missing_users, journal, facts["server"])
+    if again or not journal.get("done"):
+        users.match(source.users())
     project = _project(source, client, journal, title)
     media = Media(source, project, journal, facts["server"], wanted=files)
-    translation = Translation(people.email, media.address, facts["server"])
-    job = Job(source, client, journal, facts, people, project, media, translation, keep_origin)
-    tally = job.tallies["project"]
+    translation = Translation(users.email, media.address, facts["server"])
+    context = MigrationContext(
+        source, client, journal, facts, users, project, media, translation, keep_origin
+    )
+    tally = context.tallies["project"]
     tally.created, tally.skipped = int(is_new), int(not is_new)
-    return job
+    return context
 
 
 @contextmanager
-def job_journal(
+def open_journal(
     journal: str | os.PathLike[str] | Journal | None, client: LabelStudio, *, is_new: bool = True
 ) -> Iterator[Journal]:
     """The journal of a job; in a dry run a copy of it that is not kept. ``is_new``: it may be one
@@ -217,7 +219,7 @@ class Copy:
 
     def __init__(
         self,
-        job: Job,
+        context: MigrationContext,
         *,
         title: str | None,
         parts: frozenset[str],
@@ -225,14 +227,14 @@ class Copy:
         export_storages: bool,
         progress: Progress,
     ) -> None:
-        self.job, self.journal, self.client = job, job.journal, job.client
+        self.context, self.journal, self.client = context, context.journal, context.client
         self.title, self.parts = title, parts
-        self._progress = reporter(progress, f"copying {name_of(job.facts)}")
-        self.importer, self.mender = Importer(job), Mender(job)
+        self._progress = reporter(progress, f"copying {name_of(context.facts)}")
+        self.importer, self.fixups = Importer(context), Fixups(context)
         self.all_parts = parts | ({EXPORTS} if export_storages else frozenset())
-        self.belongings = Belongings(job, self.all_parts, secrets)
-        self.done: bool = job.journal.noted("done", False)
-        self.lost = dict(job.media.lost.items())
+        self.belongings = Belongings(context, self.all_parts, secrets)
+        self.done: bool = context.journal.get("done", False)
+        self.lost = dict(context.media.lost.items())
         """Files that an earlier run could not copy, and why."""
 
     @ends_line("_progress")
@@ -245,20 +247,20 @@ class Copy:
                     f"{self.journal} is of a copy that is finished, without {', '.join(missing)}; "
                     "another journal makes another copy"
                 )
-            for kind, number in self.journal.noted("counts", {}).items():
-                self.job.tallies[kind].skipped = number
+            for kind, number in self.journal.get("counts", {}).items():
+                self.context.tallies[kind].skipped = number
             return
-        self.journal.note("parts", sorted(self.all_parts))
+        self.journal.set("parts", sorted(self.all_parts))
         self._files()
         self._tasks()
         plain = [name for name in SETTINGS if name not in _LATER]
         self._set("label_config")
         self._set(*plain, "control_weights")
-        self.mender.run()
+        self.fixups.run()
         for kind in ("views", "storages", "backends"):
             self.belongings.bring(kind)
         self._set("model_version")  # which may be that of an ML backend
-        self.remove_doubles()
+        self.remove_duplicates()
         self._description()
         self.belongings.bring("webhooks")  # which would be told of all the rest
 
@@ -266,7 +268,7 @@ class Copy:
         """Both sides, as far as they were copied."""
         parts = ("settings", "tasks", *sorted(self.parts))
         comparison = Comparison(
-            self.job.source, self.job.there, self.journal, seen=self._note_tasks
+            self.context.source, self.context.there, self.journal, seen=self._note_tasks
         )
         return comparison.report(parts)
 
@@ -292,21 +294,21 @@ class Copy:
         which another time might not, as a file that failed twice.
         """
         failed = sum(len(one.failed) for one in self.report().counts.values())
-        lost = sum(file in self.lost for file in self.job.media.failed)
-        if not self.done and failed == self.job.given_up + lost:
+        lost = sum(file in self.lost for file in self.context.media.failed)
+        if not self.done and failed == self.context.given_up + lost:
             self._note_bases()
-            self.journal.note("done")
+            self.journal.set("done")
 
     def _note_bases(self) -> None:
         """What both sides hold, for a sync."""
         if not self.client.is_dry:
-            Settings(self.job).note()
+            Settings(self.context).note()
             note_bases(self.belongings)
 
     def report(self) -> Report:
         """What was done, and what is lost."""
-        tallies, media = self.job.tallies, self.job.media
-        done = self.journal.noted("counts", {})
+        tallies, media = self.context.tallies, self.context.media
+        done = self.journal.get("counts", {})
         for kind in ("annotations", "predictions", "drafts"):
             if kind in done:  # by this run, and by earlier ones
                 tallies[kind].skipped = done[kind] - tallies[kind].created
@@ -314,18 +316,18 @@ class Copy:
             files = tallies["files"]
             files.created, files.skipped = media.created, len(media.moved) - media.created
             files.failed = _given_up(self.lost) if self.done else list(media.failed.values())
-        here = self.job.facts["project"]
+        here = self.context.facts["project"]
         lost = {"project.created_at": [here], "project.created_by": [here]}
         for kind in ("storages", "backends"):
             keys = [key for key in self.belongings.left_out(kind) if kind in self.parts]
             lost[f"{kind}.secrets"] = [key for key in keys if not str(key).startswith("export")]
         numbers = {name: len(ids) for name, ids in lost.items()}
-        name = f"{self.job.project!r} on {self.client.url}"
+        name = f"{self.context.project!r} on {self.client.url}"
         return Report(
-            what=f"copy of {name_of(self.job.facts)} to {name}",
+            what=f"copy of {name_of(self.context.facts)} to {name}",
             counts={kind: tally.summary() for kind, tally in tallies.items()},
-            losses=[*losses(numbers, lost, kept=self.job.keep_origin), *self.job.losses()],
-            target=self.job.project,
+            losses=[*losses(numbers, lost, kept=self.context.keep_origin), *self.context.losses()],
+            target=self.context.project,
         )
 
     # -- the steps --------------------------------------------------------------------------------
@@ -333,68 +335,68 @@ class Copy:
     def _files(self) -> None:
         if "files" not in self.parts:
             return
-        self.job.media.settle()
-        if len(self.job.media.lost) or not self.journal.noted("done:files"):
-            self.job.media.bring_all()
-            self.journal.note("done:files")
+        self.context.media.resolve()
+        if len(self.context.media.lost) or not self.journal.get("done:files"):
+            self.context.media.bring_all()
+            self.journal.set("done:files")
 
     def _tasks(self) -> None:
-        self.importer.settle()
-        Overlaps(self.job).settle()
-        tasks, total = self.job.tasks, self.job.facts["tasks"]
-        self.job.tallies["tasks"].skipped = before = len(tasks)
-        if self.journal.noted("done:tasks"):
+        self.importer.resolve()
+        Overlaps(self.context).resolve()
+        tasks, total = self.context.tasks, self.context.facts["tasks"]
+        self.context.tallies["tasks"].skipped = before = len(tasks)
+        if self.journal.get("done:tasks"):
             return
         self._progress(before, total)
-        rows = self.job.source.tasks(tasks.last())
+        rows = self.context.source.tasks(tasks.last())
         self.importer.run(rows, lambda done: self._progress(before + done, total))
-        self.journal.note("done:tasks")
+        self.journal.set("done:tasks")
 
     def _set(self, *names: str) -> None:
         """Settings as those of the source, if the target takes them."""
-        settings = self.job.translation.value(_settings(self.job.source, self.title))
+        settings = self.context.translation.value(_settings(self.context.source, self.title))
         for name in names:
             if settings[name] is not None:
-                setattr(self.job.project, name, settings[name])
+                setattr(self.context.project, name, settings[name])
         self._note_settings(*names)
         try:
-            if Overlaps(self.job).save(names):
-                self.mender.look_at_all()
+            if Overlaps(self.context).save(names):
+                self.fixups.look_at_all()
         except BadRequest as error:
-            self.job.tallies["settings"].fail(0, ", ".join(names), error)
-            self.job.project.refresh()
+            self.context.tallies["settings"].fail(0, ", ".join(names), error)
+            self.context.project.refresh()
 
     def _note_settings(self, *names: str) -> None:
         """What the source's settings are as they are brought."""
         if not self.done and not self.client.is_dry:
-            Settings(self.job).bring(names)
+            Settings(self.context).bring(names)
 
     def _description(self) -> None:
         """The last of the settings: until then the description says whose project this is."""
         self._note_settings("description")
-        said = self.job.translation.value(self.job.source.settings()["description"])
-        self.job.project.description = said or ""
-        self.job.project.save()
+        said = self.context.translation.value(self.context.source.settings()["description"])
+        self.context.project.description = said or ""
+        self.context.project.save()
 
-    def remove_doubles(self, *, all_ids: bool = False) -> int:
+    def remove_duplicates(self, *, all_ids: bool = False) -> int:
         """Remove what the server has twice, because an answer came too late or a proxy repeated a
         request; how many there were. ``all_ids``: look for them although there are no more tasks
         than were copied, for something else may be missing.
         """
         if self.client.is_dry:
             return 0
-        self.job.wait_for_stragglers(lambda: self.importer.are_too_many() or None)
+        self.context.wait_for_late_writes(lambda: self.importer.are_too_many() or None)
         projects = [
-            one for one in _marked(self.client, self.journal) if one.id != self.job.project.id
+            one for one in _marked(self.client, self.journal) if one.id != self.context.project.id
         ]
         for project in projects:
             with suppress(DoesNotExist):  # a proxy may have repeated this request too
                 project.delete()
-        removed = len(projects) + self.belongings.remove_doubles()
+        removed = len(projects) + self.belongings.remove_duplicates()
         if all_ids or self.importer.are_too_many():
-            removed += self.importer.remove_doubles()
-        removed += self.mender.run(again=True)
-        return removed + (self.job.media.remove_doubles() if "files" in self.parts else 0)
+            removed += self.importer.remove_duplicates()
+        removed += self.fixups.run(again=True)
+        return removed + (self.context.media.remove_duplicates() if "files" in self.parts else 0)
 
 
 def _given_up(lost: Mapping[str, str]) -> list[Failure]:
@@ -410,7 +412,7 @@ def _settings(source: Source, title: str | None) -> Row:
 
 def _project(source: Source, client: LabelStudio, journal: Journal, title: str | None) -> Project:
     """The target: noted, found by the mark in its description, or made."""
-    number = journal.noted("project")
+    number = journal.get("project")
     if number is not None:
         try:
             return client.projects.get(number)
@@ -420,27 +422,27 @@ def _project(source: Source, client: LabelStudio, journal: Journal, title: str |
                 "another journal to make another one",
                 request=gone.request,
             ) from gone
-    is_new = journal.noted("marker") is None
+    is_new = journal.get("marker") is None
     if is_new:
-        journal.note("marker", f"This project is being copied: {uuid.uuid4()}")
+        journal.set("marker", f"This project is being copied: {uuid.uuid4()}")
     if title is not None:
-        journal.note("settings", {"title": title})
+        journal.set("settings", {"title": title})
     first = {
         name: value
         for name, value in _settings(source, title).items()
         if value is not None and name not in _LATER
     }
-    first["description"] = journal.noted("marker")
+    first["description"] = journal.get("marker")
 
     def look() -> Project | None:
         return wait_for(client, journal, lambda: next(_marked(client, journal), None))
 
     project = exactly_once(look, lambda: client.projects.create(**first), client, is_new=is_new)
-    journal.note("project", project.id)
+    journal.set("project", project.id)
     return project
 
 
 def _marked(client: LabelStudio, journal: Journal) -> Iterator[Project]:
     """The projects that this copy made."""
-    marker = journal.noted("marker")
+    marker = journal.get("marker")
     return (project for project in client.projects.all() if project.description == marker)

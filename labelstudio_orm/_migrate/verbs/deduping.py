@@ -150,7 +150,7 @@ def dedupe(
     with ExitStack() as stack:
         book = stack.enter_context(Journal(journal))
         facts = {"key": text_of(key), "keep": keep if isinstance(keep, str) else "a function"}
-        book.job(what="dedupe", project=f"{project._client.url} {project.id}", **facts)
+        book.identify(what="dedupe", project=f"{project._client.url} {project.id}", **facts)
         if project._client.is_dry:
             book = stack.enter_context(book.copy())
         return _Deduping(project, key, rule, book, workers, progress).run()

@@ -38,7 +38,7 @@ from ..engine.same_files import SameFiles
 from ..engine.source import LiveSource, as_source
 from ..engine.stored import Stored
 from ..engine.uploads import replace_files
-from ..engine.users import MissingUsers, People
+from ..engine.users import MissingUsers, UserMap
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -209,14 +209,14 @@ class _Merging:
         self.client = into.tasks.client
         self.key = ItemKey.of(into.tasks, key)
         self.progress = progress
-        self.people = People(self.client, missing, journal())
+        self.users = UserMap(self.client, missing, journal())
         self.files = SameFiles()
         self.journals: defaultdict[str, Journal] = defaultdict(journal)
         """By the address of a server, what became of its files."""
         self.uploaded: dict[tuple[str, str], str] = {}
         self.stored = Stored(into, self._is_copy, workers)
         self.target = self._side(LiveSource(into), lambda email: email, files=False)
-        sides = [self._side(one, self.people.email, files) for one in sources]
+        sides = [self._side(one, self.users.email, files) for one in sources]
         told = [(side.about["server"], side.about["project"]) for side in sides]
         mine = self.target.about["server"], self.target.about["project"]
         self.place = told.index(mine) if mine in told else 0
@@ -257,7 +257,7 @@ class _Merging:
         self._look()
         newest = self.into.tasks.only("id").last()
         self.newest = 0 if newest is None else newest.id
-        self.people.match(user for side in self.sides for user in side.source.users())
+        self.users.match(user for side in self.sides for user in side.source.users())
         version = self.into.model_version
         total = len(self.places)
         line = reporter(self.progress, f"merging into {self.into!r}")
@@ -296,7 +296,7 @@ class _Merging:
         failed: dict[str, Failure] = {}
         for side in self.sides:
             if side.media is not None:
-                side.media.remove_doubles(late=True)
+                side.media.remove_duplicates(late=True)
                 tally.created += side.media.uploads
                 failed.update(side.media.failed)
         for file, error in self.files.unreadable():
@@ -519,7 +519,7 @@ class _Merging:
                 fields["result"] = one["result"] or []
                 fields["ground_truth"] = one["ground_truth"] and not is_true
                 is_true = is_true or one["ground_truth"]
-                fields["completed_by"] = self.people.id(one["completed_by"])
+                fields["completed_by"] = self.users.id(one["completed_by"])
                 todo.append((one, task, {**fields, "import_id": one["id"]}))
         for outcome in outcomes(
             todo,
@@ -564,8 +564,8 @@ class _Merging:
                     continue
                 held[place] += 1
                 tally.created += 1
-                if draft["user"] not in (None, self.people.me.email):
-                    self._lose("drafts", "user", draft, there=self.people.me.email)
+                if draft["user"] not in (None, self.users.me.email):
+                    self._lose("drafts", "user", draft, there=self.users.me.email)
                 if draft["annotation"] and not draft["edits"]:
                     self._lose("drafts", "annotation", draft)
 
@@ -579,16 +579,16 @@ class _Merging:
 
     def _remove_doubles(self, meetings: Iterable[_Meeting]) -> None:
         """What was imported a second time, because the network repeated a request."""
-        doubles = []
+        duplicates = []
         for meeting in meetings:
             contents = set()
             for row in sorted(meeting.there, key=lambda row: (-len(row["drafts"]), row["id"])):
                 content = digest(task_content({**row, "drafts": ()}))
                 if content in contents and row["id"] > self.newest:
-                    doubles.append(row["id"])
+                    duplicates.append(row["id"])
                 contents.add(content)
-        if doubles:
-            self.into.tasks.filter(id__in=doubles).delete()
+        if duplicates:
+            self.into.tasks.filter(id__in=duplicates).delete()
 
     def _compare(self, meetings: Iterable[_Meeting], found: Differences) -> None:
         """Note what the target still lacks."""

@@ -26,10 +26,9 @@ from ...progress import Progress, reporter
 from ..engine.fingerprints import digest
 from ..engine.keys import asking, fingerprint, first_rows, no_key
 from ..engine.report import Loss, Report
-from ..engine.source import LiveSource
+from ..engine.source import CHUNK, LiveSource
 from ..engine.uploads import files_of
-from .copying import copy_project, job_journal
-from .verifying import CHUNK
+from .copying import copy_project, open_journal
 
 if TYPE_CHECKING:
     import os
@@ -341,9 +340,9 @@ def _journals(
         return
     folder = Path(journal)
     folder.mkdir(parents=True, exist_ok=True)
-    with job_journal(folder / JOURNAL, into) as notes:
+    with open_journal(folder / JOURNAL, into) as notes:
         here = f"{project.tasks.client.url} project {project.id}"
-        notes.job(what="split", source=here, target=into.url, **how)
+        notes.identify(what="split", source=here, target=into.url, **how)
         yield folder
 
 

@@ -203,7 +203,7 @@ class Migration:
                 stack.enter_context(client.dry_run())
             opened = stack.enter_context(_opened(journal, writes=not client.is_dry))
             done = self._done(opened, project, accept_changes)
-            opened.note(DONE, done)
+            opened.set(DONE, done)
             counts = {"steps": Summary(updated=len(self.steps) - len(done), skipped=len(done))}
             for one in self.steps[len(done) :]:
                 if progress is True:
@@ -212,8 +212,8 @@ class Migration:
                 counts |= self._do(one, project, opened, progress)
                 at = datetime.now(timezone.utc).isoformat(timespec="seconds")
                 done.append({"name": one.name, "code": one.code, "at": at})
-                opened.note(DONE, done)
-                opened.settle(one.name)
+                opened.set(DONE, done)
+                opened.resolve(one.name)
         return Report(what=f"{self.name} of {project!r}", counts=counts, target=project)
 
     def _do(
@@ -245,13 +245,13 @@ class Migration:
     ) -> list[dict[str, str]]:
         """What the journal says is done, once it fits."""
         created = project.created_at  # ids are used again on some servers
-        journal.job(
+        journal.identify(
             migration=self.name,
             server=project.tasks.client.url,
             project=project.id,
             created=None if created is None else created.isoformat(),
         )
-        done: list[dict[str, str]] = journal.noted(DONE, [])
+        done: list[dict[str, str]] = journal.get(DONE, [])
         names = [one.name for one in self.steps]
         for place, was in enumerate(done):
             now = self.steps[place] if place < len(names) else None

@@ -16,7 +16,7 @@ from ..engine import odd
 from ..engine.diff3 import CONTENTS, Base, Change, Conflicts
 from ..engine.exactly_once import exactly_once
 from ..engine.fingerprints import ORIGIN, SETTINGS, digest
-from ..engine.fixups import Mender
+from ..engine.fixups import Fixups
 from ..engine.importing import Importer, imported, odd_data
 from ..engine.journal import JournalMismatch
 from ..engine.losses import losses, lost_of
@@ -24,18 +24,18 @@ from ..engine.related import Belongings, Secrets, no_secrets, parts_of
 from ..engine.report import Difference, Differences, Report
 from ..engine.settings import Settings
 from ..engine.sideeffects import without_side_effects
-from ..engine.source import as_source
+from ..engine.source import CHUNK, as_source
 from ..engine.sync_related import Follower
 from ..engine.users import MissingUsers
-from .copying import begin, job_journal
-from .verifying import CHUNK, Comparison, name_of
+from .copying import begin, open_journal
+from .verifying import Comparison, name_of
 
 if TYPE_CHECKING:
     import os
 
     from ..._engine.values.codec import Row
     from ...resources.projects import Project
-    from ..engine.context import Job
+    from ..engine.context import MigrationContext
     from ..engine.journal import Journal
     from ..engine.source import Source
 
@@ -103,19 +103,19 @@ def sync(
     client = target.tasks.client
     here = as_source(source)
     facts = here.describe()
-    with job_journal(journal, client, is_new=pair) as notes:
-        known = notes.noted("project")
+    with open_journal(journal, client, is_new=pair) as notes:
+        known = notes.get("project")
         if known is None and not pair:
             raise ValueError(f"{notes} is of no copy; pair=True pairs the tasks by their content")
         if known not in (None, target.id):
             raise JournalMismatch(f"{notes} is of a copy to Project {known}, not to {target!r}")
-        if known is not None and notes.noted("marker") and not notes.noted("done"):
+        if known is not None and notes.get("marker") and not notes.get("done"):
             raise ValueError(f"{notes}: the copy is not finished; call copy_project again first")
         if known is None:
-            notes.note("project", target.id)
-        copied = notes.noted("job") or {}
+            notes.set("project", target.id)
+        copied = notes.get("job") or {}
         parts = parts_of(notes) - (frozenset() if files else {"files"})
-        job = begin(
+        context = begin(
             here,
             client,
             notes,
@@ -127,7 +127,7 @@ def sync(
             again=True,
         )
         return _Sync(
-            job,
+            context,
             parts=parts,
             secrets=secrets or no_secrets,
             conflicts=conflicts,
@@ -138,38 +138,38 @@ def sync(
 class _Sync:
     def __init__(
         self,
-        job: Job,
+        context: MigrationContext,
         *,
         parts: frozenset[str],
         secrets: Secrets,
         conflicts: Conflicts,
         progress: Progress,
     ) -> None:
-        self.job, self.journal, self.conflicts = job, job.journal, conflicts
-        self.tasks = job.tasks
-        self.bases = job.journal.map("bases")
-        self.importer, self.mender = Importer(job), Mender(job)
+        self.context, self.journal, self.conflicts = context, context.journal, conflicts
+        self.tasks = context.tasks
+        self.bases = context.journal.map("bases")
+        self.importer, self.fixups = Importer(context), Fixups(context)
         self.found = Differences()
-        self.settings = Settings(job)
-        self.follower = Follower(Belongings(job, parts, secrets), conflicts, self.found)
+        self.settings = Settings(context)
+        self.follower = Follower(Belongings(context, parts, secrets), conflicts, self.found)
         self.with_files = "files" in parts
         self.touched: list[int] = []
-        self._progress = reporter(progress, f"synchronising {name_of(job.facts)}")
+        self._progress = reporter(progress, f"synchronising {name_of(context.facts)}")
 
     @ends_line("_progress")
     def run(self) -> Report:
-        self.job.media.settle()
-        self.importer.settle()
-        self.settings.overlaps.settle()
+        self.context.media.resolve()
+        self.importer.resolve()
+        self.settings.overlaps.resolve()
         self._unpark()
         if not len(self.tasks):
             self._pair()
-        self.follower.quieten()
+        self.follower.disable_webhooks()
         if self.with_files:
-            self.job.media.bring_all()  # also those that no task speaks of
+            self.context.media.bring_all()  # also those that no task speaks of
         self.settings.carry(_EARLY, self.conflicts, self.found)
         self._changed()
-        ids = set(self.job.source.task_ids())
+        ids = set(self.context.source.task_ids())
         self._created(ids)
         self._deleted(ids)
         for kind in ("views", "storages", "backends"):
@@ -178,29 +178,29 @@ class _Sync:
         self.follower.follow("webhooks")  # which would be told of all the rest
         if self.with_files:
             self._files()
-        self._strangers()
-        if not self.job.client.is_dry:
+        self._unmatched()
+        if not self.context.client.is_dry:
             self._check()
         return Report(
-            what=f"sync of {name_of(self.job.facts)} to {self.job.project!r}",
+            what=f"sync of {name_of(self.context.facts)} to {self.context.project!r}",
             counts={
                 kind: tally.summary()
-                for kind, tally in self.job.tallies.items()
+                for kind, tally in self.context.tallies.items()
                 if kind not in ("project",)
             },
             differences=tuple(self.found.listed),
             different=self.found.number,
             losses=losses(
-                {name: len(ids) for name, ids in self.job.lost.items()},
-                self.job.lost,
-                kept=self.job.keep_origin,
+                {name: len(ids) for name, ids in self.context.lost.items()},
+                self.context.lost,
+                kept=self.context.keep_origin,
             ),
-            target=self.job.project,
+            target=self.context.project,
         )
 
     def _pair(self) -> None:
         """Without a copy: which task stands for which."""
-        comparison = Comparison(self.job.source, self.job.there, None)
+        comparison = Comparison(self.context.source, self.context.there, None)
         pairs = comparison.journal.map("tasks")
         comparison.pair_by_content(pairs)
         for some in chunked(pairs.items(), 1000):
@@ -210,19 +210,21 @@ class _Sync:
 
     def _changed(self) -> None:
         done = 0
-        for chunk in chunked(self.job.source.tasks(), CHUNK):
-            known = self.job.media.ahead([row for row in chunk if self.tasks.has(row["id"])])
+        for chunk in chunked(self.context.source.tasks(), CHUNK):
+            known = self.context.media.ahead([row for row in chunk if self.tasks.has(row["id"])])
             wanted = [self.tasks.get(row["id"]) for row in known]
-            there = {row["id"]: row for row in self.job.there.some_tasks(wanted)} if wanted else {}
+            there = (
+                {row["id"]: row for row in self.context.there.some_tasks(wanted)} if wanted else {}
+            )
             for row in known:
                 new = self.tasks.get(row["id"])
-                here = self.job.translation.task(row)
+                here = self.context.translation.task(row)
                 if new in there:
                     self._task(here, there[new])
                 else:
                     self._gone_there(here, new)
             done += len(chunk)
-            self._progress(done, self.job.facts["tasks"])
+            self._progress(done, self.context.facts["tasks"])
 
     def _gone_there(self, here: Row, new: int) -> None:
         """A task that the target has no more."""
@@ -256,10 +258,10 @@ class _Sync:
         changes = list(base.changes(here, there))
         for change in without_side_effects(changes, here, there, base, self.conflicts):
             what = change.under(self.conflicts)
-            if what == "tell":
+            if what == "report":
                 self._tell(change, here, there)
             elif what == "keep":
-                base.settle(change)
+                base.resolve(change)
             else:
                 wanted.append(change)
                 base.expect(change)
@@ -271,7 +273,7 @@ class _Sync:
             with self._unless_refused(base, fields, here):
                 self._save(here, there, {change.field: change for change in fields})
                 for change in fields:
-                    base.carried(change)
+                    base.applied(change)
         for change in wanted:
             if not change.field:
                 with self._unless_refused(base, [change], here):
@@ -294,12 +296,12 @@ class _Sync:
             if not changes[0].field:
                 row = changes[0].here or changes[0].there
                 what = f"{kind.removesuffix('s')} {row['id']} of {what}"
-            self.job.give_up(kind, what, error)
+            self.context.give_up(kind, what, error)
 
     def _tell(self, change: Change, here: Row, there: Row) -> None:
         sides = (here, there) if change.field else (change.here, change.there)
         source, target = (None if row is None else row["id"] for row in sides)
-        self.found.add(change.told(source, target))
+        self.found.add(change.as_difference(source, target))
 
     def _save(self, here: Row, there: Row, fields: dict[str, Change]) -> None:
         body = {name: here[name] for name in fields}
@@ -309,23 +311,23 @@ class _Sync:
         if all(isinstance(one, dict) for one in metas) and ORIGIN in there["meta"]:
             body["meta"] = {**body["meta"], ORIGIN: there["meta"][ORIGIN]}
         # An object of the library would refuse what other programs have written: a list as meta.
-        self.job.client.request(
+        self.context.client.request(
             "PATCH",
             at("/api/tasks/{}/", there["id"]),
             json=body,
             idempotent=True,
             doing=f"carrying over Task {here['id']} to Task {there['id']}",
         )
-        self.job.tallies["tasks"].updated += 1
+        self.context.tallies["tasks"].updated += 1
         self.touched.append(here["id"])
 
     def _carry(self, base: Base, change: Change, here: Row, there: Row) -> None:
         """Make, change or delete an object of a task in the target."""
-        tally, objects = self.job.tallies[change.kind], self._objects(change.kind, there["id"])
+        tally, objects = self.context.tallies[change.kind], self._objects(change.kind, there["id"])
         self.touched.append(here["id"])
         if change.here is None:
             odd.delete(objects.ref(change.there["id"]))
-            base.carried(change)
+            base.applied(change)
             tally.deleted += 1
             return
         fields = self._fields(change.kind, change.here, there)
@@ -344,29 +346,29 @@ class _Sync:
         new = change.there["id"]
         is_annotation = change.kind == "annotations"
         with self._parked(there["id"], new) if is_annotation else nullcontext():
-            odd.change(self.job.client, change.kind, new, changed, task=there["id"])
-        base.carried(change)
+            odd.change(self.context.client, change.kind, new, changed, task=there["id"])
+        base.applied(change)
         tally.updated += 1
 
     @contextmanager
     def _parked(self, task: int, annotation: int) -> Iterator[None]:
         """The server deletes the drafts of an annotation that is saved."""
         self.journal.intent("parked", task)
-        with keeping_drafts(self.job.client, task, annotation):
+        with keeping_drafts(self.context.client, task, annotation):
             yield
-        self.journal.settle("parked")
+        self.journal.resolve("parked")
 
     def _unpark(self) -> None:
         """Give back the drafts that a run which died had taken off their annotation."""
         task = self.journal.open_intents().get("parked")
         if task is not None:
-            for draft in self.job.client.drafts.filter(task=task):
+            for draft in self.context.client.drafts.filter(task=task):
                 unpark(draft)
-            self.journal.settle("parked")
+            self.journal.resolve("parked")
 
     def _note_losses(self, kind: str, row: Row) -> None:
-        lost = lost_of(kind, row, self.job.people.me.email)
-        self.job.lose({f"{kind}.{name}": [row["id"]] for name in lost})
+        lost = lost_of(kind, row, self.context.users.me.email)
+        self.context.lose({f"{kind}.{name}": [row["id"]] for name in lost})
 
     def _create(self, base: Base, change: Change, fields: Row, here: Row, there: Row) -> None:
         """Make an object of a task; an annotation with an odd region first without regions, which
@@ -374,22 +376,22 @@ class _Sync:
         """
         odd.check_storable(change.kind, fields["result"])
         if change.kind != "annotations" or not odd.is_odd(fields["result"]):
-            base.carried(change, self._make(change, fields, there))
+            base.applied(change, self._make(change, fields, there))
             return
         blank = attrs.evolve(change, here={**change.here, "result": []})
         base.expect(blank)
         self.bases.put({here["id"]: str(base)})
         new = self._make(blank, {**fields, "result": []}, there)
-        base.carried(blank, new)
+        base.applied(blank, new)
         base.expect(change)
         self.bases.put({here["id"]: str(base)})
         try:
-            odd.fill(self.job.client, new, fields["result"])
+            odd.fill(self.context.client, new, fields["result"])
         except Exception as error:
             if odd.is_refused(error):  # and it is gone again
-                base.carried(attrs.evolve(change, here=None, there={"id": new}))
+                base.applied(attrs.evolve(change, here=None, there={"id": new}))
             raise
-        base.carried(attrs.evolve(change, there={**change.here, "id": new}))
+        base.applied(attrs.evolve(change, there={**change.here, "id": new}))
 
     def _make(self, change: Change, fields: Row, there: Row) -> int:
         """A new object of a task; one whose answer is lost is looked for."""
@@ -398,23 +400,23 @@ class _Sync:
         known = {one["id"] for one in there[kind]}
 
         def look() -> int | None:
-            for task in self.job.there.some_tasks([there["id"]]):
+            for task in self.context.there.some_tasks([there["id"]]):
                 for one in task[kind]:
                     if one["id"] not in known and digest(content_of(one)) == wanted:
                         return int(one["id"])
             return None
 
         def make() -> int:
-            return odd.create(self.job.client, kind, there["id"], fields)
+            return odd.create(self.context.client, kind, there["id"], fields)
 
-        made = exactly_once(look, make, self.job.client, is_new=True)
+        made = exactly_once(look, make, self.context.client, is_new=True)
         there[kind].append({**change.here, "id": made, "import_id": change.here["id"]})
         return made
 
     def _objects(self, kind: str, task: int) -> Any:
         if kind == "drafts":
-            return self.job.client.drafts.filter(task=task)
-        return getattr(self.job.project.tasks.ref(task), kind)
+            return self.context.client.drafts.filter(task=task)
+        return getattr(self.context.project.tasks.ref(task), kind)
 
     def _fields(self, kind: str, row: Row, there: Row) -> Row:
         """What an object is made of, in the words of the library."""
@@ -433,7 +435,7 @@ class _Sync:
             }
         return {
             "result": result,
-            "completed_by": self.job.people.id_there(row["completed_by"]),
+            "completed_by": self.context.users.id_there(row["completed_by"]),
             "was_cancelled": bool(row["was_cancelled"]),
             "ground_truth": bool(row["ground_truth"]),
             "lead_time": row["lead_time"],
@@ -449,26 +451,26 @@ class _Sync:
             self.importer.recognise(new)
             new = [id for id in new if not self.tasks.has(id)]
         if new:
-            if self.journal.noted("imports after") is None:
-                newest = self.job.project.tasks.only("id").last()
-                self.journal.note("imports after", 0 if newest is None else newest.id)
-            self.importer.run(self.job.source.some_tasks(new), lambda done: None)
+            if self.journal.get("imports after") is None:
+                newest = self.context.project.tasks.only("id").last()
+                self.journal.set("imports after", 0 if newest is None else newest.id)
+            self.importer.run(self.context.source.some_tasks(new), lambda done: None)
             self.touched += sorted(self.importer.trimmed)
-        self.mender.run()
+        self.fixups.run()
         for some in chunked(new, CHUNK):
             self._note(some)
-        before = self.journal.noted("imports after")
-        if before is not None and not self.job.client.is_dry:
-            self.job.wait_for_stragglers(lambda: next(self.importer.strangers(), None))
-            self.importer.remove_doubles(after=before)
-            self.journal.note("imports after", None)
+        before = self.journal.get("imports after")
+        if before is not None and not self.context.client.is_dry:
+            self.context.wait_for_late_writes(lambda: next(self.importer.unmatched(), None))
+            self.importer.remove_duplicates(after=before)
+            self.journal.set("imports after", None)
 
     def _note(self, ids: list[int]) -> None:
         """Take note of what the target has made of new tasks."""
-        if self.job.client.is_dry:
+        if self.context.client.is_dry:
             return
         made = [self.tasks.get(id) for id in ids if self.tasks.has(id)]
-        for row in self.job.there.some_tasks(made):
+        for row in self.context.there.some_tasks(made):
             old = self.tasks.old(row["id"])
             base = Base.parse(self.bases.get(old))
             base.found(row)
@@ -481,7 +483,7 @@ class _Sync:
         settled = self.journal.map("kept")
         kept = {new for new in gone if settled.has(new)}
         for some in chunked((new for new in gone if new not in kept), CHUNK):
-            for row in self.job.there.some_tasks(some):
+            for row in self.context.there.some_tasks(some):
                 old = gone[row["id"]]
                 if self.conflicts == "source" or not self._changed_there(old, row):
                     doomed.append(row["id"])
@@ -494,9 +496,9 @@ class _Sync:
                     self.found.add(Difference("tasks", old, row["id"], why=why))
         if doomed:
             if not ids:
-                self.journal.note("emptied")
-            self.job.project.tasks.filter(id__in=doomed).delete()
-            self.job.tallies["tasks"].deleted += len(doomed)
+                self.journal.set("emptied")
+            self.context.project.tasks.filter(id__in=doomed).delete()
+            self.context.tallies["tasks"].deleted += len(doomed)
         for new in gone.keys() - kept:
             for name in ("tasks", "bases", "contents", "mends"):
                 self.journal.map(name).remove(gone[new])
@@ -511,24 +513,24 @@ class _Sync:
 
     def _files(self) -> None:
         """Those that came twice go; what was brought."""
-        media, tally = self.job.media, self.job.tallies["files"]
-        media.remove_doubles(late=True)
+        media, tally = self.context.media, self.context.tallies["files"]
+        media.remove_duplicates(late=True)
         tally.created, tally.failed = media.created, list(media.failed.values())
 
-    def _strangers(self) -> None:
+    def _unmatched(self) -> None:
         """Those that only the target has."""
-        if not self.job.client.is_dry:
-            for id in self.importer.strangers():
+        if not self.context.client.is_dry:
+            for id in self.importer.unmatched():
                 self.found.add(Difference("tasks", None, id, why="created in the target"))
 
     # -- what was done -----------------------------------------------------------------------------
 
     def _check(self) -> None:
         """What was carried over is now what the source has."""
-        comparison = Comparison(self.job.source, self.job.there, self.journal)
+        comparison = Comparison(self.context.source, self.context.there, self.journal)
         known = {(one.kind, one.source, one.target) for one in self.found.listed}
         for some in chunked(iter(sorted(set(self.touched))), CHUNK):
-            comparison.compare(self.job.source.some_tasks(some), self.tasks)
+            comparison.compare(self.context.source.some_tasks(some), self.tasks)
         for one in comparison.found.listed:
             if (one.kind, one.source, one.target) not in known:
                 self.found.add(one)

@@ -17,10 +17,12 @@ from ...progress import Progress, ends_line, reporter
 from ..engine import fingerprints as content
 from ..engine.fingerprints import digest, text_of
 from ..engine.journal import Journal, JournalMismatch, is_missing, opened
+from ..engine.pairing import pair_up
 from ..engine.remap import Translation, translate_view
 from ..engine.report import Difference, Differences, Report
 from ..engine.same_files import SameFiles
-from ..engine.source import as_source, has_files, light, number_of_tasks
+from ..engine.settings import wanted_settings
+from ..engine.source import CHUNK, as_source, has_files, light, number_of_tasks, storage_key
 from ..engine.uploads import address_on, original_name
 
 if TYPE_CHECKING:
@@ -30,9 +32,6 @@ if TYPE_CHECKING:
     from ...resources.projects import Project
     from ..engine.journal import IdMap
     from ..engine.source import Source
-
-CHUNK: Final = 300
-"""Tasks that are read at once by their ids."""
 
 PARTS: Final = ("settings", "tasks", "views", "webhooks", "storages", "backends", "files")
 
@@ -88,7 +87,7 @@ def verify(
 
 def _must_be_theirs(journal: Journal, source: Row, target: Row) -> None:
     """Raises JournalMismatch for the journal of another copy."""
-    known = journal.noted("job", {}).get("source"), journal.noted("project")
+    known = journal.get("job", {}).get("source"), journal.get("project")
     wanted = f"{source['server']} project {source['project']}", target["project"]
     if known != wanted:
         raise JournalMismatch(
@@ -113,7 +112,7 @@ class Comparison:
         self.seen = seen
         self.here, self.there = light(here), light(there)
         self.from_, self.to = here.describe(), there.describe()
-        self.noted = journal is not None and journal.noted("project") is not None
+        self.noted = journal is not None and journal.get("project") is not None
         self.journal = journal if journal is not None and self.noted else Journal()
         self.files = SameFiles()
         self.left, self.right = self._translations()
@@ -263,7 +262,7 @@ class Comparison:
     # -- the rest ---------------------------------------------------------------------------------
 
     def _settings(self) -> None:
-        here = settings_as_noted(self.left.value(self.here.settings()), self.journal)
+        here = wanted_settings(self.left.value(self.here.settings()), self.journal)
         there = self.right.value(self.there.settings())
         here, there = content.settings_content(here), content.settings_content(there)
         before = self.found.number
@@ -310,12 +309,12 @@ class Comparison:
         )
 
     def _storages(self) -> None:
-        skipped = self.journal.noted("storages left out", [])
+        skipped = self.journal.get("storages left out", [])
         here = (one for one in self.here.storages() if storage_key(one) not in skipped)
         self._objects("storages", here, self.there.storages(), content.storage_content)
 
     def _backends(self) -> None:
-        skipped = self.journal.noted("backends left out", [])
+        skipped = self.journal.get("backends left out", [])
         here = (one for one in self.here.backends() if one["id"] not in skipped)
         self._objects("backends", here, self.there.backends(), content.backend_content)
 
@@ -389,63 +388,6 @@ def object_differences(
             for name in fields
         ]
     return found, same
-
-
-def pair_up(
-    here: Iterable[Row], there: Iterable[Row], content_of: Callable[[Row], dict[str, Any]]
-) -> list[tuple[Row | None, Row | None]]:
-    """Which object stands for which: one of the same content, else the one that it was imported
-    from, else one that looks like it; None for those that stand alone.
-    """
-    theirs: dict[str, list[Row]] = {}
-    for row in there:
-        theirs.setdefault(digest(content_of(row)), []).append(row)
-    pairs: list[tuple[Row | None, Row | None]] = []
-    missing: list[Row] = []
-    for row in here:
-        twins = theirs.get(digest(content_of(row)))
-        if twins:
-            pairs.append((row, twins.pop(_place(row, twins))))
-        else:
-            missing.append(row)
-    extra = [row for twins in theirs.values() for row in twins]
-    for row in missing:
-        other = _nearest(row, extra)
-        if other is not None:
-            extra.remove(other)
-        pairs.append((row, other))
-    return [*pairs, *((None, row) for row in extra)]
-
-
-def _place(row: Row, twins: list[Row]) -> int:
-    """Which of several that are the same."""
-    ids = [one.get("import_id") for one in twins]
-    return ids.index(row["id"]) if row["id"] in ids else 0
-
-
-_TELLING: Final = ("completed_by", "model_version", "url", "type", "name")
-"""What objects that stand for each other mostly have in common."""
-
-
-def _nearest(row: Row, others: list[Row]) -> Row | None:
-    """The one of some objects that this one most likely stands for."""
-    by_id = next((one for one in others if one.get("import_id") == row["id"]), None)
-    if by_id is not None:
-        return by_id
-    for other in others:
-        if all(row.get(name) == other.get(name) for name in _TELLING):
-            return other
-    return None
-
-
-def settings_as_noted(settings: Row, journal: Journal) -> Row:
-    """The settings that a copy was to have."""
-    return {**settings, **journal.noted("settings", {})}
-
-
-def storage_key(storage: Row) -> str:
-    """What tells a storage from others: each type counts its own ids."""
-    return f"{storage['family']}:{storage['type']}:{storage['id']}"
 
 
 def name_of(project: Row) -> str:
