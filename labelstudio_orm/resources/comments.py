@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .._engine.fields.fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.fields.fields import ForeignKey, foreign_key, readonly, readonly_foreign_key
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
@@ -40,12 +40,12 @@ class Comment(Authored, Resource):
     >>> annotation.comments.create(text="Is this really positive?")
     """
 
-    annotation_id: int | None = id_of("annotation", fixed=True)
-    annotation: ForeignKey[Annotation] = belongs_to(default=None)
-    project_id: int | None = id_of("project", fixed=True)
-    project: ForeignKey[Project] = belongs_to(default=None)
-    task_id: int | None = id_of("task", read_only=True)
-    task: ForeignKey[Task] = belongs_to(init=False)
+    annotation: ForeignKey[Annotation] = foreign_key(default=None, fixed=True)
+    annotation_id = annotation.optional_id
+    project: ForeignKey[Project] = foreign_key(default=None, fixed=True)
+    project_id = project.optional_id
+    task: ForeignKey[Task] = readonly_foreign_key()
+    task_id = task.optional_id
     text: str = ""
     is_resolved: bool = False
     resolved_at: datetime | None = readonly()

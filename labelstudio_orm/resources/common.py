@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .._engine.fields.fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
 from .._engine.models.declaration import fields
 
 if TYPE_CHECKING:
@@ -24,5 +24,5 @@ class Dated:
 class Authored(Dated):
     """Who made it, and when."""
 
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_by: ForeignKey[User] = readonly_foreign_key()
+    created_by_id = created_by.optional_id

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._config.results import check_result
-from .._engine.fields.fields import ForeignKey, belongs_to, field, id_of, readonly
+from .._engine.fields.fields import ForeignKey, field, foreign_key, readonly
 from .._engine.http.paths import at
 from .._engine.models.declaration import resource
 from .._engine.models.resource import Resource
@@ -37,10 +37,10 @@ class Draft(Dated, Resource):
     1
     """
 
-    task_id: int = id_of("task", fixed=True)
-    task: ForeignKey[Task] = belongs_to()
-    annotation_id: int | None = id_of("annotation")
-    annotation: ForeignKey[Annotation] = belongs_to(default=None)
+    task: ForeignKey[Task] = foreign_key(fixed=True)
+    task_id = task.id
+    annotation: ForeignKey[Annotation] = foreign_key(default=None)
+    annotation_id = annotation.optional_id
     result: list[dict[str, Any]] = field(factory=list, judge=check_result)
     lead_time: float | None = None
     was_postponed: bool = False

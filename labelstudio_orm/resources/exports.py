@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.jobs import Job, last_line, wait_for
 from .._engine.bulk.targets import check_target
-from .._engine.fields.fields import ForeignKey, belongs_to, field, id_of, readonly
+from .._engine.fields.fields import ForeignKey, field, foreign_key, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
 from .._engine.http.paths import at
@@ -64,8 +64,8 @@ class Export(Job, Resource):
     >>> export.wait().download("may.json")
     """
 
-    project_id: int = id_of("project", fixed=True)
-    project: ForeignKey[Project] = belongs_to()
+    project: ForeignKey[Project] = foreign_key(fixed=True)
+    project_id = project.id
     title: str | None = field(default=None, fixed=True)
     task_filter_options: dict[str, Any] | None = field(default=None, fixed=True)
     annotation_filter_options: dict[str, Any] | None = field(default=None, fixed=True)
@@ -74,8 +74,8 @@ class Export(Job, Resource):
     md5: str = readonly()
     counters: dict[str, Any] | None = readonly()
     converted_formats: list[dict[str, Any]] = readonly()
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_by: ForeignKey[User] = readonly_foreign_key()
+    created_by_id = created_by.optional_id
     created_at: datetime | None = readonly()
     finished_at: datetime | None = readonly()
 

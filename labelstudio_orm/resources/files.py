@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote
 
 from .._engine.bulk.imports import Renamed
 from .._engine.conditions.tree import EVERYTHING
-from .._engine.fields.fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
 from .._engine.http.outcome import fits
@@ -163,8 +163,8 @@ class FileUpload(Resource):
     ...     file.download(file.name)
     """
 
-    project_id: int = id_of("project", read_only=True)
-    project: ForeignKey[Project] = belongs_to(init=False)
+    project: ForeignKey[Project] = readonly_foreign_key()
+    project_id = project.id
     file: str = readonly()
     size: int | None = readonly()
 

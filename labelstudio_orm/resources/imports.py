@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.imports import ANSWER, held_by, import_body, pretended
 from .._engine.bulk.jobs import Job
-from .._engine.fields.fields import ForeignKey, belongs_to, id_of, readonly
+from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.paths import at
 from .._engine.models.declaration import resource
@@ -102,8 +102,8 @@ class ImportJob(Dated, Job, Resource):
     1
     """
 
-    project_id: int = id_of("project", read_only=True)
-    project: ForeignKey[Project] = belongs_to(init=False)
+    project: ForeignKey[Project] = readonly_foreign_key()
+    project_id = project.id
     status: str = readonly()
     error: str | None = readonly()
     traceback: str | None = readonly()

@@ -7,15 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._engine.bulk.jobs import secrets_of
-from .._engine.fields.fields import (
-    Field,
-    ForeignKey,
-    always_sent,
-    belongs_to,
-    id_of,
-    readonly,
-    secret,
-)
+from .._engine.fields.fields import Field, ForeignKey, always_sent, foreign_key, readonly, secret
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import resource
 from .._engine.models.resource import Resource
@@ -45,8 +37,8 @@ class MLBackend(Dated, Resource):
     """
 
     url: str = always_sent()  # a PATCH without it and the project answers 500
-    project_id: int = id_of("project", fixed=True, always_sent=True)
-    project: ForeignKey[Project] = belongs_to()
+    project: ForeignKey[Project] = foreign_key(fixed=True, always_sent=True)
+    project_id = project.id
     title: str | None = None
     description: str | None = None
     is_interactive: bool = False

@@ -5,7 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from .._engine.fields.fields import ForeignKey, HasSet, belongs_to, field, id_of, readonly, secret
+from .._engine.fields.fields import (
+    ForeignKey,
+    HasSet,
+    field,
+    readonly,
+    readonly_foreign_key,
+    secret,
+)
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
@@ -193,10 +200,10 @@ class OrganizationMember(Resource):
     'ann@example.com'
     """
 
-    organization_id: int = id_of("organization", read_only=True)
-    organization: ForeignKey[Organization] = belongs_to(init=False)
-    user_id: int = id_of("user", read_only=True)
-    user: ForeignKey[User] = belongs_to(init=False)
+    organization: ForeignKey[Organization] = readonly_foreign_key()
+    organization_id = organization.id
+    user: ForeignKey[User] = readonly_foreign_key()
+    user_id = user.id
     contributed_projects_count: int = readonly()
     annotations_count: int = readonly()
     created_projects: list[dict[str, Any]] | None = readonly()

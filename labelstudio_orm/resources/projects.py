@@ -14,10 +14,10 @@ from .._engine.fields.fields import (
     ForeignKey,
     HasMany,
     HasSet,
-    belongs_to,
     counter,
-    id_of,
+    foreign_key,
     readonly,
+    readonly_foreign_key,
     secret,
 )
 from .._engine.http.deadline import one_call
@@ -140,8 +140,8 @@ class Project(Resource):
     model_version: str | None = None
     is_published: bool = False
     pinned_at: datetime | None = None
-    workspace_id: int | None = id_of("workspace")
-    workspace: ForeignKey[Workspace] = belongs_to(default=None)
+    workspace: ForeignKey[Workspace] = foreign_key(default=None)
+    workspace_id = workspace.optional_id
     task_data_login: str | None = None
     task_data_password: str | None = secret(default=None)
 
@@ -149,8 +149,8 @@ class Project(Resource):
     is_draft: bool = readonly()
     prompts: list[dict[str, Any]] | None = readonly()
     created_at: datetime | None = readonly()
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_by: ForeignKey[User] = readonly_foreign_key()
+    created_by_id = created_by.optional_id
     parsed_label_config: dict[str, Any] | None = readonly()
     config_has_control_tags: bool = readonly()
     config_suitable_for_bulk_annotation: bool = readonly()
@@ -317,14 +317,14 @@ class Pause(Dated, Resource):
     >>> project.pauses.create(user=2, reason="manual", verbose_reason="waiting for the guide")
     """
 
-    project_id: int = id_of("project", fixed=True)
-    project: ForeignKey[Project] = belongs_to()
-    user_id: int = id_of("user", fixed=True)
-    user: ForeignKey[User] = belongs_to()
+    project: ForeignKey[Project] = foreign_key(fixed=True)
+    project_id = project.id
+    user: ForeignKey[User] = foreign_key(fixed=True)
+    user_id = user.id
     reason: str
     verbose_reason: str | None = None
-    paused_by_id: int | None = id_of("paused_by", read_only=True)
-    paused_by: ForeignKey[User] = belongs_to(init=False)
-    deleted_by_id: int | None = id_of("deleted_by", read_only=True)
-    deleted_by: ForeignKey[User] = belongs_to(init=False)
+    paused_by: ForeignKey[User] = readonly_foreign_key()
+    paused_by_id = paused_by.optional_id
+    deleted_by: ForeignKey[User] = readonly_foreign_key()
+    deleted_by_id = deleted_by.optional_id
     deleted_at: datetime | None = readonly()

@@ -10,11 +10,11 @@ from .._engine.bulk.jobs import Job
 from .._engine.fields.fields import (
     ForeignKey,
     HasMany,
-    belongs_to,
     computed,
     field,
-    id_of,
+    foreign_key,
     readonly,
+    readonly_foreign_key,
 )
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import resource
@@ -68,14 +68,14 @@ class PromptVersion(Authored, Resource):
     >>> version.runs.create(project=project, project_subset="All").wait()
     """
 
-    parent_model_id: int = id_of("parent_model", fixed=True)
-    parent_model: ForeignKey[Prompt] = belongs_to()
+    parent_model: ForeignKey[Prompt] = foreign_key(fixed=True)
+    parent_model_id = parent_model.id
     title: str | None = None
     prompt: str | None = None
     provider: Provider | None = None
     provider_model_id: str | None = None
-    model_provider_connection_id: int | None = id_of("model_provider_connection")
-    model_provider_connection: ForeignKey[ModelProvider] = belongs_to(default=None)
+    model_provider_connection: ForeignKey[ModelProvider] = foreign_key(default=None)
+    model_provider_connection_id = model_provider_connection.optional_id
     organization: int | None = readonly()
 
     runs: ClassVar[HasMany[PromptRun]] = HasMany()
@@ -200,16 +200,16 @@ class PromptRun(Job, Resource):
     'Completed'
     """
 
-    version_id: int = id_of("version", wire="model_version", fixed=True)
-    version: ForeignKey[PromptVersion] = belongs_to()
-    project_id: int = id_of("project", fixed=True)
-    project: ForeignKey[Project] = belongs_to()
+    version: ForeignKey[PromptVersion] = foreign_key(wire="model_version", fixed=True)
+    version_id = version.id
+    project: ForeignKey[Project] = foreign_key(fixed=True)
+    project_id = project.id
     project_subset: Subset = field(default="All", fixed=True)
     status: str = readonly()
     job_id: str | None = readonly()
     organization: int | None = readonly()
-    created_by_id: int | None = id_of("created_by", read_only=True)
-    created_by: ForeignKey[User] = belongs_to(init=False)
+    created_by: ForeignKey[User] = readonly_foreign_key()
+    created_by_id = created_by.optional_id
     created_at: datetime | None = readonly()
     triggered_at: datetime | None = readonly()
     predictions_updated_at: datetime | None = readonly()
@@ -277,8 +277,8 @@ class PromptIndicator(Resource):
     """
 
     key: str = readonly()
-    run_id: int = id_of("run", read_only=True)
-    run: ForeignKey[PromptRun] = belongs_to(init=False)
+    run: ForeignKey[PromptRun] = readonly_foreign_key()
+    run_id = run.id
     title: str | None = readonly()
     main_kpi: str | None = readonly()
     secondary_kpi: str | None = readonly()

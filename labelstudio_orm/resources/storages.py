@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from .._engine.bulk.jobs import Job
-from .._engine.fields.fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from .._engine.fields.fields import ForeignKey, always_sent, foreign_key, readonly, secret
 from .._engine.fields.options import options_of
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import fields, resource
@@ -33,8 +33,8 @@ IN_PROJECT = Plain(scoped_by=("project",))
 class Storage(Job, Resource):
     """What every storage has: settings, and the state of its last sync."""
 
-    project_id: int = id_of("project", fixed=True)
-    project: ForeignKey[Project] = belongs_to()
+    project: ForeignKey[Project] = foreign_key(fixed=True)
+    project_id = project.id
     title: str | None = None
     description: str | None = None
     regex_filter: str | None = None

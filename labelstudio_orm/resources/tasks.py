@@ -15,11 +15,11 @@ from .._engine.fields.fields import (
     ForeignKey,
     HasMany,
     HasSet,
-    belongs_to,
     computed,
     field,
-    id_of,
+    foreign_key,
     readonly,
+    readonly_foreign_key,
 )
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import resource
@@ -156,8 +156,8 @@ class Task(Dated, Resource):
     ...     task.save()
     """
 
-    project_id: int = id_of("project", fixed=True)
-    project: ForeignKey[Project] = belongs_to()
+    project: ForeignKey[Project] = foreign_key(fixed=True)
+    project_id = project.id
     data: dict[str, Any]
     meta: dict[str, Any] | None = None
     overlap: int = 1
@@ -171,8 +171,8 @@ class Task(Dated, Resource):
     unresolved_comment_count: int = readonly()
     comment_authors: list[int] = readonly(of="User")
     last_comment_updated_at: datetime | None = readonly()
-    updated_by_id: int | None = id_of("updated_by", read_only=True)
-    updated_by: ForeignKey[User] = belongs_to(init=False)
+    updated_by: ForeignKey[User] = readonly_foreign_key()
+    updated_by_id = updated_by.optional_id
     state: str | None = readonly()
     file_upload: str | None = computed(only=str)
     storage_filename: str | None = computed()
@@ -236,13 +236,13 @@ class Annotation(Dated, Labelled, Resource):
     >>> task.annotations.create(result=[project.config["sentiment"].choice("Positive")])
     """
 
-    task_id: int = id_of("task", fixed=True)
-    task: ForeignKey[Task] = belongs_to()
-    project_id: int | None = id_of("project", read_only=True)
-    project: ForeignKey[Project] = belongs_to(init=False)
+    task: ForeignKey[Task] = foreign_key(fixed=True)
+    task_id = task.id
+    project: ForeignKey[Project] = readonly_foreign_key()
+    project_id = project.optional_id
     result: list[dict[str, Any]] = field(factory=list, judge=check_result)
-    completed_by_id: int | None = id_of("completed_by")
-    completed_by: ForeignKey[User] = belongs_to(default=None)
+    completed_by: ForeignKey[User] = foreign_key(default=None)
+    completed_by_id = completed_by.optional_id
     was_cancelled: bool = False
     ground_truth: bool = False
     lead_time: float | None = None
@@ -250,16 +250,16 @@ class Annotation(Dated, Labelled, Resource):
     import_id: int | None = None
     draft_created_at: datetime | None = None
     last_action: LastAction | None = None
-    parent_prediction_id: int | None = id_of("parent_prediction")
-    parent_prediction: ForeignKey[Prediction] = belongs_to(default=None)
-    parent_annotation_id: int | None = id_of("parent_annotation")
-    parent_annotation: ForeignKey[Annotation] = belongs_to(default=None)
+    parent_prediction: ForeignKey[Prediction] = foreign_key(default=None)
+    parent_prediction_id = parent_prediction.optional_id
+    parent_annotation: ForeignKey[Annotation] = foreign_key(default=None)
+    parent_annotation_id = parent_annotation.optional_id
     bulk_created: bool | None = None
 
-    updated_by_id: int | None = id_of("updated_by", read_only=True)
-    updated_by: ForeignKey[User] = belongs_to(init=False)
-    last_created_by_id: int | None = id_of("last_created_by", read_only=True)
-    last_created_by: ForeignKey[User] = belongs_to(init=False)
+    updated_by: ForeignKey[User] = readonly_foreign_key()
+    updated_by_id = updated_by.optional_id
+    last_created_by: ForeignKey[User] = readonly_foreign_key()
+    last_created_by_id = last_created_by.optional_id
     created_username: str = readonly()
     created_ago: str = readonly()
     state: str | None = readonly()
@@ -363,10 +363,10 @@ class Prediction(Dated, Labelled, Resource):
     """
 
     # A server that validates predictions refuses a PATCH that does not say of which task it is.
-    task_id: int = id_of("task", fixed=True, always_sent=True)
-    task: ForeignKey[Task] = belongs_to()
-    project_id: int | None = id_of("project", read_only=True)
-    project: ForeignKey[Project] = belongs_to(init=False)
+    task: ForeignKey[Task] = foreign_key(fixed=True, always_sent=True)
+    task_id = task.id
+    project: ForeignKey[Project] = readonly_foreign_key()
+    project_id = project.optional_id
     result: list[dict[str, Any]] = field(factory=list, judge=check_result)
     score: float | None = None
     model_version: str | None = None

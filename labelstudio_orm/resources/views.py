@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine.conditions.q import Q
 from .._engine.conditions.tree import EVERYTHING
-from .._engine.fields.fields import Field, ForeignKey, belongs_to, field, id_of, readonly
+from .._engine.fields.fields import (
+    Field,
+    ForeignKey,
+    field,
+    foreign_key,
+    readonly,
+    readonly_foreign_key,
+)
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
@@ -103,13 +110,13 @@ class View(Resource):
     3
     """
 
-    project_id: int = id_of("project", fixed=True)
-    project: ForeignKey[Project] = belongs_to()
+    project: ForeignKey[Project] = foreign_key(fixed=True)
+    project_id = project.id
     data: dict[str, Any] = field(factory=dict)
     selected_items: dict[str, Any] | None = field(default=None, fixed=True)
     order: int | None = readonly()
-    user_id: int | None = id_of("user", read_only=True)
-    user: ForeignKey[User] = belongs_to(init=False)
+    user: ForeignKey[User] = readonly_foreign_key()
+    user_id = user.optional_id
 
     @property
     def filters(self) -> Q:
@@ -182,8 +189,8 @@ class Action(Resource):
     """
 
     id: str = readonly()  # type: ignore[assignment]  # the only resource whose ids are names
-    project_id: int = id_of("project", read_only=True)
-    project: ForeignKey[Project] = belongs_to(init=False)
+    project: ForeignKey[Project] = readonly_foreign_key()
+    project_id = project.id
     title: str = readonly()
     order: int | None = readonly()
     permission: Any = readonly()

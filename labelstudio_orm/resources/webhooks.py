@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from .._engine.fields.fields import ForeignKey, always_sent, belongs_to, id_of, readonly, secret
+from .._engine.fields.fields import ForeignKey, always_sent, foreign_key, readonly, secret
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
@@ -58,8 +58,8 @@ class Webhook(Dated, Resource):
     """
 
     url: str
-    project_id: int | None = id_of("project", fixed=True)
-    project: ForeignKey[Project] = belongs_to(default=None)
+    project: ForeignKey[Project] = foreign_key(default=None, fixed=True)
+    project_id = project.optional_id
     send_payload: bool = True
     send_for_all_actions: bool = True
     actions: list[Event] = always_sent(factory=list)  # a PATCH without it clears it

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._engine.fields.fields import ForeignKey, HasMany, HasSet, belongs_to, id_of
+from .._engine.fields.fields import ForeignKey, HasMany, HasSet, foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.paths import at
 from .._engine.models.declaration import resource
@@ -74,10 +74,10 @@ class WorkspaceMember(Resource):
     >>> [member.user_id for member in workspace.members.all()]
     """
 
-    workspace_id: int = id_of("workspace", fixed=True)
-    workspace: ForeignKey[Workspace] = belongs_to()
-    user_id: int = id_of("user", fixed=True)
-    user: ForeignKey[User] = belongs_to()
+    workspace: ForeignKey[Workspace] = foreign_key(fixed=True)
+    workspace_id = workspace.id
+    user: ForeignKey[User] = foreign_key(fixed=True)
+    user_id = user.id
 
     @one_call
     def delete(self) -> None:

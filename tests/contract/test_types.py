@@ -27,7 +27,7 @@ from labelstudio_orm import (
 )
 from labelstudio_orm._engine.models.declaration import resource
 from labelstudio_orm._engine.fields.fields import (
-    ForeignKey, HasMany, always_sent, belongs_to, id_of, readonly, secret,
+    Field, ForeignKey, HasMany, always_sent, foreign_key, readonly, secret,
 )
 from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm.resources.tasks import Tasks
@@ -39,8 +39,8 @@ class Webhook(Resource):
     is_active: bool = True
     headers: dict[str, str] = secret(factory=dict)
     actions: list[str] = always_sent(factory=list)
-    project_id: int | None = id_of("project")
-    project: ForeignKey[Project] = belongs_to(default=None)
+    project: ForeignKey[Project] = foreign_key(default=None)
+    project_id = project.optional_id
     created_at: datetime | None = readonly()
 
 
@@ -76,6 +76,8 @@ def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
     task = project.tasks[0]
     assert_type(task.project_id, int)
     assert_type(task.project, Project | None)
+    assert_type(task.updated_by_id, int | None)
+    assert_type(Task.project_id, Field)
     assert_type(task.data, dict[str, Any])
     assert_type(task.annotations.create(result=[]), Annotation)
     assert_type(task.predictions.first(), Prediction | None)
@@ -106,13 +108,20 @@ def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
     webhook.project = project
     webhook.project = 5
     webhook.project = None
+    webhook.project_id = None
+    webhook.project_id = 5
     Webhook(url="x", project=project).save(using=ls)
     Annotation(task=task, result=[], completed_by=ls.users.me())
     Project(title="x", id=5)  # error: call-arg
     Webhook()  # error: call-arg
+    Webhook(url="x", project_id=1)  # error: call-arg
+    Task(data={})  # error: call-arg
+    Task(project=1, data={}, updated_by=1)  # error: call-arg
     Webhook(url="x", created_at=None)  # error: call-arg
     project.titel  # error: attr-defined
     webhook.project = task  # error: assignment
+    webhook.project_id = "5"  # error: assignment
+    task.project_id = None  # error: assignment
     task.data = "x"  # error: assignment
 """
 

@@ -7,14 +7,7 @@ from typing import ClassVar
 import pytest
 
 from labelstudio_orm import Project, Task
-from labelstudio_orm._engine.fields.fields import (
-    ForeignKey,
-    HasMany,
-    belongs_to,
-    id_of,
-    readonly,
-    secret,
-)
+from labelstudio_orm._engine.fields.fields import ForeignKey, HasMany, foreign_key, readonly, secret
 from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.declaration import resource
 from labelstudio_orm._engine.models.resource import Resource
@@ -35,8 +28,8 @@ def shelves(monkeypatch: pytest.MonkeyPatch) -> tuple[type[Resource], type[Resou
         title: str
         rows: int = 3
         key: str = secret(default="k")
-        project_id: int | None = id_of("project")
-        project: ForeignKey[Project] = belongs_to()
+        project: ForeignKey[Project] = foreign_key()
+        project_id = project.optional_id
         books: int = readonly()
         tasks: ClassVar[HasMany[Task]] = HasMany()
 
@@ -77,3 +70,37 @@ def test_an_id_takes_an_object_and_an_object_an_id() -> None:
         task.project_id = other  # type: ignore[assignment]
     with pytest.raises(TypeError, match="Project or its id"):
         task.project_id = "5"  # type: ignore[assignment]
+
+
+def test_a_foreign_key_declares_its_id_with_or_without_the_line_for_type_checkers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(registry, "Spine", Resource)
+
+    @resource("/api/spines/{id}/")
+    class Spine(Resource):
+        project: ForeignKey[Project] = foreign_key(fixed=True, wire="of_project")
+        workspace: ForeignKey[Project] = foreign_key(default=None)
+
+    fields = options_of(Spine).fields
+    assert [*fields] == ["id", "project_id", "workspace_id"]
+    assert (fields["project_id"].annotation, fields["workspace_id"].annotation) == (int, int | None)
+    assert (fields["project_id"].wire, fields["project_id"].fixed) == ("of_project", True)
+    assert Spine(project=5).project_id == 5  # type: ignore[attr-defined]
+
+
+def test_an_id_of_another_foreign_key_is_refused_where_it_is_declared() -> None:
+    with pytest.raises(TypeError, match=r"Spine\.user_id is the id of user"):
+
+        @resource("/api/spines/{id}/")
+        class Spine(Resource):
+            project: ForeignKey[Project] = foreign_key()
+            user: ForeignKey[Project] = foreign_key()
+            user_id = project.id
+
+    with pytest.raises(TypeError, match="<relation>_id"):
+
+        @resource("/api/spines/{id}/")
+        class Other(Resource):
+            project: ForeignKey[Project] = foreign_key()
+            of_project = project.id

@@ -2,7 +2,7 @@
 
 A declaration is an annotated class body; a field without a word is simply writable. The words say
 what the annotation cannot: ``readonly`` ``computed`` ``counter`` ``secret`` ``always_sent``
-``id_of`` ``belongs_to``, and ``HasMany`` and ``HasSet`` for the other direction.
+``foreign_key``, and ``HasMany`` and ``HasSet`` for the other direction.
 
     >>> from labelstudio_orm import Task
     >>> Task.data.wire, Task.inner_id.read_only
@@ -15,7 +15,17 @@ import re
 import typing
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Final, Generic, Literal, TypeAlias, TypeVar, overload
+from typing import (
+    TYPE_CHECKING,
+    Any,
+    Final,
+    Generic,
+    Literal,
+    NamedTuple,
+    TypeAlias,
+    TypeVar,
+    overload,
+)
 
 import attrs
 
@@ -346,37 +356,93 @@ def always_sent(*, default: Any = attrs.NOTHING, factory: Callable[[], Any] | No
     return _word(default=default, factory=factory, always_sent=True)
 
 
-def id_of(
-    relation: str,
+class ForeignKeyWord:
+    """A ``foreign_key()`` in a class body, which stands for two attributes: relation and id."""
+
+    def __init__(self, *, default: Any = UNSET, init: bool = True, **says: Any) -> None:
+        self.required = default is UNSET and init
+        self.relation = _word(init, relation=True, required=self.required)
+        self._says = says
+
+    def id_field(self, relation: str) -> Any:
+        """Return the word of the id's own field."""
+        return _word(False, references=relation, **self._says)
+
+    @property
+    def id(self) -> ForeignKeyId:
+        """The id, as the class body of a resource takes it: ``project_id = project.id``."""
+        return ForeignKeyId(self, "int")
+
+    @property
+    def optional_id(self) -> ForeignKeyId:
+        """The id, where it may be None: ``workspace_id = workspace.optional_id``."""
+        return ForeignKeyId(self, "int | None")
+
+
+class ForeignKeyId(NamedTuple):
+    """The id of a ``foreign_key()`` in a class body, and its annotation."""
+
+    word: ForeignKeyWord
+    annotation: str
+
+
+def foreign_key(
     *,
-    init: Literal[False] = False,
+    default: Any = UNSET,
     wire: str | None = None,
-    read_only: bool = False,
     fixed: bool = False,
     always_sent: bool = False,
 ) -> Any:
-    """The id behind a ``belongs_to`` of the name ``relation``, which is also its name on the wire
-    unless ``wire`` gives another.
+    """Declare a related object and the field of its id: ``project`` and ``project_id``.
+
+    Required in a constructor unless it has a ``default``. ``wire``: the id's name on the wire,
+    default the relation's; ``fixed``, ``always_sent``: as for other fields.
+
+    The declaration is this one line; type checkers need another. To them a line of a class body is
+    one attribute, whatever its word says, and an annotation alone (``project_id: int``) would be an
+    argument that the constructor requires. An assignment without an annotation is neither, and its
+    type follows from the relation::
+
+        project: ForeignKey[Project] = foreign_key(fixed=True)
+        project_id = project.id
+
+        workspace: ForeignKey[Workspace] = foreign_key(default=None)
+        workspace_id = workspace.optional_id  # int | None
     """
-    return _word(
-        init,
-        references=relation,
-        wire=wire,
-        read_only=read_only,
-        fixed=fixed,
-        always_sent=always_sent,
-    )
+    return ForeignKeyWord(default=default, wire=wire, fixed=fixed, always_sent=always_sent)
 
 
-def belongs_to(*, init: bool = True, default: Any = UNSET) -> Any:
-    """The object whose id the field ``<name>_id`` holds; required in a constructor unless it has a
-    default.
+def readonly_foreign_key(*, init: Literal[False] = False, wire: str | None = None) -> Any:
+    """Declare a related object that the server sets, and the field of its id.
+
+    No argument of a constructor; otherwise as ``foreign_key``.
     """
-    return _word(init, relation=True, required=default is UNSET and init)
+    return ForeignKeyWord(init=init, wire=wire, read_only=True)
+
+
+def spread_foreign_keys(cls: type) -> None:
+    """Replace each ``foreign_key()`` of a class body by the words of its two attributes."""
+    annotations: dict[str, Any] = {}
+    ids = {name: one for name, one in vars(cls).items() if isinstance(one, ForeignKeyId)}
+    for name, annotation in cls.__annotations__.items():
+        word = vars(cls).get(name)
+        if isinstance(word, ForeignKeyWord):
+            id_name = f"{name}_id"
+            given = ids.pop(id_name, None)
+            if given is not None and given.word is not word:
+                raise TypeError(f"{cls.__name__}.{id_name} is the id of {name}: {name}.id")
+            kind = "int" if word.required else "int | None"
+            annotations[id_name] = kind if given is None else given.annotation
+            setattr(cls, id_name, word.id_field(name))
+            setattr(cls, name, word.relation)
+        annotations[name] = annotation
+    for name in ids:
+        raise TypeError(f"{cls.__name__}.{name}: the id of a foreign key is named <relation>_id")
+    cls.__annotations__ = annotations
 
 
 class ForeignKey(Generic[R]):
-    """The other end of an ``id_of``: ``task.project``.
+    """A related object, declared by ``foreign_key()``: ``task.project``.
 
     Reading it costs a request the first time, unless the object came through that very relation,
     or the row had the object inside; for whoever goes through a listing, one for 300 tasks that its
@@ -402,6 +468,10 @@ class ForeignKey(Generic[R]):
         """The name of the field that holds the id."""
         return f"{self.name}_id"
 
+    if TYPE_CHECKING:  # in the class body stands what foreign_key() returned
+        id: KeyOf[int]
+        optional_id: KeyOf[int | None]
+
     @overload
     def __get__(self, obj: None, owner: Any = None) -> ForeignKey[R]: ...
     @overload
@@ -424,6 +494,26 @@ class ForeignKey(Generic[R]):
         obj.__dict__[self.id_name] = field.check(value)
         obj._forget(self.name)
         obj._remember(self.name, None if isinstance(value, int) else value)
+
+
+if TYPE_CHECKING:
+    Id = TypeVar("Id", int, "int | None")
+
+    class KeyOf(Generic[Id]):
+        """The type of ``project_id``: a field in a class, the id in an object.
+
+        The overload for a foreign key leaves it as it is in a class body.
+        """
+
+        @overload
+        def __get__(self, obj: None, owner: Any = None) -> Field: ...
+        @overload
+        def __get__(self, obj: ForeignKey[Any], owner: Any = None) -> KeyOf[Id]: ...
+        @overload
+        def __get__(self, obj: Resource, owner: Any = None) -> Id: ...
+        def __get__(self, obj: Any, owner: Any = None) -> Any: ...
+
+        def __set__(self, obj: Resource, value: Id) -> None: ...
 
 
 class _Related:
@@ -452,7 +542,7 @@ class _Related:
         for relation in options_of(self.target).relations.values():
             if relation.target is self.owner:
                 return relation.name
-        raise TypeError(f"{self.target.__name__} has no belongs_to() of type {self.owner.__name__}")
+        raise TypeError(f"{self.target.__name__} has no foreign_key() to {self.owner.__name__}")
 
     if not TYPE_CHECKING:  # the subclasses say what a type checker sees
 
@@ -465,7 +555,7 @@ class HasMany(_Related, Generic[R]):
     until it is used.
 
     Declared as ``annotations: ClassVar[HasMany[Annotation]] = HasMany()``. The other side's
-    ``belongs_to`` to this class is found by its type.
+    ``foreign_key`` to this class is found by its type.
     """
 
     if TYPE_CHECKING:

@@ -18,13 +18,14 @@ from ..fields.fields import (
     SecretField,
     _Related,
     always_sent,
-    belongs_to,
     computed,
     counter,
     field,
-    id_of,
+    foreign_key,
     readonly,
+    readonly_foreign_key,
     secret,
+    spread_foreign_keys,
     target_of,
 )
 from ..fields.options import Options, Parameter, name_of
@@ -52,10 +53,20 @@ M = TypeVar("M", bound=type)
 @dataclass_transform(
     kw_only_default=True,
     eq_default=False,
-    field_specifiers=(field, readonly, computed, counter, secret, always_sent, id_of, belongs_to),
+    field_specifiers=(
+        field,
+        readonly,
+        computed,
+        counter,
+        secret,
+        always_sent,
+        foreign_key,
+        readonly_foreign_key,
+    ),
 )
 def fields(cls: M) -> M:
     """Declare fields that several resources have: a class to inherit from, before the header."""
+    spread_foreign_keys(cls)
     return attrs.define(cls, slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
 
 
@@ -92,7 +103,16 @@ _UNSAID: dict[str, Any] = {
 @dataclass_transform(
     kw_only_default=True,
     eq_default=False,
-    field_specifiers=(field, readonly, computed, counter, secret, always_sent, id_of, belongs_to),
+    field_specifiers=(
+        field,
+        readonly,
+        computed,
+        counter,
+        secret,
+        always_sent,
+        foreign_key,
+        readonly_foreign_key,
+    ),
 )
 def resource(
     item: str,
@@ -134,6 +154,7 @@ def resource(
     }
 
     def declare(cls: C) -> C:
+        spread_foreign_keys(cls)
         base: Options | None = getattr(cls, "_options", None)
         inherited = base.fields if base is not None else {}
         own: dict[str, Field] = {}
