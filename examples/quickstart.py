@@ -16,7 +16,7 @@ from typing import Any
 from reviews import Snippet, load_model, load_snippets
 
 from labelstudio_orm import LabelStudio, Project, Q, QuerySet, Task, User
-from labelstudio_orm.testing.environments import cache_folder
+from labelstudio_orm.testing import cache_folder
 
 MODEL = "vader-3.3.2"
 CONFIG = """

@@ -13,7 +13,7 @@ import pytest
 
 from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
-from labelstudio_orm.testing.fake import contract
+from labelstudio_orm.testing.fake._checks import contract
 
 CONFIG = """\
 <View>

@@ -698,7 +698,7 @@ def dedupe(call: Call) -> Any:
 )
 def serve(call: Call) -> None:
     """Run a real Label Studio on this machine, for tests, until Ctrl-C."""
-    from ..testing.local import LocalLabelStudio
+    from ..testing import LocalLabelStudio
 
     options = call.options
     # SIGINT as well: a shell starts its background jobs with it ignored.

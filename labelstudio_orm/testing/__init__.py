@@ -7,14 +7,24 @@ from typing import TYPE_CHECKING, Any
 from .fake import ConnectionFault, FakeLabelStudio, Fault, Recorded
 
 if TYPE_CHECKING:
-    from .local import LocalLabelStudio
+    from ._environments import LocalServerError, cache_folder
+    from ._local import LocalLabelStudio
 
-__all__ = ["ConnectionFault", "FakeLabelStudio", "Fault", "LocalLabelStudio", "Recorded"]
+__all__ = [
+    "ConnectionFault",
+    "FakeLabelStudio",
+    "Fault",
+    "LocalLabelStudio",
+    "LocalServerError",
+    "Recorded",
+    "cache_folder",
+]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "LocalLabelStudio":  # only who wants a real server pays for it
-        from .local import LocalLabelStudio
+    if name in ("LocalLabelStudio", "LocalServerError", "cache_folder"):
+        # lazy: only those who want a real server pay for it
+        from . import _local
 
-        return LocalLabelStudio
+        return getattr(_local, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

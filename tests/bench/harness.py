@@ -21,7 +21,7 @@ ROOT = HERE.parents[1]
 PYTHON = sys.executable
 sys.path.insert(0, str(ROOT))
 
-from labelstudio_orm.testing import environments  # noqa: E402
+from labelstudio_orm.testing import _environments as environments  # noqa: E402
 
 OFFICIAL = "label-studio-sdk==2.1.2"
 """The newest release when the figures in README.md were taken."""

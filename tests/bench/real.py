@@ -35,7 +35,7 @@ from harness import (
 from record import CONFIG, item
 
 from labelstudio_orm import LabelStudio, Project
-from labelstudio_orm.testing.local import VERSION, LocalLabelStudio
+from labelstudio_orm.testing._local import VERSION, LocalLabelStudio
 
 TASKS = 20_000
 

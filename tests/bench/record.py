@@ -16,7 +16,7 @@ import requests
 from replay import RECORDED, REQUESTS, render
 
 from labelstudio_orm import Project
-from labelstudio_orm.testing.local import VERSION, LocalLabelStudio
+from labelstudio_orm.testing._local import VERSION, LocalLabelStudio
 
 TASKS = 1000
 

@@ -22,7 +22,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from labelstudio_orm.testing.fake import contract  # noqa: E402  (after the path to it is known)
+from labelstudio_orm.testing.fake._checks import contract  # noqa: E402  (after the path to it is known)
 from tests.contract.wire.calls import CALLS  # noqa: E402
 
 COLUMNS = ("operations", "reachable", "wire parity", "run live", "run in memory")

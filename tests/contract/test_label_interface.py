@@ -21,8 +21,9 @@ from labelstudio_orm import BadRequest, LabelStudio
 from labelstudio_orm import config as config_module
 from labelstudio_orm._config.markup import elements
 from labelstudio_orm.config import LabelConfig, Region
-from labelstudio_orm.testing import FakeLabelStudio, environments
-from labelstudio_orm.testing.local import REQUIREMENTS, VERSION
+from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing import _environments as environments
+from labelstudio_orm.testing._local import REQUIREMENTS, VERSION
 from tests.contract.label_interface import spoilt
 from tests.contract.label_interface.differences import (
     RESULTS,

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm.testing.fake import contract
+from labelstudio_orm.testing.fake._checks import contract
 from tests.contract.wire.calls import CALLS
 from tests.contract.wire.capture import Capture, Request
 from tests.contract.wire.differences import (

@@ -27,8 +27,7 @@ from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http.transport import Retries
 from labelstudio_orm.migrate import copy_project, dedupe, merge, restore, snapshot, sync, verify
 from labelstudio_orm.testing import FakeLabelStudio
-from labelstudio_orm.testing.fake.adapter import FakeAdapter
-from labelstudio_orm.testing.fake.ml import Model
+from labelstudio_orm.testing.fake import FakeAdapter, Model
 
 CONFIG = """<View><Image name="image" value="$image"/><Text name="text" value="$text"/>
 <Choices name="sentiment" toName="text"><Choice value="Good"/><Choice value="Bad"/></Choices>

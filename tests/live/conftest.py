@@ -9,7 +9,7 @@ import pytest
 
 from labelstudio_orm import LabelStudio
 from labelstudio_orm.testing import LocalLabelStudio
-from labelstudio_orm.testing.local import _free_port
+from labelstudio_orm.testing._local import _free_port
 from tests.live.parts import emulators
 from tests.live.parts.ml_backend import MLBackendService
 from tests.live.parts.places import Disk, Place

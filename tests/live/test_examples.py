@@ -15,8 +15,7 @@ import pytest
 import requests
 from attrs import frozen
 
-from labelstudio_orm.testing import LocalLabelStudio
-from labelstudio_orm.testing.local import cache_folder
+from labelstudio_orm.testing import LocalLabelStudio, cache_folder
 
 pytestmark = pytest.mark.live
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from labelstudio_orm.testing.local import VERSION, LocalLabelStudio, LocalServerError
+from labelstudio_orm.testing._local import VERSION, LocalLabelStudio, LocalServerError
 
 pytestmark = pytest.mark.live
 

@@ -27,7 +27,8 @@ from typing import Any
 
 from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm.migrate import verify
-from labelstudio_orm.testing import LocalLabelStudio, environments
+from labelstudio_orm.testing import LocalLabelStudio
+from labelstudio_orm.testing import _environments as environments
 from tests.soak import scenario
 from tests.soak.memory import memory
 from tests.soak.proxy import BadProxy

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from labelstudio_orm import LabelStudio, Project, Q
-from labelstudio_orm.testing import environments
+from labelstudio_orm.testing import _environments as environments
 
 CONFIG = """\
 <View>

@@ -11,7 +11,7 @@ import requests
 from labelstudio_orm import LabelStudio, Project, Q, Retries
 from labelstudio_orm.migrate import Report, copy_project
 from labelstudio_orm.testing import FakeLabelStudio
-from labelstudio_orm.testing.fake.adapter import FakeAdapter
+from labelstudio_orm.testing.fake import FakeAdapter
 from tests.conftest import CONFIG
 
 WAITS = Retries(sleep=lambda seconds: None)

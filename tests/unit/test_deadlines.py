@@ -18,7 +18,7 @@ from labelstudio_orm import LabelStudio, LabelStudioError, OutcomeUnknown, Timeo
 from labelstudio_orm._engine.http import deadline
 from labelstudio_orm._engine.http.transport import Retries, Transport
 from labelstudio_orm.testing import FakeLabelStudio
-from labelstudio_orm.testing.fake.adapter import FakeAdapter
+from labelstudio_orm.testing.fake import FakeAdapter
 from tests.law import fuzz_shapes
 from tests.law.fuzz_shapes import ENTERPRISE, VERBS, World
 from tests.unit.test_limits import SLOW, serving

@@ -12,7 +12,7 @@ import pytest
 from attrs import frozen
 
 import labelstudio_orm
-from labelstudio_orm.testing.fake import contract
+from labelstudio_orm.testing.fake._checks import contract
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "coming-from-label-studio-sdk.md"
 TEXT = PAGE.read_text(encoding="utf-8")

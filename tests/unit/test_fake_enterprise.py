@@ -13,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm.testing import FakeLabelStudio
-from labelstudio_orm.testing.fake import contract
-from labelstudio_orm.testing.fake.contract import Operation
+from labelstudio_orm.testing.fake._checks import contract
+from labelstudio_orm.testing.fake._checks.contract import Operation
 
 ENTERPRISE = [each for each in contract.operations().values() if each.edition == "enterprise"]
 TEXT = "a text"

@@ -21,8 +21,7 @@ from labelstudio_orm._migrate.engine.media import Media
 from labelstudio_orm._migrate.engine.source import LiveSource
 from labelstudio_orm.migrate import Report, copy_project, merge, restore, snapshot, split, sync
 from labelstudio_orm.testing import FakeLabelStudio
-from labelstudio_orm.testing.fake import Fault
-from labelstudio_orm.testing.fake.adapter import FakeAdapter
+from labelstudio_orm.testing.fake import FakeAdapter, Fault
 from tests.unit.kills import WAITS, Killed, Wire
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'

@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_orm.testing import environments, local
-from labelstudio_orm.testing.databases import SQLite
-from labelstudio_orm.testing.local import LocalLabelStudio, LocalServerError
+from labelstudio_orm.testing import LocalLabelStudio, LocalServerError
+from labelstudio_orm.testing import _environments as environments
+from labelstudio_orm.testing import _local as local
+from labelstudio_orm.testing._databases import SQLite
 
 
 def ignore(line: str) -> None:

@@ -528,7 +528,7 @@ def test_a_local_server_shows_no_token(monkeypatch: pytest.MonkeyPatch, tmp_path
     for secret in (server.api_key, KEY):
         assert leaks.in_object(server, secret) == []
     server.log.write_text(f"using {server.api_key} and {KEY}")
-    monkeypatch.setattr("labelstudio_orm.testing.local._get", lambda *_: None)
+    monkeypatch.setattr("labelstudio_orm.testing._local._get", lambda *_: None)
     for act in (
         lambda: server._wait_until_ready(0),
         lambda: server._launch(tmp_path / "no" / "python"),

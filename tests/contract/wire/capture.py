@@ -15,7 +15,7 @@ import requests
 from requests.adapters import BaseAdapter
 
 from labelstudio_orm import LabelStudio
-from labelstudio_orm.testing.fake import contract
+from labelstudio_orm.testing.fake._checks import contract
 
 JSON = Any
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from labelstudio_orm.testing.fake import contract
+from labelstudio_orm.testing.fake._checks import contract
 
 from .calls import STORAGES, region
 from .capture import Request

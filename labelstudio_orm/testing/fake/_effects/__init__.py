@@ -1,0 +1,1 @@
+"""What a write sets off: webhooks, and files in export storages."""

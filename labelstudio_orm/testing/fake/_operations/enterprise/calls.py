@@ -1,0 +1,100 @@
+"""Requests to operations of the Enterprise edition, held to the contract."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from attrs import define
+
+from ..._checks import contract
+from ..._checks.validation import body_errors, read_query
+from ..._rows.enterprise import get_row
+from ..._state.store import Row, Store, iso
+from ..._wire.answers import Answer, invalid, not_found
+from ..._wire.requests import Request
+from ..._wire.routes import Routes
+
+# What the numbers under these names are the ids of: a table, or a kind of rows.
+REFERENCES = {
+    "annotation": "annotation",
+    "associated_projects": "project",
+    "model_provider_connection": "ModelProviderConnection",
+    "model_version": "PromptVersion",
+    "modelrun_id": "InferenceRun",
+    "parent_model": "Prompt",
+    "project": "project",
+    "project_id": "project",
+    "tasks": "task",
+    "teacher_model_provider_connection_id": "ModelProviderConnection",
+    "user": "user",
+    "workspace": "Workspace",
+}
+
+
+@define
+class Call:
+    """A request to one operation, found to agree with the contract."""
+
+    request: Request
+    path: list[Any]
+    query: Row
+    body: Row
+
+    @property
+    def store(self) -> Store:
+        """The state."""
+        return self.request.fake.store
+
+    @property
+    def me(self) -> int:
+        """The user who asks."""
+        return int(self.request.user["id"])
+
+    def now(self) -> str | None:
+        """The time, as answers show it."""
+        return iso(self.store.now())
+
+    def find(self, what: str, pk: Any) -> Row:
+        """A row by its id; 404 when there is none."""
+        row = get_row(self.store, what, pk)
+        if row is None:
+            raise not_found(what[0].upper() + what[1:])
+        return row
+
+
+def dangling(store: Store, values: Mapping[str, Any]) -> Row:
+    """The errors of ids that name nothing, by field."""
+    errors = {}
+    for name in values.keys() & REFERENCES.keys():
+        for pk in ids_in(values[name]):
+            if get_row(store, REFERENCES[name], pk) is None:
+                errors[name] = [f'Invalid pk "{pk}" - object does not exist.']
+    return errors
+
+
+def ids_in(value: Any) -> list[Any]:
+    """The ids in a field: one, or a list of them or of objects that have one."""
+    if value is None:
+        return []
+    listed = value if isinstance(value, list) else [value]
+    return [each.get("id") if isinstance(each, dict) else each for each in listed]
+
+
+def serve(
+    routes: Routes, operation: str, function: Callable[[Call], Any], requires: Collection[str] = ()
+) -> None:
+    """Routes an operation to a function; its body `requires` more than the contract says."""
+    row = contract.operation(operation)
+
+    def handler(request: Request, **path: Any) -> Answer:
+        query = read_query(row, request.query)
+        body = {} if row.verb == "GET" or request.body is None else request.body
+        errors = body_errors(row, body, requires)
+        errors = errors or dangling(request.fake.store, {**query, **body})
+        if errors:
+            raise invalid(errors)
+        return Answer(function(Call(request, list(path.values()), query, body)), row.status)
+
+    path = row.path.replace("_key}", "_key:text}")
+    routes.add(row.verb, path)(handler)

@@ -1,0 +1,250 @@
+"""The kinds of rows of the Enterprise edition, and the operations that all kinds have."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from attrs import define, field
+
+from ..._checks import contract
+from ..._rows import serializers
+from ..._rows.enterprise import get_row
+from ..._state.store import Row, Store, dumps
+from ..._wire.answers import invalid, not_found
+from .calls import REFERENCES, Call, dangling, ids_in
+
+
+@define(frozen=True)
+class Kind:
+    """A kind of rows that one group of operations creates, shows, changes and deletes.
+
+    `owners` are the fields that the numbers in the path name, in their order. `defaults` are of
+    fields that may be sent, `given` of those that only the server sets; what is sent there is
+    ignored. `hidden` fields are never shown, `extra` ones are although the type lacks them.
+    `settle` completes a row before it is stored; it gets the row as it was, empty for a new one.
+    """
+
+    name: str
+    group: str
+    owners: tuple[str, ...] = ()
+    requires: tuple[str, ...] = ()
+    defaults: Row = field(factory=dict)
+    given: Row = field(factory=dict)
+    hidden: tuple[str, ...] = ()
+    extra: tuple[str, ...] = ()
+    settle: Callable[[Call, Row, Row], None] = lambda call, row, before: None
+
+    def owned(self, call: Call) -> Row:
+        """The owners that the path names, by field; 404 unless they all exist."""
+        owners = dict(zip(self.owners, call.path, strict=False))
+        for name, pk in owners.items():
+            call.find(REFERENCES[name], pk)
+        return owners
+
+    def find(self, call: Call) -> Row:
+        """The row that the path names; 404 when it is not there, or not its owners'."""
+        owners = self.owned(call)
+        row = call.find(self.name, call.path[len(owners)])
+        if row.get("deleted_at") or any(row[name] != pk for name, pk in owners.items()):
+            raise not_found(self.name)
+        return row
+
+    def rows(self, store: Store, wanted: Mapping[str, Any]) -> list[Row]:
+        """All rows with these values, oldest first."""
+        sql = "SELECT * FROM enterprise WHERE kind = ? ORDER BY id"
+        rows = [{"id": row["id"], **json.loads(row["body"])} for row in store.rows(sql, self.name)]
+        return [row for row in rows if all(row[name] == wanted[name] for name in wanted)]
+
+    def save(self, call: Call, row: Row) -> Row:
+        """Stores a row, new unless it has an id; the row, with its id."""
+        body = dumps({name: value for name, value in row.items() if name != "id"})
+        if "id" in row:
+            call.store.update("enterprise", row["id"], {"body": body})
+            return row
+        return {"id": call.store.insert("enterprise", {"kind": self.name, "body": body}), **row}
+
+    def shown(self, call: Call, row: Row) -> Row:
+        """A row as answers show it: the fields of its type.
+
+        And an id, which the contract forgets for prompts, their versions and runs, and for model
+        providers, though it has paths with it.
+        """
+        fields = contract.types()[self.name].fields or {}
+        item = {"id": row["id"]}
+        item |= {name: row.get(name) for name in (*fields, *self.extra) if name not in self.hidden}
+        gone = dangling(call.store, item)
+        for name in gone:
+            alive = [pk for pk in ids_in(item[name]) if get_row(call.store, REFERENCES[name], pk)]
+            item[name] = alive if isinstance(item[name], list) else None
+        if call.query.get("expand_created_by"):
+            item["created_by"] = serializers.user_short(
+                call.store, call.find("user", item["created_by"])
+            )
+        return item
+
+
+def _list(kind: Kind, call: Call) -> Any:
+    fields = contract.types()[kind.name].fields or {}
+    wanted = kind.owned(call) | {k: v for k, v in call.query.items() if k in fields}
+    rows = kind.rows(call.store, wanted)
+    if not call.query.get("include_deleted"):
+        rows = [row for row in rows if not row.get("deleted_at")]
+    return [kind.shown(call, row) for row in rows]
+
+
+def _written(kind: Kind, call: Call, before: Row, row: Row) -> Any:
+    for name in kind.owners:
+        if call.body.get(name, row[name]) != row[name]:
+            raise invalid({name: [f"This field cannot be changed; it is {row[name]}."]})
+    sent = {k: v for k, v in call.body.items() if k not in kind.given and k not in _ALWAYS_GIVEN}
+    row = {**row, **sent, "updated_at": call.now() if before else row["created_at"]}
+    kind.settle(call, row, before)
+    return kind.shown(call, kind.save(call, row))
+
+
+_ALWAYS_GIVEN = ("organization", "created_by", "created_at", "updated_at")
+
+
+def create(kind: Kind, call: Call) -> Any:
+    new = {"organization": 1, "created_by": call.me, "created_at": call.now()}
+    return _written(kind, call, {}, {**kind.defaults, **kind.given, **new, **kind.owned(call)})
+
+
+def _get_one(kind: Kind, call: Call) -> Any:
+    return kind.shown(call, kind.find(call))
+
+
+def _update(kind: Kind, call: Call) -> Any:
+    row = kind.find(call)
+    return _written(kind, call, row, row)
+
+
+def _delete(kind: Kind, call: Call) -> None:
+    row = kind.find(call)
+    if "deleted_at" in kind.given:  # kept, and shown to those who ask for deleted ones
+        kind.save(call, {**row, "deleted_at": call.now(), "deleted_by": call.me})
+    else:
+        call.store.execute("DELETE FROM enterprise WHERE id = ?", row["id"])
+
+
+METHODS = {
+    "list": _list,
+    "create": create,
+    "get": _get_one,
+    "update": _update,
+    "delete": _delete,
+}
+
+
+def _settle_comment(call: Call, row: Row, before: Row) -> None:
+    annotation = call.find("annotation", row["annotation"])
+    if row.get("project") not in (None, annotation["project_id"]):
+        raise invalid({"project": ["The annotation is of another project."]})
+    row["project"], row["task"] = annotation["project_id"], annotation["task_id"]
+    row["is_resolved"] = bool(row["is_resolved"])
+    if row["is_resolved"] != before.get("is_resolved", False):
+        row["resolved_at"] = row["updated_at"] if row["is_resolved"] else None
+
+
+def _settle_pause(call: Call, row: Row, before: Row) -> None:
+    row["paused_by"] = before.get("paused_by", call.me)
+
+
+def _settle_prompt(call: Call, row: Row, before: Row) -> None:
+    row["associated_projects"] = ids_in(row["associated_projects"])
+
+
+def _settle_run(call: Call, row: Row, before: Row) -> None:
+    row["model_version"] = PROMPT_VERSION.find(call)["id"]
+    row["job_id"] = str(uuid.uuid4())
+
+
+COMMENT = Kind(
+    "Comment",
+    "comments",
+    requires=("annotation", "text"),
+    defaults={"is_resolved": False},
+    given={"resolved_at": None},
+    settle=_settle_comment,
+)
+PAUSE = Kind(
+    "Pause",
+    "projects.pauses",
+    owners=("project", "user"),
+    defaults={"verbose_reason": ""},
+    given={"deleted_at": None, "deleted_by": None},
+    settle=_settle_pause,
+)
+WORKSPACE = Kind(
+    "Workspace",
+    "workspaces",
+    defaults={
+        "title": "",
+        "description": "",
+        "color": "#FFFFFF",
+        "is_public": False,
+        "is_personal": False,
+        "is_archived": False,
+    },
+)
+MEMBER = Kind("WorkspaceMember", "workspaces.members", owners=("workspace",))
+MODEL_PROVIDER = Kind(
+    "ModelProviderConnection",
+    "model_providers",
+    defaults={"scope": "Organization", "budget_reset_period": "None"},
+    given={"is_internal": False, "budget_last_reset_date": None, "budget_total_spent": None},
+    hidden=("api_key",),  # a secret: the server never shows it again
+)
+PROMPT = Kind(
+    "Prompt",
+    "prompts",
+    defaults={"description": "", "skill_name": None, "associated_projects": []},
+    settle=_settle_prompt,
+)
+PROMPT_VERSION = Kind("PromptVersion", "prompts.versions", owners=("parent_model",))
+RUN = Kind(
+    "InferenceRun",
+    "prompts.runs",
+    given={
+        "status": "Pending",
+        "model_version": None,
+        "job_id": None,
+        "triggered_at": None,
+        "predictions_updated_at": None,
+        "completed_at": None,
+    },
+    settle=_settle_run,
+)
+_BUCKET = {"title": "", "description": "", "prefix": "", "region_name": "", "s3_endpoint": ""}
+EXPORT_S3S = Kind(
+    "S3SExportStorage",
+    "export_storage.s3s",
+    requires=("project",),
+    defaults={**_BUCKET, "can_delete_objects": False},
+    extra=("can_delete_objects",),  # sent, and then not in the contract's type
+)
+IMPORT_S3S = Kind(
+    "S3SImportStorage",
+    "import_storage.s3s",
+    requires=("project",),
+    defaults={
+        **_BUCKET,
+        "presign": True,
+        "presign_ttl": 15,
+        "use_blob_urls": False,
+        "recursive_scan": False,
+        "regex_filter": "",
+    },
+    given={
+        "synchronizable": True,
+        "last_sync": None,
+        "last_sync_count": None,
+        "last_sync_job": None,
+        "status": "initialized",
+        "traceback": None,
+        "meta": {},
+    },
+)

@@ -1,0 +1,384 @@
+"""Users, tokens, and what the server says about itself."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import json
+import secrets
+import time
+import uuid
+from typing import Any
+
+from .._checks.fields import Field, boolean, email, json_text, read, text
+from .._rows import serializers
+from .._state.store import Row, Store, dumps, iso, loads
+from .._wire.answers import VERSION, Answer, Failure, failure, invalid, not_found, not_implemented
+from .._wire.requests import Request
+from .._wire.routes import Routes
+
+routes = Routes()
+
+_PERMISSIONS = (
+    ("organizations", "create view change delete invite"),
+    ("projects", "create view change delete reset_cache"),
+    ("tasks", "create view change delete"),
+    ("views", "reset"),
+    ("annotations", "create view change delete"),
+    ("actions", "perform"),
+    ("predictions", "any"),
+    ("avatar", "any"),
+    ("labels", "create view change delete"),
+    ("models", "create view change delete"),
+    ("model_provider_connection", "create view change delete"),
+    ("webhooks", "view change"),
+    ("users.token", "any"),
+    ("storages", "view change sync"),
+    ("views", "view create change delete"),
+)
+
+
+# --- the server -----------------------------------------------------------------------------------
+
+
+@routes.add("GET", "/health", public=True)
+def health(request: Request) -> Any:
+    return Answer(b'{"status": "UP"}', headers={"Content-Type": "text/html; charset=utf-8"})
+
+
+@routes.add("GET", "/api/version/", public=True)
+def version(request: Request) -> Any:
+    part = {"message": "", "commit": "", "date": "", "branch": ""}
+    package = {
+        "version": VERSION,
+        "short_version": VERSION.rpartition(".")[0],
+        "latest_version_from_pypi": None,
+        "latest_version_upload_time": None,
+        "current_version_is_outdated": False,
+    }
+    return {
+        "release": VERSION,
+        "label-studio-os-package": package,
+        "label-studio-os-backend": {**part, "version": VERSION},
+        "label-studio-frontend": part,
+        "dm2": part,
+        "label-studio-converter": {"version": ""},
+        "edition": request.fake.edition,
+        "lsf": part,
+        "backend": {"commit": ""},
+    }
+
+
+# --- users ----------------------------------------------------------------------------------------
+
+
+def shown_user(request: Request, row: Row) -> Row:
+    """A user, as the list of users shows him."""
+    store = request.fake.store
+    organization = row["active_organization"]
+    meta = {"title": "", "email": ""}
+    if organization:
+        owner = store.get("user", 1)
+        title = store.value("SELECT title FROM organization WHERE id = ?", organization)
+        meta = {"title": title, "email": owner["email"] if owner else ""}
+    return {
+        **{name: row[name] for name in ("id", *serializers.NAMES, "phone")},
+        "last_activity": iso(row["last_activity"]),
+        "custom_hotkeys": loads(row["custom_hotkeys"]),
+        "avatar": None,
+        "initials": serializers.initials(store, row),
+        "active_organization": organization,
+        "active_organization_meta": meta,
+        "allow_newsletters": None
+        if row["allow_newsletters"] is None
+        else bool(row["allow_newsletters"]),
+        "date_joined": iso(row["date_joined"]),
+        **serializers.removed_names(store, row),
+    }
+
+
+def _find(request: Request, pk: int) -> Row:
+    row = request.fake.store.get("user", pk)
+    if row is None:
+        raise not_found("User")
+    return row
+
+
+_FIELDS = {
+    "first_name": Field(text(longest=256)),
+    "last_name": Field(text(longest=256)),
+    "username": Field(text(blank=False, longest=256)),
+    "phone": Field(text(longest=256)),
+    "custom_hotkeys": Field(json_text, null=True),
+    "allow_newsletters": Field(boolean, null=True),
+}
+
+
+@routes.add("GET", "/api/users/")
+def list_users(request: Request) -> Any:
+    return [
+        request.flex(shown_user(request, row))
+        for row in request.fake.store.rows("SELECT * FROM user ORDER BY id")
+    ]
+
+
+@routes.add("POST", "/api/users/")
+def create_user(request: Request) -> Any:
+    store = request.fake.store
+    fields = {
+        **_FIELDS,
+        "username": Field(text(blank=False, longest=256), required=True),
+        "email": Field(email),
+    }
+    columns = read(fields, request.data(), partial=False)
+    address = columns.get("email", "")
+    if address and store.value("SELECT 1 FROM user WHERE email = ?", address):
+        raise invalid({"email": ["user with this email address already exists."]})
+    pk = add_user(request.fake.store, organization=None, **{"email": "", **columns})
+    return Answer(shown_user(request, _find(request, pk)), 201)
+
+
+def add_user(store: Store, *, organization: int | None, **columns: Any) -> int:
+    """A new user with a token of his own; his id."""
+    now = store.now()
+    pk = store.insert(
+        "user",
+        {
+            **dict.fromkeys((*serializers.NAMES, "phone"), ""),
+            "custom_hotkeys": "{}",
+            "allow_newsletters": None,
+            "last_activity": now,
+            "date_joined": store.now(),
+            "active_organization": organization,
+            "token": secrets.token_hex(20),
+            **columns,
+        },
+    )
+    store.insert("member", {"user_id": pk, "organization": 1, "created_at": store.now()})
+    return pk
+
+
+@routes.add("GET", "/api/users/{id}/")
+def get_user(request: Request, id: int) -> Any:
+    return request.flex(shown_user(request, _find(request, id)))
+
+
+@routes.add("PATCH", "/api/users/{id}/")
+def update_user(request: Request, id: int) -> Any:
+    _find(request, id)
+    data = request.data()
+    columns = read(_FIELDS, data, partial=True)
+    request.fake.store.update("user", id, columns)
+    if "email" in data:
+        # The other fields are stored all the same, so this must not undo them by raising.
+        return Answer(failure(405, "Cannot update read-only field: email").body, 405)
+    return request.flex(shown_user(request, _find(request, id)))
+
+
+@routes.add("DELETE", "/api/users/{id}/")
+def delete_user(request: Request, id: int) -> Any:
+    _find(request, id)
+    if id == 1:
+        raise failure(403, "The organization owner cannot be deleted")
+    if request.user["id"] != 1:
+        raise failure(403, "Only the organization owner can delete users")
+    request.fake.store.execute("DELETE FROM user WHERE id = ?", id)
+    return Answer(status=204)
+
+
+@routes.add("GET", "/api/current-user/whoami")
+def whoami(request: Request) -> Any:
+    permissions = [f"{noun}.{verb}" for noun, verbs in _PERMISSIONS for verb in verbs.split()]
+    return {**shown_user(request, request.user), "permissions": permissions}
+
+
+@routes.add("GET", "/api/current-user/token")
+def get_token(request: Request) -> Any:
+    return {"token": request.user["token"]}
+
+
+@routes.add("POST", "/api/current-user/reset-token/")
+def reset_token(request: Request) -> Any:
+    token = secrets.token_hex(20)
+    request.fake.store.update("user", request.user["id"], {"token": token})
+    return Answer({"token": token}, 201)
+
+
+@routes.add("GET", "/api/current-user/hotkeys/")
+def get_hotkeys(request: Request) -> Any:
+    return {"custom_hotkeys": loads(request.user["custom_hotkeys"])}
+
+
+@routes.add("PATCH", "/api/current-user/hotkeys/")
+def update_hotkeys(request: Request) -> Any:
+    data = request.data()
+    problem = "This field is required."
+    if "custom_hotkeys" in data:
+        problem = _hotkey_problem(data["custom_hotkeys"])
+    if problem:
+        details = {"custom_hotkeys": [problem]}
+        raise Failure(400, {"error": "Invalid hotkeys configuration", "details": details})
+    hotkeys = dumps(data["custom_hotkeys"])
+    request.fake.store.update("user", request.user["id"], {"custom_hotkeys": hotkeys})
+    return {"custom_hotkeys": data["custom_hotkeys"]}
+
+
+def _hotkey_problem(hotkeys: Any) -> str:
+    if hotkeys is None:
+        return "This field may not be null."
+    if not isinstance(hotkeys, dict):
+        kind = type(hotkeys).__name__
+        return f'Expected a dictionary of items but got type "{kind}".'
+    if len(hotkeys) > 200 or any(len(action) > 100 for action in hotkeys):
+        raise not_implemented("that many hotkeys, or so long names")
+    for action, entry in hotkeys.items():
+        if not action:
+            return f"Action key '{action}' must be a non-empty string"
+        if ":" not in action:
+            return f"Action key '{action}' must be in 'section:action' format"
+        if not isinstance(entry, dict):
+            return f"Hotkey data for '{action}' must be a dictionary"
+        if "key" not in entry:
+            return f"Missing 'key' in hotkey data for '{action}'"
+        if not isinstance(entry["key"], str) or not entry["key"]:
+            return f"Key combination for '{action}' must be a non-empty string"
+        if not isinstance(entry.get("active", True), bool):
+            return f"Active flag for '{action}' must be a boolean"
+    return ""
+
+
+# --- JSON web tokens ------------------------------------------------------------------------------
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _signature(secret: bytes, head: str) -> str:
+    return _base64(hmac.new(secret, head.encode(), hashlib.sha256).digest())
+
+
+def make_token(secret: bytes, kind: str, lifetime: float, user_id: int) -> tuple[str, str]:
+    """A signed token of that many seconds, and its jti."""
+    now = time.time()
+    jti = uuid.uuid4().hex
+    payload = {
+        "token_type": kind,
+        "exp": int(now + lifetime),
+        "iat": int(now),
+        "jti": jti,
+        "user_id": str(user_id),
+    }
+    if kind == "access" and lifetime < 2:
+        payload["exp"] = now + lifetime  # whole seconds would be too coarse for a test
+    parts = [{"alg": "HS256", "typ": "JWT"}, payload]
+    head = ".".join(_base64(json.dumps(part, separators=(",", ":")).encode()) for part in parts)
+    return f"{head}.{_signature(secret, head)}", jti
+
+
+def token_payload(secret: bytes, token: str, *, truncated: bool = False) -> dict[str, Any] | None:
+    """What a token says; None when it is forged, broken or expired. `truncated`: without a
+    signature."""
+    parts = token.split(".")
+    if truncated and len(parts) == 2:
+        parts.append(_signature(secret, token))
+    if len(parts) != 3 or not hmac.compare_digest(
+        _signature(secret, ".".join(parts[:2])), parts[2]
+    ):
+        return None
+    try:
+        payload = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
+    except ValueError:
+        return None
+    return payload if isinstance(payload, dict) and payload.get("exp", 0) > time.time() else None
+
+
+@routes.add("GET", "/api/token/")
+def list_tokens(request: Request) -> Any:
+    rows = request.fake.store.rows(
+        "SELECT token FROM token WHERE user_id = ? AND NOT blacklisted ORDER BY rowid",
+        request.user["id"],
+    )
+    return [{"token": row["token"].rpartition(".")[0]} for row in rows]
+
+
+@routes.add("POST", "/api/token/")
+def create_token(request: Request) -> Any:
+    store, user = request.fake.store, request.user["id"]
+    if store.value("SELECT 1 FROM token WHERE user_id = ? AND NOT blacklisted", user):
+        raise failure(
+            409, "You already have a valid token. Please revoke it before creating a new one."
+        )
+    return Answer({"token": _new_refresh(request, user)}, 201)
+
+
+def _new_refresh(request: Request, user: int) -> str:
+    token, jti = make_token(request.fake.secret, "refresh", 200 * 365 * 86400, user)
+    request.fake.store.insert(
+        "token", {"jti": jti, "user_id": user, "token": token, "blacklisted": False}
+    )
+    return token
+
+
+def _refresh_row(request: Request, token: str, *, truncated: bool) -> Row | None:
+    payload = token_payload(request.fake.secret, token, truncated=truncated)
+    if payload is None or payload.get("token_type") != "refresh":
+        return None
+    return request.fake.store.one("SELECT * FROM token WHERE jti = ?", payload["jti"])
+
+
+@routes.add("POST", "/api/token/refresh/", public=True)
+def refresh(request: Request) -> Any:
+    token = read(
+        {"refresh": Field(text(blank=False), required=True)}, request.data(), partial=False
+    )["refresh"]
+    row = _refresh_row(request, token, truncated=False)
+    if row is None:
+        payload = token_payload(request.fake.secret, token) or {}
+        detail = (
+            "Token has wrong type" if payload.get("token_type") == "access" else "Token is invalid"
+        )
+        raise failure(401, detail, {"WWW-Authenticate": 'Bearer realm="api"'})
+    if row["blacklisted"]:
+        raise failure(401, "Token is blacklisted", {"WWW-Authenticate": 'Bearer realm="api"'})
+    lifetime = request.fake.access_lifetime
+    return {"access": make_token(request.fake.secret, "access", lifetime, row["user_id"])[0]}
+
+
+@routes.add("POST", "/api/token/blacklist/", public=True)
+def blacklist(request: Request) -> Any:
+    token = read(
+        {"refresh": Field(text(blank=False), required=True)}, request.data(), partial=False
+    )["refresh"]
+    row = _refresh_row(request, token, truncated=True)
+    if row is None or row["blacklisted"]:
+        raise Failure(404, {"detail": "Token is invalid or already blacklisted."})
+    request.fake.store.execute("UPDATE token SET blacklisted = 1 WHERE jti = ?", row["jti"])
+    return Answer(status=204)
+
+
+@routes.add("POST", "/api/token/rotate/")
+def rotate(request: Request) -> Any:
+    token = read(
+        {"refresh": Field(text(blank=False), required=True)}, request.data(), partial=False
+    )["refresh"]
+    row = _refresh_row(request, token, truncated=False)
+    if row is None or row["blacklisted"]:
+        raise invalid("Invalid refresh token")
+    request.fake.store.execute("UPDATE token SET blacklisted = 1 WHERE jti = ?", row["jti"])
+    return {"refresh": _new_refresh(request, request.user["id"])}
+
+
+@routes.add("GET", "/api/jwt/settings")
+def get_jwt_settings(request: Request) -> Any:
+    return dict(request.fake.jwt_settings)
+
+
+@routes.add("POST", "/api/jwt/settings")
+def update_jwt_settings(request: Request) -> Any:
+    names = ("api_tokens_enabled", "legacy_api_tokens_enabled")
+    request.fake.jwt_settings.update(
+        read({n: Field(boolean) for n in names}, request.data(), partial=True)
+    )
+    return Answer(dict(request.fake.jwt_settings))

@@ -1,0 +1,562 @@
+"""Saved views, columns and actions of the Data Manager."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from .._checks.fields import Field, integer, json_text, list_of, read, reference
+from .._effects import events, export_storages
+from .._formats import markup
+from .._query.query import TaskQuery, data_keys
+from .._query.selection import read_selection, relations_refused
+from .._rows import summary
+from .._rows.bookkeeping import find_project, update_counters, update_is_labeled_bulk
+from .._state.store import Row, Store, dumps, id_list, loads
+from .._wire.answers import Answer, crash, invalid, not_found, not_implemented
+from .._wire.requests import Request
+from .._wire.routes import Routes
+from . import ml
+
+routes = Routes()
+
+# --- views ----------------------------------------------------------------------------------------
+
+
+def _shown(row: Row) -> Row:
+    data = loads(row["data"])
+    for name, key in (
+        ("filters", "filters"),
+        ("selectedItems", "selected_items"),
+        ("ordering", "ordering"),
+    ):
+        value = loads(row[key])
+        if value:
+            data[name] = value
+    return {
+        "id": row["id"],
+        "data": data,
+        "order": row["order"],
+        "user": row["user"],
+        "project": row["project_id"],
+    }
+
+
+def _find(request: Request, pk: int) -> Row:
+    row = request.fake.store.get("view", pk)
+    if row is None:
+        raise not_found("View")
+    return row
+
+
+def _filter_errors(item: Any) -> dict[str, Any]:
+    errors: dict[str, Any] = {}
+    for key, name in (("filter", "column"), ("operator", "operator"), ("type", "type")):
+        value = item.get(key, "")
+        if value == "":
+            errors[name] = ["This field may not be blank."]
+    column = item.get("filter", "")
+    name = column.removeprefix("filter:tasks:").removeprefix("-")
+    if column and not column.startswith("filter:tasks:"):
+        errors["column"] = [f'Filter "{column}" should start with "filter:tasks:"']
+    elif not name.startswith("data.") and "__" in name and name != "annotations__completed_by":
+        errors["column"] = [relations_refused(name)]
+    return errors
+
+
+def _one_level(item: dict[str, Any], *, child: bool = True) -> dict[str, Any]:
+    kept = {key: item.get(key, "") for key in ("filter", "operator", "type")}
+    kept["value"] = item.get("value", {})
+    if child and item.get("child_filter"):
+        kept["child_filter"] = _one_level(item["child_filter"], child=False)
+    return kept
+
+
+def _read(request: Request) -> dict[str, Any]:
+    """The columns in a body: filters and ordering live inside of `data`."""
+    body = dict(request.data())
+    data = body.get("data", {})
+    if not isinstance(data, dict):
+        raise crash(f"'{type(data).__name__}' object has no attribute 'pop'")
+    data = dict(data)
+    filters, ordering = data.pop("filters", {}), data.pop("ordering", {})
+    if "filter_group" in body:
+        raise not_implemented("filter_group in a view")
+    if not isinstance(filters, dict):
+        raise crash(f"'{type(filters).__name__}' object has no attribute 'get'")
+    columns: dict[str, Any] = {"ordering": dumps(ordering)}
+    if "data" in body:
+        columns["data"] = dumps(data)
+    if filters.get("conjunction"):
+        items = filters.get("items", [])
+        errors = [_filter_errors(item) for item in items]
+        if any(errors):
+            raise invalid({"filter_group": {"filters": errors}})
+        columns["filters"] = dumps(
+            {"conjunction": filters["conjunction"], "items": [_one_level(item) for item in items]}
+        )
+    return columns
+
+
+@routes.add("GET", "/api/dm/views/")
+def list_views(request: Request) -> Any:
+    store, asked = request.fake.store, request.query.get("project")
+    where, parameters = "1", []
+    if asked:
+        if not asked.isdigit() or store.get("project", int(asked)) is None:
+            text = "Select a valid choice. That choice is not one of the available choices."
+            raise invalid({"project": [text]})
+        where, parameters = "project_id = ?", [int(asked)]
+    rows = store.rows(f'SELECT * FROM view WHERE {where} ORDER BY "order", id', *parameters)
+    return [_shown(row) for row in rows]
+
+
+@routes.add("POST", "/api/dm/views/")
+def create_view(request: Request) -> Any:
+    store = request.fake.store
+    fields = {
+        "project": Field(reference(store, "project"), required=True, column="project_id"),
+        "selected_items": Field(json_text, null=True),
+    }
+    data = request.data()
+    columns = {"data": "{}", "order": 0, "selected_items": "{}", **_read(request)}
+    if isinstance(data.get("order"), int):
+        columns["order"] = data["order"]
+    columns.update(read(fields, data, partial=False))
+    if "filters" in columns:
+        pk = columns["project_id"]
+        columns["order"] = store.value("SELECT COUNT(*) FROM view WHERE project_id = ?", pk)
+    pk = store.insert("view", {**columns, "user": request.user["id"]})
+    return Answer(_shown(_find(request, pk)), 201)
+
+
+@routes.add("GET", "/api/dm/views/{id}/")
+def get_view(request: Request, id: int) -> Any:
+    return _shown(_find(request, id))
+
+
+@routes.add("PATCH", "/api/dm/views/{id}/")
+def update_view(request: Request, id: int) -> Any:
+    _find(request, id)
+    columns = _read(request)
+    if "data" not in columns:
+        raise crash("'data'")
+    if not loads(columns["ordering"]):
+        del columns["ordering"]  # an ordering can never be taken away
+    request.fake.store.update("view", id, columns)
+    return _shown(_find(request, id))
+
+
+@routes.add("DELETE", "/api/dm/views/{id}/")
+def delete_view(request: Request, id: int) -> Any:
+    _find(request, id)
+    request.fake.store.execute("DELETE FROM view WHERE id = ?", id)
+    return Answer(status=204)
+
+
+@routes.add("DELETE", "/api/dm/views/reset/")
+def reset_views(request: Request) -> Any:
+    store = request.fake.store
+    body = request.body if isinstance(request.body, dict) else {}
+    data = body if "project" in body else {"project": request.query.get("project")}
+    columns = read(
+        {"project": Field(reference(store, "project"), required=True)}, data, partial=False
+    )
+    store.execute("DELETE FROM view WHERE project_id = ?", columns["project"])
+    return Answer(status=204)
+
+
+@routes.add("POST", "/api/dm/views/order/")
+def order_views(request: Request) -> Any:
+    ids = list_of(integer, empty=False)
+    fields = {"project": Field(integer, required=True), "ids": Field(ids, required=True)}
+    columns = read(fields, request.data(), partial=False)
+    project, store = find_project(request, columns["project"]), request.fake.store
+    for position, pk in enumerate(columns["ids"]):  # the others keep their positions
+        sql = 'UPDATE view SET "order" = ? WHERE id = ? AND project_id = ?'
+        store.execute(sql, position, pk, project["id"])
+    return Answer()
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+# id, title, type, help, shown in the explorer and while labelling
+_COLUMNS = (
+    ("id", "ID", "Number", "Task ID", True, False),
+    (
+        "inner_id",
+        "Inner ID",
+        "Number",
+        "Internal task ID starting from 1 for the current project",
+        False,
+        False,
+    ),
+    ("completed_at", "Completed", "Datetime", "Last annotation date", True, False),
+    ("total_annotations", "Annotations", "Number", "Total annotations per task", True, True),
+    (
+        "cancelled_annotations",
+        "Cancelled",
+        "Number",
+        "Total cancelled (skipped) annotations",
+        True,
+        False,
+    ),
+    ("total_predictions", "Predictions", "Number", "Total predictions per task", True, False),
+    ("annotators", "Annotated by", "List", "All users who completed the task", True, False),
+    (
+        "annotations_results",
+        "Annotation results",
+        "String",
+        "Annotation results stacked over all annotations",
+        False,
+        False,
+    ),
+    (
+        "annotations_ids",
+        "Annotation IDs",
+        "String",
+        "Annotation IDs stacked over all annotations",
+        False,
+        False,
+    ),
+    (
+        "predictions_score",
+        "Prediction score",
+        "Number",
+        "Average prediction score over all task predictions",
+        False,
+        False,
+    ),
+    (
+        "predictions_model_versions",
+        "Prediction model versions",
+        "List",
+        "Model versions aggregated over all predictions",
+        False,
+        False,
+    ),
+    (
+        "predictions_results",
+        "Prediction results",
+        "String",
+        "Prediction results stacked over all predictions",
+        False,
+        False,
+    ),
+    ("file_upload", "Upload filename", "String", "Filename of uploaded file", False, False),
+    (
+        "storage_filename",
+        "Storage filename",
+        "String",
+        "Filename from import storage",
+        False,
+        False,
+    ),
+    ("created_at", "Created at", "Datetime", "Task creation time", False, False),
+    ("updated_at", "Updated at", "Datetime", "Task update time", False, False),
+    ("updated_by", "Updated by", "List", "User who did the last task update", False, False),
+    ("avg_lead_time", "Lead Time", "Time", "Average lead time over all annotations", False, False),
+    (
+        "draft_exists",
+        "Drafts",
+        "Boolean",
+        "True if at least one draft exists for the task",
+        False,
+        False,
+    ),
+)
+
+
+@routes.add("GET", "/api/dm/columns/")
+def list_columns(request: Request) -> Any:
+    project = find_project(request, request.query.integer("project", 1))
+    store = request.fake.store
+    keys = data_keys(store, project)
+    configured = markup.data_types(project["label_config"])
+    columns: list[dict[str, Any]] = [
+        {
+            "id": key,
+            "title": "data" if key == markup.UNDEFINED else key,
+            "target": "tasks",
+            "parent": "data",
+            "project_defined": True,
+            "type": kind
+            if kind in ("Image", "Audio", "AudioPlus", "Video", "Unknown")
+            else "String",
+            "visibility_defaults": {
+                "explore": True,
+                "labeling": key in configured or key == markup.UNDEFINED,
+            },
+        }
+        for key, kind in keys.items()
+    ]
+    people = [row["id"] for row in store.rows("SELECT id FROM user ORDER BY id")]
+    versions = model_versions(store, project)
+    schemas: dict[str, Any] = {
+        "annotators": {"items": people},
+        "updated_by": {"items": people},
+        "predictions_model_versions": {"items": versions, "multiple": True},
+    }
+    for name, title, kind, explain, explore, labeling in _COLUMNS:
+        columns.append(
+            {
+                "id": name,
+                "title": title,
+                "type": kind,
+                "help": explain,
+                "target": "tasks",
+                "project_defined": False,
+                "visibility_defaults": {"explore": explore, "labeling": labeling},
+                **({"schema": schemas[name]} if name in schemas else {}),
+            }
+        )
+    columns.append(
+        {
+            "id": "data",
+            "title": "data",
+            "type": "List",
+            "target": "tasks",
+            "children": list(keys),
+            "project_defined": False,
+        }
+    )
+    return {"columns": columns}
+
+
+def model_versions(store: Store, project: Row) -> list[str]:
+    """The model versions of a project's predictions, the latest first."""
+    rows = store.rows(
+        "SELECT model_version FROM prediction WHERE project_id = ? GROUP BY model_version "
+        "ORDER BY MAX(created_at) DESC",
+        project["id"],
+    )
+    versions = [row["model_version"] for row in rows]
+    current = project["model_version"]
+    return versions + ([current] if current and current not in versions else [])
+
+
+@routes.add("DELETE", "/api/projects/{id}/model-versions/")
+def delete_model_version(request: Request, id: int) -> Any:
+    """Deletes the predictions of a version. The server counts those of a task one too many: each
+    of them takes its counter down from what there was before."""
+    store, project = request.fake.store, find_project(request, id)
+    version = request.data().get("model_version")
+    if not version:
+        raise invalid("model_version param is required")
+    where = "project_id = ? AND model_version = ?"
+    tasks = store.rows(f"SELECT DISTINCT task_id FROM prediction WHERE {where}", id, version)
+    for task in tasks:
+        store.execute(
+            "UPDATE task SET total_predictions = "
+            "(SELECT COUNT(*) FROM prediction WHERE task_id = task.id) - 1 WHERE id = ?",
+            task["task_id"],
+        )
+    number = store.value(f"SELECT COUNT(*) FROM prediction WHERE {where}", id, version)
+    store.execute(f"DELETE FROM prediction WHERE {where}", id, version)
+    if project["model_version"] == version:
+        store.update("project", id, {"model_version": None})
+    return {"deleted_predictions": number}
+
+
+# --- actions --------------------------------------------------------------------------------------
+
+
+def _delete_tasks(request: Request, project: Row, ids: list[int]) -> Any:
+    store, pk = request.fake.store, project["id"]
+    count = len(ids)
+    everything = count == store.value("SELECT COUNT(*) FROM task WHERE project_id = ?", pk)
+    if everything:
+        summary.reset(store, pk)
+    problem = None
+    if not everything:
+        rows = store.rows(f"SELECT * FROM annotation WHERE task_id IN {id_list(ids)}")
+        try:
+            summary.forget(store, pk, rows)
+        except summary.Uncountable as error:
+            problem = error
+    store.execute(f"DELETE FROM task WHERE id IN {id_list(ids)}")
+    if problem is not None:
+        return problem.committed
+    events.emit(request, "TASKS_DELETED", pk, ids)
+    empty = store.value("SELECT 1 FROM task WHERE project_id = ?", pk) is None
+    if empty:
+        store.execute("DELETE FROM view WHERE project_id = ?", pk)
+    return {"processed_items": count, "reload": empty, "detail": f"Deleted {count} tasks"}
+
+
+def _delete_annotations(request: Request, project: Row, ids: list[int]) -> Any:
+    store = request.fake.store
+    where = f"task_id IN {id_list(ids)}"
+    annotator = request.data().get("annotator")
+    if annotator:
+        try:
+            where += f" AND completed_by_id = {int(annotator)}"
+        except (TypeError, ValueError) as error:
+            raise crash(str(error)) from None
+    rows = store.rows(f"SELECT * FROM annotation WHERE {where}")
+    store.execute(f"DELETE FROM draft WHERE {where.replace('completed_by_id', 'user_id')}")
+    touched = id_list({row["task_id"] for row in rows})
+    summary.forget(store, project["id"], rows)
+    export_storages.deleting(request, [row["id"] for row in rows])
+    store.execute(f"DELETE FROM annotation WHERE id IN {id_list(row['id'] for row in rows)}")
+    events.emit(request, "ANNOTATIONS_DELETED", project["id"], [row["id"] for row in rows])
+    store.execute(
+        f"UPDATE task SET updated_at = ?, updated_by_id = ? WHERE id IN {touched}",
+        store.now(),
+        request.user["id"],
+    )
+    update_counters(store, f"id IN {touched}")
+    update_is_labeled_bulk(store, f"id IN {touched}")
+    return {"processed_items": len(rows), "detail": f"Deleted {len(rows)} annotations"}
+
+
+def _delete_predictions(request: Request, project: Row, ids: list[int]) -> Any:
+    store = request.fake.store
+    # A bug of the server: each prediction counts the others, and then all of them go.
+    store.execute(
+        "UPDATE task SET total_predictions = (SELECT COUNT(*) - 1 FROM prediction "
+        "WHERE task_id = task.id) "
+        f"WHERE id IN (SELECT task_id FROM prediction WHERE task_id IN {id_list(ids)})"
+    )
+    count = store.execute(f"DELETE FROM prediction WHERE task_id IN {id_list(ids)}")
+    return {"processed_items": count, "detail": f"Deleted {count} predictions"}
+
+
+def _convert_predictions(request: Request, project: Row, ids: list[int]) -> Any:
+    store, wanted = request.fake.store, request.data().get("model_version")
+    rows = store.rows(
+        f"SELECT * FROM prediction WHERE task_id IN {id_list(ids)} AND NOT EXISTS("
+        "SELECT 1 FROM annotation a WHERE a.parent_prediction_id = prediction.id) "
+        "ORDER BY task_id, id"
+    )
+    if wanted is not None:
+        names = wanted if isinstance(wanted, list) else [wanted]
+        rows = [row for row in rows if row["model_version"] in names]
+    now = store.now()
+    made = [
+        store.insert(
+            "annotation",
+            {
+                "result": row["result"],
+                "completed_by_id": request.user["id"],
+                "task_id": row["task_id"],
+                "parent_prediction_id": row["id"],
+                "project_id": project["id"],
+                "was_cancelled": False,
+                "ground_truth": False,
+                "created_at": now,
+                "updated_at": now,
+                "prediction": "{}",
+                "result_count": 0,
+                "unique_id": uuid.uuid4().hex,
+                "bulk_created": False,
+            },
+        )
+        for row in rows
+    ]
+    touched = id_list({row["task_id"] for row in rows})
+    store.execute(
+        f"UPDATE task SET updated_at = ?, updated_by_id = ? WHERE id IN {touched}",
+        store.now(),
+        request.user["id"],
+    )
+    events.emit(request, "ANNOTATIONS_CREATED", project["id"], made)
+    update_counters(store, f"id IN {touched}")
+    update_is_labeled_bulk(store, f"id IN {touched}")
+    return {"detail": f"Created {len(rows)} annotations"}
+
+
+def _retrieve_predictions(request: Request, project: Row, ids: list[int]) -> Any:
+    ml.predict(request, project, ids)
+    return {"processed_items": len(ids), "detail": f"Retrieved {len(ids)} predictions"}
+
+
+def _add_data_field(request: Request, project: Row, ids: list[int]) -> Any:
+    """A value under a key of the data; `updated_at` stays."""
+    store, said = request.fake.store, request.data()
+    if said.get("value_type") not in ("String", "Number"):
+        raise not_implemented("add_data_field with an expression")
+    if not isinstance(said.get("value_name"), str):
+        raise not_implemented("add_data_field without a name")
+    try:
+        value = str(said.get("value")) if said["value_type"] == "String" else float(said["value"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise crash(str(error)) from None
+    for row in store.rows(f"SELECT id, data FROM task WHERE id IN {id_list(ids)}"):
+        data = {**loads(row["data"]), said["value_name"]: value}
+        store.update("task", row["id"], {"data": dumps(data)})
+    return {"detail": f"Updated {len(ids)} tasks"}
+
+
+_ACTIONS = {
+    "add_data_field": _add_data_field,
+    "delete_tasks": _delete_tasks,
+    "delete_tasks_annotations": _delete_annotations,
+    "delete_tasks_predictions": _delete_predictions,
+    "predictions_to_annotations": _convert_predictions,
+    "retrieve_tasks_predictions": _retrieve_predictions,
+}
+# id, title, order, permission, more of the action, more of its dialog
+_LISTED: tuple[tuple[str, str, int, Any, Row, Row], ...] = (
+    (
+        *("retrieve_tasks_predictions", "Retrieve Predictions", 90, "predictions.any"),
+        {},
+        {"title": "Retrieve Predictions"},
+    ),
+    (
+        *("predictions_to_annotations", "Create Annotations From Predictions", 91, "tasks.change"),
+        {},
+        {"title": "Create Annotations From Predictions", "form": None},
+    ),
+    (
+        *("remove_duplicates", "Remove Duplicated Tasks", 95, ["projects.change", "tasks.delete"]),
+        {"experimental": False},
+        {},
+    ),
+    ("delete_tasks", "Delete Tasks", 100, "tasks.delete", {"reload": True}, {}),
+    (
+        *("delete_tasks_annotations", "Delete Annotations", 101),
+        ["tasks.change", "annotations.delete"],
+        {},
+        {"form": None},
+    ),
+    ("delete_tasks_predictions", "Delete Predictions", 102, "predictions.any", {}, {}),
+)
+_OTHER_ACTIONS = (
+    "remove_duplicates",
+    "cache_labels",
+    "propagate_annotations",
+    "rename_labels",
+    "next_task",
+)
+
+
+@routes.add("GET", "/api/dm/actions/")
+def list_actions(request: Request) -> Any:
+    """The actions; the texts of their dialogs are the fake's own."""
+    find_project(request, request.query.integer("project", 0))
+    return [
+        {
+            "id": name,
+            "title": title,
+            "order": order,
+            "permission": permission,
+            **more,
+            "dialog": {"text": f"{title}: please confirm.", "type": "confirm", **dialog},
+        }
+        for name, title, order, permission, more, dialog in _LISTED
+    ]
+
+
+@routes.add("POST", "/api/dm/actions/")
+def perform_action(request: Request) -> Any:
+    project = find_project(request, request.query.integer("project", 0))
+    name = request.query.get("id")
+    query = TaskQuery(request.fake.store, project, read_selection(request, project))
+    if name is None:
+        return Answer({"detail": 'No action id "None", use ?id=<action-id>'}, 422)
+    if name in _OTHER_ACTIONS:
+        raise not_implemented(f"the action {name}")
+    if name not in _ACTIONS:
+        raise crash(f"Can't find '{name}' in registered actions")
+    return _ACTIONS[name](request, project, query.ids())

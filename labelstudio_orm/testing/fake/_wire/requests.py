@@ -1,0 +1,159 @@
+"""Requests as the operations see them: the query string, the body, and the user."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qs, parse_qsl, urlencode
+
+from attrs import define, field
+
+from .._state.state import State
+from .answers import failure, invalid
+from .forms import Form
+
+
+class Query:
+    """The query string; a name given twice has its last value, as in Django."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._pairs = parse_qsl(text, keep_blank_values=True)
+
+    def __contains__(self, name: str) -> bool:
+        return any(key == name for key, _ in self._pairs)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter({key for key, _ in self._pairs})
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The last value of that name."""
+        return next((value for key, value in reversed(self._pairs) if key == name), default)
+
+    def all(self, name: str) -> list[str]:
+        """Every value of that name."""
+        return [value for key, value in self._pairs if key == name]
+
+    def integer(self, name: str, default: int) -> int:
+        """400 unless it is a whole number."""
+        return to_integer(self.get(name), name, default)
+
+    def flag(self, name: str, default: bool) -> bool:
+        """true/yes/on/1 and their opposites in any case; 400 for anything else."""
+        value = self.get(name)
+        if value is None:
+            return default
+        try:
+            return bool(int(cast_bool(value)))
+        except ValueError as error:
+            raise invalid({name: str(error)}) from None
+
+
+def to_integer(value: Any, name: str, default: int) -> int:
+    """A number from a query or body; `default` for None."""
+    if value is None:
+        return default
+    if isinstance(value, str):
+        try:
+            return int(value)
+        except ValueError:
+            text = f'Incorrect value in key "{name}" = "{value}". It should be digit string.'
+            raise invalid({name: text}) from None
+    if isinstance(value, int):
+        return value
+    text = (
+        f'Incorrect value type in key "{name}" = "{value}". It should be digit string or integer.'
+    )
+    raise invalid({name: text})
+
+
+def cast_bool(value: Any) -> Any:
+    """The server's reading of true and false in texts; other types pass unchanged. ValueError."""
+    if isinstance(value, str):
+        if value.lower() in ("true", "yes", "on", "1"):
+            return True
+        if value.lower() in ("false", "no", "not", "off", "0"):
+            return False
+        raise ValueError(
+            f'Incorrect bool value "{value}". It should be one of [1, 0, true, false, yes, no]'
+        )
+    return value
+
+
+@define
+class Request:
+    """One request, its body already parsed (`None` when there was none, or it is a `form`)."""
+
+    fake: State
+    method: str
+    path: str
+    query: Query
+    headers: Mapping[str, str]
+    body: Any = None
+    form: Form | None = None
+    user: dict[str, Any] = field(factory=dict)
+
+    def data(self) -> dict[str, Any]:
+        """The JSON object in the body; empty when there is no body."""
+        if self.body is None:
+            return {}
+        if not isinstance(self.body, dict):
+            kind = type(self.body).__name__
+            raise invalid(f"Invalid data. Expected a dictionary, but got {kind}.")
+        return self.body
+
+    def page_url(self, page: int) -> str:
+        """The address of another page of this list."""
+        host = self.headers.get("host")
+        base = f"http://{host}" if host else self.fake.url
+        names = parse_qs(self.query.text, keep_blank_values=True)
+        names.pop("page", None)
+        if page > 1:
+            names["page"] = [str(page)]
+        query = urlencode(sorted(names.items()), doseq=True)
+        return base + self.path + (f"?{query}" if query else "")
+
+    def names(self, parameter: str) -> set[str] | None:
+        """A comma separated list in the query; None when it is not there."""
+        if parameter not in self.query:
+            return None
+        return {name for text in self.query.all(parameter) for name in text.split(",")}
+
+    def flex(self, item: dict[str, Any], nested: tuple[str, ...] = ()) -> dict[str, Any]:
+        """`include` and `omit`: fields of the answer; both reach into embedded `nested` objects
+        too."""
+        keep, drop = self.names("include"), self.names("omit") or set()
+        if keep is None and not drop:
+            return item
+
+        def trim(row: dict[str, Any]) -> dict[str, Any]:
+            return {k: v for k, v in row.items() if k not in drop and (keep is None or k in keep)}
+
+        trimmed = trim(item)
+        for name in nested:
+            if name in trimmed:
+                trimmed[name] = [trim(row) for row in trimmed[name]]
+        return trimmed
+
+
+def paginate(request: Request, total: int, size: int, maximum: int | None) -> tuple[int, int, int]:
+    """(page, offset, size) of the page asked for; 404 "Invalid page." outside of the list.
+
+    A page size that is no positive number is silently the default one.
+    """
+    text = request.query.get("page_size") or ""
+    if re.fullmatch(r"\s*\+?\d+\s*", text) and int(text) > 0:
+        size = min(int(text), maximum) if maximum else int(text)
+    pages = max(1, -(-total // size))
+    asked = request.query.get("page") or "1"
+    if asked == "last":
+        page = pages
+    else:
+        try:
+            page = int(asked)
+        except ValueError:
+            page = 0
+    if not 1 <= page <= pages:
+        raise failure(404, "Invalid page.")
+    return page, (page - 1) * size, size
