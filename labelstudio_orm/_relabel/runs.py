@@ -9,9 +9,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
-from .._engine.bulk.outcomes import outcomes, telling
-from .._engine.bulk.tally import Tally
-from .._engine.bulk.workers import number_of_workers
+from .._engine.bulk.run import BulkRun
 from .._engine.values.summary import OnError
 from .._migrate.engine.report import Difference, Differences, Report
 from ..errors import BadRequest, DoesNotExist, NotFound, PermissionDenied
@@ -45,25 +43,27 @@ class Run:
         self.client: LabelStudio = project._client
         self.is_dry = self.client.is_dry
         self.found = Differences()
-        self._workers = number_of_workers(workers, self.client)
         self.line = reporter(progress, what)
         self.finders: dict[str, Callable[[Relabelling], Iterator[Any]]] = {
             "annotations": self._annotations,
             "drafts": self._drafts,
             "predictions": self._predictions,
         }
-        self.tallies = {kind: Tally(on_error, self._report) for kind in self.finders}
+        self.parts = {
+            kind: BulkRun(self.client, workers=workers, on_error=on_error, progress=self._report)
+            for kind in self.finders
+        }
 
     def _report(self, done: int, total: int | None) -> None:
-        self.line(sum(tally.done for tally in self.tallies.values()), None)
+        self.line(sum(part.done for part in self.parts.values()), None)
 
     def report(self) -> Report:
         """What was done."""
-        done = sum(tally.done for tally in self.tallies.values())
+        done = sum(part.done for part in self.parts.values())
         self.line(done, done)
         return Report(
             what=self.what,
-            counts={kind: tally.summary() for kind, tally in self.tallies.items()},
+            counts={kind: part.summary() for kind, part in self.parts.items()},
             differences=self.found.listed,
             different=self.found.number,
             target=self.project,
@@ -72,7 +72,7 @@ class Run:
     @property
     def failed(self) -> bool:
         """Is there something that could not be saved?"""
-        return any(tally.failed for tally in self.tallies.values())
+        return any(part.failed for part in self.parts.values())
 
     def differs(self, kind: str, id_: int | str, field: str, here: Any, there: Any) -> None:
         """Note what could not be made as it was."""
@@ -173,14 +173,8 @@ class Run:
         return True
 
     def _each(self, kind: str, items: Iterable[Any], do: Callable[[Any], bool]) -> None:
-        tally = self.tallies[kind]
-        with telling(tally):
-            done = outcomes(items, do, tally, workers=self._workers, identity=_identity)
-            for outcome in done:
-                if outcome.value:
-                    tally.updated += 1
-                else:
-                    tally.skipped += 1
+        with self.parts[kind] as part:
+            part.update_each(items, do, identity=_identity)
 
     def _save(self, obj: Any, result: list[dict[str, Any]], has_drafts: bool) -> None:
         obj.result = result

@@ -109,13 +109,8 @@ class Tasks(QuerySet["Task"]):
         """
         from .._engine.bulk.actions import annotate
 
-        return annotate(
-            self,
-            {"result": result, **fields},
-            workers=workers,
-            on_error=on_error,
-            progress=progress,
-        )
+        run = self._run("annotating", workers, on_error, progress)
+        return annotate(self, {"result": result, **fields}, run)
 
     @one_call
     def export(
@@ -337,15 +332,16 @@ class Predictions(QuerySet["Prediction"]):
         """
         from .._engine.bulk.predicting import predict
 
-        return predict(
+        run = self._run("creating", None, on_error, progress)
+        predict(
             self,
             items,
-            model_version,
+            run,
+            model_version=model_version,
             on_conflict=on_conflict,
             batch_size=batch_size,
-            on_error=on_error,
-            progress=progress,
         )
+        return run.summary()
 
 
 @resource(

@@ -12,10 +12,8 @@ from ..pages.sources import chunked
 from ..values.codec import copy_given
 from ..values.ids import id_given
 from ..values.registry import registry
-from ..values.summary import Created, OnError
-from .outcomes import outcomes, telling
-from .tally import Tally
-from .workers import number_of_workers
+from ..values.summary import Created
+from .run import BulkRun
 
 if TYPE_CHECKING:
     from ...client import LabelStudio
@@ -151,37 +149,32 @@ def project_of(tasks: QuerySet[Any]) -> Project:
 def annotate(
     tasks: QuerySet[Any],
     fields: dict[str, Any],
-    *,
-    workers: int | None,
-    on_error: OnError,
-    progress: Progress,
+    run: BulkRun,
 ) -> Created[Any]:
-    """See ``Tasks.create_annotations``."""
+    """Create the same annotation for each of the tasks: ``Tasks.create_annotations``."""
     tasks._must_be_said("create_annotations()")
-    tally = Tally(on_error, reporter(progress, f"annotating {tasks._what}"))
-    number = number_of_workers(workers, tasks.client)
-    created: list[Any] = []
 
     def create(task: Any) -> Any:
         # Each has its own result: what a server makes of one is nothing to the others.
         return task.annotations.create(**{name: copy_given(fields[name]) for name in fields})
 
-    with telling(tally, lambda: created):
+    with run:
         found = list(tasks.only("id", "project_id").iterator())
-        tally.total, done = len(found), 0
+        run.total, done = len(found), 0
         if fields.keys() <= AT_ONCE:
             try:
                 for batch in chunked(found, BATCH):
-                    created.extend(_annotate_at_once(tasks.client, batch, fields))
+                    made = _annotate_at_once(tasks.client, batch, fields)
+                    run.made.update(enumerate(made, start=len(run.made)))
                     done += len(batch)
-                    tally.created += len(batch)
-                    tally.report()
+                    run.created += len(batch)
+                    run.report()
             except NotSupportedByServer:
                 pass
-        for outcome in outcomes(found[done:], create, tally, workers=number):
-            created.append(outcome.value)
-            tally.created += 1
-    return Created(created, tally.summary())
+        for outcome in run.each(found[done:], create):
+            run.made[done + outcome.place] = outcome.value
+            run.created += 1
+    return run.result()
 
 
 def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, Any]) -> list[Any]:

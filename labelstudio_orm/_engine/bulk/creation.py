@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 
 from ...errors import Conflict, MissingSizeWarning, MultipleObjectsReturned
-from ...progress import Progress, reporter
 from ..conditions.places import Place
 from ..fields.options import options_of
 from ..http.payload import encode
@@ -22,11 +21,18 @@ from ..values.codec import copy_json
 from ..values.ids import id_of
 from ..values.misuse import check_items, check_number
 from ..values.summary import Created, OnError
-from .existing import ItemKey, Known, token
-from .imports import Import, import_form
-from .outcomes import Item, outcomes, sift, telling
-from .tally import Tally
-from .workers import number_of_workers
+from .batches import (
+    BATCH_BYTES,
+    BATCH_SIZE,
+    Item,
+    ItemNames,
+    batches,
+    names_of,
+    send_isolating_failures,
+)
+from .existing import ExistingTasks, ItemKey, hashable_key
+from .imports import Import, import_form, refused
+from .run import BulkRun
 
 if TYPE_CHECKING:
     from ..._config.check import Check
@@ -42,18 +48,16 @@ LOOK_UP = 1000
 def create_tasks(
     tasks: QuerySet[Any],
     items: Iterable[Any],
+    run: BulkRun,
     *,
-    on_conflict: OnConflict,
-    key: str | Place | None,
-    on_error: OnError,
-    validate: bool,
-    batch_size: int,
-    batch_bytes: int,
-    workers: int | None,
-    progress: Progress,
+    on_conflict: OnConflict = None,
+    key: str | Place | None = None,
+    validate: bool = False,
+    batch_size: int = BATCH_SIZE,
+    batch_bytes: int = BATCH_BYTES,
     known: bool = False,
 ) -> Created[Any]:
-    """See ``QuerySet.bulk_create``. ``known``: the items come from a server, and may be odd."""
+    """Create tasks: ``Tasks.bulk_create``. ``known``: a server has them, so they may be odd."""
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip", "update", "error"):
         raise ValueError(f'on_conflict is "skip", "update" or "error", not {on_conflict!r:.80}')
@@ -64,23 +68,18 @@ def create_tasks(
         )
     check_number("batch_size", batch_size)
     check_number("batch_bytes", batch_bytes)
-    measured = isinstance(items, Sized)
-    tally = Tally(
-        on_error,
-        reporter(progress, f"creating {tasks._what}"),
-        len(items) if isinstance(items, Sized) else None,
-    )
-    told = None if key is None else ItemKey.of(tasks, key)
-    workers = number_of_workers(workers, tasks.client)
-    creation = _Creation(tasks, tally, on_conflict, told, workers, known)
-    with telling(tally, creation.objects):
+    run.total = len(items) if isinstance(items, Sized) else None
+    measured = run.total is not None
+    item_key = None if key is None else ItemKey.of(tasks, key)
+    creation = _Creation(tasks, run, names_of(items), on_conflict, item_key, known)
+    with run:
         checked = creation.checked(items, _check(tasks) if validate else None)
         if measured:  # as a whole before the first request
             checked = iter(list(checked))
-            creation.tell_of_sizes()
-        creation.run(checked, measured, batch_size, batch_bytes)
-        creation.tell_of_sizes()
-    return Created(creation.objects(), tally.summary())
+            creation.warn_of_missing_sizes()
+        creation.create(checked, measured, batch_size, batch_bytes)
+        creation.warn_of_missing_sizes()
+    return run.result()
 
 
 def create_known(
@@ -88,21 +87,16 @@ def create_known(
     items: Iterable[Any],
     *,
     on_error: OnError = "raise",
-    batch_size: int = 1000,
-    batch_bytes: int = 8_000_000,
+    batch_size: int = BATCH_SIZE,
+    batch_bytes: int = BATCH_BYTES,
 ) -> Created[Any]:
     """Create tasks that a server has, with all that another client may have written."""
     return create_tasks(
         tasks,
         items,
-        on_conflict=None,
-        key=None,
-        on_error=on_error,
-        validate=False,
+        BulkRun(tasks.client, on_error=on_error),
         batch_size=batch_size,
         batch_bytes=batch_bytes,
-        workers=None,
-        progress=None,
         known=True,
     )
 
@@ -115,22 +109,21 @@ def _check(tasks: QuerySet[Any]) -> Check:
 
 
 class _Creation:
-    """One ``bulk_create``: what was made of which item so far."""
+    """One ``bulk_create``; ``run.made`` has the task of each item that was dealt with."""
 
     def __init__(
         self,
         tasks: QuerySet[Any],
-        tally: Tally,
+        run: BulkRun,
+        names: ItemNames,
         on_conflict: OnConflict,
         key: ItemKey | None,
-        workers: int,
         known: bool,
     ) -> None:
-        self.tasks, self.tally, self.workers, self.known = tasks, tally, workers, known
+        self.tasks, self.run, self.names, self.known = tasks, run, names, known
         self.on_conflict, self.key = on_conflict, key
-        self.made: dict[int, Any] = {}
         self.unsized: list[str] = []
-        """The places of shapes without the size of their image, as far as nobody was told."""
+        """Shapes without the size of their image that no warning has named yet."""
         self.first: dict[Hashable, int] = {}
         """The place of the first item with each key."""
         self.twins: list[Item] = []
@@ -138,18 +131,14 @@ class _Creation:
         self.later: dict[Hashable, Item] = {}
         """The last item with the key of an earlier one, which is to change what that created."""
 
-    def objects(self) -> list[Any]:
-        """The tasks, in the order of their items."""
-        return [self.made[place] for place in sorted(self.made)]
-
     def checked(self, items: Iterable[Any], check: Check | None) -> Iterator[Item]:
-        """The items in their full form, without those that are refused here."""
+        """Yield the items in their full form, without those that are refused here."""
         for place, given in enumerate(items):
             item = self._checked(place, given, check)
             if item is not None:
                 yield item
 
-    def tell_of_sizes(self) -> None:
+    def warn_of_missing_sizes(self) -> None:
         """Warn of shapes that lack the size of their image, which exports in pixels leave out."""
         from ..._config.check import without_sizes
 
@@ -158,7 +147,7 @@ class _Creation:
             warnings.warn(without_sizes(places), MissingSizeWarning, stacklevel=5)
 
     def _checked(self, place: int, given: Any, check: Check | None) -> Item | None:
-        where = f"item {place}"
+        where = self.names.one(place)
         try:
             known = self.known or check is not None  # which says more of regions
             form = import_form(given, where, server=self.tasks.client.url, known=known)
@@ -168,84 +157,92 @@ class _Creation:
             if check:
                 self.unsized += [f"{where}, {one}" for one in check.without_size(form)]
             size = len(encode(form, where))  # raises for what JSON cannot hold
-            item = Item(place, given, form, size=size)
-            return item if self.key is None else self._told_apart(item, self.key)
+            item = Item(place, given, form, where, size=size)
+            return item if self.key is None else self._keyed(item, self.key)
         except (TypeError, ValueError) as error:
-            self.tally.fail(place, given, error)
+            self.run.fail(place, given, error)
             return None
 
-    def _told_apart(self, item: Item, key: ItemKey) -> Item:
+    def _keyed(self, item: Item, key: ItemKey) -> Item:
         value = key.value(item.form)
         if value is None:
             raise ValueError(f"{item} has no {cut(str(key), 80)}, by which items are told apart")
-        return attrs.evolve(item, key=value, token=token(value))
+        return attrs.evolve(item, key=value, hashable_key=hashable_key(value))
 
-    def run(self, items: Iterator[Item], measured: bool, batch_size: int, batch_bytes: int) -> None:
-        """Create what is not there yet, and deal with what is."""
+    def create(
+        self, items: Iterator[Item], measured: bool, batch_size: int, batch_bytes: int
+    ) -> None:
+        """Create the tasks that do not exist yet, and deal with those that do."""
         self.importer = Import(self.tasks)
         if self.key is not None:
             wanted = None
             if measured:
                 found = list(items)
-                wanted, items = {item.token: item.key for item in found}, iter(found)
-            items = self._fresh(items, self._known(self.key, wanted))
+                wanted, items = {item.hashable_key: item.key for item in found}, iter(found)
+            items = self._fresh(items, self._existing(self.key, wanted))
             if measured and self.on_conflict == "error":  # nothing is sent if there is one
                 items = iter(list(items))
-        for batch in _batches(items, batch_size, batch_bytes):
-            sift(batch, self._send, self.tally)
-            self.tally.report()
+        for batch in batches(items, batch_size, batch_bytes):
+            send_isolating_failures(batch, self._send, refused, self.run)
+            self.run.report()
         self._finish()
 
     # -- what is there already --------------------------------------------------------------------
 
-    def _known(self, key: ItemKey, wanted: dict[Hashable, Any] | None) -> Known:
+    def _existing(self, key: ItemKey, wanted: dict[Hashable, Any] | None) -> ExistingTasks:
         fields = ("data", "meta") if self.on_conflict == "update" else ()
-        return Known(self.tasks, key, fields, wanted, empty=self.importer.highest == 0)
+        return ExistingTasks(self.tasks, key, fields, wanted, empty=self.importer.highest == 0)
 
-    def _fresh(self, items: Iterator[Item], known: Known) -> Iterator[Item]:
-        """The items that the project does not have; the others are dealt with."""
+    def _fresh(self, items: Iterator[Item], existing: ExistingTasks) -> Iterator[Item]:
+        """Yield the items that the project does not have; deal with the others."""
         for some in chunked(items, LOOK_UP):
-            new = {item.token: item.key for item in some if item.token not in self.first}
-            there = known.find(new)
+            new = {
+                item.hashable_key: item.key for item in some if item.hashable_key not in self.first
+            }
+            there = existing.find(new)
             changed = []
             for item in some:
-                if item.token in self.first:
+                if item.hashable_key in self.first:
                     self._repeats(item)
                     continue
-                self.first[item.token] = item.place
-                if item.token not in there:
+                self.first[item.hashable_key] = item.place
+                if item.hashable_key not in there:
                     yield item
-                elif (task := self._conflict(item, there[item.token])) is not None:
+                elif (task := self._conflict(item, there[item.hashable_key])) is not None:
                     changed.append((item, task))
             self._update(changed)
-            self.tally.report()
+            self.run.report()
 
     def _conflict(self, item: Item, there: list[Any]) -> Any:
-        """The task that an item is to change, if it is to change one."""
+        """Return the task that an item is to change, if it is to change one."""
         what = f"{item}: {self.key} {item.key!r:.80} is that of"
         if self.on_conflict == "error":
-            self.tally.fail(item.place, item.given, Conflict(f"{what} {there[0]!r} already"))
+            self.run.fail(item.place, item.given, Conflict(f"{what} {there[0]!r} already"))
         elif self.on_conflict == "skip":
-            self.made[item.place] = there[0]
-            self.tally.skipped += 1
+            self.run.made[item.place] = there[0]
+            self.run.skipped += 1
         elif len(there) > 1:
             several = MultipleObjectsReturned(f"{what} several tasks: {there[0]!r}, {there[1]!r}")
-            self.tally.fail(item.place, item.given, several)
+            self.run.fail(item.place, item.given, several)
         else:
             return there[0]
         return None
 
     def _repeats(self, item: Item) -> None:
-        """An item with the key of an earlier one."""
+        """Deal with an item that has the key of an earlier one."""
         if self.on_conflict == "error":
-            what = f"{item}: {self.key} {item.key!r:.80} is that of item {self.first[item.token]}"
-            self.tally.fail(item.place, item.given, Conflict(f"{what} too"))
+            what = f"{item}: {self.key} {item.key!r:.80} is that of {self._first(item)}"
+            self.run.fail(item.place, item.given, Conflict(f"{what} too"))
         elif self.on_conflict == "skip":
             self.twins.append(item)
         else:
-            if item.token in self.later:
-                self.twins.append(self.later[item.token])
-            self.later[item.token] = item
+            if item.hashable_key in self.later:
+                self.twins.append(self.later[item.hashable_key])
+            self.later[item.hashable_key] = item
+
+    def _first(self, item: Item) -> str:
+        """Return the name of the first item with the key of this one."""
+        return self.names.one(self.first[item.hashable_key])
 
     def _update(self, changed: list[tuple[Item, Any]]) -> None:
         def save(pair: tuple[Item, Any]) -> bool:
@@ -263,56 +260,40 @@ class _Creation:
             task.save()
             return True
 
-        for outcome in outcomes(
-            changed,
-            save,
-            self.tally,
-            workers=self.workers,
-            told=lambda pair: (pair[0].place, pair[0].given),
+        for outcome in self.run.each(
+            changed, save, label=lambda pair: (pair[0].place, pair[0].given)
         ):
             item, task = outcome.item
-            self.made[item.place] = task
+            self.run.made[item.place] = task
             if outcome.value:
-                self.tally.updated += 1
+                self.run.updated += 1
             else:
-                self.tally.skipped += 1
+                self.run.skipped += 1
 
     def _finish(self) -> None:
-        """The items that repeat others, now that those are done."""
+        """Deal with the items that repeat others, now that those are done."""
         changed = []
         for item in (*self.later.values(), *self.twins):
-            first = self.first[item.token]
-            if first not in self.made:
-                failed = f"{item} has the {self.key} of item {first}, which failed"
-                self.tally.fail(item.place, item.given, ValueError(failed))
-            elif self.later.get(item.token) is item:
-                changed.append((item, self.made[first]))
+            first = self.first[item.hashable_key]
+            if first not in self.run.made:
+                failed = f"{item} has the {self.key} of {self._first(item)}, which failed"
+                self.run.fail(item.place, item.given, ValueError(failed))
+            elif self.later.get(item.hashable_key) is item:
+                changed.append((item, self.run.made[first]))
             else:
-                self.made[item.place] = self.made[first]
-                self.tally.skipped += 1
+                self.run.made[item.place] = self.run.made[first]
+                self.run.skipped += 1
         self._update(changed)
 
     # -- what is not ------------------------------------------------------------------------------
 
     def _send(self, batch: list[Item]) -> None:
         project = id_of(self.tasks.scope["project"])
-        doing = f"importing items {batch[0].place} to {batch[-1].place} into Project {project}"
+        which = self.names.several(batch[0].place, batch[-1].place)
+        doing = f"importing {which} into Project {project}"
         stored = self.importer.store([item.form for item in batch], doing=doing)
-        self.made.update(zip((item.place for item in batch), stored, strict=True))
-        self.tally.created += len(stored)
-
-
-def _batches(items: Iterator[Item], size: int, limit: int) -> Iterator[list[Item]]:
-    batch: list[Item] = []
-    held = 0
-    for item in items:
-        if batch and (len(batch) >= size or held + item.size > limit):
-            yield batch
-            batch, held = [], 0
-        batch.append(item)
-        held += item.size
-    if batch:
-        yield batch
+        self.run.made.update(zip((item.place for item in batch), stored, strict=True))
+        self.run.created += len(stored)
 
 
 # -- other objects --------------------------------------------------------------------------------
@@ -321,25 +302,19 @@ def _batches(items: Iterator[Item], size: int, limit: int) -> Iterator[list[Item
 def create_each(
     queryset: QuerySet[Any],
     items: Iterable[Any],
-    *,
-    on_error: OnError,
-    workers: int | None,
-    progress: Progress,
+    run: BulkRun,
 ) -> Created[Any]:
-    """Objects of a resource that the server creates one at a time."""
-    total = len(items) if isinstance(items, Sized) else None
-    tally = Tally(on_error, reporter(progress, f"creating {queryset._what}"), total)
-    made: list[Any] = []
+    """Create objects of a resource that the server creates one at a time."""
+    run.total = len(items) if isinstance(items, Sized) else None
 
     def create(item: Any) -> Any:
         return queryset.create(**_fields(item))
 
-    with telling(tally, lambda: made):
-        number = number_of_workers(workers, queryset.client)
-        for outcome in outcomes(items, create, tally, workers=number):
-            made.append(outcome.value)
-            tally.created += 1
-    return Created(made, tally.summary())
+    with run:
+        for outcome in run.each(items, create):
+            run.made[outcome.place] = outcome.value
+            run.created += 1
+    return run.result()
 
 
 def _fields(item: Any) -> Mapping[str, Any]:

@@ -12,7 +12,6 @@ from typing import Any
 import attrs
 
 from ...errors import DoesNotExist, NotFound, ServerError
-from ...progress import Progress, reporter
 from ..conditions.tree import EVERYTHING, exactly, parts_of, pins
 from ..fields.options import options_of
 from ..http.paths import at
@@ -22,11 +21,9 @@ from ..pages.sources import Select, chunked
 from ..pages.task_page import between, ids_asked_for
 from ..values.ids import id_of
 from ..values.registry import registry
-from ..values.summary import OnError, Summary
 from .actions import is_exact
-from .outcomes import outcomes, tell_parents, telling
-from .tally import Tally
-from .workers import number_of_workers
+from .prefetched import invalidate_prefetched
+from .run import BulkRun
 
 DELETE_BATCH = 1000
 """Tasks that one request deletes, where their ids are sent ..."""
@@ -35,24 +32,17 @@ DELETE_PIECE = 10_000
 """... and where the server selects them by itself."""
 
 
-def delete_many(
-    queryset: QuerySet[Any], *, workers: int | None, on_error: OnError, progress: Progress
-) -> Summary:
-    """See ``QuerySet.delete``."""
+def delete_many(queryset: QuerySet[Any], run: BulkRun) -> None:
+    """Delete the objects: ``QuerySet.delete``."""
     queryset._must_be_said("delete()")
-    tally = Tally(on_error, reporter(progress, f"deleting {queryset._what}"))
-    number = number_of_workers(workers, queryset.client)
-    with telling(tally):
+    with run:
         if options_of(queryset.model).pages is TASKS:
-            _delete_tasks(queryset, tally)
-        elif queryset.model is not registry["Prediction"] or not _delete_predictions(
-            queryset, tally, number
-        ):
-            _delete_each(list(queryset), tally, number)
-    return tally.summary()
+            _delete_tasks(queryset, run)
+        elif queryset.model is not registry["Prediction"] or not _delete_predictions(queryset, run):
+            _delete_each(list(queryset), run)
 
 
-def _delete_each(objects: list[Any], tally: Tally, workers: int) -> None:
+def _delete_each(objects: list[Any], run: BulkRun) -> None:
     def delete(obj: Any) -> bool:
         try:
             obj.delete()
@@ -60,22 +50,22 @@ def _delete_each(objects: list[Any], tally: Tally, workers: int) -> None:
             return False
         return True
 
-    tally.total = len(objects) if tally.total is None else tally.total
-    for outcome in outcomes(objects, delete, tally, workers=workers):
+    run.total = len(objects) if run.total is None else run.total
+    for outcome in run.each(objects, delete):
         if outcome.value:
-            tally.deleted += 1
+            run.deleted += 1
         else:
-            tally.skipped += 1
+            run.skipped += 1
 
 
-def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
+def _delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
     client, project = queryset.client, id_of(queryset.scope.get("project"))
     if project is None:
         raise ValueError(
             "tasks are deleted in a project: ls.tasks.filter(project=...), project.tasks"
         )
     if queryset.where == EVERYTHING and not queryset._is_slice and "view" not in queryset.scope:
-        tally.total = queryset.count()
+        run.total = queryset.count()
         with _unless_done(queryset.count):
             client.request(
                 "DELETE",
@@ -83,8 +73,8 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
                 timeout=client.long_timeout,
                 doing=f"deleting all tasks of Project {project}",
             )
-        tally.deleted = tally.total
-        tally.report()
+        run.deleted = run.total
+        run.report()
         return
 
     def act(selection: Mapping[str, Any], number: int, left: Callable[[], int]) -> None:
@@ -100,18 +90,18 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
                 doing=f"deleting {number} tasks of Project {project}",
                 dry={"processed_items": number},
             )
-        tally.deleted += number
-        tally.report()
+        run.deleted += number
+        run.report()
 
     # The action drops a project's views with its last task; one of ours therefore goes by itself.
     planned = queryset._plan()
     if planned.nothing:
         return
     if planned.counts and is_exact(queryset, planned) and not ids_asked_for(planned)[1]:
-        left = _delete_fitting(queryset._select(planned), tally, act)
+        left = _delete_fitting(queryset._select(planned), run, act)
     else:
         ids = list(queryset.values_list("id", flat=True))
-        tally.total = len(ids)
+        run.total = len(ids)
         for chunk in chunked(ids[:-1], DELETE_BATCH):
             some = client.tasks.filter(project=project, id__in=chunk)
             act({"selectedItems": {"all": False, "included": chunk}}, len(chunk), some.count)
@@ -120,8 +110,8 @@ def _delete_tasks(queryset: QuerySet[Any], tally: Tally) -> None:
         last = client.tasks.filter(project=project, id=left)
         with suppress(NotFound), _unless_done(last.count):
             client.request("DELETE", at("/api/tasks/{}/", left), doing=f"deleting Task {left}")
-        tally.deleted += 1
-        tally.report()
+        run.deleted += 1
+        run.report()
 
 
 @contextmanager
@@ -137,13 +127,13 @@ def _unless_done(left: Callable[[], int]) -> Iterator[None]:
 
 
 def _delete_fitting(
-    select: Select, tally: Tally, act: Callable[[dict[str, Any], int, Callable[[], int]], None]
+    select: Select, run: BulkRun, act: Callable[[dict[str, Any], int, Callable[[], int]], None]
 ) -> int | None:
     """All tasks that the server itself finds, but for one; its id."""
-    first, tally.total = TASKS.first_id(select)
-    parts = max(1, -(-tally.total // DELETE_PIECE))
+    first, run.total = TASKS.first_id(select)
+    parts = max(1, -(-run.total // DELETE_PIECE))
     cuts = TASKS.cuts(select, parts) if parts > 1 else []
-    ranks = [part * tally.total // parts for part in range(parts + 1)]
+    ranks = [part * run.total // parts for part in range(parts + 1)]
     for (after, until), (low, high) in zip(
         pairwise([None, *cuts, None]), pairwise([1, *ranks[1:]]), strict=True
     ):
@@ -166,7 +156,7 @@ def _others(select: Select, part: Any, first: int | None) -> int:
     return number - (found == first)
 
 
-def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> bool:
+def _delete_predictions(queryset: QuerySet[Any], run: BulkRun) -> bool:
     """A version of a project's in one request, where whole versions were said. Were they?"""
     pinned = {f"{name}_id": id_of(value) for name, value in queryset.scope.items()}
     for part in parts_of(queryset.where):
@@ -177,7 +167,7 @@ def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> 
     if queryset._is_slice or pinned.keys() - {"model_version"} != {"project_id"}:
         return False
     found = list(queryset)
-    tally.total = len(found)
+    run.total = len(found)
     # The server counts wrongly when a task loses several predictions in its one request (seen on
     # 1.23.2), so all but one of a task go by themselves before.
     last = {(one.model_version, one.task_id): one for one in found}
@@ -188,7 +178,7 @@ def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> 
         for one in found
         if one.model_version not in versions or last[one.model_version, one.task_id] is not one
     ]
-    _delete_each(others, tally, workers)
+    _delete_each(others, run)
     client, project = queryset.client, pinned["project_id"]
     for version, number in versions.items():
         client.request(
@@ -200,7 +190,7 @@ def _delete_predictions(queryset: QuerySet[Any], tally: Tally, workers: int) -> 
             doing=f"deleting the predictions of {version!r} of Project {project}",
             dry={"deleted_predictions": number},
         )
-        tally.deleted += number
-        tally.report()
-    tell_parents(queryset)
+        run.deleted += number
+        run.report()
+    invalidate_prefetched(queryset)
     return True

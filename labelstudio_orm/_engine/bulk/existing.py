@@ -65,19 +65,19 @@ class ItemKey:
         return value
 
 
-def token(value: Any) -> Hashable:
+def hashable_key(value: Any) -> Hashable:
     """A value to look up by; equal where filters call the values equal. None for null."""
     if isinstance(value, Mapping):
-        return "object", frozenset((key, token(inner)) for key, inner in value.items())
+        return "object", frozenset((key, hashable_key(inner)) for key, inner in value.items())
     if isinstance(value, (list, tuple)):
-        return "list", tuple(map(token, value))
+        return "list", tuple(map(hashable_key, value))
     if isinstance(value, bool):
         return "bool", value
     same: Hashable = value
     return same
 
 
-class Known:
+class ExistingTasks:
     """The tasks of a project by a key in their data.
 
     They are looked up a few values at a time, or all of the project's are listed once, whichever
@@ -106,7 +106,7 @@ class Known:
     def _list(self) -> None:
         self._listed = {}
         for task in self._tasks.iterator():
-            found = token(self._key.way.value(task))
+            found = hashable_key(self._key.way.value(task))
             if self._wanted is None:
                 self._listed.setdefault(found, []).append(task.id)
             elif found in self._wanted:
@@ -117,7 +117,7 @@ class Known:
         return lookups > 1 and -(-self._tasks.count() // PAGE) <= lookups
 
     def find(self, values: Mapping[Hashable, Any]) -> dict[Hashable, list[Any]]:
-        """The tasks that have one of these values, by its token, each list by id."""
+        """The tasks that have one of these values, by its hashable key, each list by id."""
         found: dict[Hashable, list[Any]] = {}
         for some in chunked(values.values(), IDS) if self._listed is None else ():
             asked = self._tasks.filter(**{f"{self._key.lookup}__in": some})
@@ -125,7 +125,7 @@ class Known:
                 self._list()
                 break
             for task in asked.iterator():
-                found.setdefault(token(self._key.way.value(task)), []).append(task)
+                found.setdefault(hashable_key(self._key.way.value(task)), []).append(task)
         if self._listed is None:
             return found
         return {

@@ -11,16 +11,16 @@ from ..._config.check import Check
 from ..._config.forms import number
 from ..._config.results import check_result
 from ...errors import LabelStudioError, OutcomeUnknown, ServerError
-from ...progress import Progress, reporter
 from ..http.paths import at
 from ..http.payload import encode
 from ..pages.sources import chunked
 from ..values.codec import plain
 from ..values.ids import id_of
 from ..values.misuse import check_items, check_number, near
-from ..values.summary import OnError, Summary
-from .outcomes import Item, sift, tell_parents, telling
-from .tally import Tally
+from .batches import Item, names_of, send_isolating_failures
+from .imports import refused
+from .prefetched import invalidate_prefetched
+from .run import BulkRun
 
 if TYPE_CHECKING:
     from ...resources.projects import Project
@@ -39,14 +39,13 @@ LOOK_UP = 1000
 def predict(
     predictions: QuerySet[Any],
     items: Iterable[Any],
-    model_version: str | None,
+    run: BulkRun,
     *,
+    model_version: str | None,
     on_conflict: OnKnown,
     batch_size: int,
-    on_error: OnError,
-    progress: Progress,
-) -> Summary:
-    """See ``Predictions.bulk_create``."""
+) -> None:
+    """Create predictions: ``Predictions.bulk_create``."""
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip"):
         raise ValueError(f'on_conflict is "skip" or None for predictions, not {on_conflict!r:.80}')
@@ -58,13 +57,13 @@ def predict(
         project = client.tasks.get(task).project_id
     if project is None:
         raise ValueError("predictions are created in a project: project.predictions.bulk_create()")
-    tally = Tally(on_error, reporter(progress, f"creating predictions of Project {project}"))
-    with telling(tally):
+    names = names_of(items)
+    with run:
         # The server drops without a word what does not fit, so it is found here.
-        check = Check(_project(predictions, project).config) if tally.collects else None
+        check = Check(_project(predictions, project).config) if run.collects else None
 
         def form(number: int, item: Any) -> Item | None:
-            where = f"item {number}"
+            where = names.one(number)
             try:
                 made = _prediction(item, where, model_version, task, client.tasks)
                 encode(made, where)  # raises for what JSON cannot hold
@@ -72,40 +71,39 @@ def predict(
                 if problem:
                     raise ValueError(f"{where}, {problem}")
             except (TypeError, ValueError) as error:
-                tally.fail(number, item, error)
+                run.fail(number, item, error)
                 return None
-            return Item(number, item, made, token=_token(made))
+            return Item(number, item, made, where, hashable_key=_hashable_key(made))
 
         forms = [made for n, item in enumerate(items) if (made := form(n, item)) is not None]
-        tally.total = len(forms) + len(tally.failed)
-        sending = _Sending(predictions, project, tally)
+        run.total = len(forms) + len(run.failed)
+        sending = _Sending(predictions, project, run)
         if on_conflict == "skip":
             forms = sending.unknown(forms)
         if forms:
             sending.count()
         for batch in chunked(forms, batch_size):
-            sift(batch, sending.send, tally)
-            tally.report()
-    tell_parents(predictions)
-    return tally.summary()
+            send_isolating_failures(batch, sending.send, refused, run)
+            run.report()
+    invalidate_prefetched(predictions)
 
 
 class _Sending:
     """One ``bulk_create`` of predictions; ``stored``: how many the project has."""
 
-    def __init__(self, predictions: QuerySet[Any], project: int, tally: Tally) -> None:
-        self.client, self.project, self.tally = predictions.client, project, tally
+    def __init__(self, predictions: QuerySet[Any], project: int, run: BulkRun) -> None:
+        self.client, self.project, self.run = predictions.client, project, run
         self.stored = 0
 
     def unknown(self, items: list[Item]) -> list[Item]:
         """Those that neither the server has yet, by task and model version, nor an earlier item."""
-        known = {_token(one) for one in self._there(items)}
+        known = {_hashable_key(one) for one in self._there(items)}
         found = []
         for item in items:
-            if item.token in known:
-                self.tally.skipped += 1
+            if item.hashable_key in known:
+                self.run.skipped += 1
             else:
-                known.add(item.token)
+                known.add(item.hashable_key)
                 found.append(item)
         return found
 
@@ -149,7 +147,7 @@ class _Sending:
         except (OutcomeUnknown, ServerError) as error:
             self._must_have_landed(batch, error)
             created = len(batch)
-        self.tally.created += created
+        self.run.created += created
         self.stored += created
         if created != len(batch):
             raise LabelStudioError(
@@ -175,7 +173,7 @@ class _Sending:
         raise error
 
 
-def _token(form: Any) -> Hashable:
+def _hashable_key(form: Any) -> Hashable:
     version = form.get("model_version", "undefined")  # as the server calls it
     return form["task"], version if isinstance(version, str) else repr(version)
 
@@ -184,7 +182,7 @@ def _content(form: Any) -> Hashable:
     """What is the same of a prediction as it is sent and as the server has it."""
     score = form.get("score")
     told = None if score is None else float(score)
-    return _token(form), told, json.dumps(form["result"], sort_keys=True, default=plain)
+    return _hashable_key(form), told, json.dumps(form["result"], sort_keys=True, default=plain)
 
 
 def _project(predictions: QuerySet[Any], project: int) -> Project:

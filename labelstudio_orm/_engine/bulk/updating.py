@@ -9,7 +9,6 @@ from typing import Any
 import attrs
 
 from ...errors import DoesNotExist, FieldError
-from ...progress import Progress, reporter
 from ..conditions.lookups import same
 from ..conditions.ordering import Key
 from ..conditions.places import Place
@@ -24,11 +23,8 @@ from ..reading.ambiguity import refuse_ambiguous
 from ..records.origin import Origin
 from ..values.codec import copy_json, plain_json
 from ..values.secret import reveal
-from ..values.summary import OnError, Summary
 from .actions import BATCH, act, project_of
-from .outcomes import outcomes, telling
-from .tally import Tally
-from .workers import Outcome, number_of_workers
+from .run import BulkRun
 
 # -- saving ---------------------------------------------------------------------------------------
 
@@ -37,20 +33,16 @@ def save_many(
     queryset: QuerySet[Any],
     objects: Iterable[Any],
     fields: Iterable[str] | None,
-    *,
-    workers: int | None,
-    on_error: OnError,
-    progress: Progress,
-) -> Summary:
-    """See ``QuerySet.bulk_update``."""
+    run: BulkRun,
+) -> None:
+    """Save objects that were changed here: ``QuerySet.bulk_update``."""
     names = None
     if fields is not None:
         texts = [fields] if isinstance(fields, str) else fields
         names = [find_field(queryset.model, text).name for text in texts]
         for name in names:
             _writable(queryset, name)
-    total = len(objects) if isinstance(objects, Sized) else None
-    tally = Tally(on_error, reporter(progress, f"saving {queryset._what}"), total)
+    run.total = len(objects) if isinstance(objects, Sized) else None
 
     def save(obj: Any) -> bool:
         _must_be_here(queryset, obj)
@@ -59,18 +51,8 @@ def save_many(
         obj.save(fields=names)
         return True
 
-    with telling(tally):
-        number = number_of_workers(workers, queryset.client)
-        _count_updates(outcomes(objects, save, tally, workers=number, identity=_identity), tally)
-    return tally.summary()
-
-
-def _count_updates(done: Iterable[Outcome[Any, bool]], tally: Tally) -> None:
-    for outcome in done:
-        if outcome.value:
-            tally.updated += 1
-        else:
-            tally.skipped += 1
+    with run:
+        run.update_each(objects, save, identity=_identity)
 
 
 def _identity(obj: Any) -> object:
@@ -168,12 +150,9 @@ class Assignment:
 def update_many(
     queryset: QuerySet[Any],
     values: Mapping[Any, Any],
-    *,
-    workers: int | None,
-    on_error: OnError,
-    progress: Progress,
-) -> Summary:
-    """See ``QuerySet.update``."""
+    run: BulkRun,
+) -> None:
+    """Set values of the objects: ``QuerySet.update``."""
     queryset._must_be_said("update(...)")
     if not values:
         raise TypeError("update() needs a value to set: update(data__split='train')")
@@ -184,9 +163,7 @@ def update_many(
     refuse_ambiguous(queryset, (one.key for one in said))
     names = {one.key.field.name for one in said}
     merges = any(one.key.path for one in said)
-    tally = Tally(
-        on_error, reporter(progress, f"updating {queryset._what}"), _total(queryset, progress)
-    )
+    run.total = _total(queryset) if run.is_watched else None
     again = _again(queryset, names)
 
     def update(obj: Any) -> bool:
@@ -211,16 +188,13 @@ def update_many(
         obj.save(fields=names)
         return True
 
-    with telling(tally):
+    with run:
         light = queryset._with(fields=frozenset({"id", *names}), relations=frozenset())
         listed = queryset if queryset.here is not None else light
-        left = _set_texts(listed, said, tally)
-        number = number_of_workers(workers, queryset.client)
-        _count_updates(outcomes(left, update, tally, workers=number), tally)
-    return tally.summary()
+        run.update_each(_set_texts(listed, said, run), update)
 
 
-def _set_texts(listed: QuerySet[Any], said: Sequence[Assignment], tally: Tally) -> Iterator[Any]:
+def _set_texts(listed: QuerySet[Any], said: Sequence[Assignment], run: BulkRun) -> Iterator[Any]:
     """Set texts under keys of the data of tasks by the server's own action, which leaves the other
     keys as they are. Gives the objects that are left: all, where it could not.
     """
@@ -245,9 +219,9 @@ def _set_texts(listed: QuerySet[Any], said: Sequence[Assignment], tally: Tally) 
             yield from tasks
             yield from objects
             return
-        tally.updated += len(ids)
-        tally.skipped += len(tasks) - len(ids)
-        tally.report()
+        run.updated += len(ids)
+        run.skipped += len(tasks) - len(ids)
+        run.report()
 
 
 def _can_set_texts(listed: QuerySet[Any], said: Sequence[Assignment]) -> bool:
@@ -260,9 +234,9 @@ def _can_set_texts(listed: QuerySet[Any], said: Sequence[Assignment]) -> bool:
     return not any(one.key.path[0] in shown for one in said)
 
 
-def _total(queryset: QuerySet[Any], progress: Progress) -> int | None:
-    """How many objects there are, where somebody wants to know and the server can say."""
-    if not progress or not queryset._with(is_strict=False)._planned().counts:
+def _total(queryset: QuerySet[Any]) -> int | None:
+    """Return the number of objects, where the server can tell it."""
+    if not queryset._with(is_strict=False)._planned().counts:
         return None
     return queryset.count()
 

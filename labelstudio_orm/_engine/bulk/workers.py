@@ -5,38 +5,27 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, TypeVar
 
 import attrs
 
 from ..http.deadline import elsewhere
-from ..values.misuse import check_number
-
-if TYPE_CHECKING:
-    from ..http.connection import Connection
 
 T = TypeVar("T")
 V = TypeVar("V")
 
 AHEAD = 2
-"""Objects for each worker that are taken from the input before their turn: the back-pressure."""
+"""Items that are taken from the input in advance, per worker: the back-pressure."""
 
 
 @attrs.frozen
 class Outcome(Generic[T, V]):
-    """What became of one item, the ``place``-th of the input: a value, or the error."""
+    """The value or the error of one item, the ``place``-th of the input."""
 
     place: int
     item: T
     value: V | None = None
     error: Exception | None = None
-
-
-def number_of_workers(workers: int | None, client: Connection) -> int:
-    """How many workers a verb has: as it was told, or as its client was. Raises ValueError for
-    none.
-    """
-    return client.workers if workers is None else check_number("workers", workers)
 
 
 def each(
@@ -47,15 +36,15 @@ def each(
     until: Callable[[Exception], bool] = lambda error: True,
     identity: Callable[[T], object] | None = None,
 ) -> Iterator[Outcome[T, V]]:
-    """Do it for each item; the outcomes come in the order of the items.
+    """Apply ``do`` to each item; yield the outcomes in the order of the items.
 
-    Items are taken as they are needed, ``AHEAD`` for each worker. After an error that ``until``
-    holds for, or one of ``items`` itself, no further item is begun; what is under way is waited for
-    and comes out too, so that nothing is done and not told. ``identity``: items for which it gives
-    the same are never done at once.
+    Items are taken as they are needed, ``AHEAD`` per worker. After an error for which ``until`` is
+    true, or an error of ``items`` itself, no further item is begun; calls under way are waited for
+    and their outcomes come too, so that nothing is done without being reported. Items with the same
+    ``identity`` are never dealt with at the same time.
 
-    One worker is this thread. When the loop is left early, by an interrupt for example, what is
-    under way ends first and the rest is not begun.
+    A single worker is the calling thread. When the loop is left early, by an interrupt for example,
+    calls under way end first and the other items are not begun.
     """
     if workers == 1:
         for place, item in enumerate(items):

@@ -31,6 +31,14 @@ lost.
 """
 
 
+def number_of_workers(workers: int | None, client: Connection) -> int:
+    """Return the number of workers of a verb: the one it was given, or else that of the client.
+
+    Raises ValueError unless it is a positive integer.
+    """
+    return client.workers if workers is None else check_number("workers", workers)
+
+
 class Connection:
     """One server, one credential, one session: see ``LabelStudio``, which has the objects too."""
 

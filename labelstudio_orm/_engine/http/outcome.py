@@ -47,7 +47,7 @@ GARBAGE = (
 )
 """What reading of malformed answers raises, beside the errors of requests and urllib3."""
 
-_GATEWAY = frozenset({502, 503, 504})
+GATEWAY = frozenset({502, 503, 504})
 _TLS_REFUSALS = ("CERTIFICATE", "WRONG_VERSION", "RECORD_LAYER", "HANDSHAKE", "PROTOCOL")
 
 
@@ -130,7 +130,7 @@ class Problem(Exception):
 
 def problem_of(answer: Answer) -> Problem | None:
     """The problem with an answer that asks to come again: a busy server, a gateway's error."""
-    if answer.status != 429 and answer.status not in _GATEWAY:
+    if answer.status != 429 and answer.status not in GATEWAY:
         return None
     after = _retry_after(answer.response.headers.get("Retry-After", ""))
     reason = shorten(str(answer.response.reason or ""), 80)

@@ -10,7 +10,8 @@ import attrs
 
 from ...errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from ...progress import reporter
-from ..bulk.workers import number_of_workers
+from ..bulk.batches import BATCH_BYTES, BATCH_SIZE
+from ..bulk.run import BulkRun
 from ..conditions.ordering import Key
 from ..conditions.places import Place, text_of
 from ..conditions.q import Q, build, find_field, kept, leaf, refuse_partly
@@ -26,7 +27,7 @@ from ..conditions.tree import (
     pins,
 )
 from ..fields.options import options_of
-from ..http.connection import default_client
+from ..http.connection import default_client, number_of_workers
 from ..http.deadline import allowed, in_steps, one_call
 from ..pages import sources as pages
 from ..pages.keyset import TASKS, Keyset
@@ -868,8 +869,8 @@ class QuerySet(Generic[R]):
         key: str | Place | None = None,
         on_error: OnError = "raise",
         validate: bool = False,
-        batch_size: int = 1000,
-        batch_bytes: int = 8_000_000,
+        batch_size: int = BATCH_SIZE,
+        batch_bytes: int = BATCH_BYTES,
         workers: int | None = None,
         progress: Progress = None,
     ) -> Created[R]:
@@ -915,18 +916,17 @@ class QuerySet(Generic[R]):
         """
         from ..bulk.creation import create_each, create_tasks
 
+        run = self._run("creating", workers, on_error, progress)
         if options_of(self.model).pages is TASKS:
             return create_tasks(
                 self,
                 items,
+                run,
                 on_conflict=on_conflict,
                 key=key,
-                on_error=on_error,
                 validate=validate,
                 batch_size=batch_size,
                 batch_bytes=batch_bytes,
-                workers=workers,
-                progress=progress,
             )
         if on_conflict or key is not None or validate:
             raise TypeError(
@@ -934,7 +934,7 @@ class QuerySet(Generic[R]):
             )
         check_items(items, "bulk_create()")
         items = hidden_items(items, self._known)
-        return create_each(self, items, on_error=on_error, workers=workers, progress=progress)
+        return create_each(self, items, run)
 
     @one_call
     def bulk_update(
@@ -965,9 +965,9 @@ class QuerySet(Generic[R]):
         """
         from ..bulk.updating import save_many
 
-        return save_many(
-            self, objects, fields, workers=workers, on_error=on_error, progress=progress
-        )
+        run = self._run("saving", workers, on_error, progress)
+        save_many(self, objects, fields, run)
+        return run.summary()
 
     @one_call
     def update(
@@ -1005,7 +1005,9 @@ class QuerySet(Generic[R]):
         from ..bulk.updating import update_many
 
         said = dict[Any, Any](assignments or {}) | hide(values, self._known)
-        return update_many(self, said, workers=workers, on_error=on_error, progress=progress)
+        run = self._run("updating", workers, on_error, progress)
+        update_many(self, said, run)
+        return run.summary()
 
     @one_call
     def delete(
@@ -1033,7 +1035,20 @@ class QuerySet(Generic[R]):
         """
         from ..bulk.deletion import delete_many
 
-        return delete_many(self, workers=workers, on_error=on_error, progress=progress)
+        run = self._run("deleting", workers, on_error, progress)
+        delete_many(self, run)
+        return run.summary()
+
+    def _run(
+        self, doing: str, workers: int | None, on_error: OnError, progress: Progress
+    ) -> BulkRun:
+        return BulkRun(
+            self.client,
+            f"{doing} {self._what}",
+            workers=workers,
+            on_error=on_error,
+            progress=progress,
+        )
 
     def _must_be_said(self, verb: str) -> None:
         """Everything is meant only where it was said: the server takes an empty selection for

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import attrs
 
-from ..._engine.bulk.tally import Tally
+from ..._engine.bulk.run import BulkRun
 from .losses import losses, packed, unpacked
 from .source import LiveSource
 
@@ -49,8 +49,11 @@ class MigrationContext:
     media: Media
     translation: Translation
     keep_origin: bool = False
-    tallies: defaultdict[str, Tally] = attrs.field(
-        factory=lambda: defaultdict(lambda: Tally("collect"))
+    tallies: defaultdict[str, BulkRun] = attrs.field(
+        default=attrs.Factory(
+            lambda self: defaultdict(lambda: BulkRun(self.client, on_error="collect")),
+            takes_self=True,
+        )
     )
 
     lost: defaultdict[str, list[Id]] = attrs.field(factory=lambda: defaultdict(list))

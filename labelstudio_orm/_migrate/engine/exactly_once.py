@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from ..._engine.http.outcome import GATEWAY
 from ...errors import ConnectionFailed, OutcomeUnknown, ServerError, Timeout
 
 if TYPE_CHECKING:
@@ -15,13 +16,11 @@ T = TypeVar("T")
 TRIES: Final = 6
 """How often a write is tried whose answers are lost."""
 
-_GATEWAY: Final = (502, 503, 504)
-
 
 def outcome_unknown(error: Exception) -> bool:
     """May the write have been done although it failed? Then it helps to look."""
     if isinstance(error, ServerError):
-        return error.status in _GATEWAY
+        return error.status in GATEWAY
     return isinstance(error, (OutcomeUnknown, ConnectionFailed, Timeout))
 
 

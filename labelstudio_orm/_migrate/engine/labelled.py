@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from ..._engine.bulk.outcomes import outcomes
 from ..._engine.values.codec import copy_json
 from ...errors import Conflict
 from .fingerprints import annotation_content, digest, draft_content, prediction_content
@@ -15,7 +14,7 @@ from .odd import create
 if TYPE_CHECKING:
     from collections import Counter
 
-    from ..._engine.bulk.tally import Tally
+    from ..._engine.bulk.run import BulkRun
     from ...resources.projects import Project
     from ...resources.tasks import Annotation, Prediction, Task
 
@@ -90,8 +89,7 @@ def prediction_said(prediction: Prediction) -> str:
 def predict(
     project: Project,
     predictions: Sequence[tuple[Any, int, Mapping[str, Any]]],
-    tally: Tally,
-    workers: int,
+    run: BulkRun,
 ) -> None:
     """Create predictions: each something that a failure names, the id of a task, and what to say of
     it. One request for 1,000; what does not fit the labelling config, a server takes one by one.
@@ -100,16 +98,14 @@ def predict(
     if not forms:
         return
     made = project.predictions.bulk_create(forms, on_error="collect")
-    tally.created += made.created
+    run.created += made.created
     client = project.predictions.client
-    for _ in outcomes(
+    for _ in run.each(
         [failure.place for failure in made.failed],
         lambda place: create(client, "predictions", forms[place]["task"], forms[place]),
-        tally,
-        workers=workers,
-        told=lambda place: (place, predictions[place][0]),
+        label=lambda place: (place, predictions[place][0]),
     ):
-        tally.created += 1
+        run.created += 1
 
 
 def _form(task: int, said: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,8 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 
-from ..._engine.bulk.workers import each, number_of_workers
+from ..._engine.bulk.workers import each
+from ..._engine.http.connection import number_of_workers
 from ..._engine.values.summary import Failure
 from ...errors import APIError, BadRequest, LabelStudioError, ServerError
 from .contents import fetch

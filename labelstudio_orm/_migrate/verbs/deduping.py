@@ -12,14 +12,12 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import attrs
 
 from ..._engine.bulk.existing import ItemKey
-from ..._engine.bulk.outcomes import outcomes, telling
-from ..._engine.bulk.tally import Tally
-from ..._engine.bulk.workers import number_of_workers
+from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure, Summary
 from ...errors import LabelStudioError
-from ...progress import Progress, reporter
+from ...progress import Progress
 from ..engine.fingerprints import DRAFT, PREDICTION, digest
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, no_key, with_ids
@@ -179,14 +177,14 @@ class _Deduping:
         self.project, self.rule = project, rule
         self.key = ItemKey.of(project.tasks, key)
         self.client = project._client
-        self.workers = number_of_workers(workers, self.client)
         self.chosen, self.removed = journal.map("chosen"), journal.map("removed")
-        self.report = reporter(progress, f"removing tasks of {project!r}")
+        doing = f"removing tasks of {project!r}"
         self.tallies = {
-            "tasks": Tally("collect", self.report),
-            "annotations": Tally("collect"),
-            "predictions": Tally("collect"),
-            "drafts": Tally("collect"),
+            "tasks": BulkRun(self.client, doing, on_error="collect", progress=progress),
+            **{
+                kind: BulkRun(self.client, workers=workers, on_error="collect")
+                for kind in ("annotations", "predictions", "drafts")
+            },
         }
         self.lost = Losses(LOST)
         self.failed: set[int] = set()
@@ -202,7 +200,7 @@ class _Deduping:
         tasks = self.tallies["tasks"]
         several = self._several()
         tasks.total = sum(len(ids) - 1 for ids in several)
-        with telling(tasks):
+        with tasks:
             for batch in _batches(several):
                 groups = self._chosen(batch)
                 self._move(groups)
@@ -291,13 +289,11 @@ class _Deduping:
                 fields["ground_truth"] = annotation.ground_truth and kept.id not in true
                 true |= {kept.id} if fields["ground_truth"] else set()
                 todo.append((kept, annotation, fields))
-        for outcome in outcomes(
+        for outcome in tally.each(
             todo,
             lambda item: create_once(item[0], item[2]),
-            tally,
-            workers=self.workers,
             identity=lambda item: item[0].id,
-            told=lambda item: (item[1].id, item[1]),
+            label=lambda item: (item[1].id, item[1]),
         ):
             if outcome.value:
                 _, annotation, fields = outcome.item
@@ -327,7 +323,7 @@ class _Deduping:
                 said = {name: getattr(prediction, name) for name in PREDICTION}
                 todo.append((prediction, kept.id, said))
         before = len(tally.failed)
-        predict(self.project, todo, tally, self.workers)
+        predict(self.project, todo, tally)
         failed = {failure.item.id for failure in tally.failed[before:]}
         made = [prediction.id for prediction, *_ in todo if prediction.id not in failed]
         self.lost.add("predictions", "created_at", made)

@@ -15,10 +15,9 @@ import attrs
 
 from ..._engine.bulk.creation import create_known
 from ..._engine.bulk.existing import ItemKey
-from ..._engine.bulk.outcomes import outcomes, telling
-from ..._engine.bulk.tally import Tally
-from ..._engine.bulk.workers import number_of_workers
+from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place
+from ..._engine.http.connection import number_of_workers
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure
 from ...errors import LabelStudioError
@@ -222,7 +221,10 @@ class _Merging:
         self.place = told.index(mine) if mine in told else 0
         """Where the target stands among the sources."""
         self.sides = [side for side, said in zip(sides, told, strict=True) if said != mine]
-        self.tallies = {name: Tally("collect") for name in ("tasks", *SAID)}
+        self.tallies = {
+            name: BulkRun(self.client, workers=workers, on_error="collect")
+            for name in ("tasks", *SAID)
+        }
         self.lost = Losses(LOST)
         self.places: dict[str, tuple[int, ...]] = {}
         """The tasks with a key, by its fingerprint: the number of a side, an id, a number, an id
@@ -261,7 +263,7 @@ class _Merging:
         version = self.into.model_version
         total = len(self.places)
         line = reporter(self.progress, f"merging into {self.into!r}")
-        with telling(self.tallies["tasks"]), line as report:
+        with self.tallies["tasks"], line as report:
             for done, meetings in self._meetings():
                 self._write(meetings)
                 report(done, total)
@@ -292,7 +294,7 @@ class _Merging:
 
     def _count_files(self) -> None:
         """The files that were uploaded, and those that were not to be had."""
-        tally = Tally("collect")
+        tally = BulkRun(self.client, on_error="collect")
         failed: dict[str, Failure] = {}
         for side in self.sides:
             if side.media is not None:
@@ -423,7 +425,7 @@ class _Merging:
             for meeting in old
             for one in meeting.predictions
         ]
-        predict(self.into, todo, tally, self.workers)
+        predict(self.into, todo, tally)
         failed = {failure.item for failure in tally.failed[before:]}
         made = [_of_task(one) for what, _, one in todo if what not in failed]
         self.lost.add("predictions", "created_at", made)
@@ -521,13 +523,11 @@ class _Merging:
                 is_true = is_true or one["ground_truth"]
                 fields["completed_by"] = self.users.id(one["completed_by"])
                 todo.append((one, task, {**fields, "import_id": one["id"]}))
-        for outcome in outcomes(
+        for outcome in tally.each(
             todo,
             lambda item: annotate(self.client, item[1], item[2]),
-            tally,
-            workers=self.workers,
             identity=lambda item: item[1]["id"],
-            told=lambda item: (
+            label=lambda item: (
                 item[0]["id"],
                 f"annotation {item[0]['id']} of task {item[0]['task']}",
             ),

@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from ..._engine.bulk.existing import ItemKey
-from ..._engine.bulk.outcomes import telling
-from ..._engine.bulk.tally import Tally
+from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.lookups import same
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure, Summary
 from ...client import LabelStudio
-from ...progress import Progress, reporter
+from ...progress import Progress
 from ..engine.fingerprints import digest
 from ..engine.keys import asking, fingerprint, first_rows, no_key
 from ..engine.report import Loss, Report
@@ -255,10 +254,10 @@ def _note(
     progress: Progress,
 ) -> Split:
     total = sum(len(part.ids) for part in parts.values())
-    tally = Tally("raise", reporter(progress, f"splitting {project!r}"), total)
+    tally = BulkRun(project._client, f"splitting {project!r}", progress=progress, total=total)
     tally.failed = [failure for part in parts.values() for failure in part.odd]
     tally.skipped = total - len(tally.failed) - sum(len(part.new) for part in parts.values())
-    with telling(tally):
+    with tally:
         for name, part in parts.items():
             for ids in chunked(part.new, BATCH):
                 done = _mark(project, ids, where, name, workers)

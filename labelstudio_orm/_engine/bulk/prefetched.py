@@ -1,0 +1,20 @@
+"""Related objects that were prefetched, after a write to the relation."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..fields.options import options_of
+
+if TYPE_CHECKING:
+    from ..models.queryset import QuerySet
+
+
+def invalidate_prefetched(queryset: QuerySet[Any]) -> None:
+    """Let the objects that a queryset is of forget what was prefetched of it."""
+    for name, parent in queryset.scope.items():
+        if isinstance(parent, int):
+            continue
+        for relation in options_of(parent).sets.values():
+            if relation.target is queryset.model and relation.via == name:
+                parent._drop_prefetched(relation.name)
