@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from ._config.building import choices, labels, taxonomy
-from ._config.controls import Control, Label, ObjectTag, Region
-from ._config.labelconfig import LabelConfig, UnknownControl
+from ._config.controls import Control
+from ._config.labelconfig import LabelConfig
+from ._config.parsed import UnknownControl
+from ._config.regions import Region
 from ._config.results import check_result, regions_without_size
 from ._config.shapes import (
     Bitmask,
@@ -20,6 +22,7 @@ from ._config.shapes import (
     Track,
     Vector,
 )
+from ._config.tags import Label, ObjectTag
 
 __all__ = [
     "Bitmask",

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import attrs
 
 from ._config import editing
-from ._config.controls import Label
 from ._config.editing import Path, find, path_of
 from ._config.labelconfig import LabelConfig
+from ._config.tags import Label
 from ._engine.http.deadline import one_call
 from ._engine.http.paths import at
 from ._engine.values.summary import OnError, Summary

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
+from xml.sax.saxutils import quoteattr
 
 from .._engine.values.brief import brief
 from .kinds import KINDS
@@ -82,8 +83,6 @@ def _named(name: str, form: TagForm) -> tuple[str, dict[str, str], Any]:
 
 
 def _lines(form: Any, indent: str) -> Iterator[str]:
-    from xml.sax.saxutils import quoteattr
-
     tag, own, inside = form
     start = " ".join([f"{indent}<{tag}", *(f"{key}={quoteattr(own[key])}" for key in own)])
     if not inside:

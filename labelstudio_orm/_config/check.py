@@ -6,12 +6,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .._engine.values.brief import brief
+from .._engine.values.near import unknown
 from . import forms
-from .controls import Control, unknown
 from .forms import Form, fields, is_number
 from .kinds import DATA, GEOMETRY, KINDS, Kind
-from .labelconfig import DIRECTIONS, LabelConfig, Shown
+from .parsed import ParsedConfig, Shown
 from .results import regions_without_size
+from .tags import ControlTag, most_stars
+
+DIRECTIONS = ("left", "right", "bi")
+"""The directions that a relation may have."""
 
 _UNDEFINED = "$undefined$"
 """The key of data that were imported without a name, which the server takes for the first shown."""
@@ -58,7 +62,7 @@ class Check:
     "data: the labelling config shows $text, and there is no key 'text'"
     """
 
-    def __init__(self, config: LabelConfig) -> None:
+    def __init__(self, config: ParsedConfig) -> None:
         self.config = config
 
     def problem(self, item: Mapping[str, Any]) -> str | None:
@@ -166,7 +170,7 @@ class Check:
         self, region: Mapping[str, Any], place: str, siblings: _Siblings
     ) -> Iterator[str]:
         name = region.get("from_name")
-        control = self.config._find(name)
+        control = self.config.get(name)
         if control is None or control.index_flags:
             what = f"{place}.from_name: the labelling config has no control"
             yield unknown(what, str(name), self.config.controls)
@@ -195,7 +199,7 @@ class Check:
             found = list(fields(kind.form)(value, f"{place}.value"))
             yield from found or _of_labels(control, kind, value, f"{place}.value")
 
-    def _is_drawn_with(self, control: Control, type_: str) -> bool:
+    def _is_drawn_with(self, control: ControlTag, type_: str) -> bool:
         """Return whether the tool for another shape has made a region of a ``<Labels>`` beside
         it.
         """
@@ -289,8 +293,10 @@ def _of_shown(shown: Shown, data: Mapping[str, Any]) -> Iterator[str]:
         yield f"{what} {brief('.'.join(shown.path))} is not {kind}: {inner!r:.80}"
 
 
-def _of_labels(control: Control, kind: Kind, value: Mapping[str, Any], place: str) -> Iterator[str]:
-    most = control._most_stars()
+def _of_labels(
+    control: ControlTag, kind: Kind, value: Mapping[str, Any], place: str
+) -> Iterator[str]:
+    most = most_stars(control)
     if kind.type == "rating" and most is not None and value["rating"] > most:
         yield f"{place}.rating: {control} has {most:g} stars, not {value['rating']}"
     if kind.type == "choices" and not control.nested:
@@ -312,7 +318,7 @@ def _of_labels(control: Control, kind: Kind, value: Mapping[str, Any], place: st
             yield unknown(what, shown, control.labels)
 
 
-def _has_label(control: Control, label: Any) -> bool:
+def _has_label(control: ControlTag, label: Any) -> bool:
     if control.dynamic:
         return True
     if isinstance(label, str):

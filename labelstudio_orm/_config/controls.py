@@ -1,72 +1,33 @@
-"""The tags of a labelling config that people label with, and the regions that they make."""
+"""The controls of a labelling config, and the builders of their regions."""
 
 from __future__ import annotations
 
-import re
-import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypedDict
+from typing import TYPE_CHECKING, Any
 
 import attrs
-from attrs import field, frozen
+from attrs import frozen
 
-from .._engine.values.brief import brief, cut, joined
+from .._engine.values.brief import brief
 from .._engine.values.codec import plain_json
+from .._engine.values.near import unknown
 from . import reading
 from .forms import as_list, count, number, plain, utterance
 from .kinds import KINDS, Kind
-from .marks import Mark, keys_of, options_of, write_beside
+from .regions import (
+    ImageOptions,
+    Region,
+    RegionOptions,
+    checked_text,
+    new_region,
+    to_name_of,
+)
 from .shapes import Keyframe, write_shape
+from .tags import ControlTag, Label, as_float, most_stars
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
-Region: TypeAlias = dict[str, Any]
-"""A region as plain JSON, an item of ``Annotation.result``."""
-
-
-class RegionOptions(TypedDict, total=False):
-    """What every builder takes beside the value.
-
-    ``id``: the region's id, by default a fresh random one; of a control with ``perRegion="true"``
-    it is the id of the region which the value is about, and required.
-    ``to_name``: the object, where the control serves several.
-    ``score``: the confidence of a prediction, a number.
-    ``item_index``: the item that it is about, from 0, where the object shows several: the images of
-    a ``valueList``, the pages of a document.
-    ``parent_id``: the id of the region that it is a part of. ``meta``: what was noted about it.
-    ``origin``: where it comes from, ``"manual"`` or ``"prediction"``. ``readonly``, ``hidden``,
-    ``locked``: how the labelling editor shows it.
-    ``extra``: further keys of the region, as they are to be stored.
-    """
-
-    id: str | None
-    to_name: str | None
-    score: float | None
-    item_index: int | None
-    parent_id: str | None
-    meta: Mapping[str, Any] | None
-    origin: str | None
-    readonly: bool | None
-    hidden: bool | None
-    locked: bool | None
-    extra: Mapping[str, Any] | None
-
-
-class ImageOptions(RegionOptions, total=False):
-    """What the builders on an image take as well: its size in pixels, and how it is turned.
-
-    ``size`` is ``(original_width, original_height)``. The server needs neither, but exports to
-    formats in pixels (COCO, YOLO) leave out regions without them.
-    """
-
-    original_width: int | None
-    original_height: int | None
-    size: tuple[int, int] | None
-    image_rotation: float | None
-
-
-_OPTIONS = frozenset(RegionOptions.__annotations__)
 _SIZE = ("original_width", "original_height")
 
 # A HyperText shows a page of elements, a Paragraphs a list of utterances: a place there is a path.
@@ -75,71 +36,8 @@ _OBJECTS_WITH_PATHS = frozenset({"hypertext", "paragraphs"})
 _OBJECTS_WITH_SHAPES = frozenset({"image", "pdf"})
 
 
-def unknown(what: str, name: str, known: Iterable[str]) -> str:
-    """Return the sentence about a name that does not exist: its near misses and the names that
-    do.
-    """
-    from difflib import get_close_matches
-
-    known = list(known)
-    near: list[str] = []
-    if len(name) < _LONGEST_NAME:
-        near = get_close_matches(name, known) or [k for k in known if k.lower() == name.lower()]
-    hint = f"; did you mean {' or '.join(map(brief, near))}?" if near else "."
-    return f"{what} {brief(name)}{hint} There are: {joined(map(brief, known), ', ') or 'none'}"
-
-
-_LONGEST_NAME = 200
-"""Names up to here are compared with others; that takes the square of their length."""
-
-
 @frozen
-class ObjectTag:
-    """A tag that shows a part of the task (``<Text name="text" value="$text"/>``).
-
-    ``attributes`` are all attributes as written.
-    """
-
-    name: str
-    tag: str
-    attributes: Mapping[str, str] = field(hash=False, repr=False)
-
-    @property
-    def value(self) -> str | None:
-        """The ``value`` or ``valueList`` attribute as written, or None."""
-        return self.attributes.get("value", self.attributes.get("valueList"))
-
-
-@frozen
-class Label:
-    """A ``<Choice>`` or ``<Label>``.
-
-    ``value`` is what annotators see, ``path`` the stored names from the outermost choice down to
-    this one.
-    """
-
-    value: str
-    path: tuple[str, ...]
-    attributes: Mapping[str, str] = field(hash=False, repr=False)
-
-    @property
-    def stored(self) -> str:
-        """What regions hold: the alias, else the value."""
-        return self.path[-1]
-
-    @property
-    def alias(self) -> str | None:
-        """The ``alias`` attribute or None."""
-        return self.attributes.get("alias")
-
-    @property
-    def hint(self) -> str | None:
-        """The ``hint`` attribute or None."""
-        return self.attributes.get("hint")
-
-
-@frozen
-class Control:
+class Control(ControlTag):
     """A tag that people label with (``<Choices name="sentiment" toName="text">``).
 
     ``to_name`` are the names of the objects that it is about, ``attributes`` all attributes as
@@ -157,62 +55,6 @@ class Control:
     ```
     """
 
-    name: str = field(repr=brief)
-    tag: str = field(repr=brief)
-    to_name: tuple[str, ...] = field(repr=brief)
-    attributes: Mapping[str, str] = field(hash=False, repr=False)
-    label_tags: tuple[Label, ...] = field(default=(), repr=False)
-    objects: tuple[ObjectTag, ...] = field(default=(), repr=False)
-    index_flags: tuple[str, ...] = field(default=(), repr=False)
-    _by_kind: Mapping[str, str] = field(
-        init=False,
-        eq=False,
-        repr=False,
-        default=attrs.Factory(lambda self: _lowered(self.attributes), takes_self=True),
-    )
-
-    def __str__(self) -> str:
-        return f"<{cut(self.tag, 40)} name={brief(self.name)}>"
-
-    @property
-    def labels(self) -> tuple[str, ...]:
-        """The values that regions may hold, in document order: the alias where there is one."""
-        return tuple(dict.fromkeys(label.stored for label in self.label_tags))
-
-    @property
-    def multiple(self) -> bool:
-        """True where one region may hold several labels (``choice="multiple"``)."""
-        return self._attribute("choice") == "multiple"
-
-    @property
-    def nested(self) -> bool:
-        """True where labels are paths: of a ``Taxonomy``, and with ``allowNested="true"``."""
-        tag = self.tag.lower()
-        allowed = tag == "choices" and self._attribute("allowNested") == "true"
-        return allowed or tag == "taxonomy"
-
-    @property
-    def per_region(self) -> bool:
-        """True where its values are about single regions (``perRegion="true"``)."""
-        return self._attribute("perRegion") == "true"
-
-    @property
-    def per_item(self) -> bool:
-        """True where its values are about single items of the object (``perItem="true"``)."""
-        return self._attribute("perItem") == "true"
-
-    @property
-    def dynamic(self) -> bool:
-        """True where choices come from the task or from a URL, so that any value is allowed."""
-        sources = [self._attribute("value"), *(label.value for label in self.label_tags)]
-        return bool(self._attribute("apiUrl")) or any(s.startswith("$") for s in sources)
-
-    @property
-    def builders(self) -> tuple[str, ...]:
-        """The names of the methods that build its regions: none for a tag not known here."""
-        kind = KINDS.get(self.tag.lower())
-        return kind.builders if kind else ()
-
     # -- classifications ---------------------------------------------------------------------
 
     def choice(self, value: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
@@ -220,7 +62,7 @@ class Control:
         ``allowNested``.
         """
         kind = self._kind("choice")
-        return self._region(kind, [self._choice(value)], options)
+        return new_region(self, kind, [self._choice(value)], options)
 
     def choices(self, *values: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
         """Build several choices of a ``Choices`` with ``choice="multiple"``; TypeError on a single
@@ -231,7 +73,7 @@ class Control:
             raise TypeError(
                 f'{self} takes one choice: use .choice(value), or give it choice="multiple"'
             )
-        return self._region(kind, self._several(values, self._choice), options)
+        return new_region(self, kind, self._several(values, self._choice), options)
 
     def taxonomy(self, *paths: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
         """Build nodes of a ``Taxonomy``, each the path from the root down: ``["Animal", "Bird"]``.
@@ -239,24 +81,24 @@ class Control:
         A str is a path of one step.
         """
         kind = self._kind("taxonomy")
-        return self._region(kind, self._several(paths, self._path), options)
+        return new_region(self, kind, self._several(paths, self._path), options)
 
     def rating(self, stars: int, **options: Unpack[RegionOptions]) -> Region:
         """Build the stars of a ``Rating``: an int from 0 (none) to ``maxRating``, by default 5."""
         kind = self._kind("rating")
-        stars = self._count("the rating", stars, most=self._most_stars())
-        return self._region(kind, stars, options)
+        stars = self._count("the rating", stars, most=most_stars(self))
+        return new_region(self, kind, stars, options)
 
     def number(self, value: float, **options: Unpack[RegionOptions]) -> Region:
         """Build the number of a ``Number``, within its ``min`` and ``max``."""
         kind = self._kind("number")
-        low, high = _float(self._attribute("min")), _float(self._attribute("max"))
-        return self._region(kind, number(value, f"{self}: the number", low, high), options)
+        low, high = as_float(self.attribute("min")), as_float(self.attribute("max"))
+        return new_region(self, kind, number(value, f"{self}: the number", low, high), options)
 
     def text(self, *texts: str, **options: Unpack[RegionOptions]) -> Region:
         """Build the text of a ``TextArea``, or several texts, as its annotators may submit."""
         kind = self._kind("text")
-        return self._region(kind, self._several(texts, self._string, unique=False), options)
+        return new_region(self, kind, self._several(texts, self._string, unique=False), options)
 
     def datetime(self, value: str, **options: Unpack[RegionOptions]) -> Region:
         """Build the date or time of a ``DateTime`` as text, in the form that the control stores.
@@ -265,7 +107,7 @@ class Control:
         ``23:59`` with ``only="time"``.
         """
         kind = self._kind("datetime")
-        return self._region(kind, self._string(value), options)
+        return new_region(self, kind, self._string(value), options)
 
     def pairwise(self, selected: str, **options: Unpack[RegionOptions]) -> Region:
         """Build the better side of a ``Pairwise``: ``"left"`` or ``"right"``.
@@ -276,7 +118,7 @@ class Control:
         kind = self._kind("pairwise")
         if selected not in ("left", "right"):
             raise ValueError(f"{self}: 'left' or 'right' can be selected, not {brief(selected)}")
-        return self._region(kind, selected, options)
+        return new_region(self, kind, selected, options)
 
     def ranking(
         self,
@@ -292,7 +134,7 @@ class Control:
             self._string(name): [self._string(one) for one in as_list(ids, f"{self}: ids")]
             for name, ids in buckets.items()
         }
-        return self._region(kind, lists, options)
+        return new_region(self, kind, lists, options)
 
     def message(
         self,
@@ -307,12 +149,12 @@ class Control:
         message: dict[str, Any] = {"role": self._string(role), "content": self._string(content)}
         if created_at is not None:
             message["createdAt"] = self._count("created_at", created_at)
-        return self._region(kind, message, options)
+        return new_region(self, kind, message, options)
 
     def output(self, values: Mapping[str, Any], **options: Unpack[RegionOptions]) -> Region:
         """Build what a ``ReactCode`` gives back: its outputs by name."""
         kind = self._kind("output")
-        return self._region(kind, plain_json(dict(values)), options)
+        return new_region(self, kind, plain_json(dict(values)), options)
 
     # -- regions -----------------------------------------------------------------------------
 
@@ -342,7 +184,7 @@ class Control:
         ```
         """
         kind, start, end = self._kind("label"), plain(start), plain(end)
-        to_name = self._to_name(options)
+        to_name = to_name_of(self, options)
         tag = next((o.tag.lower() for o in self.objects if o.name == to_name), "")
         if tag in _OBJECTS_WITH_SHAPES:
             raise TypeError(
@@ -381,7 +223,7 @@ class Control:
             value["globalOffsets"] = {"start": first, "end": last}
         if text is not None:
             value["text"] = self._string(text)
-        return self._region(kind, self._labels(labels), options, value)
+        return new_region(self, kind, self._labels(labels), options, value)
 
     def rectangle(
         self,
@@ -499,44 +341,7 @@ class Control:
         """
         return reading.write(self, value, options=options)
 
-    def at(self, name: str) -> Control | None:
-        """Return this control of a ``<Repeater>`` under one of its indexes, or None if ``name`` is
-        not it.
-
-        ``"score_{{idx}}"`` at ``"score_2"`` is the control of the third item.
-        """
-        if not self.index_flags:
-            return None
-        groups = {flag: f"index{n}" for n, flag in enumerate(self.index_flags)}
-        pattern = re.escape(self.name)
-        for flag, group in groups.items():
-            first, again = f"(?P<{group}>[0-9]+)", f"(?P={group})"
-            pattern = pattern.replace(re.escape(flag), first, 1).replace(re.escape(flag), again)
-        match = re.fullmatch(pattern, name)
-        if match is None:
-            return None
-
-        def indexed(template: str) -> str:
-            for flag, group in groups.items():
-                template = template.replace(flag, match[group])
-            return template
-
-        return attrs.evolve(
-            self,
-            name=name,
-            to_name=tuple(map(indexed, self.to_name)),
-            objects=tuple(attrs.evolve(o, name=indexed(o.name)) for o in self.objects),
-            index_flags=(),
-        )
-
     # -- what the builders share ---------------------------------------------------------------
-
-    def _attribute(self, name: str) -> str:
-        # The editor takes attribute names in any case.
-        return self._by_kind.get(name.lower(), "")
-
-    def _most_stars(self) -> float | None:
-        return _float(self._attribute("maxRating") or "5")
 
     def _kind(self, builder: str) -> Kind:
         kind = KINDS.get(self.tag.lower())
@@ -545,57 +350,6 @@ class Control:
         usable = " or ".join(f".{b}()" for b in self.builders)
         way_out = f"use {usable}" if usable else "write its regions as dicts"
         raise TypeError(f"{self} has no .{builder}(): {way_out}")
-
-    def _region(
-        self,
-        kind: Kind,
-        main: Any,
-        options: Mapping[str, Any],
-        value: Mapping[str, Any] | None = None,
-    ) -> Region:
-        if self.index_flags:
-            raise ValueError(
-                f"{self} stands in a <Repeater>: take one of its items, "
-                f"config[{brief(self._example())}]"
-            )
-        mark = kind.mark or Mark
-        strange = sorted(options.keys() - _OPTIONS - options_of(mark)) if options else None
-        if strange:
-            raise TypeError(f"{self}: unexpected argument {joined(strange, ', ')}")
-        id_ = options.get("id")
-        if id_ is None and self.per_region:
-            raise ValueError(
-                f"{self} is about single regions (perRegion): give id= of the region it is about"
-            )
-        region = {
-            "id": secrets.token_hex(5) if id_ is None else self._id(id_),
-            "from_name": self.name,
-            "to_name": self._to_name(options),
-            "type": kind.type,
-            "value": {**(value or {}), **({kind.key: main} if kind.key else {})},
-            **write_beside(mark, options, str(self)),
-        }
-        if options.get("extra") is not None:
-            region.update(self._extra(options["extra"], {*region, *keys_of(mark)}))
-        return region
-
-    def _id(self, value: Any) -> str:
-        value = plain(value)
-        if not isinstance(value, str):
-            raise TypeError(f"{self}: the id of a region is a str, not {value!r:.80}")
-        if not value:
-            raise ValueError(f"{self}: the id of a region is not empty; None makes a fresh one")
-        return value
-
-    def _extra(self, extra: Any, known: set[str]) -> dict[str, Any]:
-        if not isinstance(extra, Mapping):
-            raise TypeError(f"{self}: extra is a dict of further keys, not {extra!r:.80}")
-        clashing = sorted(known & {*extra})
-        if clashing:
-            raise ValueError(
-                f"{self}: {brief(clashing[0])} has an argument of its own, or is the value"
-            )
-        return {self._string(key): plain_json(one) for key, one in extra.items()}
 
     def _draw(
         self,
@@ -613,7 +367,7 @@ class Control:
             value.update({"labels": [self._string(label) for label in labels]} if labels else {})
             kind = attrs.evolve(kind, key=None)
         chosen = self._labels(labels) if kind.key else None
-        return self._region(kind, chosen, self._sized(options), value)
+        return new_region(self, kind, chosen, self._sized(options), value)
 
     def _sized(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
         """Return the options with a ``size`` as the width and the height that it says."""
@@ -635,24 +389,6 @@ class Control:
             ) from None
         return {**rest, **dict(zip(_SIZE, (width, height), strict=True))}
 
-    def _to_name(self, options: Mapping[str, Any]) -> str:
-        given = options.get("to_name")
-        # A pairwise is about two objects at once, and its regions belong to itself.
-        allowed = (self.name, *self.to_name) if self.tag.lower() == "pairwise" else self.to_name
-        if given is None:
-            if len(self.to_name) == 1 or allowed is not self.to_name:
-                return allowed[0]
-            raise ValueError(f"{self} serves {', '.join(self.to_name)}: give to_name=")
-        if given not in allowed:
-            raise ValueError(unknown(f"{self} does not serve an object", str(given), allowed))
-        return str(given)
-
-    def _example(self) -> str:
-        name = self.name
-        for flag in self.index_flags:
-            name = name.replace(flag, "0")
-        return name
-
     def _several(
         self, values: Sequence[Any], check: Callable[[Any], Any], unique: bool = True
     ) -> list[Any]:
@@ -664,7 +400,7 @@ class Control:
         return checked
 
     def _labels(self, labels: Sequence[str]) -> list[str]:
-        if not labels and self._attribute("allowEmpty") == "true":
+        if not labels and self.attribute("allowEmpty") == "true":
             return []
         if len(labels) > 1 and not self.multiple:
             raise ValueError(
@@ -707,10 +443,7 @@ class Control:
         raise ValueError(unknown(f"{self} has no label", " > ".join(steps), known))
 
     def _string(self, value: Any) -> str:
-        value = plain(value)
-        if not isinstance(value, str):
-            raise TypeError(f"{self}: a str is needed, not {value!r:.80}")
-        return value
+        return checked_text(self, value)
 
     def _count(self, what: str, value: Any, least: int = 0, most: float | None = None) -> int:
         return count(value, f"{self}: {what}", least, most)
@@ -718,14 +451,3 @@ class Control:
     def _order(self, start: float, end: float) -> None:
         number(start, f"{self}: start", 0)
         number(end, f"{self}: end", start)
-
-
-def _lowered(attributes: Mapping[str, str]) -> Mapping[str, str]:
-    return {name.lower(): value for name, value in attributes.items()}
-
-
-def _float(text: str) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None

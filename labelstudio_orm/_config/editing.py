@@ -7,16 +7,15 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from attrs import frozen
 
 from .._engine.values.brief import brief
-from .controls import Control, unknown
+from .._engine.values.near import unknown
 from .markup import Element, elements
-
-if TYPE_CHECKING:
-    from .labelconfig import LabelConfig
+from .parsed import ParsedConfig
+from .tags import ControlTag
 
 Path: TypeAlias = tuple[str, ...]
 """The names from the outermost label down; of a label without branches just its own."""
@@ -116,7 +115,7 @@ class LabelTag:
         return path in (self.stored[: len(path)], self.shown[: len(path)])
 
 
-def label_tags(config: LabelConfig, control: str) -> list[LabelTag]:
+def label_tags(config: ParsedConfig, control: str) -> list[LabelTag]:
     """The tags of a control's labels, in document order."""
     found = []
     for tag in tags(config.xml):
@@ -144,13 +143,13 @@ def _names(element: Element) -> tuple[Path, Path]:
     return (stored,), (stored if value is None else value,)
 
 
-def find(config: LabelConfig, control: str, path: Path) -> list[LabelTag]:
+def find(config: ParsedConfig, control: str, path: Path) -> list[LabelTag]:
     """The tags of one label: those stored so, else those shown so; mostly one."""
     all_ = label_tags(config, control)
     return [one for one in all_ if one.stored == path] or [one for one in all_ if one.shown == path]
 
 
-def found(config: LabelConfig, control: str, path: Path) -> list[LabelTag]:
+def found(config: ParsedConfig, control: str, path: Path) -> list[LabelTag]:
     """The tags of a label that has to be there. Raises ValueError where it is not."""
     tags_ = find(config, control, path)
     if not tags_:
@@ -158,7 +157,7 @@ def found(config: LabelConfig, control: str, path: Path) -> list[LabelTag]:
     return tags_
 
 
-def no_label(config: LabelConfig, control: str | None, path: Path) -> str:
+def no_label(config: ParsedConfig, control: str | None, path: Path) -> str:
     """The sentence about a label that a control, or none of all controls, has."""
     names = config.controls if control is None else [control]
     known = [" > ".join(one.stored) for name in names for one in label_tags(config, name)]
@@ -166,7 +165,7 @@ def no_label(config: LabelConfig, control: str | None, path: Path) -> str:
     return unknown(what, " > ".join(path), known)
 
 
-def control_of(config: LabelConfig, label: str | Sequence[str], control: str | None) -> str:
+def control_of(config: ParsedConfig, label: str | Sequence[str], control: str | None) -> str:
     """The name of the control that is meant: the one that was named, else the only one that has
     the label. Raises UnknownControl (a KeyError) for a name that none has, and ValueError where no
     control has the label, or several have it.
@@ -194,7 +193,7 @@ def edited(xml: str, edits: Iterable[Edit]) -> str:
 
 
 def with_label(
-    config: LabelConfig,
+    config: ParsedConfig,
     label: str | Sequence[str],
     control: str | None,
     attributes: Mapping[str, Any],
@@ -237,7 +236,7 @@ def with_label(
 
 
 def renamed(
-    config: LabelConfig, old: str | Sequence[str], new: str | Sequence[str], control: str | None
+    config: ParsedConfig, old: str | Sequence[str], new: str | Sequence[str], control: str | None
 ) -> str:
     """See ``LabelConfig.renamed``."""
     here = config[control_of(config, old, control)]
@@ -252,7 +251,7 @@ def renamed(
 
 
 def copied(
-    config: LabelConfig,
+    config: ParsedConfig,
     old: str | Sequence[str],
     new: str | Sequence[str],
     control: str,
@@ -272,13 +271,13 @@ def copied(
     return edited(config.xml, edits)
 
 
-def also_asked(config: LabelConfig, label: Path, other: Path, control: str) -> str:
+def also_asked(config: ParsedConfig, label: Path, other: Path, control: str) -> str:
     """The config in which tags that depend on one label depend on another as well."""
     here = config[control]
     return edited(config.xml, _conditions(config, here, label, lambda name: [name, other[-1]]))
 
 
-def without_label(config: LabelConfig, label: str | Sequence[str], control: str | None) -> str:
+def without_label(config: ParsedConfig, label: str | Sequence[str], control: str | None) -> str:
     """See ``LabelConfig.without_label``."""
     here, xml = config[control_of(config, label, control)], config.xml
     edits: list[Edit] = []
@@ -311,7 +310,7 @@ def merged(base: str, ours: str, theirs: str) -> str | None:
 
 
 def renaming(
-    config: LabelConfig, control: str, old: Path, new: Path
+    config: ParsedConfig, control: str, old: Path, new: Path
 ) -> list[tuple[LabelTag, dict[str, str]]]:
     """The tags of a label that is to be renamed, each with the attributes to set.
 
@@ -336,14 +335,14 @@ def renaming(
     return changes
 
 
-def stored_names(config: LabelConfig, control: str, old: Path, new: Path) -> tuple[Path, Path]:
+def stored_names(config: ParsedConfig, control: str, old: Path, new: Path) -> tuple[Path, Path]:
     """The path that regions hold of a label, and the one that they will when it is renamed."""
     one, attributes = renaming(config, control, old, new)[0]
     given = {**one.tag.element.attributes, **attributes}
     return one.stored, (*one.stored[:-1], given.get("alias") or given["value"])
 
 
-def stays_in_its_branch(config: LabelConfig, control: str, old: Path, new: Path) -> None:
+def stays_in_its_branch(config: ParsedConfig, control: str, old: Path, new: Path) -> None:
     """Raises ValueError for a new name that is a path into another branch."""
     parents = {old[:-1]}
     for one in find(config, control, old[:-1]):
@@ -355,7 +354,7 @@ def stays_in_its_branch(config: LabelConfig, control: str, old: Path, new: Path)
         )
 
 
-def _written_name(config: LabelConfig, control: str) -> str:
+def _written_name(config: ParsedConfig, control: str) -> str:
     """The name of a control in the text: of one in a ``<Repeater>`` that of all its items."""
     name = config[control].name
     known = config.controls
@@ -366,7 +365,7 @@ def _same_parent(one: LabelTag, path: Path) -> bool:
     return path[:-1] in (one.stored[:-1], one.shown[:-1])
 
 
-def control_for(config: LabelConfig, control: str | None) -> str:
+def control_for(config: ParsedConfig, control: str | None) -> str:
     """The control that a new label is for: the one that was named, else the only one with labels.
     Raises ValueError where there is none or several are.
     """
@@ -379,7 +378,7 @@ def control_for(config: LabelConfig, control: str | None) -> str:
     raise ValueError(f"{which} labels: say control=")
 
 
-def _tag_of_labels(control: Control, known: list[LabelTag]) -> str:
+def _tag_of_labels(control: ControlTag, known: list[LabelTag]) -> str:
     """What a label of this control is written as. Raises ValueError for one that has none."""
     if known:
         return known[0].tag.element.tag
@@ -391,7 +390,7 @@ def _tag_of_labels(control: Control, known: list[LabelTag]) -> str:
     raise ValueError(f"{control} is no control with labels")
 
 
-def _control_tag(config: LabelConfig, control: Control) -> Tag:
+def _control_tag(config: ParsedConfig, control: ControlTag) -> Tag:
     return next(t for t in tags(config.xml) if t.element.attributes.get("name") == control.name)
 
 
@@ -470,7 +469,7 @@ def put_inside(xml: str, outer: Tag, text: str) -> Edit:
 
 
 def _conditions(
-    config: LabelConfig, control: Control, path: Path, become: Callable[[str], list[str]]
+    config: ParsedConfig, control: ControlTag, path: Path, become: Callable[[str], list[str]]
 ) -> list[Edit]:
     """The attributes by which other tags depend on a label. One that would be left without any is
     kept: without it the tag would depend on nothing.

@@ -4,61 +4,35 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from attrs import NOTHING, frozen
+from attrs import NOTHING
 
 from .._engine.values.brief import brief, joined
 from .._engine.values.codec import copy_json, same_json
+from .._engine.values.near import unknown
 from ..errors import LabelStudioError, MissingSizeWarning
-from .controls import Control, Label, ObjectTag, Region, unknown
+from . import building, editing, rules, union
+from .building import TagForm
+from .check import DIRECTIONS, Check, without_sizes
+from .controls import Control
 from .marks import Mark
-from .markup import Element, elements
+from .parsed import ParsedConfig
 from .reading import ControlName, in_order, region_id, remembered, write
+from .regions import Region
 from .results import with_sizes
-
-if TYPE_CHECKING:
-    from .building import TagForm
+from .tags import ObjectTag
 
 _MESSAGE = 1000
-DIRECTIONS = ("left", "right", "bi")
-_NEVER_CONTROLS = frozenset({"filter"})
-_LABELS = frozenset({"label", "choice"})
-_NEVER_OBJECTS = _LABELS | {"header"}
-# These are about themselves: an object, and a control of this kind as well.
-_ALWAYS_OBJECTS = {"chat": "ChatMessage", "reactcode": "ReactCode"}
-_VARIABLE = re.compile(r"\$(\w+)")
-
-
-@frozen
-class Shown:
-    """What a tag shows of a task's data: ``path`` are the keys down to it, ``name`` as it is
-    written.
-
-    ``tag`` is None where any value will do, ``listed`` says that there is one for each item of a
-    ``<Repeater>``.
-    """
-
-    name: str
-    path: tuple[str, ...]
-    tag: str | None
-    listed: bool
 
 
 class BrokenConfig(LabelStudioError, ValueError):
     """A project has a labelling config that cannot be read."""
 
 
-class UnknownControl(LabelStudioError, KeyError):
-    """A name that no control of the config has. The message lists the near misses and the names."""
-
-    def __str__(self) -> str:
-        return str(self.args[0])  # KeyError shows the repr of its message
-
-
-class LabelConfig:
+class LabelConfig(ParsedConfig):
     """A labelling config: its controls by name, in document order.
 
     ``config[name]`` is a ``Control`` (else ``UnknownControl``, a KeyError); ``in``, ``iter`` and
@@ -76,49 +50,7 @@ class LabelConfig:
     ```
     """
 
-    __slots__ = ("controls", "objects", "relations", "shown", "xml")
-
-    xml: str
-    controls: Mapping[str, Control]
-    objects: Mapping[str, ObjectTag]
-    relations: tuple[str, ...]
-    """What a relation may be called, the values of the ``<Relation>``s."""
-    shown: Mapping[str, Shown]
-    """What the config shows of a task's data, by the name as it is written, without the ``$``."""
-
-    def __init__(self, xml: str) -> None:
-        """Parse the XML: the same as ``parse``."""
-        found = elements(xml)
-        named = _named(found)
-        objects = {n: ObjectTag(n, e.tag, e.attributes) for n, e in named.items() if _is_object(e)}
-        control_names = [name for name, e in named.items() if _is_control(e)]
-        for element in found:
-            meant = control_names if element.kind in _NEVER_CONTROLS else objects
-            for target in _targets(element):
-                if target not in named:
-                    raise ValueError(unknown(f"toName of {element} names nothing:", target, meant))
-        labels: dict[str, list[Label]] = {name: [] for name in control_names}
-        for element in found:
-            _add_label(element, labels)
-        self.xml = xml
-        self.relations = tuple(v for e in found if e.kind == "relation" for v in _stored(e))
-        self.shown = MappingProxyType(_shown(found))
-        self.objects = MappingProxyType(objects)
-        self.controls = MappingProxyType(
-            {
-                name: Control(
-                    name,
-                    _ALWAYS_OBJECTS.get(element.kind, element.tag),
-                    about := tuple(_targets(element)) or (name,),
-                    element.attributes,
-                    tuple(labels[name]),
-                    tuple(objects[target] for target in about if target in objects),
-                    _index_flags(name, element),
-                )
-                for name, element in named.items()
-                if name in labels
-            }
-        )
+    __slots__ = ()
 
     @classmethod
     def parse(cls, xml: str) -> LabelConfig:
@@ -150,9 +82,7 @@ class LabelConfig:
         project = ls.projects.create(title="Moods", label_config=str(config))
         ```
         """
-        from .building import build
-
-        config = cls(build(tags, mapping, title))
+        config = cls(building.build(tags, mapping, title))
         config.validate()
         return config
 
@@ -202,7 +132,7 @@ class LabelConfig:
                 regions.setdefault(name, []).append(region)
         read: dict[str, Any] = {}
         for name, same in regions.items():
-            control = self._find(name)
+            control = self.get(name)
             said = control.read(same) if control else same
             read[ControlName(name, control, same, found)] = said
         return read
@@ -222,8 +152,6 @@ class LabelConfig:
         config.regions({"ner": [Span(0, 4, "Anna", ("Person",))]})
         ```
         """
-        from .check import Check
-
         written: list[Region] = []
         stored: set[int] = set()
         for name, value in values.items():
@@ -242,7 +170,7 @@ class LabelConfig:
 
     def _remembered(self, name: str) -> list[Any]:
         """Return the regions that a name remembers, where they were read as they are here."""
-        known = isinstance(name, ControlName) and name.control == self._find(name)
+        known = isinstance(name, ControlName) and name.control == self.get(name)
         return [*name.regions] if known and isinstance(name, ControlName) else []
 
     def relation(
@@ -286,9 +214,6 @@ class LabelConfig:
         # ["result[0].value.choices[0]: <Choices name='sentiment'> has no label 'Postive'; did ..."]
         ```
         """
-        from . import rules
-        from .check import Check
-
         return list(rules.problems(self.xml) if item is NOTHING else Check(self).problems(item))
 
     def validate(self, item: Any = NOTHING) -> None:
@@ -297,8 +222,6 @@ class LabelConfig:
         Shapes that lack the size of their image, which fit, but which exports in pixels leave out,
         are named by a ``MissingSizeWarning``.
         """
-        from .check import Check, without_sizes
-
         found = self.problems(item)
         if found:
             raise ValueError(joined(found, "\n", _MESSAGE))
@@ -323,9 +246,7 @@ class LabelConfig:
         ``Taxonomy`` or of nested choices; the branches on the way are made where there are none.
         ``control`` may be left out where only one has labels. ValueError for a label that is there.
         """
-        from .editing import with_label
-
-        return type(self)(with_label(self, label, control, attributes, after))
+        return type(self)(editing.with_label(self, label, control, attributes, after))
 
     def renamed(
         self, old: str | Sequence[str], new: str | Sequence[str], control: str | None = None
@@ -338,17 +259,13 @@ class LabelConfig:
         ``control`` may be left out where only one has the label. ValueError where none has it, and
         for a name that is taken.
         """
-        from .editing import renamed
-
-        return type(self)(renamed(self, old, new, control))
+        return type(self)(editing.renamed(self, old, new, control))
 
     def without_label(self, label: str | Sequence[str], control: str | None = None) -> LabelConfig:
         """Return a config without a label, and without its branches; arguments as for
         ``renamed``.
         """
-        from .editing import without_label
-
-        return type(self)(without_label(self, label, control))
+        return type(self)(editing.without_label(self, label, control))
 
     def union(
         self, *others: LabelConfig | str, conflicts: Literal["raise", "first"] = "raise"
@@ -370,123 +287,10 @@ class LabelConfig:
         both = LabelConfig.parse(first).union(second, conflicts="first")
         ```
         """
-        from .union import joined
-
         if conflicts not in ("raise", "first"):
             raise ValueError(f'conflicts is "raise" or "first", not {brief(conflicts)}')
         made = self
         for other in others:
             one = other if isinstance(other, LabelConfig) else LabelConfig.parse(other)
-            made = type(self)(joined(made, one, keeps_own=conflicts == "first"))
+            made = type(self)(union.joined(made, one, keeps_own=conflicts == "first"))
         return made
-
-    def _find(self, name: object) -> Control | None:
-        if not isinstance(name, str):
-            return None
-        if name in self.controls:
-            return self.controls[name]
-        return next((c for t in self.controls.values() if (c := t.at(name))), None)
-
-    def __getitem__(self, name: str) -> Control:
-        control = self._find(name)
-        if control is None:
-            raise UnknownControl(
-                unknown("the labelling config has no control", str(name), self.controls)
-            )
-        return control
-
-    def __contains__(self, name: object) -> bool:
-        return self._find(name) is not None
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.controls)
-
-    def __len__(self) -> int:
-        return len(self.controls)
-
-    def __bool__(self) -> bool:
-        return True  # a config without controls is still a config
-
-    def __str__(self) -> str:
-        return self.xml
-
-    def __repr__(self) -> str:
-        return f"<LabelConfig: {', '.join(map(str, self.controls.values())) or 'no controls'}>"
-
-    def __eq__(self, other: object) -> bool:
-        return self.xml == other.xml if isinstance(other, LabelConfig) else NotImplemented
-
-    def __hash__(self) -> int:
-        return hash(self.xml)
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.xml,)
-
-
-def _targets(element: Element) -> list[str]:
-    return element.attributes["toName"].split(",") if "toName" in element.attributes else []
-
-
-def _named(found: list[Element]) -> dict[str, Element]:
-    named: dict[str, Element] = {}
-    for element in found:
-        name = element.attributes.get("name")
-        if name and name in named:
-            raise ValueError(f"two tags have the name {brief(name)}: {named[name]} and {element}")
-        if name:
-            named[name] = element
-    return named
-
-
-def _is_control(element: Element) -> bool:
-    about = element.attributes.get("toName") or element.kind in _ALWAYS_OBJECTS
-    return bool(about) and element.kind not in _NEVER_CONTROLS
-
-
-def _is_object(element: Element) -> bool:
-    shows = "value" in element.attributes or "valueList" in element.attributes
-    plain = "toName" not in element.attributes and element.kind not in _NEVER_OBJECTS
-    return element.kind in _ALWAYS_OBJECTS or (plain and shows)
-
-
-def _add_label(element: Element, labels: dict[str, list[Label]]) -> None:
-    value, path = element.attributes.get("value"), _stored(element)
-    if element.kind not in _LABELS or not path:
-        return  # <Label/> without a value is the button of an empty label
-    for outer in element.ancestors():
-        if outer.attributes.get("name", "") in labels:
-            labels[outer.attributes["name"]].append(
-                Label(path[-1] if value is None else value, path, element.attributes)
-            )
-            return
-        if outer.kind == "choice":
-            path = _stored(outer) + path
-
-
-def _stored(element: Element) -> tuple[str, ...]:
-    stored = element.attributes.get("alias") or element.attributes.get("value")
-    return () if stored is None else (stored,)
-
-
-def _shown(found: list[Element]) -> dict[str, Shown]:
-    shown: dict[str, Shown] = {}
-    for element in found:
-        value = element.attributes.get("value")
-        text = value or element.attributes.get("valueList") or ""
-        inside = _VARIABLE.search(text)
-        if element.attributes.get("name") and inside:
-            name = text[1:] if text.startswith("$") else inside[1]
-            path, _, index = name.partition("[")
-            if name not in shown or shown[name].tag != "Video":  # to the server that comes first
-                tag = element.tag if value else None
-                shown[name] = Shown(name, tuple(path.split(".")), tag, bool(index))
-    return shown
-
-
-def _index_flags(name: str, element: Element) -> tuple[str, ...]:
-    flags = (
-        outer.attributes.get("indexFlag", "{{idx}}")
-        for outer in element.ancestors()
-        if outer.kind == "repeater"
-    )
-    return tuple(dict.fromkeys(flag for flag in flags if flag and flag in name))

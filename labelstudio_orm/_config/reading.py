@@ -7,7 +7,7 @@ text) are found under a name that remembers their regions, spans and shapes reme
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 import attrs
 
@@ -16,10 +16,9 @@ from .._engine.values.codec import plain_json, same_json
 from .forms import as_list
 from .kinds import KINDS, Kind
 from .marks import Mark, options_of, patched
+from .regions import Region, new_region
 from .shapes import Span
-
-if TYPE_CHECKING:
-    from .controls import Control, Region
+from .tags import ControlTag
 
 Regions: TypeAlias = "Sequence[Mapping[str, Any]]"
 
@@ -34,12 +33,12 @@ class ControlName(str):
 
     __slots__ = ("control", "regions", "result")
 
-    control: Control | None
+    control: ControlTag | None
     regions: Regions
     result: Sequence[Any]
 
     def __new__(
-        cls, name: str, control: Control | None, regions: Regions, result: Sequence[Any]
+        cls, name: str, control: ControlTag | None, regions: Regions, result: Sequence[Any]
     ) -> ControlName:
         """Return the name with what it remembers; the control is None where there is none."""
         made = super().__new__(cls, name)
@@ -74,7 +73,7 @@ def region_id(end: Any) -> Any:
 # -- reading ---------------------------------------------------------------------------------------
 
 
-def read(control: Control, regions: Regions) -> Any:
+def read(control: ControlTag, regions: Regions) -> Any:
     """Return what these regions of a control say: see ``LabelConfig.values``. Never raises."""
     key = _told_apart_by(control, regions)
     if key is None:
@@ -88,7 +87,7 @@ def read(control: Control, regions: Regions) -> Any:
     }
 
 
-def _told_apart_by(control: Control, regions: Regions) -> str | None:
+def _told_apart_by(control: ControlTag, regions: Regions) -> str | None:
     """Return the key beside the value by which values of one control are about several things."""
     if control.per_region:
         return "id"
@@ -107,7 +106,7 @@ def _token(region: Mapping[str, Any], key: str) -> str | int | None:
     return found if isinstance(found, (str, int)) and not isinstance(found, bool) else None
 
 
-def _read(control: Control, regions: Regions) -> Any:
+def _read(control: ControlTag, regions: Regions) -> Any:
     kind = KINDS.get(control.tag.lower())
     if kind is None:
         return list(regions)
@@ -130,7 +129,7 @@ def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
 
 
 def write(
-    control: Control, value: Any, was: Regions = (), options: Mapping[str, Any] | None = None
+    control: ControlTag, value: Any, was: Regions = (), options: Mapping[str, Any] | None = None
 ) -> list[Region]:
     """Return the regions that say this: see ``LabelConfig.regions``.
 
@@ -158,7 +157,7 @@ def write(
     ]
 
 
-def _told_apart_in(control: Control, value: Any, options: Mapping[str, Any]) -> str | None:
+def _told_apart_in(control: ControlTag, value: Any, options: Mapping[str, Any]) -> str | None:
     if not isinstance(value, Mapping) or _is_region(value):
         return None
     if control.per_region:
@@ -167,7 +166,7 @@ def _told_apart_in(control: Control, value: Any, options: Mapping[str, Any]) -> 
     return "item_index" if by_item and "item_index" not in options else None
 
 
-def _write(control: Control, value: Any, was: Regions, options: dict[str, Any]) -> list[Region]:
+def _write(control: ControlTag, value: Any, was: Regions, options: dict[str, Any]) -> list[Region]:
     if was and same_json(_read(control, was), value):
         return list(was)  # type: ignore[arg-type]
     several = value if isinstance(value, (list, tuple)) else [value]
@@ -196,17 +195,17 @@ def _is_region(value: Any) -> bool:
     return isinstance(value, Mapping) and {"from_name", "type", "value"} <= value.keys()
 
 
-def _own(control: Control, region: Any) -> Region:
+def _own(control: ControlTag, region: Any) -> Region:
     if region["from_name"] != control.name:
         raise ValueError(f"{control}: a region of {brief(region['from_name'])} is none of its own")
     return region  # type: ignore[no-any-return]
 
 
-def _build(control: Control, kind: Kind, value: Any, options: Mapping[str, Any]) -> list[Region]:
+def _build(control: ControlTag, kind: Kind, value: Any, options: Mapping[str, Any]) -> list[Region]:
     """Return new regions of a control without marks."""
     several = value if isinstance(value, (list, tuple)) else [value]
     if kind.type == "chatmessage":
-        return [control._region(kind, plain_json(dict(one)), options) for one in several]
+        return [new_region(control, kind, plain_json(dict(one)), options) for one in several]
     if kind.type in _SEVERAL and (kind.type != "choices" or control.multiple):
         return [getattr(control, kind.builders[-1])(*several, **options)]
     return [getattr(control, kind.builders[0])(value, **options)]
@@ -216,7 +215,7 @@ _ANY_ID = "-"
 """Stands for the id of a region that keeps its own, of whatever type that is."""
 
 
-def _kept_options(control: Control, region: Mapping[str, Any]) -> dict[str, Any]:
+def _kept_options(control: ControlTag, region: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a builder must be told of a region that stays where it is."""
     kept: dict[str, Any] = {"id": _ANY_ID, "item_index": None}
     if region.get("to_name") in control.to_name:
@@ -225,7 +224,7 @@ def _kept_options(control: Control, region: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _kept(
-    control: Control,
+    control: ControlTag,
     kind: Kind,
     region: Mapping[str, Any],
     built: Region,
@@ -303,12 +302,14 @@ def _is_of_one_region(kind: Kind, first: Any, one: Any) -> bool:
     return one.id is not None if one.raw is None else one.raw is first.raw
 
 
-def _write_group(control: Control, kind: Kind, group: list[Any], options: dict[str, Any]) -> Region:
+def _write_group(
+    control: ControlTag, kind: Kind, group: list[Any], options: dict[str, Any]
+) -> Region:
     first = group[0]
     if _is_region(first):
         return _own(control, first)
     if isinstance(first, Mapping):  # the value as it is to be stored
-        return control._region(attrs.evolve(kind, key=None), None, options, first)
+        return new_region(control, attrs.evolve(kind, key=None), None, options, first)
     if not isinstance(first, Mark):
         raise TypeError(f"{control}: a span, a shape or a dict is needed, not {first!r:.80}")
     raw = first.raw
@@ -323,7 +324,7 @@ def _write_group(control: Control, kind: Kind, group: list[Any], options: dict[s
 
 
 def _changed(
-    control: Control, kind: Kind, raw: Mapping[str, Any], was: list[Any], group: list[Any]
+    control: ControlTag, kind: Kind, raw: Mapping[str, Any], was: list[Any], group: list[Any]
 ) -> Region:
     """Return the region that was read with what is said now, and all the rest as it is."""
     names = _names_beside(group[0])
@@ -339,7 +340,7 @@ def _names_beside(mark: Mark) -> frozenset[str]:
 
 
 def _marked(
-    control: Control,
+    control: ControlTag,
     kind: Kind,
     group: list[Any],
     options: Mapping[str, Any],
@@ -357,7 +358,7 @@ def _marked(
 
 
 def _built(
-    control: Control, kind: Kind, mark: Any, options: Mapping[str, Any], without: Iterable[str]
+    control: ControlTag, kind: Kind, mark: Any, options: Mapping[str, Any], without: Iterable[str]
 ) -> Region:
     where = {one.name: getattr(mark, one.name) for one in attrs.fields(type(mark))}
     for name in ("raw", "labels", "format", *without):

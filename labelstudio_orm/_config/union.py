@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import TYPE_CHECKING
 
 from attrs import field, frozen
 
@@ -22,10 +21,8 @@ from .editing import (
     tags,
     with_attributes,
 )
-
-if TYPE_CHECKING:
-    from .controls import Control
-    from .labelconfig import LabelConfig
+from .parsed import ParsedConfig
+from .tags import ControlTag
 
 
 @frozen
@@ -42,11 +39,11 @@ class _Joined:
     misfits: list[str] = field(factory=list)
 
 
-def joined(config: LabelConfig, other: LabelConfig, *, keeps_own: bool) -> str:
+def joined(config: ParsedConfig, other: ParsedConfig, *, keeps_own: bool) -> str:
     """See ``LabelConfig.union``."""
     found = _compare(config, other)
     if found.given_up and keeps_own:
-        found = _compare(config, type(config)(edited(other.xml, dict.fromkeys(found.given_up))))
+        found = _compare(config, ParsedConfig(edited(other.xml, dict.fromkeys(found.given_up))))
     problems = [*found.misfits, *([] if keeps_own else found.conflicts)]
     if problems:
         hint = "" if found.misfits else '; conflicts="first" keeps what this one says'
@@ -58,7 +55,7 @@ def joined(config: LabelConfig, other: LabelConfig, *, keeps_own: bool) -> str:
     return edited(config.xml, found.edits)
 
 
-def _compare(config: LabelConfig, other: LabelConfig) -> _Joined:
+def _compare(config: ParsedConfig, other: ParsedConfig) -> _Joined:
     found = _Joined()
     keys = {
         key: tag.element.attributes.get("value", "")
@@ -78,7 +75,7 @@ def _compare(config: LabelConfig, other: LabelConfig) -> _Joined:
     return found
 
 
-def _whole(config: LabelConfig, other: LabelConfig, control: Control, found: _Joined) -> None:
+def _whole(config: ParsedConfig, other: ParsedConfig, control: ControlTag, found: _Joined) -> None:
     """A control that is not here comes as it is written, behind all the rest."""
     missing = [name for name in control.to_name if name not in config.objects]
     if missing:
@@ -89,7 +86,11 @@ def _whole(config: LabelConfig, other: LabelConfig, control: Control, found: _Jo
 
 
 def _labels(
-    config: LabelConfig, other: LabelConfig, control: Control, keys: dict[str, str], found: _Joined
+    config: ParsedConfig,
+    other: ParsedConfig,
+    control: ControlTag,
+    keys: dict[str, str],
+    found: _Joined,
 ) -> None:
     mine = label_tags(config, control.name)
     here = {one.stored: one for one in mine}
@@ -120,7 +121,7 @@ def _labels(
 
 
 def _put(
-    config: LabelConfig, control: Control, mine: list[LabelTag], branch: Path, texts: list[str]
+    config: ParsedConfig, control: ControlTag, mine: list[LabelTag], branch: Path, texts: list[str]
 ) -> Edit:
     """New labels stand behind those of their branch."""
     beside = [one for one in mine if one.stored[:-1] == branch]
@@ -146,8 +147,8 @@ def _is_taken(one: LabelTag, keys: dict[str, str], found: _Joined) -> bool:
 
 
 def _attributes(
-    config: LabelConfig,
-    other: LabelConfig,
+    config: ParsedConfig,
+    other: ParsedConfig,
     ours: LabelTag,
     theirs: LabelTag,
     keys: dict[str, str],
@@ -172,5 +173,5 @@ def _attributes(
         found.edits.append(with_attributes(config.xml, ours.tag, more))
 
 
-def _text(config: LabelConfig, tag: Tag) -> str:
+def _text(config: ParsedConfig, tag: Tag) -> str:
     return config.xml[tag.start : tag.end]

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from ..._config.controls import unknown
 from ...errors import FieldError, NotFound, PermissionDenied, UnknownKeyWarning
 from ..conditions.places import Merged, ambiguous
 from ..conditions.tree import REGION, leaves
@@ -18,6 +17,7 @@ from ..pages.task_page import ask
 from ..plans.columns import UNDEFINED
 from ..values.brief import brief
 from ..values.ids import id_of
+from ..values.near import unknown
 
 if TYPE_CHECKING:
     from ..fields.fields import Field

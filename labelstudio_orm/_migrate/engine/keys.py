@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from ..._config.controls import unknown
 from ..._engine.bulk.existing import ItemKey
+from ..._engine.values.near import unknown
 from ...errors import LabelStudioError
 from .fingerprints import digest
 
