@@ -252,6 +252,23 @@ class NotSupportedByServer(LabelStudioError, NotImplementedError):
     """
 
 
+class BadJournal(LabelStudioError, ValueError):
+    """A file is no journal, is damaged, or comes from a later version of this library.
+
+    Nothing has been written, neither to it nor to a server.
+
+    >>> from pathlib import Path
+    >>> from labelstudio_orm.migrate import Journal
+    >>> Path("notes.txt").write_text("Not a journal")
+    13
+    >>> try:
+    ...     Journal("notes.txt")
+    ... except BadJournal as error:
+    ...     print(error)
+    notes.txt is no journal: it is no SQLite file; ...
+    """
+
+
 class ClientSideFilterWarning(UserWarning):
     """A query has to read all rows, because the server cannot filter them by this condition.
 

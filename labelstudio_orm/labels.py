@@ -31,7 +31,7 @@ from .progress import Progress
 if TYPE_CHECKING:
     from typing import Literal
 
-    from ._migrate.engine.report import Report
+    from ._reports import Report
     from .resources.projects import Project
 
 _STILL_USED: Final = "These labels still exist"

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from ._migrate.engine.config_compat import IncompatibleConfigs
 from ._migrate.engine.journal import Journal, JournalMismatch
-from ._migrate.engine.journalfile import BadJournal
-from ._migrate.engine.report import Difference, Loss, Report
 from ._migrate.engine.source import LiveSource, Source
 from ._migrate.engine.users import UnknownUsers
 from ._migrate.engine.zipped import BadSnapshot, Limits
@@ -21,6 +19,8 @@ from ._migrate.verbs.splitting import Split, split
 from ._migrate.verbs.steps import Migration, Step, StepFailed, step
 from ._migrate.verbs.syncing import sync
 from ._migrate.verbs.verifying import verify
+from ._reports import Difference, Loss, Report
+from .errors import BadJournal
 
 __all__ = [
     "ArchiveSource",

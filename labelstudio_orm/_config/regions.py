@@ -69,6 +69,10 @@ def new_region(
     options: Mapping[str, Any],
     value: Mapping[str, Any] | None = None,
 ) -> Region:
+    """Return a region of a control as plain JSON, with an id and what the options say.
+
+    ``main`` stands in its value under the kind's key, ``value`` beside it.
+    """
     if control.index_flags:
         raise ValueError(
             f"{control} stands in a <Repeater>: take one of its items, "
@@ -117,6 +121,7 @@ def _extra(control: ControlTag, extra: Any, known: set[str]) -> dict[str, Any]:
 
 
 def to_name_of(control: ControlTag, options: Mapping[str, Any]) -> str:
+    """Return the name of the object that a new region is about. Raises ValueError for another."""
     given = options.get("to_name")
     # A pairwise is about two objects at once, and its regions belong to itself.
     allowed = (

@@ -166,6 +166,7 @@ def _lowered(attributes: Mapping[str, str]) -> Mapping[str, str]:
 
 
 def as_float(text: str) -> float | None:
+    """Return the number that a text says; None where it says none."""
     try:
         return float(text) if text else None
     except ValueError:

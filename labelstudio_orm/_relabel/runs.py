@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.run import BulkRun
 from .._engine.values.summary import OnError
-from .._migrate.engine.report import Difference, Differences, Report
+from .._reports import Difference, Differences, Report
 from ..errors import BadRequest, DoesNotExist, NotFound, PermissionDenied
 from ..progress import Progress, reporter
 from ..resources._parking import is_parked, unpark

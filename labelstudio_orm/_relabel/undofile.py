@@ -10,7 +10,7 @@ from threading import Lock
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any
 
-from .._migrate.engine.journalfile import BadJournal
+from ..errors import BadJournal
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -129,7 +129,7 @@ def test_read_only_fields_refuse_at_once(ls: LabelStudio, project: Project) -> N
 
 
 def test_a_misspelt_field_is_refused_and_its_neighbour_named(project: Project) -> None:
-    with pytest.raises(AttributeError, match="did you mean title"):
+    with pytest.raises(AttributeError, match="did you mean 'title'"):
         project.titel = "x"  # type: ignore[attr-defined]
     with pytest.raises(TypeError, match="titel"):
         Project(titel="x")  # type: ignore[call-arg]

@@ -210,7 +210,7 @@ def test_predictions_that_no_server_can_use(
         ({"score": True}, "score must be a number"),
         ({"score": math.nan}, "score must be finite"),
         ({"model_version": 5}, "model_version is a text"),
-        ({"modelversion": "a"}, "did you mean model_version"),
+        ({"modelversion": "a"}, "did you mean 'model_version'"),
     ],
 )
 def test_fields_of_predictions(
@@ -384,7 +384,7 @@ def test_a_format_that_there_is_not(
     project.tasks.bulk_create([{"text": f"{n}"} for n in range(number - 3)])
     fake.requests.clear()
     for tasks in (project.tasks.filter(id__gt=0), project.tasks.all()):
-        with pytest.raises(ValueError, match=r"did you mean COCO.*JSON_MIN"):
+        with pytest.raises(ValueError, match=r"did you mean 'COCO'.*JSON_MIN"):
             tasks.export("coko", tmp_path / "out.zip")
     assert writes(fake) == []
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm._migrate.engine.losses import packed, unpacked
-from labelstudio_orm._migrate.engine.report import Difference
+from labelstudio_orm._reports import Difference
 from labelstudio_orm.migrate import (
     Journal,
     Report,

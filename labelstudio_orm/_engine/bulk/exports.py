@@ -17,7 +17,7 @@ from ..http.download import download
 from ..pages.sources import IDS, chunked
 from ..plans.columns import line as condition
 from ..values.files import whole_file
-from ..values.misuse import near
+from ..values.near import did_you_mean
 from .actions import project_of
 from .exported import with_whole_predictions
 from .pixels import check_sizes
@@ -128,7 +128,7 @@ def check_format(project: Project, format: str, cause: Exception | None = None) 
     """
     known = [str(one.get("name")) for one in project.exports.formats()]
     if format not in known:
-        shown = f"{format!r:.80}{near(str(format), known)}"
+        shown = f"{format!r:.80}{did_you_mean(str(format), known)}"
         raise ValueError(
             f"the server has no export format {shown}; it has {', '.join(known)}"
         ) from cause

@@ -16,7 +16,8 @@ from ..http.payload import encode
 from ..pages.sources import chunked
 from ..values.codec import plain
 from ..values.ids import id_of
-from ..values.misuse import check_items, check_number, near
+from ..values.misuse import check_items, check_number
+from ..values.near import did_you_mean
 from .batches import Item, names_of, send_isolating_failures
 from .imports import refused
 from .prefetched import invalidate_prefetched
@@ -208,7 +209,7 @@ def _prediction(
     )
     unknown = sorted(form.keys() - _PREDICTION_KEYS)
     if unknown:
-        hint = near(str(unknown[0]), _PREDICTION_KEYS)
+        hint = did_you_mean(str(unknown[0]), _PREDICTION_KEYS)
         raise ValueError(f"{where}: a prediction has no {unknown[0]!r:.80}{hint}")
     given = form.get("task", task)
     if given is None:

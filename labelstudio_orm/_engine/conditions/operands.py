@@ -7,7 +7,6 @@ text. Values inside JSON are compared as they are.
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import typing
@@ -23,13 +22,14 @@ from ...errors import FieldError
 from ..fields.options import options_of
 from ..values import codec
 from ..values.brief import brief
+from ..values.declared import Record, saved_id, server_of
 from ..values.ids import is_object
+from ..values.near import near_misses
 from ..values.registry import registry
 from .lookups import LOOKUPS, TEXT_LOOKUPS, Members
 
 if TYPE_CHECKING:
     from ..fields.fields import Field
-    from ..models.resource import Resource
 
 EQUAL = frozenset({"exact", "iexact", "in", "isnull"})
 ORDER = frozenset({"gt", "gte", "lt", "lte", "range"})
@@ -167,7 +167,7 @@ def _one_of(options: tuple[Any, ...]) -> Callable[[Any, bool], Any]:
         if ordered or value in options:
             return _text(value, ordered)
         texts = [one for one in options if isinstance(one, str)]
-        near = difflib.get_close_matches(str(value), texts, 1)
+        near = near_misses(str(value), texts, 1)
         raise Misfit(f"did you mean {near[0]!r}?" if near else "give one of these")
 
     return take
@@ -347,7 +347,7 @@ def _folded(options: tuple[Any, ...], value: str) -> str:
     raise Misfit("give one of these")
 
 
-def _id(field: Field, sort: Sort, key: str, value: Resource, server: str | None) -> Any:
+def _id(field: Field, sort: Sort, key: str, value: Record, server: str | None) -> Any:
 
     options = options_of(field.owner)
     wanted: Any = registry[field.of] if field.of else None
@@ -358,6 +358,6 @@ def _id(field: Field, sort: Sort, key: str, value: Resource, server: str | None)
     if wanted is None or not isinstance(value, wanted):
         name = f"the id of a {options_of(wanted).name}" if wanted else sort.name
         raise FieldError(f"{key}: {_name(field)} is {name}, never {value!r}")
-    if server is not None and value._server not in (None, server):
-        raise FieldError(f"{key}: {value!r} is on {value._server}, the queryset on {server}")
-    return value._saved_id(key)
+    if server is not None and server_of(value) not in (None, server):
+        raise FieldError(f"{key}: {value!r} is on {server_of(value)}, the queryset on {server}")
+    return saved_id(value, key)

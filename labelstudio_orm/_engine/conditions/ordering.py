@@ -10,14 +10,14 @@ import attrs
 
 from ...errors import FieldError
 from ..values.brief import brief
+from ..values.declared import Record, key_of
 from .places import Merged, Place, merged, name_of, refuse_merged
 from .q import find_field
 
 if TYPE_CHECKING:
     from ..fields.fields import Field
-    from ..models.resource import Resource
 
-R = TypeVar("R", bound="Resource")
+R = TypeVar("R", bound="Record")
 
 
 @attrs.frozen
@@ -34,7 +34,7 @@ class Key:
     merged: Merged = attrs.field(default=(), eq=False)
 
     @classmethod
-    def of(cls, model: type[Resource], name: str | Place) -> Key:
+    def of(cls, model: type[Record], name: str | Place) -> Key:
         """Read it from its name. Raises FieldError for what the resource does not have."""
         place = Place.of(name)
         field = find_field(model, place.head, str(place))
@@ -64,7 +64,7 @@ class Key:
         """The same value the other way round."""
         return attrs.evolve(self, falling=not self.falling)
 
-    def value(self, obj: Resource) -> Any:
+    def value(self, obj: Record) -> Any:
         """The value in an object; None where a key is missing."""
         value = getattr(obj, self.field.name)
         if self.merged:
@@ -93,7 +93,7 @@ def _by_id(objects: list[R]) -> list[R]:
     try:
         return sorted(objects, key=lambda obj: obj.id)
     except TypeError:  # ids that are no numbers, or none at all
-        return sorted(objects, key=lambda obj: _sortable(obj._key) or ())
+        return sorted(objects, key=lambda obj: _sortable(key_of(obj)) or ())
 
 
 def _sortable(value: Any) -> tuple[int, Any] | None:

@@ -6,7 +6,6 @@ against the resource when it is built, so that a misspelt field fails before a r
 
 from __future__ import annotations
 
-import difflib
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias, cast
@@ -16,6 +15,8 @@ import attrs
 from ...errors import FieldError, UnknownKeyWarning
 from ..fields.options import options_of
 from ..values.brief import brief, cut, joined
+from ..values.declared import Record
+from ..values.near import did_you_mean, near_misses
 from ..values.secret import hide, reveal
 from .lookups import LOOKUPS
 from .operands import lookups_of, value_of
@@ -25,7 +26,6 @@ from .tree import EVERYTHING, Leaf, Node, Opaque, conjunction, disjunction, fold
 
 if TYPE_CHECKING:
     from ..fields.fields import Field
-    from ..models.resource import Resource
 
 Term: TypeAlias = "Q | Opaque | Comparison | tuple[str, Any]"
 """What a condition joins: conditions, and lookups with their values."""
@@ -194,7 +194,7 @@ def _grown(postfix: Iterable[Any]) -> Q:
 
 
 def build(
-    model: type[Resource],
+    model: type[Record],
     conditions: Iterable[Q],
     lookups: dict[str, Any],
     server: str | None = None,
@@ -212,7 +212,7 @@ def build(
 
 
 def _node(
-    model: type[Resource], term: Term, parts: list[Node | None], server: str | None
+    model: type[Record], term: Term, parts: list[Node | None], server: str | None
 ) -> Node | None:
     """The node of a term; None of a condition that says nothing."""
     if isinstance(term, tuple):
@@ -228,7 +228,7 @@ def _node(
     return negation(node) if term.negated else node
 
 
-def leaf(model: type[Resource], key: str, value: Any, server: str | None = None) -> Leaf:
+def leaf(model: type[Record], key: str, value: Any, server: str | None = None) -> Leaf:
     """The comparison that a keyword lookup says: ``leaf(Task, "data__lang__in", ["de"])``."""
     place = Place.of(key)
     if place.literal:
@@ -295,11 +295,11 @@ def _near_lookup(name: str) -> str | None:
     if plain in _ELSEWHERE:
         return _ELSEWHERE[plain]
     long = [one for one in LOOKUPS if len(one) > 3 and one[0] == plain[:1]]
-    return next(iter(difflib.get_close_matches(plain, long, 1, cutoff=0.85)), None)
+    return next(iter(near_misses(plain, long, 1, cutoff=0.85)), None)
 
 
 def _literal_leaf(
-    model: type[Resource],
+    model: type[Record],
     place: Place,
     lookup: str,
     value: Any,
@@ -314,7 +314,7 @@ def _literal_leaf(
     return _leaf(model, Leaf(key, field, place.keys, lookup, value, said=said), server)
 
 
-def _leaf(owner: type[Resource], made: Leaf, server: str | None) -> Leaf:
+def _leaf(owner: type[Record], made: Leaf, server: str | None) -> Leaf:
     """The comparison with the value as it will be compared, once it is known to be possible."""
     key, field, lookup = made.key, made.field, made.lookup
     refuse_partly(field, key)
@@ -349,7 +349,9 @@ def refuse_partly(field: Field, key: str) -> None:
 def _unknown_lookup(field: Field, name: str, key: str) -> FieldError:
     known, last = lookups_of(field), name.rpartition("__")[2]
     meant = _ELSEWHERE.get(last)
-    hint = f"; did you mean {meant!r}?" if meant in (*known, "exclude") else _near(last, known)
+    hint = (
+        f"; did you mean {meant!r}?" if meant in (*known, "exclude") else did_you_mean(last, known)
+    )
     if "email" in name.split("__"):
         hint = "; give the user or the id: ls.users.get(email=...)"
     return FieldError(
@@ -358,7 +360,7 @@ def _unknown_lookup(field: Field, name: str, key: str) -> FieldError:
     )
 
 
-def find_field(model: type[Resource], name: str, key: str | None = None) -> Field:
+def find_field(model: type[Record], name: str, key: str | None = None) -> Field:
     """The field of this name, of this foreign key, or ``pk``. Raises FieldError naming the near
     misses.
     """
@@ -377,11 +379,6 @@ def find_field(model: type[Resource], name: str, key: str | None = None) -> Fiel
         known = [*options.fields, *options.relations]
         where = f" in {key!r}" if key not in (None, name) else ""
         raise FieldError(
-            f"{model.__name__} has no field {name!r}{where}{_near(name, known)}; "
+            f"{model.__name__} has no field {name!r}{where}{did_you_mean(name, known)}; "
             f"it has {', '.join(sorted(known))}"
         ) from None
-
-
-def _near(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), 3)
-    return f"; did you mean {' or '.join(map(repr, close))}?" if close else ""

@@ -15,12 +15,12 @@ import attrs
 
 from ...errors import FieldError
 from ..values.brief import brief, cut, joined
+from ..values.declared import Record
 from .lookups import LOOKUPS
 from .places import Merged, refuse_merged
 
 if TYPE_CHECKING:
     from ..fields.fields import Field
-    from ..models.resource import Resource
 
 T = TypeVar("T")
 V = TypeVar("V")
@@ -52,7 +52,7 @@ class Binding:
 class Chosen:
     """An object, and those of its related objects that conditions are asked of."""
 
-    obj: Resource
+    obj: Record
     of: dict[Binding, Any] = attrs.field(factory=dict)
 
     def owner(self, relation: str | None) -> Any:
@@ -82,7 +82,7 @@ class Leaf:
     def __str__(self) -> str:
         return cut(self.said or f"{cut(self.key, 200)}={brief(self.value)}")
 
-    def holds(self, obj: Resource) -> bool:
+    def holds(self, obj: Record) -> bool:
         """Is it true of ``obj``? Reads deferred fields, so the caller brings them along."""
         if self.relation is None:
             return self._holds_for(obj)
@@ -119,7 +119,7 @@ class Leaf:
         """Of no values at all it is as true as of one null."""
         return LOOKUPS[self.lookup](None, self.value)
 
-    def _holds_for(self, obj: Resource) -> bool:
+    def _holds_for(self, obj: Record) -> bool:
         value = obj._peek(self.field)
         if self.field.listed or (self.path and isinstance(value, list)):
             inside = in_region if self.field.holds_regions else _inside
@@ -217,7 +217,7 @@ class Opaque:
 
     __repr__ = __str__
 
-    def holds(self, obj: Resource) -> bool:
+    def holds(self, obj: Record) -> bool:
         """Nobody knows here."""
         raise FieldError(f"{self} can be evaluated by the server only, and not in this combination")
 
@@ -235,7 +235,7 @@ class _Joint:
         """What is joined."""
         raise NotImplementedError
 
-    def holds(self, obj: Resource) -> bool:
+    def holds(self, obj: Record) -> bool:
         """Is it true of ``obj``?"""
         return predicate(self)(obj)  # type: ignore[arg-type]
 
@@ -465,7 +465,7 @@ class _Walk:
 
     __slots__ = ("before", "chosen", "known", "rest")
 
-    def __init__(self, obj: Resource) -> None:
+    def __init__(self, obj: Record) -> None:
         self.chosen = Chosen(obj)
         self.before: list[Chosen] = []
         self.rest: list[Iterator[Any]] = []

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import attrs
 
 from ..http.addresses import names_in
+from ..values.declared import Record
 from ..values.registry import registry
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ def name_of(cls: type) -> str:
     return cls.__qualname__.rpartition("<locals>.")[2]
 
 
-def options_of(model: type[Resource] | Resource) -> Options:
+def options_of(model: type[Record] | Record) -> Options:
     """Return the options of a resource, or of one of its objects."""
-    return model._options
+    options: Options = model._options
+    return options

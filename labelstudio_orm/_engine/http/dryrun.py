@@ -13,8 +13,8 @@ from urllib.parse import parse_qsl
 
 import attrs
 
-from ..fields.options import options_of
 from ..values.codec import copy_json
+from ..values.declared import header_of
 from ..values.registry import registry
 from ..values.secret import hidden_in, masked
 from .payload import decode, encode
@@ -165,11 +165,12 @@ def _noun(path: str) -> str:
     parts = path.strip("/").split("/")
     known, name = 0, ""
     for model in registry.values():
-        for template in (options_of(model).item, options_of(model).collection):
+        header = header_of(model)
+        for template in (header.item, header.collection):
             steps = template.strip("/").split("/")
             fits = template and len(steps) <= len(parts) and all(map(_fits, steps, parts))
             if fits and len(steps) > known:
-                known, name = len(steps), options_of(model).name
+                known, name = len(steps), header.name
     rest = "/".join("{id}" if _fits("{id}", part) else part for part in parts[known:])
     return " ".join(filter(None, [name, rest if known else f"/{rest}"]))
 

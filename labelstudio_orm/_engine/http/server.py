@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import attrs
 
-from ..fields.options import options_of
+from ..values.declared import Record, header_of
 from ..values.registry import registry
-
-if TYPE_CHECKING:
-    from ..models.resource import Resource
-
 
 _DIGITS = 9
 """Of one number of a version, at most: what has more is none."""
@@ -45,13 +41,13 @@ class ServerInfo:
         """Has it the operations of the enterprise edition?"""
         return self.edition.lower() == "enterprise"
 
-    def supports(self, model: type[Resource]) -> bool:
+    def supports(self, model: type[Record]) -> bool:
         """Has this server's edition the resource? Costs no request.
 
         >>> ls.server().supports(Project)
         True
         """
-        return options_of(model).edition.lower() in ("", self.edition.lower())
+        return header_of(model).edition.lower() in ("", self.edition.lower())
 
     @property
     def unsupported(self) -> list[str]:

@@ -22,7 +22,8 @@ from ..records.origin import NOWHERE, Origin
 from ..values import codec
 from ..values.brief import brief
 from ..values.ids import as_id
-from ..values.misuse import MISSING, brief_name, near, of_attribute, read_again
+from ..values.misuse import MISSING, brief_name, of_attribute, read_again
+from ..values.near import did_you_mean
 from ..values.secret import seal
 from .queryset import QuerySet
 
@@ -391,7 +392,9 @@ class Resource:
             known = [*self._options.fields, *self._options.relations]
             value = seal(value)  # its name may be the misspelt one of a secret
             shown = brief_name(name)
-            raise AttributeError(f"{type(self).__name__} has no field {shown!r}{near(name, known)}")
+            raise AttributeError(
+                f"{type(self).__name__} has no field {shown!r}{did_you_mean(name, known)}"
+            )
 
     if not TYPE_CHECKING:
 
@@ -399,7 +402,8 @@ class Resource:
             """Only for what there is not, and for what raised AttributeError: that is then said."""
             if (found := read_again(self, name)) is not MISSING:
                 return found
-            raise AttributeError(of_attribute(self, name))
+            data = self.__dict__.get("data", self._row.get("data"))
+            raise AttributeError(of_attribute(self, name, data))
 
     def _refuse_fixed(self, field: Field, name: str) -> None:
         if field.read_only:
@@ -540,7 +544,7 @@ class Resource:
         for name in names:
             if name not in fields or not self._is_writable(fields[name]):
                 known = [one.name for one in fields.values() if self._is_writable(one)]
-                shown = f"{brief(name, 60)}{near(str(name), known)}"
+                shown = f"{brief(name, 60)}{did_you_mean(str(name), known)}"
                 raise ValueError(f"{type(self).__name__} has no writable field {shown}")
         return [fields[name] for name in names if name in changed]
 

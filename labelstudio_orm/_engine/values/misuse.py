@@ -4,37 +4,22 @@ out.
 
 from __future__ import annotations
 
-import difflib
 import inspect
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from ..fields.options import options_of
 from .brief import brief
+from .declared import Record, header_of
+from .near import did_you_mean
 from .secret import Secret, reveal
-
-if TYPE_CHECKING:
-    from ..models.resource import Resource
-
 
 MISSING: Final = object()
 """There is no such attribute."""
 
 
-def near(name: str, known: Iterable[str]) -> str:
-    """Return "; did you mean ...?" with up to three names that look like this one, or nothing.
-
-    >>> near("titel", ["title", "color"])
-    '; did you mean title?'
-    """
-    names = {one.lower(): one for one in known}
-    found = [names[one] for one in difflib.get_close_matches(name.lower(), list(names), 3)]
-    return f"; did you mean {' or '.join(found)}?" if found else ""
-
-
 def of_constructor(
-    model: type[Resource], takes: Iterable[str], given: tuple[Any, ...], fields: Mapping[str, Any]
+    model: type[Record], takes: Iterable[str], given: tuple[Any, ...], fields: Mapping[str, Any]
 ) -> str:
     """Return what is wrong with the arguments of a constructor, or of ``create``."""
     names = sorted(takes)
@@ -48,9 +33,10 @@ def of_constructor(
             f"{_name(model)} takes no 'id': the server gives it; ref(id) is a handle on one that "
             "is there, get(id) reads it"
         )
-    if name in options_of(model).fields or name in options_of(model).relations:
+    header = header_of(model)
+    if name in header.fields or name in header.relations:
         return f"{_name(model)}.{name} is the server's: it cannot be given"
-    hint = near(name, names)
+    hint = did_you_mean(name, names)
     if not hint and "data" in names:
         hint = f'; what is labelled goes under data: data={{"{brief_name(name)}": ...}}'
     has = hint or "; it has " + ", ".join(names)
@@ -77,16 +63,17 @@ def _by_name(value: Any, names: list[str]) -> str:
     return f", not {shown}: {', '.join(names)}"
 
 
-def of_attribute(obj: Resource, name: str) -> str:
-    """Return what to say of an attribute that an object does not have."""
-    options = options_of(obj)
+def of_attribute(obj: Record, name: str, data: Any = None) -> str:
+    """Return the message for an attribute that an object does not have.
+
+    ``data`` is the data of a task: its keys are often looked for on the task itself.
+    """
     known = [name for name in dir(type(obj)) if not name.startswith("_")]
-    hint = near(name, known)
-    if "data" in options.fields:
-        data = obj.__dict__.get("data", obj._row.get("data"))
-        if (isinstance(data, dict) and name in data) or not hint:
-            noun = type(obj).__name__.lower()
-            hint = f'; a key of its data is {noun}.data["{brief_name(name)}"]'
+    hint = did_you_mean(name, known)
+    is_key = isinstance(data, dict) and name in data
+    if "data" in header_of(obj).fields and (is_key or not hint):
+        noun = type(obj).__name__.lower()
+        hint = f'; a key of its data is {noun}.data["{brief_name(name)}"]'
     return f"{_name(type(obj))} has no {brief_name(name)!r}{hint}"
 
 
@@ -101,19 +88,19 @@ def read_again(obj: object, name: str) -> Any:
     return there.__get__(obj, type(obj)) if hasattr(there, "__get__") else MISSING
 
 
-def of_missing(obj: object, name: str, model: type[Resource] | None = None) -> str:
+def of_missing(obj: object, name: str, model: type[Record] | None = None) -> str:
     """Return what to say of an attribute that a client or a queryset does not have; ``model``:
     what the queryset is of.
     """
     kind = type(obj)
-    hint = near(name, [one for one in dir(kind) if not one.startswith("_")])
-    if model and (name in options_of(model).fields or hasattr(model, name)):
+    hint = did_you_mean(name, [one for one in dir(kind) if not one.startswith("_")])
+    if model and (name in header_of(model).fields or hasattr(model, name)):
         hint = f"; each {_name(model)} has: .first().{name}, or loop over them"
     return f"{kind.__name__} has no {brief_name(name)!r}{hint}"
 
 
-def _name(model: type[Resource]) -> str:
-    return options_of(model).name
+def _name(model: type[Record]) -> str:
+    return header_of(model).name
 
 
 def brief_name(name: str) -> str:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from ..models.resource import Resource
-
-registry: dict[str, type[Resource]] = {}
+registry: dict[str, type[Any]] = {}
+"""The classes of all resources by name: "Task", "ImportStorage.S3"."""

@@ -15,13 +15,13 @@ from .source import LiveSource
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
+    from ..._reports import Loss
     from ...client import LabelStudio
     from ...resources.projects import Project
     from .journal import IdMap, Journal
     from .losses import Id
     from .media import Media
     from .remap import Translation
-    from .report import Loss
     from .source import Source
     from .users import UserMap
 

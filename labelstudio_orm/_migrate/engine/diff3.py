@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
+from ..._reports import Difference
 from . import fingerprints as content
 from .fingerprints import digest
 from .pairing import pair_up
-from .report import Difference
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from ..._engine.values.brief import cut
-from ...errors import LabelStudioError
+from ...errors import BadJournal, LabelStudioError
 
 VERSION: Final = 1
 """Of the file's layout."""
@@ -74,20 +74,6 @@ LIMIT 1
 """
 
 _WRONG_INNER: Final = (_WRONG_SETTINGS, _WRONG_FILES)
-
-
-class BadJournal(LabelStudioError, ValueError):
-    """A file is no journal, or it is damaged, or of a later version of this library. Nothing has
-    been written, neither to it nor to a server.
-
-    >>> Path("notes.txt").write_text("Not a journal")
-    13
-    >>> try:
-    ...     Journal("notes.txt")
-    ... except BadJournal as error:
-    ...     print(error)
-    notes.txt is no journal: it is no SQLite file; ...
-    """
 
 
 class Database:

@@ -7,8 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ..._reports import Loss
 from .fingerprints import ORIGIN
-from .report import Loss
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row

@@ -15,9 +15,9 @@ from .source import CHUNK
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
+    from ..._reports import Differences
     from .context import MigrationContext
     from .journal import Journal
-    from .report import Differences
 
 _BASE: Final = "settings base"
 _EXPECTED: Final = "settings expected"

@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from ..._reports import Difference
 from ...errors import LabelStudioError
 from .diff3 import Change
 from .related import ORDER, no_secrets
-from .report import Difference
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
+    from ..._reports import Differences
     from .diff3 import Conflicts, Objects, Side
     from .journal import Journal, Key
     from .related import Belongings, Kind
-    from .report import Differences
 
 
 _WANTED: Final = "order of views expected"

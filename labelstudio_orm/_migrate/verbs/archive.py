@@ -22,12 +22,12 @@ import attrs
 from ..._engine.pages.sources import chunked
 from ..._engine.values.files import whole_file
 from ..._engine.values.summary import Failure, Summary
+from ..._reports import Loss, Report
 from ...errors import LabelStudioError
 from ...progress import Progress, ends_line, reporter
 from ...resources.files import upload_path
 from ..engine.contents import fetch
 from ..engine.fingerprints import SECRETS, SETTINGS, without_secrets
-from ..engine.report import Loss, Report
 from ..engine.snapshot_form import (
     FORMAT,
     LISTS,

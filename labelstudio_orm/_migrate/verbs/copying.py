@@ -17,6 +17,7 @@ import attrs
 
 from ..._engine.values.brief import cut
 from ..._engine.values.summary import Failure
+from ..._reports import Report
 from ...errors import BadRequest, DoesNotExist
 from ...progress import Progress, ends_line, reporter
 from ..engine.context import MigrationContext, wait_for
@@ -30,7 +31,6 @@ from ..engine.losses import losses
 from ..engine.media import Media
 from ..engine.related import EXPORTS, Belongings, Secrets, parts_of
 from ..engine.remap import Translation
-from ..engine.report import Report
 from ..engine.settings import Overlaps, Settings
 from ..engine.source import as_source
 from ..engine.sync_related import note_bases

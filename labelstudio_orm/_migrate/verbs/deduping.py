@@ -16,6 +16,7 @@ from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure, Summary
+from ..._reports import Difference, Losses, Report
 from ...errors import LabelStudioError
 from ...progress import Progress
 from ..engine.fingerprints import DRAFT, PREDICTION, digest
@@ -30,7 +31,7 @@ from ..engine.labelled import (
     prediction_said,
     to_edit,
 )
-from ..engine.report import Difference, Losses, Report, fields_apart
+from ..engine.report import fields_apart
 
 if TYPE_CHECKING:
     from ...resources.drafts import Draft

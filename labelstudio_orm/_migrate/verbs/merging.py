@@ -20,6 +20,7 @@ from ..._engine.conditions.places import Place
 from ..._engine.http.connection import number_of_workers
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure
+from ..._reports import Difference, Differences, Losses, Report
 from ...errors import LabelStudioError
 from ...progress import Progress, reporter
 from ..engine.config_compat import check_configs
@@ -32,7 +33,7 @@ from ..engine.losses import is_importable
 from ..engine.media import Media
 from ..engine.odd import annotate, create
 from ..engine.remap import Translation
-from ..engine.report import Difference, Differences, Losses, Report, fields_apart
+from ..engine.report import fields_apart
 from ..engine.same_files import SameFiles
 from ..engine.source import LiveSource, as_source
 from ..engine.stored import Stored

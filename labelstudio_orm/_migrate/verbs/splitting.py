@@ -20,11 +20,11 @@ from ..._engine.conditions.lookups import same
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure, Summary
+from ..._reports import Loss, Report
 from ...client import LabelStudio
 from ...progress import Progress
 from ..engine.fingerprints import digest
 from ..engine.keys import asking, fingerprint, first_rows, no_key
-from ..engine.report import Loss, Report
 from ..engine.source import CHUNK, LiveSource
 from ..engine.uploads import files_of
 from .copying import copy_project, open_journal

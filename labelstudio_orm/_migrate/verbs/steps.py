@@ -52,10 +52,10 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
 import attrs
 
 from ..._engine.values.summary import Summary
+from ..._reports import Report
 from ...errors import LabelStudioError
 from ...progress import Progress
 from ..engine.journal import Journal, JournalMismatch
-from ..engine.report import Report
 
 if TYPE_CHECKING:
     from ..._cli.arguments import Call

@@ -10,6 +10,7 @@ import attrs
 
 from ..._engine.http.paths import at
 from ..._engine.pages.sources import chunked
+from ..._reports import Difference, Differences, Report
 from ...progress import Progress, ends_line, reporter
 from ...resources._parking import keeping_drafts, unpark
 from ..engine import odd
@@ -21,7 +22,6 @@ from ..engine.importing import Importer, imported, odd_data
 from ..engine.journal import JournalMismatch
 from ..engine.losses import losses, lost_of
 from ..engine.related import Belongings, Secrets, no_secrets, parts_of
-from ..engine.report import Difference, Differences, Report
 from ..engine.settings import Settings
 from ..engine.sideeffects import without_side_effects
 from ..engine.source import CHUNK, as_source

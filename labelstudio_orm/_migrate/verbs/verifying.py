@@ -13,13 +13,13 @@ from ..._engine.pages.parallel import Coming
 from ..._engine.pages.sources import chunked
 from ..._engine.values.brief import cut
 from ..._engine.values.summary import Summary
+from ..._reports import Difference, Differences, Report
 from ...progress import Progress, ends_line, reporter
 from ..engine import fingerprints as content
 from ..engine.fingerprints import digest, text_of
 from ..engine.journal import Journal, JournalMismatch, is_missing, opened
 from ..engine.pairing import pair_up
 from ..engine.remap import Translation, translate_view
-from ..engine.report import Difference, Differences, Report
 from ..engine.same_files import SameFiles
 from ..engine.settings import wanted_settings
 from ..engine.source import CHUNK, as_source, has_files, light, number_of_tasks, storage_key

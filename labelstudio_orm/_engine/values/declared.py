@@ -1,0 +1,60 @@
+"""What the floors below the declarations know of a resource and of its objects."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Protocol
+
+
+class Header(Protocol):
+    """The options of a resource, as far as values and HTTP need them."""
+
+    item: str
+    collection: str
+    edition: str
+    fields: Any
+    relations: Any
+
+    @property
+    def name(self) -> str:
+        """Return the name in messages: "Task", "ImportStorage.S3"."""
+
+
+class Record(Protocol):
+    """An object of a resource, as conditions see it."""
+
+    _options: ClassVar[Any]
+
+    @property
+    def id(self) -> Any:
+        """Return the id; None for an unsaved object."""
+
+    @property
+    def _key(self) -> Any: ...
+
+    @property
+    def _server(self) -> str | None: ...
+
+    def _peek(self, field: Any) -> Any: ...
+
+    def _saved_id(self, what: str) -> Any: ...
+
+
+def header_of(model: type[Record] | Record) -> Header:
+    """Return the options of a resource, or of one of its objects."""
+    header: Header = model._options
+    return header
+
+
+def key_of(obj: Record) -> Any:
+    """Return the value that identifies an object among its kind, mostly the id."""
+    return obj._key
+
+
+def server_of(obj: Record) -> str | None:
+    """Return the address of the server that an object came from; None for a new one."""
+    return obj._server
+
+
+def saved_id(obj: Record, what: str) -> Any:
+    """Return the id of a saved object. Raises ValueError, naming ``what``, for an unsaved one."""
+    return obj._saved_id(what)

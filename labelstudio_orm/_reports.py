@@ -1,0 +1,238 @@
+"""What a migration did, what is not the same on both sides, and what a server cannot keep."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+import attrs
+
+from ._engine.values.brief import brief, cut
+from ._engine.values.summary import Summary
+
+if TYPE_CHECKING:
+    from .resources.projects import Project
+
+LISTED: Final = 1000
+"""Differences that a report lists; of more it has the number."""
+
+SHOWN: Final = 5
+"""Objects that the text of a loss names."""
+
+
+@attrs.frozen
+class Difference:
+    """Something that is not the same on both sides.
+
+    ``kind`` is "tasks", "annotations", "views" ...; ``source`` and ``target`` say which object,
+    None where that side has none. ``field`` is what differs in it, "" for the object as a whole;
+    ``here`` and ``there`` are the values in the source and in the target. ``why`` is how it came
+    to that, as far as ``sync()`` knows: "changed in the target", "changed on both sides" ...
+
+    >>> print(Difference("tasks", 5, 1005, "data", {"text": "a"}, {"text": "b"}))
+    tasks 5 -> 1005: data is {'text': 'a'} in the source, {'text': 'b'} in the target
+    """
+
+    kind: str
+    source: int | str | None
+    target: int | str | None
+    field: str = ""
+    here: Any = None
+    there: Any = None
+    why: str = ""
+
+    @property
+    def place(self) -> str:
+        """The object and its field: ``"5 -> 1005: data"``."""
+        ids = [str(id) for id in (self.source, self.target) if id is not None]
+        return f"{' -> '.join(ids)}{f': {self.field}' if self.field else ''}"
+
+    def __str__(self) -> str:
+        name = f"{self.kind} {self.source} -> {self.target}"
+        if self.why:
+            return f"{name}{f': {self.field}' if self.field else ''}: {self.why}"
+        if self.source is None:
+            name = f"{self.kind} {self.target}"
+            if not self.field:
+                return f"{name}: only in the target"
+        elif self.target is None:
+            name = f"{self.kind} {self.source}"
+            if not self.field:
+                return f"{name}: only in the source"
+        here, there = _apart(repr(self.here), repr(self.there))
+        return f"{name}: {self.field} is {here} in the source, {there} in the target"
+
+
+def _differences(found: Iterable[Difference]) -> tuple[Difference, ...]:
+    return tuple(found)
+
+
+def _ids(found: Iterable[int | str]) -> tuple[int | str, ...]:
+    return tuple(found)
+
+
+@attrs.frozen
+class Loss:
+    """What a server cannot keep: of which kind of objects, which field, of how many, and why.
+
+    ``ids`` are those of all the objects in the source. ``differences`` are the first thousand of
+    them, where something was said that is gone: which object, which of its fields, what it said and
+    what is said now. They are empty for what is lost of every object, such as dates.
+    """
+
+    kind: str
+    field: str
+    count: int
+    why: str
+    differences: tuple[Difference, ...] = attrs.field(
+        default=(), converter=_differences, eq=False, kw_only=True
+    )
+    ids: tuple[int | str, ...] = attrs.field(
+        default=(), converter=_ids, eq=False, kw_only=True, repr=lambda ids: brief(ids, 60)
+    )
+
+    def __str__(self) -> str:
+        told = [cut(one.place, 100) for one in self.differences[:SHOWN]]
+        told = told or [cut(str(id), 100) for id in self.ids[:SHOWN]]
+        more = ["..."] if told and self.count > len(told) else []
+        which = f" ({'; '.join([*told, *more])})" if told else ""
+        return f"{self.kind}.{self.field} of {self.count:,}: {self.why}{which}"
+
+
+def _losses(found: Iterable[Loss]) -> tuple[Loss, ...]:
+    return tuple(found)
+
+
+@attrs.frozen(kw_only=True)
+class Report:
+    """What a migration did.
+
+    ``what`` says it in words; ``counts`` has a ``Summary`` for each kind of objects: "tasks",
+    "annotations", "views" ... ``differences`` are the first thousand things that are not the same
+    on both sides, ``different`` is the number of all; ``losses`` is what the server cannot keep.
+    ``target`` is the project that was written to. ``unchanged`` is what the text calls objects that
+    needed nothing, which are ``skipped`` in the counts.
+
+    >>> report = copy_project(project, to=other, missing_users="create")
+    >>> report.ok, report.exit_code, report.counts["tasks"].created
+    (True, 0, 4)
+    """
+
+    what: str
+    counts: Mapping[str, Summary] = attrs.field(factory=dict)
+    differences: tuple[Difference, ...] = attrs.field(default=(), converter=_differences)
+    losses: tuple[Loss, ...] = attrs.field(default=(), converter=_losses)
+    target: Project | None = None
+    unchanged: str = "skipped"
+    different: int = attrs.field()
+
+    @different.default
+    def _all_listed(self) -> int:
+        return len(self.differences)
+
+    @property
+    def ok(self) -> bool:
+        """No differences, and nothing failed."""
+        return not self.different and not any(done.failed for done in self.counts.values())
+
+    @property
+    def exit_code(self) -> int:
+        """For a script: 0 if it is ``ok``, else 1."""
+        return 0 if self.ok else 1
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as JSON: ``json.dumps(report.as_json())``."""
+        return {
+            "what": self.what,
+            "ok": self.ok,
+            "target": None if self.target is None else self.target.id,
+            "counts": {kind: _summary(done) for kind, done in self.counts.items()},
+            "different": self.different,
+            "differences": [_plain(attrs.asdict(one)) for one in self.differences],
+            "losses": [_plain(attrs.asdict(one)) for one in self.losses],
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.what}: {'ok' if self.ok else 'NOT THE SAME'}"]
+        for kind, done in self.counts.items():
+            said = repr(done).removeprefix("<Summary: ").removesuffix(">")
+            lines.append(f"  {kind:<16} {said.replace('skipped', self.unchanged)}")
+            lines += [f"    failed: {one.item!r:.80}: {one.reason}" for one in done.failed[:5]]
+        if self.different:
+            lines.append(f"  {self.different:,} differences")
+            lines += [f"    {one}" for one in self.differences[:10]]
+        if self.losses:
+            lines.append("  not kept by the server")
+            lines += [f"    {one}" for one in self.losses]
+        return "\n".join(lines)
+
+
+class Differences:
+    """Differences as they are found: the first thousand, and the number of all."""
+
+    def __init__(self) -> None:
+        self.listed: list[Difference] = []
+        self.number = 0
+
+    def add(self, *found: Difference) -> None:
+        """Note some."""
+        self.number += len(found)
+        self.listed += found[: max(0, LISTED - len(self.listed))]
+
+    def extend(self, found: Iterable[Difference]) -> None:
+        """Note some."""
+        self.add(*found)
+
+
+class Losses:
+    """What is lost, as it is found: how many, and the first thousand of those that say which.
+
+    ``why`` has the reason for each kind of objects and field.
+    """
+
+    def __init__(self, why: Mapping[tuple[str, str], str]) -> None:
+        self.why = why
+        self._ids: defaultdict[tuple[str, str], list[int | str]] = defaultdict(list)
+        self._found: defaultdict[tuple[str, str], Differences] = defaultdict(Differences)
+
+    def add(self, kind: str, field: str, ids: Iterable[int | str], *found: Difference) -> None:
+        """Note that these objects lost a field; ``found`` says what of which."""
+        self._ids[kind, field] += ids
+        if found:
+            self._found[kind, field].add(*found)
+
+    def listed(self) -> Iterator[Loss]:
+        """As a report lists them."""
+        for what, why in self.why.items():
+            if ids := self._ids[what]:
+                yield Loss(*what, len(ids), why, differences=self._found[what].listed, ids=ids)
+
+
+def _summary(done: Summary) -> dict[str, Any]:
+    return {
+        **{name: getattr(done, name) for name in ("created", "updated", "deleted", "skipped")},
+        "failed": [{"item": repr(one.item), "reason": one.reason} for one in done.failed],
+    }
+
+
+def _plain(value: Any) -> Any:
+    """As JSON can hold it."""
+    if isinstance(value, dict):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(inner) for inner in value]
+    return value if isinstance(value, (str, int, float, bool, type(None))) else str(value)
+
+
+def _apart(here: str, there: str) -> tuple[str, str]:
+    """Two texts, the beginning that they share being cut where they are long."""
+    pairs = zip(here, there, strict=False)
+    same = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(here), len(there)))
+    start = max(0, same - 20) if max(len(here), len(there)) > 80 else 0
+
+    def part(text: str) -> str:
+        end = start + 77
+        return f"{'...' * (start > 0)}{text[start:end]}{'...' * (len(text) > end)}"
+
+    return part(here), part(there)
