@@ -12,12 +12,11 @@ from .._engine.bulk.targets import check_target
 from .._engine.fields.fields import ForeignKey, field, foreign_key, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
-from .._engine.http.paths import at
+from .._engine.models.actions import action, answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
-from .._engine.values.ids import id_of as id_in
 from ..errors import BadRequest, JobFailed
 from ..progress import Progress
 
@@ -32,17 +31,15 @@ if TYPE_CHECKING:
 class Exports(QuerySet["Export"]):
     """``project.exports``: the snapshots of a project, and the formats that it can be had in."""
 
-    @one_call
+    @action(
+        "GET",
+        "/api/projects/{project}/export/formats",
+        "listing the export formats of Project {project}",
+        expect=[{"name": str}],
+    )
     def formats(self) -> list[dict[str, Any]]:
-        """The formats: ``{"name": "COCO", "title": ..., "description": ...}``. One request."""
-        project = id_in(self.scope["project"])
-        answer: list[dict[str, Any]] = self.client.request(
-            "GET",
-            at("/api/projects/{}/export/formats", project),
-            doing=f"listing the export formats of Project {project}",
-            expect=[{"name": str}],
-        )
-        return answer
+        """List the formats: ``{"name": "COCO", "title": ..., "description": ...}``. One request."""
+        return answer()
 
 
 @resource(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .._engine.bulk.jobs import secrets_of
 from .._engine.fields.fields import Field, ForeignKey, always_sent, foreign_key, readonly, secret
 from .._engine.http.deadline import one_call
+from .._engine.models.actions import action, answer, id_for
 from .._engine.models.declaration import resource
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
@@ -73,11 +74,11 @@ class MLBackend(Dated, Resource):
 
         Raises JobFailed when the service does not answer: the server itself answers 200 then.
         """
-        body: dict[str, Any] = {"task": self._client.tasks._id_given(task, "the task")}
+        body: dict[str, Any] = {"task": id_for(self._client, "Task", task, "the task")}
         if context is not None:
             body["context"] = context
         doing = f"asking {self!r} about Task {body['task']}"
-        answer = self._ask(
+        row = self._ask(
             "POST",
             doing,
             "/interactive-annotating",
@@ -87,10 +88,10 @@ class MLBackend(Dated, Resource):
             expect={"errors?": list | None, "data?": dict},
             reads=True,
         )
-        if answer.get("errors"):
-            said = "; ".join(map(str, answer["errors"]))
+        if row.get("errors"):
+            said = "; ".join(map(str, row["errors"]))
             raise JobFailed(f"{doing}: {self._client._transport.redact(said, secrets_of(self))}")
-        found: dict[str, Any] = answer.get("data", answer)
+        found: dict[str, Any] = row.get("data", row)
         return found
 
     @one_call
@@ -108,14 +109,16 @@ class MLBackend(Dated, Resource):
         self._ask("POST", doing, "/train", json=body, timeout=self._client.long_timeout)
         return self
 
-    @one_call
+    @action(
+        "GET",
+        "versions",
+        "listing the versions of {self!r}",
+        expect={"versions?": [str]},
+        take=lambda found: found.get("versions", []),
+    )
     def model_versions(self) -> list[str]:
-        """The versions that the service has. One request; ServerError when it is down."""
-        doing = f"listing the versions of {self!r}"
-        answer: Mapping[str, list[str]] = self._ask(
-            "GET", doing, "/versions", expect={"versions?": [str]}
-        )
-        return answer.get("versions", [])
+        """List the versions that the service has. One request; ServerError when it is down."""
+        return answer()
 
 
 @resource("/api/model-provider-connections/{id}", label="provider", edition="Enterprise")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._engine.fields.fields import (
     ForeignKey,
@@ -13,12 +14,11 @@ from .._engine.fields.fields import (
     readonly_foreign_key,
     secret,
 )
-from .._engine.http.deadline import one_call
+from .._engine.models.actions import action, answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Numbered
-from .._engine.records.origin import Origin
 from .common import Authored
 
 if TYPE_CHECKING:
@@ -26,19 +26,29 @@ if TYPE_CHECKING:
 
     from ..client import LabelStudio
 
+DRY = "no token: a dry run"
+HOTKEYS = "/api/current-user/hotkeys/"
+INVITE = {"token": str, "invite_url": str}
+KEYED = {"custom_hotkeys": dict | None}
+
+
+def _hotkeys_in(row: dict[str, Any]) -> dict[str, Any]:
+    return row["custom_hotkeys"] or {}
+
 
 class Users(QuerySet["User"]):
     """``ls.users``: all users of the organization, and the current one."""
 
+    @action(
+        "GET",
+        "/api/current-user/whoami",
+        "asking who the current user is",
+        expect={"id": int},
+        of="User",
+    )
     def me(self) -> User:
-        """The user whose credential this client carries. One request."""
-        row = self.client.request(
-            "GET",
-            "/api/current-user/whoami",
-            doing="asking who the current user is",
-            expect={"id": int},
-        )
-        return User._from_row(row, Origin(self.client))
+        """Return the user whose credential this client has. One request."""
+        return answer()
 
 
 @resource("/api/users/{id}/", label="email", queryset=Users)
@@ -73,63 +83,58 @@ class User(Resource):
         """The server insists on a user name; the e-mail address serves."""
         return super()._post(client, {"username": body["email"], **body})
 
-    @one_call
+    @action(
+        "GET",
+        "/api/current-user/token",
+        "reading the current user's token",
+        expect={"token": str},
+        take=itemgetter("token"),
+    )
     def get_token(self) -> str:
-        """The legacy token of the current user; two requests. Raises ValueError for another
-        user.
-        """
-        self._must_be_me("get_token")
-        answer = self._client.request(
-            "GET",
-            "/api/current-user/token",
-            doing="reading the current user's token",
-            expect={"token": str},
-        )
-        return str(answer["token"])
+        """Read the legacy token of the current user. Two requests.
 
-    @one_call
+        Raises ValueError for another user.
+        """
+        self._require_me("get_token")
+        return answer()
+
+    @action(
+        "POST",
+        "/api/current-user/reset-token/",
+        "resetting the current user's token",
+        expect={"token": str},
+        take=itemgetter("token"),
+        dry={"token": DRY},
+    )
     def reset_token(self) -> str:
-        """A new legacy token for the current user; the old one is invalid at once. Two requests.
+        """Make a new legacy token for the current user; the old one is invalid at once.
 
-        A client that was made with the old token cannot be used any more. Raises ValueError for
-        another user.
+        Two requests. A client that was made with the old token cannot be used any more. Raises
+        ValueError for another user.
         """
-        self._must_be_me("reset_token")
-        answer = self._client.request(
-            "POST",
-            "/api/current-user/reset-token/",
-            doing="resetting the current user's token",
-            expect={"token": str},
-            dry={"token": "no token: a dry run"},
-        )
-        return str(answer["token"])
+        self._require_me("reset_token")
+        return answer()
 
-    @one_call
+    @action("GET", HOTKEYS, "reading the current user's hotkeys", expect=KEYED, take=_hotkeys_in)
     def get_hotkeys(self) -> dict[str, Any]:
-        """The current user's own keyboard shortcuts; two requests. Raises ValueError for another
-        user.
-        """
-        self._must_be_me("get_hotkeys")
-        return self._hotkeys("GET", "reading the current user's hotkeys")
+        """Read the current user's own keyboard shortcuts. Two requests.
 
-    @one_call
+        Raises ValueError for another user.
+        """
+        self._require_me("get_hotkeys")
+        return answer()
+
+    @action("PATCH", HOTKEYS, "setting the current user's hotkeys", expect=KEYED, take=_hotkeys_in)
     def update_hotkeys(self, hotkeys: dict[str, Any]) -> dict[str, Any]:
-        """Set the current user's keyboard shortcuts; returns them; two requests. Raises ValueError
-        for another user.
+        """Set the current user's keyboard shortcuts, and return them. Two requests.
 
-        ``hotkeys``: ``{"annotation:submit": {"key": "ctrl+enter", "active": True}}``.
+        ``hotkeys``: ``{"annotation:submit": {"key": "ctrl+enter", "active": True}}``. Raises
+        ValueError for another user.
         """
-        self._must_be_me("update_hotkeys")
-        body = {"custom_hotkeys": hotkeys}
-        return self._hotkeys("PATCH", "setting the current user's hotkeys", json=body)
+        self._require_me("update_hotkeys")
+        return answer(json={"custom_hotkeys": hotkeys})
 
-    def _hotkeys(self, method: str, doing: str, **body: Any) -> dict[str, Any]:
-        path = "/api/current-user/hotkeys/"
-        expect = {"custom_hotkeys": dict | None}
-        answer = self._client.request(method, path, doing=doing, expect=expect, **body)
-        return cast("dict[str, Any]", answer["custom_hotkeys"] or {})
-
-    def _must_be_me(self, verb: str) -> None:
+    def _require_me(self, verb: str) -> None:
         if self.id != self._client.users.me().id:
             raise ValueError(f"{verb}() works for the current user only: ls.users.me().{verb}()")
 
@@ -137,20 +142,21 @@ class User(Resource):
 class Organizations(QuerySet["Organization"]):
     """``ls.organizations``: those of the current user, mostly one."""
 
+    @action("GET", "/api/invite", "reading the invitation link", expect=INVITE)
     def get_invite(self) -> dict[str, str]:
-        """The link by which people join: ``{"token": ..., "invite_url": ...}``. One request."""
-        return self._invite("GET", "/api/invite", "reading the invitation link")
+        """Read the link by which users join: ``{"token": ..., "invite_url": ...}``. One request."""
+        return answer()
 
+    @action(
+        "POST",
+        "/api/invite/reset-token",
+        "resetting the invitation link",
+        expect=INVITE,
+        dry={"token": DRY, "invite_url": ""},
+    )
     def reset_token(self) -> dict[str, str]:
-        """A new link; the old one is invalid at once. One request."""
-        return self._invite("POST", "/api/invite/reset-token", "resetting the invitation link")
-
-    def _invite(self, method: str, path: str, doing: str) -> dict[str, str]:
-        none = {"token": "no token: a dry run", "invite_url": ""}
-        answer: dict[str, str] = self.client.request(
-            method, path, doing=doing, expect={"token": str, "invite_url": str}, dry=none
-        )
-        return answer
+        """Make a new link; the old one is invalid at once. One request."""
+        return answer()
 
 
 @resource(

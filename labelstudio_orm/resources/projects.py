@@ -21,12 +21,11 @@ from .._engine.fields.fields import (
     secret,
 )
 from .._engine.http.deadline import one_call
-from .._engine.http.paths import at
+from .._engine.models.actions import action, answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import NUMBERED, Plain
-from .._engine.records.origin import Origin
 from ..errors import LabelStudioError
 from ..progress import Progress
 from .common import Dated
@@ -73,21 +72,21 @@ class Projects(QuerySet["Project"]):
         found: dict[int, dict[str, int]] = {}
         doing = "reading the counters of projects"
         for number in itertools.count(1):
-            answer = self.client.request(
+            page = self.client.request(
                 "GET",
                 "/api/projects/counts/",
                 params={**params, "page": number, "page_size": 100},
                 doing=doing,
                 expect={"results": [{"id": int}]},
             )
-            rows = {row["id"]: row for row in answer["results"]}
+            rows = {row["id"]: row for row in page["results"]}
             if not rows.keys().isdisjoint(found):
                 raise LabelStudioError(f"{doing}: page {number} holds what earlier pages hold")
             found.update(rows)
-            total = answer.get("count")
+            total = page.get("count")
             if type(total) is int and len(found) > total:
                 raise LabelStudioError(f"{doing}: the server lists more than the {total} it counts")
-            if not answer.get("next") or not rows:
+            if not page.get("next") or not rows:
                 break
         return {
             id: {name: row[name] for name in row if name != "id"}
@@ -222,23 +221,22 @@ class Project(Resource):
 
         return Labels(self)
 
+    @action(
+        "POST",
+        "/api/projects/{id}/validate/",
+        "validating a labelling config for {self!r}",
+        is_long=True,
+        idempotent=True,
+        reads=True,
+        expect=dict | None,
+    )
     def validate_config(self, label_config: str) -> Mapping[str, Any]:
-        """Ask the server whether this project could take another labelling config; one request.
+        """Ask the server whether this project could take another labelling config. One request.
 
         Returns its answer (``config_essential_data_has_changed``). Raises BadRequest saying what
         is wrong.
         """
-        answer: Mapping[str, Any] = self._client.request(
-            "POST",
-            at("/api/projects/{}/validate/", self._saved_id("validate_config()")),
-            json={"label_config": without_declaration(label_config)},
-            timeout=self._client.long_timeout,
-            idempotent=True,
-            doing=f"validating a labelling config for {self!r}",
-            expect=dict | None,
-            reads=True,
-        )
-        return answer
+        return answer(json={"label_config": without_declaration(label_config)})
 
     @one_call
     def export(
@@ -285,14 +283,12 @@ class Project(Resource):
             progress=progress,
         )
 
-    @one_call
+    @action(
+        "GET", "annotators/", "listing the annotators of {self!r}", expect=[{"id": int}], of="User"
+    )
     def annotators(self) -> list[User]:
-        """The users who annotated in this project. One request."""
-        from .people import User
-
-        doing = f"listing the annotators of {self!r}"
-        rows = self._ask("GET", doing, "annotators/", expect=[{"id": int}])
-        return list(User._load(rows, Origin(self._client)))
+        """List the users who annotated in this project. One request."""
+        return answer()
 
 
 class Pauses(QuerySet["Pause"]):

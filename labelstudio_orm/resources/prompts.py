@@ -17,6 +17,7 @@ from .._engine.fields.fields import (
     readonly_foreign_key,
 )
 from .._engine.http.deadline import one_call
+from .._engine.models.actions import action, answer, id_for
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
@@ -34,6 +35,12 @@ if TYPE_CHECKING:
 
 Subset = Literal["All", "HasGT", "Sample"]
 """The tasks that a run takes: all, those with a ground truth, or a sample."""
+
+NOT_SUBMITTED = {"detail": "nothing was submitted: a dry run"}
+
+
+def _detail(row: Mapping[str, Any] | None) -> str:
+    return str((row or {}).get("detail", ""))
 
 
 @resource("/api/prompts/{id}", collection="/api/prompts/", label="title", edition="Enterprise")
@@ -80,28 +87,32 @@ class PromptVersion(Authored, Resource):
 
     runs: ClassVar[HasMany[PromptRun]] = HasMany()
 
-    @one_call
+    @action(
+        "POST",
+        "cost-estimate",
+        "estimating the cost of {self!r}",
+        idempotent=True,
+        expect=(),
+        reads=True,
+    )
     def cost_estimate(
         self, project: Project | int, project_subset: Subset = "All"
     ) -> dict[str, Any]:
-        """What a run would cost, in US dollars as text: ``total_cost_usd`` and its parts. One
-        request.
-        """
-        answer: dict[str, Any] = self._ask(
-            "POST",
-            f"estimating the cost of {self!r}",
-            "/cost-estimate",
-            params={
-                "project_id": self._client.projects._id_given(project, "the project"),
-                "project_subset": project_subset,
-            },
-            idempotent=True,
-            expect=(),
-            reads=True,
-        )
-        return answer
+        """Estimate the cost of a run, in US dollars as text: ``total_cost_usd`` and its parts.
 
-    @one_call
+        One request.
+        """
+        project_id = id_for(self._client, "Project", project, "the project")
+        return answer(params={"project_id": project_id, "project_subset": project_subset})
+
+    @action(
+        "POST",
+        "refine",
+        "refining {self!r}",
+        expect=(),
+        is_long=True,
+        dry={"refinement_status": "Completed"},
+    )
     def refine(
         self,
         *,
@@ -110,30 +121,26 @@ class PromptVersion(Authored, Resource):
         project: Project | int,
         async_: bool | None = None,
     ) -> Refinement:
-        """Let a stronger model rewrite the prompt. One request; with ``async_`` it goes on in the
-        background: ``refine(...).wait().prompt``.
+        """Let a stronger model rewrite the prompt. One request.
+
+        With ``async_`` it goes on in the background: ``refine(...).wait().prompt``.
         """
-        row = self._ask(
-            "POST",
-            f"refining {self!r}",
-            "/refine",
+        teacher, client = teacher_model_provider_connection_id, self._client
+        return answer(
             params={} if async_ is None else {"async": async_},
             json={
-                "teacher_model_provider_connection_id": self._client.model_providers._id_given(
-                    teacher_model_provider_connection_id, "the teacher's provider"
+                "teacher_model_provider_connection_id": id_for(
+                    client, "ModelProvider", teacher, "the teacher's provider"
                 ),
                 "teacher_model_name": teacher_model_name,
-                "project_id": self._client.projects._id_given(project, "the project"),
+                "project_id": id_for(client, "Project", project, "the project"),
             },
-            timeout=self._client.long_timeout,
-            expect=(),
-            dry={"refinement_status": "Completed"},
+            take=lambda row: Refinement(self, row),
         )
-        return Refinement(self, row)
 
     @one_call
     def get_refined_prompt(self, refinement_job_id: str) -> Refinement:
-        """A refinement that was begun before, by its job's id. One request."""
+        """Read a refinement that was begun before, by its job's id. One request."""
         return Refinement(self, {"refinement_job_id": refinement_job_id}).refresh()
 
 
@@ -177,10 +184,10 @@ class Refinement(Job):
     def refresh(self) -> Self:
         """Look again; returns self. One request."""
         job = self.refinement_job_id
-        answer = self.version._ask(
+        row = self.version._ask(
             "GET", f"reading {self!r}", "/refine", params={"refinement_job_id": job}, expect=()
         )
-        self._take({"refinement_job_id": job, **answer})
+        self._take({"refinement_job_id": job, **row})
         return self
 
 
@@ -228,37 +235,35 @@ class PromptRun(Job, Resource):
                 return {**self._row, **run._row}
         raise DoesNotExist(f"{doing}: it is not on the server")
 
-    @one_call
+    @action("POST", "/api/model-run/batch-predictions", take=_detail, dry=NOT_SUBMITTED)
     def submit_predictions(self, results: Iterable[Mapping[str, Any]]) -> str:
-        """Hand in what the model said: ``{"task": task, "output": {...}, "total_cost_usd": 0.01}``
-        each; returns the server's word. One request.
-        """
-        return self._submit("batch-predictions", "results", results)
+        """Submit what the model predicted, and return the server's message. One request.
 
-    @one_call
+        ``results``: ``{"task": task, "output": {...}, "total_cost_usd": 0.01}`` each.
+        """
+        return answer(**self._submitted("results", results))
+
+    @action("POST", "/api/model-run/batch-failed-predictions", take=_detail, dry=NOT_SUBMITTED)
     def submit_failed_predictions(self, failures: Iterable[Mapping[str, Any]]) -> str:
-        """Hand in which tasks failed: ``{"task": task, "error_type": ..., "message": ...}`` each;
-        returns the server's word. One request.
-        """
-        return self._submit("batch-failed-predictions", "failed_predictions", failures)
+        """Submit the tasks for which the model failed, and return the server's message.
 
-    def _submit(self, what: str, key: str, items: Iterable[Mapping[str, Any]]) -> str:
+        One request. ``failures``: ``{"task": task, "error_type": ..., "message": ...}`` each.
+        """
+        return answer(**self._submitted("failed_predictions", failures))
+
+    def _submitted(self, key: str, items: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
         rows = []
         for item in items:
             row = dict(item)
             task = row.pop("task", row.pop("task_id", None))
             if task is None:
                 raise ValueError(f"{key}: each needs its task: {item!r:.80}")
-            rows.append({"task_id": self._client.tasks._id_given(task, f"{key}: the task"), **row})
-        answer = self._client.request(
-            "POST",
-            f"/api/model-run/{what}",
-            json={"modelrun_id": self._saved_id("submit_predictions()"), key: rows},
-            doing=f"handing in {len(rows)} {key.replace('_', ' ')} of {self!r}",
-            edition="Enterprise",
-            dry={"detail": "nothing was handed in: a dry run"},
-        )
-        return str((answer or {}).get("detail", ""))
+            task_id = id_for(self._client, "Task", task, f"{key}: the task")
+            rows.append({"task_id": task_id, **row})
+        return {
+            "json": {"modelrun_id": self.id, key: rows},
+            "doing": f"submitting {len(rows)} {key.replace('_', ' ')} of {self!r}",
+        }
 
 
 @resource(

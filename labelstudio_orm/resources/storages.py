@@ -10,6 +10,7 @@ from .._engine.bulk.jobs import Job
 from .._engine.fields.fields import ForeignKey, always_sent, foreign_key, readonly, secret
 from .._engine.fields.options import options_of
 from .._engine.http.deadline import one_call
+from .._engine.models.actions import action, answer
 from .._engine.models.declaration import fields, resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
@@ -222,14 +223,13 @@ class _OfKind(Generic[R]):
 
 
 class _Storages(QuerySet[R]):
-    @one_call
+    @action("GET", "types", "listing the types of storages", expect=[{"name": str}])
     def types(self) -> list[dict[str, str]]:
-        """The types that the server has: ``{"name": "s3", "title": "AWS S3"}``. One request."""
-        path = f"{options_of(self.model).collection.rstrip('/')}/types"
-        answer: list[dict[str, str]] = self.client.request(
-            "GET", path, doing="listing the types of storages", expect=[{"name": str}]
-        )
-        return answer
+        """List the types that the server has: ``{"name": "s3", "title": "AWS S3"}``.
+
+        One request.
+        """
+        return answer()
 
 
 class ImportStorages(_Storages["ImportStorage.Any"]):

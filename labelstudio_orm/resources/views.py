@@ -16,6 +16,7 @@ from .._engine.fields.fields import (
     readonly_foreign_key,
 )
 from .._engine.http.deadline import one_call
+from .._engine.models.actions import action, no_answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
@@ -83,18 +84,11 @@ class Views(QuerySet["View"]):
         )
         return Summary(deleted=number)
 
-    @one_call
+    @action("POST", "order/", "ordering the views of Project {project}", idempotent=True)
     def set_order(self, views: Iterable[View | int]) -> None:
         """Put the tabs in this order. One request."""
-        project = id_in(self.scope["project"])
         ids = [self._id_given(view, "set_order(): a view") for view in views]
-        self.client.request(
-            "POST",
-            "/api/dm/views/order/",
-            json={"project": project, "ids": ids},
-            idempotent=True,
-            doing=f"ordering the views of Project {project}",
-        )
+        return no_answer(json={"project": id_in(self.scope["project"]), "ids": ids})
 
 
 @resource(

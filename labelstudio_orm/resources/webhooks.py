@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._engine.fields.fields import ForeignKey, always_sent, foreign_key, readonly, secret
+from .._engine.models.actions import action, answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
@@ -26,20 +27,14 @@ Event = Literal[
 class Webhooks(QuerySet["Webhook"]):
     """``ls.webhooks``, ``project.webhooks``: all webhooks, and what they can be told of."""
 
+    @action("GET", "info/", "listing the events of webhooks", expect=dict)
     def info(self, *, organization_only: bool | None = None) -> Mapping[str, Mapping[str, Any]]:
-        """The events by name, each with a description. One request.
+        """List the events by name, each with a description. One request.
 
         ``organization_only``: only the events that concern the organization, or only the others.
         """
-        params = {} if organization_only is None else {"organization-only": organization_only}
-        answer: Mapping[str, Mapping[str, Any]] = self.client.request(
-            "GET",
-            "/api/webhooks/info/",
-            params=params,
-            doing="listing the events of webhooks",
-            expect=dict,
-        )
-        return answer
+        only = organization_only
+        return answer(params={} if only is None else {"organization-only": only})
 
 
 @resource(

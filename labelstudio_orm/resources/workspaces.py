@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._engine.fields.fields import ForeignKey, HasMany, HasSet, foreign_key
 from .._engine.http.deadline import one_call
-from .._engine.http.paths import at
+from .._engine.models.actions import action, id_for, no_answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
@@ -27,18 +27,13 @@ class WorkspaceMembers(QuerySet["WorkspaceMember"]):
         """Let a user in. One request."""
         return self.create(user=user)
 
-    @one_call
+    @action("DELETE")
     def remove(self, user: User | int) -> None:
-        """Send a user out; projects and annotations stay. One request."""
+        """Remove a user from the workspace; projects and annotations stay. One request."""
         workspace = id_in(self.scope["workspace"])
-        given = self.client.users._id_given(user, "the user")
-        self.client.request(
-            "DELETE",
-            at("/api/workspaces/{}/memberships", workspace),
-            json={"user": given},
-            doing=f"removing User {given} from Workspace {workspace}",
-            edition="Enterprise",
-        )
+        given = id_for(self.client, "User", user, "the user")
+        doing = f"removing User {given} from Workspace {workspace}"
+        return no_answer(json={"user": given}, doing=doing)
 
 
 @resource("/api/workspaces/{id}", collection="/api/workspaces", label="title", edition="Enterprise")
