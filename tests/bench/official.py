@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from itertools import islice
 from typing import Any
 
@@ -117,5 +118,7 @@ if __name__ == "__main__":
         *(light, light_big, light_asked, embedded, embedded_big, ids, matching, matching_plain),
         *(single, imports, delete, delete_each, update),
     )
-    by_name = {work.__name__.replace("_", "-"): work for work in works}
+    by_name: dict[str, Callable[[Any, int], object]] = {
+        work.__name__.replace("_", "-"): work for work in works
+    }
     main(connect, by_name, sender=(httpx.Client, "send"))

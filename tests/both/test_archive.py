@@ -24,7 +24,8 @@ from labelstudio_orm._migrate.engine.fingerprints import (
     SETTINGS,
     TASK_ORIGIN,
 )
-from labelstudio_orm._migrate.verbs.archive import ArchiveSource, BadSnapshot, restore, snapshot
+from labelstudio_orm._migrate.engine.zipped import BadSnapshot
+from labelstudio_orm._migrate.verbs.archive import ArchiveSource, restore, snapshot
 from labelstudio_orm.migrate import UnknownUsers, merge, verify
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault

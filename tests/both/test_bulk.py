@@ -143,9 +143,13 @@ def test_delete_must_be_meant(ls: LabelStudio, project: Project) -> None:
 def test_views_outlive_the_last_task(ls: LabelStudio, project: Project) -> None:
     view = {"project": project.id, "data": {"title": "Mine", "filters": {}, "ordering": []}}
     ls.request("POST", "/api/dm/views/", json=view)
-    for delete in (lambda: project.tasks.filter(id__gt=0), lambda: project.tasks.all()):
+    sets: tuple[Callable[[], Any], ...] = (
+        lambda: project.tasks.filter(id__gt=0),
+        lambda: project.tasks.all(),
+    )
+    for tasks in sets:
         project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
-        assert delete().delete() == 2
+        assert tasks().delete() == 2
         assert len(ls.request("GET", "/api/dm/views/", params={"project": project.id})) == 1
 
 
@@ -275,7 +279,7 @@ def test_an_unknown_export_format_names_the_known_ones(project: Project, tmp_pat
 def test_items_and_objects_share_nothing(project: Project) -> None:
     item = {"text": "a", "tags": ["x"]}
     made = project.tasks.bulk_create([item, item])
-    made[0].data["tags"].append("y")  # type: ignore[attr-defined]
+    made[0].data["tags"].append("y")
     assert item == {"text": "a", "tags": ["x"]}
     assert made[1].data == item
     assert list(made[0].changes) == ["data"]
@@ -297,7 +301,10 @@ def test_exports_at_once_are_all_whole(project: Project, tmp_path: Path) -> None
 def test_other_resources_are_created_one_by_one(project: Project) -> None:
     task = project.tasks.create(data={"text": "a"})
     region = project.config["sentiment"].choice("Positive")
-    items = [{"result": [region]}, Annotation(task=task, result=[], was_cancelled=True)]
+    items: list[dict[str, Any] | Annotation] = [
+        {"result": [region]},
+        Annotation(task=task, result=[], was_cancelled=True),
+    ]
     made = task.annotations.bulk_create(items)
     assert list(task.annotations) == made
     assert [annotation.was_cancelled for annotation in made] == [False, True]
@@ -505,7 +512,7 @@ def test_items_can_be_held_against_the_labelling_config_first(
     project: Project, asked: Asked
 ) -> None:
     good = project.config["sentiment"].choice("Positive")
-    wrong = [
+    wrong: list[tuple[dict[str, Any], str]] = [
         ({"from_name": "mood"}, "from_name.*'mood'"),
         ({"to_name": "txt"}, "to_name.*'txt'"),
         ({"type": "rating"}, "type.*'choices'"),
@@ -653,10 +660,15 @@ def test_update_keeps_what_others_save_meanwhile(ls: LabelStudio, project: Proje
 def test_a_text_under_a_key_is_set_by_the_servers_action(
     ls: LabelStudio, project: Project, asked: Asked
 ) -> None:
-    old = [{"text": "a", "n": 1}, {"text": "b", "split": 5}, {"text": "c", "split": "tö'st"}]
+    old: list[dict[str, Any]] = [
+        {"text": "a", "n": 1},
+        {"text": "b", "split": 5},
+        {"text": "c", "split": "tö'st"},
+    ]
     tasks = project.tasks.bulk_create(old)
     asked()
-    done = project.tasks.all().update(data__split="tö'st", **{"data__a b.c": "x"})
+    new: dict[str, Any] = {"data__split": "tö'st", "data__a b.c": "x"}
+    done = project.tasks.all().update(**new)
     assert (done.updated, done.skipped) == (3, 0)
     assert [one for one in asked() if not one.startswith("GET")] == ["POST /api/dm/actions/"] * 2
     assert [ls.tasks.get(task.id).data for task in tasks] == [

@@ -8,6 +8,7 @@ import pytest
 
 from labelstudio_orm import APIError, LabelStudio, Project
 from labelstudio_orm.config import LabelConfig
+from tests.helpers import present
 
 XML = """<View><Text name="text" value="$text"/><Choices name="mood" toName="text">
 <Choice value="Calm"/><Choice value="Wild"/></Choices></View>"""
@@ -68,7 +69,7 @@ def test_tags_in_any_case_have_labels_that_can_be_used(ls: LabelStudio) -> None:
     task.annotations.create(result=[project.config["mood"].choice("Calm")])
     project.labels.rename("Calm", "Quiet")
     assert project.config["mood"].labels == ("Quiet", "Wild")
-    assert project.annotations.first().values() == {"mood": "Quiet"}
+    assert present(project.annotations.first()).values() == {"mood": "Quiet"}
     assert project.refresh().label_config == LOWER.replace("Calm", "Quiet")
 
 
@@ -78,7 +79,7 @@ def test_all_that_stands_beside_values_is_stored_and_read(ls: LabelStudio) -> No
     perItem="true"><Choice value="Map"/><Choice value="Chart"/></Choices></View>"""
     project: Project = ls.projects.create(title="Pages", label_config=xml)
     config = LabelConfig.parse(xml)
-    corners = {"x": 1, "y": 1, "width": 2, "height": 2}
+    corners: dict[str, Any] = {"x": 1, "y": 1, "width": 2, "height": 2}
     result = [
         config["box"].rectangle(
             "Boat", **corners, item_index=1, parent_id="p", score=0.5, meta={"text": ["seen"]},
@@ -90,7 +91,7 @@ def test_all_that_stands_beside_values_is_stored_and_read(ls: LabelStudio) -> No
     ]  # fmt: skip
     task = project.tasks.create(data={"images": ["/a.png", "/b.png"]})
     task.annotations.create(result=result)
-    annotation = project.annotations.first()
+    annotation = present(project.annotations.first())
     assert annotation.result == result
     values = annotation.values()
     assert values["kind"] == {0: "Map", 1: "Chart"}

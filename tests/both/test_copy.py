@@ -556,10 +556,13 @@ def test_a_journal_is_of_one_copy(
 
 
 def test_arguments_of_the_wrong_kind(project: Project, other: LabelStudio) -> None:
+    not_one: Any = project
+    cars: Any = "Cars"
+    client: Any = other
     wrong: list[tuple[Callable[[], Any], str]] = [
-        (lambda: copy_project(project, to=project), "to= is the client of .*merge"),
-        (lambda: copy_project("Cars", to=other), "a project is wanted.*not 'Cars'"),
-        (lambda: verify(project, other), "a project is wanted"),
+        (lambda: copy_project(project, to=not_one), "to= is the client of .*merge"),
+        (lambda: copy_project(cars, to=other), "a project is wanted.*not 'Cars'"),
+        (lambda: verify(project, client), "a project is wanted"),
     ]
     for call, text in wrong:
         with pytest.raises(TypeError, match=text):

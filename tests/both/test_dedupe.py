@@ -471,11 +471,13 @@ task = st.fixed_dictionaries(
 )
 
 
+def has_keys(items: list[Any]) -> bool:
+    return any(one["data"]["key"] is not None for one in items)
+
+
 @settings(max_examples=60)
 @given(
-    items=st.lists(task, min_size=1, max_size=8).filter(
-        lambda items: any(one["data"]["key"] is not None for one in items)
-    ),
+    items=st.lists(task, min_size=1, max_size=8).filter(has_keys),
     keep=st.sampled_from(["most annotations", "first", "last", last_seen]),
     after=st.none() | st.integers(0, 12),
     fault=st.sampled_from(sorted(FAULTS)),

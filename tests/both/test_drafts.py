@@ -12,6 +12,7 @@ import requests
 
 from labelstudio_orm import Annotation, BadRequest, Draft, FieldError, LabelStudio, Q
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
+from tests.helpers import present
 
 
 def colleague(server: FakeLabelStudio | LocalLabelStudio, ls: LabelStudio) -> LabelStudio | None:
@@ -99,12 +100,16 @@ def save(annotation: Annotation) -> None:
 
 def save_all(annotation: Annotation) -> None:
     annotation.lead_time = 8.0
-    annotation.project.annotations.bulk_update([annotation])  # type: ignore[union-attr]
+    present(annotation.project).annotations.bulk_update([annotation])
+
+
+def update(annotation: Annotation) -> None:
+    annotations = present(annotation.project).annotations
+    annotations.all().update(completed_by=annotations.client.users.me(), ground_truth=True)
 
 
 def relabel(annotation: Annotation) -> None:
-    project = annotation.project
-    assert project is not None
+    project = present(annotation.project)
     project.labels.rename("Negative", "Bad", control="sentiment")
     annotation.result[0]["value"]["choices"] = ["Bad"]
     annotation.save(fields=["result"])
@@ -115,11 +120,8 @@ SAVES: dict[str, Callable[[Annotation], Any]] = {
     "save(force)": lambda one: one.save(force=True),
     "save(check)": lambda one: (setattr(one, "lead_time", 9.0), one.refresh(), save(one)),
     "bulk_update": save_all,
-    "update": lambda one: one.project.annotations.all().update(  # type: ignore[union-attr]
-        completed_by=one.project.annotations.client.users.me(),
-        ground_truth=True,  # type: ignore[union-attr]
-    ),
-    "update of a relation": lambda one: one.task.annotations.all().update(lead_time=3.0),  # type: ignore[union-attr]
+    "update": update,
+    "update of a relation": lambda one: present(one.task).annotations.all().update(lead_time=3.0),
     "relabel": relabel,
 }
 

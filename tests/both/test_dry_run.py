@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ Asked = Callable[[], list[str]]
 
 def everything(ls: LabelStudio, project: Project) -> dict[str, Any]:
     """All that the server shows of a project, and of what is beside it."""
-    listings = {
+    listings: dict[str, Iterable[Any]] = {
         "projects": ls.projects,
         "tasks": project.tasks.prefetch("annotations", "predictions"),
         "predictions": project.predictions,

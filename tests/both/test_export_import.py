@@ -212,11 +212,12 @@ def exported(fake: FakeLabelStudio, folder: Path) -> tuple[LabelStudio, list[Any
 def test_what_is_not_known_is_refused(fake: FakeLabelStudio, tmp_path: Path) -> None:
     ls, rows = exported(fake, tmp_path)
     again = ls.projects.create(title="Again", label_config=CONFIG)
-    for change in (
+    changes: tuple[Callable[[dict[str, Any]], None], ...] = (
         lambda row: row.update(reviews=[1]),
         lambda row: row["annotations"][0].update(reviews=[1]),
         lambda row: row["predictions"].append({"result": [], "reviews": 1}),
-    ):
+    )
+    for change in changes:
         odd = json.loads(json.dumps(rows))
         change(odd[0])
         with pytest.raises(ValueError, match=r"item 0.*'reviews' is not kept by an import"):

@@ -856,11 +856,12 @@ def test_labels_of_a_repeater(ls: LabelStudio, flag: str, kind: str) -> None:
     else:
         ls.drafts.create(task=task.id, result=result)
     before = project.label_config
-    for change in (
+    changes: tuple[Callable[[], Any], ...] = (
         lambda: project.labels.add("B", control="flat"),
         lambda: project.labels.rename("Map", "Chart"),
         lambda: project.labels.remove("Old"),
-    ):
+    )
+    for change in changes:
         if flag:
             assert change().ok
         else:

@@ -19,6 +19,7 @@ from labelstudio_orm import (
     Task,
     User,
 )
+from labelstudio_orm._engine.http import connection
 
 Asked = Callable[[], list[str]]
 
@@ -130,7 +131,7 @@ def test_read_only_fields_refuse_at_once(ls: LabelStudio, project: Project) -> N
 
 def test_a_misspelt_field_is_refused_and_its_neighbour_named(project: Project) -> None:
     with pytest.raises(AttributeError, match="did you mean 'title'"):
-        project.titel = "x"  # type: ignore[attr-defined]
+        project.titel = "x"
     with pytest.raises(TypeError, match="titel"):
         Project(titel="x")  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="'id'"):
@@ -281,13 +282,13 @@ def test_pickling_leaves_the_credential_behind(ls: LabelStudio, project: Project
     assert back.project_id == project.id
     with pytest.raises(ValueError, match="connect"):
         back.save()
-    labelstudio_orm._engine.http.connection._default = ls
+    connection._default = ls
     try:
         back.save()
         assert back == task
         assert back_project.tasks.get(task.id).data["x"] == 1
     finally:
-        labelstudio_orm._engine.http.connection._default = None
+        connection._default = None
 
 
 def test_unknown_fields_are_kept_and_never_sent(ls: LabelStudio, project: Project) -> None:

@@ -19,7 +19,7 @@ def guesses(project: Project) -> list[tuple[int, list[dict[str, Any]], float]]:
     return [(task.id, [region], 0.5) for task in project.tasks]
 
 
-def versions(project: Project) -> list[list[str | None]]:
+def versions(project: Project) -> list[list[str]]:
     tasks = project.tasks.prefetch("predictions")
     return [sorted(str(one.model_version) for one in task.predictions) for task in tasks]
 
@@ -52,7 +52,7 @@ def test_a_lost_answer_is_looked_for(on_conflict: Any, place: int) -> None:
     fake = FakeLabelStudio()
     ls = fake.client(retries=Retries(sleep=lambda seconds: None))
     project = filled(ls)
-    items = [(task, [], 0.5) for task in project.tasks]
+    items: list[Any] = [(task, [], 0.5) for task in project.tasks]
     fake.fault("POST", PREDICTIONS, Fault.reset(committed=True), after=place)
     done = project.predictions.bulk_create(items, on_conflict=on_conflict, batch_size=2)
     assert done.created == 6
@@ -64,7 +64,7 @@ def test_what_never_arrived_is_not_sent_again() -> None:
     fake = FakeLabelStudio()
     ls = fake.client(retries=Retries(sleep=lambda seconds: None))
     project = filled(ls)
-    items = [(task, [], 0.5) for task in project.tasks]
+    items: list[Any] = [(task, [], 0.5) for task in project.tasks]
     fake.fault("POST", PREDICTIONS, Fault.reset(), after=1)
     with pytest.raises(OutcomeUnknown) as caught:
         project.predictions.bulk_create(items, on_conflict="skip", batch_size=2)

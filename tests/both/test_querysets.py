@@ -19,6 +19,7 @@ from labelstudio_orm import (
     Task,
     UnknownKeyWarning,
 )
+from tests.helpers import present
 
 Asked = Callable[[], list[str]]
 
@@ -420,7 +421,7 @@ def test_a_key_leads_into_dicts_and_not_into_lists(project: Project) -> None:
     assert list(project.tasks.filter(data__d__k=1)) == [made[0]]
     assert list(project.tasks.filter(data__d__k=None)) == made[1:]
     assert list(project.tasks.exclude(data__d__k=1)) == made[1:]
-    labelled = {"annotations__result__value__choices": "Positive"}
+    labelled: dict[str, Any] = {"annotations__result__value__choices": "Positive"}
     assert list(project.tasks.filter(**labelled)) == [made[2]]
     assert list(project.tasks.exclude(**labelled)) == made[:2]
 
@@ -446,7 +447,7 @@ def test_annotations_of_a_project_by_what_they_say(project: Project) -> None:
     assert list(annotations.filter(was_cancelled=True)) == [two]
     assert list(annotations.filter(lead_time__gte=1.5)) == [both]
     assert list(annotations.filter(completed_by=one.completed_by_id)) == [one, two, both]
-    assert list(annotations.filter(completed_by=one.completed_by_id + 1000)) == []
+    assert list(annotations.filter(completed_by=present(one.completed_by_id) + 1000)) == []
     assert list(annotations.filter(Q(ground_truth=True) | Q(was_cancelled=True))) == [one, two]
     assert list(annotations.filter(created_at__gt=one.created_at)) == [two, both]
     assert list(project.tasks.filter(annotations__result__label="Negative")) == [second, third]

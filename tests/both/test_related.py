@@ -103,7 +103,10 @@ def test_conditions_on_a_result_are_about_one_region(project: Project) -> None:
         assert found.exclude(result__sentiment="Positive", result__score__gte=0.5).count() == 1
         chained = found.filter(result__sentiment="Positive").filter(result__score__gte=0.5)
         assert list(chained) == [annotation]
-    one = {"annotations__result__sentiment": "Positive", "annotations__result__score__gt": 0.5}
+    one: dict[str, Any] = {
+        "annotations__result__sentiment": "Positive",
+        "annotations__result__score__gt": 0.5,
+    }
     assert project.tasks.filter(**one).count() == 0
     assert project.tasks.filter(annotations__result__from_name="sentiment").count() == 1
 
@@ -153,7 +156,7 @@ def test_what_a_control_says(ls: LabelStudio, relation: str) -> None:
     ):
         for lookups, number in ((fits, 1), (misses, 0)):
             inner = {f"result__{name}": value for name, value in lookups.items()}
-            outer = {f"{relation}__{name}": value for name, value in inner.items()}
+            outer: dict[str, Any] = {f"{relation}__{name}": value for name, value in inner.items()}
             assert project.tasks.filter(**outer).count() == number, outer
             assert project.tasks.exclude(**outer).count() == 1 - number, outer
             assert getattr(project, relation).filter(**inner).count() == number, inner
@@ -167,8 +170,9 @@ def test_a_result_is_no_text(project: Project, lookup: str) -> None:
         (project.tasks.exclude, "predictions__result"),
         (project.annotations.filter, "result"),
     ):
+        asked: dict[str, Any] = {f"{name}__{lookup}": "Calm"}
         with pytest.raises(FieldError, match=f"{name}__label__{lookup}=") as caught:
-            ask(**{f"{name}__{lookup}": "Calm"})
+            ask(**asked)
         assert f"{name}__<control>__{lookup}" in str(caught.value)
 
 
@@ -182,7 +186,10 @@ def test_a_control_called_like_a_key_of_regions(ls: LabelStudio) -> None:
     task.annotations.create(result=[project.config["type"].choice("Spam")])
     with pytest.raises(FieldError, match="annotations__result__from_name='type'"):
         project.tasks.filter(annotations__result__type="Spam").count()
-    way_out = {"annotations__result__from_name": "type", "annotations__result__label": "Spam"}
+    way_out: dict[str, Any] = {
+        "annotations__result__from_name": "type",
+        "annotations__result__label": "Spam",
+    }
     assert project.tasks.filter(**way_out).count() == 1
     project.delete()
 

@@ -13,6 +13,7 @@ from labelstudio_orm import FieldError, JobFailed, Project, Q, View
 from labelstudio_orm._engine.models.queryset import QuerySet
 from labelstudio_orm.errors import DoesNotExist
 from labelstudio_orm.resources.tasks import Tasks
+from tests.helpers import present
 
 
 @pytest.fixture
@@ -123,7 +124,7 @@ def test_two_comparisons_of_one_line_are_about_one_prediction(
     project: Project, tasks: Tasks
 ) -> None:
     for version in ("old", "new"):
-        tasks.first().predictions.create(result=[], model_version=version)
+        present(tasks.first()).predictions.create(result=[], model_version=version)
 
     def line(version: str, **child: Any) -> dict[str, Any]:
         column = {"filter": "filter:tasks:predictions_model_versions", "type": "List"}
@@ -141,7 +142,7 @@ def test_two_comparisons_of_one_line_are_about_one_prediction(
     assert "predictions_model_versions contains ['new']" in repr(both)
     one = conditions(line("old", child_filter=line("old")))
     assert numbers(project.tasks.filter(one)) == [0]
-    assert numbers(project.tasks.filter(one, id__gt=tasks.first().id)) == []
+    assert numbers(project.tasks.filter(one, id__gt=present(tasks.first()).id)) == []
     with pytest.raises(FieldError, match="server"):
         list(project.tasks.filter(one | Q(id=0)))
 

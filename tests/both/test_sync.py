@@ -21,6 +21,7 @@ from labelstudio_orm.migrate import (
     sync,
     verify,
 )
+from tests.helpers import present
 
 Asked = Callable[[], list[str]]
 
@@ -356,7 +357,7 @@ def test_an_older_copy_of_the_journal(pair: Pair, asked: Asked) -> None:
     assert new is not None
     new.overlap = 3
     new.save()
-    here, _ = pair.source.tasks.first(), None
+    here = present(pair.source.tasks.first())
     here.annotations.create(result=region)
     here.predictions.create(result=region, model_version="v2")
     pair.source.views.create(title="New", filters=Q(total_annotations=0))

@@ -96,15 +96,15 @@ def test_numbers_beyond_all_integers(project: Project, ls: LabelStudio) -> None:
         for number in NUMBERS:
             nothing = 0 if name == "avg_lead_time" else 2
             above = 0 if number > 0 else nothing
-            for lookup in ("gt", "gte"):
-                assert tasks.filter(**{f"{name}__{lookup}": number}).count() == above
-                assert tasks.exclude(**{f"{name}__{lookup}": number}).count() == 2 - above
-            for lookup in ("lt", "lte"):
-                below = nothing - above
-                assert tasks.filter(**{f"{name}__{lookup}": number}).count() == below
-                assert tasks.exclude(**{f"{name}__{lookup}": number}).count() == 2 - below
+            below = nothing - above
+            wanted = {"gt": above, "gte": above, "lt": below, "lte": below}
+            for lookup, count in wanted.items():
+                asked: dict[str, Any] = {f"{name}__{lookup}": number}
+                assert tasks.filter(**asked).count() == count
+                assert tasks.exclude(**asked).count() == 2 - count
             if abs(number) < float("inf"):
-                assert tasks.filter(**{f"{name}__in": [number, -5]}).count() == 0
+                asked = {f"{name}__in": [number, -5]}
+                assert tasks.filter(**asked).count() == 0
                 assert tasks.exclude(**{name: number}).count() == 2
     for number in (2**31, 2**63, 10**30):
         assert tasks.filter(annotators=number).count() == 0

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from labelstudio_orm import Project, Q
@@ -12,7 +14,8 @@ def test_a_view_from_either_end(project: Project, ordering: str | None) -> None:
     tasks = project.tasks.bulk_create([{"text": str(n)} for n in range(4)])
     for number in (2, 0, 2):
         tasks[number].annotations.create(result=[])
-    view = project.views.create(title="Order", **({"ordering": ordering} if ordering else {}))
+    order: dict[str, Any] = {"ordering": ordering} if ordering else {}
+    view = project.views.create(title="Order", **order)
     ids = [task.id for task in view.tasks]
     turned = view.tasks.reverse()
     assert [task.id for task in turned] == ids[::-1]

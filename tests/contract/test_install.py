@@ -44,7 +44,7 @@ def _applies(requirement: str) -> bool:
 def test_an_empty_environment_gets_requests_attrs_cattrs_and_their_needs(tmp_path: Path) -> None:
     venv.create(tmp_path / "empty", with_pip=True)
     python = tmp_path / "empty" / "bin" / "python"
-    listing = [python, *PIP, "list", "--format=json"]
+    listing: list[str | Path] = [python, *PIP, "list", "--format=json"]
 
     def installed() -> set[str]:
         output = subprocess.run(listing, capture_output=True, check=True, text=True).stdout
@@ -55,7 +55,7 @@ def test_an_empty_environment_gets_requests_attrs_cattrs_and_their_needs(tmp_pat
     wanted = needs("requests", "attrs", "cattrs") | {"labelstudio-orm"}
     assert installed() - before == wanted - before
     program = "import labelstudio_orm; print(labelstudio_orm.__path__[0])"
-    run = [python, "-c", program]
+    run: list[str | Path] = [python, "-c", program]
     place = subprocess.run(run, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
     assert place.startswith(str(tmp_path))
     assert (Path(place.strip()) / "py.typed").exists()

@@ -32,6 +32,7 @@ from tests.contract.label_interface.differences import (
     Difference,
 )
 from tests.contract.label_interface.spoilt import Spoilt
+from tests.helpers import present
 
 HERE = Path(__file__).parent / "label_interface"
 OFFICIAL = "label-studio-sdk==2.1.2"
@@ -53,16 +54,15 @@ def official() -> Iterator[Ask]:
     with subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
     ) as child:
-        assert child.stdin is not None
-        assert child.stdout is not None
+        to, back = present(child.stdin), present(child.stdout)
 
         def ask(*question: Any) -> Any:
-            child.stdin.write(json.dumps(question) + "\n")
-            child.stdin.flush()
-            return json.loads(child.stdout.readline())
+            to.write(json.dumps(question) + "\n")
+            to.flush()
+            return json.loads(back.readline())
 
         yield ask
-        child.stdin.close()
+        to.close()
 
 
 @pytest.fixture(scope="module")

@@ -29,13 +29,14 @@ from tests.contract.wire.differences import (
 RECORDED: dict[str, Any] = json.loads(
     (Path(__file__).parent / "wire" / "recorded.json").read_text("utf-8")
 )
-CASES = [
-    pytest.param(operation, variant, id=f"{operation}-{variant}")
+COMPARED: list[tuple[str, str]] = [
+    (operation, variant)
     for operation, variants in RECORDED.items()
     for variant in variants
     if variant == "fewest" or variants[variant] != variants["fewest"]
     if (operation, variant) not in REFUSED
 ]
+CASES = [pytest.param(*case, id="-".join(case)) for case in COMPARED]
 
 
 def said_to_them(operation: str, variant: str) -> dict[str, Any]:
@@ -145,15 +146,17 @@ def test_every_operation_is_compared() -> None:
     reference = {each.name for each in contract.operations().values() if each.reference}
     assert len(reference) == 201
     assert reference <= set(RECORDED) <= set(CALLS)
-    assert set(DIFFERENT) <= {case.values for case in CASES}
+    assert set(DIFFERENT) <= set(COMPARED)
 
 
 def test_every_rule_is_needed() -> None:
     """Each changes a request of the official client."""
     used = set()
-    for operation, variant in (case.values for case in CASES):
+    for operation, variant in COMPARED:
         theirs, ours = sent_by_them(operation, variant), sent_here(operation, variant)
-        for rule in RULES if ours else ():
+        if ours is None:
+            continue
+        for rule in RULES:
             turned = rule(operation, theirs, ours)
             if turned != theirs:
                 used.add(rule)

@@ -332,7 +332,8 @@ def odd_times(make: Maker) -> tuple[bytes, str]:
 
 
 def odd_tokens(make: Maker) -> tuple[bytes, str]:
-    claims: list[Any] = [{"exp": one} for one in (-1, 1e308, "1", None, [], 10**400, True)]
+    ends: tuple[Any, ...] = (-1, 1e308, "1", None, [], 10**400, True)
+    claims: list[Any] = [{"exp": one} for one in ends]
     claims += [[], "a", {"exp": 1, "iat": 10**300}]
     token: Any = ".".join([part({}), part(make.random.choice(claims)), "x"])
     token = make.random.choice([token, token, "a\r\nX: y", "é", "", 5, None, "x" * 100_000, ["a"]])

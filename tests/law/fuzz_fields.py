@@ -19,6 +19,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any
 
 from labelstudio_orm import LabelStudio, LabelStudioError
@@ -114,7 +115,7 @@ def reads_of(model: type[Resource]) -> dict[str, Read]:
         for name in dir(model)
         if isinstance(getattr(model, name, None), property) and not name.startswith("_")
     ]
-    return {**{name: lambda obj, name=name: getattr(obj, name) for name in names}, **ALWAYS}
+    return {**{name: attrgetter(name) for name in names}, **ALWAYS}
 
 
 def sometimes(model: type[Resource], chance: random.Random) -> dict[str, Read]:

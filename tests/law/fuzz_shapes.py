@@ -28,6 +28,7 @@ from labelstudio_orm._engine.http.transport import Retries
 from labelstudio_orm.migrate import copy_project, dedupe, merge, restore, snapshot, sync, verify
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import FakeAdapter, Model
+from tests.helpers import present
 
 CONFIG = """<View><Image name="image" value="$image"/><Text name="text" value="$text"/>
 <Choices name="sentiment" toName="text"><Choice value="Good"/><Choice value="Bad"/></Choices>
@@ -80,7 +81,7 @@ def changes(chance: random.Random) -> Change:
         if kind == "emptied" and isinstance(node, (list, dict, str)):
             return [type(node)()]
         if kind == "doubled" and isinstance(node, (list, str)):
-            return [node + node]
+            return [node * 2]
         if kind == "text" and not isinstance(node, (list, dict)):
             return [str(node)]
         return [value]
@@ -403,7 +404,7 @@ VERBS: dict[str, Verb] = {
     "organization": lambda w: repr(w.ls.organizations.get(1)),
     "invitation": lambda w: (w.ls.organizations.get_invite(), w.ls.organizations.reset_token()),
     "members": lambda w: [
-        one.user.email for one in w.ls.organizations.ref(1).members.with_projects()
+        present(one.user).email for one in w.ls.organizations.ref(1).members.with_projects()
     ],
     "tokens": lambda w: [repr(one) for one in w.ls.tokens.all()],
     "create token": lambda w: w.ls.tokens.blacklist(w.refresh) or w.ls.tokens.create(),

@@ -373,7 +373,8 @@ def _rank(found: Any) -> tuple[int, Any] | None:
     """Numbers, texts, moments, the rest."""
     if found is None:
         return None
-    for rank, kind in enumerate(((int, float), str, datetime)):
+    kinds: tuple[Any, ...] = ((int, float), str, datetime)
+    for rank, kind in enumerate(kinds):
         if isinstance(found, kind):
             return rank, found
     return 3, repr(found)

@@ -11,11 +11,14 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any, Literal
 
 import pytest
 import requests
 
+from labelstudio_orm.testing._databases import Postgres
 from labelstudio_orm.testing._local import VERSION, LocalLabelStudio, LocalServerError
+from tests.helpers import present
 
 pytestmark = pytest.mark.live
 
@@ -34,7 +37,7 @@ def gunicorn() -> Iterator[LocalLabelStudio]:
         yield server
 
 
-def ask(url: str, token: str, path: str, **options: object) -> requests.Response:
+def ask(url: str, token: str, path: str, **options: Any) -> requests.Response:
     method = "POST" if options else "GET"
     headers = {"Authorization": f"Token {token}"}
     return requests.request(method, url + path, headers=headers, timeout=60, **options)
@@ -47,21 +50,25 @@ def is_up(url: str) -> bool:
         return False
 
 
-def test_release_and_administrator(development, gunicorn):
+def test_release_and_administrator(
+    development: LocalLabelStudio, gunicorn: LocalLabelStudio
+) -> None:
     for server in (development, gunicorn):
         assert ask(server.url, server.api_key, "/api/version").json()["release"] == VERSION
         me = ask(server.url, server.api_key, "/api/current-user/whoami").json()
         assert me["email"] == server.email
 
 
-def test_two_servers_have_nothing_in_common(development, gunicorn):
+def test_two_servers_have_nothing_in_common(
+    development: LocalLabelStudio, gunicorn: LocalLabelStudio
+) -> None:
     assert development.url != gunicorn.url
     ask(development.url, development.api_key, "/api/projects/", json={"title": "Here only"})
     assert ask(gunicorn.url, gunicorn.api_key, "/api/projects/").json()["count"] == 0
     assert ask(gunicorn.url, development.api_key, "/api/projects/").status_code == 401
 
 
-def test_settings_reach_the_server(development):
+def test_settings_reach_the_server(development: LocalLabelStudio) -> None:
     url, token = development.url, development.api_key
     project = ask(url, token, "/api/projects/", json={"title": "Pages"}).json()["id"]
     ask(url, token, f"/api/projects/{project}/import", json=[{"text": "a"}, {"text": "b"}])
@@ -69,7 +76,7 @@ def test_settings_reach_the_server(development):
     assert (page["total"], len(page["tasks"])) == (2, 1)
 
 
-def test_stopping_twice_and_starting_again_on_kept_data(tmp_path):
+def test_stopping_twice_and_starting_again_on_kept_data(tmp_path: Path) -> None:
     server = LocalLabelStudio(data_dir=tmp_path / "data")
     with server:
         assert server.start() is server
@@ -82,7 +89,9 @@ def test_stopping_twice_and_starting_again_on_kept_data(tmp_path):
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres"])
-def test_a_temporary_folder_is_the_users_own_and_goes_with_the_server(database):
+def test_a_temporary_folder_is_the_users_own_and_goes_with_the_server(
+    database: Literal["sqlite", "postgres"],
+) -> None:
     server = LocalLabelStudio(database=database).start()
     assert server.log.exists()
     assert server.data_dir.stat().st_mode & 0o777 == 0o700
@@ -91,8 +100,8 @@ def test_a_temporary_folder_is_the_users_own_and_goes_with_the_server(database):
     assert not server.data_dir.exists()
 
 
-def test_postgres_holds_the_rows_and_is_started_again_on_kept_data():
-    # Not in tmp_path: the user that PostgreSQL runs as may be shut out of it.
+def test_postgres_holds_the_rows_and_is_started_again_on_kept_data() -> None:
+    # Not in tmp_path: the user that Postgres runs as may be shut out of it.
     folder = Path(tempfile.mkdtemp())
     folder.chmod(0o755)
     try:
@@ -107,8 +116,9 @@ def test_postgres_holds_the_rows_and_is_started_again_on_kept_data():
         shutil.rmtree(folder)
 
 
-def test_postgres_ends_with_the_server_that_it_was_detached_with():
+def test_postgres_ends_with_the_server_that_it_was_detached_with() -> None:
     server = LocalLabelStudio(database="postgres", workers=1).start()
+    assert isinstance(server._database, Postgres)
     socket = server._database._socket
     try:
         pid = server.detach()
@@ -123,7 +133,7 @@ def test_postgres_ends_with_the_server_that_it_was_detached_with():
         shutil.rmtree(socket)
 
 
-def test_a_server_that_fails_shows_the_end_of_its_log():
+def test_a_server_that_fails_shows_the_end_of_its_log() -> None:
     server = LocalLabelStudio(settings={"DJANGO_DB": "no-such-database"})
     with pytest.raises(LocalServerError, match=r"while starting(.|\n)*no-such-database"):
         server.start()
@@ -131,9 +141,10 @@ def test_a_server_that_fails_shows_the_end_of_its_log():
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 0), (signal.SIGKILL, -9)])
-def test_the_command_serves_until_it_is_ended(number, code):
+def test_the_command_serves_until_it_is_ended(number: int, code: int) -> None:
     with subprocess.Popen([*CLI, "serve"], stdout=subprocess.PIPE, text=True) as command:
-        shown = dict(command.stdout.readline().split() for _ in range(4))
+        lines = present(command.stdout)
+        shown: dict[str, str] = dict(lines.readline().split() for _ in range(4))
         assert ask(shown["url"], shown["token"], "/api/current-user/whoami").ok
         command.send_signal(number)
         assert command.wait(30) == code

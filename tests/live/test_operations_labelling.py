@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from labelstudio_orm import Annotation, BadRequest, DoesNotExist, LabelStudio, Project, Task
@@ -108,7 +110,10 @@ def test_predictions(ls: LabelStudio, project: Project) -> None:
 def test_importing_predictions(project: Project) -> None:
     first, second = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
     region = project.config["sentiment"].choice("Positive")
-    items = [(first, [region], 0.5), {"task": second.id, "result": [region], "model_version": "w"}]
+    items: list[Any] = [
+        (first, [region], 0.5),
+        {"task": second.id, "result": [region], "model_version": "w"},
+    ]
     assert project.predictions.bulk_create(items, model_version="v") == 2
     one, two = project.predictions.all()
     assert (one.task_id, one.values(), one.score) == (first.id, {"sentiment": "Positive"}, 0.5)

@@ -171,7 +171,8 @@ def test_types(disk: Disk, folder: str, ls: LabelStudio, project: Project) -> No
     assert {kind["name"] for kind in ls.export_storages.types()} == names
     source = ImportStorage.Local(project=project, **disk.fields(folder)).save()
     target = ExportStorage.Local(project=project, **disk.fields(folder)).save()
+    listed: Any
     (listed,) = project.import_storages.all()
     assert (type(listed), listed.id) == (ImportStorage.Local, source.id)
-    (listed,) = project.export_storages.all()
-    assert (type(listed), listed.id) == (ExportStorage.Local, target.id)
+    (kept,) = project.export_storages.all()
+    assert (type(kept), kept.id) == (ExportStorage.Local, target.id)

@@ -272,13 +272,14 @@ def main() -> None:
     four = commands.add_parser("memory")
     four.add_argument("--tasks", type=int, default=200_000)
     words = vars(parser.parse_args())
-    command: Callable[..., str] = {
+    runs: dict[str, Callable[..., str]] = {
         "kills": kills, "network": network, "snippets": snippets, "memory": memory
-    }[words.pop("command")]  # fmt: skip
+    }  # fmt: skip
+    run = runs[words.pop("command")]
     started = time.monotonic()
     with ExitStack() as stack:
-        servers = () if command is memory else stack.enter_context(two_servers())
-        said = command(*servers, **words)
+        servers = () if run is memory else stack.enter_context(two_servers())
+        said = run(*servers, **words)
     print(f"{said}\n({time.monotonic() - started:.0f} s in all)")
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import labelstudio_orm
 from labelstudio_orm import LabelStudio, Q, migrate
-from labelstudio_orm._engine.http import connection, transport
+from labelstudio_orm._engine.http import auth, connection, transport
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 
@@ -39,7 +39,7 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     for a file of tasks, ``path``.
     """
     fake = FakeLabelStudio("http://localhost:8080", edition="Enterprise")
-    real = connection.Credential
+    real = auth.Credential
     monkeypatch.setattr(transport, "new_session", fake.session)
     monkeypatch.setattr(
         connection, "Credential", lambda key: real(fake.api_key if key == "..." else key)

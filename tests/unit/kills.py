@@ -48,7 +48,8 @@ class Wire(FakeAdapter):
             return super().send(request, *args, **more)
         request = request.copy()
         if hasattr(request.body, "read"):  # a stream can be sent but once
-            request.body = request.body.read()
+            stream: Any = request.body
+            request.body = stream.read()
         number, self.writes = self.writes, self.writes + 1
         what = self.trouble(number)
         if what == "before":

@@ -6,7 +6,7 @@ import copy
 import json
 import pickle
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import requests
@@ -77,7 +77,7 @@ def _in_request(error: BaseException, secret: str) -> list[str]:
 
 def in_object(value: Any, secret: str) -> list[str]:
     """The ways in which an object shows a secret without being asked for it."""
-    ways = {
+    ways: dict[str, Callable[[], str]] = {
         "repr": lambda: repr(value),
         "str": lambda: str(value),
         "vars": lambda: repr(vars(value)),

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm._engine.http.auth import Credential
-from labelstudio_orm._engine.values.secret import redact
+from labelstudio_orm._engine.values.secret import Secret, redact
 from labelstudio_orm.errors import AuthenticationError
 
 LEGACY = "0123456789abcdef0123456789abcdef01234567"
@@ -40,18 +40,18 @@ class Exchange:
     """Counts the exchanges, and gives access tokens of a known lifetime."""
 
     def __init__(self, lifetime: float = 300.0, skew: float = 0.0) -> None:
-        self.calls: list[str] = []
+        self.calls: list[Secret] = []
         self.lifetime = lifetime
         self.skew = skew
 
-    def __call__(self, refresh: str) -> str:
+    def __call__(self, refresh: Secret) -> str:
         self.calls.append(refresh)
         issued = time.time() + self.skew
         exp = issued + self.lifetime
         return jwt(token_type="access", exp=exp, iat=issued, jti=str(len(self.calls)))
 
 
-def never(refresh: str) -> str:
+def never(refresh: Secret) -> str:
     raise AssertionError("no exchange is due")
 
 
@@ -149,7 +149,7 @@ def in_threads(count: int, work: Callable[[], object]) -> list[object]:
 def test_one_renewal_for_many_threads() -> None:
     exchange = Exchange()
 
-    def slowly(refresh: str) -> str:
+    def slowly(refresh: Secret) -> str:
         time.sleep(0.05)
         return exchange(refresh)
 
@@ -161,17 +161,17 @@ def test_one_renewal_for_many_threads() -> None:
 
 
 def test_a_failed_renewal_is_one_failure_for_those_who_waited() -> None:
-    calls: list[str] = []
+    calls: list[Secret] = []
     started = threading.Barrier(10)
 
-    def fail(refresh: str) -> str:
+    def fail(refresh: Secret) -> str:
         calls.append(refresh)
         time.sleep(0.2)
         raise AuthenticationError("revoked", status=401)
 
     credential = Credential(PAT)
 
-    def work() -> str:
+    def work() -> Secret:
         started.wait()
         return credential.header(fail)
 

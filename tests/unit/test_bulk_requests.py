@@ -320,8 +320,9 @@ def test_imports_go_one_after_the_other_and_the_rest_by_workers(
     with pytest.raises(ValueError, match="workers is a number from 1 on"):
         filled.tasks.all().update(data__split="b", workers=0)
     for size in ("batch_size", "batch_bytes"):
+        none: dict[str, Any] = {size: 0}
         with pytest.raises(ValueError, match=f"{size} is a number from 1 on, not 0"):
-            filled.tasks.bulk_create(items(1, 2), **{size: 0})
+            filled.tasks.bulk_create(items(1, 2), **none)
     with pytest.raises(ValueError, match="batch_size is a number from 1 on"):
         filled.predictions.bulk_create([], batch_size=1.5)  # type: ignore[arg-type]
 
@@ -377,7 +378,7 @@ def test_what_was_done_is_told_also_when_something_fails(workers: int) -> None:
         raise KeyError("the source")
 
     done.clear()
-    told = []
+    told: list[Any] = []
     with pytest.raises(KeyError):
         told.extend(one.value for one in each(source(), do, workers=workers))
     assert sorted(done) == sorted(range(len(done)))

@@ -161,15 +161,21 @@ def test_any_form_of_an_item_is_taken_and_all_that_is_wrong_is_told() -> None:
         "score: a number from 0 to 1 is needed, not 2",
         *told,
     ]
-    assert CONFIG.problems(Annotation(result=[bad])) == told
-    assert CONFIG.problems(Prediction(result=[], score=0.5)) == []
+    annotation = Annotation(result=[bad])  # type: ignore[call-arg]
+    assert CONFIG.problems(annotation) == told
+    prediction = Prediction(result=[], score=0.5)  # type: ignore[call-arg]
+    assert CONFIG.problems(prediction) == []
     assert CONFIG.problems({"data": DATA, "predictions": [{"result": [bad]}, {}]}) == [
         *(f"predictions[0].{one}" for one in told),
         "predictions[1].result: there is none in {}",
     ]
     assert CONFIG.problems((bad,)) == told
-    assert CONFIG.problems(Task(data=DATA)) == CONFIG.problems(DATA) == []
-    assert CONFIG.problems(Task(data={**DATA, "text": None})) == [
+    task, bad_task = (
+        Task(data=one)  # type: ignore[call-arg]
+        for one in (DATA, {**DATA, "text": None})
+    )
+    assert CONFIG.problems(task) == CONFIG.problems(DATA) == []
+    assert CONFIG.problems(bad_task) == [
         "data: the labelling config shows $text, and 'text' is not what a <Text> can show: None"
     ]
     with pytest.raises(ValueError, match=r"has no label 'A'.*\n?") as raised:

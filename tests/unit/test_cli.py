@@ -532,9 +532,9 @@ def test_copy_verify_sync(
     copied = run(*arguments, "--json")
     assert copied.code == 0
     assert copied.json["ok"] is True
-    there = second.projects.get(title="There")
-    assert copied.json["target"] == there.id
-    assert there.tasks.count() == 4
+    copy = second.projects.get(title="There")
+    assert copied.json["target"] == copy.id
+    assert copy.tasks.count() == 4
 
     comparison = ["verify", project.id, "There", "--journal", "copy.db"]
     same = run(*comparison)
@@ -549,7 +549,7 @@ def test_copy_verify_sync(
 
     synced = run("sync", project.id, "There", "--journal", "copy.db")
     assert synced.code == 0
-    assert there.tasks.filter(data__text="changed").count() == 1
+    assert copy.tasks.filter(data__text="changed").count() == 1
     assert run(*comparison).code == 0
 
 
@@ -583,7 +583,7 @@ def test_who_stands_for_whom(
     assert run("copy", project.id, *all_, "--title", "All").code == 0
     more = ["--missing-users", "eve@example.com=create"]
     assert run("copy", project.id, *one, *more, "--title", "Each").code == 0
-    emails = {user.id: user.email for user in second.users}
+    emails: dict[int | None, str] = {user.id: user.email for user in second.users}
     authors = {
         copy.title: {emails[one.completed_by_id] for one in copy.annotations if not one.result}
         for copy in second.projects.all()
@@ -636,13 +636,13 @@ def test_keys_of_storages_are_asked_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fake.blobs["s3://reviews/"] = other.blobs["s3://reviews/"] = b""
-    keys = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
+    keys: dict[str, Any] = {"aws_access_key_id": "an-id", "aws_secret_access_key": "a-secret"}
     ImportStorage.S3(project=project, bucket="reviews", **keys).save()
     asked = []
 
     def getpass(prompt: str) -> str:
         asked.append(prompt)
-        return keys[prompt.split()[0]]
+        return str(keys[prompt.split()[0]])
 
     monkeypatch.setattr("labelstudio_orm._cli.commands.getpass", getpass)
     monkeypatch.setattr(sys, "stdin", Terminal())
@@ -651,6 +651,7 @@ def test_keys_of_storages_are_asked_for(
     assert asked == [f"{name} of storages reviews (empty: none): " for name in keys]
     assert "a-secret" not in done.out + done.err
     (copy,) = other.client().projects.all()
+    storage: Any
     (storage,) = copy.import_storages.all()
     (made,) = (one for one in other.requests if one.path.startswith("/api/storages/s3"))
     assert made.method == "POST"

@@ -123,7 +123,7 @@ def test_secrets_show_nowhere(fake: FakeLabelStudio, caplog: pytest.LogCaptureFi
     ls = fake.client()
     project = ls.projects.create(title="abc", task_data_password="hunter2")
     project.task_data_password = "hunter3"
-    shown = [repr(project), str(project), project.raw, project.extra, project.changes]
+    shown: list[Any] = [repr(project), str(project), project.raw, project.extra, project.changes]
     shown += [list(ls.projects.values()), list(ls.projects.values_list()), repr(ls.projects)]
     with pytest.raises(TypeError) as refused:
         project.task_data_password = 5  # type: ignore[assignment]

@@ -566,7 +566,11 @@ def test_a_relation_joins_two_regions() -> None:
     [
         (lambda: MORE["said"].label("Thanks", start=0, end=0), TypeError, "start_offset must be"),
         (lambda: MORE["line"].label("Cut", start=9, end=3), ValueError, "at least 9"),
-        (lambda: MORE["rank"].ranking([1]), TypeError, "a str is needed"),
+        (
+            lambda: MORE["rank"].ranking([1]),  # type: ignore[list-item]
+            TypeError,
+            "a str is needed",
+        ),
         (lambda: MORE["brush"].brush("Sky", rle=[256]), ValueError, "from 0 to 255"),
         (lambda: MORE["line2"].vector(points=[]), ValueError, r"\(x, y\) pairs"),
         (

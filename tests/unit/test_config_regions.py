@@ -6,7 +6,7 @@ import copy
 import json
 import pickle
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from decimal import Decimal
 from typing import Any
 
@@ -203,8 +203,8 @@ WIRE = {"parent_id": "parentID"}
 
 
 def box(**options: Any) -> Region:
-    corners = {"x": 1, "y": 1, "width": 2, "height": 2}
-    return CONFIG["rectanglelabels"].rectangle("Boat", **corners, **options)
+    boxes = CONFIG["rectanglelabels"]
+    return boxes.rectangle("Boat", x=1, y=1, width=2, height=2, **options)
 
 
 @pytest.mark.parametrize(("name", "value"), [*BUILT.items(), *ON_IMAGE.items()])
@@ -299,12 +299,13 @@ def test_whole_numbers_too(two: Any) -> None:
     "odd", [True, np.True_, float("nan"), np.float32("nan"), Decimal("NaN"), np.inf, "1"]
 )
 def test_what_is_no_number_is_refused(odd: Any) -> None:
-    for build in (
+    builds: tuple[Callable[[], Region], ...] = (
         lambda: CONFIG["rectangle"].rectangle(x=odd, y=1, width=1, height=1),
         lambda: CONFIG["polygon"].polygon(points=[(1, 1), (1, odd), (2, 2)]),
         lambda: CONFIG["number"].number(odd),
         lambda: box(score=odd),
-    ):
+    )
+    for build in builds:
         with pytest.raises((TypeError, ValueError), match="must be"):
             build()
 

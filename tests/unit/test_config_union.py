@@ -92,7 +92,7 @@ def test_conflicts_are_told(label: str, says: str) -> None:
 def test_what_cannot_be_joined(other: str, says: str) -> None:
     for conflicts in ("raise", "first"):
         with pytest.raises(ValueError, match=says):
-            LabelConfig.parse(CONFIG).union(other, conflicts=conflicts)  # type: ignore[arg-type]
+            LabelConfig.parse(CONFIG).union(other, conflicts=conflicts)
 
 
 names = st.sampled_from(["a", "b", "ü & <", 'q"', "'"])

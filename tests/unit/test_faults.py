@@ -305,7 +305,7 @@ def _skip(w: World) -> Any:
 
 
 def _collect(w: World) -> Any:
-    items = [{"text": "a"}, {"text": "b"}, {"nothing": 1}, {"text": "c"}]
+    items: list[dict[str, Any]] = [{"text": "a"}, {"text": "b"}, {"nothing": 1}, {"text": "c"}]
     made = w.project.tasks.bulk_create(items, on_error="collect", batch_size=2)
     return _rows(made), [failure.place for failure in made.summary.failed]
 

@@ -19,6 +19,7 @@ from labelstudio_orm._migrate.engine import media
 from labelstudio_orm._migrate.engine.journal import Journal
 from labelstudio_orm._migrate.engine.media import Media
 from labelstudio_orm._migrate.engine.source import LiveSource
+from labelstudio_orm._migrate.engine.stored import Stored
 from labelstudio_orm.migrate import Report, copy_project, merge, restore, snapshot, split, sync
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import FakeAdapter, Fault
@@ -243,13 +244,13 @@ def test_what_is_held_here_at_once_is_bounded(
     one = world([(f"{n}.png", b"%02d" % n * 50) for n in range(25)])
     monkeypatch.setattr(media, "BYTES", 500)
     held: list[int] = []
-    send = media.Stored.send
+    send = Stored.send
 
     def watched(stored: Any, files: Any) -> Any:
         held.append(sum(path.stat().st_size for path in files[0].path.parent.iterdir()))
         return send(stored, files)
 
-    monkeypatch.setattr(media.Stored, "send", watched)
+    monkeypatch.setattr(Stored, "send", watched)
     assert one.copy().ok
     assert len(held) == 5
     assert max(held) <= 500

@@ -28,6 +28,12 @@ OF_PROJECT = (
     "tasks", "annotations", "predictions", "views", "files", "exports", "webhooks",
     "import_storages", "export_storages", "ml_backends",
 )  # fmt: skip
+
+
+def of_the_project(name: str) -> Callable[[World], Any]:
+    return lambda w: getattr(w.ls.projects.get(1), name)
+
+
 LISTINGS: dict[str, Callable[[World], Any]] = {
     "projects": lambda w: w.ls.projects,
     "users": lambda w: w.ls.users,
@@ -35,7 +41,7 @@ LISTINGS: dict[str, Callable[[World], Any]] = {
     "members": lambda w: w.ls.organizations.ref(1).members,
     "drafts": lambda w: w.ls.drafts.filter(task=1),
     "annotations of a task": lambda w: w.ls.tasks.ref(1).annotations,
-    **{name: lambda w, name=name: getattr(w.ls.projects.get(1), name) for name in OF_PROJECT},
+    **{name: of_the_project(name) for name in OF_PROJECT},
 }
 HOLDS: dict[str, Callable[[int, Any], bool]] = {
     "exact": operator.eq,
@@ -125,7 +131,8 @@ def test_numbers_that_no_id_of_others_can_be(field: str, world: World) -> None:
     every = list(tasks)
     for number in BEYOND:
         world.fake.requests.clear()
-        for lookup, value in (("exact", number), ("in", [number, *BEYOND])):
+        lookups: dict[str, Any] = {"exact": number, "in": [number, *BEYOND]}
+        for lookup, value in lookups.items():
             assert list(tasks.filter(**{f"{field}__{lookup}": value})) == []
             assert not world.fake.requests
             assert list(tasks.exclude(**{f"{field}__{lookup}": value})) == every

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from labelstudio_orm.testing import LocalLabelStudio, LocalServerError
 from labelstudio_orm.testing import _environments as environments
 from labelstudio_orm.testing import _local as local
 from labelstudio_orm.testing._databases import SQLite
+from tests.helpers import present
 
 
 def ignore(line: str) -> None:
@@ -30,7 +32,9 @@ def busy_port() -> Iterator[int]:
         yield other.getsockname()[1]
 
 
-def test_cache_folder_is_the_first_that_the_environment_names(monkeypatch, tmp_path):
+def test_cache_folder_is_the_first_that_the_environment_names(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setattr(Path, "home", lambda: tmp_path)
     monkeypatch.delenv("LABELSTUDIO_ORM_CACHE", raising=False)
     monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
@@ -42,7 +46,9 @@ def test_cache_folder_is_the_first_that_the_environment_names(monkeypatch, tmp_p
 
 
 @pytest.mark.parametrize("name", ["LABEL_STUDIO_HOST", "HEARTEX_DEBUG", "CI", "PYTHONPATH"])
-def test_nothing_leaks_into_the_server(monkeypatch, tmp_path, name):
+def test_nothing_leaks_into_the_server(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
     monkeypatch.setenv(name, "leaked")
     environ = local._environ(tmp_path, {"DEBUG": "true"})
     assert name not in environ
@@ -51,31 +57,33 @@ def test_nothing_leaks_into_the_server(monkeypatch, tmp_path, name):
     assert environ["SENTRY_DSN"] == ""
 
 
-def test_a_setting_may_replace_a_default_but_not_the_data_folder(tmp_path):
+def test_a_setting_may_replace_a_default_but_not_the_data_folder(tmp_path: Path) -> None:
     environ = local._environ(tmp_path, {"LOG_LEVEL": "DEBUG", "LABEL_STUDIO_BASE_DATA_DIR": "/x"})
     assert environ["LOG_LEVEL"] == "DEBUG"
     assert environ["LABEL_STUDIO_BASE_DATA_DIR"] == str(tmp_path)
 
 
-def test_settings_are_text():
+def test_settings_are_text() -> None:
     with pytest.raises(TypeError, match=r"settings\['DEBUG'\] must be text, not bool"):
-        LocalLabelStudio(settings={"DEBUG": True})
+        LocalLabelStudio(settings={"DEBUG": True})  # type: ignore[dict-item]
 
 
-def test_a_busy_port_is_refused_before_anything_is_installed(busy_port, monkeypatch, tmp_path):
+def test_a_busy_port_is_refused_before_anything_is_installed(
+    busy_port: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("LABELSTUDIO_ORM_CACHE", str(tmp_path))
     with pytest.raises(LocalServerError, match=f"{busy_port}.*leave `port` out"):
         LocalLabelStudio(port=busy_port).start()
     assert not list(tmp_path.iterdir())
 
 
-def test_free_ports_lie_below_those_of_outgoing_connections():
+def test_free_ports_lie_below_those_of_outgoing_connections() -> None:
     server = LocalLabelStudio()
     assert server.port in local.PORTS
     assert server.url == f"http://127.0.0.1:{server.port}"
 
 
-def test_a_server_that_was_not_started():
+def test_a_server_that_was_not_started() -> None:
     server = LocalLabelStudio()
     assert not server.running
     assert repr(server) == f"<LocalLabelStudio {server.url} stopped>"
@@ -85,7 +93,7 @@ def test_a_server_that_was_not_started():
         server.detach()
 
 
-def test_a_copy_gets_a_token_and_a_signing_key_of_its_own(tmp_path):
+def test_a_copy_gets_a_token_and_a_signing_key_of_its_own(tmp_path: Path) -> None:
     seed = make_data(tmp_path / "seed", local.EMAIL)
     servers = [LocalLabelStudio(data_dir=tmp_path / name) for name in "ab"]
     for server in servers:
@@ -96,14 +104,14 @@ def test_a_copy_gets_a_token_and_a_signing_key_of_its_own(tmp_path):
     assert token_in(seed) == "seed-token"
 
 
-def test_an_existing_data_folder_keeps_its_token(tmp_path):
+def test_an_existing_data_folder_keeps_its_token(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", local.EMAIL)
     server = LocalLabelStudio(data_dir=data)
     server._fill_data_dir(tmp_path / "unused")
     assert server.api_key == "seed-token"
 
 
-def test_a_data_folder_of_somebody_else_is_refused(tmp_path):
+def test_a_data_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     foreign = make_data(tmp_path / "foreign", "someone@example.com")
     with pytest.raises(LocalServerError, match=f"no user {local.EMAIL}"):
         LocalLabelStudio(data_dir=foreign)._fill_data_dir(tmp_path / "unused")
@@ -132,18 +140,20 @@ def token_in(folder: Path) -> str | None:
     return database.execute("SELECT key FROM authtoken_token")
 
 
-def test_a_data_folder_of_the_other_database_is_refused(tmp_path):
+def test_a_data_folder_of_the_other_database_is_refused(tmp_path: Path) -> None:
     data = make_data(tmp_path / "data", local.EMAIL)
     with pytest.raises(LocalServerError, match=r"on the same database \(postgres\)"):
         LocalLabelStudio(data_dir=data, database="postgres")._fill_data_dir(tmp_path / "unused")
 
 
-def test_an_unknown_database_is_refused():
+def test_an_unknown_database_is_refused() -> None:
     with pytest.raises(ValueError, match="'sqlite' or 'postgres', not 'mysql'"):
-        LocalLabelStudio(database="mysql")
+        LocalLabelStudio(database="mysql")  # type: ignore[arg-type]
 
 
-def test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypatch, tmp_path):
+def test_an_interrupted_installation_is_never_taken_for_a_finished_one(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("LABELSTUDIO_ORM_CACHE", str(tmp_path))
     ran: list[str] = []
 
@@ -164,12 +174,14 @@ def test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypat
     assert ran == ["make", "install", "make", "install"]
 
 
-def test_other_requirements_are_installed_anew(monkeypatch, tmp_path):
+def test_other_requirements_are_installed_anew(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypatch, tmp_path)
     monkeypatch.setattr(local, "REQUIREMENTS", ("label-studio==0",))
     ran: list[str] = []
     monkeypatch.setattr(environments, "run", lambda command, purpose: ran.append(purpose))
-    monkeypatch.setattr(environments.shutil, "rmtree", ignore_tree)
+    monkeypatch.setattr(shutil, "rmtree", ignore_tree)
     local._installed(ignore)
     assert len(ran) == 2
 
@@ -178,13 +190,13 @@ def ignore_tree(path: Path, ignore_errors: bool) -> None:
     pass
 
 
-def test_a_failed_installation_says_why(tmp_path):
+def test_a_failed_installation_says_why(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; print('no such release'); sys.exit(1)"]
     with pytest.raises(LocalServerError, match=r"could not install it(.|\n)*no such release"):
         environments.run(command, "install it")
 
 
-def test_one_process_at_a_time_fills_the_cache(tmp_path):
+def test_one_process_at_a_time_fills_the_cache(tmp_path: Path) -> None:
     lines: list[str] = []
     second_waits, order = threading.Event(), []
 
@@ -210,19 +222,24 @@ def test_one_process_at_a_time_fills_the_cache(tmp_path):
 def runner() -> Iterator[subprocess.Popen[bytes]]:
     """Some other server under the runner, which needs no Label Studio."""
     command = [sys.executable, "-u", "-c", local.RUNNER, "http.server", "--bind", local.HOST, "0"]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, bufsize=0, start_new_session=True, **pipes) as process:
-        assert b"Serving HTTP" in process.stdout.readline()
+    with subprocess.Popen(
+        command,
+        bufsize=0,
+        start_new_session=True,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert b"Serving HTTP" in present(process.stdout).readline()
         yield process
         process.kill()
 
 
-def test_a_server_ends_with_the_process_that_started_it(runner):
-    runner.stdin.close()
+def test_a_server_ends_with_the_process_that_started_it(runner: subprocess.Popen[bytes]) -> None:
+    present(runner.stdin).close()
     assert runner.wait(10) == -signal.SIGTERM
 
 
-def test_a_detached_server_outlives_it(runner):
+def test_a_detached_server_outlives_it(runner: subprocess.Popen[bytes]) -> None:
     server = LocalLabelStudio(keep=True)
     server._process = runner
     pid = server.detach()
@@ -232,12 +249,14 @@ def test_a_detached_server_outlives_it(runner):
     assert runner.wait(10) == -signal.SIGTERM
 
 
-def test_a_server_that_ignores_the_request_to_end_is_killed(monkeypatch):
+def test_a_server_that_ignores_the_request_to_end_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(local, "GRACE", 0.2)
     stubborn = "import signal; signal.signal(15, signal.SIG_IGN); print(flush=True); signal.pause()"
     command = [sys.executable, "-c", stubborn]
     with subprocess.Popen(command, stdout=subprocess.PIPE, start_new_session=True) as process:
-        process.stdout.readline()
+        present(process.stdout).readline()
         local._end(process)
         assert process.returncode == -signal.SIGKILL
 
@@ -253,7 +272,9 @@ class Impostor(http.server.BaseHTTPRequestHandler):
         pass
 
 
-def test_another_server_on_the_port_is_not_taken_for_ours(tmp_path, runner):
+def test_another_server_on_the_port_is_not_taken_for_ours(
+    tmp_path: Path, runner: subprocess.Popen[bytes]
+) -> None:
     with http.server.ThreadingHTTPServer((local.HOST, 0), Impostor) as other:
         threading.Thread(target=other.serve_forever, daemon=True).start()
         server = LocalLabelStudio(port=other.server_port, data_dir=tmp_path)

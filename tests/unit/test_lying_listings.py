@@ -123,14 +123,15 @@ def asked_for(query: Params) -> list[int]:
 
 def fits(id: int, item: Params) -> bool:
     value = item["value"]
-    return {
+    operators: dict[str, Callable[[], bool]] = {
         "greater": lambda: id > value,
         "less": lambda: id < value,
         "greater_or_equal": lambda: id >= value,
         "less_or_equal": lambda: id <= value,
         "in_list": lambda: id in value,
         "in": lambda: value["min"] <= id <= value["max"],
-    }[item["operator"]]()
+    }
+    return operators[item["operator"]]()
 
 
 def can_be_listed(queryset: QuerySet[Any]) -> bool:
@@ -165,6 +166,10 @@ def without(name: str) -> Callable[[Params], Params]:
     return lambda params: {key: value for key, value in params.items() if key != name}
 
 
+def always(value: Any) -> Callable[[Any], Any]:
+    return lambda given: value
+
+
 def with_(name: str, value: Any) -> Callable[[list[Any]], Any]:
     return lambda rows: [{**row, name: value} for row in rows]
 
@@ -184,6 +189,8 @@ def other_rows(rows: list[Any]) -> list[Any]:
 
 counter = itertools.count(1000)
 
+ODD_COUNTS: tuple[Any, ...] = (None, "250", -1, 2.5, True, [], {}, 0)
+ODD_IDS: tuple[Any, ...] = (None, "1", 1.5, True, [], {}, 10**30, "../1")
 LIES: dict[str, dict[str, Callable[[Any], Any]]] = {
     "nothing": {},
     "page": {"of_request": without("page")},
@@ -209,14 +216,8 @@ LIES: dict[str, dict[str, Callable[[Any], Any]]] = {
     "count too large": {"of_count": lambda count: count + 1000},
     "count is huge": {"of_count": lambda count: 10**30},
     "count never falls": {"of_count": lambda count: ROWS},
-    **{
-        f"count {value!r}": {"of_count": lambda count, value=value: value}
-        for value in (None, "250", -1, 2.5, True, [], {}, 0)
-    },
-    **{
-        f"id {value!r}": {"of_rows": with_("id", value)}
-        for value in (None, "1", 1.5, True, [], {}, 10**30, "../1")
-    },
+    **{f"count {value!r}": {"of_count": always(value)} for value in ODD_COUNTS},
+    **{f"id {value!r}": {"of_rows": with_("id", value)} for value in ODD_IDS},
 }
 
 

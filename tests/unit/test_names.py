@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from labelstudio_orm._engine.conditions.lookups import LOOKUPS
 from labelstudio_orm._engine.conditions.ordering import Key
 from labelstudio_orm._engine.conditions.places import Place, name_of
 from labelstudio_orm._engine.conditions.q import build, leaf
+from labelstudio_orm._engine.conditions.tree import Leaf
 
 KEYS = st.text(st.characters(exclude_categories=["Cs"])) | st.sampled_from(
     [
@@ -54,6 +56,8 @@ def test_an_expression_and_its_text_name_the_same_key(keys: list[str]) -> None:
     for lookup in ("gte", "exact"):
         by_text = leaf(Task, f"{said}__{lookup}", 5)
         (by_expression,) = [build(Task, [getattr(said, lookup)(5)], {})]
+        assert isinstance(by_text, Leaf)
+        assert isinstance(by_expression, Leaf)
         assert (by_text.path, by_text.lookup) == (by_expression.path, by_expression.lookup)
 
 
@@ -99,7 +103,7 @@ def test_an_expression_is_no_value() -> None:
     with pytest.raises(TypeError, match="a key is a text"):
         data[0]  # type: ignore[index]
     with pytest.raises(TypeError):
-        assert 5 in data["a"]  # type: ignore[operator]
+        assert 5 in data["a"]  # type: ignore[misc]
     with pytest.raises(TypeError, match="an order"):
         assert -data["a"] == 5
 
@@ -121,11 +125,12 @@ def test_what_has_no_keys_says_so(ls: LabelStudio, verb: Any) -> None:
 
 
 def test_a_condition_compares_with_values(project: Project) -> None:
-    for ask in (
+    questions: tuple[Callable[[], object], ...] = (
         lambda: project.tasks.filter(data__text=data["b"]),
         lambda: project.tasks.exclude(data["a"] >= data["b"]),
         lambda: project.tasks.filter(id=data["b"]),
-    ):
+    )
+    for ask in questions:
         with pytest.raises(FieldError, match=r'not with data\["b"\]'):
             ask()
 

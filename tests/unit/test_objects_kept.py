@@ -26,6 +26,7 @@ from labelstudio_orm import (
     Task,
 )
 from labelstudio_orm._engine.fields.options import options_of
+from labelstudio_orm._engine.http import connection
 from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.codec import (
@@ -39,6 +40,7 @@ from labelstudio_orm._engine.values.codec import (
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
+from tests.helpers import present
 
 JSON = st.recursive(
     st.none()
@@ -170,7 +172,7 @@ def test_one_and_one_point_null_are_one_number(model: type[Resource]) -> None:
 
 
 def test_a_score_that_is_there_is_nothing_to_do(fake: FakeLabelStudio, task: Task) -> None:
-    predictions, annotation = task.project.predictions, task.annotations[0]
+    predictions, annotation = present(task.project).predictions, task.annotations[0]
     predictions.all().update(score=1)
     assert predictions.all().update(score=1).skipped == 1
     assert predictions.all().update(score=1.0).skipped == 1
@@ -182,8 +184,8 @@ def test_a_score_that_is_there_is_nothing_to_do(fake: FakeLabelStudio, task: Tas
 
 
 def test_a_change_that_leaves_updated_at_is_a_conflict(fake: FakeLabelStudio, task: Task) -> None:
-    task.project.tasks.filter(id=task.id).update(data__split="train")
-    assert task.project.tasks.get(task.id).updated_at == task.updated_at
+    present(task.project).tasks.filter(id=task.id).update(data__split="train")
+    assert present(task.project).tasks.get(task.id).updated_at == task.updated_at
     task.data["mine"] = 1
     with pytest.raises(Conflict, match="data"):
         task.save(check=True)
@@ -193,7 +195,7 @@ def test_a_change_that_leaves_updated_at_is_a_conflict(fake: FakeLabelStudio, ta
 
 
 def test_a_change_of_another_field_is_none(fake: FakeLabelStudio, task: Task) -> None:
-    task.project.tasks.filter(id=task.id).update(data__split="train")
+    present(task.project).tasks.filter(id=task.id).update(data__split="train")
     task.meta = {"mine": 1}
     task.save(check=True)
     assert task.refresh().data["split"] == "train"
@@ -243,7 +245,8 @@ def test_what_the_server_has_may_stay_odd(fake: FakeLabelStudio, task: Task) -> 
 
 
 def test_rows_inside_that_are_none(fake: FakeLabelStudio, task: Task) -> None:
-    for odd in ("x", [1], [{}], [{"id": 1}, {"id": "a"}], {"a": 1}):
+    odd_rows: tuple[Any, ...] = ("x", [1], [{}], [{"id": 1}, {"id": "a"}], {"a": 1})
+    for odd in odd_rows:
         obj = Task._from_row(
             {**task.raw, "annotations": odd},
             Origin(fake.client(), prefetched=frozenset({"annotations"}), fetched=True),
@@ -262,11 +265,11 @@ MAKE: dict[str, Callable[[Task, Any], Any]] = {
         setattr(task.annotations[0], "result", result) or task.annotations[0].save()
     ),
     "update": lambda task, result: task.annotations.all().update(result=result),
-    "of all": lambda task, result: task.project.tasks.all().create_annotations(result),
-    "import": lambda task, result: task.project.tasks.bulk_create(
+    "of all": lambda task, result: present(task.project).tasks.all().create_annotations(result),
+    "import": lambda task, result: present(task.project).tasks.bulk_create(
         [{"data": {"text": "a"}, "annotations": [{"result": result}]}]
     ),
-    "predictions": lambda task, result: task.project.predictions.bulk_create(
+    "predictions": lambda task, result: present(task.project).predictions.bulk_create(
         [{"task": task, "result": result}]
     ),
 }
@@ -310,7 +313,7 @@ def test_a_verb_that_failed_leaves_the_object(fake: FakeLabelStudio, task: Task,
 
 
 def test_a_failed_update_leaves_what_is_here(fake: FakeLabelStudio, task: Task) -> None:
-    here = task.project.tasks.prefetch("annotations").get(id__in=[task.id])
+    here = present(task.project).tasks.prefetch("annotations").get(id__in=[task.id])
     before = here.annotations[0].lead_time
     fake.fault("PATCH", "/api/annotations/*", Fault.answer(400, {"detail": "no"}))
     with pytest.raises(LabelStudioError):
@@ -333,7 +336,7 @@ def test_a_failed_save_elsewhere_does_not_bind(fake: FakeLabelStudio) -> None:
 
 
 def test_a_failed_save_of_a_view_leaves_its_data(fake: FakeLabelStudio, task: Task) -> None:
-    view = task.project.views.create(title="One", filters=Q(id=1))
+    view = present(task.project).views.create(title="One", filters=Q(id=1))
     del view.data["filters"]
     fake.fault("PATCH", "/api/dm/views/*", Fault.answer(400, {"detail": "no"}))
     with pytest.raises(LabelStudioError):
@@ -348,7 +351,7 @@ def test_a_failed_save_of_a_view_leaves_its_data(fake: FakeLabelStudio, task: Ta
 def test_tools_look_without_a_client(
     model: type[Resource], fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(labelstudio_orm._engine.http.connection, "_default", None)
+    monkeypatch.setattr(connection, "_default", None)
     assert inspect.getmembers(model)
     assert mock.create_autospec(model)
     assert mock.Mock(spec=model)

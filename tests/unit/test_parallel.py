@@ -140,7 +140,7 @@ def test_an_error_comes_in_its_place_and_nothing_behind_it_is_begun() -> None:
 
     before = threads()
     stream = Crew(work_of(plain(1000), done), 4).results()
-    found = []
+    found: list[Any] = []
     with pytest.raises(KeyError, match="ten"):
         found.extend(stream)  # extend keeps what came before an error
     assert found == list(range(1, 10))

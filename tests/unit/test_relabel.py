@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -272,12 +273,13 @@ def test_labels_that_cannot_be_changed_are_refused_before_anything_is_written() 
     project.labels.add("Plan")
     task.annotations.create(result=[project.config["kind_1"].choice("Map")])
     before = project.label_config
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: project.labels.rename("Map", "Chart"),
         lambda: project.labels.add("Chart"),
         lambda: project.labels.add("Chart", control="kind_1"),
         lambda: project.labels.remove("Plan"),
-    ):
+    )
+    for change in changes:
         with pytest.raises(ValueError, match="Repeater"):
             change()
         assert project.changes == {}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -95,12 +95,13 @@ def test_what_is_got_in_a_project_is_of_it(
     assert got == mine
     assert got._origin.parents["project"] is own
     assert objects.in_bulk([mine.id, theirs.id]).keys() == {mine.id}
-    for ask in (
+    questions: tuple[Callable[[], object], ...] = (
         lambda: objects.get(theirs.id),
         lambda: objects.get(id=theirs.id),
         lambda: objects.get(Q(id=theirs.id)),
         lambda: objects.filter(id__gt=0).get(theirs.id),
-    ):
+    )
+    for ask in questions:
         with pytest.raises(DoesNotExist):
             ask()
 

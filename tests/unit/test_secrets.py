@@ -11,6 +11,7 @@ import json
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,15 @@ from requests.structures import CaseInsensitiveDict
 from urllib3.response import HTTPResponse
 
 import labelstudio_orm
-from labelstudio_orm import FieldError, JobFailed, LabelStudio, LabelStudioError, Q
+from labelstudio_orm import (
+    FieldError,
+    ImportStorage,
+    JobFailed,
+    LabelStudio,
+    LabelStudioError,
+    Q,
+    Webhook,
+)
 from labelstudio_orm import _cli as cli
 from labelstudio_orm._engine.fields.fields import Field
 from labelstudio_orm._engine.fields.options import options_of
@@ -76,14 +85,14 @@ class Echo(BaseAdapter):
     def close(self) -> None:
         """Nothing is open."""
 
-    def send(self, request: requests.PreparedRequest, **_: Any) -> requests.Response:
+    def send(self, request: requests.PreparedRequest, *_: Any, **__: Any) -> requests.Response:
         body = request.body.decode() if isinstance(request.body, bytes) else request.body or ""
         said = f"{dict(request.headers)} {body} "
         if body:
             said += " ".join(map(str, json.loads(body).values()))
         status, headers, text = self.answer(said)
         response = requests.Response()
-        response.status_code, response.url, response.request = status, request.url, request
+        response.status_code, response.url, response.request = status, str(request.url), request
         response.headers = CaseInsensitiveDict(headers)
         response.raw = HTTPResponse(
             io.BytesIO(text.encode()), headers, status, preload_content=False
@@ -194,7 +203,7 @@ def error_of(act: Callable[[], Any]) -> BaseException:
     return caught.value
 
 
-WHOLE = (registry["Webhook"].headers, registry["ImportStorage.S3"].aws_secret_access_key)
+WHOLE: tuple[Any, ...] = (Webhook.headers, ImportStorage.S3.aws_secret_access_key)
 """The fields of which every verb is tried with every answer; of the others with some."""
 
 
@@ -206,7 +215,7 @@ def test_servers_that_quote_what_they_are_sent(model: Any, field: Field) -> None
             continue  # what is gone needs no update
         ls = client(ANSWERS[name], headers={"X-Key": "canary-of-a-header-0123456789"})
         said = {field.name: canary(field)}
-        error = error_of(lambda ls=ls, said=said, verb=verb: VERBS[verb](model, ls, said))
+        error = error_of(partial(VERBS[verb], model, ls, said))
         assert isinstance(error, (LabelStudioError, OSError, FieldError)), error
         for secret in (token(field), KEY, "of-a-header-0123"):
             if places := leaks.in_error(error, secret, __name__):
@@ -229,7 +238,7 @@ def test_values_of_a_wrong_type(model: Any, field: Field, wrong: str) -> None:
     said = {field.name: WRONG[wrong](canary(field))}
     ls = client(ANSWERS["detail"])
     for verb in VERBS.values():
-        error = error_of(lambda verb=verb: verb(model, ls, dict(said)))
+        error = error_of(partial(verb, model, ls, dict(said)))
         assert leaks.in_error(error, token(field), __name__) == []
 
 
@@ -305,14 +314,18 @@ CLIENTS: dict[str, Callable[[], Any]] = {
     "key as url": lambda: LabelStudio(KEY, KEY),
     "key in the url": lambda: LabelStudio(f"http://me:{KEY}@example.com", "other-key"),
     "key in a query": lambda: LabelStudio(f"http://example.com/?token={KEY}", "other-key"),
-    "bytes": lambda: LabelStudio(URL, KEY.encode()),
+    "bytes": lambda: LabelStudio(URL, KEY.encode()),  # type: ignore[arg-type]
     "with a word": lambda: LabelStudio(URL, f"Token {KEY}"),
     "with a sign": lambda: LabelStudio(URL, f"{KEY}é"),
     "page_size": lambda: LabelStudio(URL, KEY, page_size=0),
     "timeout": lambda: LabelStudio(URL, KEY, timeout=-1),
     "headers": lambda: LabelStudio(URL, "some-key", headers={"X-Key": f"{KEY}\n"}),
     "an Authorization": lambda: LabelStudio(URL, "some-key", headers={"Authorization": KEY}),
-    "proxies": lambda: LabelStudio(URL, "some-key", proxies=f"http://me:{KEY}@proxy"),
+    "proxies": lambda: LabelStudio(
+        URL,
+        "some-key",
+        proxies=f"http://me:{KEY}@proxy",  # type: ignore[arg-type]
+    ),
     "connect": lambda: labelstudio_orm.connect(KEY, URL),
     "using": lambda: LabelStudio(URL, "some-key").using(headers={"X-Key": f"{KEY}\n"}),
     "using, later": lambda: LabelStudio(URL, KEY).using(timeout=-1, headers={"X-Key": KEY}),
@@ -396,7 +409,8 @@ def test_a_secret_is_equal_to_what_is_in_it_and_shows_it_to_nobody() -> None:
     assert secret == "canary-0123456789"
     assert secret == Secret("canary-0123456789")
     assert secret != "another"
-    assert {secret: 1}["canary-0123456789"] == 1
+    among: dict[object, int] = {secret: 1}
+    assert among["canary-0123456789"] == 1
     assert leaks.in_object(secret, "canary-0123") == []
     assert f"{secret} {secret!r} {secret!s} {[secret]}" == "*** *** *** [***]"
     with pytest.raises(TypeError, match="JSON"):
@@ -428,7 +442,7 @@ def test_the_reason_of_a_job_that_failed(ls: LabelStudio, field: str) -> None:
     said = f"KeyError: {KEY} canary-of-a-header-0123456789 {ls._transport._credential.secrets}"
     row = {"id": 1, "project": 1, "status": "failed", field: f"Traceback ...\n{said}"}
     for name in ("ImportJob", "ImportStorage.S3"):
-        job = registry[name]._from_row(row, Origin(client, whole=True))
+        job: Any = registry[name]._from_row(row, Origin(client, whole=True))
         if name.endswith("S3"):
             job.aws_secret_access_key = KEY
         error = error_of(job.wait)
@@ -457,11 +471,12 @@ def test_frames_of_migrations(tmp_path: Path, verb: str, monkeypatch: pytest.Mon
     source.import_storages.s3.create(bucket="b", **keys)
     source.tasks.create(data={"a": 1})
     to, path = there.client(), tmp_path / "c.db"
+    no_dict: Any = lambda *_: [KEY]  # noqa: E731
     acts: dict[str, Callable[[], Any]] = {
         "copy": lambda: copy_project(source, to=to, journal=path, secrets=lambda *_: keys),
         "snapshot": lambda: snapshot(source, tmp_path / "s.zip"),
         "secrets": lambda: copy_project(source, to=to, secrets=lambda *_: {"no field": KEY}),
-        "no dict": lambda: copy_project(source, to=to, secrets=lambda *_: [KEY]),
+        "no dict": lambda: copy_project(source, to=to, secrets=no_dict),
     }
     if verb in ("sync", "verify"):
         target = acts["copy"]().target

@@ -8,7 +8,7 @@ import enum
 import math
 import pickle
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from itertools import product
@@ -147,7 +147,7 @@ def test_a_scalar_of_numpy_is_what_python_has(name: str) -> None:
 
 
 def made_of(value: Any) -> list[Any]:
-    kinds = {
+    kinds: dict[type, tuple[Callable[[Any], Any], ...]] = {
         int: (numpy.int64, numpy.int8, numpy.uint16, numpy.array),
         float: (numpy.float64, numpy.float32, numpy.float16, numpy.longdouble),
         bool: (numpy.bool_,),
@@ -370,9 +370,12 @@ def test_data_with_numbers_of_numpy_is_stored(ls: LabelStudio) -> None:
 
 
 def test_typed_fields_take_numbers_of_numpy(ls: LabelStudio) -> None:
-    project = Project(
-        title=numpy.str_("Pond"), maximum_annotations=numpy.int64(2), is_published=numpy.True_
-    ).save(using=ls)
+    values: dict[str, Any] = {
+        "title": numpy.str_("Pond"),
+        "maximum_annotations": numpy.int64(2),
+        "is_published": numpy.True_,
+    }
+    project = Project(**values).save(using=ls)
     assert (project.maximum_annotations, project.is_published) == (2, True)
     project.maximum_annotations = numpy.int32(3)
     assert type(project.maximum_annotations) is int
@@ -423,10 +426,11 @@ def test_moments_at_the_ends_of_time(ls: LabelStudio, year: int, hours: int) -> 
         sooner = [task] if (year != 1 and name == "created_at") else []
         for lookup, wanted in (("gt", later), ("gte", later), ("lt", sooner), ("lte", sooner),
                                ("exact", [])):  # fmt: skip
-            asked = {f"{name}__{lookup}": moment}
+            asked: dict[str, Any] = {f"{name}__{lookup}": moment}
             assert list(project.tasks.filter(**asked)) == wanted
             assert list(project.tasks.exclude(**asked)) == ([] if wanted else [task])
-        assert list(project.tasks.filter(**{f"{name}__range": (moment, moment)})) == []
+        asked = {f"{name}__range": (moment, moment)}
+        assert list(project.tasks.filter(**asked)) == []
     assert ls.projects.filter(created_at__gte=moment).count() == (1 if year == 1 else 0)
 
 
@@ -486,7 +490,8 @@ def test_values_are_compared_at_any_depth() -> None:
     assert not same(nested(5000, 1), nested(5000, True))
     assert not same(nested(5000, 1), nested(4999, 1))
     assert not same({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]})
-    assert not any(same(*pair) for pair in ([[], {}], [[[]], [{}]], [[1], 1], [{}, None]))
+    different: list[Any] = [[[], {}], [[[]], [{}]], [[1], 1], [{}, None]]
+    assert not any(same(*pair) for pair in different)
 
 
 @pytest.mark.parametrize(

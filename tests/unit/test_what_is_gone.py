@@ -140,7 +140,8 @@ def test_the_tasks_of_a_view_that_is_gone(fake: FakeLabelStudio, verb: str) -> N
     held = view.tasks
     view.delete()
     new = View(project=project, data={"title": "New"})
-    for tasks in (lambda: held, lambda: view.tasks, lambda: new.tasks):
+    ways: tuple[Callable[[], Any], ...] = (lambda: held, lambda: view.tasks, lambda: new.tasks)
+    for tasks in ways:
         with pytest.raises(ValueError, match=r"was deleted|save\(\)"):
             THROUGH_A_VIEW[verb](tasks())
     assert [task.data["text"] for task in project.tasks] == ["a", "b", "c"]
@@ -173,7 +174,8 @@ def test_an_id_that_is_none(quiet: LabelStudio, nothing: Any) -> None:
 def test_ids_of_other_types_that_are_whole_numbers(fake: FakeLabelStudio) -> None:
     numpy = pytest.importorskip("numpy")
     project, _ = one_of_three(fake)
-    for id in (2, "2", 2.0, numpy.int64(2)):
+    ids: tuple[Any, ...] = (2, "2", 2.0, numpy.int64(2))
+    for id in ids:
         assert project.tasks.get(id).id == 2
         assert list(project.tasks.in_bulk([id])) == [2]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from datetime import datetime, timezone
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlencode
@@ -10,7 +11,6 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import pytest
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, data
-from labelstudio_orm._engine.pages import ranges as stretches
 from labelstudio_orm.testing import FakeLabelStudio
 
 
@@ -300,12 +300,12 @@ def test_pages_grow_with_the_pace_of_the_server(
     project = fake.client().projects.create(title="Pace")
     project.tasks.bulk_create([{"n": n} for n in range(400)])
     clock = iter(range(10_000))
-    monkeypatch.setattr(stretches.time, "monotonic", lambda: next(clock))
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
     fake.requests.clear()
     assert len(list(project.tasks.iterator())) == 400
     assert [one.query["page_size"] for one in fake.requests] == ["100", "400"]
     slow = iter(range(0, 100_000, 20))
-    monkeypatch.setattr(stretches.time, "monotonic", lambda: next(slow))
+    monkeypatch.setattr(time, "monotonic", lambda: next(slow))
     fake.requests.clear()
     assert len(list(project.tasks.filter(id__lte=155).iterator())) == 155
     sizes = [int(one.query["page_size"]) for one in fake.requests]

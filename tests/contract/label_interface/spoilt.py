@@ -23,7 +23,7 @@ class Spoilt(NamedTuple):
 
 # -- good regions ---------------------------------------------------------------------------------
 
-_CORNERS = {"x": 1.5, "y": 2, "width": 30, "height": 40}
+_CORNERS: dict[str, Any] = {"x": 1.5, "y": 2, "width": 30, "height": 40}
 _BUILDERS: dict[str, Callable[[Control, dict[str, Any]], Region]] = {
     "choice": lambda c, own: c.choice(*_first(c), **own),
     "taxonomy": lambda c, own: c.taxonomy(c.label_tags[-1].path, **own),
@@ -68,7 +68,7 @@ def _built(control: Control) -> Iterator[Region]:
 
 def _marked(control: Control, own: dict[str, Any]) -> Iterator[Region]:
     shown = control.objects[0].tag
-    offsets = {"start_offset": 0, "end_offset": 4}
+    offsets: dict[str, Any] = {"start_offset": 0, "end_offset": 4}
     if shown == "Paragraphs":
         yield control.label(*_first(control), start="0", end="1", **offsets, **own)
     elif shown == "HyperText":
@@ -199,11 +199,14 @@ _PLAIN = ("textarea", "rating", "rectanglelabels", "labels", "taxonomy", "timese
 def _wholes(good: list[Region]) -> Iterator[Spoilt]:
     ids = [region["id"] for region in good]
     yield Spoilt("result", "missing", {"score": 0.5})
-    for how, new in {"null": None, "a text": "A", "an object": {}, "no items": []}.items():
+    results: dict[str, Any] = {"null": None, "a text": "A", "an object": {}, "no items": []}
+    for how, new in results.items():
         yield Spoilt("result", how, {"result": new})
-    for how, new in {"a text": "A", "null": None, "a list": []}.items():
+    regions: dict[str, Any] = {"a text": "A", "null": None, "a list": []}
+    for how, new in regions.items():
         yield Spoilt("region", how, {"result": [*good, new]})
-    for score in (0, 0.5, 1, None, 1.5, -0.1, "0.5", "high", True, [], {}):
+    scores: tuple[Any, ...] = (0, 0.5, 1, None, 1.5, -0.1, "0.5", "high", True, [], {})
+    for score in scores:
         yield Spoilt("score", f"{score!r}", {"result": good, "score": score})
     if len(ids) == 2:
         relation = {"type": "relation", "from_id": ids[0], "to_id": ids[1], "direction": "right"}

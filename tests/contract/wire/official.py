@@ -98,7 +98,8 @@ def value(operation: str, name: Name, hint: Hint, numbers: Iterator[int]) -> JSO
         if key in BY_NAME and fits(BY_NAME[key], hint):
             return BY_NAME[key]
     number = next(numbers)
-    origin, args = typing.get_origin(hint), typing.get_args(hint)
+    origin: Any = typing.get_origin(hint)
+    args = typing.get_args(hint)
     if hint is bool:
         return number % 2 == 0
     if hint is int:
@@ -114,10 +115,11 @@ def value(operation: str, name: Name, hint: Hint, numbers: Iterator[int]) -> JSO
     if origin is dict:
         return {"größe": {"a": [0, False, None, {"b": ""}]}, "of": name}
     if isinstance(hint, type) and issubclass(hint, pydantic.BaseModel):
-        fields = typing.get_type_hints(hint, include_extras=True)
+        model: Any = hint
+        fields = typing.get_type_hints(model, include_extras=True)
         return {
             wire_name(field, fields[field]): value(operation, field, fields[field], numbers)
-            for field in hint.model_fields
+            for field in model.model_fields
         }
     if hint.__name__ == "datetime":
         return f"2026-01-{number % 28 + 1:02}T12:30:00.000001Z"
@@ -126,11 +128,12 @@ def value(operation: str, name: Name, hint: Hint, numbers: Iterator[int]) -> JSO
 
 def inner(hint: Hint) -> Hint:
     """The most telling part of a type: of a union the sequence, else what it names first."""
-    if typing.get_origin(hint) is typing.Annotated:
+    origin: Any = typing.get_origin(hint)
+    if origin is typing.Annotated:
         return inner(typing.get_args(hint)[0])
-    if typing.get_origin(hint) is not typing.Union:
-        sequence = getattr(typing.get_origin(hint), "__name__", "") == "Sequence"
-        return list[typing.get_args(hint)[0]] if sequence else hint
+    if origin is not typing.Union:
+        sequence = getattr(origin, "__name__", "") == "Sequence"
+        return types.GenericAlias(list, typing.get_args(hint)[:1]) if sequence else hint
     parts = [inner(part) for part in typing.get_args(hint) if part is not types.NoneType]
     return next((part for part in parts if typing.get_origin(part) is list), parts[0])
 

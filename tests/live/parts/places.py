@@ -183,10 +183,12 @@ class Redis:
         self._database(2).set(name, json.dumps(content))
 
     def names(self, folder: str) -> list[str]:
-        return sorted(self._database(2).keys())
+        keys: Any = self._database(2).keys()
+        return sorted(keys)
 
     def read(self, folder: str, name: str) -> Any:
-        return json.loads(self._database(2).get(name))
+        stored: Any = self._database(2).get(name)
+        return json.loads(stored)
 
     def fields(self, folder: str) -> dict[str, Any]:
         return {"host": HOST, "port": str(self.port), "path": f"{folder}/"}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
@@ -20,8 +21,11 @@ class Asked:
 
     method: str
     path: str
-    headers: Mapping[str, str] = field(repr=False)
+    headers: Message[str, str] = field(repr=False)
     body: Any
+
+
+S = TypeVar("S", bound="Service")
 
 
 class Service:
@@ -37,7 +41,7 @@ class Service:
         self.answers = answers
         self.asked: list[Asked] = []
 
-    def __enter__(self) -> Service:
+    def __enter__(self: S) -> S:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True).start()
