@@ -222,7 +222,7 @@ class World:
         """A new client of the server whose answers are changed."""
         session = requests.Session()
         session.trust_env = False
-        session.mount(self.fake.url, FakeAdapter(self.meddler))  # type: ignore[arg-type]
+        session.mount(self.fake.url, FakeAdapter(self.meddler))
         retries = Retries(total=1, backoff=0, max_wait=0, sleep=lambda _: None)
         return LabelStudio(self.fake.url, self.fake.api_key, session=session, retries=retries)
 
