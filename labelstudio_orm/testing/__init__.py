@@ -23,7 +23,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name in ("LocalLabelStudio", "LocalServerError", "cache_folder"):
-        # lazy: only those who want a real server pay for it
+        # lazy: few tests need a real server, and its modules take time to load
         from . import _local
 
         return getattr(_local, name)

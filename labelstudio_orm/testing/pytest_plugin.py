@@ -1,6 +1,6 @@
 """Fixtures for pytest.
 
-Enable them with `pytest_plugins = ["labelstudio_orm.testing.pytest_plugin"]` in a conftest.py.
+``pytest_plugins = ["labelstudio_orm.testing.pytest_plugin"]`` in a ``conftest.py`` enables them.
 """
 
 from __future__ import annotations
@@ -12,5 +12,5 @@ from .fake import FakeLabelStudio
 
 @pytest.fixture
 def fake_label_studio() -> FakeLabelStudio:
-    """A fresh in-memory server, empty but for its first user."""
+    """Return a new in-memory server, empty except for its first user."""
     return FakeLabelStudio()

@@ -20,15 +20,15 @@ from ._state.state import State
 from ._wire import bodies, loopback
 from ._wire.adapter import FakeAdapter
 from ._wire.answers import Abort, Answer, Failure, crash, failure, not_implemented, page_not_found
-from ._wire.faults import ConnectionFault, Fault, Plan, RawAnswer
+from ._wire.faults import ConnectionFault, Fault, PlannedFault, RawAnswer
 from ._wire.requests import Query, Request
 from ._wire.routes import Route
 
 if TYPE_CHECKING:
     from labelstudio_orm import LabelStudio
 
-# What a real server has and the fake does not: the answer is a 501, and not the 404 of a path with
-# a typing error.
+# Paths of a real server that the fake does not have: the answer is a 501, and not the 404 of a
+# misspelled path.
 _MISSING_PATHS = re.compile(
     r"/api/(labels|label_links|prompts|fsm|templates"
     r"|annotations|dm|model-provider-connections|current-user/product-tour)(/.*)?"
@@ -87,8 +87,8 @@ class FakeLabelStudio(State):
     Attributes:
         url: The address.
         api_key: The legacy token of user 1.
-        requests: The log of `Recorded` requests; ``fake.requests.clear()`` empties it.
-        delivered: What webhooks would have been sent, as `Delivery` (url, payload), oldest first.
+        requests: The log of ``Recorded`` requests; ``fake.requests.clear()`` empties it.
+        delivered: What webhooks would have been sent, as ``Delivery`` (url, payload), oldest first.
         blobs: The files of all storages, and of imports by URL: a dict from address to bytes, such
             as ``s3://bucket/folder/task.json``, ``gs://...``, ``azure-blob://container/...``,
             ``localfiles:///data/folder/task.json``, ``redis://host:port/database/key`` and
@@ -96,7 +96,7 @@ class FakeLabelStudio(State):
             is in it; an address that ends with a slash makes an empty one. Export storages write
             into the same dict.
         models: What is behind the URLs of ML backends: a dict from URL to a function that takes
-            tasks and returns predictions, or to a `Model`. A backend at any other URL is down.
+            tasks and returns predictions, or to a ``Model``. A backend at any other URL is down.
         local_files_root: The folder that local storages must be below; default: "/".
         ssrf_protection: Whether webhooks, imports by URL and ML backends may not have addresses of
             this machine and its networks; default: True, as on the server.
@@ -114,7 +114,7 @@ class FakeLabelStudio(State):
         super().__init__(url, edition=edition, async_jobs=async_jobs)
         self.requests: list[Recorded] = []
         self._lock = threading.RLock()
-        self._plans: list[Plan] = []
+        self._plans: list[PlannedFault] = []
         if self.is_enterprise:
             enterprise.prepare(self.store)
         owner = add_user(self.store, organization=1, email="user@example.com")
@@ -129,15 +129,15 @@ class FakeLabelStudio(State):
         return str(self.store.value("SELECT token FROM user WHERE id = 1"))
 
     def session(self) -> requests.Session:
-        """Return a `requests` session whose requests to `url` end here, without a network."""
+        """Return a ``requests`` session whose requests to ``url`` end here, without a network."""
         session = requests.Session()
         session.trust_env = False
         session.mount(self.url, FakeAdapter(self))
         return session
 
     def client(self, **options: Any) -> LabelStudio:
-        """Return a client of this server; ``options`` go to `LabelStudio`."""
-        # lazy: nothing else of the fake needs the library
+        """Return a client of this server; ``options`` go to ``LabelStudio``."""
+        # lazy: only this method of the fake needs the library
         from labelstudio_orm import LabelStudio
 
         return LabelStudio(self.url, self.api_key, **{"session": self.session(), **options})
@@ -161,7 +161,7 @@ class FakeLabelStudio(State):
             after: The number of matching requests to spare before.
         """
         with self._lock:
-            self._plans.append(Plan(method, path_pattern, fault, times, after))
+            self._plans.append(PlannedFault(method, path_pattern, fault, times, after))
 
     def handle(
         self, method: str, path: str, query: str, headers: Mapping[str, str], body: bytes

@@ -1,1 +1,1 @@
-"""What may be sent: the contract of the API, and the checks of fields and bodies."""
+"""The contract of the API, and the checks of fields and bodies."""

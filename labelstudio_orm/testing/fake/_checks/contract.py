@@ -1,10 +1,10 @@
-"""The facts of the API as data: each operation, and the types that they take and answer.
+"""The facts of the API as data: the operations, and the types that they take and answer.
 
-`contract.json` beside this file has them, one a line. They come from the published API reference,
-with the paths of a server 1.23.2 where it differs; `edition` says which servers have an operation.
-Two types are wider than there, because the reference contradicts itself: the subset of a cost
-estimate (a number, where runs have names for it) and the result of annotations made in bulk (one
-object, where annotations have a list).
+``contract.json`` beside this file has them, one a line. They come from the published API reference,
+with the paths of a server 1.23.2 where it differs; ``edition`` says which servers have an
+operation. Two types are wider than in the reference, because it contradicts itself: the subset of
+a cost estimate (a number, where runs have names for it) and the result of annotations made in bulk
+(one object, where annotations have a list).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from attrs import define
 
 @define(frozen=True)
 class Parameter:
-    """A name in a query or in a body. `type` is in the grammar of `Type`."""
+    """A name in a query or in a body; ``type`` is in the grammar of ``Type``."""
 
     type: str
     required: bool = False
@@ -29,7 +29,7 @@ class Parameter:
 
 @define(frozen=True)
 class Member:
-    """A field of an object. `readonly` ones are given by the server."""
+    """A field of an object; the server gives the ``readonly`` ones."""
 
     type: str
     nullable: bool = False
@@ -39,10 +39,10 @@ class Member:
 
 @define(frozen=True)
 class Type:
-    """A named type: exactly one of its attributes is there.
+    """A named type: exactly one of its attributes is set.
 
     The grammar of type texts: string, integer, double, boolean, datetime, unknown, file,
-    `list<X>`, `map<string, X>`, and names of other types.
+    ``list<X>``, ``map<string, X>``, and names of other types.
     """
 
     fields: Mapping[str, Member] | None = None
@@ -53,11 +53,21 @@ class Type:
 
 @define(frozen=True)
 class Operation:
-    """What one operation is sent as, and what it answers.
+    """The request and the answer of one operation.
 
-    `name` is "webhooks.create"; `query` has the names on the wire; `body` is None when there is
-    none, and an empty mapping when its fields are free; `items` is the key under which a page
-    has its rows; `reference` is False for operations that only the server's own schema has.
+    Attributes:
+        name: Such as "webhooks.create".
+        verb: The HTTP method.
+        path: The path, with a name in braces for each variable segment.
+        edition: The servers that have it.
+        reference: False for operations that only the server's own schema has.
+        query: The names in the query.
+        status: The status of a success.
+        answer: The type of the answer, or of its items.
+        answer_is_list: Whether the answer is a list.
+        items: The key under which a page has its rows.
+        body: The fields of the body: None without a body, empty when they are free.
+        body_is_list: Whether the body is a list.
     """
 
     name: str
@@ -74,13 +84,13 @@ class Operation:
     body_is_list: bool = False
 
 
-# Every other segment in braces is the number of an object.
+# All other segments in braces are ids.
 _SEGMENTS = {"filename": r".+", "indicator_key": r"[^/]+"}
 
 
 @cache
 def operations() -> Mapping[str, Operation]:
-    """All operations by name."""
+    """Return all operations by name."""
     return {
         name: Operation(
             name=name,
@@ -93,23 +103,27 @@ def operations() -> Mapping[str, Operation]:
 
 
 def operation(name: str) -> Operation:
-    """One operation; KeyError when there is none of that name."""
+    """Return one operation; KeyError when there is none of that name."""
     return operations()[name]
 
 
 @cache
 def types() -> Mapping[str, Type]:
-    """All types by name."""
+    """Return all types by name."""
     return {name: _type(row) for name, row in _data()["types"].items()}
 
 
 def match(verb: str, path: str) -> str | None:
-    """The name of the operation that a request is, or None.
+    """Return the name of the operation that a request is for, or None.
 
-    `path` is without host and query. Where two paths fit, the one with fewer placeholders wins; a
-    path that ends in a slash is met without it too, as on the server.
+    Where two paths match, the one with fewer placeholders wins; a path that ends in a slash also
+    matches without it, as on the server.
 
         match("GET", "/api/tasks/7/")  # "tasks.get"
+
+    Args:
+        verb: The HTTP method.
+        path: The path, without host and query.
     """
     return next((name for pattern, name in _patterns(verb) if pattern.fullmatch(path)), None)
 

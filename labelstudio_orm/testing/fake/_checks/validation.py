@@ -1,7 +1,7 @@
-"""Checking what is sent, and what is answered, against the types of the contract.
+"""Checks of requests and answers against the types of the contract.
 
-Texts are those of the server's own checks where it has such a check; that a name is unknown is
-never said by a Community server, which ignores it.
+The messages are those of the server's own checks where it has such a check. A Community server
+never refuses an unknown name; it ignores it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .._wire.answers import invalid
 from .._wire.requests import Query, cast_bool
 from . import contract
 from .contract import Operation, Parameter
-from .fields import Wrong, moment
+from .fields import FieldError, timestamp
 
 _REQUIRED = ["This field is required."]
 _NULL = ["This field may not be null."]
@@ -28,9 +28,9 @@ _SCALARS: dict[str, tuple[Any, str]] = {
 
 
 def problem(kind: str, value: Any) -> Any:
-    """What is wrong with a value as one of the type `kind` (a text in the contract's grammar).
+    """Return the errors of a value as one of the type ``kind`` (a text in the contract's grammar).
 
-    None when nothing is, else a list of texts, or a dict of such by field or by position.
+    They are None, a list of messages, or a dict of such by field or by position.
     """
     if kind in ("unknown", "file"):
         return None
@@ -40,8 +40,8 @@ def problem(kind: str, value: Any) -> Any:
         return None if right else [text]
     if kind == "datetime":
         try:
-            moment(value)
-        except Wrong as wrong:
+            timestamp(value)
+        except FieldError as wrong:
             return [str(wrong)]
         return None
     if kind.startswith("list<"):
@@ -73,7 +73,7 @@ def _each(python: type[Any], inner: str, value: Any) -> Any:
 def _members(
     members: Mapping[str, Any], value: Mapping[str, Any], required: Collection[str] | None = None
 ) -> dict[str, Any]:
-    """The errors by field; `required` in the place of what the members themselves require."""
+    """Return the errors by field; ``required`` replaces what the members themselves require."""
     if required is None:
         required = {name for name, member in members.items() if member.required}
     errors: dict[str, Any] = {name: _REQUIRED for name in required if name not in value}
@@ -91,7 +91,7 @@ def _members(
 def body_errors(
     operation: Operation, body: Any, also_required: Collection[str] = ()
 ) -> dict[str, Any]:
-    """What is wrong with the body of an operation, by field; a PATCH requires nothing."""
+    """Return the errors of an operation's body by field; a PATCH requires nothing."""
     fields: Mapping[str, Parameter] = operation.body or {}
     if not isinstance(body, dict):
         name = type(body).__name__
@@ -101,7 +101,7 @@ def body_errors(
 
 
 def read_query(operation: Operation, query: Query) -> dict[str, Any]:
-    """The values of a query by name, as their types; 400 for what is unknown, wrong or missing."""
+    """Return the typed values of a query by name; 400 for unknown, wrong or missing ones."""
     values: dict[str, Any] = {}
     for name in query:
         text = query.get(name) or ""
@@ -115,7 +115,7 @@ def read_query(operation: Operation, query: Query) -> dict[str, Any]:
 
 
 def _readings(text: str) -> Iterator[Any]:
-    """What a text in a query may stand for."""
+    """Yield the values that a text in a query may stand for."""
     if re.fullmatch(r"-?\d+", text):
         yield int(text)
     with suppress(ValueError):

@@ -1,7 +1,7 @@
-"""What webhooks are told.
+"""The events that webhooks receive.
 
 A real server sends each event while it answers the request that caused it. Here nothing is sent:
-`FakeLabelStudio.delivered` is the list of what would have been.
+``FakeLabelStudio.delivered`` is the list of what would have been.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ _BATCH = 5000  # objects in one delivery
 
 @define(frozen=True)
 class Event:
-    """An action that webhooks can be told about.
+    """An action that webhooks can receive.
 
-    `key` is the name under which the payload has the objects; `table` is where they live, None
-    when only their ids are told, as they are gone already.
+    ``key`` is the name of the objects in the payload; ``table`` is where they are stored, None when
+    the payload has only their ids, since they are deleted already.
     """
 
     name: str
@@ -54,7 +54,7 @@ EVENTS = {
 
 
 def emit(request: Request, action: str, project_id: int, ids: Iterable[int]) -> None:
-    """Tells the webhooks of a project that something happened to these objects."""
+    """Deliver an action on objects of a project to the project's webhooks."""
     store = request.fake.store
     hooks = store.rows(
         "SELECT * FROM webhook WHERE project_id = ? AND is_active AND (send_for_all_actions OR "
@@ -73,13 +73,11 @@ def emit(request: Request, action: str, project_id: int, ids: Iterable[int]) -> 
             request.fake.delivered.append(Delivery(hook["url"], payload))
 
 
-def answered(
-    request: Request, action: str, project_id: int, item: Row, status: int = 200
-) -> Answer:
-    """The answer to a write that webhooks are told of.
+def answer(request: Request, action: str, project_id: int, item: Row, status: int = 200) -> Answer:
+    """Return the answer to a write that emits an event.
 
-    The server finds the object by the id in its own answer: when `include` or `omit` keep that
-    out, it has written, tells nobody, and fails.
+    The server finds the object by the id in its own answer: when ``include`` or ``omit`` keep that
+    out, the object is written, no event is emitted, and the answer is a 500.
     """
     shown = request.flex(item)
     if "id" in shown:
@@ -98,7 +96,7 @@ def _content(store: Store, event: Event, project_id: int, ids: list[int]) -> Row
     content["project"] = _project(store, project)
     if event.table == "annotation":
         found = _rows(store, "task", {row["task"] for row in rows})
-        tasks = {task["id"]: serializers.task_whole(store, task) for task in found}
+        tasks = {task["id"]: serializers.task_full(store, task) for task in found}
         nested = [tasks[row["task"]] for row in rows]
         content["task"] = nested if event.many else nested[0]
     return content
@@ -136,4 +134,4 @@ def _annotation(store: Store, row: Row) -> Row:
     return serializers.annotation(store, row, export=True)
 
 
-_SHOWN = {"project": _project, "task": serializers.task_whole, "annotation": _annotation}
+_SHOWN = {"project": _project, "task": serializers.task_full, "annotation": _annotation}

@@ -19,8 +19,8 @@ def _storages(store: Store, project_id: int) -> list[Row]:
     return store.rows(sql, project_id)
 
 
-def write(request: Request, storage: Row, annotation: Row) -> None:
-    """Writes one annotation to one storage."""
+def write_to(request: Request, storage: Row, annotation: Row) -> None:
+    """Write an annotation to a storage."""
     fields, place = loads(storage["fields"]), PLACES[storage["kind"]]
     key = f"{place.target(fields)}{annotation['id']}"
     content = json.dumps(_content(request.fake.store, annotation))
@@ -32,8 +32,8 @@ def write(request: Request, storage: Row, annotation: Row) -> None:
     )
 
 
-def saved(request: Request, annotation_id: int) -> None:
-    """An annotation was saved."""
+def write_annotation(request: Request, annotation_id: int) -> None:
+    """Write an annotation that was saved to the storages of its project."""
     store = request.fake.store
     annotation = store.get("annotation", annotation_id)
     assert annotation is not None
@@ -42,11 +42,11 @@ def saved(request: Request, annotation_id: int) -> None:
             PLACES[storage["kind"]].check(request.fake, loads(storage["fields"]), True)
         except Unreachable as error:
             raise not_implemented(f"saving annotations while an export fails: {error}") from None
-        write(request, storage, annotation)
+        write_to(request, storage, annotation)
 
 
-def deleting(request: Request, annotation_ids: Iterable[int]) -> None:
-    """Annotations are about to be deleted."""
+def delete_annotations(request: Request, annotation_ids: Iterable[int]) -> None:
+    """Delete the objects of annotations that are about to be deleted."""
     store = request.fake.store
     ids = id_list(annotation_ids)
     for row in store.rows(
@@ -67,5 +67,5 @@ def _content(store: Store, annotation: Row) -> Row:
     return {
         **serializers.annotation(store, annotation),
         "completed_by": author and {name: author[name] for name in names},
-        "task": serializers.task_whole(store, task),
+        "task": serializers.task_full(store, task),
     }

@@ -1,4 +1,4 @@
-"""Exported tasks in other formats than JSON."""
+"""Exported tasks in formats other than JSON."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _ALWAYS = ("annotator", "annotation_id", "created_at", "updated_at", "lead_time"
 
 
 def convert(items: list[Row], kind: str, project: Row) -> tuple[bytes, str]:
-    """The content in that format, and the extension of its file; 500 for an unknown format."""
-    formats.suitable(project["label_config"])
+    """Return the content in a format, and the extension of its file; 500 for an unknown format."""
+    formats.suitable_formats(project["label_config"])
     if kind in _SEPARATORS:
         return _table(items, project, _SEPARATORS[kind]).encode(), "csv"
     if kind in ("JSON", "JSON_MIN"):
@@ -33,7 +33,7 @@ def convert(items: list[Row], kind: str, project: Row) -> tuple[bytes, str]:
 
 @define
 class _Annotated:
-    """A task with one of its annotations (an empty one, when it has none), and the values in it."""
+    """A task with one of its annotations (an empty one if it has none), and the values in it."""
 
     task: Row
     annotation: Row
@@ -41,7 +41,7 @@ class _Annotated:
 
 
 def _annotated(items: list[Row], project: Row) -> Iterator[_Annotated]:
-    """One for each annotation that is not cancelled, the newest of a task first."""
+    """Return a pair for each annotation that is not cancelled, the newest one of a task first."""
     controls = markup.controls(project["label_config"])
     for item in items:
         living = [one for one in item["annotations"] if not one["was_cancelled"]]
@@ -86,13 +86,13 @@ def _about(found: _Annotated) -> Row:
 
 
 def _flat(found: _Annotated) -> Row:
-    """JSON_MIN."""
+    """Return the content of JSON_MIN."""
     values = {name: _simplest(value) for name, value in found.values.items()}
     return {**found.task["data"], "id": found.task["id"], **values, **_about(found)}
 
 
 def _table(items: list[Row], project: Row, separator: str) -> str:
-    """CSV: a data key that is also a control's name gets another name."""
+    """Return the content of a CSV, in which a data key with a control's name gets another name."""
     rows = list(_annotated(items, project))
     clashing = {k for row in rows for k in row.task["data"]} & {k for r in rows for k in r.values}
     records = []

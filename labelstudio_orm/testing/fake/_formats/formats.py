@@ -1,4 +1,4 @@
-"""The formats that projects can be exported in, and which of them suit a configuration."""
+"""The formats that projects can be exported in, and which of them match a config."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _KEYPOINTS = (*_DETECTION, "keypoints")
 
 @define(frozen=True)
 class Format:
-    """One format; `anchor` is where the manual of exports describes it."""
+    """An export format; ``anchor`` is its section in the manual of exports."""
 
     title: str
     anchor: str
@@ -55,10 +55,12 @@ FORMATS = {
 _WHOLE = ("JSON", "JSON_MIN", "CSV", "TSV")
 
 
-def listed(config: str | None) -> list[Row]:
-    """All formats as the server lists them, those that suit the configuration first. The
-    descriptions are the fake's own."""
-    suiting = suitable(config)
+def list_formats(config: str | None) -> list[Row]:
+    """Return all formats as the server lists them, those that match the config first.
+
+    The descriptions are the fake's own.
+    """
+    suiting = suitable_formats(config)
     rows: list[Row] = []
     for name, found in FORMATS.items():
         row: Row = {"name": name, "title": found.title, "description": found.title}
@@ -71,8 +73,8 @@ def listed(config: str | None) -> list[Row]:
     return sorted(rows, key=lambda row: bool(row.get("disabled")))
 
 
-def suitable(config: str | None) -> set[str]:
-    """The names of the formats that suit a configuration; 500 for those that break the server."""
+def suitable_formats(config: str | None) -> set[str]:
+    """Return the names of the formats that match a config; 500 if the config breaks the server."""
     controls = list(markup.controls(config).values())
     made = {control["type"] for control in controls}
     inputs = [shown for control in controls for shown in control["inputs"]]
@@ -97,7 +99,7 @@ def _is_text_by_url(shown: dict[str, Any]) -> bool:
 
 
 def _of_regions(made: set[str], seen: set[str], several: bool) -> set[str]:
-    """Those of images, from the controls that make regions and from what they are made on."""
+    """Return the formats of images, from the controls that make regions and the tags they label."""
     names: set[str] = set()
     image, labels = "Image" in seen, "Labels" in made
     drawn = made & {"PolygonLabels", "KeyPointLabels"}

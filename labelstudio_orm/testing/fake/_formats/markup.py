@@ -1,5 +1,4 @@
-"""The labelling configuration as the server understands it: its checks, its controls, the data it
-needs."""
+"""The labelling config as the server reads it: its checks, its controls, and the data it needs."""
 
 from __future__ import annotations
 
@@ -50,7 +49,7 @@ _REGION_TAGS = {
     "TimeSeriesLabels",
     "VideoRectangle",
 }
-# How a bare value becomes a result, by the kind of control.
+# The result that a bare value becomes, by the type of the control.
 SINGLE_VALUED: dict[str, type] = {"choices": str, "rating": int, "number": float, "textarea": str}
 
 
@@ -60,7 +59,7 @@ _COMMENT = re.compile(r"<!--.*?-->|<!\[CDATA\[.*?\]\]>", re.DOTALL)
 
 
 def parse_xml(config: Any) -> ElementTree.Element:
-    """The tree of a configuration; 400 with the parser's text."""
+    """Return the tree of a config; 400 with the parser's message."""
     if not isinstance(config, str):
         raise invalid({"label_config": ["can only parse strings"]})
     if _ENCODING.match(config):
@@ -78,7 +77,7 @@ def parse_xml(config: Any) -> ElementTree.Element:
 
 
 def check(config: Any) -> None:
-    """The checks of a new configuration: 400 with `label_config`."""
+    """Check a new config; 400 with errors of ``label_config``."""
     root = parse_xml(config)
     _check_schema(root)
     source = ElementTree.tostring(root, encoding="unicode")
@@ -159,7 +158,7 @@ def _check_schema(root: ElementTree.Element) -> None:
 
 
 def _check_text(name: str, value: str) -> None:
-    """The server reads numbers and true and false out of attributes before it looks at them."""
+    """Check a text; the server reads numbers and booleans out of it first."""
     read: Any = {"true": True, "false": False}.get(value.lower(), value)
     for kind in (int, float):
         if isinstance(read, str):
@@ -174,8 +173,8 @@ UNDEFINED = "$undefined$"
 """The data key of files that are a task each, until the configuration has a name for it."""
 
 
-def named(data: Any, config: str | None) -> Any:
-    """Data with the first name of the configuration in the place of `UNDEFINED`."""
+def name_undefined(data: Any, config: str | None) -> Any:
+    """Return data with the first variable of the config in place of ``UNDEFINED``."""
     if not isinstance(data, dict) or UNDEFINED not in data:
         return data
     name = next(iter(data_types(config)), UNDEFINED)
@@ -184,7 +183,7 @@ def named(data: Any, config: str | None) -> Any:
 
 
 def data_types(config: str | None) -> dict[str, str]:
-    """Each variable of the configuration with the tag that shows it: what task data must have."""
+    """Return the tag that shows each variable of a config: the keys that task data must have."""
     found: dict[str, str] = {}
     if config is None:
         return found
@@ -203,7 +202,7 @@ def data_types(config: str | None) -> dict[str, str]:
 
 
 def controls(config: str | None) -> dict[str, dict[str, Any]]:
-    """The `parsed_label_config` of a project: each control by name."""
+    """Return the ``parsed_label_config`` of a project: each control by name."""
     if not config:
         return {}
     root = parse_xml(config)
@@ -258,7 +257,7 @@ def _control(tag: ElementTree.Element, flags: list[str]) -> dict[str, Any]:
 
 
 def weights(config: str | None, old: dict[str, Any]) -> dict[str, Any]:
-    """The `control_weights` that follow from a configuration, keeping the numbers already set."""
+    """Return the ``control_weights`` that follow from a config, with the numbers already set."""
     result = {}
     for name, control in controls(config).items():
         before = old.get(name) or {}
@@ -273,7 +272,7 @@ def weights(config: str | None, old: dict[str, Any]) -> dict[str, Any]:
 
 
 def suits_bulk_annotation(config: str | None) -> bool:
-    """The server's `config_suitable_for_bulk_annotation`: whole-task controls only."""
+    """Return the server's ``config_suitable_for_bulk_annotation``: only controls of whole tasks."""
     if not config:
         return True
     for tag in parse_xml(config).iter():
@@ -292,7 +291,7 @@ def suits_bulk_annotation(config: str | None) -> bool:
 
 
 def essentially_changed(new: str, old: str | None) -> bool | None:
-    """The server's `config_essential_data_has_changed`: true, or null (never false)."""
+    """Return the server's ``config_essential_data_has_changed``: true, or null (never false)."""
     before = controls(old)
     for name, control in controls(new).items():
         known = before.get(name)
@@ -308,7 +307,7 @@ def essentially_changed(new: str, old: str | None) -> bool | None:
 
 
 def data_error(config_types: dict[str, str], data: Any, *, root: bool) -> str | None:
-    """Why the server refuses this task data, or None. `root`: the item itself is the data."""
+    """Return why the server refuses task data, or None; ``root``: the item itself is the data."""
     problem = None
     for key, tag in config_types.items():
         array = "[" in key
@@ -337,9 +336,9 @@ def data_error(config_types: dict[str, str], data: Any, *, root: bool) -> str | 
 
 
 def prediction_result(result: Any, config: str | None) -> Any:
-    """A prediction's result as stored: a bare value becomes a result of the first fitting control.
+    """Return the stored result of a prediction: a bare value is one of the first matching control.
 
-    400 for what has no meaning at all; None when no control fits.
+    400 for a value without any meaning; None when no control matches.
     """
     if isinstance(result, list):
         if not all(isinstance(item, dict) for item in result):

@@ -1,4 +1,4 @@
-"""CSV and TSV files as the server reads them: with the types that pandas finds in a column."""
+"""CSV and TSV files as the server reads them, with the types that pandas finds in a column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from .._wire.answers import not_implemented
 
-# What stands for a missing value, which the server replaces by an empty text.
+# Texts for a missing value, which the server replaces by an empty text.
 _MISSING = {
     *("", "#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
     *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
@@ -23,11 +23,11 @@ _NUMBER = re.compile(r"\s*[+-]?((\d+\.?\d*|\.\d+)(e[+-]?\d+)?|inf(inity)?)\s*", 
 
 
 class TableError(Exception):
-    """The file cannot be read; the text is that of the server's reader."""
+    """The file cannot be read; the message is that of the server's reader."""
 
 
 def read_table(content: bytes, separator: str) -> list[dict[str, Any]]:
-    """The rows, each a dict by column."""
+    """Return the rows, each a dict by column."""
     text = content.removeprefix(b"\xef\xbb\xbf").decode("latin-1")
     numbered = enumerate(csv.reader(io.StringIO(text, newline=""), delimiter=separator), 1)
     lines = [
@@ -48,7 +48,7 @@ def read_table(content: bytes, separator: str) -> list[dict[str, Any]]:
                 f"in line {number}, saw {len(cells)}\n"
             )
         cells += [""] * (width - len(cells))
-    # With more cells than names the first ones are taken for names of the rows, and are lost.
+    # With more cells than column names the first cells count as names of the rows, and are lost.
     extra = width - len(header)
     columns = [_typed([cells[extra + place] for _, cells in rows]) for place in range(len(header))]
     return [dict(zip(header, values, strict=True)) for values in zip(*columns, strict=True)]
@@ -75,7 +75,7 @@ def _header(cells: list[str]) -> list[str]:
 
 
 def _typed(cells: list[str]) -> list[Any]:
-    """One column: whole numbers, numbers, true and false, else texts."""
+    """Return the values of a column: integers, numbers, booleans, else texts."""
     given = [cell for cell in cells if cell not in _MISSING]
     convert: Callable[[str], Any] = str
     if all(_INTEGER.fullmatch(cell) for cell in given):

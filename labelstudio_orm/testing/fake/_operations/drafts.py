@@ -49,7 +49,7 @@ def _add(request: Request, task_id: int, annotation_id: int | None, columns: Row
 @routes.add("GET", "/api/tasks/{id}/drafts")
 @routes.add("GET", "/api/tasks/{id}/annotations/{annotation_id}/drafts")
 def list_drafts(request: Request, id: int, annotation_id: int | None = None) -> Any:
-    """All drafts of the task, even those that belong to no annotation, or another."""
+    """Return all drafts of the task, even those of no annotation or of another one."""
     store = request.fake.store
     rows = store.rows("SELECT * FROM draft WHERE task_id = ? ORDER BY id", id)
     return [serializers.draft(store, row) for row in rows]
@@ -92,7 +92,7 @@ def delete_draft(request: Request, id: int) -> Any:
 
 
 def remove(store: Store, row: Row) -> None:
-    """Deletes a draft, whose labels count no more."""
+    """Delete a draft, whose labels are no longer counted."""
     summary.forget_draft(store, row)
     store.execute("DELETE FROM draft WHERE id = ?", row["id"])
 
@@ -106,7 +106,7 @@ def convert_to_draft(request: Request, id: int) -> Any:
     task_id = row["task_id"]
     columns = {"result": row["result"], "lead_time": row["lead_time"]}
     made = _add(request, task_id, None, columns)
-    export_storages.deleting(request, [id])
+    export_storages.delete_annotations(request, [id])
     store.execute("DELETE FROM annotation WHERE id = ?", id)
     touch(request, task_id)
     count_annotations(store, task_id, cancelled=bool(row["was_cancelled"]))

@@ -25,13 +25,17 @@ def _project(request: Request, pk: int) -> Row:
         raise page_not_found() from None
 
 
-def exported(
+def export_tasks(
     store: Store, tasks: list[Row], *, annotations: str = "1", expand: Collection[str] = ()
 ) -> list[Row]:
-    """Tasks as exports have them, with the annotations that meet the condition.
+    """Return tasks as exports contain them.
 
-    `expand` names what is there as a whole, where it would else be an id: drafts, predictions,
-    completed_by.
+    Args:
+        store: The server's rows.
+        tasks: The rows of the tasks.
+        annotations: A condition in SQL that the annotations meet.
+        expand: What is shown as an object, and otherwise as an id: drafts, predictions,
+            completed_by.
     """
     related: dict[str, dict[int, list[Row]]] = {"annotation": {}, "prediction": {}, "draft": {}}
     pks = id_list(task["id"] for task in tasks)
@@ -49,7 +53,7 @@ def exported(
 
 
 def file_name(project_id: int, unique: str, extension: str) -> str:
-    """The name of a file with an export."""
+    """Return the name of an export's file."""
     stamp = datetime.now(timezone.utc).strftime("%Y-%m-%d-%H-%M")
     return f"project-{project_id}-at-{stamp}-{unique[:8]}.{extension}"
 
@@ -68,7 +72,7 @@ def export(request: Request, id: int) -> Any:
     if not query.flag("download_all_tasks", False):
         where += " AND EXISTS(SELECT 1 FROM annotation a WHERE a.task_id = task.id)"
     tasks = store.rows(f"SELECT * FROM task WHERE {where} ORDER BY id", *parameters)
-    items = exported(store, tasks, expand=("drafts",))
+    items = export_tasks(store, tasks, expand=("drafts",))
     content, extension = converter.convert(items, kind, project)
     name = file_name(id, uuid.uuid4().hex, extension)
     headers = {
@@ -81,4 +85,4 @@ def export(request: Request, id: int) -> Any:
 
 @routes.add("GET", "/api/projects/{id}/export/formats")
 def list_formats(request: Request, id: int) -> Any:
-    return formats.listed(_project(request, id)["label_config"])
+    return formats.list_formats(_project(request, id)["label_config"])

@@ -1,4 +1,4 @@
-"""Importing tasks and predictions in bulk."""
+"""Imports of tasks and predictions in bulk."""
 
 from __future__ import annotations
 
@@ -70,9 +70,9 @@ def _names(text: str | None) -> list[str] | None:
 def _run(
     request: Request, project: Row, options: Row, items: list[Any] | None, file_ids: list[int]
 ) -> Row:
-    """Imports, and answers as the server does when it imports at once."""
+    """Import the items, and return the answer of a server that imports at once."""
     started = time.monotonic()
-    found = uploads.Found()
+    found = uploads.Uploaded()
     if file_ids:
         found = uploads.read_files(request.fake.store, project, file_ids)
     tasks: list[Any] = found.tasks if items is None else items
@@ -81,7 +81,7 @@ def _run(
     if options["preannotated_from_fields"] is not None:
         tasks = _preannotated(tasks, options["preannotated_from_fields"], project)
     if project["label_config"] != "<View></View>":
-        _look_at_predictions(tasks)
+        _precheck_predictions(tasks)
     ids: list[int] = []
     annotations = predictions = None
     if options["commit_to_project"]:
@@ -132,7 +132,7 @@ def get_import(request: Request, id: int, import_id: int) -> Any:
     row = store.get("project_import", import_id)
     if row is None:
         raise not_found("ProjectImport")
-    if jobs.look(store, "project_import", row):
+    if jobs.advance(store, "project_import", row):
         _finish(request, row)
     row = store.get("project_import", import_id)
     assert row is not None
@@ -181,9 +181,8 @@ def _finish(request: Request, row: Row) -> None:
 # --- one import -----------------------------------------------------------------------------------
 
 
-def _look_at_predictions(items: list[Any]) -> None:
-    """The server checks predictions before anything else, ignores what it finds, but can crash on
-    it."""
+def _precheck_predictions(items: list[Any]) -> None:
+    """Check predictions as the server does first: nothing is refused, but some items crash it."""
     for item in items:
         if item is None or isinstance(item, (int, float)):
             raise crash(f"argument of type '{type(item).__name__}' is not iterable")
@@ -217,7 +216,7 @@ def _preannotated(items: list[Any], fields: list[str], project: Row) -> list[Any
 
 
 class _Import:
-    """One import: checks every item first, then stores all of them or none."""
+    """One import, which checks every item first, then stores all of them or none."""
 
     def __init__(self, request: Request, project: Row) -> None:
         self.request, self.project = request, project
@@ -254,8 +253,8 @@ class _Import:
 
     def _named(self, item: Any) -> Any:
         if not isinstance(item, dict) or "data" not in item:
-            return markup.named(item, self.project["label_config"])
-        data = markup.named(item["data"], self.project["label_config"])
+            return markup.name_undefined(item, self.project["label_config"])
+        data = markup.name_undefined(item["data"], self.project["label_config"])
         return item if data is item["data"] else {**item, "data": data}
 
     def _check(self, item: Any) -> tuple[str | None, dict[str, Any]]:
@@ -318,7 +317,7 @@ class _Import:
     def _next_id(self, table: str) -> int:
         return (
             self.store.value(f"SELECT MAX(id) FROM {table}") or 0
-        ) + 1  # ids come back after a deletion
+        ) + 1  # SQLite uses ids again after a deletion
 
     def _add_tasks(
         self, tasks: list[dict[str, Any]], annotations: list[list[dict[str, Any]]]
@@ -467,7 +466,7 @@ def import_predictions(request: Request, id: int) -> Any:
                 f"retrieved from project {project['title']} (id={id}) tasks"
             )
         if not _is_valid(item, controls):
-            continue  # dropped without a word
+            continue  # dropped silently
         now = store.now()
         rows.append(
             {
@@ -490,7 +489,7 @@ _KNOWN_CONTROLS = {"choices", "textarea", "rating", "number", "labels", "rectang
 
 
 def _is_valid(item: dict[str, Any], controls: dict[str, Any]) -> bool:
-    """The server's check of a prediction against the configuration, for the usual controls."""
+    """Return whether a prediction matches the config, as the server checks the usual controls."""
     if not isinstance(item.get("result"), list):
         return False
     if item.get("score") is not None:

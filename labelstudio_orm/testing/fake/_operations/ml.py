@@ -1,9 +1,4 @@
-"""ML backends: models behind addresses, as far as the server shows them.
-
-    fake.models["http://model:9090"] = lambda tasks: [{"result": [], "score": 0.5} for _ in tasks]
-
-An address that is not in `FakeLabelStudio.models` is that of a backend which is down.
-"""
+"""ML backends: the models in ``FakeLabelStudio.models``, as far as the server shows them."""
 
 from __future__ import annotations
 
@@ -23,7 +18,7 @@ from .._checks.fields import (
     reference,
     text,
 )
-from .._rows.serializers import task_written
+from .._rows.serializers import task_after_write
 from .._state.addresses import refusal
 from .._state.state import Model, State
 from .._state.store import Row, Store, iso, loads
@@ -40,7 +35,7 @@ from .._wire.answers import (
 from .._wire.requests import Request
 from .._wire.routes import Routes
 from . import webhooks
-from .exports import exported
+from .exports import export_tasks
 from .predictions import add_prediction, prediction_columns
 
 routes = Routes()
@@ -88,8 +83,8 @@ def _model(fake: State, url: str) -> Model | None:
     return found if found is None or isinstance(found, Model) else Model(found)
 
 
-def _down(url: str, path: str) -> str:
-    """What the server says when nobody listens."""
+def _connection_error(url: str, path: str) -> str:
+    """Return the server's message when there is nothing at a URL."""
     parts = urlsplit(url)
     secure = "S" if parts.scheme == "https" else ""
     port = parts.port or (443 if secure else 80)
@@ -102,7 +97,7 @@ def _down(url: str, path: str) -> str:
 
 
 def _refreshed(request: Request, row: Row) -> Row:
-    """The backend after it was asked how it is, as every look at it does."""
+    """Return a backend after a check of its health, which every request for it causes."""
     model = _model(request.fake, row["url"])
     changes: Row = {"state": "DI"}
     if model is not None:
@@ -135,7 +130,7 @@ def _address(request: Request) -> Callable[[Any], str]:
 
 
 def _read(request: Request, row: Row | None) -> Row:
-    """The columns in a body, once the backend at their address has answered."""
+    """Return the columns in a body, once the backend at its URL has answered."""
     store, data = request.fake.store, request.data()
     anything = Field(text(), null=True)
     fields = {
@@ -172,7 +167,7 @@ def _read(request: Request, row: Row | None) -> Row:
             f"Can't connect to ML backend {columns['url']}, health check failed. Make sure it is "
             "up and your firewall is properly configured. "
             '<a href="https://labelstud.io/guide/ml.html">Learn more</a> about how to set up an ML '
-            f"backend. Additional info: {_down(columns['url'], '/health')}"
+            f"backend. Additional info: {_connection_error(columns['url'], '/health')}"
         )
     return columns
 
@@ -232,7 +227,7 @@ def update_backend(request: Request, id: int) -> Any:
     columns = _read(request, row)
     store.update("ml_backend", id, columns)
     changed = _find(request, id)
-    if changed["title"] != row["title"]:  # the project's choice follows the name
+    if changed["title"] != row["title"]:  # the project refers to the backend by its title
         sql = "UPDATE project SET model_version = ? WHERE id = ? AND model_version = ?"
         store.execute(sql, changed["title"], changed["project_id"], row["title"])
     return _shown(_refreshed(request, changed))
@@ -252,7 +247,7 @@ def list_versions(request: Request, id: int) -> Any:
     row = _find(request, id)
     model = _model(request.fake, row["url"])
     if model is None:
-        raise Failure(500, {"error": _down(row["url"], "/versions")})
+        raise Failure(500, {"error": _connection_error(row["url"], "/versions")})
     return {"versions": list(model.versions or (model.version,))}
 
 
@@ -261,7 +256,7 @@ def train(request: Request, id: int) -> Any:
     row = _find(request, id)
     changes: Row = {"state": "TR"}
     if _model(request.fake, row["url"]) is None:
-        changes = {"state": "ER", "error_message": _down(row["url"], "/webhook")}
+        changes = {"state": "ER", "error_message": _connection_error(row["url"], "/webhook")}
     request.fake.store.update("ml_backend", id, changes)
     return Answer()
 
@@ -286,8 +281,8 @@ def annotate_interactively(request: Request, id: int) -> Any:
         return {"errors": ["Model is not set to be used for interactive preannotations"]}
     model = _model(request.fake, row["url"])
     if model is None:
-        return {"errors": [_down(row["url"], "/predict")]}
-    results = model.predict(exported(store, [task], expand=("drafts", "predictions")))
+        return {"errors": [_connection_error(row["url"], "/predict")]}
+    results = model.predict(export_tasks(store, [task], expand=("drafts", "predictions")))
     if not results:
         start = "Incorrect response from ML service: "
         return {"errors": [f"{start}ML backend has to return list with more than 1 result."]}
@@ -297,9 +292,11 @@ def annotate_interactively(request: Request, id: int) -> Any:
 # --- predictions ----------------------------------------------------------------------------------
 
 
-def asked(store: Store, project: Row, ids: list[int]) -> list[int]:
-    """Those of the tasks that a look at them sends to the project's backend, having no predictions;
-    none when there is no backend."""
+def tasks_to_predict(store: Store, project: Row, ids: list[int]) -> list[int]:
+    """Return the tasks that showing them sends to the project's backend: those without predictions.
+
+    There are none when the project has no backend.
+    """
     if not store.value("SELECT 1 FROM ml_backend WHERE project_id = ?", project["id"]):
         return []
     sql = "SELECT 1 FROM prediction WHERE task_id = ?"
@@ -307,8 +304,7 @@ def asked(store: Store, project: Row, ids: list[int]) -> list[int]:
 
 
 def predict(request: Request, project: Row, ids: list[int]) -> None:
-    """Stores the predictions of the project's first backend, for tasks that have none of its
-    version."""
+    """Store predictions of the project's first backend for tasks without any of its version."""
     store = request.fake.store
     sql = "SELECT * FROM ml_backend WHERE project_id = ? ORDER BY id"
     row = store.one(sql, project["id"])
@@ -318,7 +314,7 @@ def predict(request: Request, project: Row, ids: list[int]) -> None:
     row = _refreshed(request, row)
     known = "SELECT 1 FROM prediction WHERE task_id = ? AND model_version = ?"
     tasks = [
-        task_written(store, task, embed=True)
+        task_after_write(store, task, embed=True)
         for task in map(partial(store.get, "task"), ids)
         if task and not store.value(known, task["id"], model.version)
     ]
@@ -326,7 +322,7 @@ def predict(request: Request, project: Row, ids: list[int]) -> None:
     if len(results) == 1 < len(tasks):  # a model that looks at the first task only
         results = [result for task in tasks for result in model.predict([task])[:1]]
     if len(results) != len(tasks):
-        return  # what belongs to which task cannot be known
+        return  # it is unknown which one belongs to which task
     for task, result in zip(tasks, results, strict=True):
         for one in result if isinstance(result, list) else [result]:
             if "result" in one:

@@ -1,4 +1,4 @@
-"""The organization: its settings, its members, the way in, and how long their sessions last."""
+"""The organization: its settings, its members, their invitations, and the limits of sessions."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def _shown(request: Request, row: Row) -> Row:
 
 
 def add_organization(store: Store, title: str, owner: int) -> None:
-    """The only organization."""
+    """Add the only organization."""
     now = store.now()
     token = secrets.token_hex(20)
     row = {"title": title, "token": token, "created_by": owner}
@@ -94,7 +94,7 @@ def reset_invitation(request: Request) -> Any:
 
 
 def _projects(request: Request, user_id: int) -> dict[str, Any]:
-    """The projects of a member, when they are asked for."""
+    """Return the projects of a member, if they were asked for."""
     if not request.query.flag("contributed_to_projects", False):
         return {"created_projects": None, "contributed_to_projects": None}
     store = request.fake.store
@@ -188,7 +188,7 @@ def delete_member(request: Request, id: int, user_id: int) -> Any:
 def _policy(request: Request) -> Row:
     store = request.fake.store
     row = store.get("session_policy", 1)
-    if row is None:  # it comes into being when somebody looks
+    if row is None:  # it is made when it is first read
         now = store.now()
         defaults = {"max_session_age": 11520, "max_time_between_activity": 4320}
         store.insert("session_policy", {"id": 1, **defaults, "created_at": now, "updated_at": now})

@@ -7,7 +7,7 @@ from typing import Any
 from .._checks.fields import Field, integer, json_text, number, read, reference, text
 from .._formats import markup
 from .._rows import serializers
-from .._rows.bookkeeping import touch, unsupported
+from .._rows.bookkeeping import refuse_unsupported, touch
 from .._state.store import Row, Store, dumps, loads
 from .._wire.answers import Answer, invalid, not_found, not_implemented
 from .._wire.requests import Request
@@ -78,13 +78,13 @@ def create_prediction(request: Request) -> Any:
 
 
 def prediction_columns(store: Store, data: dict[str, Any]) -> Row:
-    """The columns of a prediction in a body; 400 when it is wrong."""
-    unsupported(data, "model", "model_run")
+    """Return the columns of the prediction in a body; 400 when it is wrong."""
+    refuse_unsupported(data, "model", "model_run")
     return read(_prediction_fields(store), data, partial=False)
 
 
 def add_prediction(request: Request, columns: Row) -> int:
-    """A new prediction, which is counted; its id. `result` is not stored text yet."""
+    """Store and count a new prediction, whose ``result`` is a JSON value, and return its id."""
     store, task_id = request.fake.store, columns["task_id"]
     if columns.get("project_id") is None:
         columns["project_id"] = store.value("SELECT project_id FROM task WHERE id = ?", task_id)
@@ -99,7 +99,7 @@ def add_prediction(request: Request, columns: Row) -> int:
 
 
 def update_prediction_count(store: Store, task_id: int) -> None:
-    """Counts the predictions of one task anew."""
+    """Count the predictions of a task again."""
     store.execute(
         "UPDATE task SET total_predictions = "
         "(SELECT COUNT(*) FROM prediction WHERE task_id = task.id) "
@@ -117,7 +117,7 @@ def get_prediction(request: Request, id: int) -> Any:
 def update_prediction(request: Request, id: int) -> Any:
     store, data = request.fake.store, request.data()
     row = _find_prediction(request, id)
-    unsupported(data, "model", "model_run")
+    refuse_unsupported(data, "model", "model_run")
     columns = read(_prediction_fields(store), data, partial=request.method == "PATCH")
     for name in ("task_id", "project_id"):
         if columns.get(name, row[name]) != row[name]:

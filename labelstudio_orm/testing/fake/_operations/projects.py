@@ -1,11 +1,21 @@
-"""Projects: settings, counters, configuration."""
+"""Projects: settings, counters, labelling config."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Any
 
-from .._checks.fields import Field, Wrong, boolean, choice, integer, json_text, moment, read, text
+from .._checks.fields import (
+    Field,
+    FieldError,
+    boolean,
+    choice,
+    integer,
+    json_text,
+    read,
+    text,
+    timestamp,
+)
 from .._effects import events
 from .._formats import markup
 from .._rows import serializers, summary
@@ -56,7 +66,7 @@ def _color(value: Any) -> str:
             return str(shown)
     except ValueError:
         pass
-    raise Wrong('Color must be in "#RRGGBB" format')
+    raise FieldError('Color must be in "#RRGGBB" format')
 
 
 def _fields(store: Store) -> dict[str, Field]:
@@ -80,7 +90,7 @@ def _fields(store: Store) -> dict[str, Field]:
         "task_data_login": Field(text(longest=256), null=True),
         "task_data_password": Field(text(longest=256), null=True),
         "control_weights": Field(json_text, null=True),
-        "pinned_at": Field(moment, null=True),
+        "pinned_at": Field(timestamp, null=True),
     }
 
 
@@ -218,7 +228,7 @@ def create_project(request: Request) -> Any:
         },
     )
     shown = _shown(request, find_project(request, pk), counters=False)
-    return events.answered(request, "PROJECT_CREATED", pk, shown, 201)
+    return events.answer(request, "PROJECT_CREATED", pk, shown, 201)
 
 
 def _read(request: Request, data: dict[str, Any], row: Row | None) -> dict[str, Any]:
@@ -283,7 +293,7 @@ def update_project(request: Request, id: int) -> Any:
     store.update("project", id, {**columns, "updated_at": store.now()})
     overlap: Any = columns.get("maximum_annotations", row["maximum_annotations"])
     if overlap != row["maximum_annotations"]:
-        # A part of the tasks with a larger overlap stays such a part.
+        # The same part of the tasks keeps a larger overlap.
         part = "overlap > 1" if overlap > 1 else "1"
         some = store.value(f"SELECT 1 FROM task WHERE project_id = ? AND {part}", id)
         condition = f"project_id = ? AND {part if some else '1'}"
@@ -302,12 +312,15 @@ def update_project(request: Request, id: int) -> Any:
         summary.reset(store, id, drafts=True)
     shown = _shown(request, find_project(request, id), counters=False)
     shown.update((name, before[name]) for name in COUNTERS)  # counted before the change
-    return events.answered(request, "PROJECT_UPDATED", id, shown)
+    return events.answer(request, "PROJECT_UPDATED", id, shown)
 
 
 def _parse_or_fail(config: Any) -> None:
-    """Here the server answers a syntax error in another shape, and a config that is no text with a
-    500."""
+    """Parse a config with the errors of the validation endpoint.
+
+    The server answers a syntax error in another shape here, and a config that is no text with a
+    500.
+    """
     if not isinstance(config, str):
         raise crash(f"memoryview: a bytes-like object is required, not '{type(config).__name__}'")
     try:

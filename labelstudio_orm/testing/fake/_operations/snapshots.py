@@ -7,7 +7,7 @@ import json
 from datetime import datetime, timezone
 from typing import Any
 
-from .._checks.fields import Field, Wrong, boolean, choice, integer, nested, read, text
+from .._checks.fields import Field, FieldError, boolean, choice, integer, nested, read, text
 from .._formats import converter
 from .._formats.formats import FORMATS
 from .._query.query import TaskQuery
@@ -19,7 +19,7 @@ from .._state.store import Row, Store, dumps, iso, loads
 from .._wire.answers import Answer, Failure, crash, invalid, page_not_found
 from .._wire.requests import Request
 from .._wire.routes import Routes
-from .exports import exported, file_name
+from .exports import export_tasks, file_name
 
 routes = Routes()
 
@@ -91,15 +91,15 @@ def _find(request: Request, pk: int, project_id: int | None = None) -> Row:
     return row
 
 
-def _looked_at(request: Request, row: Row) -> Row:
-    """The snapshot after what happens while somebody looks at it."""
+def _advanced(request: Request, row: Row) -> Row:
+    """Return a snapshot after its jobs have advanced, which every request for it causes."""
     store = request.fake.store
     if not request.fake.async_jobs:
         return row
-    if jobs.look(store, "export", row):
+    if jobs.advance(store, "export", row):
         _take(request, row)
     for made in store.rows("SELECT * FROM converted_format WHERE export_id = ?", row["id"]):
-        if jobs.look(store, "converted_format", made):
+        if jobs.advance(store, "converted_format", made):
             status = "completed" if row["content"] else "failed"
             store.update("converted_format", made["id"], {"status": status})
     return _find(request, row["id"])
@@ -149,7 +149,7 @@ def _items(store: Store, project: Row, options: Row) -> list[Row]:
         for name in ("drafts", "predictions", "annotations__completed_by")
         if name in serialization and not serialization[name].get("only_id")
     }
-    items = exported(store, tasks, annotations=" OR ".join(chosen) or "1", expand=expand)
+    items = export_tasks(store, tasks, annotations=" OR ".join(chosen) or "1", expand=expand)
     if wanted.get("only_with_annotations"):
         items = [item for item in items if item["annotations"]]
     return items
@@ -163,7 +163,7 @@ def list_snapshots(request: Request, id: int) -> Any:
     find_project(request, id)
     sql = "SELECT * FROM export WHERE project_id = ? ORDER BY created_at DESC LIMIT 100"
     rows = request.fake.store.rows(sql, id)
-    return [_shown(request, _looked_at(request, row)) for row in rows]
+    return [_shown(request, _advanced(request, row)) for row in rows]
 
 
 @routes.add("POST", "/api/projects/{id}/exports/")
@@ -205,13 +205,13 @@ def create_snapshot(request: Request, id: int) -> Any:
 def _no_formats(value: Any) -> Any:
     if not isinstance(value, list):
         kind = type(value).__name__
-        raise Wrong({"non_field_errors": [f'Expected a list of items but got type "{kind}".']})
+        raise FieldError({"non_field_errors": [f'Expected a list of items but got type "{kind}".']})
     raise crash("The `.create()` method does not support writable nested fields by default.")
 
 
 @routes.add("GET", "/api/projects/{id}/exports/{export_id}")
 def get_snapshot(request: Request, id: int, export_id: int) -> Any:
-    return _shown(request, _looked_at(request, _find(request, export_id, id)))
+    return _shown(request, _advanced(request, _find(request, export_id, id)))
 
 
 @routes.add("DELETE", "/api/projects/{id}/exports/{export_id}")
@@ -238,7 +238,7 @@ def convert_snapshot(request: Request, id: int, export_id: int) -> Any:
     made = {"export_id": export_id, "export_type": kind, "status": "completed"}
     if request.fake.async_jobs:
         made["status"] = "created"
-    elif not row["content"]:  # of a snapshot that failed; and how that failed, fails
+    elif not row["content"]:  # the snapshot failed, and so does the report of that
         store.insert("converted_format", {**made, "status": "in_progress"})
         missing = "missing 1 required positional argument: 'traceback_obj'"
         error = crash(f"set_convert_background_failure() {missing}")
@@ -249,7 +249,7 @@ def convert_snapshot(request: Request, id: int, export_id: int) -> Any:
 def _format(value: Any) -> str:
     name = str(text(blank=False)(value))
     if name not in FORMATS:
-        raise Wrong(f"{name} is not supported export format")
+        raise FieldError(f"{name} is not supported export format")
     return name
 
 

@@ -1,11 +1,11 @@
-"""Storages: what they are, and the endpoints of all their types, for imports and for exports."""
+"""Storages, for imports and for exports: the operations that all their types share."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import Any
 
-from .._checks.fields import Field, at_least, boolean, choice, moment, read, reference, text
+from .._checks.fields import Field, at_least, boolean, choice, read, reference, text, timestamp
 from .._state import jobs
 from .._state.addresses import refusal
 from .._state.blobs import PLACES, Unreachable, local_path
@@ -57,7 +57,7 @@ def _fields(store: Store, kind: str, export: bool) -> dict[str, Field]:
         "traceback": anything,
         "use_blob_urls": Field(boolean),
         "synchronizable": Field(boolean),
-        "last_sync": Field(moment, null=True),
+        "last_sync": Field(timestamp, null=True),
         "last_sync_count": Field(at_least(0), null=True),
         "last_sync_job": Field(text(longest=256), null=True),
         "status": Field(choice(*_STATUSES)),
@@ -117,7 +117,7 @@ def _shown(row: Row) -> Row:
 def _rows(request: Request, kind: str, export: bool, project_id: int) -> list[Row]:
     store = request.fake.store
     sql = "SELECT * FROM storage WHERE kind = ? AND export = ? AND project_id = ? ORDER BY number"
-    return [sync.looked_at(request, row) for row in store.rows(sql, kind, export, project_id)]
+    return [sync.advanced(request, row) for row in store.rows(sql, kind, export, project_id)]
 
 
 def _find(request: Request, kind: str, export: bool, number: Any) -> Row:
@@ -132,7 +132,7 @@ def _find(request: Request, kind: str, export: bool, number: Any) -> Row:
 
 
 def _read(request: Request, kind: str, export: bool, *, partial: bool, row: Row | None) -> Row:
-    """The fields in a body. 400 when they are wrong, or when there is no such place."""
+    """Return the fields in a body; 400 when they are wrong or the place cannot be reached."""
     store, data = request.fake.store, request.data()
     columns = read(_fields(store, kind, export), data, partial=partial)
     reason = refusal(request.fake, columns.get("s3_endpoint") or "")
@@ -140,8 +140,8 @@ def _read(request: Request, kind: str, export: bool, *, partial: bool, row: Row 
         raise failure(403, reason)
     if kind == "localfiles" and columns.get("path") is not None:
         columns["path"] = local_path(columns["path"])
-    # What it looks at: a local path or a Redis server must come again with every change, and an
-    # export storage of the others is not looked at when it changes.
+    # What the server checks: a local path or a Redis server must be sent again with every change, and
+    # an export storage of the other types is not checked when it changes.
     base: Row = {}
     if kind == "redis":
         if export:
@@ -220,7 +220,7 @@ def _create(request: Request, kind: str, export: bool) -> Any:
 
 
 def _get(request: Request, kind: str, export: bool, id: int) -> Any:
-    return _shown(sync.looked_at(request, _find(request, kind, export, id)))
+    return _shown(sync.advanced(request, _find(request, kind, export, id)))
 
 
 def _store(request: Request, row: Row, columns: Row) -> None:
@@ -252,7 +252,7 @@ def _validate(request: Request, kind: str, export: bool) -> Any:
     fields = {**_defaults(kind, export), **columns}
     if row is not None:
         fields = {**loads(row["fields"]), **columns}
-        _store(request, row, columns)  # what is only to be tried is kept, a quirk
+        _store(request, row, columns)  # a quirk: fields that are only validated are stored
     try:
         PLACES[kind].check(request.fake, fields, export)
     except Unreachable:

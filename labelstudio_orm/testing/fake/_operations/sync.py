@@ -1,4 +1,4 @@
-"""What happens when a storage is synchronized."""
+"""The synchronisation of a storage."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .predictions import add_prediction, prediction_columns
 from .tasks import add_annotation, annotation_columns
 
 _JSON = (".json", ".jsonl", ".parquet")
-# What the server says of any trouble with an S3 that is not Amazon's.
+# The server's message for any error of an S3 server that is not Amazon's.
 HIDDEN = (
     "Debugging info is not available for s3 endpoints on domain: . Please contact your Label "
     "Studio devops team if you require detailed error reporting for this domain."
@@ -33,21 +33,21 @@ class _Failed(Exception):
 
 
 def queued(request: Request, row: Row) -> Row:
-    """The storage, its synchronization queued."""
+    """Return a storage after its synchronisation is queued."""
     fields = loads(row["fields"])
     if not isinstance(fields["meta"], dict):
         raise crash("'NoneType' object has no attribute 'get'")
     attempts = fields["meta"].get("attempts", 0) + 1
     fields.update(dict.fromkeys(("last_sync", "last_sync_count", "last_sync_job")))
-    fields["meta"] = {"attempts": attempts, "time_queued": _moment()}
+    fields["meta"] = {"attempts": attempts, "time_queued": _now()}
     return _changed(request, row, "queued", fields)
 
 
-def looked_at(request: Request, row: Row) -> Row:
-    """The storage after what happens while somebody looks at it."""
+def advanced(request: Request, row: Row) -> Row:
+    """Return a storage after its job has advanced, which every request for it causes."""
     if not request.fake.async_jobs:
         return row
-    if jobs.look(request.fake.store, "storage", row):
+    if jobs.advance(request.fake.store, "storage", row):
         return run(request, row)
     found = request.fake.store.get("storage", row["id"])
     assert found is not None
@@ -55,7 +55,7 @@ def looked_at(request: Request, row: Row) -> Row:
 
 
 def run(request: Request, row: Row) -> Row:
-    """Synchronizes a storage that is queued."""
+    """Synchronise a storage whose job is queued."""
     fields = loads(row["fields"])
     started, meta = datetime.now(timezone.utc), fields["meta"]
     meta["time_in_progress"] = meta["time_last_ping"] = str(started)
@@ -66,7 +66,7 @@ def run(request: Request, row: Row) -> Row:
         if fields.get("s3_endpoint"):
             text = f"io_storages.s3.utils.S3StorageError: {HIDDEN}"
         fields["traceback"] = f"Traceback (most recent call last):\n  ...\n{text}\n"
-        meta.update(time_failure=_moment(), duration=0.0)
+        meta.update(time_failure=_now(), duration=0.0)
         return _changed(request, row, "failed", fields)
     now = datetime.now(timezone.utc)
     meta.update(time_completed=str(now), duration=(now - started).total_seconds(), **counts)
@@ -80,7 +80,7 @@ def _changed(request: Request, row: Row, status: str, fields: Row) -> Row:
     return {**row, **changes}
 
 
-def _moment() -> str:
+def _now() -> str:
     return str(datetime.now(timezone.utc))
 
 
@@ -88,7 +88,7 @@ def _export(request: Request, row: Row) -> tuple[int, Row]:
     sql = "SELECT * FROM annotation WHERE project_id = ? ORDER BY id"
     annotations = request.fake.store.rows(sql, row["project_id"])
     for annotation in annotations:
-        export_storages.write(request, row, annotation)
+        export_storages.write_to(request, row, annotation)
     return len(annotations), {"total_annotations": len(annotations)}
 
 
@@ -121,7 +121,7 @@ def _import(request: Request, row: Row) -> tuple[int, Row]:
 
 
 def _tasks(request: Request, kind: str, fields: Row, key: str) -> Iterator[Any]:
-    """The tasks in an object."""
+    """Return the tasks in an object."""
     place = PLACES[kind]
     shown = place.shown_key(fields, key)
     if not fields["use_blob_urls"]:
@@ -172,7 +172,7 @@ def _parsed(content: bytes, shown: str) -> Iterator[Any]:
 
 
 def _items(text: str) -> Iterator[Any]:
-    """The items of a list, as far as it can be read."""
+    """Yield the items of a list, as far as it can be read."""
     decoder, position = json.JSONDecoder(), 1
     while True:
         position = len(text) - len(text[position:].lstrip())
@@ -239,7 +239,7 @@ def _add_predictions(request: Request, task: Row, items: list[Any]) -> None:
         bodies = [{**item, "task": task["id"], "project": task["project_id"]} for item in items]
         columns = [prediction_columns(request.fake.store, body) for body in bodies]
     except Failure:
-        return  # one that is wrong, and none is kept
+        return  # if one of them is wrong, none is stored
     for one in columns:
         add_prediction(request, one)
 
@@ -248,6 +248,6 @@ def _add_annotations(request: Request, task: Row, items: list[Any]) -> None:
     try:
         columns = [annotation_columns(request.fake.store, item) for item in items]
     except Failure:
-        return  # one that is wrong, and none is kept
+        return  # if one of them is wrong, none is stored
     for one in columns:
         add_annotation(request, task, one)

@@ -13,11 +13,11 @@ from .._checks.fields import (
     choice,
     integer,
     json_text,
-    moment,
     number,
     read,
     reference,
     text,
+    timestamp,
 )
 from .._effects import events, export_storages
 from .._formats import markup
@@ -29,8 +29,8 @@ from .._rows.bookkeeping import (
     count_annotations,
     find_project,
     find_task,
+    refuse_unsupported,
     touch,
-    unsupported,
     update_is_labeled,
 )
 from .._state.store import Row, Store, dumps, loads
@@ -83,13 +83,13 @@ def list_tasks(request: Request) -> Any:
     everything = request.query.get("fields") == "all"
     columns = set(COMPUTED) if everything else shown_columns(selection, store, project)
     ids = query.ids(offset, size)
-    if project["evaluate_predictions_automatically"] and ml.asked(store, project, ids):
+    if project["evaluate_predictions_automatically"] and ml.tasks_to_predict(store, project, ids):
         raise not_implemented("evaluate_predictions_automatically for the task list")
     return {
         "total_annotations": annotations,
         "total_predictions": predictions,
         "total": total,
-        "tasks": serializers.tasks_shown(
+        "tasks": serializers.task_list(
             request, project, ids, columns, embed=everything, single=False
         ),
     }
@@ -112,7 +112,7 @@ def _task_fields(store: Store) -> dict[str, Field]:
             )
         },
         "unresolved_comment_count": Field(integer),
-        "last_comment_updated_at": Field(moment, null=True),
+        "last_comment_updated_at": Field(timestamp, null=True),
         "updated_by": Field(reference(store, "user"), null=True, column="updated_by_id"),
     }
 
@@ -122,7 +122,7 @@ def create_task(request: Request) -> Any:
     if isinstance(request.body, list):
         raise crash("'list' object has no attribute 'get'")
     store, data = request.fake.store, request.data()
-    unsupported(data, "file_upload", "comment_authors")
+    refuse_unsupported(data, "file_upload", "comment_authors")
     project = find_project(request, data["project"]) if data.get("project") else None
     columns = read({**_task_fields(store), "project": Field(int, null=True)}, data, partial=False)
     columns.pop("project", None)
@@ -167,7 +167,7 @@ def create_task(request: Request) -> Any:
     )
     events.emit(request, "TASKS_CREATED", project["id"], [pk])
     return Answer(
-        request.flex(serializers.task_written(store, find_task(request, pk), embed=False)), 201
+        request.flex(serializers.task_after_write(store, find_task(request, pk), embed=False)), 201
     )
 
 
@@ -176,35 +176,35 @@ def get_task(request: Request, id: int) -> Any:
     row, store = find_task(request, id), request.fake.store
     project = find_project(request, row["project_id"])
     if project["evaluate_predictions_automatically"] or project["show_collab_predictions"]:
-        ml.predict(request, project, ml.asked(store, project, [id]))
+        ml.predict(request, project, ml.tasks_to_predict(store, project, [id]))
     columns = set(COMPUTED) - {"annotations_results", "predictions_results"}
-    return serializers.tasks_shown(request, project, [id], columns, embed=True, single=True)[0]
+    return serializers.task_list(request, project, [id], columns, embed=True, single=True)[0]
 
 
 @routes.add("PATCH PUT", "/api/tasks/{id}/")
 def update_task(request: Request, id: int) -> Any:
     row, store, data = find_task(request, id), request.fake.store, request.data()
-    unsupported(data, "file_upload", "comment_authors")
+    refuse_unsupported(data, "file_upload", "comment_authors")
     if data.get("project") not in (None, row["project_id"], str(row["project_id"])):
         if store.get("project", data["project"]) is None:
             raise crash("Project matching query does not exist.")
         raise not_found("Task")
     columns = read(_task_fields(store), data, partial=request.method == "PATCH")
     if "project" in data and data["project"] is None:
-        columns["project_id"] = None  # from now on nobody finds the task
+        columns["project_id"] = None  # from now on the task cannot be found
     if "data" in data and not isinstance(data["data"], dict):
         raise not_implemented("task data that is no object (it breaks a real server)")
     store.update("task", id, {**columns, "updated_at": store.now()})
     written = store.get("task", id)
     assert written is not None
-    return request.flex(serializers.task_written(store, written, embed=True), ("annotations",))
+    return request.flex(serializers.task_after_write(store, written, embed=True), ("annotations",))
 
 
 @routes.add("DELETE", "/api/tasks/{id}/")
 def delete_task(request: Request, id: int) -> Any:
     row, store = find_task(request, id), request.fake.store
     found = store.rows("SELECT id FROM annotation WHERE task_id = ?", id)
-    export_storages.deleting(request, [annotation["id"] for annotation in found])
+    export_storages.delete_annotations(request, [annotation["id"] for annotation in found])
     store.execute("DELETE FROM task WHERE id = ?", id)
     events.emit(request, "TASKS_DELETED", row["project_id"], [id])
     return Answer(status=204)
@@ -244,7 +244,7 @@ def _annotation_fields(store: Store) -> dict[str, Field]:
         "completed_by": Field(reference(store, "user"), column="completed_by_id"),
         "was_cancelled": Field(boolean),
         "ground_truth": Field(boolean),
-        "draft_created_at": Field(moment, null=True),
+        "draft_created_at": Field(timestamp, null=True),
         "lead_time": Field(number, null=True),
         "import_id": Field(big_integer, null=True),
         "last_action": Field(choice(*_ACTIONS), null=True),
@@ -309,7 +309,7 @@ def create_annotation(request: Request, id: int) -> Any:
     columns["prediction"] = dumps(serializers.prediction(prediction) if prediction else {})
     try:
         pk = add_annotation(request, task, {"completed_by_id": request.user["id"], **columns})
-    except summary.Uncountable as error:  # it is stored, and nothing that follows is done
+    except summary.Uncountable as error:  # it is stored, but nothing after that is done
         return error.committed
     row = _find_annotation(request, pk)
     if draft is not None:
@@ -319,12 +319,14 @@ def create_annotation(request: Request, id: int) -> Any:
             "UPDATE annotation SET ground_truth = 0 WHERE task_id = ? AND id <> ?", id, pk
         )
     shown = serializers.annotation(store, row)
-    return events.answered(request, "ANNOTATION_CREATED", task["project_id"], shown, 201)
+    return events.answer(request, "ANNOTATION_CREATED", task["project_id"], shown, 201)
 
 
 def add_annotation(request: Request, task: Row, columns: Row) -> int:
-    """A new annotation of the task, which is counted; its id. Raises Uncountable after it is
-    stored.
+    """Store a new annotation of a task, count it, and return its id.
+
+    Raises:
+        Uncountable: The server fails to count its labels, after it is stored.
     """
     store, pk = request.fake.store, task["id"]
     now = store.now()
@@ -349,17 +351,17 @@ def add_annotation(request: Request, task: Row, columns: Row) -> int:
     count_annotations(store, pk, cancelled=bool(columns.get("was_cancelled")))
     update_is_labeled(store, pk)
     touch(request, pk)
-    export_storages.saved(request, made)
+    export_storages.write_annotation(request, made)
     return made
 
 
 def annotation_columns(store: Store, data: dict[str, Any]) -> Row:
-    """The columns of an annotation in a body; 400 when it is wrong."""
+    """Return the columns of the annotation in a body; 400 when it is wrong."""
     return _without_unused(read(_annotation_fields(store), data, partial=False))
 
 
 def _draft_of(request: Request, task: Row) -> Row | None:
-    """The draft that is submitted, if any; 403 when it is another task's or user's."""
+    """Return the draft that is submitted, if any; 403 when it is of another task or user."""
     try:
         pk = int(request.data().get("draft_id") or 0)
     except (TypeError, ValueError) as error:
@@ -425,23 +427,23 @@ def update_annotation(request: Request, id: int) -> Any:
         update_is_labeled(store, task_id)
     try:
         summary.count(store, row["project_id"], [result], 1)
-    except summary.Uncountable as error:  # it is stored, and nothing that follows is done
+    except summary.Uncountable as error:  # it is stored, but nothing after that is done
         return error.committed
     count_annotations(store, task_id, cancelled=bool(changed["was_cancelled"]))
     update_is_labeled(store, task_id)
     touch(request, task_id)
     for draft in store.rows("SELECT * FROM draft WHERE annotation_id = ?", id):
         drafts.remove(store, draft)
-    export_storages.saved(request, id)
+    export_storages.write_annotation(request, id)
     shown = serializers.annotation(store, changed)
-    return events.answered(request, "ANNOTATION_UPDATED", row["project_id"], shown)
+    return events.answer(request, "ANNOTATION_UPDATED", row["project_id"], shown)
 
 
 @routes.add("DELETE", "/api/annotations/{id}/")
 def delete_annotation(request: Request, id: int) -> Any:
     store = request.fake.store
     row = _find_annotation(request, id)
-    export_storages.deleting(request, [id])
+    export_storages.delete_annotations(request, [id])
     store.execute("DELETE FROM annotation WHERE id = ?", id)
     touch(request, row["task_id"])
     count_annotations(store, row["task_id"], cancelled=bool(row["was_cancelled"]))

@@ -38,8 +38,8 @@ _LISTS = (".csv", ".tsv", ".txt")
 
 
 @define
-class Found:
-    """What a form brought: the ids of its files, and the tasks in them."""
+class Uploaded:
+    """The contents of a form: the ids of its files, and the tasks in them."""
 
     file_ids: list[int] = field(factory=list)
     formats: dict[str, int] = field(factory=dict)
@@ -48,7 +48,7 @@ class Found:
 
     @property
     def could_be_lists(self) -> bool:
-        """Whether a file might have one task a line."""
+        """Return whether a file may contain one task a line."""
         return any(name in _LISTS for name in self.formats)
 
 
@@ -56,7 +56,7 @@ class Found:
 
 
 def store_files(request: Request, project: Row, form: Form) -> list[int]:
-    """Keeps the files of a form; their ids. 400 when there is none, or of an unknown kind."""
+    """Store the files of a form and return their ids; 400 for no file or one of an unknown type."""
     if form.kind == forms.URLENCODED:
         return [_store(request, project, _by_address(request, form.fields.get("url")))]
     if not form.files:
@@ -109,7 +109,7 @@ def _named(project_id: int, upload: Upload) -> Row:
 
 
 def _shortened(name: str, longest: int) -> str:
-    """A name with seven random characters in the place of what is too much of it."""
+    """Return a name that is short enough, with seven random characters in place of the rest."""
     if len(name) <= longest:
         return name
     end = "".join(PurePosixPath(name).suffixes)
@@ -122,9 +122,9 @@ def _shortened(name: str, longest: int) -> str:
 # --- the tasks in files ---------------------------------------------------------------------------
 
 
-def read_files(store: Store, project: Row, file_ids: Iterable[int]) -> Found:
-    """The tasks in files, in the order of their ids."""
-    found = Found(list(file_ids))
+def read_files(store: Store, project: Row, file_ids: Iterable[int]) -> Uploaded:
+    """Return the tasks in files, in the order of their ids."""
+    found = Uploaded(list(file_ids))
     formats: list[str] = []
     sql = f"SELECT * FROM file_upload WHERE id IN {id_list(found.file_ids)} ORDER BY id"
     for row in store.rows(sql):
@@ -187,7 +187,7 @@ def _decoded(content: bytes) -> str:
 
 
 def read_json(text: str) -> list[Row]:
-    """The tasks in a JSON file: a list of them, or one."""
+    """Return the tasks in a JSON file: a list of tasks, or one task."""
     try:
         items = json.loads(text)
     except ValueError:
@@ -253,7 +253,7 @@ def list_files(request: Request, id: int) -> Any:
 @routes.add("DELETE", "/api/projects/{id}/file-uploads")
 def delete_files(request: Request, id: int) -> Any:
     _of_project(request, id)
-    chosen, where = request.data().get("file_upload_ids"), "1"  # without any: all
+    chosen, where = request.data().get("file_upload_ids"), "1"  # no ids: all
     if chosen is not None:
         if not isinstance(chosen, list):
             raise crash('"file_upload_ids" parameter must be a list of integers')

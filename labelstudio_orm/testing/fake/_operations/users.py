@@ -1,4 +1,4 @@
-"""Users, tokens, and what the server says about itself."""
+"""Users, tokens, and the server's own data."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def version(request: Request) -> Any:
 
 
 def shown_user(request: Request, row: Row) -> Row:
-    """A user, as the list of users shows him."""
+    """Return a user as the list of users shows them."""
     store = request.fake.store
     organization = row["active_organization"]
     meta = {"title": "", "email": ""}
@@ -140,7 +140,7 @@ def create_user(request: Request) -> Any:
 
 
 def add_user(store: Store, *, organization: int | None, **columns: Any) -> int:
-    """A new user with a token of his own; his id."""
+    """Add a user with a token of their own; return the user's id."""
     now = store.now()
     pk = store.insert(
         "user",
@@ -171,7 +171,7 @@ def update_user(request: Request, id: int) -> Any:
     columns = read(_FIELDS, data, partial=True)
     request.fake.store.update("user", id, columns)
     if "email" in data:
-        # The other fields are stored all the same, so this must not undo them by raising.
+        # The other fields are stored nevertheless, so this must not roll back by raising.
         return Answer(failure(405, "Cannot update read-only field: email").body, 405)
     return request.flex(shown_user(request, _find(request, id)))
 
@@ -260,7 +260,7 @@ def _signature(secret: bytes, head: str) -> str:
 
 
 def make_token(secret: bytes, kind: str, lifetime: float, user_id: int) -> tuple[str, str]:
-    """A signed token of that many seconds, and its jti."""
+    """Return a signed token that is valid for some seconds, and its jti."""
     now = time.time()
     jti = uuid.uuid4().hex
     payload = {
@@ -278,8 +278,10 @@ def make_token(secret: bytes, kind: str, lifetime: float, user_id: int) -> tuple
 
 
 def token_payload(secret: bytes, token: str, *, truncated: bool = False) -> dict[str, Any] | None:
-    """What a token says; None when it is forged, broken or expired. `truncated`: without a
-    signature."""
+    """Return the payload of a token; None when it is forged, broken or expired.
+
+    A ``truncated`` token has no signature.
+    """
     parts = token.split(".")
     if truncated and len(parts) == 2:
         parts.append(_signature(secret, token))

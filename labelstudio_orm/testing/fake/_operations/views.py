@@ -73,7 +73,7 @@ def _one_level(item: dict[str, Any], *, child: bool = True) -> dict[str, Any]:
 
 
 def _read(request: Request) -> dict[str, Any]:
-    """The columns in a body: filters and ordering live inside of `data`."""
+    """Return the columns in a body; filters and ordering are in its ``data``."""
     body = dict(request.data())
     data = body.get("data", {})
     if not isinstance(data, dict):
@@ -142,7 +142,7 @@ def update_view(request: Request, id: int) -> Any:
     if "data" not in columns:
         raise crash("'data'")
     if not loads(columns["ordering"]):
-        del columns["ordering"]  # an ordering can never be taken away
+        del columns["ordering"]  # an ordering cannot be removed
     request.fake.store.update("view", id, columns)
     return _shown(_find(request, id))
 
@@ -324,7 +324,7 @@ def list_columns(request: Request) -> Any:
 
 
 def model_versions(store: Store, project: Row) -> list[str]:
-    """The model versions of a project's predictions, the latest first."""
+    """Return the model versions of a project's predictions, latest first."""
     rows = store.rows(
         "SELECT model_version FROM prediction WHERE project_id = ? GROUP BY model_version "
         "ORDER BY MAX(created_at) DESC",
@@ -337,8 +337,11 @@ def model_versions(store: Store, project: Row) -> list[str]:
 
 @routes.add("DELETE", "/api/projects/{id}/model-versions/")
 def delete_model_version(request: Request, id: int) -> Any:
-    """Deletes the predictions of a version. The server counts those of a task one too many: each
-    of them takes its counter down from what there was before."""
+    """Delete the predictions of a version.
+
+    On the server the counter of a task with several of them ends up too high: each deletion sets it
+    to one less than it was before any of them.
+    """
     store, project = request.fake.store, find_project(request, id)
     version = request.data().get("model_version")
     if not version:
@@ -397,7 +400,7 @@ def _delete_annotations(request: Request, project: Row, ids: list[int]) -> Any:
     store.execute(f"DELETE FROM draft WHERE {where.replace('completed_by_id', 'user_id')}")
     touched = id_list({row["task_id"] for row in rows})
     summary.forget(store, project["id"], rows)
-    export_storages.deleting(request, [row["id"] for row in rows])
+    export_storages.delete_annotations(request, [row["id"] for row in rows])
     store.execute(f"DELETE FROM annotation WHERE id IN {id_list(row['id'] for row in rows)}")
     events.emit(request, "ANNOTATIONS_DELETED", project["id"], [row["id"] for row in rows])
     store.execute(
@@ -412,7 +415,7 @@ def _delete_annotations(request: Request, project: Row, ids: list[int]) -> Any:
 
 def _delete_predictions(request: Request, project: Row, ids: list[int]) -> Any:
     store = request.fake.store
-    # A bug of the server: each prediction counts the others, and then all of them go.
+    # A bug of the server: each counter is set before all predictions are deleted.
     store.execute(
         "UPDATE task SET total_predictions = (SELECT COUNT(*) - 1 FROM prediction "
         "WHERE task_id = task.id) "
@@ -472,7 +475,7 @@ def _retrieve_predictions(request: Request, project: Row, ids: list[int]) -> Any
 
 
 def _add_data_field(request: Request, project: Row, ids: list[int]) -> Any:
-    """A value under a key of the data; `updated_at` stays."""
+    """Set a key of the data to a value; ``updated_at`` does not change."""
     store, said = request.fake.store, request.data()
     if said.get("value_type") not in ("String", "Number"):
         raise not_implemented("add_data_field with an expression")
@@ -533,7 +536,7 @@ _OTHER_ACTIONS = (
 
 @routes.add("GET", "/api/dm/actions/")
 def list_actions(request: Request) -> Any:
-    """The actions; the texts of their dialogs are the fake's own."""
+    """Return the actions; the texts of their dialogs are the fake's own."""
     find_project(request, request.query.integer("project", 0))
     return [
         {

@@ -1,11 +1,11 @@
-"""Webhooks: where they are registered. What they are told is in `events`."""
+"""The registration of webhooks. ``events`` has what they receive."""
 
 from __future__ import annotations
 
 import re
 from typing import Any
 
-from .._checks.fields import Field, Wrong, boolean, choice, list_of, read, reference, text
+from .._checks.fields import Field, FieldError, boolean, choice, list_of, read, reference, text
 from .._effects.events import EVENTS
 from .._state.addresses import refusal
 from .._state.store import Row, Store, dumps, iso, loads
@@ -49,9 +49,9 @@ def _url(value: Any) -> str:
     shown = str(text(blank=False)(value))
     if len(shown) > 2048:
         long = "Ensure this field has no more than 2048 characters."
-        raise Wrong(long, *(() if _URL.fullmatch(shown) else ("Enter a valid URL.",)))
+        raise FieldError(long, *(() if _URL.fullmatch(shown) else ("Enter a valid URL.",)))
     if not _URL.fullmatch(shown):
-        raise Wrong("Enter a valid URL.")
+        raise FieldError("Enter a valid URL.")
     return shown
 
 
@@ -61,7 +61,7 @@ def _headers(value: Any) -> str:
         re.fullmatch(r"[a-zA-Z0-9_-]+", name) and isinstance(content, str)
         for name, content in value.items()
     ):
-        raise Wrong(f"{value} failed JSON schema check")
+        raise FieldError(f"{value} failed JSON schema check")
     return dumps(value)
 
 
@@ -96,7 +96,7 @@ def _set_actions(store: Store, pk: int, actions: list[str]) -> None:
 
 
 def add(request: Request, project_id: int, url: str) -> None:
-    """Registers a webhook for everything, unless it is there or its address is refused."""
+    """Register a webhook for all events, unless it is registered already or its URL is refused."""
     store = request.fake.store
     known = store.value("SELECT 1 FROM webhook WHERE project_id = ? AND url = ?", project_id, url)
     if not known and _URL.fullmatch(url) and refusal(request.fake, url) is None:

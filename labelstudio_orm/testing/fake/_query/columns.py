@@ -14,7 +14,7 @@ COUNTERS = ("total_annotations", "cancelled_annotations", "total_predictions")
 
 @define(frozen=True)
 class Column:
-    """Where a column's value comes from. `kind` says how values are compared with it."""
+    """The SQL of a column's value; ``kind`` says how values are compared with it."""
 
     sql: str
     kind: str
@@ -91,7 +91,7 @@ COMPUTED = {
 
 
 def computed_column(name: str, project: Row) -> Column:
-    """A computed column; the score is the mean over the project's current model version only."""
+    """Return a computed column; the score is the mean of the project's current version only."""
     column = COMPUTED[name]
     if name == "predictions_score" and project["model_version"] is not None:
         version = project["model_version"].replace("'", "''")
@@ -102,7 +102,7 @@ def computed_column(name: str, project: Row) -> Column:
 
 
 def joins_for(columns: Iterable[Column]) -> str:
-    """The tables that aggregate columns need, joined once each."""
+    """Return the joins that aggregate columns need, one for each table."""
     tables = dict.fromkeys(
         table
         for column in columns
@@ -113,7 +113,7 @@ def joins_for(columns: Iterable[Column]) -> str:
 
 
 def key_path(keys: list[str]) -> str:
-    """An SQL literal of the JSON path; a key of digits is an index of a list."""
+    """Return an SQL literal of a JSON path, in which a key of digits is an index of a list."""
     path = "$" + "".join(
         f"[{int(key)}]" if re.fullmatch(r"\s*[+-]?\d+\s*", key) else "." + dumps(key)
         for key in keys
@@ -122,7 +122,7 @@ def key_path(keys: list[str]) -> str:
 
 
 def key_sql(keys: list[str]) -> str:
-    """The value of a data key: JSON true, false and null are their names, as texts."""
+    """Return the SQL of a data key's value; JSON true, false and null are their names, as texts."""
     path = key_path(keys)
     kind = f"JSON_TYPE(task.data, {path})"
     value = f"JSON_EXTRACT(task.data, {path})"

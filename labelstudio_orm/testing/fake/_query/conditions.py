@@ -9,7 +9,7 @@ from typing import Any
 
 from attrs import define, field
 
-from .._checks.fields import parse_moment
+from .._checks.fields import parse_timestamp
 from .._state.store import dumps, id_list, stored_time
 from .._wire.answers import crash, not_implemented
 from .columns import Column
@@ -20,8 +20,7 @@ _COMPARE = {"lt": "<", "gt": ">", "lte": "<=", "gte": ">="}
 
 @define
 class Condition:
-    """A piece of SQL. An aggregate one belongs into HAVING, where its `columns` must be grouped
-    by."""
+    """A condition in SQL; an aggregate one belongs in HAVING, and its ``columns`` in GROUP BY."""
 
     sql: str
     parameters: list[Any] = field(factory=list)
@@ -30,6 +29,7 @@ class Condition:
 
 
 def combine(conditions: list[Condition], word: str) -> Condition:
+    """Return one condition of several, joined by AND or OR."""
     return Condition(
         "(" + f" {word} ".join(c.sql for c in conditions) + ")",
         [p for c in conditions for p in c.parameters],
@@ -44,8 +44,10 @@ def _json_operand(value: Any) -> tuple[str, str]:
 
 
 def _prepare(kind: str, value: Any) -> Any:
-    """A value of a filter as a column of that kind stores it; ValueError or TypeError become a
-    500."""
+    """Return a value of a filter as a column of that kind stores it.
+
+    ValueError and TypeError become a 500.
+    """
     if isinstance(value, Range):
         raise TypeError(f"a range is no value of a {kind} column")
     if kind == "int":
@@ -68,7 +70,7 @@ def _prepare(kind: str, value: Any) -> Any:
             return stored_time(value)
         if not isinstance(value, str):
             raise TypeError("fromisoformat: argument must be str")
-        parsed = parse_moment(value)
+        parsed = parse_timestamp(value)
         if parsed is None and re.fullmatch(r"\d{4}-\d{1,2}-\d{1,2}", value):
             parsed = datetime.combine(date(*map(int, value.split("-"))), datetime.min.time())
         if parsed is None:
@@ -78,7 +80,7 @@ def _prepare(kind: str, value: Any) -> Any:
 
 
 def compare(column: Column, lhs: str, lookup: str, value: Any) -> Condition:
-    """One comparison of the expression `lhs` with a value. `lookup` "" is equality."""
+    """Return the comparison of the expression ``lhs`` with a value; the lookup "" is equality."""
     if lookup == "isnull":
         return Condition(f"{lhs} IS NULL")
     if lookup in ("like", "regex"):

@@ -1,8 +1,8 @@
 """The Data Manager's query language, run on the store with the server's meaning on SQLite.
 
-The traps are kept: an unknown operator means `equal`, an empty selection means everything, only the
-first ordering key counts, a child filter sees the same annotation as its parent, and most mistakes
-are a 500.
+The traps are kept: an unknown operator means ``equal``, an empty selection means everything, only
+the first ordering key counts, a child filter applies to the same annotation as its parent, and most
+mistakes are a 500.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ _LOOKUP_NAMES = {
 }
 
 
-class _Nothing(Exception):
-    """The query can have no result, whatever the rest of it says."""
+class _NoResult(Exception):
+    """The query has no result, whatever the rest of it is."""
 
 
 class TaskQuery:
-    """One selection of one project's tasks: how many there are, and the ids of a page of them."""
+    """A selection of a project's tasks: their number, and the ids of a page of them."""
 
     def __init__(self, store: Store, project: Row, selection: Selection) -> None:
         self.store, self.project, self.selection = store, project, selection
@@ -77,7 +77,7 @@ class TaskQuery:
         self._columns = {name: computed_column(name, project) for name in self.computed}
         try:
             self._add_filters()
-        except _Nothing:
+        except _NoResult:
             self._where.append(Condition("0"))
         except (ValueError, TypeError, OverflowError) as error:
             raise crash(str(error)) from None
@@ -88,11 +88,15 @@ class TaskQuery:
             self._where.append(_select_ids("NOT IN", selection.excluded))
 
     def _is_computable(self, name: str) -> bool:
-        return name != "predictions_score" or self._has_tasks  # the server looks at the first task
+        return (
+            name != "predictions_score" or self._has_tasks
+        )  # the server computes it only if there is a first task
 
     def totals(self) -> tuple[int, int, int]:
-        """(tasks, annotations, predictions) of the selection; the latter are sums of the tasks'
-        counters."""
+        """Return the number of tasks, annotations and predictions of the selection.
+
+        The latter two are sums of the tasks' counters.
+        """
         sql, parameters = self._select("task.total_annotations AS a, task.total_predictions AS p")
         row = self._run(
             "SELECT COUNT(*) AS n, COALESCE(SUM(a), 0) AS a, COALESCE(SUM(p), 0) AS p "
@@ -102,7 +106,7 @@ class TaskQuery:
         return row["n"], row["a"], row["p"]
 
     def ids(self, offset: int = 0, limit: int = -1) -> list[int]:
-        """The ids of the selection in its order."""
+        """Return the ids of the selection in its order."""
         sql, parameters = self._select("task.id AS id")
         order = f" ORDER BY {self._order} LIMIT {limit} OFFSET {offset}"
         return [row["id"] for row in self._run(sql + order, parameters)]
@@ -127,7 +131,7 @@ class TaskQuery:
         lines = []
         for item in self.selection.filters:
             if self.selection.conjunction == "and":
-                self._aliases = {}  # every line looks at annotations of its own
+                self._aliases = {}  # each filter joins the annotations itself
             leaves = [
                 leaf for one in (item, item.child) if one for leaf in [self._leaf(one)] if leaf
             ]
@@ -193,8 +197,11 @@ class TaskQuery:
         return self._column_leaf(column, item)
 
     def _data_field(self, name: str) -> str:
-        """The server's name for `data.x`. What has no name of its own yet is meant by the only name
-        in the configuration, or by `data` when there is none; if it is in every task."""
+        """Return the server's name of ``data.x``.
+
+        The only name in the config, or ``data`` without any, stands for data without a name of its
+        own if every task has such data.
+        """
         names = list(markup.data_types(self.project["label_config"])) or ["data"]
         if names == [name.replace("data.", "")]:
             path = key_path([markup.UNDEFINED])
@@ -208,7 +215,7 @@ class TaskQuery:
         return name.replace("data.", "data__")
 
     def _first_value(self, lhs: str) -> Any:
-        """The server adapts to the type of the value in the first task it finds."""
+        """Return the value in the first task found, to whose type the server adapts."""
         rows = self._run(
             f"SELECT {lhs} AS v FROM task{joins_for(self._columns.values())} "
             "WHERE task.project_id = ?"
@@ -225,8 +232,10 @@ class TaskQuery:
         return value
 
     def _empty_text(self, column: Column, item: Filter, exists: str, first: Any) -> Condition:
-        """`empty` of a text: null, missing, or "" (the latter only when the first value is a
-        text)."""
+        """Return the condition of ``empty`` for a text: null, missing, or "".
+
+        The latter only counts when the first value is a text.
+        """
         tests = [Condition(f"{column.sql} = 'null'"), Condition(f"{exists} IS NULL")]
         if isinstance(first, str):
             tests.append(compare(column, column.sql, "", ""))
@@ -254,12 +263,14 @@ class TaskQuery:
             try:
                 re.compile(str(value))
             except re.error:
-                raise _Nothing from None
+                raise _NoResult from None
         if operator in ("in_list", "not_in_list"):
             return self._test(column, [("in", value)], negated=operator == "not_in_list")
         value = _cast(item)
         if operator in ("in", "not_in"):
-            if isinstance(value, datetime):  # Python's own datetime.min and datetime.max are taken
+            if isinstance(
+                value, datetime
+            ):  # the server takes Python's datetime.min and datetime.max
                 value = Range(datetime.min, datetime.max)
             if not isinstance(value, Range):
                 raise crash(f"'{type(value).__name__}' object has no attribute 'min'")
@@ -272,8 +283,10 @@ class TaskQuery:
     def _test(
         self, column: Column, tests: list[tuple[str, Any]], *, negated: bool = False
     ) -> Condition:
-        """All of `tests` on one column, or not. A negation over a relation is: no row of it at
-        all."""
+        """Return the condition that all ``tests`` hold for a column, or its negation.
+
+        A negation over a relation holds when it has no row for which they do.
+        """
         if column.relation and negated:
             parts = []
             for lookup, value in tests:
@@ -301,9 +314,11 @@ class TaskQuery:
         return evolve(condition, sql=f"NOT {condition.sql}") if negated else condition
 
     def _same(self, relation: str) -> str:
-        """What ties a negated condition to the task, or, by an accident of the server, to one row
-        of it:
-        when this filter looks at the first join of the table at all."""
+        """Return what ties a negated condition to the task.
+
+        By an accident of the server it is tied to one row of the relation instead, if this filter
+        uses the first join of the table at all.
+        """
         alias = self._aliases.get(relation)
         return f"u.id = {alias}.id" if alias in self._first_joins else "u.task_id = task.id"
 
@@ -336,11 +351,10 @@ class TaskQuery:
             if column.relation:
                 raise not_implemented(f"ordering by {name}")
             sql = column.sql
-        # The server names no second key either: ties come as SQLite happens to find them.
+        # The server has no second key either: ties are in the order in which SQLite finds them.
         return f"{sql} {'DESC' if descending else 'ASC'} NULLS LAST"
 
-    # columns with a meaning of their own
-    # ---------------------------------------------------------------
+    # Columns with a meaning of their own.
 
     def _user_leaf(self, name: str, item: Filter) -> Condition | None:
         column = STORED["annotations__completed_by" if name == "annotators" else name]
@@ -361,14 +375,13 @@ class TaskQuery:
             try:
                 value = json.loads(item.value)
             except (TypeError, ValueError):
-                raise _Nothing from None
+                raise _NoResult from None
             condition = Condition(f"EXISTS({of_task} AND u.result = ?)", [dumps(value)])
         elif item.operator in ("contains", "not_contains"):
             like = compare(Column("", "text"), "CAST(u.result AS text)", "like", item.value)
             condition = Condition(f"EXISTS({of_task} AND {like.sql})", like.parameters)
         elif item.operator == "empty":
-            # A bug of the server: for predictions_results too it is the annotations that are
-            # looked at.
+            # A bug of the server: it checks the annotations for predictions_results too.
             lhs = f"{self._alias('annotation')}.result"
             if cast_bool(item.value):
                 return Condition(f"({lhs} IS NULL OR {lhs} = '[]')", columns=[lhs])
@@ -421,7 +434,7 @@ def _annotation_ids(item: Filter) -> tuple[str, Filter]:
 
 
 def _cast(item: Filter) -> Any:
-    """The value after the cast that `type` asks for; the type of the column does not matter."""
+    """Return a filter's value cast to the filter's ``type``; the column's type does not matter."""
 
     def one(value: Any) -> Any:
         if item.type == "Number":
@@ -442,7 +455,7 @@ def _select_ids(word: str, ids: list[int]) -> Condition:
 
 
 def used_columns(selection: Selection) -> set[str]:
-    """The columns that the server computes for a query. Those of child filters are forgotten."""
+    """Return the columns that the server computes for a query, which are none of child filters."""
     names = {item.column.replace("filter:tasks:", "") for item in selection.filters}
     if selection.ordering:
         names.add(selection.ordering[0].replace("tasks:", "").replace("-", ""))
@@ -450,8 +463,11 @@ def used_columns(selection: Selection) -> set[str]:
 
 
 def shown_columns(selection: Selection, store: Store, project: Row) -> set[str]:
-    """The computed columns that a list shows: those used, and with `hiddenColumns` all not hidden
-    twice."""
+    """Return the computed columns that a list shows.
+
+    They are those used, and, if the view has ``hiddenColumns``, all that are not hidden in both of
+    its lists.
+    """
     names = used_columns(selection)
     hidden = selection.data.get("hiddenColumns")
     if hidden:
@@ -464,7 +480,7 @@ def shown_columns(selection: Selection, store: Store, project: Row) -> set[str]:
 
 
 def data_keys(store: Store, project: Row) -> dict[str, str]:
-    """Each data key with its display type: those of the configuration first."""
+    """Return the display type of each data key, those of the config first."""
     keys = {
         key: tag
         for key, tag in markup.data_types(project["label_config"]).items()

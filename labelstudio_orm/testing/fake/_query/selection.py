@@ -1,5 +1,6 @@
-"""Reading a query of the Data Manager: `{"filters": ..., "ordering": [...], "selectedItems": ...}`.
+"""Queries of the Data Manager as requests have them, read and checked.
 
+A query is ``{"filters": {"conjunction", "items"}, "ordering": [...], "selectedItems": {...}}``.
 Most mistakes are a 500, as on the server.
 """
 
@@ -20,7 +21,7 @@ ALLOWED_RELATIONS = ("annotations__completed_by", "updated_by__active_organizati
 
 @define(frozen=True)
 class Range:
-    """The value of `in` and `not_in`."""
+    """The value of ``in`` and ``not_in``."""
 
     min: Any
     max: Any
@@ -31,7 +32,7 @@ class Range:
 
 @define(frozen=True)
 class Filter:
-    """One line of a filter list."""
+    """An item of the filters."""
 
     column: str
     operator: str
@@ -42,7 +43,7 @@ class Filter:
 
 @define
 class Selection:
-    """Which tasks a request is about."""
+    """The tasks that a request is for."""
 
     conjunction: str = "and"
     filters: list[Filter] = field(factory=list)
@@ -54,7 +55,7 @@ class Selection:
 
 
 def read_selection(request: Request, project: Row) -> Selection:
-    """The selection of a request: a saved view wins over `query`, which wins over the body."""
+    """Return the selection of a request: of a saved view, else of ``query``, else of the body."""
     body = request.body if request.body is not None else {}
     if not isinstance(body, dict):
         raise crash(f"'{type(body).__name__}' object has no attribute 'get'")
@@ -78,7 +79,7 @@ def read_selection(request: Request, project: Row) -> Selection:
 
 
 def view_selection(view: Row) -> Selection:
-    """The selection of a saved view."""
+    """Return the selection of a saved view."""
     return parse_selection(
         {
             "filters": loads(view["filters"]),
@@ -90,7 +91,7 @@ def view_selection(view: Row) -> Selection:
 
 
 def parse_selection(data: dict[str, Any], hidden: Any = None) -> Selection:
-    """Checks a query as the server does: a wrong shape is a 500, a `__` in a column a 400."""
+    """Return the selection of a query; 500 for a wrong shape, 400 for a ``__`` in a column."""
     selected = data.get("selectedItems", {"all": True, "excluded": []})
     if isinstance(selected, str):
         try:
@@ -155,7 +156,7 @@ def _check_relations(column: str) -> None:
 
 
 def relations_refused(name: str) -> str:
-    """Why a column with a `__` is refused."""
+    """Return the message that refuses a column with a ``__``."""
     return (
         '"__" is not generally allowed in filters. Consider asking your administrator to add '
         f'"{name}" to DATA_MANAGER_FILTER_ALLOWLIST, but note that some filter expressions '

@@ -1,4 +1,4 @@
-"""What all that changes tasks has in common: finding them, and keeping their columns right."""
+"""The shared parts of operations on tasks: finding tasks, and updating what follows from others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from .._wire.requests import Request
 
 
 def find_task(request: Request, pk: int) -> Row:
-    """404 for a task that does not exist, or no longer belongs to a project."""
+    """Return a task; 404 when it does not exist or no longer belongs to a project."""
     row = request.fake.store.get("task", pk) if pk < 2**63 else None
     if row is None or row["project_id"] is None:
         raise not_found("Task")
@@ -18,7 +18,7 @@ def find_task(request: Request, pk: int) -> Row:
 
 
 def find_project(request: Request, pk: Any) -> Row:
-    """404 for a project that does not exist."""
+    """Return a project; 404 when it does not exist."""
     row = request.fake.store.get("project", pk) if isinstance(pk, (int, str)) else None
     if row is None:
         raise not_found("Project")
@@ -26,8 +26,11 @@ def find_project(request: Request, pk: Any) -> Row:
 
 
 def update_is_labeled(store: Store, task_id: int) -> None:
-    """A task is labelled when as many users as its overlap have annotated it; nobody (whom imported
-    annotations are by) counts as one."""
+    """Update whether a task is labelled.
+
+    It is when as many users as its overlap have annotated it; annotations without a user, such as
+    imported ones, count as those of one more.
+    """
     store.execute(
         """UPDATE task SET is_labeled = (SELECT COUNT(*) FROM (
              SELECT DISTINCT a.completed_by_id FROM annotation a, project p
@@ -39,8 +42,10 @@ def update_is_labeled(store: Store, task_id: int) -> None:
 
 
 def update_is_labeled_bulk(store: Store, where: str, *parameters: Any) -> None:
-    """The same for many tasks; here the server counts differently (annotations without a result
-    count)."""
+    """Update whether tasks are labelled, after a change to many of them.
+
+    The server counts differently here: annotations without a result count.
+    """
     store.execute(
         f"""UPDATE task SET is_labeled = (
               SELECT COUNT(DISTINCT a.completed_by_id) FROM annotation a, project p
@@ -52,7 +57,7 @@ def update_is_labeled_bulk(store: Store, where: str, *parameters: Any) -> None:
 
 
 def update_counters(store: Store, where: str, *parameters: Any) -> None:
-    """Counts the annotations and predictions of tasks anew."""
+    """Count the annotations and predictions of tasks again."""
     store.execute(
         f"""UPDATE task SET
               total_annotations = (SELECT COUNT(*) FROM annotation a
@@ -66,7 +71,7 @@ def update_counters(store: Store, where: str, *parameters: Any) -> None:
 
 
 def count_annotations(store: Store, task_id: int, *, cancelled: bool) -> None:
-    """Counts the annotations of one task anew: the cancelled ones, or the others."""
+    """Count the annotations of a task again: the cancelled ones, or the others."""
     column = "cancelled_annotations" if cancelled else "total_annotations"
     store.execute(
         f"UPDATE task SET {column} = (SELECT COUNT(*) FROM annotation WHERE task_id = task.id "
@@ -77,13 +82,13 @@ def count_annotations(store: Store, task_id: int, *, cancelled: bool) -> None:
 
 
 def touch(request: Request, task_id: int) -> None:
-    """Somebody did something to the task."""
+    """Set by whom and when a task was changed."""
     store = request.fake.store
     store.update("task", task_id, {"updated_at": store.now(), "updated_by_id": request.user["id"]})
 
 
-def unsupported(data: dict[str, Any], *names: str) -> None:
-    """501 when there is a value for one of these fields."""
+def refuse_unsupported(data: dict[str, Any], *names: str) -> None:
+    """Answer 501 when one of these fields has a value."""
     for name in names:
         if data.get(name):
             raise not_implemented(f"writing {name}")

@@ -1,16 +1,16 @@
-"""The rows of the Enterprise edition: their table, and what it adds to projects."""
+"""The rows of the Enterprise edition: their table, and the fields it adds to projects."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from .._checks.fields import Field, Wrong
+from .._checks.fields import Field, FieldError
 from .._state.state import State
 from .._state.store import Row, Store
 
-# Rows of all kinds are in one table. Its columns, read from the rows themselves, are what rows go
-# away with.
+# Rows of all kinds are in one table. Its columns are computed from the bodies; with the rows that
+# they refer to, rows are deleted.
 _SCHEMA = """
 CREATE TABLE enterprise (id integer PRIMARY KEY AUTOINCREMENT, kind text NOT NULL, body text NOT
   NULL,
@@ -36,7 +36,7 @@ END;
 
 
 def prepare(store: Store) -> None:
-    """Adds the table of this edition."""
+    """Add the table of this edition."""
     store.db.executescript(_SCHEMA)
     for event, rows in (("INSERT", ["NEW"]), ("UPDATE", ["OLD", "NEW"]), ("DELETE", ["OLD"])):
         for row in rows:
@@ -44,6 +44,7 @@ def prepare(store: Store) -> None:
 
 
 def get_row(store: Store, what: str, pk: Any) -> Row | None:
+    """Return a row by its id, of a table, or of a kind when ``what`` begins with a capital."""
     if not isinstance(pk, int) or abs(pk) >= 2**63:
         return None
     if what.islower():
@@ -53,13 +54,13 @@ def get_row(store: Store, what: str, pk: Any) -> Row | None:
 
 
 def project_fields(fake: State) -> dict[str, Field]:
-    """What else a project may be sent on this edition."""
+    """Return the fields that this edition adds to the body of a project."""
     if not fake.is_enterprise:
         return {}
 
     def workspace(value: Any) -> int:
         if get_row(fake.store, "Workspace", value) is None:
-            raise Wrong(f'Invalid pk "{value}" - object does not exist.')
+            raise FieldError(f'Invalid pk "{value}" - object does not exist.')
         return int(value)
 
     return {"workspace": Field(workspace, null=True)}

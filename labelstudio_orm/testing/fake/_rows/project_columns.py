@@ -1,4 +1,4 @@
-"""What is special about columns of a project: those that are flags, and those that are counted."""
+"""The columns of a project that are flags, and those that are counted."""
 
 from __future__ import annotations
 
@@ -36,4 +36,4 @@ COUNTERS = {
         )
     },
 }
-"""Each counter with the query of its value, upon a row of `project`."""
+"""Each counter with the query of its value, upon a row of ``project``."""

@@ -1,5 +1,7 @@
-"""How rows look in answers. A list, a single object and the answer to a write differ, as on the
-server."""
+"""Rows as answers show them.
+
+A list, a single object and the answer to a write differ, as on the server.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,7 @@ _UNITS = [
 
 
 def created_ago(stored: str) -> str:
-    """`0 minutes`, with the server's non-breaking space."""
+    """Return the age of a stored time: ``0 minutes``, with the server's non-breaking space."""
     then = datetime.fromisoformat(stored).replace(tzinfo=timezone.utc)
     seconds = int((datetime.now(timezone.utc) - then).total_seconds())
     words = []
@@ -42,26 +44,26 @@ NAMES = ("first_name", "last_name", "username", "email")
 
 
 def removed_names(store: Store, user: Row) -> Row:
-    """What stands for the names of one who was removed from the organization; else nothing."""
+    """Return the names that replace those of a user removed from the organization, else nothing."""
     if store.value("SELECT deleted_at FROM member WHERE user_id = ?", user["id"]) is None:
         return {}
     return {**dict.fromkeys(NAMES, "Deleted"), "last_name": "User"}
 
 
 def user_short(store: Store, user: Row) -> Row:
-    """A user inside of another object."""
+    """Return a user as other objects contain them."""
     shown = {name: user[name] for name in ("id", "first_name", "last_name", "email")}
     return {**shown, "avatar": None, **removed_names(store, user)}
 
 
 def initials(store: Store, user: Row) -> str:
-    """The letters in the user's badge."""
+    """Return the letters in the user's badge."""
     user = {**user, **removed_names(store, user)}
     return (user["first_name"][:1] + user["last_name"][:1]) or (user["email"] or "")[:2]
 
 
 def annotation(store: Store, row: Row, *, expand: bool = False, export: bool = False) -> Row:
-    """An annotation; `expand` puts the user in the place of his id."""
+    """Return an annotation; ``expand`` shows its user as an object and not as an id."""
     author = store.get("user", row["completed_by_id"])
     item: Row = {"id": row["id"]}
     if not export:
@@ -99,7 +101,7 @@ def _username(user: Row | None) -> str:
 
 
 def prediction(row: Row) -> Row:
-    """A prediction."""
+    """Return a prediction."""
     return {
         **{
             name: row[name]
@@ -140,11 +142,11 @@ def _data(store: Store, row: Row) -> Any:
     if markup.UNDEFINED not in row["data"]:
         return data
     sql = "SELECT label_config FROM project WHERE id = ?"
-    return markup.named(data, store.value(sql, row["project_id"]))
+    return markup.name_undefined(data, store.value(sql, row["project_id"]))
 
 
-def task_written(store: Store, row: Row, *, embed: bool) -> Row:
-    """The answer to POST and PATCH of a task; `updated_by` is an id here."""
+def task_after_write(store: Store, row: Row, *, embed: bool) -> Row:
+    """Return a task as POST and PATCH answer it; ``updated_by`` is an id here."""
     item = {
         **_task(store, row),
         "updated_by": row["updated_by_id"],
@@ -158,17 +160,17 @@ def task_written(store: Store, row: Row, *, embed: bool) -> Row:
     return item
 
 
-def task_whole(store: Store, row: Row) -> Row:
-    """A task as webhooks and export storages are told of it."""
+def task_full(store: Store, row: Row) -> Row:
+    """Return a task as webhooks and export storages receive it."""
     return {
-        **task_written(store, row, embed=False),
+        **task_after_write(store, row, embed=False),
         "allow_skip": None if row["allow_skip"] is None else bool(row["allow_skip"]),
         "precomputed_agreement": row["precomputed_agreement"],
     }
 
 
 def draft(store: Store, row: Row) -> Row:
-    """A draft."""
+    """Return a draft."""
     user = store.get("user", row["user_id"])
     return {
         **{name: row[name] for name in ("id", "lead_time", "import_id")},
@@ -193,7 +195,7 @@ def task_exported(
     *,
     expand: Collection[str] = (),
 ) -> Row:
-    """A task of an export; what is not to `expand` is an id."""
+    """Return a task of an export, with an id for everything that is not in ``expand``."""
     item = {**_task(store, row), "updated_by": row["updated_by_id"]}
     del item["is_labeled"], item["overlap"]
     item["allow_skip"] = None if row["allow_skip"] is None else bool(row["allow_skip"])
@@ -215,7 +217,7 @@ def task_exported(
     return item
 
 
-def tasks_shown(
+def task_list(
     request: Request,
     project: Row,
     ids: list[int],
@@ -224,10 +226,16 @@ def tasks_shown(
     embed: bool,
     single: bool,
 ) -> list[Row]:
-    """Tasks as lists show them, in the order of `ids`, with the computed `columns` that are wanted.
+    """Return tasks as lists show them, in the order of ``ids``.
 
-    Columns that are not wanted are absent or, some of them, empty. `embed`: with annotations and
-    predictions. `single`: as GET of one task shows it (authors as objects, and no result texts).
+    Args:
+        request: The request.
+        project: The row of the project.
+        ids: The ids of the tasks.
+        columns: The computed columns to show; others are absent or, some of them, empty.
+        embed: Whether annotations and predictions are shown.
+        single: Whether it is the answer to GET of one task: authors are objects, and the columns
+            with texts of results are absent.
     """
     store = request.fake.store
     wanted = {name: computed_column(name, project) for name in COMPUTED if name in columns}
@@ -292,7 +300,7 @@ def tasks_shown(
 
 
 def _buckets(store: Store, project: Row) -> tuple[str, ...]:
-    """The addresses of the buckets that a project imports from."""
+    """Return the addresses of the buckets that a project imports from."""
     sql = "SELECT kind, fields FROM storage WHERE project_id = ? AND NOT export"
     rows = store.rows(sql, project["id"])
     clouds = [row for row in rows if row["kind"] in ("s3", "gcs", "azure")]
@@ -300,7 +308,7 @@ def _buckets(store: Store, project: Row) -> tuple[str, ...]:
 
 
 def _resolved(value: Any, task_id: int, buckets: tuple[str, ...]) -> Any:
-    """Task data in which addresses of these buckets are those of the server's proxy."""
+    """Return task data with addresses in these buckets replaced by those of the server's proxy."""
     if isinstance(value, dict):
         return {key: _resolved(inner, task_id, buckets) for key, inner in value.items()}
     if isinstance(value, list):
@@ -322,5 +330,5 @@ def _of_tasks(store: Store, table: str, ids: list[int]) -> list[Row]:
 
 
 def result_count(result: Any) -> int:
-    """How many different region ids there are; a missing id is one of them."""
+    """Return the number of different region ids; a missing id is one of them."""
     return len({region.get("id") for region in result or []})

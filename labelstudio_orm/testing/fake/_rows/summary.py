@@ -1,6 +1,6 @@
-"""What a project remembers about its annotations: it decides which configurations it still accepts.
+"""The controls and labels that a project's annotations use, which decide what configs it accepts.
 
-Imported annotations are not counted by the server, but do count when they are deleted.
+The server does not count imported annotations, but subtracts them when they are deleted.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from .._wire.answers import Answer, Failure, crash, invalid
 
 
 class Uncountable(Failure):
-    """500 for a region that the server fails to count; at some places it has stored it before."""
+    """A 500 for a region that the server fails to count; some operations have stored it before."""
 
     def __init__(self, error: Exception) -> None:
         failed = crash(str(error))
@@ -24,7 +24,7 @@ class Uncountable(Failure):
 
     @property
     def committed(self) -> Answer:
-        """The same answer, after which what was written stays."""
+        """Return the same answer, after which the rows written so far stay."""
         return Answer(self.body, self.status, self.headers)
 
 
@@ -55,7 +55,7 @@ def _regions(results: Iterable[Any]) -> Iterator[Any]:
 
 
 def count(store: Store, project_id: int, results: Iterable[Any], step: int) -> None:
-    """Adds (`step` 1) or removes (-1) the regions of annotations."""
+    """Add (``step`` 1) or subtract (-1) the regions of annotations."""
     project = store.get("project", project_id)
     if project is None:
         return
@@ -88,7 +88,7 @@ def _counting() -> Iterator[None]:
 
 def _add_labels(labels: dict[str, Any], region: dict[str, Any], before: set[str]) -> None:
     name = region["from_name"]
-    if name not in before:  # so of several regions of a new control only the last one counts
+    if name not in before:  # so only the last of several regions of a new control counts
         labels[name] = {}
     for label in _labels(region):
         labels[name][label] = labels[name].get(label, 0) + 1
@@ -112,8 +112,10 @@ def _decrease(counter: dict[str, int], key: str) -> None:
 
 
 def count_drafts(store: Store, task_id: int, results: Iterable[Any], step: int) -> None:
-    """Adds (`step` 1) or removes (-1) the labels of drafts. 500, and nothing is stored, for one
-    that cannot be counted. Those of what a draft held before a change are never removed.
+    """Add (``step`` 1) or subtract (-1) the labels of drafts.
+
+    A draft that cannot be counted is a 500, and nothing is stored. The labels that a draft had
+    before a change are never subtracted.
     """
     project_id = store.value("SELECT project_id FROM task WHERE id = ?", task_id)
     project = store.get("project", project_id)
@@ -131,7 +133,7 @@ def count_drafts(store: Store, task_id: int, results: Iterable[Any], step: int) 
 
 
 def forget_draft(store: Store, row: Row) -> None:
-    """A draft is about to be deleted; with the last of a project all of them are forgotten."""
+    """Subtract a draft that is about to be deleted; the last one of a project resets its drafts."""
     project_id = store.value("SELECT project_id FROM task WHERE id = ?", row["task_id"])
     if _number_of_drafts(store, project_id) == 1:
         store.update("project", project_id, {"created_labels_drafts": "{}"})
@@ -149,7 +151,7 @@ def _number_of_drafts(store: Store, project_id: int) -> int:
 
 
 def forget(store: Store, project_id: int, annotations: list[Row]) -> None:
-    """Annotations are about to be deleted; with the last of a project everything is forgotten."""
+    """Subtract annotations that are about to be deleted; the last ones of a project reset it."""
     if store.value("SELECT COUNT(*) FROM annotation WHERE project_id = ?", project_id) == len(
         annotations
     ):
@@ -159,16 +161,15 @@ def forget(store: Store, project_id: int, annotations: list[Row]) -> None:
 
 
 def reset(store: Store, project_id: int, *, drafts: bool = False) -> None:
-    """Forgets everything of annotations; `drafts`: and of drafts."""
+    """Remove all counts of annotations, and with ``drafts`` those of drafts."""
     names = ["created_annotations", "created_labels", *["created_labels_drafts"] * drafts]
     store.update("project", project_id, dict.fromkeys(names, "{}"))
 
 
 def check_config(store: Store, project: Row, config: str, *, strict: bool = False) -> None:
-    """Refuses (400) a configuration that lacks a control that annotations or drafts use.
+    """Refuse (400) a config without a control that annotations or drafts use.
 
-    `strict` also refuses one that lacks a label they use. `strict` is what the validation endpoint
-    does.
+    ``strict`` also refuses one without a label that they use, as the validation endpoint does.
     """
     markup.check(config)
     pk = project["id"]
@@ -190,7 +191,7 @@ def check_config(store: Store, project: Row, config: str, *, strict: bool = Fals
 
 
 def is_unused(store: Store, project_id: int) -> bool:
-    """Has the project neither annotations nor drafts?"""
+    """Return whether the project has neither annotations nor drafts."""
     sql = "SELECT COUNT(*) FROM annotation WHERE project_id = ?"
     return not store.value(sql, project_id) and not _number_of_drafts(store, project_id)
 
@@ -203,7 +204,7 @@ def _refused(problem: str, strict: bool) -> Failure:
 
 
 def _stands_for(name: str, control: dict[str, Any], found: str) -> bool:
-    """Whether a name of a `<Repeater>`, whose index is only known by `indexFlag`, is this one."""
+    """Return whether a name with ``indexFlag`` (a control in a ``<Repeater>``) stands for this one."""
     for flag, pattern in control.get("regex", {}).items():
         name = name.replace(flag, pattern)
     return re.fullmatch(name, found) is not None

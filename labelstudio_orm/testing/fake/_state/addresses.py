@@ -1,4 +1,4 @@
-"""Addresses that a server refuses to call, as a guard against requests forged through it."""
+"""The URLs that a server refuses to call, as a guard against requests forged through it."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _RESERVED = tuple(
 
 
 def refusal(fake: State, url: str) -> str | None:
-    """Why the server does not call this URL; None when it does.
+    """Return why the server does not call a URL; None when it does.
 
-    Names are not looked up: only an address in figures, or `localhost`, can be refused.
+    Names are not looked up: only an IPv4 address or ``localhost`` can be refused.
     """
     if not fake.ssrf_protection:
         return None

@@ -1,14 +1,7 @@
-"""Where storages find their objects: in `FakeLabelStudio.blobs`, a dict from address to bytes.
-
-    fake.blobs["s3://bucket/folder/task.json"] = b'{"text": "a"}'
-    fake.blobs["gs://bucket/folder/task.json"] = ...
-    fake.blobs["azure-blob://container/folder/task.json"] = ...
-    fake.blobs["localfiles:///data/folder/task.json"] = ...          # an absolute path
-    fake.blobs["redis://localhost:6379/1/folder/task.json"] = ...    # host, port, database, key
-    fake.blobs["https://example.com/tasks.json"] = ...               # for imports by URL
+"""The places of storages: where in ``FakeLabelStudio.blobs`` they have their objects.
 
 A bucket, folder or server exists when something is in it; an address that ends with a slash makes
-an empty one: `fake.blobs["s3://bucket/"] = b""`. Export storages write into the same dict.
+an empty one: ``fake.blobs["s3://bucket/"] = b""``.
 """
 
 from __future__ import annotations
@@ -28,8 +21,10 @@ from .store import Row
 class Unreachable(Exception):
     """A storage cannot be used as it is set up.
 
-    `text` is why; `shown` is what the server says of it in other places, where that differs;
-    `refused` is whether the server does not even want to try.
+    Attributes:
+        text: Why.
+        shown: The message that other operations of the server have for it, if it differs.
+        refused: Whether the server refuses even to try.
     """
 
     def __init__(self, text: str, shown: str | None = None, *, refused: bool = False) -> None:
@@ -49,14 +44,14 @@ class Place:
     target: Callable[[Row], str]
     """What the keys begin with that are exported."""
     check: Callable[[State, Row, bool], None]
-    """Raises `Unreachable`. The last argument is whether it is an export storage."""
+    """Raises ``Unreachable``. The last argument is whether it is an export storage."""
 
     def address(self, fields: Row, key: str) -> str:
-        """The address of an object."""
+        """Return the address of an object."""
         return self.root(fields) + key
 
     def keys(self, blobs: Mapping[str, bytes], fields: Row) -> list[str]:
-        """The keys of the objects to import, in their order."""
+        """Return the keys of the objects to import, in their order."""
         root, prefix = self.root(fields), self.prefix(fields)
         found = [
             address.removeprefix(root)
@@ -79,11 +74,11 @@ class Place:
 
     @property
     def is_local(self) -> bool:
-        """Whether its keys are paths of files."""
+        """Whether the keys are paths of files."""
         return self.scheme == "localfiles"
 
     def shown_key(self, fields: Row, key: str) -> str:
-        """A key as the server calls it."""
+        """Return a key as the server shows it."""
         return self.root(fields).removeprefix("localfiles://") + key if self.is_local else key
 
 
@@ -105,7 +100,7 @@ def _under_prefix(fields: Row) -> str:
 
 
 def local_path(value: Any) -> str:
-    """A path without what does not matter in it."""
+    """Return a normalised path."""
     text = str(value or "").strip().replace("\\", "/")
     return posixpath.normpath(text) if text else ""
 

@@ -1,8 +1,8 @@
-"""Work that goes on after the answer, for `FakeLabelStudio(async_jobs=True)`.
+"""Work that goes on after the answer, for ``FakeLabelStudio(async_jobs=True)``.
 
 A Community server does imports, snapshots and syncs while it answers; other editions queue them.
-Here a queued job advances when somebody looks: the first look finds it in progress, the second
-lets it be done. So a script that never looks never sees the result.
+Here a queued job advances when a request reads it: the first one finds it in progress, the second
+one finds it done. So a script that never polls never gets the result.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ QUEUED = ("created", "queued")
 UNDER_WAY = (*QUEUED, "in_progress")
 
 
-def look(store: Store, table: str, row: Row) -> bool:
-    """Whether the job in this row is to be done now."""
+def advance(store: Store, table: str, row: Row) -> bool:
+    """Advance the job in this row, and return whether it is to be done now."""
     if row["status"] in QUEUED:
         store.update(table, row["id"], {"status": "in_progress"})
         return False

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 # AUTOINCREMENT, column affinities and the order of the indexes are the real ones: the id after a
-# deletion
-# and the order of rows that nothing else orders depend on them.
+# deletion and the order of rows that nothing else orders depend on them.
 SCHEMA = """
 CREATE TABLE user (id integer PRIMARY KEY AUTOINCREMENT, first_name text, last_name text, username
   text, email text, last_activity datetime, custom_hotkeys text, phone text, active_organization

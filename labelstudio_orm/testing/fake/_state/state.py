@@ -1,4 +1,4 @@
-"""The state of a server: its rows, its settings, and the world outside as far as it sees it."""
+"""The state of a server: its rows, its settings, and the services around it that it uses."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Delivery(NamedTuple):
 
 
 class State:
-    """What the operations of a server read and change. `FakeLabelStudio` describes the settings."""
+    """What the operations of a server read and change; ``FakeLabelStudio`` describes it."""
 
     def __init__(self, url: str, *, edition: str, async_jobs: bool) -> None:
         self.url = url.rstrip("/")

@@ -1,1 +1,1 @@
-"""Requests, answers and routes, and the two ways to a server: an adapter and a socket."""
+"""Requests, answers and routes, and the two ways to reach a server: an adapter and a socket."""

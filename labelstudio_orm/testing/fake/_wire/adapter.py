@@ -1,4 +1,4 @@
-"""A fake server behind `requests`, without a socket."""
+"""A fake server behind ``requests``, without a socket."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .faults import ConnectionFault, Server
 
 
 class _BreakingBody(io.BytesIO):
-    """Half of a body, then a reset."""
+    """Half of a body, followed by a reset."""
 
     def read(self, size: int | None = -1) -> bytes:
         data = super().read(size)
@@ -34,14 +34,17 @@ class _BreakingBody(io.BytesIO):
 
 
 class FakeAdapter(BaseAdapter):
-    """Carries requests to a fake server; connection faults become what urllib3 would raise."""
+    """The way to a fake server without a socket: an adapter for a ``requests.Session``.
+
+    Connection faults become the exceptions that urllib3 would raise.
+    """
 
     def __init__(self, fake: Server) -> None:
         super().__init__()
         self.fake = fake
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing; nothing is open."""
 
     def send(
         self,
@@ -52,7 +55,7 @@ class FakeAdapter(BaseAdapter):
         cert: Any = None,
         proxies: Mapping[str, str] | None = None,
     ) -> requests.Response:
-        """Answers a prepared request."""
+        """Send a prepared request and return its answer."""
         url = urlsplit(request.url or "")
         path = unquote(url.path).removeprefix(urlsplit(self.fake.url).path.rstrip("/"))
         try:

@@ -26,17 +26,17 @@ class Abort(Exception):
 
 
 class Failure(Abort):
-    """An answer that is an error; `body` is what the exception handler of the server would send."""
+    """An answer that is an error; ``body`` is what the server's exception handler would send."""
 
 
 class Gap(Abort):
-    """A 501: the fake does not know the answer. What handles failures does not see it."""
+    """A 501: the fake does not know the answer. It is no Failure, so nothing handles it."""
 
 
 def failure(
     status: int, detail: str, headers: Mapping[str, str] | None = None, **extra: Any
 ) -> Failure:
-    """An error in the server's usual envelope."""
+    """Return an error in the server's usual envelope."""
     body = {
         "id": str(uuid.uuid4()),
         "status_code": status,
@@ -49,7 +49,7 @@ def failure(
 
 
 def invalid(errors: Any) -> Failure:
-    """400: `errors` is a dict by field, or a list or text for the whole object."""
+    """Return a 400; ``errors`` is a dict by field, or a list or text for the whole object."""
     if isinstance(errors, str):
         errors = [errors]
     if not isinstance(errors, dict):
@@ -58,22 +58,22 @@ def invalid(errors: Any) -> Failure:
 
 
 def crash(detail: str) -> Failure:
-    """500: the server's answer to most mistakes of a Data Manager query."""
+    """Return a 500, the server's answer to most mistakes of a Data Manager query."""
     return failure(500, detail)
 
 
 def not_found(name: str) -> Failure:
-    """404 for an object that does not exist."""
+    """Return a 404 for an object that does not exist."""
     return failure(404, f"No {name} matches the given query.")
 
 
 def page_not_found() -> Failure:
-    """404 as a web page: an unknown route, an id that is no number, a wrong trailing slash."""
+    """Return a 404 as a web page: an unknown route, an id that is no number, a wrong last slash."""
     return Failure(404, _PAGE_404, {"Content-Type": "text/html; charset=utf-8"})
 
 
 def not_implemented(what: str) -> Gap:
-    """501, never sent by the real server: the fake does not know this and will not guess."""
+    """Return a 501, which the real server never sends: the fake does not know this, nor guesses."""
     return Gap(
         501, {"detail": f"FakeLabelStudio does not implement {what}", "not_implemented": what}
     )
@@ -81,14 +81,14 @@ def not_implemented(what: str) -> Gap:
 
 @define
 class Answer:
-    """What a route returns when it is more than a 200 with JSON."""
+    """An answer that is more than a 200 with JSON."""
 
     body: Any = None
     status: int = 200
     headers: dict[str, str] = field(factory=dict)
 
     def rendered(self) -> RawAnswer:
-        """Status, headers and bytes to send."""
+        """Return the status, headers and bytes to send."""
         headers = {"Allow": "GET, POST, PUT, PATCH, DELETE, HEAD, OPTIONS", **self.headers}
         if self.body is None:
             content = b""

@@ -1,4 +1,4 @@
-"""What can go wrong on the way to a server and back, on demand."""
+"""Faults: what can go wrong on the way to a server and back."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Kind = Literal["refused", "reset", "reset_in_body", "stall", "truncated", "answe
 
 @define(frozen=True)
 class Fault:
-    """One kind of trouble. Make one with the methods below; each returns a new fault.
+    """Something that goes wrong with a request; each method returns a fault of one kind.
 
-    `committed` faults let the server carry the request out and lose the answer; others strike
-    before.
+    With ``committed`` the server carries out the request, and its answer is lost; otherwise the
+    request never reaches it.
     """
 
     kind: Kind
@@ -33,28 +33,30 @@ class Fault:
 
     @classmethod
     def refused(cls) -> Fault:
-        """Nobody listens on the port."""
+        """Return a fault: nothing listens on the port."""
         return cls("refused")
 
     @classmethod
     def reset(cls, *, committed: bool = False) -> Fault:
-        """The connection breaks before the answer."""
+        """Return a fault: the connection breaks before the answer."""
         return cls("reset", committed)
 
     @classmethod
     def reset_in_body(cls) -> Fault:
-        """The connection breaks in the middle of the answer; the request has been carried out."""
+        """Return a fault: the connection breaks within the answer; the request was carried out."""
         return cls("reset_in_body", True)
 
     @classmethod
     def stall(cls, seconds: float = 3600.0, *, committed: bool = False) -> Fault:
-        """No answer for so many seconds. In memory nothing waits: a shorter timeout expires at
-        once."""
+        """Return a fault: no answer for some seconds.
+
+        A session of the fake does not wait: a shorter timeout expires at once.
+        """
         return cls("stall", committed, seconds=seconds)
 
     @classmethod
     def truncated(cls, *, keep_length: bool = False) -> Fault:
-        """Half of the answer. With `keep_length` the Content-Length is that of the whole answer."""
+        """Return a fault: half of the answer; with ``keep_length`` its Content-Length stays."""
         return cls("truncated", True, keep_length=keep_length)
 
     @classmethod
@@ -66,7 +68,14 @@ class Fault:
         headers: dict[str, str] | None = None,
         committed: bool = False,
     ) -> Fault:
-        """Another answer: a dict is sent as JSON, a text as HTML; by default `{"detail": ...}`."""
+        """Return a fault: another answer.
+
+        Args:
+            status: Its status.
+            body: A dict is sent as JSON, a text as HTML; default: ``{"detail": ...}``.
+            headers: More headers.
+            committed: Whether the server carries out the request.
+        """
         if body is None:
             body = {"detail": f"Fault: {status}"}
         kind = "text/html; charset=utf-8" if isinstance(body, str) else "application/json"
@@ -81,19 +90,19 @@ class Fault:
 
     @classmethod
     def bad_gateway(cls) -> Fault:
-        """502 with the HTML page of a proxy."""
+        """Return a fault: 502 with the HTML page of a proxy."""
         return cls.answer(502, "<html><body><h1>502 Bad Gateway</h1></body></html>")
 
     @classmethod
     def too_many_requests(cls, retry_after: float | str = 1) -> Fault:
-        """429 with `Retry-After` (seconds, or an HTTP date)."""
+        """Return a fault: 429 with ``Retry-After`` (seconds, or an HTTP date)."""
         return cls.answer(
             429, {"detail": "Request was throttled."}, headers={"Retry-After": str(retry_after)}
         )
 
     @classmethod
     def unauthorized(cls) -> Fault:
-        """401, as for an access token that has expired."""
+        """Return a fault: 401, as for an access token that has expired."""
         body: dict[str, object] = {
             "status_code": 401,
             "detail": "Authentication credentials were not provided.",
@@ -103,8 +112,8 @@ class Fault:
 
 
 @define
-class Plan:
-    """A fault and the requests it strikes."""
+class PlannedFault:
+    """A fault, and the requests that it strikes."""
 
     method: str
     path: str
@@ -113,7 +122,7 @@ class Plan:
     after: int
 
     def strikes(self, method: str, path: str) -> bool:
-        """Whether this request is struck; counts it."""
+        """Return whether this request is struck, and count it."""
         if self.method not in ("*", method) or not fnmatchcase(path, self.path) or self.times == 0:
             return False
         if self.after:
@@ -125,8 +134,7 @@ class Plan:
 
 
 class ConnectionFault(Exception):
-    """A fault below HTTP, for whatever carries the answer; `answer` is what may still be sent of
-    it."""
+    """A fault below HTTP; ``answer`` is what may still be sent."""
 
     def __init__(self, fault: Fault, answer: RawAnswer | None) -> None:
         super().__init__(fault.kind)
@@ -134,7 +142,7 @@ class ConnectionFault(Exception):
 
 
 class Server(Protocol):
-    """What the ways to a server need of it."""
+    """What the two ways to a server need of it."""
 
     url: str
 

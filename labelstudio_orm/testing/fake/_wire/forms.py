@@ -1,4 +1,4 @@
-"""Bodies that are forms, which may carry files."""
+"""Bodies that are forms, which may contain files."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ class Upload:
 
 @define(frozen=True)
 class Form:
-    """The fields and the files of a form; of a name that comes twice, the last. ``parts``: how many
-    files it has with those.
+    """The fields and the files of a form; the last one of each name.
+
+    ``parts`` is the number of its files, including those that another one of their name replaced.
     """
 
     kind: str
@@ -33,12 +34,12 @@ class Form:
     parts: int = 0
 
     def recorded(self) -> dict[str, str]:
-        """What stands for the body in the log of requests: a file is its name."""
+        """Return the body in the log of requests, which has only the names of files."""
         return {**self.fields, **{name: file.name for name, file in self.files.items()}}
 
 
 def parse(kind: str, body: bytes) -> Form | None:
-    """The form in a body of that content type; None when it is another type."""
+    """Return the form in a body of a content type; None when it is no form."""
     if kind.startswith(URLENCODED):
         pairs = parse_qsl(body.decode(), keep_blank_values=True)
         return Form(URLENCODED, dict(pairs), {})
@@ -64,7 +65,7 @@ def parse(kind: str, body: bytes) -> Form | None:
 
 
 def _plain(name: str) -> str:
-    """The last step of what a file is called; without it, a file is passed over."""
+    """Return the last segment of a file's name; a file without it is skipped."""
     name = re.split(r"[/\\]", html.unescape(name))[-1]
     name = "".join(sign for sign in name if sign.isprintable())
     return "" if name in (".", "..") else name

@@ -28,7 +28,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Silence."""
+        """Log nothing."""
 
     def _answer(self) -> None:
         length = int(self.headers.get("Content-Length") or 0)
@@ -65,22 +65,24 @@ class _Handler(BaseHTTPRequestHandler):
             if fault.kind == "truncated":
                 self.close_connection = True
                 return None
-        # A close that discards what is unread is a reset for the other side.
+        # Closing without lingering discards unread data, which resets the connection.
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.close_connection = True
         self.connection.close()
         return None
 
     def finish(self) -> None:
-        """Ends a connection that may be broken already."""
+        """End a connection, which may be broken already."""
         with suppress(OSError, ValueError):
             super().finish()
 
 
 @contextmanager
 def serve(fake: Server) -> Iterator[str]:
-    """Serves until the block ends; the URL. A refused connection cannot be faked here: it is a
-    reset."""
+    """Serve until the block ends; yields the URL.
+
+    A refused connection cannot be faked here: it becomes a reset.
+    """
     server = _Server(("127.0.0.1", 0), _Handler)
     server.fake, server.stopped = fake, threading.Event()
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)

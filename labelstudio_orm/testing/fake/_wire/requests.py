@@ -15,7 +15,7 @@ from .forms import Form
 
 
 class Query:
-    """The query string; a name given twice has its last value, as in Django."""
+    """The query string; a name that is repeated has its last value, as in Django."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -28,19 +28,19 @@ class Query:
         return iter({key for key, _ in self._pairs})
 
     def get(self, name: str, default: str | None = None) -> str | None:
-        """The last value of that name."""
+        """Return the last value of a name."""
         return next((value for key, value in reversed(self._pairs) if key == name), default)
 
     def all(self, name: str) -> list[str]:
-        """Every value of that name."""
+        """Return every value of a name."""
         return [value for key, value in self._pairs if key == name]
 
     def integer(self, name: str, default: int) -> int:
-        """400 unless it is a whole number."""
+        """Return an integer; 400 for anything else."""
         return to_integer(self.get(name), name, default)
 
     def flag(self, name: str, default: bool) -> bool:
-        """true/yes/on/1 and their opposites in any case; 400 for anything else."""
+        """Return a boolean: true/yes/on/1 or their opposites in any case; 400 for anything else."""
         value = self.get(name)
         if value is None:
             return default
@@ -51,7 +51,7 @@ class Query:
 
 
 def to_integer(value: Any, name: str, default: int) -> int:
-    """A number from a query or body; `default` for None."""
+    """Return a number in a query or body; ``default`` for None."""
     if value is None:
         return default
     if isinstance(value, str):
@@ -69,7 +69,7 @@ def to_integer(value: Any, name: str, default: int) -> int:
 
 
 def cast_bool(value: Any) -> Any:
-    """The server's reading of true and false in texts; other types pass unchanged. ValueError."""
+    """Return true or false for a text as the server reads it, else ValueError; keep other types."""
     if isinstance(value, str):
         if value.lower() in ("true", "yes", "on", "1"):
             return True
@@ -83,7 +83,7 @@ def cast_bool(value: Any) -> Any:
 
 @define
 class Request:
-    """One request, its body already parsed (`None` when there was none, or it is a `form`)."""
+    """A request with its body parsed (None without a body, or when it is a ``form``)."""
 
     fake: State
     method: str
@@ -95,7 +95,7 @@ class Request:
     user: dict[str, Any] = field(factory=dict)
 
     def data(self) -> dict[str, Any]:
-        """The JSON object in the body; empty when there is no body."""
+        """Return the JSON object in the body; empty without a body."""
         if self.body is None:
             return {}
         if not isinstance(self.body, dict):
@@ -104,7 +104,7 @@ class Request:
         return self.body
 
     def page_url(self, page: int) -> str:
-        """The address of another page of this list."""
+        """Return the URL of another page of this list."""
         host = self.headers.get("host")
         base = f"http://{host}" if host else self.fake.url
         names = parse_qs(self.query.text, keep_blank_values=True)
@@ -115,14 +115,13 @@ class Request:
         return base + self.path + (f"?{query}" if query else "")
 
     def names(self, parameter: str) -> set[str] | None:
-        """A comma separated list in the query; None when it is not there."""
+        """Return the names of a comma separated list in the query; None without it."""
         if parameter not in self.query:
             return None
         return {name for text in self.query.all(parameter) for name in text.split(",")}
 
     def flex(self, item: dict[str, Any], nested: tuple[str, ...] = ()) -> dict[str, Any]:
-        """`include` and `omit`: fields of the answer; both reach into embedded `nested` objects
-        too."""
+        """Apply ``include`` and ``omit`` to an answer, and to the objects in ``nested`` fields."""
         keep, drop = self.names("include"), self.names("omit") or set()
         if keep is None and not drop:
             return item
@@ -138,7 +137,7 @@ class Request:
 
 
 def paginate(request: Request, total: int, size: int, maximum: int | None) -> tuple[int, int, int]:
-    """(page, offset, size) of the page asked for; 404 "Invalid page." outside of the list.
+    """Return page, offset and size of the page asked for; 404 "Invalid page." outside of the list.
 
     A page size that is no positive number is silently the default one.
     """

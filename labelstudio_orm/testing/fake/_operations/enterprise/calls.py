@@ -15,7 +15,7 @@ from ..._wire.answers import Answer, invalid, not_found
 from ..._wire.requests import Request
 from ..._wire.routes import Routes
 
-# What the numbers under these names are the ids of: a table, or a kind of rows.
+# The fields with ids, and what they are ids of: a table, or a kind of rows.
 REFERENCES = {
     "annotation": "annotation",
     "associated_projects": "project",
@@ -34,7 +34,7 @@ REFERENCES = {
 
 @define
 class Call:
-    """A request to one operation, found to agree with the contract."""
+    """A request to one operation that agrees with the contract."""
 
     request: Request
     path: list[Any]
@@ -43,20 +43,20 @@ class Call:
 
     @property
     def store(self) -> Store:
-        """The state."""
+        """The server's rows."""
         return self.request.fake.store
 
     @property
     def me(self) -> int:
-        """The user who asks."""
+        """The id of the user that the request comes from."""
         return int(self.request.user["id"])
 
     def now(self) -> str | None:
-        """The time, as answers show it."""
+        """Return the current time as answers show it."""
         return iso(self.store.now())
 
     def find(self, what: str, pk: Any) -> Row:
-        """A row by its id; 404 when there is none."""
+        """Return a row by its id; 404 when it does not exist."""
         row = get_row(self.store, what, pk)
         if row is None:
             raise not_found(what[0].upper() + what[1:])
@@ -64,7 +64,7 @@ class Call:
 
 
 def dangling(store: Store, values: Mapping[str, Any]) -> Row:
-    """The errors of ids that name nothing, by field."""
+    """Return an error for each field with ids of objects that do not exist."""
     errors = {}
     for name in values.keys() & REFERENCES.keys():
         for pk in ids_in(values[name]):
@@ -74,7 +74,7 @@ def dangling(store: Store, values: Mapping[str, Any]) -> Row:
 
 
 def ids_in(value: Any) -> list[Any]:
-    """The ids in a field: one, or a list of them or of objects that have one."""
+    """Return the ids in a field: an id, or a list of ids or of objects that have one."""
     if value is None:
         return []
     listed = value if isinstance(value, list) else [value]
@@ -84,7 +84,14 @@ def ids_in(value: Any) -> list[Any]:
 def serve(
     routes: Routes, operation: str, function: Callable[[Call], Any], requires: Collection[str] = ()
 ) -> None:
-    """Routes an operation to a function; its body `requires` more than the contract says."""
+    """Route an operation to a function.
+
+    Args:
+        routes: The table to add the route to.
+        operation: The name of the operation in the contract.
+        function: Takes the call and returns the body of the answer.
+        requires: Fields of the body that are required beyond the contract.
+    """
     row = contract.operation(operation)
 
     def handler(request: Request, **path: Any) -> Answer:

@@ -1,4 +1,4 @@
-"""The kinds of rows of the Enterprise edition, and the operations that all kinds have."""
+"""The kinds of rows of the Enterprise edition, and the operations that all kinds share."""
 
 from __future__ import annotations
 
@@ -21,10 +21,17 @@ from .calls import REFERENCES, Call, dangling, ids_in
 class Kind:
     """A kind of rows that one group of operations creates, shows, changes and deletes.
 
-    `owners` are the fields that the numbers in the path name, in their order. `defaults` are of
-    fields that may be sent, `given` of those that only the server sets; what is sent there is
-    ignored. `hidden` fields are never shown, `extra` ones are although the type lacks them.
-    `settle` completes a row before it is stored; it gets the row as it was, empty for a new one.
+    Attributes:
+        name: The name of its type in the contract.
+        group: The group of operations in the contract.
+        owners: The fields that the numbers in the path stand for, in their order.
+        requires: Fields that creation requires beyond the contract.
+        defaults: The defaults of fields that may be sent.
+        given: The defaults of fields that only the server sets; what is sent there is ignored.
+        hidden: Fields of the type that are never shown.
+        extra: Fields that are shown although the type lacks them.
+        complete: Completes a row before it is stored; it gets the call, the row, and the row as it
+            was (empty for a new one).
     """
 
     name: str
@@ -35,17 +42,17 @@ class Kind:
     given: Row = field(factory=dict)
     hidden: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()
-    settle: Callable[[Call, Row, Row], None] = lambda call, row, before: None
+    complete: Callable[[Call, Row, Row], None] = lambda call, row, before: None
 
     def owned(self, call: Call) -> Row:
-        """The owners that the path names, by field; 404 unless they all exist."""
+        """Return the owners in the path by field; 404 unless all of them exist."""
         owners = dict(zip(self.owners, call.path, strict=False))
         for name, pk in owners.items():
             call.find(REFERENCES[name], pk)
         return owners
 
     def find(self, call: Call) -> Row:
-        """The row that the path names; 404 when it is not there, or not its owners'."""
+        """Return the row in the path; 404 when it does not exist or has other owners."""
         owners = self.owned(call)
         row = call.find(self.name, call.path[len(owners)])
         if row.get("deleted_at") or any(row[name] != pk for name, pk in owners.items()):
@@ -53,13 +60,13 @@ class Kind:
         return row
 
     def rows(self, store: Store, wanted: Mapping[str, Any]) -> list[Row]:
-        """All rows with these values, oldest first."""
+        """Return all rows with these values, oldest first."""
         sql = "SELECT * FROM enterprise WHERE kind = ? ORDER BY id"
         rows = [{"id": row["id"], **json.loads(row["body"])} for row in store.rows(sql, self.name)]
         return [row for row in rows if all(row[name] == wanted[name] for name in wanted)]
 
     def save(self, call: Call, row: Row) -> Row:
-        """Stores a row, new unless it has an id; the row, with its id."""
+        """Store a row, which is new unless it has an id; return it with its id."""
         body = dumps({name: value for name, value in row.items() if name != "id"})
         if "id" in row:
             call.store.update("enterprise", row["id"], {"body": body})
@@ -67,10 +74,10 @@ class Kind:
         return {"id": call.store.insert("enterprise", {"kind": self.name, "body": body}), **row}
 
     def shown(self, call: Call, row: Row) -> Row:
-        """A row as answers show it: the fields of its type.
+        """Return a row as answers show it: the fields of its type and an id.
 
-        And an id, which the contract forgets for prompts, their versions and runs, and for model
-        providers, though it has paths with it.
+        The contract forgets the id for prompts, their versions and runs, and for model providers,
+        though it has paths with it.
         """
         fields = contract.types()[self.name].fields or {}
         item = {"id": row["id"]}
@@ -101,7 +108,7 @@ def _written(kind: Kind, call: Call, before: Row, row: Row) -> Any:
             raise invalid({name: [f"This field cannot be changed; it is {row[name]}."]})
     sent = {k: v for k, v in call.body.items() if k not in kind.given and k not in _ALWAYS_GIVEN}
     row = {**row, **sent, "updated_at": call.now() if before else row["created_at"]}
-    kind.settle(call, row, before)
+    kind.complete(call, row, before)
     return kind.shown(call, kind.save(call, row))
 
 
@@ -124,7 +131,7 @@ def _update(kind: Kind, call: Call) -> Any:
 
 def _delete(kind: Kind, call: Call) -> None:
     row = kind.find(call)
-    if "deleted_at" in kind.given:  # kept, and shown to those who ask for deleted ones
+    if "deleted_at" in kind.given:  # kept, and shown on request
         kind.save(call, {**row, "deleted_at": call.now(), "deleted_by": call.me})
     else:
         call.store.execute("DELETE FROM enterprise WHERE id = ?", row["id"])
@@ -139,7 +146,7 @@ METHODS = {
 }
 
 
-def _settle_comment(call: Call, row: Row, before: Row) -> None:
+def _complete_comment(call: Call, row: Row, before: Row) -> None:
     annotation = call.find("annotation", row["annotation"])
     if row.get("project") not in (None, annotation["project_id"]):
         raise invalid({"project": ["The annotation is of another project."]})
@@ -149,15 +156,15 @@ def _settle_comment(call: Call, row: Row, before: Row) -> None:
         row["resolved_at"] = row["updated_at"] if row["is_resolved"] else None
 
 
-def _settle_pause(call: Call, row: Row, before: Row) -> None:
+def _complete_pause(call: Call, row: Row, before: Row) -> None:
     row["paused_by"] = before.get("paused_by", call.me)
 
 
-def _settle_prompt(call: Call, row: Row, before: Row) -> None:
+def _complete_prompt(call: Call, row: Row, before: Row) -> None:
     row["associated_projects"] = ids_in(row["associated_projects"])
 
 
-def _settle_run(call: Call, row: Row, before: Row) -> None:
+def _complete_run(call: Call, row: Row, before: Row) -> None:
     row["model_version"] = PROMPT_VERSION.find(call)["id"]
     row["job_id"] = str(uuid.uuid4())
 
@@ -168,7 +175,7 @@ COMMENT = Kind(
     requires=("annotation", "text"),
     defaults={"is_resolved": False},
     given={"resolved_at": None},
-    settle=_settle_comment,
+    complete=_complete_comment,
 )
 PAUSE = Kind(
     "Pause",
@@ -176,7 +183,7 @@ PAUSE = Kind(
     owners=("project", "user"),
     defaults={"verbose_reason": ""},
     given={"deleted_at": None, "deleted_by": None},
-    settle=_settle_pause,
+    complete=_complete_pause,
 )
 WORKSPACE = Kind(
     "Workspace",
@@ -202,7 +209,7 @@ PROMPT = Kind(
     "Prompt",
     "prompts",
     defaults={"description": "", "skill_name": None, "associated_projects": []},
-    settle=_settle_prompt,
+    complete=_complete_prompt,
 )
 PROMPT_VERSION = Kind("PromptVersion", "prompts.versions", owners=("parent_model",))
 RUN = Kind(
@@ -216,7 +223,7 @@ RUN = Kind(
         "predictions_updated_at": None,
         "completed_at": None,
     },
-    settle=_settle_run,
+    complete=_complete_run,
 )
 _BUCKET = {"title": "", "description": "", "prefix": "", "region_name": "", "s3_endpoint": ""}
 EXPORT_S3S = Kind(
@@ -224,7 +231,7 @@ EXPORT_S3S = Kind(
     "export_storage.s3s",
     requires=("project",),
     defaults={**_BUCKET, "can_delete_objects": False},
-    extra=("can_delete_objects",),  # sent, and then not in the contract's type
+    extra=("can_delete_objects",),  # may be sent, but is not in the contract's type
 )
 IMPORT_S3S = Kind(
     "S3SImportStorage",

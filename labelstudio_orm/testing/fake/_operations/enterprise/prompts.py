@@ -12,12 +12,12 @@ from ..predictions import update_prediction_count
 from .calls import Call
 from .kinds import PROMPT_VERSION, RUN
 
-# A run, and a refinement, are a step further each time that somebody looks.
+# A run and a refinement advance by one step with each request that reads them.
 _NEXT = {"Pending": "InProgress", "InProgress": "Completed"}
 
 
-def look_at_run(call: Call) -> Any:
-    """The newest run of a version on that part of the project: one, where others answer lists."""
+def get_run(call: Call) -> Any:
+    """Return the newest run of a version on a part of the project (no list, despite its name)."""
     version = PROMPT_VERSION.find(call)
     runs = RUN.rows(call.store, {"model_version": version["id"], **call.query})
     if not runs:
@@ -82,7 +82,7 @@ _SUMS = {
 
 
 def _indicators(call: Call) -> dict[str, tuple[str, Row]]:
-    """Title and values by key, counted from what was submitted to the run."""
+    """Return title and values of each indicator by key, from what was submitted to the run."""
     run = call.find(RUN.name, call.path[0])
     results, failed = run.get("results", []), run.get("failed", [])
     found = {"predictions": ("Predictions", {"submitted": len(results), "failed": len(failed)})}
@@ -126,7 +126,7 @@ def estimate_cost(call: Call) -> Any:
 
 
 def refine(call: Call) -> Any:
-    """At once, or as a job to look after: then the prompt is empty at first."""
+    """Refine a prompt at once, or as a job, whose prompt is empty until it is done."""
     version = PROMPT_VERSION.find(call)
     if not call.query.get("async"):
         return _refined(call, version, {"status": "Completed", "job": None})
@@ -135,7 +135,7 @@ def refine(call: Call) -> Any:
     return _refined(call, version, job)
 
 
-def look_at_refinement(call: Call) -> Any:
+def get_refinement(call: Call) -> Any:
     version = PROMPT_VERSION.find(call)
     for job in version.get("jobs", []):
         if job["job"] == call.query["refinement_job_id"]:

@@ -1,8 +1,8 @@
 """The routes of the Enterprise edition: prompts, comments, workspaces, pauses and the rest.
 
-Unlike everything else here this is no observed server's behaviour. What may be sent and what the
-answers look like is the contract's; what that leaves open is decided here as simply as possible. A
-Community server has none of these paths and answers them all with its web page for a 404.
+Unlike everything else here, this does not follow an observed server. The contract says what may
+be sent and what the answers look like; what it leaves open is decided here as simply as possible.
+A Community server has none of these paths and answers them all with its web page for a 404.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def _remove_member(call: Call) -> None:
 
 
 def _sync(call: Call) -> Any:
-    """There is no bucket, so there is nothing in it."""
+    """Synchronise nothing: there is no bucket."""
     row = {**IMPORT_S3S.find(call), "last_sync": call.now(), "last_sync_count": 0}
     return IMPORT_S3S.shown(call, IMPORT_S3S.save(call, {**row, "status": "completed"}))
 
@@ -100,7 +100,7 @@ for _kind in (
 _serve("workspaces.members.list", _list_members)
 _serve("workspaces.members.create", _add_member, ["user"])
 _serve("workspaces.members.delete", _remove_member, ["user"])
-_serve("prompts.runs.list", prompts.look_at_run)
+_serve("prompts.runs.list", prompts.get_run)
 _serve("prompts.runs.create", partial(create, RUN))
 _serve("prompts.indicators.list", prompts.list_indicators)
 _serve("prompts.indicators.get", prompts.get_indicator)
@@ -112,7 +112,7 @@ _serve(
 )
 _serve("prompts.versions.cost_estimate", prompts.estimate_cost)
 _serve("prompts.versions.refine_prompt", prompts.refine)
-_serve("prompts.versions.get_refined_prompt", prompts.look_at_refinement)
+_serve("prompts.versions.get_refined_prompt", prompts.get_refinement)
 _serve("annotations.create_bulk", _annotate_many)
 _serve("import_storage.s3s.sync", _sync)
 for _storage in (EXPORT_S3S, IMPORT_S3S):
