@@ -276,7 +276,7 @@ def _user() -> dict[str, Any]:
     """Return the user to run PostgreSQL as, as arguments of subprocess."""
     if os.geteuid() != 0:
         return {}
-    import pwd  # POSIX only: this module must be importable elsewhere
+    import pwd  # lazy: POSIX only: this module must be importable elsewhere
 
     for name in UNPRIVILEGED:
         with contextlib.suppress(KeyError):

@@ -79,7 +79,7 @@ def packages(python: Path) -> Path:
 @contextlib.contextmanager
 def locked(folder: Path, progress: Progress) -> Iterator[None]:
     """Hold the lock of a folder: one process at a time fills it, the others wait."""
-    import fcntl  # POSIX only: this module must be importable elsewhere
+    import fcntl  # lazy: POSIX only: this module must be importable elsewhere
 
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / "lock").open("w") as lock:

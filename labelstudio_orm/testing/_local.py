@@ -22,6 +22,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
 from .._engine.values.secret import Secret, redact, reveal, unseen
+from ..client import LabelStudio
 from ._databases import PRIVATE, Database, Postgres, SQLite
 from ._environments import (
     LocalServerError,
@@ -36,8 +37,6 @@ from ._environments import (
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-    from labelstudio_orm import LabelStudio
 
 __all__ = ["VERSION", "LocalLabelStudio", "LocalServerError"]
 
@@ -258,8 +257,6 @@ class LocalLabelStudio:
 
     def client(self, **options: Any) -> LabelStudio:
         """Return a new ``LabelStudio`` for this server, as its administrator, with ``options``."""
-        from labelstudio_orm import LabelStudio
-
         return LabelStudio(self.url, self.api_key, **options)
 
     def _fill_data_dir(self, seed: Path) -> None:
@@ -309,7 +306,7 @@ class LocalLabelStudio:
 
     def _arguments(self, python: Path) -> list[str]:
         if self.workers is None:
-            # --debug only fixes the port: without it a busy port is silently replaced by another one.
+            # --debug only fixes the port: without it a busy one is silently replaced by another.
             start = ["label_studio.server", "start", "--no-browser", "--debug"]
             return [*start, "--internal-host", HOST, "--port", str(self.port)]
         # The timeout is for one request: imports and exports exceed gunicorn's 30 s.

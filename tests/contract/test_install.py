@@ -59,3 +59,11 @@ def test_an_empty_environment_gets_requests_attrs_cattrs_and_their_needs(tmp_pat
     place = subprocess.run(run, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
     assert place.startswith(str(tmp_path))
     assert (Path(place.strip()) / "py.typed").exists()
+    assert (Path(place.strip()) / "testing" / "fake" / "README.md").exists()
+    program = (
+        "from labelstudio_orm.testing import FakeLabelStudio as Fake\n"
+        "print(Fake(edition='Enterprise').client().workspaces.count())"  # reads contract.json
+    )
+    run = [python, "-c", program]
+    shown = subprocess.run(run, check=True, capture_output=True, text=True, cwd=tmp_path).stdout
+    assert shown == "0\n"

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 
+import labelstudio_orm.testing.fake as fake_module
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from labelstudio_orm.testing.fake import Model
 
@@ -533,3 +536,14 @@ def test_the_plugin_gives_a_fresh_fake(pytester: pytest.Pytester) -> None:
         """
     )
     pytester.runpytest_inprocess("-p", "no:cacheprovider").assert_outcomes(passed=1)
+
+
+def test_the_examples_of_its_readme() -> None:
+    text = (Path(fake_module.__file__).parent / "README.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        exec(compile(block, "README.md", "exec"), {})
+    table = re.findall(r"^\| `(_\w+)", text, re.MULTILINE)
+    rooms = {path.stem for path in Path(fake_module.__file__).parent.glob("_[a-z]*")}
+    assert set(table) == rooms

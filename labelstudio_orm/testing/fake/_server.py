@@ -6,10 +6,12 @@ import re
 import threading
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import requests
 from attrs import define
+
+from labelstudio_orm import LabelStudio
 
 from ._operations import ROUTES
 from ._operations.authentication import authenticate
@@ -23,9 +25,6 @@ from ._wire.answers import Abort, Answer, Failure, crash, failure, not_implement
 from ._wire.faults import ConnectionFault, Fault, PlannedFault, RawAnswer
 from ._wire.requests import Query, Request
 from ._wire.routes import Route
-
-if TYPE_CHECKING:
-    from labelstudio_orm import LabelStudio
 
 # Paths of a real server that the fake does not have: the answer is a 501, and not the 404 of a
 # misspelled path.
@@ -137,9 +136,6 @@ class FakeLabelStudio(State):
 
     def client(self, **options: Any) -> LabelStudio:
         """Return a client of this server; ``options`` go to ``LabelStudio``."""
-        # lazy: only this method of the fake needs the library
-        from labelstudio_orm import LabelStudio
-
         return LabelStudio(self.url, self.api_key, **{"session": self.session(), **options})
 
     def serve(self) -> AbstractContextManager[str]:

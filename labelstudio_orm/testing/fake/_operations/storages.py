@@ -140,7 +140,7 @@ def _read(request: Request, kind: str, export: bool, *, partial: bool, row: Row 
         raise failure(403, reason)
     if kind == "localfiles" and columns.get("path") is not None:
         columns["path"] = local_path(columns["path"])
-    # What the server checks: a local path or a Redis server must be sent again with every change, and
+    # What the server checks: a local path or a Redis server must be sent with every change, and
     # an export storage of the other types is not checked when it changes.
     base: Row = {}
     if kind == "redis":

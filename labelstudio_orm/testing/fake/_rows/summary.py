@@ -204,7 +204,7 @@ def _refused(problem: str, strict: bool) -> Failure:
 
 
 def _stands_for(name: str, control: dict[str, Any], found: str) -> bool:
-    """Return whether a name with ``indexFlag`` (a control in a ``<Repeater>``) stands for this one."""
+    """Return whether a name with ``indexFlag``, in a ``<Repeater>``, stands for this name."""
     for flag, pattern in control.get("regex", {}).items():
         name = name.replace(flag, pattern)
     return re.fullmatch(name, found) is not None

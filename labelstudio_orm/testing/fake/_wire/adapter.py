@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import time
 from collections.abc import Mapping
+from http.client import responses as reasons
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -123,7 +124,7 @@ class FakeAdapter(BaseAdapter):
         )
         response.raw = raw
         response.status_code = status
-        response.reason = requests.status_codes._codes.get(status, ("",))[0]  # type: ignore[attr-defined]
+        response.reason = reasons.get(status, "")
         response.headers = CaseInsensitiveDict(headers)
         response.encoding = requests.utils.get_encoding_from_headers(response.headers)
         response.url = request.url or ""
