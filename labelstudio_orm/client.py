@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._engine.http.connection import Connection, set_default
 from ._engine.models.queryset import QuerySet
+from ._engine.models.roots import Root
 from ._engine.records.origin import Origin
 from ._engine.values.secret import unseen
 from .resources.access import JWTSettings, SessionPolicy, Tokens
@@ -60,117 +61,55 @@ class LabelStudio(Connection):
     # -- the nouns --------------------------------------------------------------------------------
 
     def all_of(self, model: type[R]) -> QuerySet[R]:
-        """The queryset of every object of a resource: ``ls.all_of(Project)`` is ``ls.projects``."""
+        """Return every object of a resource: ``ls.all_of(Project)`` is ``ls.projects``."""
         return QuerySet.of(model, self)
 
-    @property
-    def projects(self) -> Projects:
-        """All projects: ``ls.projects.get(title="Reviews")``."""
-        return Projects(Project, self)
-
-    @property
-    def tasks(self) -> Tasks:
-        """Tasks by id, ``ls.tasks.get(1)``, or of one project: ``ls.tasks.filter(project=1)``."""
-        return Tasks(Task, self)
-
-    @property
-    def annotations(self) -> QuerySet[Annotation]:
-        """Annotations by id: ``ls.annotations.get(1)``; to list them: ``task.annotations``,
-        ``project.annotations``.
-        """
-        return self.all_of(Annotation)
-
-    @property
-    def predictions(self) -> Predictions:
-        """Predictions: ``ls.predictions.filter(project=1)``; without a filter those of the whole
-        organization.
-        """
-        return Predictions(Prediction, self)
-
-    @property
-    def drafts(self) -> QuerySet[Draft]:
-        """Everybody's drafts: of a task, ``ls.drafts.filter(task=1)``, or ``ls.drafts.get(1)``."""
-        return self.all_of(Draft)
-
-    @property
-    def views(self) -> Views:
-        """Saved views: ``ls.views.get(1)``, ``ls.views.filter(project=1)``."""
-        return Views(View, self)
-
-    @property
-    def files(self) -> Files:
-        """Uploaded files by id, ``ls.files.get(1)``; to list them: ``project.files``."""
-        return Files(FileUpload, self)
-
-    @property
-    def import_storages(self) -> ImportStorages:
-        """Storages that tasks come from: ``ls.import_storages.s3.get(1)``; to list them:
-        ``project.import_storages``.
-        """
-        return ImportStorages(ImportStorage.Any, self)
-
-    @property
-    def export_storages(self) -> ExportStorages:
-        """Storages that annotations go to: ``ls.export_storages.s3.get(1)``; to list them:
-        ``project.export_storages``.
-        """
-        return ExportStorages(ExportStorage.Any, self)
-
-    @property
-    def ml_backends(self) -> QuerySet[MLBackend]:
-        """ML backends by id, ``ls.ml_backends.get(1)``; to list them: ``project.ml_backends``."""
-        return self.all_of(MLBackend)
-
-    @property
-    def webhooks(self) -> Webhooks:
-        """The webhooks of all projects: ``ls.webhooks.create(url=..., project=1)``."""
-        return Webhooks(Webhook, self)
-
-    @property
-    def users(self) -> Users:
-        """The users of the organization: ``ls.users.get(email="a@b.co")``, ``ls.users.me()``."""
-        return Users(User, self)
-
-    @property
-    def organizations(self) -> Organizations:
-        """The organizations of the current user."""
-        return Organizations(Organization, self)
+    projects = Root(Project, 'All projects: ``ls.projects.get(title="Reviews")``.', Projects)
+    tasks = Root(Task, "Tasks by id, or of a project: ``ls.tasks.filter(project=1)``.", Tasks)
+    annotations = Root(Annotation, "Annotations by id; to list them: ``task.annotations``.")
+    predictions = Root(
+        Prediction, "Predictions: ``ls.predictions.filter(project=1)``.", Predictions
+    )
+    drafts = Root(Draft, "The drafts of all users: ``ls.drafts.filter(task=1)``.")
+    views = Root(View, "Saved views by id, or of a project: ``ls.views.filter(project=1)``.", Views)
+    files = Root(FileUpload, "Uploaded files by id; to list them: ``project.files``.", Files)
+    import_storages = Root(
+        ImportStorage.Any,
+        "Storages that tasks come from, by id: ``ls.import_storages.s3.get(1)``; to list them: "
+        "``project.import_storages``.",
+        ImportStorages,
+    )
+    export_storages = Root(
+        ExportStorage.Any,
+        "Storages that annotations go to, by id: ``ls.export_storages.s3.get(1)``; to list them: "
+        "``project.export_storages``.",
+        ExportStorages,
+    )
+    ml_backends = Root(MLBackend, "ML backends by id; to list them: ``project.ml_backends``.")
+    webhooks = Root(Webhook, "Webhooks: ``ls.webhooks.create(url=..., project=1)``.", Webhooks)
+    users = Root(User, 'Users: ``ls.users.get(email="a@b.co")``, ``ls.users.me()``.', Users)
+    organizations = Root(Organization, "The organizations of the current user.", Organizations)
+    workspaces = Root(Workspace, 'Workspaces (Enterprise): ``ls.workspaces.get(title="Vision")``.')
+    comments = Root(Comment, "Comments (Enterprise): ``ls.comments.filter(project=1)``.", Comments)
+    prompts = Root(Prompt, 'Prompts (Enterprise): ``ls.prompts.get(title="Mood")``.')
+    model_providers = Root(ModelProvider, "Providers of large language models (Enterprise).")
 
     @property
     def tokens(self) -> Tokens:
         """The personal access tokens of the current user: ``ls.tokens.create()``."""
         return Tokens(self)
 
-    @property
-    def workspaces(self) -> QuerySet[Workspace]:
-        """Workspaces (Enterprise): ``ls.workspaces.get(title="Vision")``."""
-        return self.all_of(Workspace)
-
-    @property
-    def comments(self) -> Comments:
-        """Comments (Enterprise): ``ls.comments.filter(project=1, annotation=2)``."""
-        return Comments(Comment, self)
-
-    @property
-    def prompts(self) -> QuerySet[Prompt]:
-        """Prompts (Enterprise): ``ls.prompts.get(title="Mood")``."""
-        return self.all_of(Prompt)
-
-    @property
-    def model_providers(self) -> QuerySet[ModelProvider]:
-        """Providers of large language models (Enterprise): ``ls.model_providers.all()``."""
-        return self.all_of(ModelProvider)
+    # What there is only one of is no queryset, and costs a request: a call, as ``server()`` is.
 
     def jwt_settings(self) -> JWTSettings:
-        """Which tokens the organization accepts. One request."""
+        """Read which tokens the organization accepts. One request."""
         return self._only(JWTSettings)
 
     def session_policy(self) -> SessionPolicy:
-        """How long sessions in the browser last. One request."""
+        """Read how long sessions in the browser last. One request."""
         return self._only(SessionPolicy)
 
     def _only(self, model: type[R]) -> R:
-        """The one object of a resource that there is only one of."""
         obj = model._from_row({}, Origin(self))
         obj._absorb(obj._get_row(f"reading the {model.__name__}"))
         return obj
@@ -178,8 +117,9 @@ class LabelStudio(Connection):
 
 @unseen
 def connect(url: str | None = None, api_key: str | None = None, **options: Any) -> LabelStudio:
-    """Make a client and let it be the default one, which ``Project.objects`` and ``save()`` use.
-    No request.
+    """Make a client the default one, which ``Project.objects`` and ``save()`` use.
+
+    Costs no request.
 
     >>> connect("http://localhost:8080", "...")
     <LabelStudio http://localhost:8080>
