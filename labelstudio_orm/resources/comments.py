@@ -23,7 +23,7 @@ class Comments(QuerySet["Comment"]):
 
     def with_created_by(self) -> Self:
         """The same comments, with their authors brought along in the same request."""
-        return self._with(params={**self.params, "expand_created_by": True})
+        return self._but(params={**self._query.params, "expand_created_by": True})
 
 
 @resource(

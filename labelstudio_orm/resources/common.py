@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
 from .._engine.models.declaration import fields
+from .._engine.models.queryset import QuerySet
+from .._engine.models.resource import Resource
 
 if TYPE_CHECKING:
+    from ..client import LabelStudio
     from .people import User
+
+
+def labelstudio_of(owner: Resource | QuerySet[Any]) -> LabelStudio:
+    """Return the client of an object or a queryset, as what it is: one that knows the nouns."""
+    client = owner.client if isinstance(owner, QuerySet) else owner._client
+    return cast("LabelStudio", client)
 
 
 @fields

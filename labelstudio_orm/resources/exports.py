@@ -17,6 +17,8 @@ from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
+from .._engine.reading.by_id import given_id
+from .._engine.reading.selection import query_of
 from ..errors import BadRequest, JobFailed
 from ..progress import Progress
 
@@ -81,7 +83,7 @@ class Export(Job, Resource):
         options = body.get("task_filter_options") or {}
         if "view" in options:
             view = client.views.get(
-                client.views._id_given(options["view"], "the view of an Export")
+                given_id(query_of(client.views), options["view"], "the view of an Export")
             )
             if view.project_id != self.project_id:
                 raise ValueError(f"creating an Export: {view!r} is of another project")

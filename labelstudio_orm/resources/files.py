@@ -27,6 +27,7 @@ from .._engine.values.ids import id_of as id_in
 from .._engine.values.summary import Summary
 from ..errors import APIError, LabelStudioError, OutcomeUnknown
 from ..progress import Progress
+from .common import labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -95,7 +96,7 @@ class Files(QuerySet["FileUpload"]):
         """Upload files in one request; their ids, in this order. Raises OutcomeUnknown for an
         answer that does not give them.
         """
-        job = self.scope["project"].imports.create(file=files, commit_to_project=False)
+        job = self._query.scope["project"].imports.create(file=files, commit_to_project=False)
         ids = job.file_upload_ids
         are_ids = self.client.is_dry or fits(ids, [int])
         if not are_ids or not isinstance(ids, list) or len({*ids}) != len(files):
@@ -120,7 +121,7 @@ class Files(QuerySet["FileUpload"]):
             raise ValueError(
                 f"{file!r:.200} is no path of an uploaded file, which is upload/<number>/<name>"
             )
-        with _content(self.client, path, f"reading {path}") as stream:
+        with _content(labelstudio_of(self), path, f"reading {path}") as stream:
             yield stream
 
     @one_call
@@ -129,19 +130,19 @@ class Files(QuerySet["FileUpload"]):
         one more for the ids where there is a condition.
         """
         body: dict[str, Any] | None = None
-        if self.where != EVERYTHING or self._is_slice:
+        if self._query.where != EVERYTHING or self._query.is_slice:
             ids = list(self.values_list("id", flat=True))
             if not ids:  # the server would take that for all
                 return Summary()
             body = {"file_upload_ids": ids}
         else:
-            self._must_be_said("delete()")
-        project = id_in(self.scope["project"])
+            self._query.require_confirmation("delete()")
+        project = id_in(self._query.scope["project"])
         answer = self.client.request(
             "DELETE",
             at("/api/projects/{}/file-uploads", project),
             json=body,
-            doing=f"deleting {self._what}",
+            doing=f"deleting {self._query.description}",
             dry=lambda: {"deleted": len(body["file_upload_ids"]) if body else self.count()},
         )
         deleted = answer.get("deleted") if isinstance(answer, dict) else 0

@@ -18,7 +18,7 @@ from .._engine.models.resource import Resource
 from .._engine.records.origin import Origin
 from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
-from .common import Dated
+from .common import Dated, labelstudio_of
 
 if TYPE_CHECKING:
     from .projects import Project
@@ -64,7 +64,7 @@ class Imports(QuerySet["ImportJob"]):
             "return_task_ids": True,
             **({} if fields is None else {"preannotated_from_fields": ",".join(fields)}),
         }
-        project = self.scope["project"]
+        project = self._query.scope["project"]
         held: Mapping[str, int] = {}
         if commit_to_project:  # what is stored as it is loses nothing
             file, held = held_by(file)
@@ -77,7 +77,7 @@ class Imports(QuerySet["ImportJob"]):
                 doing=f"importing into Project {id_in(project)}",
                 expect=ANSWER,
                 dry=lambda: pretended(
-                    self.client,
+                    labelstudio_of(self),
                     id_in(project),
                     body.get("json", ()),
                     [name for name, _ in body.get("files", {}).values()],

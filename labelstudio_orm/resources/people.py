@@ -185,7 +185,7 @@ class OrganizationMembers(QuerySet["OrganizationMember"]):
 
     def with_projects(self) -> Self:
         """The same members, with the projects that they made and worked in."""
-        return self._with(params={**self.params, "contributed_to_projects": True})
+        return self._but(params={**self._query.params, "contributed_to_projects": True})
 
 
 @resource(

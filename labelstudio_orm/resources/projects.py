@@ -26,6 +26,7 @@ from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import NUMBERED, Plain
+from .._engine.reading.planner import plan_of
 from ..errors import LabelStudioError
 from ..progress import Progress
 from .common import Dated
@@ -62,12 +63,12 @@ class Projects(QuerySet["Project"]):
         projects. One request for 100 projects, and one more for the ids where there is a condition
         that the server cannot say.
         """
-        planned = self._plan()
+        planned = plan_of(self._query)
         params: dict[str, Any] = dict(planned.params)
         kept = None
         if planned.nothing:
             return {}
-        if planned.here is not None or self._is_slice:
+        if planned.here is not None or self._query.is_slice:
             kept = set(self.values_list("id", flat=True))
         found: dict[int, dict[str, int]] = {}
         doing = "reading the counters of projects"
@@ -296,7 +297,7 @@ class Pauses(QuerySet["Pause"]):
 
     def with_deleted(self) -> Self:
         """Also those that were ended."""
-        return self._with(params={**self.params, "include_deleted": True})
+        return self._but(params={**self._query.params, "include_deleted": True})
 
 
 @resource(

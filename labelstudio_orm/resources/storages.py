@@ -15,6 +15,7 @@ from .._engine.models.declaration import fields, resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
+from .._engine.reading.selection import query_of
 from .._engine.records.origin import Origin
 from .._engine.values.registry import registry
 from ..errors import NotSupportedByServer
@@ -219,7 +220,7 @@ class _OfKind(Generic[R]):
 
     def __get__(self, storages: Any, owner: Any = None) -> QuerySet[R]:
         kinds = {model.__name__.lower(): model for model in _kinds(storages.model).values()}
-        return QuerySet(kinds[self.name], storages.client, scope=storages.scope)
+        return QuerySet(kinds[self.name], storages.client, scope=query_of(storages).scope)
 
 
 class _Storages(QuerySet[R]):

@@ -27,11 +27,13 @@ from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.keyset import TASKS
 from .._engine.pages.sources import Embedded
+from .._engine.reading.by_id import in_scope
+from .._engine.reading.selection import evolved, query_of
 from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
 from ..progress import Progress
 from ._parking import keeping_drafts
-from .common import Dated
+from .common import Dated, labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -55,14 +57,14 @@ class Tasks(QuerySet["Task"]):
         found = super().filter(*conditions, **lookups)
         if view is UNSET:
             return found
-        given = self.client.views._in_scope(view, "tasks.filter(view=...)")
-        known = found.scope.get("view")
+        given = in_scope(query_of(labelstudio_of(self).views), view, "tasks.filter(view=...)")
+        known = found._query.scope.get("view")
         if known is not None and id_in(known) != id_in(given):
             raise ValueError(
                 f"tasks.filter(view={id_in(given)}): these are the tasks of view {id_in(known)}; "
                 "those of both: .filter(id__in=other.tasks.values_list('id', flat=True))"
             )
-        return found._with(scope={**found.scope, "view": given})
+        return evolved(found, scope={**found._query.scope, "view": given})
 
     @one_call
     def perform(self, action: str, *, progress: Progress = None, **params: Any) -> dict[str, Any]:

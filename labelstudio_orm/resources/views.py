@@ -22,6 +22,8 @@ from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from .._engine.plans.view_filters import view_condition, view_filters, view_ordering
+from .._engine.reading.by_id import given_id
+from .._engine.reading.selection import evolved, query_of
 from .._engine.values.brief import brief
 from .._engine.values.ids import id_given
 from .._engine.values.ids import id_of as id_in
@@ -70,11 +72,13 @@ class Views(QuerySet["View"]):
         else one each.
         """
         project = (
-            id_given(self.scope["project"], "the project") if "project" in self.scope else None
+            id_given(self._query.scope["project"], "the project")
+            if "project" in self._query.scope
+            else None
         )
-        if project is None or self.where != EVERYTHING or self._is_slice:
+        if project is None or self._query.where != EVERYTHING or self._query.is_slice:
             return super().delete(**options)
-        self._must_be_said("delete()")
+        self._query.require_confirmation("delete()")
         number = len(self._all())
         self.client.request(
             "DELETE",
@@ -87,8 +91,8 @@ class Views(QuerySet["View"]):
     @action("POST", "order/", "ordering the views of Project {project}", idempotent=True)
     def set_order(self, views: Iterable[View | int]) -> None:
         """Put the tabs in this order. One request."""
-        ids = [self._id_given(view, "set_order(): a view") for view in views]
-        return no_answer(json={"project": id_in(self.scope["project"]), "ids": ids})
+        ids = [given_id(query_of(self), view, "set_order(): a view") for view in views]
+        return no_answer(json={"project": id_in(self._query.scope["project"]), "ids": ids})
 
 
 @resource(
@@ -146,7 +150,7 @@ class View(Resource):
         tasks = self._client.tasks
         project = self._origin.parents.get("project", self.project_id)
         scope = {} if project is None else {"project": project}  # else the reading asks for it
-        return tasks._with(scope={**scope, "view": self})
+        return evolved(tasks, scope={**scope, "view": self})
 
     def _update(self, chosen: list[Field]) -> None:
         """The server keeps filters and ordering that a PATCH leaves out, and cannot clear an

@@ -30,7 +30,7 @@ class WorkspaceMembers(QuerySet["WorkspaceMember"]):
     @action("DELETE")
     def remove(self, user: User | int) -> None:
         """Remove a user from the workspace; projects and annotations stay. One request."""
-        workspace = id_in(self.scope["workspace"])
+        workspace = id_in(self._query.scope["workspace"])
         given = id_for(self.client, "User", user, "the user")
         doing = f"removing User {given} from Workspace {workspace}"
         return no_answer(json={"user": given}, doing=doing)

@@ -847,7 +847,7 @@ def fake_cars(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         yield "Cars"
 
 
-UNKNOWN = "error: no Project fits Projects where title='Bikes'\n"
+UNKNOWN = "error: no Project matches Projects where title='Bikes'\n"
 MISSING = "error: [Errno 2] No such file or directory: "
 
 

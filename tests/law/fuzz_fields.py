@@ -171,7 +171,7 @@ def suppress_what_json_cannot_hold() -> Iterator[None]:
 
 def alone(*objects: Any) -> QuerySet[Any]:
     """A queryset of objects that are here."""
-    return QuerySet.of(type(objects[0]), objects[0]._client, here=list(objects))
+    return QuerySet.of(type(objects[0]), objects[0]._client, loaded=list(objects))
 
 
 def tables(obj: Any) -> Any:

@@ -29,6 +29,7 @@ from labelstudio_orm._engine.conditions.tree import (
     predicate,
 )
 from labelstudio_orm._engine.plans.plan import plan
+from labelstudio_orm._engine.reading.selection import query_of
 from labelstudio_orm._engine.values.brief import brief
 from labelstudio_orm.testing import FakeLabelStudio
 
@@ -110,12 +111,17 @@ def test_conditions_may_be_nested_as_deep_as_a_loop_nests_them(depth: int) -> No
         condition = (condition | Q(id=number)) if number % 2 else ~(condition & ~Q(inner_id=3))
     tasks = FakeLabelStudio().client().projects.ref(1).tasks.filter(condition)
     assert "GET /api/tasks/" in tasks.explain()
-    for text in (repr(condition), repr(tasks), repr(tasks.where), describe(tasks.where)):
+    for text in (
+        repr(condition),
+        repr(tasks),
+        repr(query_of(tasks).where),
+        describe(query_of(tasks).where),
+    ):
         assert len(text) < 1000
-    assert pickle.loads(pickle.dumps(tasks)).where == tasks.where
+    assert query_of(pickle.loads(pickle.dumps(tasks))).where == query_of(tasks).where
     assert repr(pickle.loads(pickle.dumps(condition))) == repr(condition)
     assert repr(copy.deepcopy(condition)) == repr(condition)
-    assert predicate(tasks.where)(task(0, 0)) in (True, False)
+    assert predicate(query_of(tasks).where)(task(0, 0)) in (True, False)
 
 
 # -- conditions on related objects ----------------------------------------------------------------
@@ -225,7 +231,7 @@ def test_conditions_on_related_objects_may_be_nested_as_deep(time: int, label: s
     tasks = FakeLabelStudio().client().projects.ref(1).tasks.filter(said)
     for text in (repr(said), repr(tasks), tasks.explain(), describe(tree)):
         assert len(text) < 2000
-    assert pickle.loads(pickle.dumps(tasks)).where == tasks.where == tree
+    assert query_of(pickle.loads(pickle.dumps(tasks))).where == query_of(tasks).where == tree
 
 
 @pytest.mark.parametrize("join", [operator.or_, operator.and_], ids=["or", "and"])

@@ -17,6 +17,7 @@ import requests
 from labelstudio_orm import LabelStudio, LabelStudioError, OutcomeUnknown, Timeout
 from labelstudio_orm._engine.http import deadline
 from labelstudio_orm._engine.http.transport import Retries, Transport
+from labelstudio_orm._engine.reading.queryset import loaded
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import FakeAdapter
 from tests.law import fuzz_shapes
@@ -277,7 +278,7 @@ def test_a_deadline_leaves_no_draft_off_its_annotation(slower: Slower) -> None:
         for _ in range(3)
     ]
     for seconds in (0.5, 1.5, 2.5, 3.5):
-        [mine] = slower.client(seconds).annotations._load_rows([annotation.raw])
+        [mine] = loaded(slower.client(seconds).annotations, [annotation.raw])
         mine.result = []
         with pytest.raises(Timeout, match="the deadline of save"):
             mine.save()

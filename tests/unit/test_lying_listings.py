@@ -21,6 +21,7 @@ from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.queryset import QuerySet
 from labelstudio_orm._engine.pages.keyset import Keyset
 from labelstudio_orm._engine.pages.sources import Embedded, Numbered, Plain
+from labelstudio_orm._engine.reading.selection import query_of
 from labelstudio_orm._engine.values.registry import registry
 
 ROWS, PARENT, OTHER = 250, 7, 8
@@ -105,7 +106,7 @@ class Server(BaseAdapter):
         row: dict[str, Any] = {"id": number, "type": "s3", "total_annotations": 0}
         key = options.fields[options.key]
         row[key.wire] = f"k{number:04}" if key.annotation is str else number
-        for name in self.queryset.scope:
+        for name in query_of(self.queryset).scope:
             relation = options.relations.get(name)
             if relation is not None:
                 row[options.fields[relation.id_name].wire] = PARENT
@@ -135,7 +136,7 @@ def fits(id: int, item: Params) -> bool:
 
 
 def can_be_listed(queryset: QuerySet[Any]) -> bool:
-    options, scope = options_of(queryset.model), set(queryset.scope)
+    options, scope = options_of(queryset.model), set(query_of(queryset).scope)
     needed = set(getattr(options.pages, "scoped_by", ()))
     enough = needed & scope if isinstance(options.pages, Embedded) else needed <= scope
     return bool(options.collection and options.key and (enough or not needed))
@@ -238,7 +239,10 @@ def ways(queryset: QuerySet[Any]) -> dict[str, Callable[[], list[Any]]]:
 
 
 def is_one_list(queryset: QuerySet[Any]) -> bool:
-    is_of_task = isinstance(options_of(queryset.model).pages, Embedded) and "task" in queryset.scope
+    is_of_task = (
+        isinstance(options_of(queryset.model).pages, Embedded)
+        and "task" in query_of(queryset).scope
+    )
     return is_of_task or isinstance(options_of(queryset.model).pages, Plain)
 
 
@@ -298,7 +302,7 @@ def test_the_first_one_is_the_first(name: str) -> None:
 def test_a_dropped_query_gives_no_other_tasks() -> None:
     server = Server()
     server.queryset = tasks = server.client().projects.ref(PARENT).tasks.all()
-    with pytest.raises(LabelStudioError, match="do not fit"):
+    with pytest.raises(LabelStudioError, match="do not match"):
         list(tasks.filter(total_annotations=3))
     server.of_request = without("query")
     with pytest.raises(LabelStudioError, match="was not asked for"):

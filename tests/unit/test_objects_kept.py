@@ -226,7 +226,7 @@ def test_a_table_of_odd_data(fake: FakeLabelStudio, task: Task) -> None:
     pytest.importorskip("pandas")
     for data in (["a"], None, 5):
         obj = Task._from_row({**task.raw, "data": data}, task._origin)
-        table = labelstudio_orm.QuerySet(Task, fake.client(), here=[task, obj]).to_pandas()
+        table = labelstudio_orm.QuerySet(Task, fake.client(), loaded=[task, obj]).to_pandas()
         assert table["data__text"][0] == "a"
         assert ("data" in table) == (data is not None)
 

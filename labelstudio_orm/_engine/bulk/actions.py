@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from ...errors import JobFailed, NotSupportedByServer, ServerError
 from ...progress import Progress, reporter
 from ..fields.options import options_of
 from ..pages.sources import chunked
+from ..reading.planner import plan_of
+from ..reading.queryset import ReadingQuerySet, loaded
+from ..reading.selection import query_of
 from ..values.codec import copy_given
 from ..values.ids import id_given
 from ..values.registry import registry
@@ -16,7 +19,6 @@ from ..values.summary import Created
 from .run import BulkRun
 
 if TYPE_CHECKING:
-    from ...client import LabelStudio
     from ...resources.projects import Project
     from ..models.queryset import QuerySet
     from ..models.resource import Resource
@@ -33,17 +35,19 @@ def perform(
     tasks: QuerySet[Any], action: str, params: Mapping[str, Any], progress: Progress
 ) -> dict[str, Any]:
     """See ``Tasks.perform``."""
-    tasks._must_be_said(f"perform({action!r:.80})")
+    query_of(tasks).require_confirmation(f"perform({action!r:.80})")
     if action == "delete_tasks":  # the server's own drops the views of a project that gets empty
         return {"processed_items": tasks.delete(progress=progress)}
     project = project_of(tasks)
     if action == "retrieve_tasks_predictions" and not project.ml_backends.exists():
         raise JobFailed(
-            f"perform({action!r:.80}) on {tasks._what}: {project!r} has no ML backend; "
-            "project.ml_backends.create(url=...) adds one"
+            f"perform({action!r:.80}) on {query_of(tasks).description}: {project!r} has no ML "
+            "backend; project.ml_backends.create(url=...) adds one"
         )
     said, answers, done = _ids_in(params), [], 0
-    with reporter(progress, f"performing {action!r:.80} on {tasks._what}") as report:
+    with reporter(
+        progress, f"performing {action!r:.80} on {query_of(tasks).description}"
+    ) as report:
         for selection in _selections(tasks):
             answers.append(act(tasks, project.id, action, {**selection, **said}))
             done += len(selection["selectedItems"].get("included", ()))
@@ -58,11 +62,11 @@ def perform(
 
 def _selections(tasks: QuerySet[Any]) -> Iterator[dict[str, Any]]:
     """The tasks as the server selects them: by conditions where it can say them, else by ids."""
-    planned = tasks._plan()
+    planned = plan_of(query_of(tasks))
     if planned.nothing:
         return
-    if is_exact(tasks, planned) and tasks._in_id_order:
-        ordering = ["-tasks:id" if tasks._falling_ids else "tasks:id"]
+    if is_exact(tasks, planned) and query_of(tasks).is_by_id:
+        ordering = ["-tasks:id" if query_of(tasks).is_descending else "tasks:id"]
         filters = planned.filters() or {"conjunction": "and", "items": []}
         everything = {"all": True, "excluded": []}
         yield {"filters": filters, "ordering": ordering, "selectedItems": everything}
@@ -73,7 +77,11 @@ def _selections(tasks: QuerySet[Any]) -> Iterator[dict[str, Any]]:
 
 def is_exact(tasks: QuerySet[Any], planned: Plan) -> bool:
     """Can the server select just these tasks by itself?"""
-    return planned.here is None and not tasks._is_slice and "view" not in tasks.scope
+    return (
+        planned.here is None
+        and not query_of(tasks).is_slice
+        and "view" not in query_of(tasks).scope
+    )
 
 
 def act(
@@ -106,7 +114,7 @@ def act(
         )
     except ServerError as error:
         if "registered actions" in error.detail:
-            known = client.all_of(_model("Action")).filter(project=project)
+            known = ReadingQuerySet[Any](_model("Action"), client, scope={"project": project})
             names = ", ".join(str(one.id) for one in known)
             raise ValueError(f"{doing}: the server has no such action; it has {names}") from error
         raise
@@ -133,14 +141,16 @@ _TEXTS = frozenset({"value"})
 
 def project_of(tasks: QuerySet[Any]) -> Project:
     """The project that the tasks are of."""
-    project = tasks.scope.get("project")
-    view = tasks.scope.get("view")
+    project = query_of(tasks).scope.get("project")
+    view = query_of(tasks).scope.get("view")
     if project is None and view is not None:
-        found = view if not isinstance(view, int) else tasks.client.views.get(view)
+        found = view if not isinstance(view, int) else cast(Any, tasks.client).views.get(view)
         project = found.project_id
     if project is None:
         raise ValueError("tasks are acted on in a project: project.tasks, view.tasks")
-    return project if not isinstance(project, int) else tasks.client.projects.ref(project)
+    if isinstance(project, int):
+        project = cast(Any, tasks.client).projects.ref(project)
+    return cast("Project", project)
 
 
 # -- annotations and predictions ------------------------------------------------------------------
@@ -152,7 +162,7 @@ def annotate(
     run: BulkRun,
 ) -> Created[Any]:
     """Create the same annotation for each of the tasks: ``Tasks.create_annotations``."""
-    tasks._must_be_said("create_annotations()")
+    query_of(tasks).require_confirmation("create_annotations()")
 
     def create(task: Any) -> Any:
         # Each has its own result: what a server makes of one is nothing to the others.
@@ -177,7 +187,7 @@ def annotate(
     return run.result()
 
 
-def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, Any]) -> list[Any]:
+def _annotate_at_once(client: Any, tasks: list[Any], fields: dict[str, Any]) -> list[Any]:
     """One request of the Enterprise edition."""
     draft = _model("Annotation")(**{"task": tasks[0], **fields})
     body = draft._body(
@@ -198,4 +208,4 @@ def _annotate_at_once(client: LabelStudio, tasks: list[Any], fields: dict[str, A
         expect=[{"id": int}],
         dry=lambda: client._pretend({"task": task.id, **body} for task in tasks),
     )
-    return list(client.annotations._load_rows(rows))
+    return list(loaded(client.annotations, rows))

@@ -16,6 +16,7 @@ from ..fields.options import options_of
 from ..http.payload import encode
 from ..models.resource import Resource
 from ..pages.sources import chunked
+from ..reading.selection import query_of
 from ..values.brief import cut
 from ..values.codec import copy_json
 from ..values.ids import id_of
@@ -288,7 +289,7 @@ class _Creation:
     # -- what is not ------------------------------------------------------------------------------
 
     def _send(self, batch: list[Item]) -> None:
-        project = id_of(self.tasks.scope["project"])
+        project = id_of(query_of(self.tasks).scope["project"])
         which = self.names.several(batch[0].place, batch[-1].place)
         doing = f"importing {which} into Project {project}"
         stored = self.importer.store([item.form for item in batch], doing=doing)

@@ -17,8 +17,11 @@ from ..fields.options import options_of
 from ..http.paths import at
 from ..models.queryset import QuerySet
 from ..pages.keyset import TASKS
-from ..pages.sources import Select, chunked
+from ..pages.select import Select
+from ..pages.sources import chunked
 from ..pages.task_page import between, ids_asked_for
+from ..reading.planner import plan_of
+from ..reading.selection import query_of
 from ..values.ids import id_of
 from ..values.registry import registry
 from .actions import is_exact
@@ -34,7 +37,7 @@ DELETE_PIECE = 10_000
 
 def delete_many(queryset: QuerySet[Any], run: BulkRun) -> None:
     """Delete the objects: ``QuerySet.delete``."""
-    queryset._must_be_said("delete()")
+    query_of(queryset).require_confirmation("delete()")
     with run:
         if options_of(queryset.model).pages is TASKS:
             _delete_tasks(queryset, run)
@@ -59,12 +62,17 @@ def _delete_each(objects: list[Any], run: BulkRun) -> None:
 
 
 def _delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
-    client, project = queryset.client, id_of(queryset.scope.get("project"))
+    client: Any = queryset.client
+    project = id_of(query_of(queryset).scope.get("project"))
     if project is None:
         raise ValueError(
             "tasks are deleted in a project: ls.tasks.filter(project=...), project.tasks"
         )
-    if queryset.where == EVERYTHING and not queryset._is_slice and "view" not in queryset.scope:
+    if (
+        query_of(queryset).where == EVERYTHING
+        and not query_of(queryset).is_slice
+        and "view" not in query_of(queryset).scope
+    ):
         run.total = queryset.count()
         with _unless_done(queryset.count):
             client.request(
@@ -94,11 +102,11 @@ def _delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
         run.report()
 
     # The action drops a project's views with its last task; one of ours therefore goes by itself.
-    planned = queryset._plan()
+    planned = plan_of(query_of(queryset))
     if planned.nothing:
         return
     if planned.counts and is_exact(queryset, planned) and not ids_asked_for(planned)[1]:
-        left = _delete_fitting(queryset._select(planned), run, act)
+        left = _delete_fitting(Select.of(query_of(queryset), planned), run, act)
     else:
         ids = list(queryset.values_list("id", flat=True))
         run.total = len(ids)
@@ -158,13 +166,13 @@ def _others(select: Select, part: Any, first: int | None) -> int:
 
 def _delete_predictions(queryset: QuerySet[Any], run: BulkRun) -> bool:
     """A version of a project's in one request, where whole versions were said. Were they?"""
-    pinned = {f"{name}_id": id_of(value) for name, value in queryset.scope.items()}
-    for part in parts_of(queryset.where):
+    pinned = {f"{name}_id": id_of(value) for name, value in query_of(queryset).scope.items()}
+    for part in parts_of(query_of(queryset).where):
         name = next((name for name in ("project_id", "model_version") if pins(part, name)), "")
         if not name or name in pinned:
             return False
         pinned[name] = exactly(part, name)
-    if queryset._is_slice or pinned.keys() - {"model_version"} != {"project_id"}:
+    if query_of(queryset).is_slice or pinned.keys() - {"model_version"} != {"project_id"}:
         return False
     found = list(queryset)
     run.total = len(found)

@@ -12,6 +12,8 @@ from ..conditions.ordering import Key
 from ..conditions.places import Place, merged, name_of
 from ..conditions.tree import EVERYTHING
 from ..pages.sources import IDS, PAGE, chunked
+from ..reading.planner import plan_without_request
+from ..reading.selection import evolved, query_of
 
 if TYPE_CHECKING:
     from ..models.queryset import QuerySet
@@ -94,7 +96,7 @@ class ExistingTasks:
         empty: bool,
     ) -> None:
         every = _of_the_project(tasks)
-        self._tasks = every.only(key.way.field.name, *fields)._with(may_be_new=True)
+        self._tasks = evolved(every.only(key.way.field.name, *fields), may_be_new=True)
         self._key = key
         self._wanted = wanted
         self._listed: dict[Hashable, list[Any]] | None = {} if empty else None
@@ -137,13 +139,13 @@ class ExistingTasks:
 
 def _of_the_project(tasks: QuerySet[Any]) -> QuerySet[Any]:
     """All of the project's, whatever chooses some of them."""
-    scope = {name: one for name, one in tasks.scope.items() if name != "view"}
-    return tasks._with(where=EVERYTHING, scope=scope, ordering=(), start=0, stop=None)
+    scope = {name: one for name, one in query_of(tasks).scope.items() if name != "view"}
+    return evolved(tasks, where=EVERYTHING, scope=scope, ordering=(), start=0, stop=None)
 
 
 def _narrows(tasks: QuerySet[Any]) -> bool:
     """Does the server look for the values in one go? To go through the tasks for each of them costs
     more than to list the tasks.
     """
-    clauses = tasks._planned().clauses
+    clauses = plan_without_request(query_of(tasks)).clauses
     return len(clauses) == 1 and any(item["value"] != "" for item in clauses[0])

@@ -16,6 +16,7 @@ from ..http.deadline import afresh
 from ..http.download import download
 from ..pages.sources import IDS, chunked
 from ..plans.columns import line as condition
+from ..reading.selection import query_of
 from ..values.files import whole_file
 from ..values.near import did_you_mean
 from .actions import project_of
@@ -141,7 +142,9 @@ def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progre
     project = project_of(tasks)
     ids = list(tasks.values_list("id", flat=True))
     if not ids:  # the server would take that for all
-        raise DoesNotExist(f"no task fits {tasks._what}, so there is nothing to export")
+        raise DoesNotExist(
+            f"no task fits {query_of(tasks).description}, so there is nothing to export"
+        )
     if len(ids) <= IDS:
         return export_project(project, format, path, ids=ids, progress=progress)
     if format == "JSON":

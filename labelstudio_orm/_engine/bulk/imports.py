@@ -23,6 +23,7 @@ from ..conditions.tree import EVERYTHING
 from ..http.outcome import Expected
 from ..http.paths import at
 from ..models.resource import Resource
+from ..reading.selection import query_of
 from ..records.origin import Origin
 from ..values.codec import copy_json, plain, plain_json
 from ..values.ids import id_of
@@ -49,11 +50,11 @@ class Import:
     """Batches into one project, one at a time: parallel imports stall a SQLite server."""
 
     def __init__(self, queryset: QuerySet[Any]) -> None:
-        if queryset.where != EVERYTHING or "project" not in queryset.scope:
+        if query_of(queryset).where != EVERYTHING or "project" not in query_of(queryset).scope:
             raise ValueError("tasks are created in a project: project.tasks.bulk_create([...])")
         self.queryset = queryset
-        self.client: LabelStudio = queryset.client
-        self.project = queryset.scope["project"]
+        self.client: Any = queryset.client
+        self.project = query_of(queryset).scope["project"]
         newest = queryset.only("id").last()
         self.highest = newest.id if newest is not None else 0
 

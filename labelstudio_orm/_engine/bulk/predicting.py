@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast
 
 from ..._config.check import Check
 from ..._config.forms import number
@@ -14,6 +14,8 @@ from ...errors import LabelStudioError, OutcomeUnknown, ServerError
 from ..http.paths import at
 from ..http.payload import encode
 from ..pages.sources import chunked
+from ..reading.by_id import given_id
+from ..reading.selection import query_of
 from ..values.codec import plain
 from ..values.ids import id_of
 from ..values.misuse import check_items, check_number
@@ -51,9 +53,9 @@ def predict(
     if on_conflict not in (None, "skip"):
         raise ValueError(f'on_conflict is "skip" or None for predictions, not {on_conflict!r:.80}')
     check_number("batch_size", batch_size)
-    client = predictions.client
-    project = id_of(predictions.scope.get("project"))
-    task = id_of(predictions.scope.get("task"))
+    client: Any = predictions.client
+    project = id_of(query_of(predictions).scope.get("project"))
+    task = id_of(query_of(predictions).scope.get("task"))
     if project is None and task is not None:
         project = client.tasks.get(task).project_id
     if project is None:
@@ -93,7 +95,8 @@ class _Sending:
     """One ``bulk_create`` of predictions; ``stored``: how many the project has."""
 
     def __init__(self, predictions: QuerySet[Any], project: int, run: BulkRun) -> None:
-        self.client, self.project, self.run = predictions.client, project, run
+        self.client: Any = predictions.client
+        self.project, self.run = project, run
         self.stored = 0
 
     def unknown(self, items: list[Item]) -> list[Item]:
@@ -188,9 +191,10 @@ def _content(form: Any) -> Hashable:
 
 def _project(predictions: QuerySet[Any], project: int) -> Project:
     """The project of some predictions, as an object if there is one at hand."""
-    at_hand = predictions.scope.get("project")
-    found: Any = predictions.client.projects.ref(project) if isinstance(at_hand, int) else at_hand
-    return found or predictions.client.projects.ref(project)
+    found = query_of(predictions).project
+    if found is None or isinstance(found, int):
+        found = cast(Any, predictions.client).projects.ref(project)
+    return cast("Project", found)
 
 
 _PREDICTION_KEYS = frozenset({
@@ -214,7 +218,7 @@ def _prediction(
     given = form.get("task", task)
     if given is None:
         raise ValueError(f"{where}: a prediction needs its task")
-    form["task"] = tasks._id_given(given, f"{where}: task")
+    form["task"] = given_id(query_of(tasks), given, f"{where}: task")
     check_result(form.get("result"), f"{where}.result")
     if form.get("score") is None:
         form.pop("score", None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..fields.options import options_of
+from ..reading.selection import query_of
 
 if TYPE_CHECKING:
     from ..models.queryset import QuerySet
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
 
 def invalidate_prefetched(queryset: QuerySet[Any]) -> None:
     """Let the objects that a queryset is of forget what was prefetched of it."""
-    for name, parent in queryset.scope.items():
+    for name, parent in query_of(queryset).scope.items():
         if isinstance(parent, int):
             continue
         for relation in options_of(parent).sets.values():

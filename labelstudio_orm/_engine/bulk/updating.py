@@ -20,6 +20,8 @@ from ..models.queryset import QuerySet
 from ..pages.keyset import TASKS
 from ..pages.sources import chunked
 from ..reading.ambiguity import refuse_ambiguous
+from ..reading.planner import plan_without_request
+from ..reading.selection import evolved, query_of
 from ..records.origin import Origin
 from ..values.codec import copy_json, plain_json
 from ..values.secret import reveal
@@ -153,21 +155,21 @@ def update_many(
     run: BulkRun,
 ) -> None:
     """Set values of the objects: ``QuerySet.update``."""
-    queryset._must_be_said("update(...)")
+    query_of(queryset).require_confirmation("update(...)")
     if not values:
         raise TypeError("update() needs a value to set: update(data__split='train')")
     said = [Assignment.of(queryset, text, value) for text, value in values.items()]
     for one, other in itertools.permutations(said, 2):
         if one.way == other.way[: len(one.way)]:
             raise ValueError(f"update(): {one.key} is set as a whole and in part")
-    refuse_ambiguous(queryset, (one.key for one in said))
+    refuse_ambiguous(query_of(queryset), (one.key for one in said))
     names = {one.key.field.name for one in said}
     merges = any(one.key.path for one in said)
     run.total = _total(queryset) if run.is_watched else None
     again = _again(queryset, names)
 
     def update(obj: Any) -> bool:
-        if queryset.here is None:
+        if query_of(queryset).loaded is None:
             return change(obj)
         with obj._unless_it_fails():  # it is the caller's own
             return change(obj)
@@ -189,8 +191,8 @@ def update_many(
         return True
 
     with run:
-        light = queryset._with(fields=frozenset({"id", *names}), relations=frozenset())
-        listed = queryset if queryset.here is not None else light
+        light = evolved(queryset, fields=frozenset({"id", *names}), relations=frozenset())
+        listed = queryset if query_of(queryset).loaded is not None else light
         run.update_each(_set_texts(listed, said, run), update)
 
 
@@ -236,20 +238,20 @@ def _can_set_texts(listed: QuerySet[Any], said: Sequence[Assignment]) -> bool:
 
 def _total(queryset: QuerySet[Any]) -> int | None:
     """Return the number of objects, where the server can tell it."""
-    if not queryset._with(is_strict=False)._planned().counts:
+    if not plan_without_request(query_of(queryset).but(is_strict=False)).counts:
         return None
     return queryset.count()
 
 
 def _again(queryset: QuerySet[Any], names: set[str]) -> Callable[[Any], Any]:
     """How one object is read again: None when it is gone, or fits the queryset no more."""
-    acts_on_ids = queryset._is_slice or "view" in queryset.scope
-    where = EVERYTHING if acts_on_ids else queryset.where
-    if options_of(queryset.model).pages is TASKS and "project" in queryset.scope:
-        scope = {"project": queryset.scope["project"]}
+    acts_on_ids = query_of(queryset).is_slice or "view" in query_of(queryset).scope
+    where = EVERYTHING if acts_on_ids else query_of(queryset).where
+    if options_of(queryset.model).pages is TASKS and "project" in query_of(queryset).scope:
+        scope = {"project": query_of(queryset).scope["project"]}
         fields = frozenset({"id", *names})
         tasks = QuerySet.of(queryset.model, queryset.client, scope=scope, fields=fields)
-        return lambda obj: tasks._with(where=where).filter(id=obj.id).first()
+        return lambda obj: evolved(tasks, where=where).filter(id=obj.id).first()
 
     def refreshed(obj: Any) -> Any:
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import attrs
 
@@ -16,13 +16,28 @@ from ..values.registry import registry
 if TYPE_CHECKING:
     from ..models.queryset import QuerySet
     from ..models.resource import Resource
-    from ..pages.sources import Source
     from .fields import Field, ForeignKey, _Related
 
 Parameter: TypeAlias = "str | tuple[str, Callable[[Any], str]]"
 """How a listing is asked for a lookup: the name of its parameter, and how the value is written
 where that is not the plain way (a list of ids is written ``1,2``).
 """
+
+
+class Shape(Protocol):
+    """What is known of a listing without reading it; ``pages.sources`` has the shapes."""
+
+    @property
+    def filters_tasks(self) -> bool:
+        """Return whether it takes the Data Manager's filters."""
+
+    @property
+    def scoped_by(self) -> tuple[str, ...]:
+        """The relations that the listing cannot do without."""
+
+    @property
+    def by_id_within(self) -> str:
+        """The relation within which rows come by id; empty where they always do."""
 
 
 @attrs.frozen
@@ -32,7 +47,7 @@ class Options:
     owner: type[Resource]
     item: str
     collection: str
-    pages: Source
+    pages: Shape
     params: Mapping[str, Parameter]
     label: str
     get_params: Mapping[str, str]

@@ -15,9 +15,13 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
+from ..conditions.query import Query
 from ..fields.options import options_of
 from ..http.addresses import fill
+from ..http.connection import Connection
 from ..http.deadline import one_call
+from ..reading.by_id import given_id
+from ..reading.selection import query_of
 from ..records.origin import Origin
 from ..values.ids import id_of
 from ..values.registry import registry
@@ -25,7 +29,7 @@ from .queryset import QuerySet
 from .resource import Resource
 
 if TYPE_CHECKING:
-    from ...client import LabelStudio
+    pass
 
 __all__ = ["action", "answer", "id_for", "no_answer"]
 
@@ -103,16 +107,16 @@ def action(
 
 
 def _described(owner: Any, doing: str) -> str:
-    scope = owner.scope if isinstance(owner, QuerySet) else {}
+    scope = query_of(owner).scope if isinstance(owner, QuerySet) else {}
     return doing.format(self=owner, **{name: id_of(value) for name, value in scope.items()})
 
 
 def _request(
-    owner: Any, client: LabelStudio, method: str, path: str, options: Mapping[str, Any]
+    owner: Any, client: Connection, method: str, path: str, options: Mapping[str, Any]
 ) -> Any:
     if isinstance(owner, QuerySet):
         declared = options_of(owner.model)
-        address = fill(_joined(declared.collection, path), owner.scope.__getitem__)
+        address = fill(_joined(declared.collection, path), query_of(owner).scope.__getitem__)
         return client.request(method, address, **{"edition": declared.edition, **options})
     if path.startswith("/"):
         edition = options_of(owner).edition
@@ -128,16 +132,16 @@ def _joined(base: str, path: str) -> str:
     return f"{base}{path}" if base.endswith("/") else f"{base}/{path}"
 
 
-def _objects(client: LabelStudio, name: str, rows: Any) -> Any:
+def _objects(client: Connection, name: str, rows: Any) -> Any:
     model, origin = registry[name], Origin(client)
     if isinstance(rows, list):
         return list(model._load(rows, origin))
     return model._from_row(rows, origin)
 
 
-def id_for(client: LabelStudio, name: str, given: Any, what: str) -> int:
+def id_for(client: Connection, name: str, given: Any, what: str) -> int:
     """Return the id of an object of a resource that a verb was given, or the id itself.
 
     Raises TypeError for none, ValueError for anything else that is no such id.
     """
-    return QuerySet.of(registry[name], client)._id_given(given, what)
+    return given_id(Query(registry[name], client), given, what)

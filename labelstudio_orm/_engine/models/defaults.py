@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from ..conditions.lookups import same
-from ..conditions.tree import Leaf, Node, Opaque, describe, nodes, parts_of, predicate
-from ..fields.options import options_of
+from ..conditions.q import Q, build, kept, leaf
+from ..conditions.query import Query
+from ..conditions.tree import EVERYTHING, Leaf, Node, Opaque, describe, nodes, parts_of, predicate
 from ..values.brief import brief, cut
 from ..values.secret import hide
 
 if TYPE_CHECKING:
-    from .queryset import QuerySet
     from .resource import Resource
 
 Said: TypeAlias = tuple[Leaf, Any]
@@ -39,20 +39,69 @@ def new_fields(said: Iterable[Said], defaults: Mapping[str, Any]) -> dict[str, A
     return fields
 
 
-def refuse_unfit(queryset: QuerySet[Any], fields: Mapping[str, Any]) -> None:
-    """Raise ValueError for the fields of a new object that would not fit what it is got by; what
-    only the server says of an object is not looked at.
+def refuse_unmatched(
+    query: Query, make: Callable[[Mapping[str, Any]], Any], fields: Mapping[str, Any]
+) -> None:
+    """Raise ValueError for the fields of a new object that would not match what it is got by.
+
+    What only the server says of an object is not looked at. ``make`` makes an unsaved object.
     """
     try:
-        made = queryset._new(hide(dict(fields)))
+        made = make(hide(dict(fields)))
     except (TypeError, ValueError):  # create() says better what is wrong
         return
-    for part in parts_of(queryset.where):
+    for part in parts_of(query.where):
         if not any(_is_of_server(one, made) for one in nodes(part)) and not predicate(part)(made):
             raise ValueError(
-                f"a new {options_of(queryset.model).name} of {brief(fields)} would not fit "
+                f"a new {query.options.name} of {brief(fields)} would not match "
                 f"{cut(describe(part))}, so that each run would make another one"
             )
+
+
+def pinned_fields(query: Query) -> list[Said]:
+    """Return what a query is filtered by exactly, of the fields that can be set."""
+    return [
+        (one, one.value)
+        for one in parts_of(query.where)
+        if isinstance(one, Leaf)
+        and one.lookup == "exact"
+        and not (one.relation or one.field.read_only)
+    ]
+
+
+def exact_lookups(query: Query, conditions: Iterable[Q], lookups: Mapping[str, Any]) -> list[Said]:
+    """Return what conditions and lookups say exactly, with the values as they were given."""
+    asked = parts_of(build(query.model, conditions, {}, query.url))
+    pairs = [
+        *((one, one.value) for one in asked if isinstance(one, Leaf)),
+        *((leaf(query.model, key, value), value) for key, value in lookups.items()),
+    ]
+    return [pair for pair in pairs if pair[0].lookup == "exact" and not pair[0].relation]
+
+
+def defaults_and_lookups(
+    query: Query, conditions: Iterable[Any], lookups: Mapping[str, Any]
+) -> tuple[Mapping[str, Any], list[Q], dict[str, Any]]:
+    """Return the defaults, conditions and lookups of what ``get_or_create`` was given.
+
+    The defaults may come first, without a name.
+    """
+    asked = [one for one in conditions if isinstance(one, Q)]
+    given = [one for one in conditions if not isinstance(one, Q) and one is not None]
+    if conditions and not asked and not lookups and query.where is EVERYTHING:
+        raise TypeError(
+            "get_or_create() and update_or_create() look for something: "
+            'get_or_create(data__text="a", defaults={"meta": {...}}), each lookup by its name'
+        )
+    rest = {name: value for name, value in kept(lookups).items() if name != "defaults"}
+    if lookups.get("defaults") is not None:
+        given.append(lookups["defaults"])
+    if len(given) > 1 or not all(isinstance(one, Mapping) for one in given):
+        raise TypeError(
+            "get_or_create() and update_or_create() take conditions, lookups and one mapping of "
+            f"defaults, not {brief(given)}"
+        )
+    return (given[0] if given else {}), asked, rest
 
 
 def _is_of_server(one: Node, made: Resource) -> bool:

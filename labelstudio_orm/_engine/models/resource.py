@@ -258,7 +258,7 @@ class Resource:
     def _client(self) -> LabelStudio:
         origin = self._origin
         if origin.client is not None:
-            return origin.client
+            return typing.cast("LabelStudio", origin.client)
         return default_client(url=origin.url)
 
     @property
@@ -733,7 +733,7 @@ class Resource:
             return
         self._related_cache()[name] = value
         if self._origin.client is None and value._origin.client is not None:
-            self._bind(value._origin.client)
+            self._bind(value._client)
         elif self._server and value._server and self._server != value._server:
             raise ValueError(f"{value!r} is on {value._server}, {self!r} on {self._server}")
 
@@ -811,7 +811,7 @@ class Resource:
             asked = self._origin.inside.get(relation.name, frozenset())
             origin = Origin(client, scope, whole=not asked, asked=asked, shared=self._origin.shared)
             here = list(relation.target._view(self._prefetched_rows(relation.name), origin))
-        return QuerySet.of(relation.target, client, scope=scope, here=here)
+        return QuerySet.of(relation.target, client, scope=scope, loaded=here)
 
     def _prefetched_rows(self, name: str) -> list[_Shared]:
         """Related rows by id, each with what is touched and edited of it.

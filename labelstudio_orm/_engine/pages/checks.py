@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ...errors import LabelStudioError, shorten
-from ..fields.options import options_of
+from ..values.codec import Row
 from ..values.ids import as_id
-
-if TYPE_CHECKING:
-    from ..values.codec import Row
-    from .sources import Select
+from .select import Select
 
 _WHY = "does something before it drop the query, or does the server not know it?"
 
@@ -35,7 +32,7 @@ def believed(rows: Any, select: Select) -> list[Row]:
     """
     if not isinstance(rows, list):
         raise untrue(select, f"the rows are no list: {_shown(rows)}")
-    options = options_of(select.model)
+    options = select.options
     key = options.key_wire
     kind = str if key and options.fields[options.key].annotation is str else int
     found: dict[Any, Row] = {}
@@ -73,7 +70,7 @@ def _check_embedded(name: str, rows: Any, select: Select) -> None:
 
 
 def _check_scope(rows: Sequence[Row], select: Select) -> None:
-    options = options_of(select.model)
+    options = select.options
     for name, id in select.scope_ids.items():
         relation = options.relations.get(name)
         if relation is None:

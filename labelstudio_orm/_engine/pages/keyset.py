@@ -15,7 +15,8 @@ from ..values.ids import id_of
 from .checks import untrue
 from .parallel import results
 from .ranges import Chosen, Reading
-from .sources import IDS, PAGE, TRIES, Page, Select
+from .select import Page, Select
+from .sources import IDS, PAGE, TRIES
 from .task_page import (
     ask,
     id_at,
@@ -50,6 +51,7 @@ class Keyset:
     """
 
     filters_tasks = True
+    by_id_within = ""
     scoped_by: tuple[str, ...] = ("project",)
 
     def pages(self, select: Select) -> Iterator[Page]:
@@ -143,7 +145,7 @@ class Keyset:
         is no keyset: the ids are listed first.
         """
         ids = self._ids_of_view(select)
-        if select.by_id:
+        if select.query.ordering:
             ids.sort(reverse=select.backwards)
         elif select.backwards:
             ids.reverse()
@@ -156,7 +158,7 @@ class Keyset:
         if "project" not in scope:
             path = at("/api/dm/views/{}/", id_of(select.scope["view"]))
             scope["project"] = select.ask(path, expect={"project": int})["project"]
-        return attrs.evolve(select, scope=scope)
+        return attrs.evolve(select, query=select.query.but(scope=scope))
 
     def _ids_of_view(self, select: Select) -> list[int]:
         before: list[int] = []

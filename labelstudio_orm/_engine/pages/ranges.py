@@ -21,7 +21,8 @@ from ..plans.plan import Plan
 from ..values.codec import Row
 from .checks import in_order, untrue
 from .parallel import results
-from .sources import FIRST_PAGE, IDS, PAGE, TRIES, Page, Select
+from .select import Page, Select
+from .sources import FIRST_PAGE, IDS, PAGE, TRIES
 from .task_page import (
     among,
     ask,
@@ -83,7 +84,7 @@ class Reading:
         self.left = None if select.limit is None else select.limit + self._skip
         _, known = ids_asked_for(select.plan)
         first = len(known) if known else FIRST_PAGE if self.left is None else self.left
-        self.pace = pace or _Pace(select.client, min(first, IDS))
+        self.pace = pace or _Pace(select.query.client, min(first, IDS))
         first_of = partial(_Stretch, self, is_first=True)
         self._line: list[_Far | _Stretch] = (
             [_Far(self)] if jumps else [first_of(part, *_bounds(part)) for part in parts]
@@ -302,7 +303,7 @@ class _Stretch:
         if end == self._reading.cut_at:
             rows = self._reading.left or rows
         # All of them shall have something to do, unless the size of a page was given.
-        fixed = self._select.client.page_size
+        fixed = self._select.query.client.page_size
         most = fixed or max(FIRST_PAGE, -(-rows // self._select.workers))
         return None, _Stretch(
             self._reading, self._select, self._after, end, rows, self._share, most
@@ -337,7 +338,7 @@ class Chosen:
         self, select: Select, ids: list[int], place: int = 0, pace: _Pace | None = None
     ) -> None:
         self._select, self._ids, self._place = select, ids, place
-        self._pace = pace or _Pace(select.client, FIRST_PAGE)
+        self._pace = pace or _Pace(select.query.client, FIRST_PAGE)
 
     def take(self) -> tuple[Callable[[], tuple[Page | None, None]], Chosen | None]:
         """The next piece of work, and what is left of this afterwards."""

@@ -8,25 +8,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
+from typing import Any, ClassVar, Protocol, TypeVar, cast
 
 import attrs
 
 from ...errors import BadRequest, LabelStudioError, NotFound
-from ..fields.options import options_of
-from ..http.addresses import fill, names_in
+from ..conditions.query import Query
+from ..fields.options import Shape
+from ..http.addresses import names_in
 from ..http.paths import at
 from ..plans.plan import Plan
 from ..values.codec import Row
-from ..values.ids import as_id, id_given, id_of, scope_text
-from ..values.secret import seal
+from ..values.ids import as_id, id_of
 from .checks import as_key, believed, untrue
 from .parallel import Coming
-
-if TYPE_CHECKING:
-    from ...client import LabelStudio
-    from ..models.resource import Resource
-
+from .select import Page, Select, require_scope
 
 T = TypeVar("T")
 
@@ -40,120 +36,8 @@ TRIES = 5
 """Readings of a listing that changes meanwhile, where it has to be read at once."""
 
 
-def _seal_rows(answer: Any, secrets: frozenset[str]) -> None:
-    """Seal, in place, what is secret in the rows of a listing."""
-    rows = answer.get("results", [answer]) if isinstance(answer, dict) else answer
-    for row in rows if isinstance(rows, list) else ():
-        for wire in secrets.intersection(row) if isinstance(row, dict) else ():
-            row[wire] = seal(row[wire])
-
-
-@attrs.frozen
-class Select:
-    """What to read: a plan, where, and how much of each row.
-
-    ``scope`` are the objects or ids that the listing belongs to; ``params`` parameters that every
-    request carries; ``fields`` the only fields to bring (None: all that a listing has); ``wanted``
-    the computed fields to compute; ``relations`` the related rows to bring along, of each of them
-    just its ``related_fields``, if it has any; ``start`` the number of rows to pass over (tasks
-    only) and ``limit`` that of the rows that will be taken, if
-    it is known; ``backwards`` reads by falling id. ``by_id``: the order by id was asked for.
-    ``workers``: the threads that read, where a listing can be read in parallel.
-    """
-
-    model: type[Resource]
-    client: LabelStudio
-    plan: Plan
-    scope: Mapping[str, Any] = attrs.field(factory=dict)
-    params: Mapping[str, Any] = attrs.field(factory=dict)
-    fields: frozenset[str] | None = None
-    wanted: frozenset[str] = frozenset()
-    relations: frozenset[str] = frozenset()
-    related_fields: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
-    start: int = 0
-    limit: int | None = None
-    backwards: bool = False
-    by_id: bool = False
-    workers: int = 1
-
-    @property
-    def doing(self) -> str:
-        """For messages: what is being done, to what."""
-        where = scope_text(self.scope)
-        return f"listing {options_of(self.model).name}s" + (f" of {where}" if where else "")
-
-    @property
-    def scope_ids(self) -> dict[str, Any]:
-        """The scope as parameters. Raises ValueError for one that has no id, which the server would
-        take for none.
-        """
-        found = {
-            name: id_given(value, f"{self.doing}: the {name}") for name, value in self.scope.items()
-        }
-        if not self.client.is_dry:
-            for name, id in found.items():
-                if isinstance(id, int) and id < 1:  # the server takes a view 0 for no view
-                    raise ValueError(f"{self.doing}: {id} is no id of a {name}")
-        return found
-
-    @property
-    def path(self) -> str:
-        """The address of the listing."""
-        names = names_in(options_of(self.model).collection)
-        require_scope(self, [name.partition(".")[0] for name in names])
-        return fill(options_of(self.model).collection, self.scope.__getitem__)
-
-    @property
-    def filters(self) -> dict[str, Any]:
-        """What a plain listing is asked for: its scope, as far as its path does not say it, and
-        conditions.
-        """
-        options = options_of(self.model)
-        in_path = names_in(options.collection)
-        scope = {
-            str(options.params.get(f"{name}_id__exact", name)): id
-            for name, id in self.scope_ids.items()
-            if name not in in_path
-        }
-        return {**self.params, **self.plan.params, **scope}
-
-    def ask(self, path: str, **options: Any) -> Any:
-        """One GET."""
-        edition = options_of(self.model).edition
-        answer = self.client.request("GET", path, doing=self.doing, edition=edition, **options)
-        if secrets := options_of(self.model).secret_wires:
-            _seal_rows(answer, secrets)
-        return answer
-
-    @property
-    def wires(self) -> list[str]:
-        """The names on the wire of the fields to bring."""
-        fields = options_of(self.model).fields
-        return sorted({"id", *(fields[name].wire for name in self.fields or ())})
-
-
-@attrs.frozen
-class Page:
-    """Some rows in order, and what can be believed in them: see ``Origin``, which has the same
-    names.
-    """
-
-    rows: list[Row]
-    uncomputed: frozenset[str] = frozenset()
-    prefetched: frozenset[str] = frozenset()
-    whole: bool = False
-
-
-class Source(Protocol):
-    """The shape of a listing."""
-
-    @property
-    def filters_tasks(self) -> bool:
-        """Does it take the Data Manager's filters?"""
-
-    @property
-    def scoped_by(self) -> tuple[str, ...]:
-        """The relations that a listing cannot do without."""
+class Source(Shape, Protocol):
+    """The shape of a listing, and how it is read."""
 
     def pages(self, select: Select) -> Iterator[Page]:
         """The rows, a page at a time; each page is requested when it is asked for."""
@@ -178,6 +62,7 @@ class Plain:
     unfiltered: Mapping[str, str] = attrs.field(factory=dict)
     single: bool = False
     filters_tasks: ClassVar[bool] = False
+    by_id_within: ClassVar[str] = ""
 
     def pages(self, select: Select) -> Iterator[Page]:
         """One page: the whole list. A parameter that names nothing (the server answers 400) means
@@ -202,10 +87,10 @@ class Plain:
         if self.single and not isinstance(rows, list):
             rows = [rows] if rows else []
         rows = believed(rows, select)
-        in_path = select.scope.keys() & set(names_in(options_of(select.model).collection))
+        in_path = select.scope.keys() & set(names_in(select.options.collection))
         for row in rows if in_path else ():
             for name in in_path:  # the address says it, the rows need not
-                row.setdefault(_wire_of(select.model, name), id_of(select.scope[name]))
+                row.setdefault(_wire_of(select, name), id_of(select.scope[name]))
         return rows
 
     def count(self, select: Select) -> int | None:
@@ -213,25 +98,14 @@ class Plain:
         return None
 
 
-def require_scope(select: Select, needed: Iterable[str]) -> None:
-    """Raises ValueError unless the listing is said to be of all these."""
-    missing = [name for name in needed if name not in select.scope]
-    if missing:
-        name = options_of(select.model).name
-        raise ValueError(
-            f"{name}s are listed by {' and '.join(needed)}, and the {missing[0]} is missing: go "
-            f"through the {missing[0]}, or filter({missing[0]}=...); get(id) reads one"
-        )
-
-
-def _wire_of(model: type[Resource], relation: str) -> str:
-    options = options_of(model)
+def _wire_of(select: Select, relation: str) -> str:
+    options = select.options
     return options.fields[options.relations[relation].id_name].wire
 
 
 def _in_order(rows: list[Row], select: Select) -> list[Row]:
-    key = options_of(select.model).key_wire or "id"
-    if not options_of(select.model).key_wire:
+    key = select.options.key_wire or "id"
+    if not select.options.key_wire:
         return sorted(rows, key=lambda row: as_key(row.get("id")) or 0, reverse=select.backwards)
     return sorted(rows, key=lambda row: as_key(row.get(key)), reverse=select.backwards)
 
@@ -252,6 +126,7 @@ class Numbered:
     scoped_by: tuple[str, ...] = ()
     ordered: bool = True
     filters_tasks: ClassVar[bool] = False
+    by_id_within: ClassVar[str] = ""
 
     def pages(self, select: Select) -> Iterator[Page]:
         """All rows as one page; up to 100 rows need one request.
@@ -278,7 +153,7 @@ class Numbered:
         """The rows, and how many were counted: others when their number changed meanwhile, so that
         one may have slipped by, or where the server does not turn the page.
         """
-        key = options_of(select.model).key_wire
+        key = select.options.key_wire
         size = min(max(select.limit or FIRST_PAGE, 2), FIRST_PAGE)
         found: dict[Any, Row] = {}
         count = 0
@@ -333,6 +208,7 @@ class Embedded:
 
     key: str
     filters_tasks: ClassVar[bool] = False
+    by_id_within: ClassVar[str] = "task"
     scoped_by: ClassVar[tuple[str, ...]] = ("task", "project")
 
     def pages(self, select: Select) -> Iterator[Page]:
@@ -360,27 +236,26 @@ class Embedded:
 
     def _rows(self, select: Select) -> list[Row]:
         # The task need not be in the project.
-        select = attrs.evolve(select, scope={"task": select.scope["task"]})
+        task = select.scope["task"]
+        select = attrs.evolve(select, query=select.query.but(scope={"task": task}))
         if select.plan.params.get("was_cancelled") is False:
             return believed(select.ask(select.path, expect=list), select)
         params = {"include": f"id,project,{self.key}", "resolve_uri": "false"}
-        path = at("/api/tasks/{}/", id_of(select.scope["task"]))
+        path = at("/api/tasks/{}/", id_of(task))
         answer = select.ask(path, params=params, expect=(self.key,))
         return believed(answer[self.key], select)
 
     def _of_project(self, select: Select) -> Iterator[Page]:
-        tasks = select.client.tasks.model
-        inner = Select(
-            tasks,
-            select.client,
-            Plan(clauses=select.plan.clauses),
+        tasks = Query(
+            select.options.relations["task"].target,
+            select.query.connection,
             scope=select.scope,
             fields=frozenset({"id"}),
             relations=frozenset({self.key}),
             related_fields={} if select.fields is None else {self.key: select.fields},
-            workers=select.workers,
         )
-        for page in options_of(tasks).pages.pages(inner):
+        inside = Select.of(tasks, Plan(clauses=select.plan.clauses), workers=select.workers)
+        for page in source_of(tasks).pages(inside):
             rows = [
                 {"task": task["id"], "project": id_of(select.scope["project"]), **row}
                 for task in page.rows
@@ -404,6 +279,11 @@ class Embedded:
 
 
 PLAIN, NUMBERED = Plain(), Numbered()
+
+
+def source_of(query: Query) -> Source:
+    """Return how the objects of a query are listed."""
+    return cast(Source, query.options.pages)
 
 
 # -- look-ahead -----------------------------------------------------------------------------------

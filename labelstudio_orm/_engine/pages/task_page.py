@@ -15,7 +15,8 @@ from ..plans.columns import Item, line
 from ..plans.plan import Plan
 from ..values.codec import Row
 from .checks import believed, untrue
-from .sources import IDS, TRIES, Select, chunked
+from .select import Select
+from .sources import IDS, TRIES, chunked
 
 BODY_LIMIT = 3500
 """Bytes of an address above which its query travels in the body of the GET: gunicorn refuses a line
@@ -91,7 +92,7 @@ def _encoded(params: dict[str, Any]) -> str:
 
 def uncomputed(select: Select) -> frozenset[str]:
     """The fields that a listing leaves empty."""
-    return frozenset() if _is_full(select) else options_of(select.model).computed - select.wanted
+    return frozenset() if _is_full(select) else select.options.computed - select.wanted
 
 
 def _is_full(select: Select) -> bool:
@@ -188,7 +189,7 @@ def _all_columns_but(select: Select) -> dict[str, list[str]]:
     """``hiddenColumns`` makes the server compute the columns of a light listing, except those it
     names.
     """
-    hidden = [f"tasks:{name}" for name in sorted(options_of(select.model).computed - select.wanted)]
+    hidden = [f"tasks:{name}" for name in sorted(select.options.computed - select.wanted)]
     return {"explore": hidden, "labeling": hidden}
 
 
@@ -196,6 +197,6 @@ def _included(select: Select) -> list[str]:
     """``include`` trims embedded rows by the same names, so theirs have to be in it."""
     names = set(select.wires) | select.relations
     for relation in select.relations:
-        fields = options_of(options_of(select.model).sets[relation].target).fields
+        fields = options_of(select.options.sets[relation].target).fields
         names |= {fields[name].wire for name in select.related_fields.get(relation) or fields}
     return sorted(names)

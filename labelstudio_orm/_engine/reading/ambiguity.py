@@ -9,19 +9,21 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ...errors import FieldError, NotFound, PermissionDenied, UnknownKeyWarning
 from ..conditions.places import Merged, ambiguous
+from ..conditions.q import build
+from ..conditions.query import Query
 from ..conditions.tree import REGION, leaves
-from ..fields.options import options_of
 from ..http.paths import at
+from ..pages.select import Select
 from ..pages.sources import FIRST_PAGE
 from ..pages.task_page import ask
 from ..plans.columns import UNDEFINED
+from ..plans.plan import plan
 from ..values.brief import brief
 from ..values.ids import id_of
 from ..values.near import unknown
 
 if TYPE_CHECKING:
     from ..fields.fields import Field
-    from ..models.queryset import QuerySet
 
 
 class _Named(Protocol):
@@ -35,7 +37,7 @@ class _Named(Protocol):
     def merged(self) -> Merged: ...
 
 
-def refuse_ambiguous(queryset: QuerySet[Any], ways: Iterable[_Named]) -> None:
+def refuse_ambiguous(query: Query, ways: Iterable[_Named]) -> None:
     """Raise FieldError for a name of a key in ``data`` that is two keys for all that it says, and
     one in the tasks of the project.
 
@@ -43,12 +45,12 @@ def refuse_ambiguous(queryset: QuerySet[Any], ways: Iterable[_Named]) -> None:
     one request, which a project that is an object keeps.
     """
     asked = [one for one in ways if one.merged and one.field.name == "data"]
-    if not asked or not options_of(queryset.model).pages.filters_tasks:
+    if not asked or not query.options.pages.filters_tasks:
         return
-    project = _project_of(queryset)
+    project = _project_of(query)
     known = set(_in_config(project))
     if project is not None:
-        known |= _in_tasks(queryset, project)
+        known |= _in_tasks(query, project)
     for one in asked:
         for steps, key in one.merged:
             if not steps and key in known:
@@ -56,16 +58,16 @@ def refuse_ambiguous(queryset: QuerySet[Any], ways: Iterable[_Named]) -> None:
                 raise ambiguous(name, key, "data", f"the data of Project {id_of(project)}")
 
 
-def refuse_ambiguous_controls(queryset: QuerySet[Any]) -> None:
+def refuse_ambiguous_controls(query: Query) -> None:
     """Raise FieldError for a key of regions that is the name of a control as well, where the
     labelling config is here.
     """
     asked = {
         one.path[0]: one.key
-        for one in leaves(queryset.where)
+        for one in leaves(query.where)
         if len(one.path) == 1 and one.field.holds_regions and one.path[0] in REGION
     }
-    for name in asked.keys() & (_controls(_at_hand(queryset)) if asked else set()):
+    for name in asked.keys() & (_controls(_at_hand(query)) if asked else set()):
         prefix = asked[name].partition("result__")[0]
         raise FieldError(
             f"{asked[name]}: this is a key of every region, and the project has a control of the "
@@ -74,17 +76,17 @@ def refuse_ambiguous_controls(queryset: QuerySet[Any]) -> None:
         )
 
 
-def warn_of_unknown_controls(queryset: QuerySet[Any]) -> None:
+def warn_of_unknown_controls(query: Query) -> None:
     """Tell of what is no key of a region and no control of the project, where the labelling config
     is here.
     """
     asked = {
         "__".join(one.path): one.key
-        for one in leaves(queryset.where)
+        for one in leaves(query.where)
         if one.path and one.field.holds_regions and one.path[0] not in REGION
     }
     asked.pop("label", None)
-    project = _at_hand(queryset)
+    project = _at_hand(query)
     if not asked or "label_config" not in getattr(project, "_row", {}):
         return
     try:
@@ -97,14 +99,14 @@ def warn_of_unknown_controls(queryset: QuerySet[Any]) -> None:
             _warn_once(project, f"{asked[name]}: {said}")
 
 
-def _at_hand(queryset: QuerySet[Any]) -> Any:
+def _at_hand(query: Query) -> Any:
     """The project, as far as it is known without a request."""
-    task = queryset.scope.get("task")
+    task = query.scope.get("task")
     parents = {} if task is None or isinstance(task, int) else task._origin.parents
-    return queryset.scope.get("project") or parents.get("project")
+    return query.scope.get("project") or parents.get("project")
 
 
-def warn_of_unknown_keys(queryset: QuerySet[Any], keys: Iterable[str], is_kept: bool) -> None:
+def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> None:
     """Tell, once, of a key that no task of the project has, with near ones.
 
     The keys that the labelling config shows are known. For others the project's summary is asked
@@ -112,20 +114,20 @@ def warn_of_unknown_keys(queryset: QuerySet[Any], keys: Iterable[str], is_kept: 
     config. A server does not keep the summary up to date, so a key that it has not is looked for
     among the tasks (one request), and told where it is sure that none has it.
     """
-    project = queryset.scope.get("project")
+    project = query.scope.get("project")
     shown = _in_config(project)
     strange = sorted({*keys} - shown)
-    if project is None or isinstance(project, int) or not strange or queryset.client.is_dry:
+    if project is None or isinstance(project, int) or not strange or query.client.is_dry:
         return
     kept = project._related_cache()
     if not is_kept and not any(_near(key, shown) for key in strange):
         return
     told = kept.setdefault(_TOLD, set())
-    known = _in_tasks(queryset, project)
+    known = _in_tasks(query, project)
     for key in strange if known and UNDEFINED not in known else ():
         if key in known or key in told:
             continue
-        if _is_nowhere(project, key):
+        if _is_nowhere(query, key):
             near = _near(key, known | shown)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
             _warn_once(
@@ -136,12 +138,19 @@ def warn_of_unknown_keys(queryset: QuerySet[Any], keys: Iterable[str], is_kept: 
             kept[_IN_TASKS].add(key)
 
 
-def _is_nowhere(project: Any, key: str) -> bool:
-    """Return whether it is sure that no task has a key in its data: the server finds few tasks that
-    hold it as a text, and none of these has it.
+def _is_nowhere(query: Query, key: str) -> bool:
+    """Return whether it is certain that no task of the project has a key in its data.
+
+    The server finds few tasks that hold the key as a text, and none of these has it. One request.
     """
-    tasks = project.tasks.only("data").filter(data__has_key=key)
-    found = ask(tasks._select(tasks._planned()), FIRST_PAGE)
+    tasks = Query(
+        query.model,
+        query.connection,
+        scope={"project": query.project},
+        where=build(query.model, (), {"data__has_key": key}, query.url),
+        fields=frozenset({"id", "data"}),
+    )
+    found = ask(Select.of(tasks, plan(tasks.model, tasks.where)), FIRST_PAGE)
     shown = [row.get("data") for row in found["tasks"]]
     return found["total"] <= len(shown) and not any(
         not isinstance(data, dict) or key in data for data in shown
@@ -162,12 +171,15 @@ def _near(key: str, known: Iterable[str]) -> list[str]:
     return difflib.get_close_matches(key, sorted(known), 3, cutoff=0.75)
 
 
-def _project_of(queryset: QuerySet[Any]) -> Any:
-    project, view = queryset.scope.get("project"), queryset.scope.get("view")
-    if project is None and view is not None:
-        found = view if not isinstance(view, int) else queryset.client.views.get(view)
-        return found.project
-    return project
+def _project_of(query: Query) -> Any:
+    """Return the project, or its id; one request where only the id of a view is known."""
+    project, view = query.project, query.scope.get("view")
+    if project is not None or view is None:
+        return project
+    if not isinstance(view, int):
+        return view.project
+    path, doing = at("/api/dm/views/{}/", view), f"listing {query.description}"
+    return query.client.request("GET", path, doing=doing, expect={"project": int})["project"]
 
 
 def _in_config(project: Any) -> frozenset[str]:
@@ -188,16 +200,16 @@ def _controls(project: Any) -> set[str]:
         return set()
 
 
-def _in_tasks(queryset: QuerySet[Any], project: Any) -> set[str]:
+def _in_tasks(query: Query, project: Any) -> set[str]:
     """The keys of the data of a project's tasks, as its summary counts them."""
     kept = {} if isinstance(project, int) else project._related_cache()
     if _IN_TASKS not in kept:
         path = at("/api/projects/{}/summary/", id_of(project))
         try:
-            found = queryset.client.request(
+            found = query.client.request(
                 "GET",
                 path,
-                doing=f"listing {queryset._what}",
+                doing=f"listing {query.description}",
                 expect={"all_data_columns?": dict | None},
             )
         except (NotFound, PermissionDenied):  # a server without summaries, or for others

@@ -1,13 +1,13 @@
-"""The plan of a queryset, and what has to be known of its project for it."""
+"""The plan of a query, and what has to be known of its project for it."""
 
 from __future__ import annotations
 
 import warnings
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any
 
 from ...errors import ClientSideFilterWarning, FieldError
+from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, describe, leaves
-from ..fields.options import options_of
 from ..http.paths import at
 from ..plans.columns import UNDEFINED
 from ..plans.plan import Plan, plan
@@ -18,62 +18,58 @@ from .ambiguity import (
     warn_of_unknown_controls,
     warn_of_unknown_keys,
 )
-
-if TYPE_CHECKING:
-    from ..models.queryset import QuerySet
-
-S = TypeVar("S", bound="QuerySet[Any]")
+from .by_id import ref
 
 
-def plan_without_request(queryset: QuerySet[Any]) -> Plan:
+def plan_without_request(query: Query) -> Plan:
     """The plan, as far as the project is known."""
-    if any(map(is_beyond, queryset.scope.values())):
+    if any(map(is_beyond, query.scope.values())):
         return Plan(nothing=True)
-    if "view" in queryset.scope and queryset.where != EVERYTHING:
-        return Plan(here=queryset.where, counts=False)  # a query beside a view is dropped
-    return plan(queryset.model, queryset.where, lambda key: _may_be_undefined(queryset, key))
+    if query.is_of_view and query.where != EVERYTHING:
+        return Plan(here=query.where, counts=False)  # a query beside a view is dropped
+    return plan(query.model, query.where, lambda key: _may_be_undefined(query, key))
 
 
-def plan_of(queryset: QuerySet[Any]) -> Plan:
+def plan_of(query: Query) -> Plan:
     """The plan; asks the project for what makes it better, warns of one that reads every task, and
     refuses what must not be.
     """
-    if any(map(is_beyond, queryset.scope.values())):
+    if any(map(is_beyond, query.scope.values())):
         return Plan(nothing=True)
-    known = _with_config(queryset) if wants_config(queryset) else queryset
-    refuse_ambiguous(known, leaves(queryset.where))
+    known = _with_config(query) if wants_config(query) else query
+    refuse_ambiguous(known, leaves(query.where))
     refuse_ambiguous_controls(known)
     warn_of_unknown_controls(known)
-    if not queryset.may_be_new:
-        is_kept = not isinstance(queryset.scope.get("project"), int)
-        warn_of_unknown_keys(known, _data_keys(queryset) | _named_keys(queryset), is_kept)
+    if not query.may_be_new:
+        is_kept = not isinstance(query.scope.get("project"), int)
+        warn_of_unknown_keys(known, _data_keys(query) | _named_keys(query), is_kept)
     planned = plan_without_request(known)
-    if _is_full_scan(queryset, planned) and _nothing_is_undefined(known):
-        planned = plan(queryset.model, queryset.where)
-    _check_scores(queryset)
+    if _is_full_scan(query, planned) and _nothing_is_undefined(known):
+        planned = plan(query.model, query.where)
+    _check_scores(query)
     if planned.here is not None:
-        if queryset.is_strict:
+        if query.is_strict:
             raise FieldError(
-                f"{queryset._what}: strict() refuses what the server cannot filter exactly: "
+                f"{query.description}: strict() refuses what the server cannot filter exactly: "
                 f"{describe(planned.here)}. explain() shows the plan"
             )
-        _warn_of_full_scan(queryset, planned)
+        _warn_of_full_scan(query, planned)
     return planned
 
 
-def _is_full_scan(queryset: QuerySet[Any], planned: Plan) -> bool:
+def _is_full_scan(query: Query, planned: Plan) -> bool:
     return (
         planned.here is not None
         and planned.clauses == ((),)
-        and options_of(queryset.model).pages.filters_tasks
-        and "view" not in queryset.scope
+        and query.options.pages.filters_tasks
+        and not query.is_of_view
     )
 
 
-def _warn_of_full_scan(queryset: QuerySet[Any], planned: Plan) -> None:
+def _warn_of_full_scan(query: Query, planned: Plan) -> None:
     """Say once, for each project and condition, that every task has to be read."""
-    what = queryset._what
-    if _is_full_scan(queryset, planned) and what not in _warned:
+    what = query.description
+    if _is_full_scan(query, planned) and what not in _warned:
         _warned.add(what)
         warnings.warn(
             f"{what}: the server cannot filter this, so every task is read and checked here; "
@@ -89,14 +85,14 @@ _warned: set[str] = set()
 # -- keys of data: which of them a task may be stored with another one than it is shown with ------
 
 
-def wants_config(queryset: QuerySet[Any]) -> bool:
+def wants_config(query: Query) -> bool:
     """Would the labelling config, which is not at hand, make the plan better?"""
     return (
-        options_of(queryset.model).pages.filters_tasks
-        and "project" in queryset.scope
-        and "view" not in queryset.scope
-        and bool(_data_keys(queryset))
-        and not _has_config(queryset.scope["project"])
+        query.options.pages.filters_tasks
+        and "project" in query.scope
+        and not query.is_of_view
+        and bool(_data_keys(query))
+        and not _has_config(query.scope["project"])
     )
 
 
@@ -104,36 +100,40 @@ def _has_config(project: Any) -> bool:
     return "label_config" in getattr(project, "_row", {})
 
 
-def _with_config(queryset: S) -> S:
+def _with_config(query: Query) -> Query:
     """The same with the labelling config at hand; one request, which a project that is an object
     keeps.
     """
-    project = queryset.scope["project"]
+    project = query.scope["project"]
     if isinstance(project, int):
-        project = queryset.client.projects.ref(project)
+        project = ref(_projects(query), project)
     project._complete()
-    return queryset._with(scope={**queryset.scope, "project": project})
+    return query.but(scope={**query.scope, "project": project})
 
 
-def _data_keys(queryset: QuerySet[Any]) -> frozenset[str]:
+def _projects(query: Query) -> Query:
+    return Query(query.options.relations["project"].target, query.connection)
+
+
+def _data_keys(query: Query) -> frozenset[str]:
     """The keys of ``data`` that are asked for."""
-    asked = [one for one in leaves(queryset.where) if one.field.name == "data"]
+    asked = [one for one in leaves(query.where) if one.field.name == "data"]
     return frozenset(str(one.path[0]) for one in asked if one.path) | frozenset(
         one.value for one in asked if one.lookup == "has_key"
     )
 
 
-def _named_keys(queryset: QuerySet[Any]) -> frozenset[str]:
+def _named_keys(query: Query) -> frozenset[str]:
     """The keys of ``data`` that an order, or ``values()``, names."""
-    keys = [*queryset.ordering, *queryset.named]
+    keys = [*query.ordering, *query.named]
     return frozenset(key.path[0] for key in keys if key.path and key.field.name == "data")
 
 
-def _may_be_undefined(queryset: QuerySet[Any], key: str) -> bool:
+def _may_be_undefined(query: Query, key: str) -> bool:
     """May a key of ``data`` be stored as the server's ``$undefined$``? Only one that the labelling
     config shows can be; where the config is not at hand, any.
     """
-    project: Any = queryset.scope.get("project")
+    project: Any = query.scope.get("project")
     if not _has_config(project):
         return True
     try:
@@ -142,14 +142,14 @@ def _may_be_undefined(queryset: QuerySet[Any], key: str) -> bool:
         return True
 
 
-def _nothing_is_undefined(queryset: QuerySet[Any]) -> bool:
+def _nothing_is_undefined(query: Query) -> bool:
     """Would the plan be better without ``$undefined$``, and is it without? One request."""
-    keys = _data_keys(queryset)
-    if "project" not in queryset.scope or not any(_may_be_undefined(queryset, key) for key in keys):
+    keys = _data_keys(query)
+    if "project" not in query.scope or not any(_may_be_undefined(query, key) for key in keys):
         return False
-    path = at("/api/projects/{}/summary/", id_of(queryset.scope["project"]))
-    columns = queryset.client.request(
-        "GET", path, doing=f"listing {queryset._what}", expect={"all_data_columns?": dict | None}
+    path = at("/api/projects/{}/summary/", id_of(query.scope["project"]))
+    columns = query.client.request(
+        "GET", path, doing=f"listing {query.description}", expect={"all_data_columns?": dict | None}
     )
     return UNDEFINED not in (columns.get("all_data_columns") or {UNDEFINED: 1})
 
@@ -157,21 +157,21 @@ def _nothing_is_undefined(queryset: QuerySet[Any]) -> bool:
 # -- means ----------------------------------------------------------------------------------------
 
 
-def _check_scores(queryset: QuerySet[Any]) -> None:
+def _check_scores(query: Query) -> None:
     """``predictions_score`` is the mean for the project's model version: without one the server
     gives none for all tasks.
     """
     asked = any(
         one.relation is None and one.field.name == "predictions_score"
-        for one in leaves(queryset.where)
+        for one in leaves(query.where)
     )
-    if not asked or "project" not in queryset.scope:
+    if not asked or "project" not in query.scope:
         return
-    project = queryset.scope["project"]
+    project = query.scope["project"]
     known = "" if isinstance(project, int) else project.model_version
     # An import of predictions may have set it meanwhile.
-    if not known and not queryset.client.projects.get(project).model_version:
+    if not known and not ref(_projects(query), id_of(project)).refresh().model_version:
         raise FieldError(
-            f"{queryset._what}: predictions_score is the mean for the project's model_version, and "
-            "that is empty; set it, or ask for predictions__score"
+            f"{query.description}: predictions_score is the mean for the project's model_version, "
+            "and that is empty; set it, or ask for predictions__score"
         )

@@ -1,50 +1,97 @@
-"""How a queryset gets its objects: by id, page by page; in another order, after sorting here."""
+"""How a query gets its objects: by id, page by page; in another order, after sorting here."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from itertools import chain, islice
+from typing import Any, TypeAlias
 
 import attrs
 
+from ...errors import DoesNotExist
 from ..conditions.ordering import ordered
-from ..conditions.tree import EVERYTHING, Leaf, parts_of, predicate
+from ..conditions.q import build
+from ..conditions.query import Query
+from ..conditions.tree import EVERYTHING, Leaf, Node, conjunction, parts_of, predicate
 from ..fields.options import options_of
 from ..pages.checks import untrue
 from ..pages.keyset import Keyset, asks_for_many
-from ..pages.sources import FIRST_PAGE, IDS, Page, Select, look_ahead
+from ..pages.select import Page, Select
+from ..pages.sources import FIRST_PAGE, IDS, look_ahead, page_ahead, source_of
 from ..plans.columns import ORDERED
 from ..plans.plan import Plan
 from ..records.origin import Origin, Peers
-from ..values.ids import as_id
-
-if TYPE_CHECKING:
-    from ..conditions.tree import Node
-    from ..models.queryset import QuerySet
-    from ..models.resource import Resource
-
-R = TypeVar("R", bound="Resource")
+from ..values.ids import as_id, id_of
+from .by_id import parents_in, ref
+from .planner import plan_of
 
 Ahead: TypeAlias = Callable[[Iterator[Page]], Iterator[Page]]
 
 
-def read(
-    queryset: QuerySet[R], workers: int, ahead: Ahead = look_ahead
-) -> tuple[Iterator[Iterable[R]], int, int | None]:
-    """The objects as their pages come, and where in them a slice begins and ends, as far as it is
-    not cut from them already.
+def objects(query: Query, workers: int = 1) -> Iterator[Any]:
+    """Yield the objects, streamed, one page ahead; nothing is kept."""
+    found, start, stop = _read(query, workers, look_ahead)
+    yield from islice(chain.from_iterable(found), start, stop)
+
+
+def lists(query: Query, workers: int = 1) -> Iterator[list[Any]]:
+    """Yield the objects in lists: those of a page of the server each, none of them empty."""
+    found, start, stop = _read(query, workers, page_ahead)
+    place = 0
+    for some in map(list, found):
+        shown = some[max(0, start - place) : None if stop is None else stop - place]
+        place += len(some)
+        if shown:
+            yield shown
+        if stop is not None and place >= stop:
+            return
+
+
+def fetch(query: Query, identifier: Any) -> Any:
+    """Return the object of this id from its own address, if the query matches it.
+
+    One request, and a listing where the object's row does not say what it belongs to. Raises
+    DoesNotExist.
     """
-    start, stop = queryset.start, queryset.stop
-    if queryset.here is not None:
-        fitting = filter(predicate(queryset.where), queryset.here)
-        return iter([ordered(fitting, queryset.ordering)]), start, stop
-    planned = queryset._plan()
+    options = query.options
+    if isinstance(identifier, int) and identifier < 1 and not query.client.is_dry:
+        raise DoesNotExist(f"no {options.name} has the id {identifier}: ids begin at 1")
+    in_address = {name: v for name, v in query.scope.items() if options.addresses(name)}
+    obj = ref(query.but(scope=in_address), identifier).refresh()
+    if not query.where.holds(obj):
+        raise DoesNotExist(f"{obj!r} does not match {query.description}")
+    unsaid = {}
+    for name, value in query.scope.items():
+        relation = options.relations.get(name)
+        said = None if relation is None else getattr(obj, relation.id_name)
+        if said is None:
+            unsaid[name] = relation
+        elif said != id_of(value):
+            raise DoesNotExist(f"{obj!r} is not of {name} {id_of(value)}")
+    if unsaid and not any(one._key == obj._key for one in objects(query)):
+        raise DoesNotExist(f"{obj!r} is not one of {query.description}")
+    for name, relation in unsaid.items():
+        if relation is not None:
+            obj._row[options.fields[relation.id_name].wire] = id_of(query.scope[name])
+    obj._came_through(parents_in(query.scope))
+    return obj
+
+
+def _read(
+    query: Query, workers: int, ahead: Ahead
+) -> tuple[Iterator[Iterable[Any]], int, int | None]:
+    """Return the objects as their pages come, and where in them a slice begins and ends."""
+    start, stop = query.start, query.stop
+    if query.loaded is not None:
+        matching = filter(predicate(query.where), query.loaded)
+        return iter([ordered(matching, query.ordering)]), start, stop
+    planned = plan_of(query)
     if planned.nothing:
         return iter(()), 0, None
-    if not queryset._in_id_order:
-        return _in_any_order(queryset, planned, workers, ahead), 0, None
-    source = options_of(queryset.model).pages
-    select = queryset._select(planned, workers=workers)
+    if not query.is_by_id:
+        return _in_any_order(query, planned, workers, ahead), 0, None
+    source = source_of(query)
+    select = Select.of(query, planned, workers=workers)
     if planned.here is None:
         select = attrs.evolve(select, limit=stop)
         if isinstance(source, Keyset):
@@ -52,33 +99,32 @@ def read(
             select = attrs.evolve(select, start=start, limit=limit)
             start, stop = 0, None
     listed = source.pages(select)
-    if isinstance(source, Keyset) and planned.here is None and queryset.where != EVERYTHING:
-        listed = _first_checked(queryset, select, listed)
-    return _loaded(queryset, listed if workers > 1 else ahead(listed), planned.here), start, stop
+    if isinstance(source, Keyset) and planned.here is None and query.where != EVERYTHING:
+        listed = _first_checked(select, listed)
+    return _loaded(query, listed if workers > 1 else ahead(listed), planned.here), start, stop
 
 
-def _first_checked(
-    queryset: QuerySet[Any], select: Select, listed: Iterator[Page]
-) -> Iterator[Page]:
-    """The same pages. Raises LabelStudioError where most tasks of the first one are not what was
-    filtered for: a proxy may drop the query. It is asked for again then, since tasks may have
-    changed while the server made the page.
+def _first_checked(select: Select, listed: Iterator[Page]) -> Iterator[Page]:
+    """Yield the same pages, if the first one holds what was filtered for.
+
+    Raises LabelStudioError where most of its tasks do not match: a proxy may drop the query. It is
+    asked for again then, since tasks may have changed while the server made the page.
     """
     page = next(listed, None)
-    if page is not None and _is_amiss(queryset, page):
-        again = next(options_of(queryset.model).pages.pages(attrs.evolve(select, workers=1)), None)
-        if again is not None and _is_amiss(queryset, again):
-            raise untrue(select, f"most tasks do not fit {queryset._what}")
+    if page is not None and _is_amiss(select.query, page):
+        again = next(source_of(select.query).pages(attrs.evolve(select, workers=1)), None)
+        if again is not None and _is_amiss(select.query, again):
+            raise untrue(select, f"most tasks do not match {select.query.description}")
     if page is not None:
         yield page
         yield from listed
 
 
-def _is_amiss(queryset: QuerySet[Any], page: Page) -> bool:
-    """Return whether more than half of the rows do not fit, as far as they show it."""
+def _is_amiss(query: Query, page: Page) -> bool:
+    """Return whether more than half of the rows do not match, as far as they show it."""
     shown = [
         part
-        for part in parts_of(queryset.where)
+        for part in parts_of(query.where)
         if isinstance(part, Leaf)
         and part.relation is None
         and part.field.name not in page.uncomputed
@@ -86,136 +132,133 @@ def _is_amiss(queryset: QuerySet[Any], page: Page) -> bool:
     ]
     if not shown or not page.rows:
         return False
-    origin = Origin(queryset.client, {}, page.uncomputed, page.prefetched, page.whole)
-    objects = list(queryset.model._load(page.rows, origin))
+    origin = Origin(query.client, {}, page.uncomputed, page.prefetched, page.whole)
+    found = list(query.model._load(page.rows, origin))
 
-    def misfits(some: Iterable[Any]) -> int:
+    def unmatched(some: Iterable[Any]) -> int:
         return sum(not all(part.holds(obj) for part in shown) for obj in some)
 
-    return bool(misfits((objects[0], objects[-1]))) and 2 * misfits(objects) > len(objects)
-
-
-def parents_in(scope: Mapping[str, Any]) -> dict[str, Any]:
-    """The objects of a scope that are here, so that touching them costs nothing."""
-    return {name: value for name, value in scope.items() if not isinstance(value, int)}
+    return bool(unmatched((found[0], found[-1]))) and 2 * unmatched(found) > len(found)
 
 
 def _loaded(
-    queryset: QuerySet[R], listed: Iterable[Page], check: Node | None = None
-) -> Iterator[Iterable[R]]:
-    """The objects of each page, those that the check holds for."""
-    parents = parents_in(queryset.scope)
+    query: Query, listed: Iterable[Page], check: Node | None = None
+) -> Iterator[Iterable[Any]]:
+    """Yield the objects of each page, those that the check holds for."""
+    parents = parents_in(query.scope)
     shared: dict[Any, Any] = {}
-    fits = None if check is None else predicate(check)
+    matches = None if check is None else predicate(check)
     peers: dict[str, Peers] = {}
     for page in listed:
-        peers = _peers(queryset, page, peers)
+        peers = _peers(query, page, peers)
         origin = Origin(
-            queryset.client,
+            query.client,
             parents,
             page.uncomputed,
             page.prefetched,
             page.whole,
             shared=shared,
             peers=peers,
-            asked=queryset.fields or frozenset(),
-            inside=queryset.related_fields,
+            asked=query.fields or frozenset(),
+            inside=query.related_fields,
         )
-        objects = queryset.model._load(page.rows, origin)
-        yield objects if fits is None else filter(fits, objects)
+        found = query.model._load(page.rows, origin)
+        yield found if matches is None else filter(matches, found)
 
 
-def _peers(queryset: QuerySet[Any], page: Page, before: Mapping[str, Peers]) -> dict[str, Peers]:
-    """The tasks that the rows of a page are of, by relation: one request can bring many of them."""
-    options = options_of(queryset.model)
+def _peers(query: Query, page: Page, before: Mapping[str, Peers]) -> dict[str, Peers]:
+    """Return the tasks that the rows of a page are of, by relation: one request brings many."""
+    options = query.options
     return {
         name: Peers(
             (as_id(row.get(options.fields[relation.id_name].wire)) for row in page.rows),
             before.get(name),
         )
         for name, relation in options.relations.items()
-        if name not in queryset.scope and options_of(relation.target).pages.filters_tasks
+        if name not in query.scope and options_of(relation.target).pages.filters_tasks
     }
 
 
+# -- other orders ---------------------------------------------------------------------------------
+
+
 def _in_any_order(
-    queryset: QuerySet[R], planned: Plan, workers: int, ahead: Ahead
-) -> Iterator[Iterable[R]]:
-    """By any keys: for tasks, ids and keys first and then the rows by id; else all rows, sorted
-    here.
+    query: Query, planned: Plan, workers: int, ahead: Ahead
+) -> Iterator[Iterable[Any]]:
+    """Yield the objects by any keys.
+
+    Of tasks ids and keys are read first, and then the rows by id; of others all rows.
     """
-    source, keys = options_of(queryset.model).pages, queryset.ordering
-    start, stop = queryset.start, queryset.stop
-    if not isinstance(source, Keyset) or _is_read_at_once(queryset, planned):
-        names = frozenset(key.field.name for key in keys)
-        fields = None if queryset.fields is None else queryset.fields | names
-        rows = queryset._with(fields=fields, ordering=(), start=0, stop=None)._objects(workers)
-        yield ordered(rows, keys)[start:stop]
+    source, keys = source_of(query), query.ordering
+    start, stop = query.start, query.stop
+    names = frozenset(key.field.name for key in keys)
+    whole = query.but(ordering=(), start=0, stop=None)
+    if not isinstance(source, Keyset) or _is_read_at_once(query, planned):
+        fields = None if query.fields is None else query.fields | names
+        yield ordered(objects(whole.but(fields=fields), workers), keys)[start:stop]
         return
-    if is_one_page(queryset, planned):
-        top = _top(queryset, planned, source)
+    if is_one_page(query, planned):
+        top = _top(query, planned, source)
         if top is not None:
             yield top[start:stop]
             return
-    light = queryset._with(
-        fields=frozenset({"id", *(key.field.name for key in keys)}),
-        relations=frozenset(),
-        ordering=(),
-        start=0,
-        stop=None,
-    )
-    found = ordered(light._objects(workers), keys)[start:stop]
-    listed = source.by_ids(queryset._select(Plan(), workers=workers), [obj.id for obj in found])
-    yield from _loaded(queryset, listed if workers > 1 else ahead(listed))
+    light = whole.but(fields=frozenset({"id", *names}), relations=frozenset())
+    found = ordered(objects(light, workers), keys)[start:stop]
+    listed = source.by_ids(Select.of(query, Plan(), workers=workers), [obj.id for obj in found])
+    yield from _loaded(query, listed if workers > 1 else ahead(listed))
 
 
-def _is_read_at_once(queryset: QuerySet[Any], planned: Plan) -> bool:
-    """Would it take more requests to ask for the rows by id than to read them with the keys? Where
-    very many ids are asked for, which are looked for in whole pages.
+def _is_read_at_once(query: Query, planned: Plan) -> bool:
+    """Return whether rows by id would take more requests than reading them with the keys.
+
+    So it is where very many ids are asked for, which are looked for in whole pages.
     """
     if not asks_for_many(planned):
         return False
-    few = queryset.stop is not None and queryset.stop - queryset.start <= IDS
-    return queryset.fields is not None or not few
+    few = query.stop is not None and query.stop - query.start <= IDS
+    return query.fields is not None or not few
 
 
-def is_one_page(queryset: QuerySet[Any], planned: Plan) -> bool:
-    """Can the first rows be asked for in the server's own order? A few of them, by a column that it
-    orders as we do, where it also filters exactly.
+def is_one_page(query: Query, planned: Plan) -> bool:
+    """Return whether the first rows can be asked for in the server's own order.
+
+    So it is with a few of them, by a column that the server orders as we do, where it also filters
+    exactly.
     """
-    key = queryset.ordering[0]
+    key = query.ordering[0]
     return (
-        queryset.stop is not None
-        and queryset.stop <= FIRST_PAGE
+        query.stop is not None
+        and query.stop <= FIRST_PAGE
         and key.field.name in ORDERED
         and planned.here is None
         and planned.counts
-        and "view" not in queryset.scope
+        and not query.is_of_view
         and not asks_for_many(planned)
     )
 
 
-def _top(queryset: QuerySet[R], planned: Plan, source: Keyset) -> list[R] | None:
-    """The first objects, up to where the slice stops. One request, and another one where objects
-    tie there, which the server leaves in any order; None where that does not tell.
+def _top(query: Query, planned: Plan, source: Keyset) -> list[Any] | None:
+    """Return the first objects, up to where the slice stops; None where that cannot be told.
+
+    One request, and another one where objects tie there, which the server leaves in any order.
     """
-    stop, key = queryset.stop or 0, queryset.ordering[0]
-    names = {one.field.name for one in queryset.ordering}
-    select = queryset._select(planned, also=names)
-    page = source.top(select, key, stop + 1)
+    stop, key = query.stop or 0, query.ordering[0]
+    names = {one.field.name for one in query.ordering}
+    page = source.top(Select.of(query, planned, also=names), key, stop + 1)
     if page is None:
         return None
-    [objects] = _loaded(queryset, [page])
-    found = ordered(objects, queryset.ordering)
+    [loaded] = _loaded(query, [page])
+    found = ordered(loaded, query.ordering)
     if len(found) <= stop:
         return found
     last = key.value(found[stop])
     before = [obj for obj in found if key.value(obj) != last]
     if len(before) == stop:
         return before
-    if len(queryset.ordering) > 1:
+    if len(query.ordering) > 1:
         return None
     lookup = {f"{key.field.name}__isnull": True} if last is None else {key.field.name: last}
-    tied = queryset._with(ordering=(), start=0, stop=None).filter(**lookup)
-    found = before + list(tied[: stop - len(before)])
+    where = conjunction(query.where, build(query.model, (), lookup, query.url))
+    tied = query.but(where=where, ordering=(), start=0, stop=stop - len(before))
+    found = before + list(objects(tied))
     return found if len(set(found)) == stop else None

@@ -4,27 +4,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, get_origin
 
-from ..conditions.places import Place, name_of
-from ..fields.options import options_of
+from ..conditions.places import name_of
+from ..fields.options import Options
+from .rows import Rows
 
 if TYPE_CHECKING:
     import pandas
 
-    from ..models.queryset import QuerySet
 
-
-def to_pandas(queryset: QuerySet[Any], names: tuple[str | Place, ...]) -> pandas.DataFrame:
-    """See ``QuerySet.to_pandas``."""
+def to_pandas(
+    options: Options, values: Rows[dict[str, Any]], columns: tuple[str, ...]
+) -> pandas.DataFrame:
+    """Return a table of rows; fields that are objects of JSON are a column for each key."""
     try:
-        import pandas
+        import pandas  # lazy: an optional extra
     except ImportError as error:
         raise ImportError(
             "to_pandas() needs pandas: python -m pip install 'labelstudio_orm[pandas]'"
         ) from error
-    rows = list(queryset.values(*names).iterator())
-    columns = tuple(map(str, names)) or queryset._plain_names()
-    spread = [name for name in columns if _is_spread(queryset, name)]
-    for name in spread:
+    rows = list(values.iterator())
+    for name in [name for name in columns if _is_spread(options, name)]:
         columns = _with_columns_of(name, rows, columns)
     # As objects and pandas' own null: beside a None, integers would turn into floats.
     cells = (
@@ -36,8 +35,9 @@ def to_pandas(queryset: QuerySet[Any], names: tuple[str | Place, ...]) -> pandas
 def _with_columns_of(
     name: str, rows: list[dict[str, Any]], columns: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Give each key of a field a column. What holds something else there than an object keeps a
-    column of the field's own.
+    """Return the columns with one for each key of a field.
+
+    What holds something else there than an object keeps a column of the field's own.
     """
     keys: dict[str, None] = {}
     odd: list[str] = []
@@ -52,7 +52,7 @@ def _with_columns_of(
     return (*columns[:at], *(name_of(name, [key]) for key in keys), *odd, *columns[at + 1 :])
 
 
-def _is_spread(queryset: QuerySet[Any], name: str) -> bool:
-    """Is it a field that always is an object of JSON, as the data of tasks?"""
-    field = options_of(queryset.model).fields.get(name)
+def _is_spread(options: Options, name: str) -> bool:
+    """Return whether a field is an object of JSON, as the data of tasks."""
+    field = options.fields.get(name)
     return field is not None and field.nested and get_origin(field.annotation) is dict

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 if TYPE_CHECKING:
-    from ...client import LabelStudio
+    from ..http.connection import Connection
 
 
 PEERS = 300
@@ -61,7 +61,7 @@ class Origin:
     is the id that an object had until it was deleted here.
     """
 
-    client: LabelStudio | None = None
+    client: Connection | None = None
     parents: Mapping[str, Any] = attrs.field(factory=dict)
     uncomputed: frozenset[str] = frozenset()
     prefetched: frozenset[str] = frozenset()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..._engine.values.codec import copy_json
 from ...errors import Conflict
+from ...resources.common import labelstudio_of
 from .fingerprints import annotation_content, digest, draft_content, prediction_content
 from .odd import create
 
@@ -99,7 +100,7 @@ def predict(
         return
     made = project.predictions.bulk_create(forms, on_error="collect")
     run.created += made.created
-    client = project.predictions.client
+    client = labelstudio_of(project)
     for _ in run.each(
         [failure.place for failure in made.failed],
         lambda place: create(client, "predictions", forms[place]["task"], forms[place]),

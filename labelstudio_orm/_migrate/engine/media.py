@@ -18,6 +18,7 @@ from ..._engine.bulk.workers import each
 from ..._engine.http.connection import number_of_workers
 from ..._engine.values.summary import Failure
 from ...errors import APIError, BadRequest, LabelStudioError, ServerError
+from ...resources.common import labelstudio_of
 from .contents import fetch
 from .context import record_duration, wait_for
 from .exactly_once import exactly_once
@@ -74,7 +75,7 @@ class Media:
     ) -> None:
         self.source, self.project, self.server = source, project, server
         self.journal, self.wanted, self.uploaded = journal, wanted, uploaded
-        self.client = project.tasks.client
+        self.client = labelstudio_of(project)
         self.moved, self.lost = journal.map("files"), journal.map("files lost")
         self.workers = number_of_workers(workers, getattr(source, "client", self.client))
         self.stored = stored or Stored(project, self._is_copy, self.workers)

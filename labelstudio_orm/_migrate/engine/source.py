@@ -27,6 +27,7 @@ from ..._engine.values.codec import Row, write_datetime
 from ..._engine.values.ids import as_id
 from ..._engine.values.secret import Secret, seal
 from ...errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
+from ...resources.common import labelstudio_of
 from .fingerprints import (
     ANNOTATION,
     ANNOTATION_ORIGIN,
@@ -111,7 +112,7 @@ class LiveSource:
 
     def __init__(self, project: Project) -> None:
         self.project = project
-        self.client: LabelStudio = project.tasks.client
+        self.client: LabelStudio = labelstudio_of(project)
         self._emails: dict[int, str] | None = None
         self._of_task: tuple[str, ...] = TASK_ORIGIN
         self._of_annotation: tuple[str, ...] = ANNOTATION_ORIGIN

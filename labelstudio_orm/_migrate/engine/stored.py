@@ -13,6 +13,7 @@ import attrs
 from ..._engine.bulk.imports import Renamed
 from ..._engine.bulk.workers import each
 from ...errors import LabelStudioError
+from ...resources.common import labelstudio_of
 from ...resources.files import upload_path
 from .contents import hashed
 from .source import LiveSource
@@ -133,7 +134,7 @@ class Stored:
         """
         uploads = self.project.files
         ids = uploads._store([Renamed(one.path, one.name) for one in files])
-        if self.project.tasks.client.is_dry:
+        if labelstudio_of(self.project).is_dry:
             return {one: uploads.get(id).file for one, id in zip(files, ids, strict=True)}
         self._seen(ids)
         rows = {row.id: row for row in uploads.filter(id__in=ids)}

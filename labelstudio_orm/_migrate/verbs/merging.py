@@ -23,6 +23,7 @@ from ..._engine.values.summary import Failure
 from ..._reports import Difference, Differences, Losses, Report
 from ...errors import LabelStudioError
 from ...progress import Progress, reporter
+from ...resources.common import labelstudio_of
 from ..engine.config_compat import check_configs
 from ..engine.fingerprints import DRAFT, digest, prediction_content, task_content
 from ..engine.importing import odd_task
@@ -130,7 +131,7 @@ def merge(
             prefer,
             missing=missing_users,
             files=files,
-            workers=number_of_workers(workers, into.tasks.client),
+            workers=number_of_workers(workers, labelstudio_of(into)),
             progress=progress,
             journal=lambda: stack.enter_context(Journal()),
         ).run()
@@ -206,7 +207,7 @@ class _Merging:
         journal: Callable[[], Journal],
     ) -> None:
         self.into, self.prefer, self.workers = into, prefer, workers
-        self.client = into.tasks.client
+        self.client = labelstudio_of(into)
         self.key = ItemKey.of(into.tasks, key)
         self.progress = progress
         self.users = UserMap(self.client, missing, journal())

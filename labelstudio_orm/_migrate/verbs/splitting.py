@@ -23,6 +23,7 @@ from ..._engine.values.summary import Failure, Summary
 from ..._reports import Loss, Report
 from ...client import LabelStudio
 from ...progress import Progress
+from ...resources.common import labelstudio_of
 from ..engine.fingerprints import digest
 from ..engine.keys import asking, fingerprint, first_rows, no_key
 from ..engine.source import CHUNK, LiveSource
@@ -340,7 +341,7 @@ def _journals(
     folder = Path(journal)
     folder.mkdir(parents=True, exist_ok=True)
     with open_journal(folder / JOURNAL, into) as notes:
-        here = f"{project.tasks.client.url} project {project.id}"
+        here = f"{labelstudio_of(project).url} project {project.id}"
         notes.identify(what="split", source=here, target=into.url, **how)
         yield folder
 

@@ -55,6 +55,7 @@ from ..._engine.values.summary import Summary
 from ..._reports import Report
 from ...errors import LabelStudioError
 from ...progress import Progress
+from ...resources.common import labelstudio_of
 from ..engine.journal import Journal, JournalMismatch
 
 if TYPE_CHECKING:
@@ -197,7 +198,7 @@ class Migration:
         that is done is gone, at another place, has another name, or, unless ``accept_changes``,
         other code.
         """
-        client = project.tasks.client
+        client = labelstudio_of(project)
         with ExitStack() as stack:
             if dry_run and not client.is_dry:
                 stack.enter_context(client.dry_run())
@@ -247,7 +248,7 @@ class Migration:
         created = project.created_at  # ids are used again on some servers
         journal.identify(
             migration=self.name,
-            server=project.tasks.client.url,
+            server=labelstudio_of(project).url,
             project=project.id,
             created=None if created is None else created.isoformat(),
         )

@@ -13,6 +13,7 @@ from ..._engine.pages.sources import chunked
 from ..._reports import Difference, Differences, Report
 from ...progress import Progress, ends_line, reporter
 from ...resources._parking import keeping_drafts, unpark
+from ...resources.common import labelstudio_of
 from ..engine import odd
 from ..engine.diff3 import CONTENTS, Base, Change, Conflicts
 from ..engine.exactly_once import exactly_once
@@ -100,7 +101,7 @@ def sync(
     """
     if conflicts not in ("report", "source", "target"):
         raise ValueError(f'conflicts is "report", "source" or "target", not {conflicts!r:.80}')
-    client = target.tasks.client
+    client = labelstudio_of(target)
     here = as_source(source)
     facts = here.describe()
     with open_journal(journal, client, is_new=pair) as notes:

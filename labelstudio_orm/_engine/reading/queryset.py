@@ -1,0 +1,400 @@
+"""The verbs of a queryset that read: loops, counts, indexes, one object, rows of values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+
+from ...errors import DoesNotExist, FieldError, MultipleObjectsReturned
+from ...progress import reporter
+from ..conditions.ordering import Key
+from ..conditions.places import Place, text_of
+from ..conditions.q import Q
+from ..conditions.tree import exactly
+from ..http.connection import number_of_workers
+from ..http.deadline import allowed, in_steps, one_call
+from ..pages.keyset import Keyset
+from ..pages.select import Select
+from ..pages.sources import source_of
+from ..records.origin import Origin
+from ..values.brief import brief
+from ..values.codec import plain
+from ..values.ids import is_beyond
+from ..values.misuse import check_number
+from ..values.secret import hide
+from .by_id import key, key_given, parents_in, ref
+from .planner import plan_of
+from .reader import fetch, lists, objects
+from .rows import Rows
+from .selection import Selection, query_of
+from .tables import to_pandas
+
+if TYPE_CHECKING:
+    import pandas
+    from typing_extensions import Self
+
+    from ...progress import Progress
+
+R = TypeVar("R")
+V = TypeVar("V")
+
+REPR_ROWS = 20
+"""Objects that a ``repr`` shows."""
+
+_ANY: Any = object()
+"""No id was given: None would be that of an object which was deleted."""
+
+
+class ReadingQuerySet(Selection[R]):
+    """A queryset as far as it reads.
+
+    Requests are sent when objects are needed. A loop that ran to its end is kept, so a second one
+    costs nothing.
+    """
+
+    # -- loops ------------------------------------------------------------------------------------
+
+    def iterator(self, *, workers: int | None = None, progress: Progress = None) -> Iterator[R]:
+        """Yield the objects, streamed in constant memory; nothing is kept.
+
+        One request a page, one page ahead. The objects come in the same order for any number of
+        ``workers``; at most three pages a worker are held in memory, and leaving the loop stops
+        them. Tasks alone are read in parallel, by ranges of ids and, in an order other than id, by
+        chosen ids; everything else is read by one. The client's ``deadline`` bounds the seconds in
+        which the loop waits for objects, all together; what its body takes does not count.
+
+        Tasks are read by id from where the last page ended, so they may be saved, deleted and
+        added meanwhile: each one that exists throughout comes exactly once. Of those that are added
+        some may come.
+
+        Args:
+            workers: How many threads read ahead; default: the client's ``workers``, which is 1.
+            progress: True for a line on stderr, or a function ``(done, total)``; the total is None
+                where the server cannot count the objects.
+
+        >>> for task in project.tasks.iterator(workers=4):
+        ...     print(task.data)
+        """
+        found = objects(self._query, number_of_workers(workers, self.client))
+        if progress:
+            found = self._reported(found, progress)
+        return in_steps(allowed("a loop", self), found)
+
+    def pages(self, *, workers: int | None = None) -> Iterator[list[R]]:
+        """Yield the objects in lists: those of a page of the server each.
+
+        What is checked here makes lists shorter; none is empty. The first page is requested alone,
+        each later one while the one before it is in use. ``workers`` as for ``iterator``.
+
+        >>> for tasks in project.tasks.filter(total_annotations=0).pages():
+        ...     print(len(tasks))
+        3
+        """
+        found = lists(self._query, number_of_workers(workers, self.client))
+        return in_steps(allowed("a loop", self), found)
+
+    @one_call
+    def partitions(self, n: int) -> list[Self]:
+        """Return ``n`` disjoint querysets by ranges of ids, which together have all the objects.
+
+        They are for ``n`` processes, and can be pickled. The parts are of about the same size. The
+        first and the last are without an end, so objects that are added later belong to one of them
+        too. By descending id the parts descend as well. ``n`` requests for one task each; for other
+        resources the ids are listed.
+
+        Raises TypeError for a slice, whose members are no range of ids, and for resources without
+        numbers as ids; ValueError for the tasks of a view, which the server does not filter, and
+        unless ``n`` is a positive integer.
+
+        >>> for part in project.tasks.filter(total_annotations=0).partitions(2):
+        ...     print(part.count())
+        1
+        2
+        """
+        query = self._query
+        query.refuse_slice("partitioning")
+        check_number("the number of partitions", n)
+        options = query.options
+        if query.is_of_view:
+            raise ValueError(
+                f"{query.description} cannot be partitioned: the server drops a query beside a "
+                "view; partition the project's tasks, with the view's condition in filter()"
+            )
+        if not options.key or options.fields[options.key].annotation is not int:
+            raise TypeError(f"{options.name}s have no numbers as ids to be partitioned by")
+        cuts = [None, *self._cuts(n), None]
+        parts = [
+            self.filter(
+                **({} if low is None else {f"{options.key}__gt": low}),
+                **({} if high is None else {f"{options.key}__lte": high}),
+            )
+            for low, high in pairwise(cuts)
+        ]
+        first = query.ordering[0] if query.ordering else None
+        descends = first is not None and first.falling and first.field.name == options.key
+        return parts[::-1] if descends else parts
+
+    def _cuts(self, n: int) -> list[int]:
+        source, planned = source_of(self._query), plan_of(self._query)
+        if isinstance(source, Keyset) and self._query.loaded is None and not planned.nothing:
+            return source.cuts(Select.of(self._query, planned), n)
+        ids = [0, *sorted(obj._key for obj in objects(self._query.light()))]
+        return [ids[part * (len(ids) - 1) // n] for part in range(1, n)]
+
+    def _reported(self, found: Iterator[R], progress: Progress) -> Iterator[R]:
+        total = None if plan_of(self._query).here else self.count()
+        with reporter(progress, f"reading {self._query.description}") as report:
+            report(0, total)
+            done = 0
+            for done, obj in enumerate(found, start=1):
+                yield obj
+                report(done, total)
+            if total is None:
+                report(done, done)
+
+    def __iter__(self) -> Iterator[R]:
+        if self._query.loaded is not None and self._query.is_everything:
+            return iter(self._query.loaded)
+        if self._cache is not None:
+            return iter(self._cache)
+        return self._filling()
+
+    def _filling(self) -> Iterator[R]:
+        if self._cache is not None:  # list() asks for the length after it has the iterator
+            yield from self._cache
+            return
+        seen = []
+        for obj in self.iterator():
+            seen.append(obj)
+            yield obj
+        self._keep(seen)
+
+    def _all(self) -> list[R]:
+        return self._keep(list(self.iterator())) if self._cache is None else self._cache
+
+    def _keep(self, found: list[R]) -> list[R]:
+        self.__dict__["_cache"] = found  # all that ever changes in a queryset
+        return found
+
+    def __len__(self) -> int:
+        return len(self._all())
+
+    def __bool__(self) -> bool:
+        return bool(self._all())
+
+    def __contains__(self, obj: object) -> bool:
+        return obj in self._all()
+
+    @overload
+    def __getitem__(self, index: int) -> R: ...
+    @overload
+    def __getitem__(self, index: slice) -> Self: ...
+    def __getitem__(self, index: int | slice) -> R | Self:
+        """Return the object at a place, IndexError beyond the end; for ``[a:b]`` a queryset."""
+        if isinstance(index, slice):
+            return self._sliced(index)
+        index = plain(index)
+        if not isinstance(index, int):
+            raise TypeError(f"a queryset is indexed by numbers and slices, not {index!r:.80}")
+        if index < 0:
+            raise ValueError("a queryset has no negative indexes; use reverse() or last()")
+        if self._cache is not None:
+            return cast("R", self._cache[index])
+        for obj in self._sliced(slice(index, index + 1)):
+            return obj
+        raise IndexError(f"{self._query.description} has no object at {index}")
+
+    def _sliced(self, index: slice) -> Self:
+        if index.step is not None or (index.start or 0) < 0 or (index.stop or 0) < 0:
+            raise ValueError("a queryset takes [start:stop] with numbers from 0 on, without a step")
+        sliced = self._query.sliced(index.start or 0, index.stop)
+        return self._but(start=sliced.start, stop=sliced.stop)
+
+    # -- asking -----------------------------------------------------------------------------------
+
+    @one_call
+    def count(self) -> int:
+        """Return how many objects there are.
+
+        One request where the server can say; else the rows are read, with their ids only.
+        """
+        if self._cache is not None:
+            return len(self._cache)
+        query = self._query
+        if query.loaded is None:
+            planned = plan_of(query)
+            if planned.nothing:
+                return 0
+            if planned.counts:
+                total = source_of(query).count(Select.of(query, planned))
+                if total is not None:
+                    stop = total if query.stop is None else min(query.stop, total)
+                    return max(0, stop - query.start)
+        return sum(1 for _ in objects(query.light()))
+
+    def exists(self) -> bool:
+        """Return whether there is any object; one request where the server can filter."""
+        if self._cache is not None:
+            return bool(self._cache)
+        light = self._query.light().sliced(0, 1)
+        return any(True for _ in in_steps(allowed("a loop", self), objects(light)))
+
+    def first(self) -> R | None:
+        """Return the first object, or None.
+
+        One request where the server can filter, by id or by a column of its own; two where objects
+        tie.
+        """
+        if self._cache is not None:
+            return self._cache[0] if self._cache else None
+        found = objects(self._query.sliced(0, 1))
+        return next(in_steps(allowed("a loop", self), found), None)
+
+    def last(self) -> R | None:
+        """Return the last object, or None.
+
+        One request by id; in another order the ids and keys of all tasks are read, and then that
+        one (other resources are listed with all their fields).
+        """
+        query = self._query
+        if query.is_slice or query.loaded is not None or not query.is_listed_by_id:
+            found = self._all()
+            return found[-1] if found else None
+        if query.is_by_id:
+            return self.reverse().first()
+        return next(iter(self._but(start=-1)), None)  # sorted here, and then cut
+
+    @one_call
+    def get(self, id: int | str | R | Q = _ANY, *conditions: Q, **lookups: Any) -> R:
+        """Return the one object that matches; one request.
+
+        ``get(5)`` reads one object by id; within a relation it must belong to it. Raises
+        DoesNotExist or MultipleObjectsReturned.
+
+        >>> ls.projects.get(title="Reviews")
+        <Project 1 'Reviews'>
+        """
+        if isinstance(id, Q):
+            conditions, id = (id, *conditions), _ANY
+        options = self._query.options
+        if id is None:
+            raise ValueError(
+                f"get(None): a {self.model.__name__} that is not saved, or was deleted, has no id"
+            )
+        if id is not _ANY:
+            lookups[options.key] = key(self._query, id)
+        narrowed = self.filter(*conditions, **hide(lookups, self._known))
+        query = narrowed._query
+        identifier = exactly(query.where, options.key)
+        if identifier is not None and options.item and query.loaded is None:
+            return cast("R", fetch(query, identifier))
+        found = list(narrowed[:2])
+        if not found:
+            raise DoesNotExist(f"no {options.name} matches {query.description}")
+        if len(found) > 1:
+            raise MultipleObjectsReturned(
+                f"several {options.name}s match {query.description}, "
+                f"the first two: {found[0]!r}, {found[1]!r}"
+            )
+        return found[0]
+
+    def ref(self, id: int | str) -> R:
+        """Return a handle on the object of this id; no request.
+
+        Its fields are fetched when they are touched.
+        """
+        return cast("R", ref(self._query, id))
+
+    def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
+        """Return the objects of these ids, by id; those that do not exist are left out.
+
+        Raises TypeError for what is no list of ids, and for a text, whose letters are not meant.
+        """
+        if isinstance(ids, (str, bytes, bytearray)) or not isinstance(ids, Iterable):
+            raise TypeError(f"in_bulk() takes a list of ids, not {brief(ids)}")
+        keys = [key_given(self._query, id) for id in ids]
+        asked = [one for one in keys if not is_beyond(one)]
+        found: Iterable[Any] = self.filter(**{f"{self._query.options.key}__in": asked})
+        return {obj._key: obj for obj in found}
+
+    # -- rows of another shape --------------------------------------------------------------------
+
+    def values(self, *names: str | Place) -> Rows[dict[str, Any]]:
+        """Return dicts instead of objects: ``values("id", "data__text")``, by these names.
+
+        The name of an expression is its text, ``'data["a.b"]'``. Without names: every field but
+        secrets and those that a listing leaves out. Asks the server for just these fields.
+        """
+        texts = tuple(map(text_of, names)) or self._plain_names()
+        return self._rows(texts, bool(names), lambda found: dict(zip(texts, found, strict=True)))
+
+    @overload
+    def values_list(self, name: str | Place, /, *, flat: bool) -> Rows[Any]: ...
+    @overload
+    def values_list(self, *names: str | Place) -> Rows[tuple[Any, ...]]: ...
+    def values_list(self, *names: str | Place, flat: bool = False) -> Rows[Any]:
+        """Return tuples instead of objects, or with ``flat=True`` the bare values of one field.
+
+        >>> list(project.tasks.values_list("id", flat=True))
+        [1, 2, 3, 4]
+        """
+        if flat and len(names) != 1:
+            raise TypeError("values_list(flat=True) takes exactly one field")
+        texts = tuple(map(text_of, names)) or self._plain_names()
+        return self._rows(texts, bool(names), lambda found: found[0] if flat else found)
+
+    def _plain_names(self) -> tuple[str, ...]:
+        fields = self._query.options.fields.values()
+        return tuple(
+            one.name for one in fields if not one.secret and not one.computed and not one.left_out
+        )
+
+    def _rows(
+        self, texts: Sequence[str], narrow: bool, shape: Callable[[tuple[Any, ...]], V]
+    ) -> Rows[V]:
+        keys = [Key.of(self.model, text) for text in texts]
+        for one in keys:
+            if one.field.secret:
+                raise FieldError(f"{self.model.__name__}.{one.field.name} is secret: no value")
+        names = frozenset({"id", *(one.field.name for one in keys)})
+        found = self._but(fields=names, named=tuple(keys)) if narrow else self
+        return Rows(found, lambda obj: shape(tuple(one.value(obj) for one in keys)))
+
+    @one_call
+    def to_pandas(self, *names: str | Place) -> pandas.DataFrame:
+        """Return a table, one row an object, as ``values(*names)`` would give them.
+
+        The data of tasks is a column for each key, under the name by which it can be asked for:
+        ``data__text``, and ``data["a.b"]`` for a key that has other signs in it.
+
+        Integers, booleans and texts are pandas' own nullable kinds, so an id beside a missing one
+        stays an integer; dates have their zone. As many requests as a loop. Raises ImportError
+        without pandas (the extra ``[pandas]``).
+
+        >>> table = project.tasks.to_pandas("id", "data__lang", "total_annotations")
+        >>> table.groupby("data__lang").total_annotations.mean()
+        """
+        columns = tuple(map(str, names)) or self._plain_names()
+        return to_pandas(self._query.options, self.values(*names), columns)
+
+    # -- showing ----------------------------------------------------------------------------------
+
+    def __repr__(self) -> str:
+        query = self._query
+        if self._cache is None:
+            order = f" by {', '.join(map(str, query.ordering))}" if query.ordering else ""
+            order += " reversed" if query.from_end else ""
+            stop = "" if query.stop is None else query.stop
+            cut = f" [{query.start}:{stop}]" if query.is_slice else ""
+            return f"<QuerySet of {query.description}{order}{cut}>"
+        shown = ", ".join(map(repr, self._cache[:REPR_ROWS]))
+        more = ", ..." if len(self._cache) > REPR_ROWS else ""
+        return f"<QuerySet [{shown}{more}]>"
+
+
+def loaded(selection: Selection[R], rows: Iterable[dict[str, Any]]) -> Iterator[R]:
+    """Return objects of rows that another request than a listing gave, in the selection's scope."""
+    query = query_of(selection)
+    found = query.model._load(rows, Origin(query.client, parents_in(query.scope)))
+    return cast("Iterator[R]", found)

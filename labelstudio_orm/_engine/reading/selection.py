@@ -1,0 +1,254 @@
+"""A selection of objects, described and not read: how a queryset is narrowed, ordered and cut."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import attrs
+
+from ...errors import FieldError
+from ..conditions.ordering import Key
+from ..conditions.places import Place
+from ..conditions.q import Q, build, find_field, refuse_partly
+from ..conditions.query import Query
+from ..conditions.tree import EVERYTHING, Node, conjunction, exactly, negation, parts_of, pins
+from ..http.connection import Connection
+from ..values.misuse import MISSING, of_missing, read_again
+from ..values.secret import hide
+from .explain import explain
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+R_co = TypeVar("R_co", covariant=True)
+
+
+class Selection(Generic[R_co]):
+    """Some objects of one resource, which no method here reads."""
+
+    _query: Query
+    _cache: list[Any] | None
+
+    def __init__(self, model: type[Any], client: Connection | str, **state: Any) -> None:
+        self._set(Query(model, client, **state))
+
+    def _set(self, query: Query) -> None:
+        self.__dict__["_query"] = query
+        self.__dict__["_cache"] = None
+
+    def _but(self, **state: Any) -> Self:
+        """Return the same selection with some of its state replaced."""
+        return evolved(self, **state)
+
+    @property
+    def model(self) -> type[Any]:
+        """The class of the objects."""
+        return self._query.model
+
+    @property
+    def client(self) -> Connection:
+        """The client that is asked.
+
+        For a queryset that was unpickled it is the default one of the same server (``connect()``);
+        ValueError if there is none.
+        """
+        return self._query.client
+
+    @property
+    def _deadline(self) -> float | None:
+        return self._query.client._deadline
+
+    @property
+    def _known(self) -> frozenset[str] | None:
+        return self._query.options.beside_secrets
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """Only for what there is not, and for what raised AttributeError: that is then said."""
+            if (found := read_again(self, name)) is not MISSING:
+                return found
+            if name.startswith("_"):
+                raise AttributeError(name)
+            query = self.__dict__.get("_query")
+            model = query and query.model
+            raise AttributeError(of_missing(self, name, model), name=name, obj=self)
+
+        def __setattr__(self, name, value):
+            raise attrs.exceptions.FrozenInstanceError(
+                f"a queryset never changes, so {name!r} cannot be set; its methods return new ones"
+            )
+
+        __delattr__ = __setattr__
+
+    # -- narrowing --------------------------------------------------------------------------------
+
+    def all(self) -> Self:
+        """Return the same objects, fresh, and confirm that all of them are meant.
+
+        ``delete``, ``update`` and ``perform`` need that where there is no condition.
+        """
+        return self._but(all_confirmed=True)
+
+    def filter(self, *conditions: Q, **lookups: Any) -> Self:
+        """Return the objects for which every condition holds.
+
+        Lookups are Django's: ``exact iexact contains icontains startswith istartswith endswith
+        iendswith regex iregex in range gt gte lt lte isnull``, and ``data__a__b`` for task data,
+        ``data__has_key``; ``data["a__b"] >= 5`` for keys of any name. Objects stand for their ids.
+        Conditions on related objects are about one and the same of them, and those on its
+        ``result`` about one region: ``result__label`` is any label in it, ``result__<control>``
+        what the control of this name says. Those of another call are about any.
+        An UnknownKeyWarning reports, once, a key of ``data`` that no task of the project has, also
+        where an order or ``values()`` names it. For keys that the labelling config does not show,
+        one request reads which there are; a project that is an object keeps that.
+        Raises FieldError at once for a field or lookup that does not exist, naming near ones.
+
+        >>> project.tasks.filter(Q(annotators=7) | Q(total_predictions__gte=3), data__lang="de")
+        >>> project.tasks.filter(annotations__completed_by=7, annotations__result__label="Positive")
+        """
+        self._query.refuse_slice("filtering")
+        return self._narrowed(conjunction(self._query.where, self._node(conditions, lookups)))
+
+    def _node(self, conditions: tuple[Q, ...], lookups: dict[str, Any]) -> Node:
+        return build(self.model, conditions, hide(lookups, self._known), self._query.url)
+
+    def _narrowed(self, where: Node) -> Self:
+        """Narrow to a condition, of which what pins the scope (``project=1``) becomes scope."""
+        scope = dict(self._query.scope)
+        for name in self._query.options.pages.scoped_by:
+            if name not in scope and (pinned := exactly(where, f"{name}_id")) is not None:
+                scope[name] = pinned
+                where = conjunction(
+                    *(part for part in parts_of(where) if not pins(part, f"{name}_id"))
+                )
+        return self._but(where=where, scope=scope)
+
+    def exclude(self, *conditions: Q, **lookups: Any) -> Self:
+        """Return the complement of ``filter``: objects with null or missing values stay."""
+        self._query.refuse_slice("filtering")
+        node = self._node(conditions, lookups)
+        if node == EVERYTHING:
+            return self._but()
+        return self._but(where=conjunction(self._query.where, negation(node)))
+
+    def order_by(self, *keys: str | Place) -> Self:
+        """Return the objects ordered by these fields; without keys, by id.
+
+        ``-`` is for descending (``"-data__lang"``, ``-data["a.b"]``); nulls come last, ties by id.
+
+        Any order but by id lists all ids and keys first and sorts here. A slice of up to 100 tasks
+        from the front by a counter, a date, a score or the like is one page of the server, though,
+        if it can filter exactly; two where tasks tie at its end.
+        """
+        self._query.refuse_slice("ordering")
+        parsed = tuple(Key.of(self.model, key) for key in keys)
+        for key in parsed:
+            refuse_partly(key.field, str(key))
+            if key.field.secret:
+                raise FieldError(f"{self.model.__name__}.{key.field.name} is secret: no order")
+        return self._but(ordering=parsed, from_end=False)
+
+    def reverse(self) -> Self:
+        """Return the objects in the opposite order; nulls stay last.
+
+        The tasks of a view come in the order of the view, from its end.
+        """
+        query = self._query
+        query.refuse_slice("reversing")
+        if query.is_of_view and not query.ordering:
+            return self._but(from_end=not query.from_end)
+        keys = query.ordering or (Key.of(self.model, "id"),)
+        return self._but(ordering=tuple(key.reversed() for key in keys))
+
+    def only(self, *names: str | Place) -> Self:
+        """Bring just these fields, and the id; the others are fetched when they are touched.
+
+        ``annotations__result`` is one of what ``prefetch`` brings along; without the other fields
+        of annotations the server lists them in two thirds of the time.
+
+        >>> project.tasks.only("data", "annotations__result").prefetch("annotations")
+        """
+        fields, inner = {"id"}, dict[str, frozenset[str]]()
+        for name in names:
+            place = Place.of(name)
+            if place.keys and place.head in self._prefetchable:
+                relation, rest = place.head, "__".join(place.keys)
+                found = find_field(self._prefetchable[relation].target, rest, str(name)).name
+                inner[relation] = inner.get(relation, frozenset({"id"})) | {found}
+            else:
+                whole = place.head if place.literal else str(name)
+                fields.add(find_field(self.model, whole).name)
+        return self._but(fields=frozenset(fields), related_fields=inner)
+
+    def prefetch(self, *relations: str) -> Self:
+        """Bring related objects along in the same requests.
+
+        >>> project.tasks.prefetch("annotations", "predictions")
+        """
+        known = self._prefetchable
+        for name in relations:
+            if name not in known:
+                raise FieldError(
+                    f"{self.model.__name__} cannot prefetch {name!r:.80}; "
+                    f"it can prefetch {', '.join(known) or 'nothing'}"
+                )
+        return self._but(relations=self._query.relations | set(relations))
+
+    @property
+    def _prefetchable(self) -> Mapping[str, Any]:
+        options = self._query.options
+        return options.sets if options.pages.filters_tasks else {}
+
+    # -- how it is read ---------------------------------------------------------------------------
+
+    def strict(self) -> Self:
+        """Refuse to check anything here; no request.
+
+        A condition that the server cannot filter exactly then raises FieldError when rows are
+        needed.
+
+        >>> project.tasks.filter(total_annotations=0).strict().count()
+        3
+        """
+        return self._but(is_strict=True)
+
+    def explain(self) -> str:
+        """Describe how this would be read; no request.
+
+        The text shows what the server filters, what runs here and why, and the requests.
+
+        >>> print(project.tasks.filter(total_annotations=0, data__lang="de").explain())
+        """
+        return explain(self._query)
+
+    # -- copies -----------------------------------------------------------------------------------
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is asked, without the client and the objects."""
+        return {"_query": self._query.but(connection=self._query.url, loaded=None), "_cache": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def __copy__(self) -> Self:
+        return self._but()
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self._but()
+
+
+S = TypeVar("S", bound=Selection[Any])
+
+
+def query_of(selection: Selection[Any]) -> Query:
+    """Return the query of a selection."""
+    return selection._query
+
+
+def evolved(selection: S, **state: Any) -> S:
+    """Return a selection of the same class with some of its state replaced."""
+    made = object.__new__(type(selection))
+    made._set(selection._query.but(**state))
+    return made
