@@ -3,9 +3,9 @@
 from ._engine.bulk.exported import from_export
 from ._engine.conditions.expressions import data, meta
 from ._engine.conditions.q import Q
-from ._engine.http.server import ServerInfo
 from ._engine.http.transport import Retries
 from ._engine.models.queryset import QuerySet
+from ._engine.models.server import ServerInfo
 from ._engine.values.summary import Created, Failure, Summary
 from ._version import __version__ as __version__
 from .client import LabelStudio, connect

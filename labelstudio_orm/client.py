@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ._engine.http.connection import Connection, set_default
 from ._engine.models.queryset import QuerySet
 from ._engine.models.roots import Root
+from ._engine.models.server import ServerInfo
 from ._engine.records.origin import Origin
 from ._engine.values.secret import unseen
 from .resources.access import JWTSettings, SessionPolicy, Tokens
@@ -99,7 +100,11 @@ class LabelStudio(Connection):
         """The personal access tokens of the current user: ``ls.tokens.create()``."""
         return Tokens(self)
 
-    # What there is only one of is no queryset, and costs a request: a call, as ``server()`` is.
+    # What there is only one of is no queryset, and costs a request: a call, as version() is.
+
+    def server(self) -> ServerInfo:
+        """Read version, edition, and which resources are supported. One request."""
+        return ServerInfo.from_version(self.version())
 
     def jwt_settings(self) -> JWTSettings:
         """Read which tokens the organization accepts. One request."""

@@ -1,5 +1,6 @@
-"""A connection to one server: its requests, and a dry run of them; everything of a client but the
-objects.
+"""A connection to one server: its requests, and a dry run of them.
+
+It is all of a client but the objects, and all that the engine knows of a client.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from ..values.secret import hidden_in, seal, unseen
 from .auth import Credential
 from .dryrun import ECHO, READS, DryRun, Switch
 from .outcome import MAX_ANSWER
-from .server import ServerInfo
+from .server import ServerVersion
 from .transport import Retries, Transport
 
 if TYPE_CHECKING:
@@ -26,9 +27,7 @@ if TYPE_CHECKING:
     from ...client import LabelStudio
 
 LONG = 600.0
-"""Seconds that an import, an export, a sync or a validation may take at least before it counts as
-lost.
-"""
+"""Seconds that the client waits at least for an import, an export, a sync or a validation."""
 
 
 def number_of_workers(workers: int | None, client: Connection) -> int:
@@ -75,7 +74,7 @@ class Connection:
         check_number("workers", workers)
         self.page_size = page_size
         self.workers = workers
-        self._info: ServerInfo | None = None
+        self._info: ServerVersion | None = None
         self._dry = Switch()
         self._transport = Transport(
             url,
@@ -112,15 +111,15 @@ class Connection:
     # -- the server -------------------------------------------------------------------------------
 
     def version(self) -> Mapping[str, Any]:
-        """The server's own answer about its version; one request."""
+        """Read the server's own answer about its version. One request."""
         answer: Mapping[str, Any] = self.request(
             "GET", "/api/version", doing="asking for the server's version", expect=()
         )
         return answer
 
-    def server(self) -> ServerInfo:
-        """Version, edition, and what is supported; one request."""
-        return ServerInfo.from_version(self.version())
+    def server(self) -> ServerVersion:
+        """Read the version and the edition. One request."""
+        return ServerVersion.from_version(self.version())
 
     # -- requests ---------------------------------------------------------------------------------
 
@@ -133,8 +132,9 @@ class Connection:
         deadline: float | None = None,
         max_answer: int | None = None,
     ) -> Self:
-        """The same client with other options for some requests; shares the connections. Costs no
-        request.
+        """Return the same client with other options for some requests; shares the connections.
+
+        Costs no request.
 
         >>> ls.using(timeout=5, headers={"X-Trace": "1"}).projects.count()
         """
@@ -159,12 +159,13 @@ class Connection:
         return connect, None if read is None else max(read, LONG)
 
     def dry_run(self) -> AbstractContextManager[DryRun]:
-        """Within the block nothing is written: each write of this client, of its ``using`` copies
-        and in all threads, is noted in ``plan.writes`` instead of sent. Costs no request.
+        """Record writes within the block, in ``plan.writes``, instead of sending them.
 
-        Reads are real; an object that is created gets a placeholder as its id, a negative number,
-        and no listing shows it. Objects look saved afterwards, so read them again for a real run.
-        The exchange of a token is no write. ``plan.summary()`` is a table of what would be done.
+        It holds for each write of this client, of its ``using`` copies and in all threads, and
+        costs no request. Reads are real; an object that is created gets a placeholder as its id, a
+        negative number, and no listing shows it. Objects look saved afterwards, so read them again
+        for a real run. The exchange of a token is no write. ``plan.summary()`` is a table of what
+        would be done.
 
         Raises RuntimeError within another dry run.
 
@@ -179,7 +180,7 @@ class Connection:
 
     @property
     def is_dry(self) -> bool:
-        """Is a ``dry_run()`` under way, so that writes are only noted? Costs no request.
+        """Whether a ``dry_run()`` is under way, which only records writes. Costs no request.
 
         >>> with ls.dry_run():
         ...     ls.is_dry
@@ -188,7 +189,7 @@ class Connection:
         return self._dry.run is not None
 
     def _pretend(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
-        """Rows with ids, for what a dry run creates."""
+        """Return rows with ids, for what a dry run creates."""
         assert self._dry.run is not None
         return [self._dry.run.pretend(row) for row in rows]
 
@@ -202,13 +203,14 @@ class Connection:
         reads: bool = False,
         **options: Any,
     ) -> Any:
-        """Send one request and return its JSON; for what this library has no verb for. See
-        ``Transport.request``.
+        """Send one request and return its JSON; for what this library has no verb for.
+
+        The other options are those of ``Transport.request``.
 
         ``edition``: the edition that has this operation, where not all have. A 404 or 405 then
         raises NotSupportedByServer, if the server is of another edition (which is asked once).
-        ``dry``: what a dry run pretends to be the answer to a write: a value, or a function that
-        gives it; by default the body, with a placeholder for an id where it is a POST. ``reads``:
+        ``dry``: what a dry run returns as the answer to a write: a value, or a function that
+        returns it; by default the body, with a placeholder for an id where it is a POST. ``reads``:
         this POST changes nothing, and is sent in a dry run too.
 
         >>> ls.request("GET", f"/api/projects/{project.id}/")["title"]
@@ -235,7 +237,7 @@ class Connection:
     def _require(self, edition: str, doing: str, error: APIError | None = None) -> None:
         if self._info is None:
             self._info = self.server()
-        if self._info.edition.lower() != edition.lower():
+        if not self._info.is_edition(edition):
             raise NotSupportedByServer(
                 f"{doing}: this needs Label Studio {edition}; the server at {self.url} is "
                 f"{self._info.edition} {self._info.release}",
@@ -245,9 +247,9 @@ class Connection:
     def stream(
         self, method: str, path: str, **options: Any
     ) -> AbstractContextManager[requests.Response]:
-        """Send one request and read its body in pieces. See ``Transport.stream``.
+        """Send one request and read its body in pieces, as ``Transport.stream`` does.
 
-        Raises RuntimeError in a dry run for a write, and for a file that it only pretends to have.
+        Raises RuntimeError in a dry run for a write, and for a file that exists only there.
         """
         run = self._dry.run
         if run is not None and (method.upper() not in READS or run.knows(path, options)):
@@ -272,8 +274,9 @@ class Connection:
 
 
 class NoClient(ValueError, AttributeError):
-    """There is no default client. It is an AttributeError too, so that tools can look at a class,
-    of which ``objects`` then is not there.
+    """There is no default client.
+
+    It is an AttributeError too, so that tools can inspect a class, which then has no ``objects``.
     """
 
 
@@ -281,15 +284,16 @@ _default: LabelStudio | None = None
 
 
 def set_default(client: LabelStudio) -> None:
-    """Let this be the default client, which objects without one use."""
+    """Make this the default client, which objects without one use."""
     global _default
     _default = client
 
 
 def default_client(*, url: str | None = None) -> LabelStudio:
-    """The default client. ``url``: the server that an object came from, which has to be the same.
+    """Return the default client.
 
-    Raises ValueError when ``connect()`` was not called, or named another server.
+    ``url``: the server that an object came from, which has to be the same. Raises ValueError when
+    ``connect()`` was not called, or named another server.
     """
     if _default is None:
         raise NoClient(
