@@ -32,18 +32,18 @@ from .errors import (
     UnknownKeyWarning,
     UnsafePath,
 )
-from .resources.access import JWTSettings, SessionPolicy, Token
 from .resources.comments import Comment
 from .resources.drafts import Draft
 from .resources.exports import Export
 from .resources.files import FileUpload
 from .resources.imports import ImportJob
-from .resources.machines import MLBackend, ModelProvider
+from .resources.ml import MLBackend, ModelProvider
 from .resources.people import Organization, OrganizationMember, User
 from .resources.projects import Pause, Project
 from .resources.prompts import Prompt, PromptIndicator, PromptRun, PromptVersion, Refinement
 from .resources.storages import ExportStorage, ImportStorage
 from .resources.tasks import Annotation, Prediction, Task
+from .resources.tokens import JWTSettings, SessionPolicy, Token
 from .resources.views import Action, View
 from .resources.webhooks import Webhook
 from .resources.workspaces import Workspace, WorkspaceMember

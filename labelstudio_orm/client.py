@@ -10,16 +10,16 @@ from ._engine.models.roots import Root
 from ._engine.models.server import ServerInfo
 from ._engine.records.origin import Origin
 from ._engine.values.secret import unseen
-from .resources.access import JWTSettings, SessionPolicy, Tokens
 from .resources.comments import Comment, Comments
 from .resources.drafts import Draft
 from .resources.files import Files, FileUpload
-from .resources.machines import MLBackend, ModelProvider
+from .resources.ml import MLBackend, ModelProvider
 from .resources.people import Organization, Organizations, User, Users
 from .resources.projects import Project, Projects
 from .resources.prompts import Prompt
 from .resources.storages import ExportStorage, ExportStorages, ImportStorage, ImportStorages
 from .resources.tasks import Annotation, Prediction, Predictions, Task, Tasks
+from .resources.tokens import JWTSettings, SessionPolicy, Tokens
 from .resources.views import View, Views
 from .resources.webhooks import Webhook, Webhooks
 from .resources.workspaces import Workspace

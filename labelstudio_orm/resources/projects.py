@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .exports import Exports
     from .files import Files
     from .imports import Imports
-    from .machines import MLBackend
+    from .ml import MLBackend
     from .people import User
     from .storages import ExportStorages, ImportStorages
     from .tasks import Annotation, Predictions, Tasks

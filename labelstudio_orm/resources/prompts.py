@@ -24,7 +24,7 @@ from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from ..errors import DoesNotExist
 from .common import Authored
-from .machines import ModelProvider, Provider
+from .ml import ModelProvider, Provider
 
 if TYPE_CHECKING:
     from typing_extensions import Self
