@@ -241,14 +241,14 @@ def test_a_file_that_the_server_does_not_give(fake: FakeLabelStudio, tmp_path: P
     assert not report.ok
     assert [failure.item for failure in report.counts["files"].failed] == [gone]
     with ArchiveSource(tmp_path / "cars.zip") as source:
-        assert [(row["file"], row["size"]) for row in source.files()] == [(file, 27000)]
+        assert [(row["file"], row["size"]) for row in source.related("files")] == [(file, 27000)]
         with source.open_file(f"/data/{file}") as stream:
             assert stream.read() == b"abc" * 9000
         with pytest.raises(BadSnapshot, match="has no files/upload/9"):
             source.open_file(gone)
     assert snapshot(cars, tmp_path / "cars.zip", files=False).ok
     with ArchiveSource(tmp_path / "cars.zip") as source:
-        assert list(source.files()) == []
+        assert list(source.related("files")) == []
 
 
 def rewritten(path: Path, **members: bytes | None) -> Path:
@@ -277,22 +277,22 @@ def test_files_that_are_no_snapshots(fake: FakeLabelStudio, tmp_path: Path) -> N
         restore(tmp_path / "nothing.zip", ls)
     text = tmp_path / "text.zip"
     text.write_text("no zip")
-    refused(text, "is no snapshot")
+    refused(text, "is not a snapshot")
     text.write_bytes(whole[:-100])
-    refused(text, "is no snapshot")
+    refused(text, "is not a snapshot")
     at = whole.index(b"tasks/000000.jsonl") + 60
     text.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
     refused(text, "is damaged")
-    refused(rewritten(path, manifest=None), "is no snapshot: it has no manifest.json")
-    refused(rewritten(path, manifest=b"[]"), "does not say so")
+    refused(rewritten(path, manifest=None), "is not a snapshot: it has no manifest.json")
+    refused(rewritten(path, manifest=b"[]"), "of another format")
     refused(rewritten(path, manifest=b"{"), "is damaged")
     manifest = json.loads(zipfile.ZipFile(path).read("manifest.json"))
     newer = json.dumps({**manifest, "version": 2}).encode()
-    refused(rewritten(path, manifest=newer), "use a newer one")
+    refused(rewritten(path, manifest=newer), "use a newer library")
     other = json.dumps({**manifest, "format": "coco"}).encode()
-    refused(rewritten(path, manifest=other), "does not say so")
+    refused(rewritten(path, manifest=other), "of another format")
     more = json.dumps({**manifest, "tasks": [{**manifest["tasks"][0], "tasks": 31}]}).encode()
-    refused(rewritten(path, manifest=more), "lacks tasks")
+    refused(rewritten(path, manifest=more), "its tasks are not those")
     assert fake.requests == []
 
 
@@ -357,10 +357,11 @@ class Many:
                 **more,
             }
 
-    def nothing(self) -> Iterator[dict[str, Any]]:
+    def users(self) -> Iterator[dict[str, Any]]:
         return iter(())
 
-    users = views = webhooks = storages = backends = files = nothing
+    def related(self, kind: str) -> Iterator[dict[str, Any]]:
+        return iter(())
 
     def some_tasks(self, ids: Iterable[int]) -> Iterator[dict[str, Any]]:
         return (task for task in self.tasks() if task["id"] in set(ids))

@@ -560,9 +560,9 @@ def test_arguments_of_the_wrong_kind(project: Project, other: LabelStudio) -> No
     cars: Any = "Cars"
     client: Any = other
     wrong: list[tuple[Callable[[], Any], str]] = [
-        (lambda: copy_project(project, to=not_one), "to= is the client of .*merge"),
-        (lambda: copy_project(cars, to=other), "a project is wanted.*not 'Cars'"),
-        (lambda: verify(project, client), "a project is wanted"),
+        (lambda: copy_project(project, to=not_one), "to is the client of .*merge"),
+        (lambda: copy_project(cars, to=other), "expected a project.*not 'Cars'"),
+        (lambda: verify(project, client), "expected a project"),
     ]
     for call, text in wrong:
         with pytest.raises(TypeError, match=text):

@@ -332,7 +332,7 @@ def test_what_is_refused_before_anything_is_written(
 def test_what_is_no_list_of_projects(ls: LabelStudio, make: Callable[..., Project]) -> None:
     one, both = make(item("a")), make()
     for odd in (one, "Moods", ["Moods"], [None]):
-        with pytest.raises(TypeError, match=r"merge\(\) takes a list|a project is wanted"):
+        with pytest.raises(TypeError, match=r"merge\(\) takes a list|expected a project"):
             merge(odd, into=both, key="data.text")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="into is a project"):
         merge([one], into=ls, key="data.text")  # type: ignore[arg-type]

@@ -41,7 +41,8 @@ class _Files:
         }
         self.read: Counter[str] = Counter()
 
-    def files(self) -> Iterator[dict[str, Any]]:
+    def related(self, kind: str) -> Iterator[dict[str, Any]]:
+        assert kind == "files"
         for path, (content, listed) in self.contents.items():
             if listed:
                 yield {"file": path, "size": None if content is None else len(content)}
@@ -264,7 +265,7 @@ def test_a_picture_that_is_not_to_be_read_is_told(
     assert copy is not None
     fake.fault("GET", project.tasks[0].data["image"], Fault.answer(500), times=None)
     report = verify(project, copy)
-    assert any(one.kind == "files" and "not to be read" in one.why for one in report.differences)
+    assert any(one.kind == "files" and "cannot be read" in one.why for one in report.differences)
 
 
 def test_with_a_journal_each_file_is_the_one_it_became(

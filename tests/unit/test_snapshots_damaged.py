@@ -149,7 +149,7 @@ def test_no_member_is_there_twice(
         path = write(tmp_path / "twice.zip", good)
         with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate"):
             archive.writestr(name, good[name])
-        refused(path, target, f"{name}.*two of this name")
+        refused(path, target, f"{name}.*two members of this name")
 
 
 @pytest.mark.parametrize(
@@ -171,14 +171,14 @@ def test_links_and_devices_are_no_members(
         info.external_attr = (kind | 0o777) << 16
         with zipfile.ZipFile(path, "a") as archive:
             archive.writestr(info, b"/etc/passwd")
-        refused(path, target, "it is a link, or a device")
+        refused(path, target, "it is a link or a device")
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
 def test_other_ways_to_compress(
     good: dict[str, bytes], target: LabelStudio, tmp_path: Path, method: int
 ) -> None:
-    refused(write(tmp_path / "odd.zip", good, compression=method), target, "compressed in a way")
+    refused(write(tmp_path / "odd.zip", good, compression=method), target, "its compression")
 
 
 def test_encrypted(good: dict[str, bytes], target: LabelStudio, tmp_path: Path) -> None:
@@ -215,7 +215,7 @@ def test_cut_and_changed_bytes(good: dict[str, bytes], target: LabelStudio, tmp_
 def test_what_is_no_archive(target: LabelStudio, tmp_path: Path) -> None:
     for content in (b"", b"PK", b"PK\x05\x06", b"x" * 100, b"PK\x05\x06" + bytes(18)):
         (tmp_path / "odd.zip").write_bytes(content)
-        refused(tmp_path / "odd.zip", target, "is no snapshot")
+        refused(tmp_path / "odd.zip", target, "is not a snapshot")
     with pytest.raises(FileNotFoundError, match="nothing"):
         restore(tmp_path / "nothing.zip", target)
     with pytest.raises(IsADirectoryError, match=str(tmp_path)):
@@ -337,18 +337,30 @@ def test_whatever_stands_in_it(good: dict[str, bytes], tmp_path: Path) -> None:
         ("manifest", lambda row: row.update(version=True), "its version is True"),
         ("manifest", lambda row: row.update(version="1"), "its version is '1'"),
         ("manifest", lambda row: row.update(version=0), "its version is 0"),
-        ("manifest", lambda row: row["counts"].update(tasks=4), "it tells of 4 tasks of 3"),
-        ("manifest", lambda row: row["counts"].update(drafts=0), "it tells of 0 drafts of 1"),
-        ("manifest", lambda row: row["counts"].pop("views"), "it tells of None views of 2"),
+        (
+            "manifest",
+            lambda row: row["counts"].update(tasks=4),
+            "it counts 4 tasks, and there are 3",
+        ),
+        (
+            "manifest",
+            lambda row: row["counts"].update(drafts=0),
+            "it counts 0 drafts, and there are 1",
+        ),
+        (
+            "manifest",
+            lambda row: row["counts"].pop("views"),
+            "it counts None views, and there are 2",
+        ),
         ("manifest", lambda row: row["tasks"].append(row["tasks"][0]), "000000.jsonl twice"),
-        ("manifest", lambda row: row["tasks"].clear(), "tasks of 0"),
+        ("manifest", lambda row: row["tasks"].clear(), "tasks, and there are 0"),
         ("manifest", lambda row: row["tasks"][0].update(name="users.jsonl"), "a list of members"),
         ("settings", lambda row: row.pop("label_config"), "label_config is missing"),
-        ("settings", lambda row: row.update(is_published="no"), "is_published is 'no', and true"),
-        ("settings", lambda row: row.update(sampling="x"), "sampling is 'x', and one of"),
-        ("tasks", lambda row: row.update(id="1"), "line 1: id is '1', and an id is wanted"),
+        ("settings", lambda row: row.update(is_published="no"), "is_published is 'no', not true"),
+        ("settings", lambda row: row.update(sampling="x"), "sampling is 'x', not one of"),
+        ("tasks", lambda row: row.update(id="1"), "line 1: id is '1', not an id"),
         ("tasks", lambda row: row.update(id=7), "task 2 comes after task 7"),
-        ("tasks", lambda row: row.update(annotations=None), "annotations is None, and a list"),
+        ("tasks", lambda row: row.update(annotations=None), "annotations is None, not a list"),
         ("tasks", lambda row: row["annotations"].append(3), r"annotations\[1\]: it is 3"),
         (
             "tasks",
@@ -356,11 +368,11 @@ def test_whatever_stands_in_it(good: dict[str, bytes], tmp_path: Path) -> None:
             r"annotations\[0\]: completed_by is missing",
         ),
         ("users", lambda row: row.update(email=None), "users.jsonl, line 1: email is None"),
-        ("storages", lambda row: row.update(family="tasks"), "family is 'tasks', and one of"),
-        ("files", lambda row: row.update(file="../../a"), "and upload/<number>/<plain name>"),
-        ("files", lambda row: row.update(file="upload/1/..%2Fa"), "and upload/<number>"),
-        ("files", lambda row: row.update(size=3), "is not there, or not as long"),
-        ("files", lambda row: row.update(file="upload/9/b.png"), "upload/9/b.png is not there"),
+        ("storages", lambda row: row.update(family="tasks"), "family is 'tasks', not one of"),
+        ("files", lambda row: row.update(file="../../a"), "not upload/<number>/<plain name>"),
+        ("files", lambda row: row.update(file="upload/1/..%2Fa"), "not upload/<number>"),
+        ("files", lambda row: row.update(size=3), "is missing, or of another size"),
+        ("files", lambda row: row.update(file="upload/9/b.png"), "upload/9/b.png is missing"),
     ],
 )
 def test_what_is_said_of_it(

@@ -228,7 +228,7 @@ def test_an_answer_that_is_not_the_file_is_not_published(
     report = snapshot(project, tmp_path / "pond.zip")
     assert [failure.item for failure in report.counts["files"].failed] == [file.file]
     with ArchiveSource(tmp_path / "pond.zip") as source:
-        assert list(source.files()) == []
+        assert list(source.related("files")) == []
     if name == "a.png":
         with pytest.raises(APIError, match="not this file"), file.open():
             pass

@@ -18,7 +18,7 @@ import attrs
 
 from ..._reports import Difference
 from . import fingerprints as content
-from .fingerprints import digest
+from .fingerprints import CONTENTS, digest
 from .pairing import pair_up
 
 if TYPE_CHECKING:
@@ -26,12 +26,6 @@ if TYPE_CHECKING:
     from .journal import Key
 
 FIELDS: Final = ("data", "meta", "overlap")
-
-CONTENTS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
-    "annotations": content.annotation_content,
-    "predictions": content.prediction_content,
-    "drafts": content.draft_content,
-}
 
 Side: TypeAlias = Literal["source", "target"]
 

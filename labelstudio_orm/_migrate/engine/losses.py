@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..._reports import Loss
 from .fingerprints import ORIGIN
+from .kinds import KINDS
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -43,13 +44,6 @@ WHY: Final[Mapping[str, str]] = {
     "predictions.result": "it is no list of regions, which is all that an import takes",
     "drafts.created_at": _DATES,
     "drafts.user": "a server gives a draft to whoever makes it",
-    "views.filters": "they ask for ids, or for users, that the target does not have",
-    "storages.secrets": _SECRETS,
-    "backends.secrets": _SECRETS,
-    "storages.export": (
-        "it would write into the same place, where files are named after the ids of annotations; "
-        'storages="all" copies it'
-    ),
 }
 
 _TASK: Final = ("created_at", "updated_at", "file_upload", "storage_filename")
@@ -145,10 +139,14 @@ def losses(
     for name, count in found.items():
         if count:
             kind, _, field = name.partition(".")
-            why = WHY[name]
+            why = WHY.get(name) or _why_of_kind(kind, field)
             if kept and kind in ("tasks", "annotations", "predictions") and field != "result":
                 why += f"; kept in meta[{ORIGIN!r}]"
             yield Loss(kind, field, count, why, ids=ids.get(name, ()))
+
+
+def _why_of_kind(kind: str, field: str) -> str:
+    return _SECRETS if field == "secrets" else KINDS[kind].losses[field]
 
 
 def origin(row: Row, project: Mapping[str, Any]) -> Row:

@@ -107,7 +107,7 @@ class Media:
     def bring_all(self) -> None:
         """Copy all that the source lists, and what could not be copied before."""
         again: dict[str, int | None] = {file: None for file, _ in self.lost.items()}
-        self.bring({**again, **{row["file"]: row["size"] for row in self.source.files()}})
+        self.bring({**again, **{row["file"]: row["size"] for row in self.source.related("files")}})
         for file in filter(self.moved.has, again):
             self.lost.remove(file)
 

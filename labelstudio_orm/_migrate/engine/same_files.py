@@ -76,7 +76,7 @@ class SameFiles:
     def _size(self, source: Source, path: str) -> int | None:
         """Its size, where a listing says it. One request for all of a project."""
         if id(source) not in self._listed:
-            rows = ((row["file"], row["size"]) for row in source.files())
+            rows = ((row["file"], row["size"]) for row in source.related("files"))
             self._listed[id(source)] = {file: size for file, size in rows if size is not None}
         return self._listed[id(source)].get(path)
 

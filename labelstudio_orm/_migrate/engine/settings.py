@@ -1,4 +1,4 @@
-"""The settings of a project, field by field: what both sides held, and what changed since."""
+"""The settings of a project, field by field: what both sides held, and what has changed."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..._engine.pages.sources import chunked
 from ...errors import BadRequest
-from . import fingerprints as content
 from .diff3 import NEVER, Base, Change, Conflicts, Fields
-from .fingerprints import digest
+from .fingerprints import digest, settings_content
 from .source import CHUNK
 
 if TYPE_CHECKING:
@@ -23,14 +22,14 @@ _BASE: Final = "settings base"
 _EXPECTED: Final = "settings expected"
 
 _OVERLAPS: Final = frozenset({"maximum_annotations", "overlap_cohort_percentage"})
-"""The settings with which the server changes those of the tasks."""
+"""The settings with which the server changes the ``overlap`` of the tasks."""
 
 _CHANGED: Final = "overlaps"
-"""How the journal calls that: the tasks of which somebody else has changed it before."""
+"""The name of that change in the journal, with the tasks that were changed by others before."""
 
 
 class Settings:
-    """Those of a job."""
+    """The settings of a migration."""
 
     def __init__(self, context: MigrationContext) -> None:
         self.context, self.journal = context, context.journal
@@ -44,22 +43,20 @@ class Settings:
 
     @cached_property
     def _sides(self) -> tuple[Row, Row]:
-        """Both as they are at first: what is written later changes some of the target's."""
+        """The settings of both sides at first: later writes change some of the target."""
         said = wanted_settings(self.context.source.settings(), self.context.journal)
-        here = content.settings_content(self.context.translation.value(said))
-        return here, content.settings_content(self.context.there.settings())
+        here = settings_content(self.context.translation.value(said))
+        return here, settings_content(self.context.there.settings())
 
     def bring(self, names: Collection[str]) -> None:
-        """Take note of what a copy is about to set: what the target makes of it is known in the end
-        (``note``).
-        """
+        """Write into the journal what a copy is about to set; ``note`` adds what came of it."""
         here, _ = self._sides
         for name in here.keys() & set(names):
             self.fields.known[name] = (digest(here[name]),) * 2
         self._note()
 
     def note(self) -> None:
-        """Take note of what both sides hold, when nobody but a copy has changed the target."""
+        """Write into the journal what both sides hold, when only a copy has changed the target."""
         self.context.project.refresh()
         here, there = self._sides
         self.fields.found(there)
@@ -72,9 +69,7 @@ class Settings:
         self.journal.set(_EXPECTED, self.fields.expected)
 
     def carry(self, names: Collection[str], conflicts: Conflicts, found: Differences) -> None:
-        """Those of these names that changed in the source; the others are again what they were in
-        the target.
-        """
+        """Apply the changes of these settings; set the others to what they were in the target."""
         here, there = self._sides
         here = {name: value for name, value in here.items() if name in names}
         wanted = {name: there[name] for name in here}
@@ -88,12 +83,11 @@ class Settings:
             elif what == "keep":
                 self.fields.resolve(change)
             else:
-                found.add(
-                    change.as_difference(self.context.facts["project"], self.context.project.id)
-                )
+                sides = self.context.facts["project"], self.context.project.id
+                found.add(change.as_difference(*sides))
         self._note()
         self.context.project.refresh()
-        now = content.settings_content(self.context.there.settings())
+        now = settings_content(self.context.there.settings())
         for name, value in wanted.items():
             is_set = digest(now[name]) == digest(value) or self._set(name, value)
             if is_set and name in carried:
@@ -102,7 +96,7 @@ class Settings:
         self._note()
 
     def _set(self, name: str, value: Any) -> bool:
-        """One setting, if the target takes it."""
+        """Set a setting; return whether the target took it."""
         project, tally = self.context.project, self.context.tallies["settings"]
         try:
             setattr(project, name, value)
@@ -116,8 +110,9 @@ class Settings:
 
 
 class Overlaps:
-    """How often tasks of the target are to be labelled, which the server changes with a setting of
-    the project: that is then no change of the tasks that somebody made in the target.
+    """The ``overlap`` of the target's tasks, which settings of the project change on the server.
+
+    Such a change must not count as one that was made to the tasks in the target.
     """
 
     def __init__(self, context: MigrationContext) -> None:
@@ -125,7 +120,7 @@ class Overlaps:
         self.bases = context.journal.map("bases")
 
     def save(self, names: Iterable[str]) -> bool:
-        """Save these settings of the target; does that change the tasks?"""
+        """Save settings of the target; return whether that changes the tasks."""
         changes = self.context.project.changes.keys() & set(names) & _OVERLAPS
         if changes and not self.context.client.is_dry:
             self._begin()
@@ -138,7 +133,7 @@ class Overlaps:
         self.journal.intent(_CHANGED, theirs)
 
     def resolve(self) -> None:
-        """Take note of what was changed by this run, or by one that could not."""
+        """Write into the journal what this run has changed, or one that ended before it could."""
         theirs = self.journal.open_intents().get(_CHANGED)
         if theirs is None:
             return
@@ -153,7 +148,7 @@ class Overlaps:
         self.journal.resolve(_CHANGED)
 
     def _tasks(self) -> Iterator[tuple[int, Base, str]]:
-        """The tasks of the target by id, with what is noted of them, and what they have now."""
+        """Yield the tasks of the target by id, with their base and the digest of their overlap."""
         for new, overlap in self.context.project.tasks.values_list("id", "overlap").iterator():
             text = self.bases.get(self.context.tasks.old(new, 0))
             base = None if text is None else Base.parse(text)
@@ -162,5 +157,5 @@ class Overlaps:
 
 
 def wanted_settings(settings: Row, journal: Journal) -> Row:
-    """Return the settings that a copy was meant to have."""
+    """Return the settings that a copy was to have."""
     return {**settings, **journal.get("settings", {})}

@@ -1,5 +1,6 @@
-"""What stands in a snapshot: the members, their keys, and of which type the values are. The format
-is in ``docs/snapshot-format.md``; this is what holds an archive to it.
+"""The rows of a snapshot: their keys, and the types of the values.
+
+The format is described in ``docs/snapshot-format.md``; an archive is checked against this.
 """
 
 from __future__ import annotations
@@ -12,72 +13,68 @@ import attrs
 
 from ...resources.files import upload_path
 from ...resources.projects import Sampling, SkipQueue
-from .fingerprints import ANNOTATION_ORIGIN, BACKEND, SECRETS, SETTINGS, STORAGE, TASK_ORIGIN
+from .fingerprints import ANNOTATION_ORIGIN, SECRET_SETTINGS, SETTINGS, TASK_ORIGIN
 
 FORMAT: Final = "labelstudio_orm snapshot"
 VERSION: Final = 1
-"""Of the format; what only a newer version of this library can read has a higher one."""
-
-LISTS: Final = ("users", "views", "webhooks", "storages", "backends")
-"""What a project has beside tasks and files, each in a member of its own."""
-
-STORAGE_TYPES: Final = ("azure", "gcs", "localfiles", "redis", "s3", "s3s")
+"""The version of the format; one that older versions of the library cannot read is higher."""
 
 
 @attrs.frozen
-class Kind:
-    """A kind of values, in words; ``is_needed``: the key has to be there."""
+class Type:
+    """A type of JSON values; ``is_required``: the key has to be there."""
 
-    word: str
-    fits: Callable[[Any], bool]
-    is_needed: bool = True
-
-
-Form: TypeAlias = "Mapping[str, Kind]"
+    name: str
+    accepts: Callable[[Any], bool]
+    is_required: bool = True
 
 
-def _type(word: str, *types: type) -> Kind:
-    return Kind(word, lambda value: type(value) in types)  # a bool is no number
+Form: TypeAlias = "Mapping[str, Type]"
 
 
-def _or_null(kind: Kind) -> Kind:
-    return Kind(f"{kind.word} or null", lambda value: value is None or kind.fits(value))
+def _type(word: str, *types: type) -> Type:
+    return Type(word, lambda value: type(value) in types)  # a bool is no number
 
 
-def _each(form: Form) -> Kind:
-    return Kind("a list of JSON objects", lambda value: _rows_misfit(value, form) is None)
+def or_null(kind: Type) -> Type:
+    """Return the type of values that may be null."""
+    return Type(f"{kind.name} or null", lambda value: value is None or kind.accepts(value))
 
 
-def one_of(*values: str) -> Kind:
-    """One of some texts."""
-    return Kind(f"one of {', '.join(values)}", lambda value: value in values)
+def _each(form: Form) -> Type:
+    return Type("a list of JSON objects", lambda value: _rows_mismatch(value, form) is None)
 
 
-ANYTHING: Final = Kind("JSON", lambda value: True)
-TEXT: Final = _type("a text", str)
+def one_of(*values: str) -> Type:
+    """Return the type of some strings."""
+    return Type(f"one of {', '.join(values)}", lambda value: value in values)
+
+
+ANYTHING: Final = Type("JSON", lambda value: True)
+TEXT: Final = _type("a string", str)
 FLAG: Final = _type("true or false", bool)
 OBJECT: Final = _type("a JSON object", dict)
-PLAIN: Final = _type("a text, a number, true or false", str, int, float, bool)
-NUMBER: Final = Kind(
+PLAIN: Final = _type("a string, a number, true or false", str, int, float, bool)
+NUMBER: Final = Type(
     "a number", lambda value: type(value) in (int, float) and abs(value) < 2**63
 )  # fmt: skip
-WHOLE: Final = Kind("a whole number", lambda value: type(value) is int and abs(value) < 2**63)
-COUNT: Final = Kind("a count", lambda value: type(value) is int and 0 <= value < 2**63)
-ID: Final = Kind("an id", lambda value: type(value) is int and 0 <= value < 2**63)
-IDS: Final = Kind("a list of ids", lambda v: type(v) is list and all(map(ID.fits, v)))
-TEXTS: Final = Kind("a list of texts", lambda v: type(v) is list and all(map(TEXT.fits, v)))
-COUNTS: Final = Kind(
-    "counts by name", lambda value: type(value) is dict and all(map(COUNT.fits, value.values()))
+WHOLE: Final = Type("a whole number", lambda value: type(value) is int and abs(value) < 2**63)
+COUNT: Final = Type("a count", lambda value: type(value) is int and 0 <= value < 2**63)
+ID: Final = Type("an id", lambda value: type(value) is int and 0 <= value < 2**63)
+IDS: Final = Type("a list of ids", lambda v: type(v) is list and all(map(ID.accepts, v)))
+TEXTS: Final = Type("a list of strings", lambda v: type(v) is list and all(map(TEXT.accepts, v)))
+COUNTS: Final = Type(
+    "counts by name", lambda value: type(value) is dict and all(map(COUNT.accepts, value.values()))
 )  # fmt: skip
-NAMES: Final = Kind(
-    "texts by id",
-    lambda value: type(value) is dict and all(v is None or TEXT.fits(v) for v in value.values()),
+NAMES: Final = Type(
+    "strings by id",
+    lambda value: type(value) is dict and all(v is None or TEXT.accepts(v) for v in value.values()),
 )
-PATH: Final = Kind(
+PATH: Final = Type(
     "upload/<number>/<plain name>",
     lambda value: type(value) is str and upload_path(value) == value and len(value) <= 255,
 )
-MEMBER: Final = Kind(
+MEMBER: Final = Type(
     "tasks/<number>.jsonl",
     lambda value: type(value) is str and re.fullmatch(r"tasks/[0-9]+\.jsonl", value) is not None,
 )
@@ -86,26 +83,26 @@ ANNOTATION_FORM: Final[Form] = {
     **dict.fromkeys(ANNOTATION_ORIGIN, ANYTHING),
     "id": ID,
     "result": ANYTHING,
-    "completed_by": _or_null(TEXT),
-    "was_cancelled": _or_null(FLAG),
-    "ground_truth": _or_null(FLAG),
-    "lead_time": _or_null(NUMBER),
+    "completed_by": or_null(TEXT),
+    "was_cancelled": or_null(FLAG),
+    "ground_truth": or_null(FLAG),
+    "lead_time": or_null(NUMBER),
 }
 PREDICTION_FORM: Final[Form] = {
     "id": ID,
     "created_at": ANYTHING,
     "result": ANYTHING,
-    "score": _or_null(NUMBER),
-    "model_version": _or_null(TEXT),
+    "score": or_null(NUMBER),
+    "model_version": or_null(TEXT),
 }
 DRAFT_FORM: Final[Form] = {
     "id": ID,
     "created_at": ANYTHING,
     "result": ANYTHING,
-    "lead_time": _or_null(NUMBER),
-    "was_postponed": _or_null(FLAG),
-    "annotation": _or_null(ID),
-    "user": _or_null(TEXT),
+    "lead_time": or_null(NUMBER),
+    "was_postponed": or_null(FLAG),
+    "annotation": or_null(ID),
+    "user": or_null(TEXT),
 }
 TASK_PARTS: Final[Mapping[str, Form]] = {
     "annotations": ANNOTATION_FORM,
@@ -136,7 +133,7 @@ _COUNTS: Final = frozenset(
 _CHOICES: Final[Mapping[str, Any]] = {"sampling": Sampling, "skip_queue": SkipQueue}
 
 
-def _setting(name: str) -> Kind:
+def _setting(name: str) -> Type:
     if name in _FLAGS:
         return FLAG
     if name in _COUNTS:
@@ -151,96 +148,60 @@ def _setting(name: str) -> Kind:
 
 
 SETTINGS_FORM: Final[Form] = {
-    name: _or_null(_setting(name)) for name in SETTINGS if name not in SECRETS["settings"]
+    name: or_null(_setting(name)) for name in SETTINGS if name not in SECRET_SETTINGS
 }
 
 MANIFEST: Final[Form] = {
     "created_at": TEXT,
     "server": TEXT,
-    "project": Kind("an id or a text", lambda value: ID.fits(value) or TEXT.fits(value)),
-    "title": _or_null(TEXT),
+    "project": Type("an id or a string", lambda value: ID.accepts(value) or TEXT.accepts(value)),
+    "title": or_null(TEXT),
     "counts": COUNTS,
     "secrets": COUNTS,
-    "tasks": Kind("a list of members", lambda value: _rows_misfit(value, CHUNK_FORM) is None),
-    "unskippable": Kind(IDS.word, IDS.fits, is_needed=False),
+    "tasks": Type("a list of members", lambda value: _rows_mismatch(value, CHUNK_FORM) is None),
+    "unskippable": Type(IDS.name, IDS.accepts, is_required=False),
 }
 CHUNK_FORM: Final[Form] = {"name": MEMBER, "tasks": COUNT, "first": ID, "last": ID}
 
-ROWS: Final[Mapping[str, Form]] = {
-    "users": {
-        "id": _or_null(ID),
-        "email": TEXT,
-        "first_name": _or_null(TEXT),
-        "last_name": _or_null(TEXT),
-    },
-    "views": {
-        "id": ID,
-        "data": _or_null(OBJECT),
-        "selected_items": ANYTHING,
-        "users": NAMES,
-    },
-    "webhooks": {
-        "id": ID,
-        "url": TEXT,
-        "send_payload": _or_null(FLAG),
-        "send_for_all_actions": _or_null(FLAG),
-        "actions": _or_null(TEXTS),
-        "is_active": _or_null(FLAG),
-    },
-    "storages": {
-        **dict.fromkeys(STORAGE, _or_null(PLAIN)),
-        "id": ID,
-        "family": one_of("import", "export"),
-        "type": TEXT,
-    },
-    "backends": {
-        **dict.fromkeys(BACKEND, ANYTHING),
-        "id": ID,
-        "url": TEXT,
-        "auth_method": _or_null(TEXT),
-    },
-    "files": {"id": _or_null(ID), "file": PATH, "size": COUNT},
-}  # fmt: skip
-
-
-LISTED: Final[Mapping[str, Form]] = {
-    **ROWS,
-    "settings": {**SETTINGS_FORM, **dict.fromkeys(_CHOICES, _or_null(TEXT))},
-    "tasks": TASK,
-    "views": {name: kind for name, kind in ROWS["views"].items() if name != "users"},
-    "files": {"id": ID, "file": TEXT, "size": _or_null(COUNT)},
+USERS: Final[Form] = {
+    "id": or_null(ID),
+    "email": TEXT,
+    "first_name": or_null(TEXT),
+    "last_name": or_null(TEXT),
 }
-"""The same as a server lists it, which may have words of a later release, and no sizes."""
+
+LISTED_SETTINGS: Final[Form] = {**SETTINGS_FORM, **dict.fromkeys(_CHOICES, or_null(TEXT))}
+"""Settings as a server lists them, which may have the words of a later release."""
 
 
-def misfit(row: Any, form: Form) -> str | None:
-    """Return what is wrong with a JSON object; None for one that is as it should be.
+def mismatch(row: Any, form: Form) -> str | None:
+    """Return what is wrong with a JSON object, or None.
 
-    >>> misfit({"name": "tasks/0.jsonl", "tasks": "12", "first": 1, "last": 12}, CHUNK_FORM)
-    "tasks is '12', and a count is wanted"
+    >>> mismatch({"name": "tasks/0.jsonl", "tasks": "12", "first": 1, "last": 12}, CHUNK_FORM)
+    "tasks is '12', not a count"
     """
     if not isinstance(row, dict):
-        return f"it is {row!r:.80} and no JSON object"
+        return f"it is {row!r:.80}, not a JSON object"
     for name, kind in form.items():
         if name not in row:
-            if kind.is_needed:
+            if kind.is_required:
                 return f"{name} is missing"
-        elif not kind.fits(row[name]):
+        elif not kind.accepts(row[name]):
             inner = TASK_PARTS.get(name) if form is TASK else None
             return _inside(name, row[name], kind, inner)
     return None
 
 
-def _inside(name: str, value: Any, kind: Kind, form: Form | None) -> str:
-    """What is wrong with a value, as near to the place as can be told."""
+def _inside(name: str, value: Any, kind: Type, form: Form | None) -> str:
+    """Return what is wrong with a value, naming the place in a list of rows."""
     if form is not None and isinstance(value, list):
         for place, row in enumerate(value):
-            if (problem := misfit(row, form)) is not None:
+            if (problem := mismatch(row, form)) is not None:
                 return f"{name}[{place}]: {problem}"
-    return f"{name} is {value!r:.80}, and {kind.word} is wanted"
+    return f"{name} is {value!r:.80}, not {kind.name}"
 
 
-def _rows_misfit(value: Any, form: Form) -> str | None:
+def _rows_mismatch(value: Any, form: Form) -> str | None:
     if not isinstance(value, list):
-        return "no list"
-    return next((problem for row in value if (problem := misfit(row, form)) is not None), None)
+        return "not a list"
+    return next((problem for row in value if (problem := mismatch(row, form)) is not None), None)

@@ -1,110 +1,95 @@
 """What a migration reads from: a project on a server, or an archive of one.
 
-Everything comes as plain JSON, the same from either. A task is a dict of
+Everything comes as plain JSON, the same from both. A task is a dict of
 
 * ``id data meta overlap inner_id created_at updated_at file_upload storage_filename``
 * ``annotations``: dicts of ``id result completed_by was_cancelled ground_truth lead_time`` and of
-  what an import does not take: ``created_at updated_at updated_by last_action import_id
+  the fields that an import does not take: ``created_at updated_at updated_by last_action import_id
   draft_created_at parent_annotation parent_prediction bulk_created``
 * ``predictions``: dicts of ``id result score model_version created_at``
 * ``drafts``: dicts of ``id result lead_time was_postponed annotation user created_at``
 
-all three by id. Users are e-mail addresses; where nobody knows the address any more, ``"#7"``.
+all three in the order of their ids. Users are e-mail addresses, or ``"#7"`` where the address of
+user 7 is no longer known.
 """
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from ..._engine.plans.columns import line
 from ..._engine.plans.view_filters import view_condition
-from ..._engine.values.codec import Row, write_datetime
+from ..._engine.values.codec import Row
 from ..._engine.values.ids import as_id
-from ..._engine.values.secret import Secret, seal
+from ..._engine.values.secret import seal
 from ...errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
 from ...resources.common import labelstudio_of
+from ...resources.projects import Project
 from .fingerprints import (
     ANNOTATION,
     ANNOTATION_ORIGIN,
-    BACKEND,
     PREDICTION,
-    SECRETS,
+    SECRET_SETTINGS,
     SETTINGS,
-    STORAGE,
     TASK_ORIGIN,
-    WEBHOOK,
 )
-from .remap import users_in
-from .snapshot_form import LISTED, misfit
+from .kinds import KINDS, plain
+from .snapshot_form import LISTED_SETTINGS, TASK, Form, mismatch
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from typing_extensions import Self
 
     from ...client import LabelStudio
     from ...resources.drafts import Draft
-    from ...resources.projects import Project
     from ...resources.tasks import Task
 
 CHUNK: Final = 300
-"""Tasks that are read by their ids in one go."""
+"""Tasks that are read at once by their ids."""
 
 
 class Source(Protocol):
-    """What a project can be copied from."""
+    """A project to read from: on a server, or a snapshot of one."""
 
     def describe(self) -> Row:
-        """``server`` (an address, or a path), ``project`` (its id there), ``title``, ``tasks``
-        (how many).
+        """Return ``server`` (its address), ``project`` (its id there), ``title`` and ``tasks``.
+
+        ``tasks`` is the number of the tasks.
         """
 
     def settings(self) -> Row:
-        """The project's own settings, the labelling config among them; its secrets as a Secret."""
+        """Return the project's settings with the labelling config; secrets come as a Secret."""
 
     def tasks(self, after: int | None = None) -> Iterator[Row]:
-        """The tasks by id, those after an id; streamed. See the module for their form."""
+        """Stream the tasks by id, those after an id; the module describes their form."""
 
     def some_tasks(self, ids: Iterable[int]) -> Iterator[Row]:
-        """The tasks of these ids, by id; those that are not there are left out."""
+        """Yield the tasks of these ids, by id; those that do not exist are left out."""
 
     def task_ids(self) -> Iterator[int]:
-        """The ids of all tasks, rising."""
+        """Yield the ids of all tasks, ascending."""
 
     def unskippable(self) -> frozenset[int]:
-        """The ids of the tasks that annotators may not skip (``allow_skip`` is false)."""
+        """Return the ids of the tasks that annotators may not skip (``allow_skip`` is false)."""
 
-    def views(self) -> Iterator[Row]:
-        """``id data selected_items``, in the order of the tabs; ``users`` are the addresses of
-        those that their filters name, by id.
-        """
+    def related(self, kind: str) -> Iterator[Row]:
+        """Yield the objects of a kind, each with its id and its settings.
 
-    def webhooks(self) -> Iterator[Row]:
-        """``id`` and the settings of each; ``headers`` as a Secret."""
-
-    def storages(self) -> Iterator[Row]:
-        """``id``, ``family`` ("import" or "export"), ``type`` and the settings of each, without
-        secrets.
-        """
-
-    def backends(self) -> Iterator[Row]:
-        """``id`` and the settings of each ML backend, without secrets."""
-
-    def files(self) -> Iterator[Row]:
-        """The uploaded files: ``id``, ``file`` (its path on the server) and ``size``, where they
-        are known.
+        ``"views"`` come in the order of the tabs, with ``users``: the addresses of the users that
+        their filters name, by id. ``"webhooks"`` have their ``headers`` as a Secret;
+        ``"storages"`` (with ``family``, "import" or "export") and ML ``"backends"`` come without
+        their secrets. ``"files"`` are the uploaded ones: ``file`` is the path on the server.
         """
 
     def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
-        """The content of an uploaded file, by its ``file``: a stream to be read once."""
+        """Open an uploaded file by its ``file``: a stream to be read once."""
 
     def users(self) -> Iterator[Row]:
-        """Who annotated: ``id email first_name last_name``."""
+        """Yield the users who annotated: ``id email first_name last_name``."""
 
 
 class LiveSource:
@@ -121,15 +106,16 @@ class LiveSource:
         return f"<LiveSource {self.project!r}>"
 
     def light(self) -> Self:
-        """The same, whose tasks and annotations have no dates and links: what no import takes is
-        None. The server lists them in two thirds of the time.
+        """Return a source whose tasks and annotations have None for dates and links.
+
+        No import takes those, and the server lists the tasks in two thirds of the time.
         """
         other = copy.copy(self)
         other._of_task, other._of_annotation = (), ("import_id",)
         return other
 
     def describe(self) -> Row:
-        """See ``Source``. One request."""
+        """Describe the project. One request."""
         self.project.refresh()
         return {
             "server": self.client.url,
@@ -139,15 +125,15 @@ class LiveSource:
         }
 
     def settings(self) -> Row:
-        """See ``Source``. No request after ``describe()``."""
-        found = {name: _plain(getattr(self.project, name)) for name in SETTINGS}
-        for name in SECRETS["settings"]:
+        """Return the settings. No request after ``describe()``."""
+        found = {name: plain(getattr(self.project, name)) for name in SETTINGS}
+        for name in SECRET_SETTINGS:
             found[name] = seal(found[name])
-        return self._held("settings", found)
+        return self._checked("settings", found, LISTED_SETTINGS)
 
-    def _held(self, kind: str, row: Row) -> Row:
-        """The row, if its values are of the types that they have in a snapshot."""
-        problem = misfit(row, LISTED[kind])
+    def _checked(self, kind: str, row: Row, form: Form) -> Row:
+        """Return a row whose values are of the types that they have in a snapshot."""
+        problem = mismatch(row, form)
         if problem is not None:
             one = f"{row['id']}: " if "id" in row else ""
             raise LabelStudioError(f"reading the {kind} of {self.project!r}: {one}{problem}")
@@ -156,37 +142,38 @@ class LiveSource:
     # -- tasks ------------------------------------------------------------------------------------
 
     def tasks(self, after: int | None = None) -> Iterator[Row]:
-        """See ``Source``. One request a page, and one more for each task with drafts."""
+        """Stream the tasks. One request a page, and one for each task with drafts."""
         tasks = self.project.tasks.all()
         return self._rows(tasks if after is None else tasks.filter(id__gt=after))
 
     def some_tasks(self, ids: Iterable[int]) -> Iterator[Row]:
-        """See ``Source``."""
+        """Yield the tasks of these ids. One request a page, and one for each task with drafts."""
         return self._rows(self.project.tasks.filter(id__in=list(ids)))
 
     def task_ids(self) -> Iterator[int]:
-        """See ``Source``."""
+        """Yield the ids of all tasks. One request a page."""
         return iter(self.project.tasks.values_list("id", flat=True).iterator())
 
     def unskippable(self) -> frozenset[int]:
-        """See ``Source``. One request, and one more if there are some. No listing shows it; a
-        release that does not know the column takes no notice of it, or fails.
+        """Return the ids of the tasks that cannot be skipped. One request, a second if any match.
+
+        No listing shows the flag; a release that does not know the column ignores it, or fails.
         """
 
-        def fitting(*values: bool) -> Any:
+        def matching(*values: bool) -> Any:
             items = [line("allow_skip", "equal", "Boolean", value) for value in values]
             return self.project.tasks.filter(view_condition({"conjunction": "and", "items": items}))
 
         try:
-            ids = frozenset(fitting(False).values_list("id", flat=True))
+            ids = frozenset(matching(False).values_list("id", flat=True))
         except (BadRequest, ServerError) as error:
             if error.status not in (400, 500):
                 raise
             return frozenset()
-        return ids if ids and not fitting(False, True).exists() else frozenset()
+        return ids if ids and not matching(False, True).exists() else frozenset()
 
     def count(self) -> int:
-        """How many tasks there are. One request."""
+        """Count the tasks. One request."""
         return self.project.tasks.count()
 
     def _rows(self, tasks: Any) -> Iterator[Row]:
@@ -209,12 +196,12 @@ class LiveSource:
             "meta": {} if (meta := row.get("meta")) is None else meta,
             "overlap": task.overlap,
             **dict.fromkeys(TASK_ORIGIN),
-            **{name: _plain(getattr(task, name)) for name in self._of_task},
+            **{name: plain(getattr(task, name)) for name in self._of_task},
             "annotations": [self._annotation(one) for one in _by_id(row.get("annotations"))],
             "predictions": [_prediction(one) for one in _by_id(row.get("predictions"))],
             "drafts": list(self._drafts(task)),
         }
-        return self._held("tasks", found)
+        return self._checked("tasks", found, TASK)
 
     def _annotation(self, row: Row) -> Row:
         author = self._email(as_id(row.get("completed_by")), row["id"])
@@ -226,69 +213,38 @@ class LiveSource:
         }
 
     def drafts_of(self, drafts: Iterable[Draft]) -> Iterator[Row]:
-        """Drafts in the form that a task has them in."""
+        """Yield drafts as rows of their task."""
         names = ("id", "result", "lead_time", "was_postponed", "user")
         for draft in drafts:
             found = {name: getattr(draft, name) for name in names}
-            created = _plain(draft.created_at)
+            created = plain(draft.created_at)
             yield {**found, "annotation": draft.annotation_id, "created_at": created}
 
     def _drafts(self, task: Task) -> Iterator[Row]:
-        """A task itself shows only the drafts of who asks."""
+        """Yield the drafts of all users; the task itself shows only those of the current user."""
         return self.drafts_of(self.client.drafts.filter(task=task) if task.draft_exists else ())
 
     # -- what belongs to the project --------------------------------------------------------------
 
-    def views(self) -> Iterator[Row]:
-        """See ``Source``. One request."""
-        for view in sorted(self.project.views.all(), key=_place_of_tab):
-            row = {"id": view.id, "data": view.data, "selected_items": view.selected_items}
-            self._held("views", row)
-            yield {**row, "users": {str(id): self._email(id) for id in users_in(row)}}
+    def related(self, kind: str) -> Iterator[Row]:
+        """Yield the objects of a kind. One request, two for storages.
 
-    def webhooks(self) -> Iterator[Row]:
-        """See ``Source``. One request. The server lists those of the organization too; they are
-        left out.
+        The server lists only the files that this user has uploaded.
         """
-        for webhook in self.project.webhooks.all():
-            if webhook.project_id == self.project.id:
-                row = self._held("webhooks", _fields(webhook, WEBHOOK))
-                headers = Secret(webhook.headers or {})
-                if not isinstance(headers.reveal(), Mapping):
-                    raise LabelStudioError(f"reading {webhook!r}: its headers are no JSON object")
-                yield {**row, "headers": headers}
-
-    def storages(self) -> Iterator[Row]:
-        """See ``Source``. Two requests."""
-        families: list[tuple[str, Any]] = [
-            ("import", self.project.import_storages),
-            ("export", self.project.export_storages),
-        ]
-        for family, storages in families:
-            for storage in storages.all():
-                row = {**_fields(storage, STORAGE[1:]), "family": family}
-                yield self._held("storages", row)
-
-    def backends(self) -> Iterator[Row]:
-        """See ``Source``. One request."""
-        for backend in self.project.ml_backends.all():
-            yield self._held("backends", _fields(backend, BACKEND))
-
-    def files(self) -> Iterator[Row]:
-        """See ``Source``. One request. The server lists only those that this user uploaded."""
-        for file in self.project.files.all():
-            yield self._held("files", {"id": file.id, "file": file.file, "size": file.size})
+        one = KINDS[kind]
+        for row in one.read(one, self.project, self._email):
+            yield self._checked(kind, row, one.listed_form or one.form)
 
     def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
-        """See ``Source``. One request."""
+        """Open an uploaded file. One request."""
         return self.project.files.open(file)
 
     # -- users ------------------------------------------------------------------------------------
 
     def users(self) -> Iterator[Row]:
-        """See ``Source``. One request."""
+        """Yield the users who annotated. One request."""
         for user in self.project.annotators():
-            is_known = _has_address(user)  # else he is called "Deleted User"
+            is_known = _has_address(user)  # else they are called "Deleted User"
             names = {
                 name: str(getattr(user, name) or "") * is_known
                 for name in ("first_name", "last_name")
@@ -296,21 +252,23 @@ class LiveSource:
             yield {"id": user.id, "email": self._email(user.id), **names}
 
     def _email(self, user: Any, annotation: int | None = None) -> str | None:
-        """A user's address, of an id or of the address itself; ``annotation``: one of his."""
+        """Return the address of a user, given by id or address; ``annotation``: one of theirs."""
         if user is None or isinstance(user, str):
             return user
         if self._emails is None:
             members = [*self.project.annotators(), *self.client.users.all()]
-            # Of one who is no member any more the server says "Deleted".
+            # The server calls former members "Deleted".
             known = (member for member in members if _has_address(member))
             self._emails = {member.id: member.email for member in known}
         if user not in self._emails:
-            self._emails[user] = self._stranger(user, annotation)
+            self._emails[user] = self._address_of_former(user, annotation)
         return self._emails[user]
 
-    def _stranger(self, user: int, annotation: int | None) -> str:
-        """Somebody who came later, or who is no member any more: then his annotations still say
-        his address (``"Ann Lee ann@example.com, 7"``).
+    def _address_of_former(self, user: int, annotation: int | None) -> str:
+        """Return the address of a user who is not among the members.
+
+        They may have joined since. The annotations of former members still have their address:
+        ``"Ann Lee ann@example.com, 7"``.
         """
         with suppress(DoesNotExist):
             email = self.client.users.get(user).email
@@ -333,39 +291,38 @@ class LiveSource:
 
 
 def as_source(project: Project | Source) -> Source:
-    """A project, or what else can be copied from, as a source."""
-    from ...resources.projects import Project
-
+    """Return a project, or a snapshot, as a source; a snapshot is checked as a whole first."""
     if isinstance(project, Project):
         return LiveSource(project)
     if not hasattr(project, "describe"):
-        raise TypeError(f"a project is wanted, or an ArchiveSource, not {project!r:.80}")
-    check = getattr(project, "check", None)  # of what may be damaged, before anything is written
+        raise TypeError(f"expected a project or an ArchiveSource, not {project!r:.80}")
+    check = getattr(project, "check", None)
     if check is not None:
         check()
     return project
 
 
 def light(source: Source) -> Source:
-    """What is cheaper to read, where only content counts."""
+    """Return a source that is cheaper to read, for comparing content."""
     return source.light() if isinstance(source, LiveSource) else source
 
 
 def has_files(source: Source) -> bool:
-    """Return whether the uploaded files can be read there; a snapshot may be without."""
+    """Return whether a source has its uploaded files; a snapshot may be without."""
     return bool(getattr(source, "has_files", True))
 
 
 def number_of_tasks(source: Source) -> int:
-    """How many tasks there are now."""
+    """Return how many tasks a source has now."""
     if isinstance(source, LiveSource):
         return source.count()
     number: int = source.describe()["tasks"]
     return number
 
 
-def _place_of_tab(view: Any) -> tuple[int, int]:
-    return view.order if isinstance(view.order, int) else 0, view.id
+def name_of(project: Row) -> str:
+    """Return a project in words: ``'Reviews' (http://localhost:8080, project 3)``."""
+    return f"{project['title']!r} ({project['server']}, project {project['project']})"
 
 
 def _has_address(user: Any) -> bool:
@@ -378,17 +335,3 @@ def _by_id(rows: list[Row] | None) -> list[Row]:
 
 def _prediction(row: Row) -> Row:
     return {"id": row["id"], **{name: row.get(name) for name in (*PREDICTION, "created_at")}}
-
-
-def _fields(obj: Any, names: Iterable[str]) -> Row:
-    """Those of the fields that this kind of object has."""
-    return {"id": obj.id, **{name: _plain(getattr(obj, name, None)) for name in names}}
-
-
-def _plain(value: datetime | Any) -> Any:
-    return write_datetime(value) if hasattr(value, "tzinfo") else value
-
-
-def storage_key(storage: Row) -> str:
-    """Return the key of a storage; each type counts ids of its own."""
-    return f"{storage['family']}:{storage['type']}:{storage['id']}"

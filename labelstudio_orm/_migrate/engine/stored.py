@@ -65,7 +65,7 @@ class Stored:
 
     def look(self) -> list[Row]:
         """List the files anew; return all of them, by id. One request."""
-        rows = sorted(self.there.files(), key=lambda row: int(row["id"]))
+        rows = sorted(self.there.related("files"), key=lambda row: int(row["id"]))
         self._seen(row["id"] for row in rows)
         self._unmatched = [row for row in rows if not self.is_copy(row["file"])]
         return rows

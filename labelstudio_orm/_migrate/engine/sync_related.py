@@ -1,110 +1,114 @@
-"""The views, webhooks, storages and ML backends of a copy follow those of the source."""
+"""Synchronising the views, webhooks, storages and ML backends of a copy with the source."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ..._reports import Difference
 from ...errors import LabelStudioError
 from .diff3 import Change
-from .related import ORDER, no_secrets
+from .related import left_out, no_secrets, order_of
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
     from ..._reports import Differences
     from .diff3 import Conflicts, Objects, Side
     from .journal import Journal, Key
-    from .related import Belongings, Kind
+    from .kinds import Kind
+    from .related import Related
 
 
-_WANTED: Final = "order of views expected"
-"""How the journal calls that which is about to be set."""
-
-
-def note_bases(belongings: Belongings) -> None:
-    """Take note of what both sides hold at the end of a copy."""
-    for kind in belongings.kinds.values():
-        objects = belongings.objects(kind)
-        here, there = list(kind.here()), list(kind.there())
-        objects.found(there)  # of which nobody but the copy has changed anything
+def save_bases(related: Related) -> None:
+    """Write into the journal what both sides hold at the end of a copy."""
+    for kind in related.kinds:
+        objects = related.objects(kind)
+        here, there = list(related.here(kind)), list(related.there(kind))
+        objects.found(there)  # which only the copy has written to
         for _ in objects.changes(here, there):
             pass  # these came while it was copied
-        belongings.note(kind, objects)
-        if kind.name == "views":
-            order = Order(belongings, here, there)
+        related.save(kind, objects)
+        if kind.set_order is not None:
+            order = Order(related, kind, here, there)
             if order.ours == order.theirs:
-                order.note()
+                order.save()
 
 
-class Follower:
-    """Carries over what changed in the source, kind by kind. ``found``: what is to be told."""
+class RelatedSync:
+    """Applies the changes of the source, kind by kind; ``found`` collects the differences."""
 
-    def __init__(self, belongings: Belongings, conflicts: Conflicts, found: Differences) -> None:
-        self.belongings, self.conflicts, self.found = belongings, conflicts, found
-        self.context, self.journal = belongings.context, belongings.journal
+    def __init__(self, related: Related, conflicts: Conflicts, found: Differences) -> None:
+        self.related, self.conflicts, self.found = related, conflicts, found
+        self.context, self.journal = related.context, related.journal
 
-    def disable_webhooks(self) -> None:
-        """Delete and switch off webhooks, before they are told of all the rest."""
-        if not self.context.client.is_dry:  # where the same would be planned twice
-            self.follow("webhooks", lambda change: not (change.here and change.here["is_active"]))
+    def disable_listeners(self) -> None:
+        """Delete and switch off webhooks before the other changes trigger them."""
 
-    def follow(self, name: str, only: Callable[[Change], bool] | None = None) -> None:
-        """Carry over what changed of a kind, if it is wanted; ``only`` these changes, and then
-        nothing is told.
-        """
-        if name not in self.belongings.kinds:
-            return
-        kind = self.belongings.kinds[name]
-        objects = self.belongings.objects(kind)
-        here, there = list(kind.here()), list(kind.there())
+        def is_off(change: Change) -> bool:
+            return not (change.here and change.here.get("is_active", True))
+
+        for kind in self.related.kinds if not self.context.client.is_dry else ():
+            if kind.is_listener:  # in a dry run the same would be planned twice
+                self._apply_kind(kind, is_off)
+
+    def apply(self, *, listeners: bool) -> None:
+        """Apply the changes of the kinds that listen to changes, or of all others."""
+        for kind in self.related.kinds:
+            if kind.is_listener is listeners:
+                self._apply_kind(kind)
+
+    def _apply_kind(self, kind: Kind, only: Callable[[Change], bool] | None = None) -> None:
+        """Apply the changes of a kind; or ``only`` some, without reporting differences."""
+        objects = self.related.objects(kind)
+        here, there = list(self.related.here(kind)), list(self.related.there(kind))
         if objects.expected:
             objects.reconcile(there)
-            self.belongings.note(kind, objects)
+            self.related.save(kind, objects)
         if self._finish_replacing(kind):
-            there = list(kind.there())
-        if name == "views" and self.journal.get("emptied") and not there:
-            objects.known.clear()  # the server deletes the views of a project without tasks
+            there = list(self.related.there(kind))
+        if kind.goes_with_tasks and self.journal.get("emptied") and not there:
+            objects.known.clear()
         done: list[Change] = []
         for change in objects.changes(here, there):
             what = change.under(self.conflicts)
             if only and not (what == "apply" and only(change)):
                 continue
             if what == "report":
-                self._tell(kind, change)
+                self._report(kind, change)
             elif what == "keep":
                 objects.resolve(change)
-            elif self._carry(kind, objects, change, there):
+            elif self._apply(kind, objects, change, there):
                 done.append(change)
-        self.belongings.note(kind, objects)
+        self.related.save(kind, objects)
         if not self.context.client.is_dry and (done or self._watched(kind) is not None):
             there = self._check(kind, objects, done)
-        if name == "views":
-            self._order(Order(self.belongings, here, there))
+        if kind.set_order is not None:
+            self._order(kind, Order(self.related, kind, here, there))
+        if kind.goes_with_tasks:
             self.journal.set("emptied", None)
 
-    def _tell(self, kind: Kind, change: Change) -> None:
+    def _report(self, kind: Kind, change: Change) -> None:
         old, new = (row and kind.key(row) for row in (change.here, change.there))
         is_ours = change.why == "created in the target" and self.journal.map(kind.name).old(new)
-        if not is_ours:  # by a run that was killed before its note
+        if not is_ours:  # by a run that was killed before it could note that
             self.found.add(change.as_difference(old, new))
 
     # -- one change -------------------------------------------------------------------------------
 
-    def _carry(self, kind: Kind, objects: Objects, change: Change, there: list[Row]) -> bool:
-        """Make, change or delete an object in the target; was that done?"""
+    def _apply(self, kind: Kind, objects: Objects, change: Change, there: list[Row]) -> bool:
+        """Make, change or delete an object in the target; return whether it was done."""
         tally = self.context.tallies[kind.name]
         if change.here is None:
-            self.belongings.delete(kind, change.there)
+            self.related.delete(kind, change.there)
             objects.applied(change)
             tally.deleted += 1
             return True
         if self._is_left(kind, change):
             return False
         objects.expect(change)
-        self.belongings.note(kind, objects)
+        self.related.save(kind, objects)
         if change.there is None:
             new = self._make(kind, change.here, there)
             tally.created += new is not None
@@ -121,19 +125,16 @@ class Follower:
         return True
 
     def _needs_secrets(self, kind: Kind, change: Change) -> bool:
-        """Does it need secrets that the target does not have?"""
-        here, there = (
-            row is not None and kind.has_secrets and no_secrets(kind.name, row) is None
-            for row in (change.here, change.there)
-        )
-        return here and not there
+        """Return whether an object needs secrets that the target does not have."""
+        has_none = change.there is None or not kind.needs_secrets(change.there)
+        return kind.needs_secrets(change.here) and has_none
 
     def _is_left(self, kind: Kind, change: Change) -> bool:
-        """Is it left as it is, since nobody gives secrets?"""
-        if self.belongings.secrets is not no_secrets:
+        """Return whether an object stays as it is for want of secrets."""
+        if self.related.secrets is not no_secrets:
             return False
         key, new = kind.key(change.here), change.there and kind.key(change.there)
-        if new is None and key in self.belongings.left_out(kind.name):
+        if new is None and key in left_out(self.journal, kind):
             return True
         if not self._needs_secrets(kind, change):
             return False
@@ -142,10 +143,10 @@ class Follower:
         return True
 
     def _make(self, kind: Kind, row: Row, there: list[Row]) -> Key | None:
-        """A new object; who makes it twice on the way is found by what was there before."""
+        """Make an object; a duplicate is recognised later by what was there before."""
         if self._watched(kind) is None:
             self.journal.intent(f"made {kind.name}", [kind.key(one) for one in there])
-        return self.belongings.make(kind, row)
+        return self.related.make(kind, row)
 
     def _watched(self, kind: Kind) -> list[Key] | None:
         keys: list[Key] | None = self.journal.open_intents().get(f"made {kind.name}")
@@ -153,14 +154,14 @@ class Follower:
 
     def _update(self, kind: Kind, change: Change) -> Key | None:
         here, there = change.here, change.there
-        ours, theirs = kind.content(here), kind.content(there)
+        ours, theirs = kind.whole(here), kind.whole(there)
         needed = self._needs_secrets(kind, change)
-        secrets = (self.belongings.secrets_of(kind, here) if needed else None) or {}
-        names = [name for name in kind.names if ours.get(name) != theirs.get(name)]
+        secrets = (self.related.secrets_of(kind, here) if needed else None) or {}
+        names = [name for name in kind.written if ours.get(name) != theirs.get(name)]
         fields = {name: here[name] for name in names if name in here} | secrets
         tally = self.context.tallies[kind.name]
         try:
-            obj = kind.of(self.context.client, there).get(there["id"])
+            obj = kind.objects(self.context.client, there).get(there["id"])
             for name, value in fields.items():
                 setattr(obj, name, value)
             obj.save(fields=fields)
@@ -171,34 +172,34 @@ class Follower:
         return key
 
     def _replace(self, kind: Kind, change: Change, there: list[Row]) -> Key | None:
-        """Another one in the place of what cannot be changed."""
+        """Make an object anew that cannot be changed, and delete the old one."""
         intent = f"replaced {kind.name} {kind.key(change.there)}"
         self.journal.intent(intent, {"id": change.there["id"]})
-        forget_place(self.journal, kind.key(change.here))
+        _forget_place(self.journal, kind, kind.key(change.here))
         new = self._make(kind, change.here, there)
         if new is not None:
-            self.belongings.delete(kind, change.there)
+            self.related.delete(kind, change.there)
         self.journal.resolve(intent)
         return new
 
     def _finish_replacing(self, kind: Kind) -> bool:
-        """Delete what a run that was killed has replaced, and not deleted; was there such a one?"""
+        """Delete what a run that was killed has replaced; return whether there was something."""
         moved, found = self.journal.map(kind.name), False
         for name, row in self.journal.open_intents().items():
             if name.startswith(f"replaced {kind.name} "):
                 if moved.old(row["id"]) is None:
-                    self.belongings.delete(kind, row)
+                    self.related.delete(kind, row)
                 self.journal.resolve(name)
                 found = True
         return found
 
     def _check(self, kind: Kind, objects: Objects, done: list[Change]) -> list[Row]:
-        """What was carried over is now what the source has; returns what the target has."""
+        """Report changes that the target did not take as they are; return what it has now."""
         spared = self._watched(kind)
         if spared is not None:
-            self.belongings.remove_duplicates_of(kind, spared)
+            self.related.remove_duplicates(kind, spared)
             self.journal.resolve(f"made {kind.name}")
-        rows = {kind.key(row): row for row in kind.there()}
+        rows = {kind.key(row): row for row in self.related.there(kind)}
         for change in done:
             if change.here is None:
                 continue
@@ -207,63 +208,72 @@ class Follower:
             if there is not None:
                 objects.resolve(attrs.evolve(change, there=there))
                 if not objects.is_same(change.here, there):
-                    why = "the target has made something else of it"
+                    why = "the target stored something else"
                     self.found.add(Difference(kind.name, old, kind.key(there), why=why))
-        self.belongings.note(kind, objects)
+        self.related.save(kind, objects)
         return list(rows.values())
 
-    # -- the order of views -----------------------------------------------------------------------
+    # -- the order --------------------------------------------------------------------------------
 
-    def _order(self, order: Order) -> None:
+    def _order(self, kind: Kind, order: Order) -> None:
         change = order.change()
-        if change is None:
+        if change is None or kind.set_order is None:
             return
         what = change.under(self.conflicts)
         if what == "report":
-            project = self.context.facts["project"], self.context.project.id
-            self.found.add(change.as_difference(*project))
+            self.found.add(
+                change.as_difference(self.context.facts["project"], self.context.project.id)
+            )
             return
         if what == "apply":
-            self.journal.set(_WANTED, order.ours)
-            self.context.project.views.set_order(order.wanted())
+            order.expect()
+            kind.set_order(self.context.project, order.wanted())
             order.theirs = order.ours
-            self.context.tallies["views"].updated += 1
-        order.note()
+            self.context.tallies[kind.name].updated += 1
+        order.save()
 
 
-def forget_place(journal: Journal, view: Key) -> None:
-    """One that is made anew has the place of a new one, and nobody has put it there."""
-    was = journal.get(ORDER)
+def _forget_place(journal: Journal, kind: Kind, key: Key) -> None:
+    """Forget the place of an object that is made anew: its new place is nobody's choice."""
+    was = journal.get(order_of(kind))
     if was is not None:
-        journal.set(ORDER, [[id for id in one if id != view] for one in was])
+        journal.set(order_of(kind), [[id for id in one if id != key] for one in was])
 
 
 class Order:
-    """In which order the views are that both sides have: ``ours`` and ``theirs``, by their ids in
-    the source.
+    """The order of the objects that both sides have, by their ids in the source.
+
+    ``ours`` is that of the source, ``theirs`` that of the target.
     """
 
-    def __init__(self, belongings: Belongings, here: Sequence[Row], there: Sequence[Row]) -> None:
-        self.journal, self.moved = belongings.journal, belongings.journal.map("views")
+    def __init__(
+        self, related: Related, kind: Kind, here: Sequence[Row], there: Sequence[Row]
+    ) -> None:
+        self.kind, self.journal = kind, related.journal
+        self.moved = related.journal.map(kind.name)
         self.there = [row["id"] for row in there]
         ours = [row["id"] for row in here]
         self.theirs = [old for id in self.there if (old := self.moved.old(id)) in ours]
         self.ours = [id for id in ours if id in self.theirs]
 
-    def note(self) -> None:
-        """Both are known to be what they are now."""
-        self.journal.set(ORDER, [self.ours, self.theirs])
-        self.journal.set(_WANTED, None)
+    def save(self) -> None:
+        """Write into the journal that both are known to be what they are now."""
+        self.journal.set(order_of(self.kind), [self.ours, self.theirs])
+        self.journal.set(f"{order_of(self.kind)} expected", None)
+
+    def expect(self) -> None:
+        """Write into the journal which order is about to be set."""
+        self.journal.set(f"{order_of(self.kind)} expected", self.ours)
 
     def change(self) -> Change | None:
-        """Who changed it, as far as it is not the same. Those that are new say nothing of that."""
-        was = self.journal.get(ORDER)
+        """Return the change of the order, if it is not the same; new objects do not count."""
+        was = self.journal.get(order_of(self.kind))
         if self.ours == self.theirs:
             if was != [self.ours, self.theirs]:
-                self.note()
+                self.save()
             return None
         by: Side | None = None
-        wanted = self.journal.get(_WANTED)
+        wanted = self.journal.get(f"{order_of(self.kind)} expected")
         if wanted is not None and _of(wanted, self.theirs) == _of(self.theirs, wanted):
             was = [wanted, wanted]
         if was is not None:
@@ -277,15 +287,15 @@ class Order:
                 by = "source"
             elif before[0] == now[0]:
                 by = "target"
-        return Change("views", "order", self.ours, self.theirs, by)
+        return Change(self.kind.name, "order", self.ours, self.theirs, by)
 
-    def wanted(self) -> list[Any]:
-        """All views of the target in the source's order; its own stay where they are."""
+    def wanted(self) -> list[int]:
+        """Return all objects of the target in the source's order; its own stay in their places."""
         new = iter(self.moved.get(old) for old in self.ours)
         ours = set(self.theirs)
         return [next(new) if self.moved.old(id) in ours else id for id in self.there]
 
 
 def _of(order: Iterable[Any], some: Collection[Any]) -> list[Any]:
-    """Those of an order that are among some."""
+    """Return the members of an order that are among some."""
     return [id for id in order if id in some]

@@ -1,4 +1,4 @@
-"""An archive of unknown origin, read within limits: whatever is wrong with it is a BadSnapshot."""
+"""Reading an archive of unknown origin within limits; every fault of it is a BadSnapshot."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 MB: Final = 1 << 20
 
 _SMALL: Final = 256 * MB
-"""Bytes that an archive may hold however well it is compressed."""
+"""Bytes that an archive may hold whatever its ratio of compression."""
 
 _PIECE: Final = 1 << 16
 
@@ -36,8 +36,8 @@ _FAULTS: Final = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, struct.error, EOFError, ValueError,
     RuntimeError, OverflowError, KeyError, IndexError, MemoryError,
 )  # fmt: skip
-"""What the readers of zips and of JSON raise for what is none; RuntimeError is also of those that
-recurse too deeply, or do not know a way to compress.
+"""Errors of the zip and JSON readers for malformed input; RuntimeError includes RecursionError and
+NotImplementedError, for an unknown way of compression.
 """
 
 _SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
@@ -45,21 +45,22 @@ _LARGE_EXPONENT: Final = re.compile(rb"[eE]\+?0*[1-9]\d\d")
 
 
 class BadSnapshot(LabelStudioError, ValueError):
-    """The file is no snapshot, or a damaged or edited one, or larger than the limits allow, or of a
-    version that is not known here. The message names the file, and what in it is wrong. Nothing was
-    written to a server.
+    """The file is not a snapshot, is damaged or edited, exceeds the limits, or is too new.
+
+    The message names the file and the fault. Nothing was written to a server.
     """
 
 
 @attrs.frozen(kw_only=True)
 class Limits:
-    """What a snapshot may ask of whoever reads it; beyond that it is a BadSnapshot.
+    """The limits of a snapshot; reading one that exceeds them raises BadSnapshot.
 
-    * ``size``: bytes of all that is in it, unpacked (1 TiB).
-    * ``ratio``: how many times as large as the file that may be (250), from 256 MiB on.
-    * ``members``: how many there may be (1,000,000).
-    * ``row``: bytes of one task with all that was said of it, or of another row (256 MiB).
-    * ``depth``: how deeply the JSON of a row may be nested (600).
+    * ``size``: bytes of its contents, unpacked (1 TiB).
+    * ``ratio``: how many times as large as the file they may be (250), from 256 MiB on.
+    * ``members``: the number of members (1,000,000).
+    * ``row``: bytes of one task with its annotations, predictions and drafts, or of another row
+      (256 MiB).
+    * ``depth``: levels of nesting in the JSON of a row (600).
 
     >>> report = snapshot(project, "reviews.zip")
     >>> with ArchiveSource("reviews.zip", limits=Limits(size=10 << 30)) as source:
@@ -77,18 +78,18 @@ LIMITS: Final = Limits()
 
 
 class Members:
-    """The members of an archive. A context manager; ``close()`` lets go of the file."""
+    """The members of an archive; a context manager."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self.path, self.limits = path, limits
         with path.open("rb"):
-            pass  # what cannot be opened says so by itself, with its path
+            pass  # raises an OSError with the path
         try:
             self._zip = zipfile.ZipFile(path)
         except _FAULTS as error:
-            raise BadSnapshot(f"{path} is no snapshot: {error}") from error
+            raise BadSnapshot(f"{path} is not a snapshot: {error}") from error
         except OSError as error:
-            self._no_offset(error)
+            self._raise_os_error(error)
         try:
             self._check()
         except BaseException:
@@ -102,7 +103,7 @@ class Members:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._zip.close()
 
     @property
@@ -111,18 +112,18 @@ class Members:
         return self._zip.namelist()
 
     def size(self, name: str) -> int | None:
-        """The bytes of a member; None if it is not there."""
+        """Return the bytes of a member, or None if there is no such member."""
         try:
             return self._zip.getinfo(name).file_size
         except KeyError:
             return None
 
     def bad(self, name: str, why: object) -> BadSnapshot:
-        """The error about a member."""
+        """Return the error about a member."""
         return BadSnapshot(f"{self.path} is damaged: {name}: {why}")
 
     def _check(self) -> None:
-        """What the directory says, before any member is read."""
+        """Check the directory before any member is read."""
         infos = self._zip.infolist()
         if len(infos) > self.limits.members:
             raise self._too_much(f"{len(infos):,} members", "members", f"{self.limits.members:,}")
@@ -140,38 +141,39 @@ class Members:
 
     def _too_much(self, what: str, limit: str, bound: object) -> BadSnapshot:
         return BadSnapshot(
-            f"{self.path} holds {what}, and {bound} is the limit; if you trust it, allow more: "
+            f"{self.path} holds {what}, and the limit is {bound}; if you trust it, allow more: "
             f"limits=Limits({limit}=...)"
         )
 
     # -- reading ----------------------------------------------------------------------------------
 
     @contextmanager
-    def _faults(self, name: str) -> Iterator[None]:
+    def faults(self, name: str) -> Iterator[None]:
+        """Raise the errors of readers as BadSnapshot about a member."""
         try:
             yield
         except BadSnapshot:
             raise
         except NotImplementedError as error:
-            raise self.bad(name, f"it is compressed in an unknown way ({error})") from error
+            raise self.bad(name, f"its compression is unknown ({error})") from error
         except RecursionError as error:
             raise self.bad(name, "its JSON is nested too deeply") from error
         except _FAULTS as error:
             raise self.bad(name, f"{error or type(error).__name__}") from error
         except OSError as error:
-            self._no_offset(error, name)
+            self._raise_os_error(error, name)
 
-    def _no_offset(self, error: OSError, name: str = "its directory") -> NoReturn:
-        """A place that is in no file is the archive's fault; any other trouble is the system's."""
+    def _raise_os_error(self, error: OSError, name: str = "its directory") -> NoReturn:
+        """Raise BadSnapshot for an invalid offset, which is the archive's fault, else the error."""
         if error.errno in (errno.EINVAL, None):
             raise self.bad(name, error) from error
         raise error
 
     def open(self, name: str) -> Stream:
-        """A member, to be read once."""
+        """Open a member, to be read once."""
         if self.size(name) is None:
             raise BadSnapshot(f"{self.path} has no {name}")
-        with self._faults(name):
+        with self.faults(name):
             return Stream(self, name, self._zip.open(name))
 
     def read_through(self, name: str) -> None:
@@ -181,16 +183,16 @@ class Members:
                 pass
 
     def json(self, name: str) -> Any:
-        """A member that is one JSON text."""
+        """Return the value of a member that is one JSON text."""
         with self.open(name) as stream:
             text = stream.read(self.limits.row + 1)
             if len(text) > self.limits.row:
                 raise self._too_much(f"a {name} of more bytes", "row", f"{self.limits.row:,}")
-            with self._faults(name):
+            with self.faults(name):
                 return parsed(text, self.limits.depth)
 
     def lines(self, name: str) -> Iterator[dict[str, Any]]:
-        """A member that is a JSON object a line."""
+        """Yield the rows of a member that has one JSON object a line."""
         with self.open(name) as stream:
             number = 0
             while line := stream.readline(self.limits.row + 1):
@@ -198,15 +200,15 @@ class Members:
                 place = f"{name}, line {number}"
                 if len(line) > self.limits.row:
                     raise self._too_much(f"a longer line, {place}", "row", f"{self.limits.row:,}")
-                with self._faults(place):
+                with self.faults(place):
                     row = parsed(line, self.limits.depth)
                 if not isinstance(row, dict):
-                    raise self.bad(place, f"it is {row!r:.80} and no JSON object")
+                    raise self.bad(place, f"it is {row!r:.80}, not a JSON object")
                 yield row
 
 
 class Stream:
-    """A member that is open; a context manager. Its faults are the archive's."""
+    """An open member; a context manager. Its errors are BadSnapshot."""
 
     def __init__(self, members: Members, name: str, stream: IO[bytes]) -> None:
         self._members, self._name, self._stream = members, name, stream
@@ -218,39 +220,40 @@ class Stream:
         self._stream.close()
 
     def read(self, size: int = -1) -> bytes:
-        """Read so many bytes, or all."""
-        with self._members._faults(self._name):
+        """Read at most so many bytes, or all."""
+        with self._members.faults(self._name):
             return self._stream.read(size)
 
     def readline(self, size: int = -1) -> bytes:
-        """Read to the end of a line, at most so many bytes."""
-        with self._members._faults(self._name):
+        """Read to the end of the line, at most so many bytes."""
+        with self._members.faults(self._name):
             return self._stream.readline(size)
 
 
 def _problem(info: zipfile.ZipInfo, seen: set[str]) -> str | None:
-    """What is wrong with a member by what the directory says of it."""
+    """Return what is wrong with a member according to the directory, or None."""
     name = info.orig_filename
     if info.filename in seen:
-        return "there are two of this name"
+        return "there are two members of this name"
     steps = re.split(r"[/\\]", name)
     if not name.isprintable() or "\\" in name or ":" in name or not all(steps[:-1]):
-        return "it is no name of a member"
+        return "its name is not that of a member"
     if ".." in steps or "." in steps:
         return "its name leads out of the archive"
     if info.flag_bits & _ENCRYPTED:
         return "it is encrypted"
     if info.compress_type not in _METHODS:
-        return f"it is compressed in a way ({info.compress_type}) that a snapshot does not use"
+        return f"its compression ({info.compress_type}) is not one that snapshots use"
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):
-        return "it is a link, or a device, and no file"
+        return "it is a link or a device, not a file"
     return None
 
 
 def parsed(text: bytes, depth: int) -> Any:
-    """Return the JSON of a text. Raise ValueError for what JSON does not have or no server takes:
-    halves of surrogate pairs, numbers that are none, or beyond all bounds, and what is nested more
+    """Return the value of a JSON text that every server can store.
+
+    Raises ValueError for half a surrogate pair, NaN, infinite numbers, and JSON that is nested more
     deeply than ``depth``.
     """
     words = text.decode("utf-8")
@@ -266,18 +269,18 @@ def parsed(text: bytes, depth: int) -> Any:
 
 
 def _no_number(text: str) -> NoReturn:
-    raise ValueError(f"{text} is no number in JSON")
+    raise ValueError(f"{text} is not a JSON number")
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if not math.isfinite(number):
-        raise ValueError(f"{text:.40} is no number that a server can store")
+        raise ValueError(f"{text:.40} is not a number that a server can store")
     return number
 
 
 def _depth(value: Any, enough: int) -> int:
-    """How deeply it is nested; it is not looked at further than just beyond ``enough``."""
+    """Return how deeply a value is nested; at most one more than ``enough`` levels are counted."""
     level, deep = [value], 0
     while level and deep <= enough:
         level = [

@@ -1,4 +1,4 @@
-"""A whole project as one file, and back: the format is in ``docs/snapshot-format.md``."""
+"""Snapshots: a whole project as one file, and back; see ``docs/snapshot-format.md``."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import time
 import zipfile
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timezone
+from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
@@ -27,23 +28,21 @@ from ...errors import LabelStudioError
 from ...progress import Progress, ends_line, reporter
 from ...resources.files import upload_path
 from ..engine.contents import fetch
-from ..engine.fingerprints import SECRETS, SETTINGS, without_secrets
+from ..engine.fingerprints import CONTENTS, SECRET_SETTINGS, SETTINGS
+from ..engine.kinds import KINDS
 from ..engine.snapshot_form import (
     FORMAT,
-    LISTS,
     MANIFEST,
-    ROWS,
     SETTINGS_FORM,
     TASK,
-    TASK_PARTS,
+    USERS,
     VERSION,
-    misfit,
+    mismatch,
 )
-from ..engine.source import as_source
+from ..engine.source import as_source, name_of
 from ..engine.uploads import files_of
 from ..engine.zipped import LIMITS, BadSnapshot, Limits, Members
 from .copying import copy_project
-from .verifying import name_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -51,6 +50,7 @@ if TYPE_CHECKING:
     from ..._engine.values.codec import Row
     from ...client import LabelStudio
     from ...resources.projects import Project
+    from ..engine.kinds import Kind
     from ..engine.snapshot_form import Form
     from ..engine.source import Source
 
@@ -58,7 +58,7 @@ CHUNK: Final = 1000
 """Tasks in one member of the archive."""
 
 SPOOL: Final = 8 << 20
-"""Bytes of a file that are held in memory; larger ones are on the disk for a moment."""
+"""Bytes of a file that are held in memory; a larger one is spooled to the disk."""
 
 
 def snapshot(
@@ -69,25 +69,28 @@ def snapshot(
     limits: Limits = LIMITS,
     progress: Progress = None,
 ) -> Report:
-    """Write a whole project into one file: settings, tasks with annotations, predictions and
-    drafts, views, webhooks, storages, ML backends, and the uploaded ``files``, also those that only
-    a task speaks of. Nothing is written to the server.
+    """Write a whole project into one file. Nothing is written to the server.
 
-    The file is a zip of JSON lines and media; ``restore`` makes a project of it, on any server, and
-    ``ArchiveSource`` reads it wherever a project can be read from: ``verify(project,
-    ArchiveSource(path))`` says what has changed since. It appears under its name only when it is
-    complete and was read again, in the place of another one, and only its owner can read it. No
-    secrets are in it: keys and passwords of storages and ML backends, headers of webhooks, the
-    password for task data. E-mail addresses of the annotators are.
+    The file has the settings, the tasks with annotations, predictions and drafts, the views,
+    webhooks, storages and ML backends, and the uploaded ``files``, also those that only a task
+    names. ``restore`` makes a project of it, on any server, and ``ArchiveSource`` reads it wherever
+    a project can be read from: ``verify(project, ArchiveSource(path))`` reports what has changed
+    since.
+
+    The file is a zip of JSON lines and media. It appears under its name only when it is complete
+    and has been read again, replaces an earlier one, and only its owner can read it. It has no
+    secrets: no keys and passwords of storages and ML backends, headers of webhooks, or password for
+    task data. It has the e-mail addresses of the annotators.
 
     Tasks and files are streamed; of each file its name is held in memory. Each task is as of when
     it was read. ``progress``: True for a line on stderr, or a function ``(done, total)`` of tasks.
-    ``limits``: what it may hold to be read again. A file that the server does not give is among the
-    failures in ``counts["files"]``.
+    ``limits``: what the file may hold to be read again. A file that the server does not return is
+    among the failures in ``counts["files"]``.
 
     Raises OSError with the path, before it reads anything, if it could not write there, and for a
     disk that is full; BadSnapshot for a task that no snapshot can hold (nested more deeply than the
-    limits allow, with numbers that JSON does not have). Then there is no file, or the one before.
+    limits allow, with numbers that JSON does not have). The path then has no file, or the earlier
+    one.
 
     >>> report = snapshot(project, "reviews.zip", progress=True)
     >>> print(report.counts["tasks"])
@@ -113,13 +116,13 @@ def restore(
 ) -> Report:
     """Make a project of a snapshot, on any server; the report's ``target`` is the project.
 
-    ``options`` are those of ``copy_project``, of which this is one: ``title``, ``journal`` (with
-    which it can be run again after it died), ``missing_users``, ``secrets`` for the keys of
-    storages and the passwords of ML backends, ``progress`` ... The file is read as a whole first;
-    in the end both are compared. ``limits``: what it may hold; see ``Limits``.
+    ``options`` are those of ``copy_project``: ``title``, ``journal`` (with which it can be run
+    again after it was killed), ``missing_users``, ``secrets`` for the keys of storages and the
+    passwords of ML backends, ``progress`` ... The file is checked as a whole first; in the end the
+    project is compared with it. ``limits``: what the file may hold; see ``Limits``.
 
-    Raises BadSnapshot for a file that is none, or is damaged or edited, or holds more than the
-    limits allow, before anything is written; and the errors of ``copy_project``.
+    Raises BadSnapshot for a file that is not a snapshot, is damaged or edited, or exceeds the
+    limits, before anything is written; and the errors of ``copy_project``.
 
     >>> report = restore("reviews.zip", ls, title="Reviews again", missing_users="create")
     >>> report.target
@@ -135,7 +138,7 @@ def restore(
 def _losses(
     secrets: Mapping[str, int], ids: Mapping[str, Sequence[int]] = MappingProxyType({})
 ) -> Iterator[Loss]:
-    why = "a snapshot has no secrets; set it anew where it is restored"
+    why = "a snapshot has no secrets; set it again in the restored project"
     for name, number in secrets.items():
         kind, _, field = name.partition(".")
         yield Loss(kind, field, number, why, ids=ids.get(name, ()))
@@ -146,7 +149,7 @@ def _losses(
 
 @attrs.frozen
 class _Chunk:
-    """A member with some tasks: its name, how many they are, and the ids of the first and last."""
+    """A member with tasks: its name, their number, and the ids of the first and the last."""
 
     name: str
     tasks: int
@@ -155,7 +158,7 @@ class _Chunk:
 
 
 class _Writing:
-    """One snapshot."""
+    """A snapshot that is being written."""
 
     def __init__(
         self, source: Source, archive: zipfile.ZipFile, files: bool, progress: Progress
@@ -169,12 +172,15 @@ class _Writing:
 
     @ends_line("progress")
     def run(self) -> Report:
-        self._write_json("settings.json", self._without("settings", self.source.settings()))
-        chunks, mentioned = self._tasks()
-        for kind in LISTS:
-            self._lines(kind, getattr(self.source, kind)())
+        self._write_json("settings.json", self._shown_settings())
+        chunks, named = self._tasks()
+        self._rows("users", self.source.users())
+        for kind in KINDS.values():
+            if not kind.is_uploaded:
+                rows = self.source.related(kind.name)
+                self._rows(kind.name, (self._shown(kind, row) for row in rows))
         if self.files:
-            self._media(mentioned)
+            self._media(named)
         manifest = {
             "format": FORMAT,
             "version": VERSION,
@@ -199,46 +205,51 @@ class _Writing:
         self.archive.writestr(name, json.dumps(value, indent=1))
 
     def _tasks(self) -> tuple[list[_Chunk], set[str]]:
-        """The members with tasks, and the files that the tasks speak of."""
+        """Write the tasks; return their members, and the files that they name."""
         chunks: list[_Chunk] = []
-        mentioned: set[str] = set()
-        self.counts.update(dict.fromkeys(("tasks", "annotations", "predictions", "drafts"), 0))
+        named: set[str] = set()
+        self.counts.update(dict.fromkeys(("tasks", *CONTENTS), 0))
         for rows in chunked(self.source.tasks(), CHUNK):
             name = f"tasks/{len(chunks):06}.jsonl"
             self._write_lines(name, rows)
             chunks.append(_Chunk(name, len(rows), rows[0]["id"], rows[-1]["id"]))
             for row in rows:
-                mentioned |= files_of(row, self.about["server"])
-                for kind in ("annotations", "predictions", "drafts"):
+                named |= files_of(row, self.about["server"])
+                for kind in CONTENTS:
                     self.counts[kind] += len(row[kind])
             self.counts["tasks"] += len(rows)
             self.progress(self.counts["tasks"], self.about["tasks"])
         self.progress(self.counts["tasks"], self.counts["tasks"])
-        return chunks, mentioned
+        return chunks, named
 
-    def _lines(self, kind: str, rows: Iterable[Row]) -> None:
-        known = [self._without(kind, row) for row in rows]
-        self._write_lines(f"{kind}.jsonl", known)
-        self.counts[kind] = len(known)
+    def _rows(self, name: str, rows: Iterable[Row]) -> None:
+        known = list(rows)
+        self._write_lines(f"{name}.jsonl", known)
+        self.counts[name] = len(known)
 
     def _write_lines(self, name: str, rows: Iterable[Row]) -> None:
         with self.archive.open(name, "w", force_zip64=True) as member:
             for row in rows:
                 member.write(json.dumps(row).encode() + b"\n")
 
-    def _without(self, kind: str, row: Row) -> Row:
-        for name in SECRETS.get(kind, ()):
-            if row.get(name):
-                self.lost[f"{kind}.{name}"].append(
-                    row["id"] if "id" in row else self.about["project"]
-                )
-        return without_secrets(kind, row)
+    def _shown_settings(self) -> Row:
+        settings = self.source.settings()
+        for name in SECRET_SETTINGS:
+            if settings.pop(name, None):
+                self.lost[f"settings.{name}"].append(self.about["project"])
+        return settings
 
-    def _media(self, mentioned: set[str]) -> None:
-        """The bytes of the files, as they are: most are compressed already."""
-        rows = {row["file"]: row for row in self.source.files()}
+    def _shown(self, kind: Kind, row: Row) -> Row:
+        for name in kind.hidden:
+            if row.get(name):
+                self.lost[f"{kind.name}.{name}"].append(row["id"])
+        return kind.shown(row)
+
+    def _media(self, named: set[str]) -> None:
+        """Write the files uncompressed, since most of them are compressed already."""
+        rows = {row["file"]: row for row in self.source.related("files")}
         written = []
-        for file in sorted(rows.keys() | mentioned):
+        for file in sorted(rows.keys() | named):
             with tempfile.SpooledTemporaryFile(SPOOL) as content:
                 size = rows.get(file, {}).get("size")
                 try:
@@ -260,12 +271,12 @@ class _Writing:
 
 
 class ArchiveSource:
-    """A snapshot, as a project to read from: for ``copy_project``, ``verify`` and ``merge``, which
-    read all of it first, and raise BadSnapshot where anything in it is not as it was written.
+    """A snapshot as a project to read from, for ``copy_project``, ``verify`` and ``merge``.
 
-    A context manager; ``close()`` lets go of the file. Tasks are read as they are asked for, a
-    thousand at once. ``limits``: what it may hold; see ``Limits``. Raises BadSnapshot where the
-    file is none, or is damaged.
+    They read all of it first, and raise BadSnapshot if anything in it is not as it was written. A
+    context manager; ``close()`` closes the file. Tasks are read on demand, a thousand at once.
+    ``limits``: what the file may hold; see ``Limits``. Raises BadSnapshot for a file that is not a
+    snapshot, or is damaged.
 
     >>> report = snapshot(project, "reviews.zip")
     >>> with ArchiveSource("reviews.zip") as source:
@@ -288,21 +299,21 @@ class ArchiveSource:
         ]
 
     def _manifest(self) -> Row:
-        """What says what this is, if that is a snapshot."""
+        """Return the manifest, if this is a snapshot."""
         if "manifest.json" not in self._members.names:
-            raise BadSnapshot(f"{self.path} is no snapshot: it has no manifest.json")
+            raise BadSnapshot(f"{self.path} is not a snapshot: it has no manifest.json")
         found = self._members.json("manifest.json")
         if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise BadSnapshot(f"{self.path} is no snapshot: its manifest does not say so")
+            raise BadSnapshot(f"{self.path} is not a snapshot: its manifest is of another format")
         version = found.get("version")
         if type(version) is not int or version < 1:
             raise self._members.bad("manifest.json", f"its version is {version!r:.80}")
         if version > VERSION:
             raise BadSnapshot(
-                f"{self.path} is of version {version} of the format; this version of the library "
-                f"reads up to {VERSION}: use a newer one"
+                f"{self.path} is of version {version} of the format, and this version of the "
+                f"library reads versions up to {VERSION}: use a newer library"
             )
-        if (problem := misfit(found, MANIFEST)) is not None:
+        if (problem := mismatch(found, MANIFEST)) is not None:
             raise self._members.bad("manifest.json", problem)
         return found
 
@@ -316,28 +327,28 @@ class ArchiveSource:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._members.close()
 
     def describe(self) -> Row:
-        """See ``Source``; the project's id is told with the date of the snapshot."""
+        """Describe the project; its id comes with the date of the snapshot."""
         about = {"server": self.manifest["server"], "title": self.manifest["title"] or ""}
         project = f"{self.manifest['project']} as of {self.manifest['created_at']}"
         return {**about, "project": project, "tasks": sum(chunk.tasks for chunk in self._chunks)}
 
     def settings(self) -> Row:
-        """See ``Source``; without its secrets."""
+        """Return the settings without the secrets."""
         return {**dict.fromkeys(SETTINGS), **self._members.json("settings.json")}
 
     def tasks(self, after: int | None = None) -> Iterator[Row]:
-        """See ``Source``."""
+        """Stream the tasks by id, those after an id."""
         for chunk in self._chunks:
             if after is None or chunk.last > after:
                 rows = self._members.lines(chunk.name)
                 yield from (row for row in rows if after is None or row["id"] > after)
 
     def some_tasks(self, ids: Iterable[int]) -> Iterator[Row]:
-        """See ``Source``."""
+        """Yield the tasks of these ids, by id; those that do not exist are left out."""
         wanted = sorted(set(ids))
         for chunk in self._chunks:
             here = set(wanted[bisect_left(wanted, chunk.first) : bisect_right(wanted, chunk.last)])
@@ -346,48 +357,37 @@ class ArchiveSource:
                 yield from (row for row in rows if row["id"] in here)
 
     def task_ids(self) -> Iterator[int]:
-        """See ``Source``."""
+        """Yield the ids of all tasks."""
         return (row["id"] for row in self.tasks())
 
     def unskippable(self) -> frozenset[int]:
-        """See ``Source``."""
+        """Return the ids of the tasks that annotators may not skip."""
         return frozenset(self.manifest.get("unskippable", ()))
 
-    def views(self) -> Iterator[Row]:
-        """See ``Source``."""
-        return self._members.lines("views.jsonl")
+    def related(self, kind: str) -> Iterator[Row]:
+        """Yield the objects of a kind, with None for their hidden fields."""
+        if not self._has(kind):
+            return
+        hidden = dict.fromkeys(KINDS[kind].hidden)
+        for row in self._members.lines(f"{kind}.jsonl"):
+            yield {**hidden, **row}
 
-    def webhooks(self) -> Iterator[Row]:
-        """See ``Source``; without headers."""
-        return (
-            {**dict.fromkeys(SECRETS["webhooks"]), **row}
-            for row in self._members.lines("webhooks.jsonl")
-        )
-
-    def storages(self) -> Iterator[Row]:
-        """See ``Source``."""
-        return self._members.lines("storages.jsonl")
-
-    def backends(self) -> Iterator[Row]:
-        """See ``Source``."""
-        return self._members.lines("backends.jsonl")
+    def _has(self, kind: str) -> bool:
+        """Return whether the snapshot has a kind; of files it may have been made without."""
+        return kind in self.manifest["counts"]
 
     @property
     def has_files(self) -> bool:
-        """Whether it was made with the uploaded files."""
-        return "files" in self.manifest["counts"]
-
-    def files(self) -> Iterator[Row]:
-        """See ``Source``."""
-        return self._members.lines("files.jsonl") if self.has_files else iter(())
+        """Whether the snapshot was made with the uploaded files."""
+        return self._has("files")
 
     def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
-        """See ``Source``."""
+        """Open an uploaded file."""
         path = upload_path(file) or file
         return cast("AbstractContextManager[BinaryIO]", self._members.open(f"files/{path}"))
 
     def users(self) -> Iterator[Row]:
-        """See ``Source``; after those that are listed, the authors that only annotations name."""
+        """Yield the users who annotated, then the authors that only annotations name."""
         listed = set()
         for row in self._members.lines("users.jsonl"):
             listed.add(row["email"])
@@ -398,76 +398,72 @@ class ArchiveSource:
     # -- all of it --------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Read all of it, once, and raise BadSnapshot unless everything that the manifest tells of
-        is there, and as it should be.
-        """
+        """Read all of it, once; raise BadSnapshot unless everything is there as it was written."""
         if self._authors is not None:
             return
         counts: Counter[str] = Counter()
         authors: set[str] = set()
-        self._must_fit("settings.json", self._members.json("settings.json"), SETTINGS_FORM)
+        self._check_form("settings.json", self._members.json("settings.json"), SETTINGS_FORM)
         self._check_tasks(counts, authors)
+        counts["users"] = self._check_rows("users", USERS, itemgetter("email"))
+        for kind in KINDS.values():
+            if self._has(kind.name) or (f"{kind.name}.jsonl" in self._members.names):
+                counts[kind.name] = self._check_rows(kind.name, kind.form, kind.key)
+        for name, number in counts.items():
+            expected = self.manifest["counts"].get(name)
+            if expected != number:
+                raise self._members.bad(
+                    "manifest.json", f"it counts {expected} {name}, and there are {number}"
+                )
         read = {"manifest.json", "settings.json", *(chunk.name for chunk in self._chunks)}
-        for kind in (*LISTS, *(("files",) if self.has_files else ())):
-            counts[kind] = self._check_rows(kind)
-            read.add(f"{kind}.jsonl")
-        for kind, number in counts.items():
-            told = self.manifest["counts"].get(kind)
-            if told != number:
-                raise self._members.bad("manifest.json", f"it tells of {told} {kind} of {number}")
-        for name in self._members.names:
-            if name not in read:
-                self._members.read_through(name)
+        read |= {f"{name}.jsonl" for name in counts}
+        for member in self._members.names:
+            if member not in read:
+                self._members.read_through(member)
         self._authors = authors
 
-    def _must_fit(self, place: str, row: Any, form: Form) -> None:
-        if (problem := misfit(row, form)) is not None:
+    def _check_form(self, place: str, row: Any, form: Form) -> None:
+        if (problem := mismatch(row, form)) is not None:
             raise self._members.bad(place, problem)
 
     def _check_tasks(self, counts: Counter[str], authors: set[str]) -> None:
-        """All tasks: their form, their order, and how many there are."""
-        counts.update(dict.fromkeys(("tasks", *TASK_PARTS), 0))
+        """Check all tasks: their form, their order and their number."""
+        counts.update(dict.fromkeys(("tasks", *CONTENTS), 0))
         last, names = -1, set()
         for chunk in self._chunks:
             if chunk.name in names:
-                raise self._members.bad("manifest.json", f"it tells of {chunk.name} twice")
+                raise self._members.bad("manifest.json", f"it lists {chunk.name} twice")
             names.add(chunk.name)
             ids = []
             for number, row in enumerate(self._members.lines(chunk.name), 1):
                 place = f"{chunk.name}, line {number}"
-                self._must_fit(place, row, TASK)
+                self._check_form(place, row, TASK)
                 if row["id"] <= last:
                     raise self._members.bad(place, f"task {row['id']} comes after task {last}")
                 last = row["id"]
                 ids.append(last)
                 authors.update(one["completed_by"] or "" for one in row["annotations"])
-                for kind in TASK_PARTS:
+                for kind in CONTENTS:
                     counts[kind] += len(row[kind])
             found = len(ids), *(ids[:1] + ids[-1:] or (chunk.first, chunk.last))
             if not ids or found != (chunk.tasks, chunk.first, chunk.last):
-                raise self._members.bad(chunk.name, "it lacks tasks, or has other ones")
+                raise self._members.bad(chunk.name, "its tasks are not those of the manifest")
             counts["tasks"] += len(ids)
         authors.discard("")
 
-    def _check_rows(self, kind: str) -> int:
-        """The rows of a member, each once; how many they are."""
-        name, key = f"{kind}.jsonl", _KEYS.get(kind, ("id",))
-        seen: set[tuple[Any, ...]] = set()
-        for number, row in enumerate(self._members.lines(name), 1):
-            place = f"{name}, line {number}"
-            self._must_fit(place, row, ROWS[kind])
-            which = tuple(row[name] for name in key)
+    def _check_rows(self, name: str, form: Form, key: Callable[[Row], object]) -> int:
+        """Check the rows of a member, which are all different; return their number."""
+        member = f"{name}.jsonl"
+        seen: set[object] = set()
+        for number, row in enumerate(self._members.lines(member), 1):
+            place = f"{member}, line {number}"
+            self._check_form(place, row, form)
+            which = key(row)
             if which in seen:
-                raise self._members.bad(place, f"{which[-1]!r:.80} is there twice")
+                raise self._members.bad(place, f"{which!r:.80} is there twice")
             seen.add(which)
-            if kind == "files" and self._members.size(f"files/{row['file']}") != row["size"]:
-                raise self._members.bad(place, f"files/{row['file']} is not there, or not as long")
+            if name == "files" and self._members.size(f"files/{row['file']}") != row["size"]:
+                raise self._members.bad(
+                    place, f"files/{row['file']} is missing, or of another size"
+                )
         return len(seen)
-
-
-_KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "users": ("email",),
-    "storages": ("family", "type", "id"),
-    "files": ("file",),
-}
-"""What tells rows of a member apart, beside ids."""

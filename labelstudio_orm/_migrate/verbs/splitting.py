@@ -27,8 +27,9 @@ from ...resources.common import labelstudio_of
 from ..engine.fingerprints import digest
 from ..engine.keys import asking, fingerprint, first_rows, no_key
 from ..engine.source import CHUNK, LiveSource
+from ..engine.starting import open_journal
 from ..engine.uploads import files_of
-from .copying import copy_project, open_journal
+from .copying import copy_project
 
 if TYPE_CHECKING:
     import os
@@ -310,12 +311,13 @@ class _PartSource(LiveSource):
     def task_ids(self) -> Iterator[int]:
         return iter(self.ids)
 
-    def files(self) -> Iterator[Row]:
-        """The files that these tasks speak of."""
-        mentioned: set[str] = set()
-        for row in self.tasks():
-            mentioned |= files_of(row, self.client.url)
-        return (row for row in super().files() if row["file"] in mentioned)
+    def related(self, kind: str) -> Iterator[Row]:
+        """Yield the objects of a kind; of the files those that these tasks name."""
+        rows = super().related(kind)
+        if kind != "files":
+            return rows
+        named = {file for row in self.tasks() for file in files_of(row, self.client.url)}
+        return (row for row in rows if row["file"] in named)
 
 
 def _said(by: By) -> str:

@@ -15,21 +15,21 @@ from ...progress import Progress, ends_line, reporter
 from ...resources._parking import keeping_drafts, unpark
 from ...resources.common import labelstudio_of
 from ..engine import odd
-from ..engine.diff3 import CONTENTS, Base, Change, Conflicts
+from ..engine.diff3 import Base, Change, Conflicts
 from ..engine.exactly_once import exactly_once
-from ..engine.fingerprints import ORIGIN, SETTINGS, digest
+from ..engine.fingerprints import CONTENTS, ORIGIN, SETTINGS, digest
 from ..engine.fixups import Fixups
 from ..engine.importing import Importer, imported, odd_data
 from ..engine.journal import JournalMismatch
 from ..engine.losses import losses, lost_of
-from ..engine.related import Belongings, Secrets, no_secrets, parts_of
+from ..engine.related import Related, Secrets, no_secrets, parts_of
 from ..engine.settings import Settings
 from ..engine.sideeffects import without_side_effects
-from ..engine.source import CHUNK, as_source
-from ..engine.sync_related import Follower
+from ..engine.source import CHUNK, as_source, name_of
+from ..engine.starting import begin, open_journal
+from ..engine.sync_related import RelatedSync
 from ..engine.users import MissingUsers
-from .copying import begin, open_journal
-from .verifying import Comparison, name_of
+from .verifying import Comparison
 
 if TYPE_CHECKING:
     import os
@@ -152,7 +152,7 @@ class _Sync:
         self.importer, self.fixups = Importer(context), Fixups(context)
         self.found = Differences()
         self.settings = Settings(context)
-        self.follower = Follower(Belongings(context, parts, secrets), conflicts, self.found)
+        self.related = RelatedSync(Related(context, parts, secrets), conflicts, self.found)
         self.with_files = "files" in parts
         self.touched: list[int] = []
         self._progress = reporter(progress, f"synchronising {name_of(context.facts)}")
@@ -165,7 +165,7 @@ class _Sync:
         self._unpark()
         if not len(self.tasks):
             self._pair()
-        self.follower.disable_webhooks()
+        self.related.disable_listeners()
         if self.with_files:
             self.context.media.bring_all()  # also those that no task speaks of
         self.settings.carry(_EARLY, self.conflicts, self.found)
@@ -173,10 +173,9 @@ class _Sync:
         ids = set(self.context.source.task_ids())
         self._created(ids)
         self._deleted(ids)
-        for kind in ("views", "storages", "backends"):
-            self.follower.follow(kind)
+        self.related.apply(listeners=False)
         self.settings.carry(_LATE, self.conflicts, self.found)
-        self.follower.follow("webhooks")  # which would be told of all the rest
+        self.related.apply(listeners=True)
         if self.with_files:
             self._files()
         self._unmatched()

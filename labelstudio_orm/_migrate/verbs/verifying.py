@@ -1,13 +1,13 @@
-"""Comparing two projects, object by object, by what they hold."""
+"""Comparing two projects, object by object, by their content."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property, partial
 from itertools import zip_longest
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from ..._engine.pages.parallel import Coming
 from ..._engine.pages.sources import chunked
@@ -15,14 +15,16 @@ from ..._engine.values.brief import cut
 from ..._engine.values.summary import Summary
 from ..._reports import Difference, Differences, Report
 from ...progress import Progress, ends_line, reporter
-from ..engine import fingerprints as content
-from ..engine.fingerprints import digest, text_of
+from ..engine.comparing import object_differences, task_differences
+from ..engine.fingerprints import CONTENTS, digest, settings_content, task_content
 from ..engine.journal import Journal, JournalMismatch, is_missing, opened
+from ..engine.kinds import KINDS, Kind, Names
 from ..engine.pairing import pair_up
-from ..engine.remap import Translation, translate_view
+from ..engine.related import left_out
+from ..engine.remap import Translation
 from ..engine.same_files import SameFiles
 from ..engine.settings import wanted_settings
-from ..engine.source import CHUNK, as_source, has_files, light, number_of_tasks, storage_key
+from ..engine.source import CHUNK, as_source, has_files, light, name_of, number_of_tasks
 from ..engine.uploads import address_on, original_name
 
 if TYPE_CHECKING:
@@ -33,13 +35,8 @@ if TYPE_CHECKING:
     from ..engine.journal import IdMap
     from ..engine.source import Source
 
-PARTS: Final = ("settings", "tasks", "views", "webhooks", "storages", "backends", "files")
-
-_OF_TASKS: Final[Mapping[str, Callable[[Mapping[str, Any]], dict[str, Any]]]] = {
-    "annotations": content.annotation_content,
-    "predictions": content.prediction_content,
-    "drafts": content.draft_content,
-}
+PARTS: Final = ("settings", "tasks")
+"""What is compared beside the kinds of ``KINDS``."""
 
 
 def verify(
@@ -47,24 +44,25 @@ def verify(
     target: Project | Source,
     *,
     journal: str | os.PathLike[str] | Journal | None = None,
-    parts: Sequence[str] = PARTS,
+    parts: Sequence[str] | None = None,
     progress: Progress = None,
 ) -> Report:
-    """Compare two projects by what they hold: settings, tasks with all annotations, predictions
-    and drafts, views, webhooks, storages, ML backends, uploaded files. Nothing is written.
+    """Compare two projects by their content. Nothing is written.
 
-    ``journal``: that of the copy, which says which task became which, who stands for whom, and what
-    became of each file. Without one, tasks are paired by their content, users are told by their
-    e-mail addresses, and files by their names and contents, for which each is read once on both
-    sides; by their names alone, where a side is a snapshot without files. ``parts``: only these of
-    ``settings tasks views webhooks storages backends files``. ``progress``: True for a line on
-    stderr, or a function ``(done, total)``.
+    Compared are the settings, the tasks with all annotations, predictions and drafts, the views
+    with their order, the webhooks, the storages, the ML backends and the uploaded files.
 
-    Both sides are streamed. Ids, dates and what else no server keeps are not compared; nor are
-    secrets, and, with a journal, the bytes of the files. The order of the views counts. The
-    report's ``counts`` says of how many objects each kind was found the same (``skipped``), its
-    ``differences`` what is not. A target may hold more tasks than the source: these are differences
-    too.
+    ``journal``: that of the copy, which has the task that each task became, the user that stands
+    for each user, and the copy of each file. Without one, tasks are paired by their content, users
+    are matched by their e-mail addresses, and files by their names and contents, for which each is
+    read once on both sides; by their names alone, if a side is a snapshot without files.
+    ``parts``: compare only these, of ``settings tasks views webhooks storages backends files``.
+    ``progress``: True for a line on stderr, or a function ``(done, total)``.
+
+    Both sides are streamed. Ids, dates and all else that no server keeps are not compared, nor are
+    secrets, and, with a journal, the bytes of the files. The report's ``counts`` have the number of
+    objects of each kind that are the same (``skipped``), its ``differences`` those that are not. A
+    target may hold more tasks than the source: these are differences too.
 
     Raises JournalMismatch for the journal of another copy.
 
@@ -72,21 +70,22 @@ def verify(
     >>> verify(project, copy).ok
     True
     """
-    for part in parts:
-        if part not in PARTS:
-            raise ValueError(f"verify() knows the parts {', '.join(PARTS)}, not {part!r:.80}")
+    known = (*PARTS, *KINDS)
+    for part in parts or ():
+        if part not in known:
+            raise ValueError(f"verify() knows the parts {', '.join(known)}, not {part!r:.80}")
     here, there = as_source(source), as_source(target)
     if is_missing(journal):
         raise FileNotFoundError(f"there is no journal {cut(str(journal), 500)}")
     with opened(journal) as notes:
         comparison = Comparison(here, there, notes, progress)
         if notes is not None:
-            _must_be_theirs(notes, comparison.from_, comparison.to)
-        return comparison.report(parts)
+            _check_journal(notes, comparison.from_, comparison.to)
+        return comparison.report(known if parts is None else parts)
 
 
-def _must_be_theirs(journal: Journal, source: Row, target: Row) -> None:
-    """Raises JournalMismatch for the journal of another copy."""
+def _check_journal(journal: Journal, source: Row, target: Row) -> None:
+    """Raise JournalMismatch for the journal of another copy."""
     known = journal.get("job", {}).get("source"), journal.get("project")
     wanted = f"{source['server']} project {source['project']}", target["project"]
     if known != wanted:
@@ -97,8 +96,10 @@ def _must_be_theirs(journal: Journal, source: Row, target: Row) -> None:
 
 
 class Comparison:
-    """Two sides, and what is found; ``seen`` is told of each pair of tasks, both as the target has
-    them, and whether they are the same.
+    """A comparison of two sides.
+
+    ``seen`` is called with pairs of tasks, both as the target has them, and whether they are the
+    same.
     """
 
     def __init__(
@@ -129,8 +130,9 @@ class Comparison:
         return self._anonymous(self.here, here), self._anonymous(self.there, there)
 
     def _anonymous(self, source: Source, server: str) -> Translation:
-        """Files under names that are equal where the files are, for which both sides have to have
-        their contents; else under the names that they had before they were uploaded.
+        """Name files so that names are equal where the files are, which reads some on both sides.
+
+        Without the files of a side they have the names from before they were uploaded.
         """
         if has_files(self.here) and has_files(self.there):
             return Translation(file=partial(self.files.name, source, server), server=server)
@@ -139,10 +141,15 @@ class Comparison:
     @ends_line("_progress")
     def report(self, parts: Sequence[str]) -> Report:
         """Compare these parts."""
+        compare: dict[str, Callable[[], None]] = {
+            "settings": self._settings,
+            "tasks": self._tasks,
+            **{kind.name: partial(self._related, kind) for kind in KINDS.values()},
+        }
         for part in parts:
-            getattr(self, f"_{part}")()
+            compare[part]()
         for path, error in self.files.unreadable():
-            self.found.add(Difference("files", path, None, why=f"not to be read: {error}"))
+            self.found.add(Difference("files", path, None, why=f"cannot be read: {error}"))
         return Report(
             what=f"comparison of {name_of(self.from_)} with {name_of(self.to)}",
             counts={kind: Summary(skipped=number) for kind, number in self.same.items()},
@@ -162,14 +169,14 @@ class Comparison:
         known = self.same["tasks"]
         known += self.compare(rows, pairs)
         if known != number_of_tasks(self.there) or not pairs.is_one_to_one():
-            ours = set(self.here.task_ids())  # the journal may know of some that were deleted since
+            ours = set(self.here.task_ids())  # the journal may have some that were deleted since
             for id in self.there.task_ids():
                 if pairs.old(id) not in ours:
                     self.found.add(Difference("tasks", None, id))
         self._skipping(pairs)
 
     def _skipping(self, pairs: IdMap) -> None:
-        """Which of the tasks that both sides have may be skipped; their rows do not say it."""
+        """Compare which tasks may be skipped, which is not in their rows."""
         ours = {pairs.get(id) for id in self.here.unskippable() if pairs.has(id)}
         theirs = {id for id in self.there.unskippable() if pairs.old(id) is not None}
         apart = sorted(ours ^ theirs)
@@ -180,9 +187,7 @@ class Comparison:
                 self.found.add(Difference("tasks", pairs.old(id), id, "allow_skip", *sides))
 
     def compare(self, rows: Iterable[Row], pairs: IdMap) -> int:
-        """Compare these tasks of the source with those that they became; how many of them are
-        there.
-        """
+        """Compare tasks of the source with those that they became; return how many exist."""
         done = known = 0
         for chunk, there in self._side_by_side(rows, pairs):
             pairs_seen = []
@@ -205,9 +210,7 @@ class Comparison:
     def _side_by_side(
         self, rows: Iterable[Row], pairs: IdMap
     ) -> Iterator[tuple[list[Row], dict[int, Row]]]:
-        """Some tasks of the source, and those that they became by id; the next ones are on their
-        way while these are in use.
-        """
+        """Yield tasks of the source, and those that they became by id, reading one chunk ahead."""
         before: tuple[list[Row], Coming[dict[int, Row]]] | None = None
         for chunk in chunked(iter(rows), CHUNK):
             wanted = [new for row in chunk if (new := pairs.get(row["id"])) is not None]
@@ -222,12 +225,10 @@ class Comparison:
         return {row["id"]: row for row in self.there.some_tasks(ids)} if ids else {}
 
     def pair_by_content(self, pairs: IdMap) -> list[int]:
-        """Which task stands for which, by all that they hold, else by their data; the ids of those
-        that are not the same.
-        """
+        """Pair tasks of equal content, else of equal data; return the ids of those not the same."""
         sides = ((self.here, self.left, "here"), (self.there, self.right, "there"))
         for _ in zip_longest(*(self._digests(*side) for side in sides)):
-            pass  # a chunk of each in turn, so that both servers are at work
+            pass  # a chunk of each in turn keeps both servers busy
         name = self.journal.map
         whole, data, sizes = name("whole here"), name("data here"), name("sizes there")
         others: list[int] = []
@@ -248,15 +249,15 @@ class Comparison:
         return [old for old, _ in whole.items()]
 
     def _digests(self, source: Source, translation: Translation, side: str) -> Iterator[None]:
-        """Note what the tasks of a side hold, a chunk at a time."""
+        """Write digests of the tasks of a side into the journal, a chunk at a time."""
         kinds = ("whole", "data", "sizes")
         whole, data, sizes = (self.journal.map(f"{kind} {side}") for kind in kinds)
         for chunk in chunked(source.tasks(), CHUNK):
             rows = [translation.task(row) for row in chunk]
-            whole.put({row["id"]: digest(content.task_content(row)) for row in rows})
+            whole.put({row["id"]: digest(task_content(row)) for row in rows})
             data.put({row["id"]: digest(row["data"]) for row in rows})
-            said = {row["id"]: {kind: len(row[kind]) for kind in _OF_TASKS} for row in rows}
-            sizes.put({id: json.dumps(numbers) for id, numbers in said.items()})
+            numbers = ((row["id"], {kind: len(row[kind]) for kind in CONTENTS}) for row in rows)
+            sizes.put({id: json.dumps(number) for id, number in numbers})
             yield
 
     # -- the rest ---------------------------------------------------------------------------------
@@ -264,141 +265,51 @@ class Comparison:
     def _settings(self) -> None:
         here = wanted_settings(self.left.value(self.here.settings()), self.journal)
         there = self.right.value(self.there.settings())
-        here, there = content.settings_content(here), content.settings_content(there)
-        before = self.found.number
-        for name, value in here.items():
-            if (value or None) != (there[name] or None):
-                self.found.add(
-                    Difference(
-                        "settings", self.from_["project"], self.to["project"], name, value,
-                        there[name],
-                    )
-                )  # fmt: skip
-        self.same["settings"] += self.found.number == before
-
-    def _views(self) -> None:
-        tasks = self.journal.map("tasks")
-        users = self.journal.map("user ids")
-        if not self.noted:
-            ids = {row["email"]: row.get("id") for row in self.there.users()}
-            translated = (translate_view(one, ids.get, tasks.get)[0] for one in self.here.views())
-        else:
-            translated = (translate_view(one, users.get, tasks.get)[0] for one in self.here.views())
-        there = [translate_view(one, _same_user(one), _itself)[0] for one in self.there.views()]
-        here = list(translated)
-        self._objects("views", here, there, content.view_content)
-        self._order(here, there)
-
-    def _order(self, here: list[Row], there: list[Row]) -> None:
-        """The order of the views that both sides have."""
-        places = {id(row): place for place, row in enumerate(there)}
-        pairs = [
-            (row, other)
-            for row, other in pair_up(here, there, content.view_content)
-            if row is not None and other is not None
+        here, there = settings_content(here), settings_content(there)
+        sides = self.from_["project"], self.to["project"]
+        found = [
+            Difference("settings", *sides, name, value, there[name])
+            for name, value in here.items()
+            if (value or None) != (there[name] or None)
         ]
-        ours = [row["id"] for row in here if any(row is one for one, _ in pairs)]
-        theirs = [row["id"] for row, _ in sorted(pairs, key=lambda pair: places[id(pair[1])])]
-        if ours != theirs:
-            sides = self.from_["project"], self.to["project"]
-            self.found.add(Difference("views", *sides, "order", ours, theirs))
-
-    def _webhooks(self) -> None:
-        self._objects(
-            "webhooks", self.here.webhooks(), self.there.webhooks(), content.webhook_content
-        )
-
-    def _storages(self) -> None:
-        skipped = self.journal.get("storages left out", [])
-        here = (one for one in self.here.storages() if storage_key(one) not in skipped)
-        self._objects("storages", here, self.there.storages(), content.storage_content)
-
-    def _backends(self) -> None:
-        skipped = self.journal.get("backends left out", [])
-        here = (one for one in self.here.backends() if one["id"] not in skipped)
-        self._objects("backends", here, self.there.backends(), content.backend_content)
-
-    def _files(self) -> None:
-        def named(file: Row) -> dict[str, Any]:
-            said = {"name": original_name(file["file"]), "size": file["size"]}
-            return {**said, "content": file["content"]}
-
-        theirs = partial(address_on, self.to["server"]) if self.noted else self.right.file
-        here = [{**one, "content": self.left.file(one["file"])} for one in self.here.files()]
-        there = [{**one, "content": theirs(one["file"])} for one in self.there.files()]
-        self._objects("files", here, there, named)
-
-    def _objects(
-        self,
-        kind: str,
-        here: Iterable[Row],
-        there: Iterable[Row],
-        content_of: Callable[[Row], dict[str, Any]],
-    ) -> None:
-        found, same = object_differences(kind, here, there, content_of)
         self.found.extend(found)
-        self.same[kind] += same
+        self.same["settings"] += not found
 
+    def _related(self, kind: Kind) -> None:
+        skipped = left_out(self.journal, kind)
+        rows = (row for row in self.here.related(kind.name) if kind.key(row) not in skipped)
+        here = [kind.remap(row, self._names_here)[0] for row in rows]
+        there = [kind.remap(row, self._names_there)[0] for row in self.there.related(kind.name)]
+        found, same = object_differences(kind.name, here, there, kind.content)
+        self.found.extend(found)
+        self.same[kind.name] += same
+        if kind.set_order is not None:
+            self._order(kind, here, there)
 
-def task_differences(here: Row, there: Row) -> tuple[list[Difference], Counter[str]]:
-    """What is not the same in two tasks, both as the target has them; and how many of the objects
-    of each kind are.
-    """
-    ours, theirs = content.task_fields(here), content.task_fields(there)
-    found = [
-        Difference("tasks", here["id"], there["id"], name, value, theirs[name])
-        for name, value in ours.items()
-        if text_of(value) != text_of(theirs[name])
-    ]
-    same: Counter[str] = Counter()
-    for kind, content_of in _OF_TASKS.items():
-        more, same[kind] = object_differences(kind, here[kind], there[kind], content_of)
-        found += more
-    same["tasks"] += not found
-    return found, same
+    @cached_property
+    def _names_here(self) -> Names:
+        users = self.journal.map("user ids").get if self.noted else self._users_there.get
+        return Names(user=users, task=self.journal.map("tasks").get, file=self.left.file)
 
+    @cached_property
+    def _names_there(self) -> Names:
+        return Names(file=partial(address_on, self.to["server"]) if self.noted else self.right.file)
 
-def object_differences(
-    kind: str,
-    here: Iterable[Row],
-    there: Iterable[Row],
-    content_of: Callable[[Row], dict[str, Any]],
-) -> tuple[list[Difference], int]:
-    """What is not the same in two lists of objects, whose order does not count; and how many are
-    the same.
-    """
-    here, there = list(here), list(there)
-    texts = [[text_of(content_of(row)) for row in rows] for rows in (here, there)]
-    if texts[0] == texts[1]:
-        return [], len(here)
-    found: list[Difference] = []
-    same = 0
-    for row, other in pair_up(here, there, content_of):
-        if row is None or other is None:
-            left, right = (None if one is None else one["id"] for one in (row, other))
-            found.append(Difference(kind, left, right))
-            continue
-        ours, its = content_of(row), content_of(other)
-        fields = [
-            name for name in {**ours, **its} if text_of(ours.get(name)) != text_of(its.get(name))
-        ]
-        same += not fields
-        found += [
-            Difference(kind, row["id"], other["id"], name, ours.get(name), its.get(name))
-            for name in fields
-        ]
-    return found, same
+    @cached_property
+    def _users_there(self) -> dict[str, int | None]:
+        return {row["email"]: row.get("id") for row in self.there.users()}
 
-
-def name_of(project: Row) -> str:
-    """A project in words: ``'Reviews' (http://localhost:8080, project 3)``."""
-    return f"{project['title']!r} ({project['server']}, project {project['project']})"
-
-
-def _same_user(view: Row) -> Callable[[str], int | None]:
-    ids = {email: int(id) for id, email in (view.get("users") or {}).items()}
-    return ids.get
-
-
-def _itself(id: int) -> int:
-    return id
+    def _order(self, kind: Kind, here: list[Row], there: list[Row]) -> None:
+        """Compare the order of the objects that both sides have."""
+        places = {id(row): place for place, row in enumerate(there)}
+        twins = {
+            id(row): places[id(other)]
+            for row, other in pair_up(here, there, kind.content)
+            if row is not None and other is not None
+        }
+        ours = [row for row in here if id(row) in twins]
+        theirs = sorted(ours, key=lambda row: twins[id(row)])
+        if ours != theirs:
+            ids, there_ids = ([row["id"] for row in side] for side in (ours, theirs))
+            sides = self.from_["project"], self.to["project"]
+            self.found.add(Difference(kind.name, *sides, "order", ids, there_ids))

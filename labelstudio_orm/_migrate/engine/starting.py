@@ -1,0 +1,130 @@
+"""Beginning a migration, or going on with one: its journal, its users, its target."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
+
+from ..._engine.values.brief import cut
+from ...errors import DoesNotExist
+from .context import MigrationContext, wait_for
+from .exactly_once import exactly_once
+from .journal import Journal, is_missing, opened
+from .media import Media
+from .remap import Translation
+from .users import MissingUsers, UserMap
+
+if TYPE_CHECKING:
+    import os
+
+    from ..._engine.values.codec import Row
+    from ...client import LabelStudio
+    from ...resources.projects import Project
+    from .source import Source
+
+LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "description")
+"""Settings that depend on others, or on the tasks."""
+
+
+@contextmanager
+def open_journal(
+    journal: str | os.PathLike[str] | Journal | None, client: LabelStudio, *, is_new: bool = True
+) -> Iterator[Journal]:
+    """Open the journal of a migration; in a dry run a copy of it that is not kept.
+
+    Unless it may be a new one (``is_new``), raises FileNotFoundError where there is none.
+    """
+    if is_missing(journal):
+        if not is_new:
+            raise FileNotFoundError(
+                f"there is no journal {cut(str(journal), 500)}: a copy keeps one; pair=True pairs "
+                "the tasks by their content"
+            )
+        if client.is_dry:
+            journal = None
+    with opened(journal) as found:
+        notes = found or Journal()
+        yield notes.copy() if client.is_dry else notes
+
+
+def begin(
+    source: Source,
+    client: LabelStudio,
+    journal: Journal,
+    facts: Row,
+    *,
+    title: str | None,
+    missing_users: MissingUsers,
+    files: bool,
+    keep_origin: bool,
+    again: bool = False,
+) -> MigrationContext:
+    """Match the users and find or make the project of a copy.
+
+    ``again``: match the users also of a copy that is finished.
+    """
+    journal.identify(
+        what="copy",
+        source=f"{facts['server']} project {facts['project']}",
+        target=client.url,
+        title=title,
+        keep_origin=keep_origin,
+    )
+    is_new = journal.get("project") is None
+    users = UserMap(client, missing_users, journal, facts["server"])
+    if again or not journal.get("done"):
+        users.match(source.users())
+    project = _project(source, client, journal, title)
+    media = Media(source, project, journal, facts["server"], wanted=files)
+    translation = Translation(users.email, media.address, facts["server"])
+    context = MigrationContext(
+        source, client, journal, facts, users, project, media, translation, keep_origin
+    )
+    tally = context.tallies["project"]
+    tally.created, tally.skipped = int(is_new), int(not is_new)
+    return context
+
+
+def _project(source: Source, client: LabelStudio, journal: Journal, title: str | None) -> Project:
+    """Return the target: that of the journal, one marked in its description, or a new one."""
+    number = journal.get("project")
+    if number is not None:
+        try:
+            return client.projects.get(number)
+        except DoesNotExist as gone:
+            raise DoesNotExist(
+                f"{journal} is of a copy to Project {number} on {client.url}, which is gone; use "
+                "another journal to make another copy",
+                request=gone.request,
+            ) from gone
+    is_new = journal.get("marker") is None
+    if is_new:
+        journal.set("marker", f"This project is being copied: {uuid.uuid4()}")
+    if title is not None:
+        journal.set("settings", {"title": title})
+    first = {
+        name: value
+        for name, value in titled_settings(source, title).items()
+        if value is not None and name not in LATE_SETTINGS
+    }
+    first["description"] = journal.get("marker")
+
+    def look() -> Project | None:
+        return wait_for(client, journal, lambda: next(marked_projects(client, journal), None))
+
+    project = exactly_once(look, lambda: client.projects.create(**first), client, is_new=is_new)
+    journal.set("project", project.id)
+    return project
+
+
+def titled_settings(source: Source, title: str | None) -> Row:
+    """Return the settings of a source, with another title unless that is None."""
+    return {**source.settings(), **({} if title is None else {"title": title})}
+
+
+def marked_projects(client: LabelStudio, journal: Journal) -> Iterator[Project]:
+    """Yield the projects that a copy has made and not finished."""
+    marker = journal.get("marker")
+    return (project for project in client.projects.all() if project.description == marker)
