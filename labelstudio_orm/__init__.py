@@ -3,7 +3,7 @@
 from ._engine.bulk.exported import from_export
 from ._engine.conditions.expressions import data, meta
 from ._engine.conditions.q import Q
-from ._engine.http.transport import Retries
+from ._engine.http.transport import Retry
 from ._engine.models.queryset import QuerySet
 from ._engine.models.server import ServerInfo
 from ._engine.values.summary import Created, Failure, Summary
@@ -93,7 +93,7 @@ __all__ = [
     "QuerySet",
     "RateLimited",
     "Refinement",
-    "Retries",
+    "Retry",
     "ServerError",
     "ServerInfo",
     "SessionPolicy",

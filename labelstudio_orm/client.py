@@ -36,7 +36,7 @@ class LabelStudio(Connection):
     ``url``: with a sub-path if there is one; default: the environment's ``LABEL_STUDIO_URL``.
     ``api_key``: a personal access token or a legacy token; default: ``LABEL_STUDIO_API_KEY``.
     ``timeout``: seconds to connect and to wait for an answer. ``retries``: how often, or a
-    ``Retries``. ``page_size``: rows of a page of tasks (default: 100, then up to 1,000, fewer where
+    ``Retry``. ``page_size``: rows of a page of tasks (default: 100, then up to 1,000, fewer where
     they are slow to come or large). ``workers``: threads that read tasks ahead, and that send where
     the server takes objects one by one (default: 1). ``headers``, ``verify``, ``proxies``,
     ``session`` as requests has them; they hold for every request.

@@ -1,4 +1,4 @@
-"""The exceptions of this library. Each is also the fitting builtin, and each can be pickled."""
+"""The exceptions of this library; each is also the matching builtin, and can be pickled."""
 
 from __future__ import annotations
 
@@ -11,8 +11,33 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from ._engine.values.summary import Summary
 
+__all__ = [
+    "APIError",
+    "AuthenticationError",
+    "BadJournal",
+    "BadRequest",
+    "ClientSideFilterWarning",
+    "Conflict",
+    "ConnectionFailed",
+    "DoesNotExist",
+    "FieldError",
+    "JobFailed",
+    "LabelStudioError",
+    "MissingSizeWarning",
+    "MultipleObjectsReturned",
+    "NotFound",
+    "NotSupportedByServer",
+    "OutcomeUnknown",
+    "PermissionDenied",
+    "RateLimited",
+    "ServerError",
+    "Timeout",
+    "UnknownKeyWarning",
+    "UnsafePath",
+]
+
 MAX_TEXT = 2000
-"""Characters of a message, at most."""
+"""The longest message, in characters."""
 
 _MAX_MESSAGES = 12
 _MAX_MESSAGE = 300
@@ -21,14 +46,14 @@ _MAX_SHOWN = 500
 
 
 class LabelStudioError(Exception):
-    """Base class of everything that this library raises on purpose.
+    """Base class of every error that this library raises deliberately.
 
-    `request` is the request in question, such as ``"PATCH /api/projects/5/"``, without its query
-    and without credentials; an empty string where there was none. `created` are the objects that a
-    bulk verb had created before it failed, `summary` is all that it had done. `repeated`: an answer
-    to this request, or to an earlier try of it, was lost on the way, so that the server may have
-    carried it out (a 409 to the second create, for example, may be about the library's own first
-    try).
+    ``request`` is the request in question, such as ``"PATCH /api/projects/5/"``, without its query
+    and without credentials; an empty text where there was none. ``created`` are the objects that a
+    bulk verb had created before it failed, ``summary`` is everything that it had done.
+    ``repeated``: the answer to this request, or to an earlier try of it, was lost on the way, so
+    the server may have carried it out (a 409 to the second create, for example, may be about the
+    library's own first try).
 
     >>> try:
     ...     ls.projects.get(99)
@@ -49,11 +74,11 @@ class LabelStudioError(Exception):
 
 
 class APIError(LabelStudioError):
-    """The server answered, and said no.
+    """The server answered with an error.
 
-    * `status`: the HTTP status, or None where the library found out by itself.
-    * `detail`: the server's sentence, shortened; empty if it gave none.
-    * `validation_errors`: what the server found wrong, as it sent it: usually ``{field: [text]}``,
+    * ``status``: the HTTP status, or None where the library detected the problem by itself.
+    * ``detail``: the server's message, shortened; empty if it gave none.
+    * ``validation_errors``: what the server rejected, as it sent it: usually ``{field: [text]}``,
       but it nests, and some endpoints send a list. None if it sent nothing of the kind.
 
     >>> try:
@@ -80,7 +105,7 @@ class APIError(LabelStudioError):
 
 
 class BadRequest(APIError, ValueError):
-    """The server refused the request as it was put: 400 and the other 4xx without a class.
+    """The server rejected the request as invalid: 400, or another 4xx without its own class.
 
     >>> try:
     ...     ls.projects.create(title="x" * 51)
@@ -102,7 +127,7 @@ class AuthenticationError(APIError, PermissionError):
 
 
 class PermissionDenied(APIError, PermissionError):
-    """403: the credential is fine, but this is not allowed.
+    """403: the credential is valid, but does not permit this.
 
     >>> try:
     ...     project.webhooks.create(url="http://127.0.0.1:8000/")
@@ -113,7 +138,7 @@ class PermissionDenied(APIError, PermissionError):
 
 
 class NotFound(APIError, LookupError):
-    """404 or 410: there is no such object, or no such address, for this user.
+    """404 or 410: the object or the address does not exist for this user.
 
     >>> try:
     ...     ls.request("GET", "/api/projects/99/")
@@ -138,15 +163,16 @@ class RateLimited(APIError):
     """429, still after the last retry.
 
     >>> try:
-    ...     todo = project.tasks.count()
+    ...     pending = project.tasks.count()
     ... except RateLimited as error:
-    ...     todo = None  # still after the last retry
+    ...     pending = None
     """
 
 
 class ServerError(APIError):
-    """5xx. Label Studio also answers 500 to many mistakes of the caller; `detail` tells. A write
-    may have been carried out before it failed: look before repeating a creation.
+    """5xx; Label Studio also answers 500 to many mistakes of the caller, which ``detail`` explains.
+
+    A write may have been carried out before it failed: look before repeating a creation.
 
     >>> try:
     ...     ls.request("GET", "/api/projects/", params={"ids": "x"})
@@ -157,7 +183,7 @@ class ServerError(APIError):
 
 
 class ConnectionFailed(LabelStudioError, ConnectionError):
-    """The server could not be reached, or the connection broke, still after the last retry.
+    """The server could not be reached, or the connection broke, even on the last retry.
 
     >>> try:
     ...     found = ls.projects.exists()
@@ -167,8 +193,7 @@ class ConnectionFailed(LabelStudioError, ConnectionError):
 
 
 class Timeout(LabelStudioError, TimeoutError):
-    """The server did not answer in time, still after the last retry; or a call was not done by its
-    ``deadline``.
+    """The server did not answer in time, even on the last retry, or a ``deadline`` passed.
 
     >>> try:
     ...     count = ls.using(timeout=5).projects.count()
@@ -178,19 +203,19 @@ class Timeout(LabelStudioError, TimeoutError):
 
 
 class OutcomeUnknown(LabelStudioError):
-    """A write whose answer was lost: it may or may not have been done.
+    """The answer to a write was lost, so it may or may not have been carried out.
 
-    It is not repeated, because that could do it twice. Look on the server before repeating it.
+    It is not retried, because that could do it twice. Look on the server before repeating it.
 
     >>> try:
     ...     made = ls.projects.create(title="Once")
     ... except OutcomeUnknown as error:
-    ...     made = ls.projects.get(title="Once")  # DoesNotExist if it was not
+    ...     made = ls.projects.get(title="Once")  # DoesNotExist if it was not created
     """
 
 
 class JobFailed(LabelStudioError, RuntimeError):
-    """A job on the server (an import, an export, a sync) ended in failure.
+    """A job on the server (an import, an export, a sync) failed.
 
     >>> try:
     ...     project.tasks.all().perform("retrieve_tasks_predictions")
@@ -200,7 +225,7 @@ class JobFailed(LabelStudioError, RuntimeError):
 
 
 class DoesNotExist(LabelStudioError, LookupError):
-    """A query that must find one object found none.
+    """A query that must match one object matched none.
 
     >>> try:
     ...     ls.projects.get(title="No such project")
@@ -210,7 +235,7 @@ class DoesNotExist(LabelStudioError, LookupError):
 
 
 class MultipleObjectsReturned(LabelStudioError, LookupError):
-    """A query that must find one object found several.
+    """A query that must match one object matched several.
 
     >>> try:
     ...     project.tasks.get(total_annotations=0)
@@ -221,7 +246,7 @@ class MultipleObjectsReturned(LabelStudioError, LookupError):
 
 
 class FieldError(LabelStudioError, ValueError):
-    """No such field or lookup, or a value that it cannot take.
+    """An unknown field or lookup, or a value that the field cannot have.
 
     >>> try:
     ...     project.tasks.filter(total_anotations=0)
@@ -232,7 +257,7 @@ class FieldError(LabelStudioError, ValueError):
 
 
 class UnsafePath(LabelStudioError, ValueError):
-    """Something that stands for another path than it seems to, or for none; nothing was sent.
+    """A path, or a part of one, that could be taken for another path; nothing was sent.
 
     >>> try:
     ...     ls.request("GET", "/api/projects/%2e%2e/users/")
@@ -243,7 +268,7 @@ class UnsafePath(LabelStudioError, ValueError):
 
 
 class NotSupportedByServer(LabelStudioError, NotImplementedError):
-    """This server (its edition or its version) does not have the operation.
+    """The server's edition or version does not have the operation.
 
     >>> try:
     ...     ls.workspaces.exists()
@@ -270,32 +295,33 @@ class BadJournal(LabelStudioError, ValueError):
 
 
 class ClientSideFilterWarning(UserWarning):
-    """A query has to read all rows, because the server cannot filter them by this condition.
+    """A query has to read every row, because the server cannot filter by this condition.
 
     >>> import warnings
-    >>> warnings.simplefilter("error", ClientSideFilterWarning)  # an error instead
+    >>> warnings.simplefilter("error", ClientSideFilterWarning)  # raise instead of warn
     >>> warnings.simplefilter("default", ClientSideFilterWarning)
     """
 
 
 class UnknownKeyWarning(UserWarning):
-    """A key inside JSON is named that looks misspelt: like a lookup (``icontain``), or as a key of
-    the tasks' data that no task of the project has.
+    """A key inside JSON looks misspelt.
+
+    It resembles a lookup (``icontain``), or no task of the project has it in its data.
 
     >>> import warnings
-    >>> warnings.simplefilter("error", UnknownKeyWarning)  # an error instead
+    >>> warnings.simplefilter("error", UnknownKeyWarning)  # raise instead of warn
     >>> warnings.simplefilter("default", UnknownKeyWarning)
     """
 
 
 class MissingSizeWarning(UserWarning):
-    """Shapes on an image do not hold its size in pixels (``original_width``, ``original_height``).
+    """Shapes on an image lack its size in pixels (``original_width``, ``original_height``).
 
     Label Studio shows them; exports in pixels (COCO, YOLO, VOC) leave them out, or fail. Builders
     take ``size=(width, height)``.
 
     >>> import warnings
-    >>> warnings.simplefilter("error", MissingSizeWarning)  # an error instead
+    >>> warnings.simplefilter("error", MissingSizeWarning)  # raise instead of warn
     >>> warnings.simplefilter("default", MissingSizeWarning)
     """
 
@@ -309,20 +335,20 @@ _BY_STATUS: dict[int, type[APIError]] = {
     429: RateLimited,
 }
 _HINTS = {
-    403: "The credential is accepted but may not do this: ask an administrator.",
+    403: "The credential is valid but does not permit this: ask an administrator.",
     405: "The server does not allow this change or this method here.",
-    413: "The request is too large for the server or a proxy before it: send it in smaller parts.",
-    414: "The address is too long for the server or a proxy before it: ask for less at once.",
+    413: "The request is too large for the server or a proxy in front of it: send smaller parts.",
+    414: "The URL is too long for the server or a proxy in front of it: ask for less at once.",
     429: "Wait, use fewer workers, or allow more retries.",
 }
 _HTML_404_HINT = (
-    "The answer is a web page, not this API's: check the base URL (scheme, port, sub-path), "
-    "or the object is gone, or this server does not have the operation."
+    "The answer is a web page, not an answer of the API: the base URL may be wrong (scheme, port, "
+    "sub-path), the object may be gone, or this server may lack the operation."
 )
 
 
 def error_class(status: int) -> type[APIError]:
-    """The exception class for an HTTP status which is not a success."""
+    """Return the exception class for an HTTP status that is not a success."""
     if status >= 500:
         return ServerError
     return _BY_STATUS.get(status, BadRequest if 400 <= status < 500 else APIError)
@@ -339,12 +365,20 @@ def error_from_response(
     repeated: bool = False,
     redact: Callable[[str], str] = str,
 ) -> APIError:
-    """The exception for an HTTP answer that is not a success; it is returned, not raised.
+    """Return, and do not raise, the exception for an HTTP answer that is not a success.
 
-    Understands the server's envelope (`detail`, `validation_errors`), a bare ``{field: [text]}``
-    or list, a bare string, an HTML page, and an empty body. `doing` says what was going on
-    ("saving Project 5"); `hint` what to do next, where the caller knows better than this function.
-    `redact` takes secrets out of a text.
+    Understands the server's envelope (``detail``, ``validation_errors``), a bare ``{field:
+    [text]}`` or list, a bare string, an HTML page, and an empty body.
+
+    Args:
+        status: The HTTP status.
+        body: The body of the answer.
+        content_type: The ``Content-Type`` of the answer.
+        request: The request, such as ``"PATCH /api/projects/5/"``.
+        doing: What was being done ("saving Project 5").
+        hint: What to do next, where the caller knows better than this function.
+        repeated: Whether the answer to an earlier try was lost.
+        redact: Removes secrets from a text.
     """
     text = body.decode("utf-8-sig", "replace") if isinstance(body, bytes) else body
     is_page = "html" in content_type.lower() or text.lstrip()[:1] == "<"
@@ -355,9 +389,10 @@ def error_from_response(
         detail, validation = _read_body(text, redact)
     if not hint:
         hint = _HTML_404_HINT if is_page and status == 404 else _HINTS.get(status, "")
-    said = ": ".join(filter(None, [shorten(detail, _MAX_SHOWN), render_validation(validation)]))
+    reasons = [shorten(detail, _MAX_SHOWN), render_validation(validation)]
+    reason = ": ".join(filter(None, reasons))
     failed = f"{doing} failed ({request})" if doing and request else f"{doing or request} failed"
-    message = f"{failed}: {_status_text(status)}" + (f": {said}" if said else "")
+    message = f"{failed}: {_status_text(status)}" + (f": {reason}" if reason else "")
     if hint:
         message = f"{message}{'' if message.endswith('.') else '.'} {hint}"
     return error_class(status)(
@@ -371,7 +406,7 @@ def error_from_response(
 
 
 def render_validation(errors: object) -> str:
-    """Validation errors of any nesting as ``field: text; other.field: text``, bounded in length."""
+    """Return validation errors of any nesting as ``field: text; other.field: text``, shortened."""
     lines: list[str] = []
     size = 0
     for line in _messages(errors, ""):
@@ -383,17 +418,17 @@ def render_validation(errors: object) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """`text` on one line, at most `limit` characters of it, none of which controls a terminal."""
+    """Return a text on one line, cut to ``limit`` characters, without terminal controls."""
     line = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text[: 4 * limit].split()))
     return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[: limit - 3]}..."
 
 
 _CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""What makes a terminal, or the order of letters, say something else; and halves of characters."""
+"""Characters that control a terminal or the direction of a text, and halves of surrogate pairs."""
 
 
 def page_summary(page: str) -> str:
-    """What an HTML page says of itself: its title, or else the beginning of its text."""
+    """Return the title of an HTML page, or else the beginning of its text."""
     title = re.search(r"<title[^>]*>([^<]*)</title>", page[:20_000], re.IGNORECASE)
     if title and title[1].strip():
         return shorten(title[1], _MAX_MESSAGE)
@@ -441,7 +476,7 @@ def _redacted(value: Any, redact: Callable[[str], str]) -> Any:
 def _messages(value: object, field: str) -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
-            # Django REST framework's name for "the object as a whole" tells a reader nothing.
+            # Django REST framework's name for "the object as a whole" means nothing to a reader.
             step = "" if key == "non_field_errors" else shorten(str(key), 100)
             yield from _messages(inner, ".".join(filter(None, [field, step])))
     elif isinstance(value, list):

@@ -17,7 +17,7 @@ from .._engine.conditions.tree import EVERYTHING
 from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
-from .._engine.http.outcome import fits
+from .._engine.http.outcome import matches
 from .._engine.http.paths import at, safe_name
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
@@ -98,7 +98,7 @@ class Files(QuerySet["FileUpload"]):
         """
         job = self._query.scope["project"].imports.create(file=files, commit_to_project=False)
         ids = job.file_upload_ids
-        are_ids = self.client.is_dry or fits(ids, [int])
+        are_ids = self.client.is_dry or matches(ids, [int])
         if not are_ids or not isinstance(ids, list) or len({*ids}) != len(files):
             what = "1 file" if len(files) == 1 else f"{len(files)} files"
             raise OutcomeUnknown(f"uploading {what}: the server gave {ids!r:.80} as the ids")

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retries, User
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retry, User
 from labelstudio_orm._migrate.engine.fingerprints import (
     ANNOTATION,
     ANNOTATION_ORIGIN,
@@ -312,7 +312,7 @@ def test_an_interrupted_restore_is_finished_by_the_next(
     path, journal = tmp_path / "cars.zip", tmp_path / "restore.db"
     snapshot(cars, path)
     target = FakeLabelStudio("http://other.fake")
-    ls = target.client(retries=Retries(total=0, sleep=lambda seconds: None))
+    ls = target.client(retries=Retry(total=0, sleep=lambda seconds: None))
     target.client().users.create(email="someone@example.com")
     for method in ("POST", "PATCH"):
         target.fault(method, "*", FAULTS[name], times=8, after=after)

@@ -448,7 +448,7 @@ def test_faults_in_a_worker(fault: Fault, error: type[Exception], after: int) ->
         ls = fake.client(
             page_size=100,
             workers=3,
-            retries=labelstudio_orm.Retries(total=retries, sleep=lambda seconds: None),
+            retries=labelstudio_orm.Retry(total=retries, sleep=lambda seconds: None),
         )
         project = ls.projects.create(title="Faulty")
         ids = [task.id for task in project.tasks.bulk_create([{"n": n} for n in range(1200)])]

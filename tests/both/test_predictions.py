@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio, OutcomeUnknown, Project, Retries
+from labelstudio_orm import LabelStudio, OutcomeUnknown, Project, Retry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 
@@ -50,7 +50,7 @@ PREDICTIONS = "/api/projects/*/import/predictions"
 def test_a_lost_answer_is_looked_for(on_conflict: Any, place: int) -> None:
     """In memory only: the server has it, and the network loses its answer."""
     fake = FakeLabelStudio()
-    ls = fake.client(retries=Retries(sleep=lambda seconds: None))
+    ls = fake.client(retries=Retry(sleep=lambda seconds: None))
     project = filled(ls)
     items: list[Any] = [(task, [], 0.5) for task in project.tasks]
     fake.fault("POST", PREDICTIONS, Fault.reset(committed=True), after=place)
@@ -62,7 +62,7 @@ def test_a_lost_answer_is_looked_for(on_conflict: Any, place: int) -> None:
 def test_what_never_arrived_is_not_sent_again() -> None:
     """It may still be on its way; whoever runs it again makes no doubles."""
     fake = FakeLabelStudio()
-    ls = fake.client(retries=Retries(sleep=lambda seconds: None))
+    ls = fake.client(retries=Retry(sleep=lambda seconds: None))
     project = filled(ls)
     items: list[Any] = [(task, [], 0.5) for task in project.tasks]
     fake.fault("POST", PREDICTIONS, Fault.reset(), after=1)

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from labelstudio_orm import ClientSideFilterWarning, LabelStudio, LabelStudioError
-from labelstudio_orm._engine.http.transport import Retries
+from labelstudio_orm._engine.http.transport import Retry
 
 DEADLINE = 0.5
 SECONDS = 3.0
@@ -523,7 +523,7 @@ def fuzz(answers: int, seed: int) -> list[str]:
         for number in range(answers):
             verb = names[number % len(names)]
             server.answer = make.answer()
-            retries = Retries(total=1, backoff=0.01, max_wait=0.05)
+            retries = Retry(total=1, backoff=0.01, max_wait=0.05)
             ls = LabelStudio(
                 server.url,
                 TOKEN,

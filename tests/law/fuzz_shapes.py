@@ -24,7 +24,7 @@ import requests
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Q
 from labelstudio_orm._engine.fields.options import options_of
-from labelstudio_orm._engine.http.transport import Retries
+from labelstudio_orm._engine.http.transport import Retry
 from labelstudio_orm.migrate import copy_project, dedupe, merge, restore, snapshot, sync, verify
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import FakeAdapter, Model
@@ -223,7 +223,7 @@ class World:
         session = requests.Session()
         session.trust_env = False
         session.mount(self.fake.url, FakeAdapter(self.meddler))
-        retries = Retries(total=1, backoff=0, max_wait=0, sleep=lambda _: None)
+        retries = Retry(total=1, backoff=0, max_wait=0, sleep=lambda _: None)
         return LabelStudio(self.fake.url, self.fake.api_key, session=session, retries=retries)
 
     @property

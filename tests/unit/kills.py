@@ -8,13 +8,13 @@ from typing import Any
 
 import requests
 
-from labelstudio_orm import LabelStudio, Project, Q, Retries
+from labelstudio_orm import LabelStudio, Project, Q, Retry
 from labelstudio_orm.migrate import Report, copy_project
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import FakeAdapter
 from tests.conftest import CONFIG
 
-WAITS = Retries(sleep=lambda seconds: None)
+WAITS = Retry(sleep=lambda seconds: None)
 READS = ("GET", "HEAD")
 
 

@@ -193,7 +193,7 @@ def test_a_failed_renewal_is_one_failure_for_those_who_waited() -> None:
         (jwt(token_type="access", exp=4e9), "", "may have expired"),
         (PAT, "Token is blacklisted", "revoked, or replaced"),
         (PAT, "Token is expired", "has expired"),
-        (PAT, "Token is invalid", "not one of this server's"),
+        (PAT, "Token is invalid", "not issued by this server"),
         (PAT, "", "disabled"),
     ],
 )

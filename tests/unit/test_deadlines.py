@@ -16,7 +16,7 @@ import requests
 
 from labelstudio_orm import LabelStudio, LabelStudioError, OutcomeUnknown, Timeout
 from labelstudio_orm._engine.http import deadline
-from labelstudio_orm._engine.http.transport import Retries, Transport
+from labelstudio_orm._engine.http.transport import Retry, Transport
 from labelstudio_orm._engine.reading.queryset import loaded
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import FakeAdapter
@@ -77,7 +77,7 @@ class Slower:
         adapter = Slow(self.fake)
         adapter.clock = self.clock
         session.mount(self.fake.url, adapter)
-        retries = Retries(total=2, sleep=self.clock.sleep, random=lambda: 1.0)
+        retries = Retry(total=2, sleep=self.clock.sleep, random=lambda: 1.0)
         return LabelStudio(
             self.fake.url,
             self.fake.api_key,

@@ -134,7 +134,7 @@ def test_html_page_for_an_unknown_address() -> None:
     page = b"<!DOCTYPE html><html><head><title>\n 404 | Label Studio</title></head><body>x</body>"
     error = error_from_response(404, page, content_type="text/html", request="GET /ls/api/x")
     assert error.detail == "404 | Label Studio"
-    assert "check the base URL" in str(error)
+    assert "base URL may be wrong" in str(error)
     gone = error_from_response(404, b'{"detail": "No Task."}', request="GET /api/tasks/1/")
     assert "base URL" not in str(gone)
 

@@ -34,7 +34,7 @@ from labelstudio_orm import (
     OutcomeUnknown,
     Project,
     RateLimited,
-    Retries,
+    Retry,
     ServerError,
     Task,
     Timeout,
@@ -232,7 +232,7 @@ def world(folder: Path, *, timeout: float = PATIENCE, tries: int = TRIES) -> Ite
 
     stack = ExitStack()
     server.gate = Gate(stack.enter_context(server.serve()))
-    retries = Retries(total=tries - 1, backoff=0, sleep=sleep)
+    retries = Retry(total=tries - 1, backoff=0, sleep=sleep)
     ls = LabelStudio(server.gate.url, token, timeout=timeout, retries=retries, page_size=2)
     try:
         project, task = ls.projects.get(1), ls.tasks.get(5)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project, Retries, Timeout
+from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project, Retry, Timeout
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 
@@ -26,7 +26,7 @@ def pauses() -> list[float]:
 @pytest.fixture
 def ls(fake: FakeLabelStudio, pauses: list[float]) -> LabelStudio:
     """A client that does not really wait."""
-    retries = Retries(sleep=pauses.append)
+    retries = Retry(sleep=pauses.append)
     return LabelStudio(fake.url, fake.api_key, retries=retries, session=fake.session())
 
 

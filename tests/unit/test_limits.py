@@ -31,7 +31,7 @@ from labelstudio_orm import (
     Timeout,
 )
 from labelstudio_orm._engine.http.download import JsonEnd
-from labelstudio_orm._engine.http.transport import Retries
+from labelstudio_orm._engine.http.transport import Retry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.law.fuzz_answers import fuzz
 
@@ -366,7 +366,7 @@ def test_a_project_without_a_config_is_no_answer(fake: FakeLabelStudio, project:
 
 def test_a_retry_waits_no_longer_than_the_deadline() -> None:
     slept: list[float] = []
-    retries = Retries(total=5, sleep=slept.append)
+    retries = Retry(total=5, sleep=slept.append)
     with serving(SLOW["it is busy for ever"]) as url:
         ls = LabelStudio(url, TOKEN, retries=retries, deadline=2)
         with pytest.raises(Timeout, match="deadline"):

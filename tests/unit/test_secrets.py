@@ -35,7 +35,7 @@ from labelstudio_orm import (
 from labelstudio_orm import _cli as cli
 from labelstudio_orm._engine.fields.fields import Field
 from labelstudio_orm._engine.fields.options import options_of
-from labelstudio_orm._engine.http.transport import Retries
+from labelstudio_orm._engine.http.transport import Retry
 from labelstudio_orm._engine.records.origin import NOWHERE, Origin
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm._engine.values.secret import Secret, redact
@@ -44,7 +44,7 @@ from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 from tests.unit import leaks
 
 URL = "http://127.0.0.1:1"
-ONCE = Retries(total=1, backoff=0)
+ONCE = Retry(total=1, backoff=0)
 KEY = "canary-of-the-client-0123456789"
 
 FIELDS = [
@@ -387,7 +387,7 @@ def test_objects_that_hold_a_credential() -> None:
 
 def test_a_listing_that_breaks_shows_nothing_of_the_rows_before() -> None:
     fake = FakeLabelStudio()
-    ls = fake.client(retries=Retries(total=0))
+    ls = fake.client(retries=Retry(total=0))
     project = ls.projects.create(title="Hooks", task_data_password="canary-0123456789")
     project.webhooks.create(url="http://example.com", headers={"X": "canary-0123456789"})
     hook = project.webhooks.get()

@@ -17,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retries
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retry
 from labelstudio_orm._migrate.engine import zipped
 from labelstudio_orm._migrate.engine.remap import translate_view, users_in
 from labelstudio_orm.migrate import (
@@ -50,7 +50,7 @@ def choice() -> dict[str, Any]:
 
 def client_of(fake: FakeLabelStudio) -> LabelStudio:
     fake.blobs[BUCKET] = b"{}"
-    return fake.client(retries=Retries(total=0, sleep=lambda seconds: None))
+    return fake.client(retries=Retry(total=0, sleep=lambda seconds: None))
 
 
 def cars(ls: LabelStudio, folder: Path) -> Project:

@@ -30,7 +30,7 @@ from hypothesis import strategies as st
 
 from labelstudio_orm._engine.http import payload
 from labelstudio_orm._engine.http.auth import Credential
-from labelstudio_orm._engine.http.transport import Retries, Transport, normalize_url
+from labelstudio_orm._engine.http.transport import Retry, Transport, normalize_url
 from labelstudio_orm.errors import (
     APIError,
     AuthenticationError,
@@ -190,8 +190,8 @@ def serve() -> Iterator[Serve]:
 class Waits(list[float]):
     """Stands for time.sleep."""
 
-    def retries(self, total: int = 4, **options: Any) -> Retries:
-        return Retries(total, sleep=self.append, random=fixed_random, **options)
+    def retries(self, total: int = 4, **options: Any) -> Retry:
+        return Retry(total, sleep=self.append, random=fixed_random, **options)
 
 
 @pytest.fixture
@@ -363,12 +363,12 @@ def test_refusals_are_not_repeated(
 
 @pytest.mark.parametrize(
     ("page", "tries"),
-    [(LOGIN_PAGE, 1), (answer(200, b"<html>"), 1), (answer(200, b'{"a": '), 1 + Retries().total)],
+    [(LOGIN_PAGE, 1), (answer(200, b"<html>"), 1), (answer(200, b'{"a": '), 1 + Retry().total)],
 )
 def test_a_success_that_is_no_json(serve: Serve, waits: Waits, page: Answer, tries: int) -> None:
     """A page of a proxy comes again; JSON that ends too early may come whole."""
     server = serve(page)
-    with pytest.raises(APIError, match=r"no JSON .*begins: .*base URL") as caught:
+    with pytest.raises(APIError, match=r"not JSON .*beginning with .*base URL") as caught:
         connect(server, waits).request("GET", "/api/x")
     assert caught.value.status == 200
     assert len(server.seen) == tries
@@ -405,7 +405,7 @@ def test_an_error_or_a_stream_gives_its_connection_back(serve: Serve) -> None:
     assert {seen.connection for seen in server.seen} == {1}
 
 
-# Retries
+# Retry
 
 
 BREAKS = {
@@ -509,7 +509,7 @@ def test_a_refused_connection_is_tried_again_for_any_method(
     serve: Serve, waits: Waits, method: str
 ) -> None:
     with pytest.raises(
-        ConnectionFailed, match=r"could not connect.*5 times.*This request was not sent"
+        ConnectionFailed, match=r"could not connect.*5 times.*The request was not sent"
     ):
         connect(f"http://127.0.0.1:{closed_port()}", waits).request(method, "/x")
     assert waits == [0.5, 1.0, 2.0, 4.0]
@@ -527,7 +527,7 @@ def test_a_server_that_starts_late(waits: Waits) -> None:
             threading.Thread(target=late._accept, daemon=True).start()
             server.append(late)
 
-    retries = Retries(sleep=start)
+    retries = Retry(sleep=start)
     assert connect(f"http://127.0.0.1:{port}", retries=retries).request("POST", "/x") == {"id": 1}
     assert len(server[0].seen) == 1
     server[0].close()
@@ -565,16 +565,16 @@ def test_busy_to_the_end(serve: Serve, waits: Waits) -> None:
 
 
 def test_backoff_grows_with_full_jitter_up_to_a_limit() -> None:
-    longest = Retries(random=lambda: 1.0)
+    longest = Retry(random=lambda: 1.0)
     assert [longest.wait(n) for n in (0, 1, 2, 3, 7, 5000)] == [0.5, 1.0, 2.0, 4.0, 60.0, 60.0]
-    assert Retries(random=lambda: 0.0).wait(3) == 0.0
-    assert Retries(random=lambda: 0.0).wait(0, 5.0) == 5.0
+    assert Retry(random=lambda: 0.0).wait(3) == 0.0
+    assert Retry(random=lambda: 0.0).wait(0, 5.0) == 5.0
 
 
 def test_no_retries(serve: Serve) -> None:
     server = serve(RESET)
     with pytest.raises(ConnectionFailed):
-        connect(server, retries=Retries(0)).request("GET", "/x")
+        connect(server, retries=Retry(0)).request("GET", "/x")
     assert len(server.seen) == 1
 
 
@@ -583,7 +583,7 @@ def test_no_retries(serve: Serve) -> None:
 )
 def test_impossible_retries(options: dict[str, Any]) -> None:
     with pytest.raises((ValueError, TypeError), match=next(iter(options))):
-        Retries(**options)
+        Retry(**options)
 
 
 @pytest.mark.parametrize("fault", ["reset", "stall", "cut", "502", "504"])
@@ -785,7 +785,7 @@ def test_a_legacy_token_is_not_tried_twice(serve: Serve) -> None:
         (answer(401, {"detail": "Token is expired"}), AuthenticationError, "has expired"),
         (answer(404, b"<html>", "text/html"), NotFound, "base URL"),
         (answer(200, {"nothing": 1}), APIError, "holds no access token"),
-        (LOGIN_PAGE, APIError, "no JSON"),
+        (LOGIN_PAGE, APIError, "not JSON"),
         (RESET, ConnectionFailed, "exchanging the personal access token failed"),
     ],
 )

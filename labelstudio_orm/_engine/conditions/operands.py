@@ -36,7 +36,7 @@ ORDER = frozenset({"gt", "gte", "lt", "lte", "range"})
 ALL = frozenset(LOOKUPS)
 
 
-class Misfit(ValueError):
+class Mismatch(ValueError):
     """A value that a field never has; the text says what to give instead."""
 
 
@@ -61,7 +61,7 @@ _LONGEST = 400
 def _flag(value: Any, _: bool) -> bool:
     if isinstance(value, bool):
         return value
-    raise Misfit("give True or False")
+    raise Mismatch("give True or False")
 
 
 def _integer(value: Any, ordered: bool) -> int | float:
@@ -69,27 +69,29 @@ def _integer(value: Any, ordered: bool) -> int | float:
         if _INTEGER.match(value):
             return int(value)
         if "@" in value:
-            raise Misfit(f"give the user: ls.users.get(email={brief(value)})")
-        raise Misfit("give a number")
+            raise Mismatch(f"give the user: ls.users.get(email={brief(value)})")
+        raise Mismatch("give a number")
     number = _number(value, ordered)
     if number == number // 1:  # not of infinity
         return int(number)
     if ordered:
         return number
-    raise Misfit("none is a fraction; __gt and __lt compare with one")
+    raise Mismatch("none is a fraction; __gt and __lt compare with one")
 
 
 def _number(value: Any, ordered: bool) -> int | float:
     if isinstance(value, Decimal):
         value = _of_decimal(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise Misfit("give a number" if isinstance(value, bool) else _number_of(value))
+        raise Mismatch("give a number" if isinstance(value, bool) else _number_of(value))
     if isinstance(value, int):
         return int(value)
     if math.isnan(value):
-        raise Misfit("nothing is equal to NaN, less or greater; isnull=True asks for missing ones")
+        raise Mismatch(
+            "nothing is equal to NaN, less or greater; isnull=True asks for missing ones"
+        )
     if math.isinf(value) and not ordered:
-        raise Misfit("no number is infinite")
+        raise Mismatch("no number is infinite")
     return float(value)
 
 
@@ -107,13 +109,13 @@ def _of_decimal(value: Decimal) -> int | float:
     found = float(value)
     if Decimal(repr(found)) == value:
         return found
-    raise Misfit("it has more digits than a number of the server; round it")
+    raise Mismatch("it has more digits than a number of the server; round it")
 
 
 def _text(value: Any, _: bool) -> str:
     if isinstance(value, str):
         return str.__str__(value)
-    raise Misfit("give a text")
+    raise Mismatch("give a text")
 
 
 _MOMENT = re.compile(
@@ -126,40 +128,40 @@ def _moment(value: Any, _: bool) -> datetime:
         return _moment_of(value)
     if isinstance(value, datetime):
         if value != value or value.tzinfo is None or value.utcoffset() is None:
-            raise Misfit("say its time zone: an aware datetime, as of .astimezone()")
+            raise Mismatch("say its time zone: an aware datetime, as of .astimezone()")
         if getattr(value, "nanosecond", 0):  # of pandas
-            raise Misfit("the server has microseconds: round it")
+            raise Mismatch("the server has microseconds: round it")
         convert = getattr(value, "to_pydatetime", None)
         return convert() if convert else value
     if isinstance(value, date):
-        raise Misfit(
+        raise Mismatch(
             "say the zone in which the day begins: "
             f"datetime({value.year}, {value.month}, {value.day}, tzinfo=timezone.utc)"
         )
     if getattr(getattr(value, "dtype", None), "kind", None) == "M":
-        raise Misfit("say its time zone: an aware datetime; numpy's dates have none")
+        raise Mismatch("say its time zone: an aware datetime; numpy's dates have none")
     if isinstance(value, (int, float)) and not isinstance(value, bool):
-        raise Misfit("give an aware datetime: datetime.fromtimestamp(..., timezone.utc)")
-    raise Misfit("give an aware datetime")
+        raise Mismatch("give an aware datetime: datetime.fromtimestamp(..., timezone.utc)")
+    raise Mismatch("give an aware datetime")
 
 
 def _moment_of(text: str) -> datetime:
     said = _MOMENT.match(text)
     if said is None:
-        raise Misfit(
+        raise Mismatch(
             "give an aware datetime, or its ISO 8601 text with an offset: 2026-01-31T00:00:00Z"
         )
     day, time, seconds, fraction, offset = said.groups()
     if offset is None:
-        raise Misfit("say its time zone: an offset at its end, as +02:00 or Z")
+        raise Mismatch("say its time zone: an offset at its end, as +02:00 or Z")
     digits = (fraction or "").rstrip("0")
     if len(digits) > 6:
-        raise Misfit("the server has microseconds: round it")
+        raise Mismatch("the server has microseconds: round it")
     zone = "+00:00" if offset in "Zz" else f"{offset[:3]}:{offset[3:].strip(':') or '00'}"
     try:
         return datetime.fromisoformat(f"{day}T{time}{seconds or ':00'}.{digits:0<6}{zone}")
     except ValueError as error:
-        raise Misfit(f"there is no such moment ({error})") from None
+        raise Mismatch(f"there is no such moment ({error})") from None
 
 
 def _one_of(options: tuple[Any, ...]) -> Callable[[Any, bool], Any]:
@@ -168,7 +170,7 @@ def _one_of(options: tuple[Any, ...]) -> Callable[[Any, bool], Any]:
             return _text(value, ordered)
         texts = [one for one in options if isinstance(one, str)]
         near = near_misses(str(value), texts, 1)
-        raise Misfit(f"did you mean {near[0]!r}?" if near else "give one of these")
+        raise Mismatch(f"did you mean {near[0]!r}?" if near else "give one of these")
 
     return take
 
@@ -177,9 +179,9 @@ def _json(value: Any, _: bool) -> Any:
     value = codec.plain_json(value)
     for one in codec.scalars(value):
         if isinstance(one, float) and math.isnan(one):
-            raise Misfit("nothing is equal to NaN, less or greater; isnull=True asks for nulls")
+            raise Mismatch("nothing is equal to NaN, less or greater; isnull=True asks for nulls")
         if not isinstance(one, (str, int, float, type(None))):
-            raise Misfit(_way_in_json(one))
+            raise Mismatch(_way_in_json(one))
     return codec.copy_given(value)  # the caller may go on with his
 
 
@@ -194,8 +196,8 @@ def _way_in_json(value: Any) -> str:
 def _container(annotation: Any) -> Callable[[Any, bool], Any]:
     def take(value: Any, _: bool) -> Any:
         value = _json(value, False)
-        if codec.misfit(value, annotation):
-            raise Misfit("name a key in it, as data__text")
+        if codec.mismatch(value, annotation):
+            raise Mismatch("name a key in it, as data__text")
         return value
 
     return take
@@ -331,7 +333,7 @@ def _one(field: Field, sort: Sort, key: str, lookup: str, value: Any, server: st
         if lookup == "iexact" and isinstance(value, str) and (options := _options(field)):
             return _folded(options, value)
         return sort.take(codec.plain(value), ordered)
-    except Misfit as error:
+    except Mismatch as error:
         way = "isnull=True asks for missing ones" if value is None else str(error)
         if isinstance(value, Iterable) and not isinstance(value, str) and lookup == "exact":
             way = f"{key.removesuffix('__exact')}__in= takes several"
@@ -344,7 +346,7 @@ def _one(field: Field, sort: Sort, key: str, lookup: str, value: Any, server: st
 def _folded(options: tuple[Any, ...], value: str) -> str:
     if any(LOOKUPS["iexact"](option, value) for option in options):
         return str.__str__(value)
-    raise Misfit("give one of these")
+    raise Mismatch("give one of these")
 
 
 def _id(field: Field, sort: Sort, key: str, value: Record, server: str | None) -> Any:

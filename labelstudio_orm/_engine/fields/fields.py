@@ -199,7 +199,7 @@ class Field:
                 )
             value = value._saved_id(f"{self.owner.__name__}.{self.name}")
         value = codec.plain(value)
-        why = codec.misfit(value, self.annotation)
+        why = codec.mismatch(value, self.annotation)
         if why:
             raise TypeError(f"{self.owner.__name__}.{self.name} cannot be {why}")
         return value
@@ -248,7 +248,7 @@ class SecretField(Field):
     def check(self, value: Any) -> Any:
         """``value``, sealed. The TypeError says its type, and nothing else of it."""
         value = seal(value)
-        if codec.misfit(reveal(value), self.annotation):
+        if codec.mismatch(reveal(value), self.annotation):
             raise TypeError(
                 f"{self.owner.__name__}.{self.name} cannot be {type(reveal(value)).__name__}; "
                 f"expected {codec.annotation_name(self.annotation)}"

@@ -1,1 +1,1 @@
-"""One request, and what may become of it: connections, credentials, retries, JSON, files."""
+"""One request and its outcome: connections, credentials, retries, JSON, files."""

@@ -1,4 +1,4 @@
-"""The addresses of a declaration: templates with names in braces."""
+"""The addresses in a declaration: templates with names in braces."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .paths import segment
 
 
 def names_in(template: str) -> list[str]:
-    """What stands in braces in an address: ``["version.prompt", "version"]``."""
+    """Return the names in braces in an address template: ``["version.prompt", "version"]``."""
     return [part.split("}")[0] for part in template.split("{")[1:]]
 
 
 def fill(template: str, get: Callable[[str], Any]) -> str:
-    """An address with the ids filled in; ``get`` gives an object or an id by its name."""
+    """Return an address with the ids filled in; ``get`` gives an object or an id by its name."""
     for name in names_in(template):
         first, *further = name.split(".")
         value = get(first)

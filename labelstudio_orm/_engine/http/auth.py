@@ -1,4 +1,4 @@
-"""The three kinds of credentials that a Label Studio server knows."""
+"""The three kinds of credentials that a Label Studio server accepts."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from attrs import frozen
 from ...errors import LabelStudioError
 from ..values.secret import Secret, reveal, unseen
 
-_WHERE = "A new one: Account & Settings in the web interface, under Access Token."
+_WHERE = "Create a new one in the web interface: Account & Settings, Access Token."
 _REFRESH_REFUSALS = {
     "Token is blacklisted": "was revoked, or replaced by a newer one",
     "Token is expired": "has expired",
-    "Token is invalid": "is not one of this server's, or was not copied completely",
+    "Token is invalid": "was not issued by this server, or was not copied completely",
 }
 _RENEW_AHEAD = 30.0
 Exchange: TypeAlias = "Callable[[Secret], str | Secret]"
@@ -27,21 +27,21 @@ _RENEW_FRACTION = 0.2
 
 
 class Credential:
-    """An API key, and the `Authorization` header that it makes. Safe to share between threads.
+    """An API key, and the ``Authorization`` header made from it; threads may share it.
 
-    `api_key` is one of
+    ``api_key`` is one of
 
     * a **personal access token**: a JWT of type *refresh*. It is never sent as a header, but
       exchanged for access tokens, which live for minutes. They are cached, and renewed 30 s before
-      they end (or in the last fifth of a shorter life), by one thread for all.
-    * an **access token**: a JWT of type *access*, sent as ``Bearer`` until it ends.
+      they expire (or in the last fifth of a shorter life), by one thread for all.
+    * an **access token**: a JWT of type *access*, sent as ``Bearer`` until it expires.
     * anything else: a **legacy token**, sent as ``Token``.
 
     White space around it is dropped. Raises ValueError for an empty key, or one that no server can
-    have issued; the text never contains the key. `repr` hides it, and pickling is refused.
+    have issued; the text never contains the key. ``repr`` hides it, and pickling is refused.
 
-    `exchange`, where a method takes it, is called with the personal access token, sealed, and
-    returns an access token; it may raise. `clock` gives seconds and never jumps back.
+    ``exchange``, where a method takes it, is called with the personal access token, sealed, and
+    returns an access token; it may raise. ``clock`` gives monotonic seconds.
     """
 
     @unseen
@@ -69,7 +69,7 @@ class Credential:
         self._failure: LabelStudioError | None = None
 
     def header(self, exchange: Exchange) -> Secret:
-        """The value of the `Authorization` header, after a renewal where one is due."""
+        """Return the ``Authorization`` header, renewing the token first where that is due."""
         if self._fixed is not None:
             return self._fixed
         access = self._access
@@ -78,7 +78,10 @@ class Credential:
         return access.header
 
     def renew(self, rejected: Secret | str, exchange: Exchange) -> bool:
-        """After a 401 to the header `rejected`: True if another header is worth a try now."""
+        """Renew the token after a 401; return whether another try is worthwhile now.
+
+        ``rejected`` is the header that the server refused.
+        """
         if self.kind != "refresh":
             return False
         access = self._access
@@ -87,9 +90,9 @@ class Credential:
         return True
 
     def hint(self, answer: str = "") -> str:
-        """After a 401: which kind was used, what is wrong with it, and where to find another.
+        """Return, for the message of a 401, what is wrong with the key and where to find another.
 
-        `answer` is the text of the server's answer.
+        ``answer`` is the text of the server's answer.
         """
         if self.kind == "legacy":
             return (
@@ -97,8 +100,8 @@ class Credential:
                 f"disabled for the organization (then use a personal access token). {_WHERE}"
             )
         if self.kind == "access":
-            over = self._expires is not None and self._expires <= time.time()
-            state = "has expired" if over else "may have expired"
+            is_expired = self._expires is not None and self._expires <= time.time()
+            state = "has expired" if is_expired else "may have expired"
             return (
                 f"An access token was used, which {state}: it lives for minutes only. Use a "
                 f"personal access token instead, which renews itself. {_WHERE}"
@@ -111,7 +114,7 @@ class Credential:
 
     @property
     def secrets(self) -> list[Secret]:
-        """What no server may be heard to echo: the key, and the token in use."""
+        """Return the secrets to remove from what servers say: the key, and the token in use."""
         return [self._key, *([self._access.header] if self._access else [])]
 
     def __repr__(self) -> str:
@@ -165,15 +168,17 @@ def _check_key(key: str) -> None:
         raise ValueError(f"api_key is empty. {_WHERE}")
     if any(c.isspace() for c in key):
         raise ValueError(
-            "api_key has white space inside: give the key alone, without 'Token' or 'Bearer'"
+            "api_key contains white space: give the key alone, without 'Token' or 'Bearer'"
         )
     if not (key.isascii() and key.isprintable()):
-        raise ValueError("api_key has a character that no key can have; was it copied completely?")
+        raise ValueError(
+            "api_key contains a character that no key can have; was it copied completely?"
+        )
     parts = key.split(".")
     if len(parts) == 2 and _decoded(parts[0]).get("alg"):
         raise ValueError(
-            "api_key is a personal access token without its last part, as a list of tokens shows "
-            f"it; the whole token is shown only when it is made. {_WHERE}"
+            "api_key is a personal access token without its last part, as the list of tokens shows "
+            f"it; the whole token is shown only when it is created. {_WHERE}"
         )
 
 
@@ -200,7 +205,7 @@ def _number(value: object) -> float | None:
 
 
 def _copy(error: LabelStudioError) -> LabelStudioError:
-    """The same error without its traceback: an exception object must not serve two threads."""
+    """Return an error without its traceback: an exception object must not serve two threads."""
     again = type(error)(*error.args)
     again.__dict__.update(error.__dict__)
     return again

@@ -1,4 +1,4 @@
-"""The body of an answer in pieces, whole or not at all, and no larger in memory than it is here."""
+"""The body of an answer in pieces: complete or an error, with bounded memory."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _PLAIN: Final = frozenset({"", "identity"})
 
 
 class BrokenBody(Exception):
-    """A body that ends early, or is not compressed as it says."""
+    """A body ends early, or is not compressed as its header says."""
 
 
 def pieces(raw: Any, size: int = PIECE) -> Iterator[bytes]:
-    """Yield a body, decompressed, in pieces of ``size`` bytes at most.
+    """Yield a body, decompressed, in pieces of at most ``size`` bytes.
 
-    Raises BrokenBody where its length, its chunks or its compression tell that it is not whole.
+    Raises BrokenBody where its length, its chunks or its compression show that it is incomplete.
     """
     encodings: list[str] = []
     if isinstance(raw, urllib3.HTTPResponse):
@@ -34,7 +34,7 @@ def pieces(raw: Any, size: int = PIECE) -> Iterator[bytes]:
 
 
 def _as_sent(raw: Any, size: int) -> Iterator[bytes]:
-    """The bytes as they came; an adapter that is not urllib3's gives just what it has."""
+    """Yield the bytes as they came; an adapter that is not urllib3's gives just what it has."""
     options = {"decode_content": False} if isinstance(raw, urllib3.HTTPResponse) else {}
     while piece := raw.read(size, **options):
         yield piece
@@ -44,7 +44,7 @@ def _as_sent(raw: Any, size: int) -> Iterator[bytes]:
 
 def _inflated(stream: Iterator[bytes], encoding: str, size: int) -> Iterator[bytes]:
     if encoding not in _GZIP and encoding != "deflate":
-        raise BrokenBody(f"the answer is compressed as {encoding[:20]!r}, which nobody asked for")
+        raise BrokenBody(f"the answer is compressed as {encoding[:20]!r}, which was not requested")
     inflate: Any = None
     for piece in stream:
         while piece:
@@ -57,7 +57,9 @@ def _inflated(stream: Iterator[bytes], encoding: str, size: int) -> Iterator[byt
                     more = inflate.unconsumed_tail
                     found = inflate.decompress(more, size) if not inflate.eof else b""
             except zlib.error as error:
-                raise BrokenBody(f"the answer is not compressed as it says ({error})") from error
+                raise BrokenBody(
+                    f"the answer is not compressed as its header says ({error})"
+                ) from error
             piece = inflate.unused_data
             if inflate.eof and piece[:2] == b"\x1f\x8b":  # another member
                 inflate = None
@@ -70,6 +72,6 @@ def _inflated(stream: Iterator[bytes], encoding: str, size: int) -> Iterator[byt
 def _window(encoding: str, start: bytes) -> int:
     if encoding in _GZIP:
         return 16 + zlib.MAX_WBITS
-    # Some servers send the bare format without the header that the name stands for.
+    # Some servers send the bare format without the header that the encoding requires.
     has_header = start[0] & 15 == 8 and (len(start) < 2 or not (start[0] << 8 | start[1]) % 31)
     return zlib.MAX_WBITS if has_header else -zlib.MAX_WBITS

@@ -18,7 +18,7 @@ from .auth import Credential
 from .dryrun import ECHO, READS, DryRun, Switch
 from .outcome import MAX_ANSWER
 from .server import ServerVersion
-from .transport import Retries, Transport
+from .transport import Retry, Transport
 
 if TYPE_CHECKING:
     import requests
@@ -48,7 +48,7 @@ class Connection:
         api_key: str | None = None,
         *,
         timeout: float | tuple[float | None, float | None] | None = (10.0, 120.0),
-        retries: Retries | int = 4,
+        retries: Retry | int = 4,
         page_size: int | None = None,
         workers: int = 1,
         headers: Mapping[str, str] | None = None,
@@ -80,7 +80,7 @@ class Connection:
             url,
             Credential(api_key),
             timeout=timeout,
-            retries=Retries(total=retries) if isinstance(retries, int) else retries,
+            retries=Retry(total=retries) if isinstance(retries, int) else retries,
             headers=headers,
             verify=verify,
             proxies=proxies,
@@ -147,7 +147,7 @@ class Connection:
         return other
 
     @property
-    def retries(self) -> Retries:
+    def retries(self) -> Retry:
         """How requests are retried."""
         return self._transport.retries
 

@@ -1,7 +1,7 @@
-"""The time by which a call must be over, which no trickle of bytes outlasts.
+"""The time by which a call must end, however slowly the bytes of an answer arrive.
 
-A *call* is what the user called: one request, or a verb that sends many. What it calls itself, in
-this thread or in those that it starts, shares its time.
+A *call* is what the user called: one request, or a verb that sends many. Whatever it calls in turn,
+in this thread or in threads that it starts, shares its time.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from http.client import HTTPResponse
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Final, ParamSpec, TypeVar, cast
 
 import attrs
 
@@ -23,20 +23,20 @@ T = TypeVar("T")
 
 
 def clock() -> float:
-    """Return the time that deadlines are measured by, in seconds."""
+    """Return the time in seconds by which deadlines are measured."""
     return time.monotonic()
 
 
 @attrs.frozen(order=True)
 class Bound:
-    """When something must be over, and how to speak of it."""
+    """A point in time by which something must end, and its description for messages."""
 
     ends: float
     text: str
 
 
 class Allowance:
-    """The seconds that one call may take, of which those count in which it is under way."""
+    """The seconds that one call may take, counted only while it is running."""
 
     __slots__ = ("_state", "_text", "seconds")
 
@@ -47,13 +47,13 @@ class Allowance:
 
     @property
     def bound(self) -> Bound:
-        """When it will be used up, if the call goes on from now."""
+        """Return when the allowance will be used up, if the call continues from now."""
         spent, since = self._state  # at once: other threads look while one changes it
         return Bound((clock() if since is None else since) + self.seconds - spent, self._text)
 
     @contextmanager
     def used(self) -> Iterator[None]:
-        """Within the block the call is under way, and so is all that it calls."""
+        """Count the time within the block, also for everything that is called in it."""
         outer = _allowance.get()
         spent, since = self._state[0], clock()
         self._state = spent, since
@@ -71,8 +71,10 @@ _request: ContextVar[Bound | None] = ContextVar("request", default=None)
 
 
 def one_call(verb: Callable[P, T]) -> Callable[P, T]:
-    """Let a verb of several requests be one call: it is bounded by the least deadline of the
-    clients of its arguments (``_deadline``), or by that of the call that it is part of.
+    """Make a verb of several requests one call with one deadline.
+
+    The deadline is the smallest one of the clients of its arguments (``_deadline``), or that of the
+    call that it is part of.
     """
     name = f"{verb.__name__}()"
 
@@ -89,17 +91,19 @@ def one_call(verb: Callable[P, T]) -> Callable[P, T]:
     return run
 
 
+_DEADLINE: Final = "_deadline"
+"""The attribute by which clients, and what belongs to one, give their deadline."""
+
+
 def allowed(name: str, *owners: Any) -> Allowance | None:
-    """Return what a new call may take, by those that it is called with; None for no bound."""
-    found = [one._deadline for one in owners if hasattr(type(one), "_deadline")]
-    seconds = min((one for one in found if one is not None), default=None)
+    """Return the allowance of a new call with these arguments; None for no bound."""
+    deadlines = [getattr(one, _DEADLINE) for one in owners if hasattr(type(one), _DEADLINE)]
+    seconds = min((one for one in deadlines if one is not None), default=None)
     return None if seconds is None else Allowance(seconds, name)
 
 
 def in_steps(allowance: Allowance | None, items: Iterator[T]) -> Iterator[T]:
-    """Return the same items, as one call of which the steps count, and not what is done between
-    them.
-    """
+    """Return the same items as one call that counts the steps, and not the time between them."""
     return items if allowance is None else _steps(allowance, items)
 
 
@@ -114,16 +118,16 @@ def _steps(allowance: Allowance, items: Iterator[T]) -> Iterator[T]:
 
 
 def elsewhere(do: Callable[P, T]) -> Callable[P, T]:
-    """Return a function for another thread, which shares there the time of the call that this
-    thread is in.
-    """
+    """Return a function for another thread that shares the time of the current call."""
     return functools.partial(copy_context().run, do)
 
 
 @contextmanager
 def afresh() -> Iterator[None]:
-    """Within the block calls have the time that they would have by themselves: for putting back
-    what a verb has changed, however late it is.
+    """Suspend the current deadline within the block.
+
+    Calls in it have the time that they would have by themselves: for restoring what a verb has
+    changed, however late it is.
     """
     allowance, request = _allowance.set(None), _request.set(None)
     try:
@@ -134,7 +138,7 @@ def afresh() -> Iterator[None]:
 
 
 def bound_of(seconds: float | None) -> Bound | None:
-    """Return what bounds a request that begins now and may take so many seconds by itself."""
+    """Return the bound of a request that begins now and may take this many seconds by itself."""
     found, allowance = [_request.get()], _allowance.get()
     if seconds is not None:
         found.append(Bound(clock() + seconds, f"{seconds:g} s, the deadline of a call"))
@@ -144,26 +148,26 @@ def bound_of(seconds: float | None) -> Bound | None:
 
 
 def current() -> float | None:
-    """Return when the call that this thread is in must be over; None: whenever."""
+    """Return when the current call of this thread must end; None for no bound."""
     found = bound_of(None)
     return None if found is None else found.ends
 
 
 def late(wait: float = 0.0) -> str:
-    """Return the bound that a wait would go beyond, for a message; empty: none."""
+    """Return the bound that a wait would exceed, for a message; an empty text for none."""
     found = bound_of(None)
     return found.text if found is not None and clock() + wait >= found.ends else ""
 
 
 def left(wait: float) -> float:
-    """Return how long to wait, which is no longer than the call may take."""
+    """Return a wait, shortened to the time that the call has left."""
     ends = current()
     return wait if ends is None else max(0.0, min(wait, ends - clock()))
 
 
 @contextmanager
 def until(bound: Bound | None) -> Iterator[None]:
-    """Within the block everything must be over by then."""
+    """Require that everything within the block ends by then."""
     token = _request.set(bound)
     try:
         yield
@@ -172,8 +176,9 @@ def until(bound: Bound | None) -> Iterator[None]:
 
 
 class TimedResponse(HTTPResponse):
-    """An answer of which each piece is waited for no longer than the call may take as a whole: the
-    timeout of a socket holds for one piece only.
+    """A response for each piece of which the socket waits no longer than the call has left.
+
+    The timeout of a socket holds for one piece only.
     """
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:
@@ -203,7 +208,7 @@ class _Timed(io.RawIOBase):
 
 @contextmanager
 def limited(sock: socket.socket, ends: float) -> Iterator[None]:
-    """Within the block the socket waits no longer than until then. Raises TimeoutError."""
+    """Limit the waits of a socket within the block. Raises TimeoutError if no time is left."""
     left, before = ends - clock(), sock.gettimeout()
     if left <= 0:
         raise TimeoutError("timed out")

@@ -1,4 +1,4 @@
-"""Answers that are files: streamed to a disk, and there only when they are complete."""
+"""Answers that are files: streamed to disk, and visible only once complete."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .connection import Connection
 
 _TEXT = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
-"""What stands in a text of JSON, up to its end or that of the piece."""
+"""The inside of a JSON string, up to its end or that of the piece."""
 
 
 def download(
@@ -29,11 +29,12 @@ def download(
     progress: Progress = None,
     is_export: bool = True,
 ) -> Path:
-    """Stream an answer into a file, which appears under its name only when it is complete, as far
-    as HTTP, its compression, and for an export its zip or JSON tell.
+    """Stream an answer into a file, which appears under its name only when it is complete.
 
-    ``is_export``: a web page is none, and JSON is a list to its end; a file that somebody uploaded
-    may be anything.
+    Completeness is judged by HTTP, its compression, and for an export its zip or JSON.
+
+    ``is_export``: a web page is refused, and JSON must be a list that is complete; any other file
+    may have any content.
     """
     with (
         reporter(progress, doing) as report,
@@ -65,15 +66,15 @@ def download(
 def _check_kind(kind: str, start: bytes, request: str, doing: str, status: int) -> None:
     if "html" in kind or ("json" in kind and start[:1] not in (b"[", b"")):
         raise APIError(
-            f"{doing} failed: the answer is no export ({kind:.100}). Is the base URL right, or "
-            "does a proxy or a login page answer instead?",
+            f"{doing} failed: the answer is not an export ({kind:.100}). Check the base URL, "
+            "and whether a proxy or a login page answers instead.",
             status=status,
             request=request,
         )
 
 
 def _is_whole_zip(kind: str, start: bytes, file: BinaryIO) -> bool:
-    """Return whether a zip has its end, where the list of what is in it stands."""
+    """Return whether a zip file has its end, where its directory is."""
     if start != b"PK\x03\x04" and "zip" not in kind:
         return True
     file.flush()
@@ -81,7 +82,7 @@ def _is_whole_zip(kind: str, start: bytes, file: BinaryIO) -> bool:
 
 
 class JsonEnd:
-    """Tells whether the pieces of a JSON text are all of it, without reading what it says."""
+    """Detects whether the pieces of a JSON text are complete, without parsing it."""
 
     def __init__(self) -> None:
         self._depth = 0
@@ -89,11 +90,11 @@ class JsonEnd:
 
     @property
     def is_whole(self) -> bool:
-        """Return whether everything that was begun has ended."""
+        """Return whether every bracket and string that was opened is closed."""
         return self._is_begun and not self._is_text and self._depth == 0
 
     def feed(self, piece: bytes) -> None:
-        """Read on."""
+        """Take the next piece."""
         at, size = int(self._is_escaped and bool(piece)), len(piece)
         self._is_escaped = self._is_escaped and not piece
         while at < size:

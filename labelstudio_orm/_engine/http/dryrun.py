@@ -1,4 +1,4 @@
-"""A dry run: what a client would write is noted down instead of sent."""
+"""A dry run: the writes of a client are recorded instead of sent."""
 
 from __future__ import annotations
 
@@ -23,13 +23,15 @@ from .required import query_of
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 ECHO: Final = object()
-"""The answer that most writes have: the body, and for a creation an id."""
+"""The pretended answer to most writes: the body, and for a creation an id."""
 
 
 @attrs.frozen
 class Write:
-    """A request that a dry run did not send; ``body`` is its JSON without secrets, of files their
-    names; ``doing`` says what it was about.
+    """A request that a dry run did not send.
+
+    ``body`` is its JSON without secrets, or the names of its files; ``doing`` describes its
+    purpose.
     """
 
     method: str
@@ -40,12 +42,12 @@ class Write:
 
     @property
     def what(self) -> str:
-        """The resource, and what of it: "Task", "Project import", "Action delete_tasks"."""
+        """Return the resource and its part: "Task", "Project import", "Action delete_tasks"."""
         return " ".join([_noun(self.path), *([self.query["id"]] if "id" in self.query else ())])
 
     @property
     def items(self) -> int | None:
-        """How many items the body holds or selects; None where it is no list."""
+        """Return the number of items that the body holds or selects; None where it is no list."""
         if isinstance(self.body, list):
             return len(self.body)
         selected = self.body.get("selectedItems") if isinstance(self.body, dict) else None
@@ -53,7 +55,7 @@ class Write:
 
 
 class DryRun:
-    """What ``ls.dry_run()`` gives: ``writes``, oldest first, and a ``summary()`` of them."""
+    """The plan of ``ls.dry_run()``: ``writes``, oldest first, and a ``summary()`` of them."""
 
     def __init__(self) -> None:
         self.writes: list[Write] = []
@@ -64,7 +66,7 @@ class DryRun:
         return f"<DryRun: {len(self.writes)} writes>"
 
     def summary(self) -> str:
-        """A short table: how many writes of each kind, by verb and resource. Costs no request."""
+        """Return a short table of the number of writes by method and resource. Costs no request."""
         writes: Counter[tuple[str, str]] = Counter()
         items: Counter[tuple[str, str]] = Counter()
         for write in self.writes:
@@ -83,13 +85,13 @@ class DryRun:
     # -- in the place of the server ---------------------------------------------------------------
 
     def pretend(self, row: Mapping[str, Any]) -> dict[str, Any]:
-        """A row as if it had been created: with an id that no server gives, -1, -2 ..."""
+        """Return a row as if it had been created: with an id that no server gives, -1, -2 ..."""
         made = {**row, "id": next(self._numbers)}
         self._rows[made["id"]] = made
         return dict(made)
 
     def write(self, method: str, path: str, dry: Any, options: Mapping[str, Any]) -> Any:
-        """Note a write down; its pretended answer. Raises for a body that JSON cannot hold."""
+        """Record a write and return its pretended answer. Raises for what JSON cannot hold."""
         doing = options.get("doing", "")
         body = options.get("json")
         if body is not None:
@@ -113,14 +115,14 @@ class DryRun:
         return copy_json(row)
 
     def knows(self, path: str, options: Mapping[str, Any]) -> bool:
-        """Is a read about something that only this run has made, so that no server knows it?"""
+        """Return whether a read concerns something that only this run has created."""
         body = options.get("json")
         named = [*path.split("/"), *_query(options.get("params")).values()]
         named += body.values() if isinstance(body, dict) else ()
         return any(_number(value) in self._rows for value in named)
 
     def read(self, path: str, expect: Any) -> Any:
-        """The answer to such a read: what was made, or that nothing is there."""
+        """Return the answer to such a read: the created row, or an empty result."""
         made = self._made(path)
         if made is None and (expect is list or isinstance(expect, list)):
             return []
@@ -129,7 +131,7 @@ class DryRun:
         return {**{key: copy_json(_NOTHING.get(key)) for key in keys}, **row} or None
 
     def _made(self, path: str) -> int | None:
-        """The placeholder at the end of an address."""
+        """Return the placeholder id at the end of an address; None if there is none."""
         number = _number(path.rstrip("/").rpartition("/")[2])
         return number if number in self._rows else None
 
@@ -138,11 +140,11 @@ _NOTHING: dict[str, Any] = {
     **{key: [] for key in ("tasks", "results", "annotations", "predictions", "task_ids")},
     **dict.fromkeys(("count", "total", "total_annotations", "total_predictions"), 0),
 }
-"""What listings say when there is nothing, by the keys of their answers."""
+"""The content of empty listings, by the keys of their answers."""
 
 
 def _number(value: Any) -> int:
-    """The negative number that a part of an address or a parameter may be; else 0."""
+    """Return the negative number that a part of an address or a parameter may be; else 0."""
     return int(value) if re.fullmatch(r"-\d+", str(value)) else 0
 
 
@@ -153,14 +155,15 @@ def _query(params: Any) -> dict[str, Any]:
 
 
 def _form(options: Mapping[str, Any]) -> Any:
-    """A body that is no JSON: its fields, and the names of its files."""
+    """Return the fields and file names of a body that is no JSON."""
     files = {key: file[0] for key, file in (options.get("files") or {}).items()}
     return {**(options.get("data") or {}), **files} or None
 
 
 def _noun(path: str) -> str:
-    """What an address is about: the resource with the longest address that it begins with, and the
-    rest of it.
+    """Return the name of the resource that an address is about, and the rest of the address.
+
+    Of several resources it is the one with the longest address that this one begins with.
     """
     parts = path.strip("/").split("/")
     known, name = 0, ""
@@ -168,19 +171,19 @@ def _noun(path: str) -> str:
         header = header_of(model)
         for template in (header.item, header.collection):
             steps = template.strip("/").split("/")
-            fits = template and len(steps) <= len(parts) and all(map(_fits, steps, parts))
-            if fits and len(steps) > known:
+            is_match = template and len(steps) <= len(parts) and all(map(_matches, steps, parts))
+            if is_match and len(steps) > known:
                 known, name = len(steps), header.name
-    rest = "/".join("{id}" if _fits("{id}", part) else part for part in parts[known:])
+    rest = "/".join("{id}" if _matches("{id}", part) else part for part in parts[known:])
     return " ".join(filter(None, [name, rest if known else f"/{rest}"]))
 
 
-def _fits(step: str, part: str) -> bool:
+def _matches(step: str, part: str) -> bool:
     return part.lstrip("-").isdigit() if step.startswith("{") else step == part
 
 
 class Switch:
-    """Whether a client, and all that was made of it with ``using``, is in a dry run."""
+    """The dry-run state of a client and of all its ``using()`` copies."""
 
     def __init__(self) -> None:
         self.run: DryRun | None = None
@@ -188,11 +191,11 @@ class Switch:
 
     @contextmanager
     def on(self) -> Iterator[DryRun]:
-        """In a dry run until the end of the block. Raises RuntimeError within another one."""
+        """Record writes until the end of the block. Raises RuntimeError within another dry run."""
         run = DryRun()
         with self._lock:
             if self.run is not None:
-                raise RuntimeError("dry_run() within a dry run: its writes are noted there already")
+                raise RuntimeError("dry_run() within a dry run, which records these writes already")
             self.run = run
         try:
             yield run

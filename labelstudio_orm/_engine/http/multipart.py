@@ -16,9 +16,10 @@ PIECE: Final = 1 << 16
 
 
 class Multipart:
-    """A form as a stream of bytes: ``files`` are open ones, or their content, by the names of their
-    fields, each with a name for the server; ``fields`` are texts. It may be rewound, to be sent
-    again.
+    """A form as a stream of bytes, which can be rewound to be sent again.
+
+    ``files`` are open ones, or their content, by the names of their fields, each with a name for
+    the server; ``fields`` are texts.
     """
 
     def __init__(
@@ -56,16 +57,16 @@ class Multipart:
             yield piece
 
     def tell(self) -> int:
-        """How much has been read."""
+        """Return the number of bytes that were read."""
         return self._place
 
     def seek(self, place: int) -> int:
-        """Go on from there."""
+        """Continue from this position."""
         self._place = place
         return place
 
     def read(self, size: int = -1) -> bytes:
-        """The next bytes, at most ``size`` of them; none at the end."""
+        """Return the next bytes, at most ``size`` of them; none at the end."""
         size = len(self) if size < 0 else size
         found = b""
         while len(found) < size and self._place < len(self):
@@ -74,7 +75,7 @@ class Multipart:
             part.seek(start + self._place - (self._ends[number] - length))
             piece = part.read(min(size - len(found), self._ends[number] - self._place))
             if not piece:
-                raise OSError(f"{getattr(part, 'name', 'a file')} became shorter while it was sent")
+                raise OSError(f"{getattr(part, 'name', 'a file')} shrank while it was sent")
             found += piece
             self._place += len(piece)
         return found

@@ -1,4 +1,4 @@
-"""Paths on the server, and names of files: what may become one, of what data or a server said."""
+"""Paths on the server and names of files: what data or a server may turn into one."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from urllib.parse import quote, unquote
 from ...errors import UnsafePath, shorten
 
 _LAYERS: Final = 8
-"""How often a text may be quoted on top of itself."""
+"""The most layers of percent-encoding."""
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
@@ -23,11 +23,11 @@ _NAME_BYTES: Final = 200
 
 
 def checked_path(path: str) -> str:
-    """Return a path on the server, perhaps with a query, that stands for no other one.
+    """Return a path on the server, perhaps with a query, that cannot be taken for another one.
 
-    Raises UnsafePath for what a server, a proxy or the HTTP library could take for another path or
-    another host: dot segments, backslashes, encoded slashes and control characters, quoted however
-    often; empty segments, ``//host``, whole URLs and fragments.
+    Raises UnsafePath for anything that a server, a proxy or the HTTP library could take for another
+    path or another host: dot segments, backslashes, encoded slashes and control characters, however
+    often they are quoted; empty segments, ``//host``, whole URLs and fragments.
 
     >>> checked_path("/api/projects/1/")
     '/api/projects/1/'
@@ -36,7 +36,7 @@ def checked_path(path: str) -> str:
         raise UnsafePath(f"a path starts with '/': {_shown(path)}")
     way, _, query = path.partition("?")
     if "#" in path:
-        raise _refused(path, "a '#', whose rest no server is sent: write %23")
+        raise _refused(path, "a '#', after which nothing is sent to a server: write %23")
     if _CONTROL.search(query):
         raise _refused(path, "a control character")
     first, *further = way.split("/")[1:]
@@ -51,7 +51,7 @@ def checked_path(path: str) -> str:
 def _check_segment(part: str, path: str) -> None:
     plain = _plain(part)
     if plain is None:
-        raise _refused(path, "a '%' that quotes nothing, or quotes too often")
+        raise _refused(path, "an invalid '%' escape, or too many nested ones")
     if _CONTROL.search(plain):
         raise _refused(path, "a control character")
     if "\\" in plain:
@@ -63,7 +63,7 @@ def _check_segment(part: str, path: str) -> None:
 
 
 def _plain(text: str) -> str | None:
-    """What a quoted text says when it is unquoted as often as it can be; None for a bad one."""
+    """Return a quoted text, unquoted as often as possible; None for an invalid one."""
     if _PERCENT.search(text):
         return None
     for _ in range(_LAYERS):
@@ -83,10 +83,10 @@ def _shown(value: object) -> str:
 
 
 def segment(value: object) -> str:
-    """Return one value, quoted, as it stands between two slashes: an id, or a name.
+    """Return one value, quoted, for the place between two slashes: an id, or a name.
 
-    Raises UnsafePath for what is none: None, an empty text, dots, a slash, a control character, a
-    truth value, a fraction.
+    Raises UnsafePath for a value that cannot be one: None, an empty text, dots, a slash, a control
+    character, a bool, a fraction.
 
     >>> segment("a b?")
     'a%20b%3F'
@@ -96,7 +96,7 @@ def segment(value: object) -> str:
     if isinstance(value, str):
         odd = not value.strip() or _CONTROL.search(value) or "/" in value or "\\" in value
         if odd or value.strip() in (".", "..") or value.partition(";")[0].strip() in (".", ".."):
-            raise UnsafePath(f"{_shown(value)} is no id, so it makes no path")
+            raise UnsafePath(f"{_shown(value)} is not an id, so no path can be made of it")
         return quote(value, safe="")
     try:
         if isinstance(value, bool) or value is None:
@@ -116,8 +116,7 @@ def at(template: str, *values: object) -> str:
 
 
 def plain_name(text: object) -> bool:
-    """Return whether a text is the name of one file, on every system: no path, no device, no
-    stream.
+    """Return whether a text is the name of one file on every system: no path, device or stream.
 
     >>> [plain_name(name) for name in ("a.png", "..", "C:a", "aux.txt", "a.", "b/c")]
     [True, False, False, False, False, False]
@@ -126,7 +125,7 @@ def plain_name(text: object) -> bool:
 
 
 def safe_name(text: str) -> str:
-    """Return the name of one file, on every system, that is most like a text.
+    """Return the closest valid name of one file, on every system, to a text.
 
     >>> safe_name("../up:load/con.txt"), safe_name("a.png"), safe_name("")
     ('up_load_con.txt', 'a.png', 'file')

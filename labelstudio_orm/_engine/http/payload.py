@@ -20,7 +20,7 @@ _LONG_INTEGER = b" " + b"0" * 19  # after a point it would be a fraction, which 
 
 
 def decode(body: bytes) -> Any:
-    """The value of a JSON text. Raises ValueError for anything else."""
+    """Return the value of a JSON text. Raises ValueError for anything else."""
     # orjson turns an integer beyond 64 bits into a float, and refuses some escapes that Python
     # and the server take; both are rare, and then the standard library reads the body.
     if orjson is not None and _LONG_INTEGER not in b" " + body.translate(_DIGITS):
@@ -33,13 +33,14 @@ def decode(body: bytes) -> Any:
 
 
 def encode(value: object, doing: str) -> bytes:
-    """The JSON text of a value. Raises TypeError or ValueError naming what JSON cannot hold, and
-    where.
+    """Return the JSON text of a value.
+
+    Raises TypeError or ValueError naming what JSON cannot hold, and where.
     """
     try:
         return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        found = _unfit(value, "", ())
+        found = _unencodable(value, "", ())
         path, why = found or ("the value", str(error) or "nested too deeply")
         kind = TypeError if isinstance(error, TypeError) else ValueError
     prefix = f"{doing}: " if doing else ""
@@ -47,8 +48,9 @@ def encode(value: object, doing: str) -> bytes:
 
 
 def _plainly(value: object) -> object:
-    """A scalar of numpy as Python has it, and what is in a secret, which is opened only here;
-    raises TypeError for anything else that is not JSON.
+    """Return a scalar of numpy as Python's own, and a secret opened: this is the only place for it.
+
+    Raises TypeError for anything else that is not JSON.
     """
     found = value.reveal() if isinstance(value, Secret) else plain(value)
     if found is value:
@@ -61,29 +63,32 @@ _ENCODER = json.JSONEncoder(
 )
 
 
-def _unfit(value: object, path: str, parents: tuple[int, ...]) -> tuple[str, str] | None:
-    """Where in `value` is what JSON cannot hold, and what it is."""
+def _unencodable(value: object, path: str, parents: tuple[int, ...]) -> tuple[str, str] | None:
+    """Return the path to a value that JSON cannot hold, and what it is; None if there is none."""
     value = plain(reveal(value))
-    if isinstance(value, (dict, list, tuple)):
-        if id(value) in parents:
-            return path, "contains itself"
-        if len(parents) > 500:
-            return path[:100] + "...", "is nested too deeply"
-        pairs = value.items() if isinstance(value, dict) else enumerate(value)
-        for key, inner in pairs:
-            if isinstance(value, dict) and not isinstance(key, (str, int, float, bool, type(None))):
-                return path, f"has a key of type {type(key).__name__}"
-            step = f"[{key}]" if not isinstance(value, dict) else f".{key}" if path else str(key)
-            for part, where in ((key, f"the key {step!r:.80}"), (inner, path + step)):
-                found = _unfit(part, where, (*parents, id(value)))
-                if found:
-                    return found
-    elif isinstance(value, str):
-        if any("\ud800" <= c <= "\udfff" for c in value):
-            return path, "has half a surrogate pair"
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            return path, f"is {value}"
-    elif not isinstance(value, (int, type(None))):
-        return path, f"is a {type(value).__name__}"
+    if not isinstance(value, (dict, list, tuple)):
+        why = _scalar_problem(value)
+        return (path, why) if why else None
+    if id(value) in parents:
+        return path, "contains itself"
+    if len(parents) > 500:
+        return path[:100] + "...", "is nested too deeply"
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value):
+        if isinstance(value, dict) and not isinstance(key, (str, int, float, bool, type(None))):
+            return path, f"has a key of type {type(key).__name__}"
+        step = f"[{key}]" if not isinstance(value, dict) else f".{key}" if path else str(key)
+        for part, where in ((key, f"the key {step!r:.80}"), (inner, path + step)):
+            found = _unencodable(part, where, (*parents, id(value)))
+            if found:
+                return found
     return None
+
+
+def _scalar_problem(value: object) -> str | None:
+    if isinstance(value, str):
+        return (
+            "has half a surrogate pair" if any("\ud800" <= c <= "\udfff" for c in value) else None
+        )
+    if isinstance(value, float):
+        return None if math.isfinite(value) else f"is {value}"
+    return None if isinstance(value, (int, type(None))) else f"is a {type(value).__name__}"

@@ -1,4 +1,4 @@
-"""The session of a client that was given none: its pool, its connections, its identity."""
+"""The default session of a client: its pool, its connections, its identity."""
 
 from __future__ import annotations
 
@@ -19,16 +19,18 @@ _POOL_SIZE = 32
 
 
 class Session(requests.Session):
-    """A session that leaves redirects to the transport: it neither reads their bodies, which may
-    have no end, nor parses their targets, which may be no addresses.
+    """A session that leaves redirects to the transport.
+
+    It neither reads their bodies, which may be endless, nor parses their targets, which may be no
+    addresses.
     """
 
     def get_redirect_target(self, resp: requests.Response) -> None:
-        """None, whatever the answer says."""
+        """Return None, whatever the answer says."""
 
 
 def new_session() -> requests.Session:
-    """A session with a pool for many threads, without cookies."""
+    """Return a session with a pool for many threads, without cookies."""
     session = Session()
     adapter = Adapter(pool_connections=8, pool_maxsize=_POOL_SIZE)
     session.mount("http://", adapter)
@@ -39,11 +41,11 @@ def new_session() -> requests.Session:
 
 
 class QuickAck:
-    """Acknowledge the next answer's segments at once.
+    """Acknowledges the segments of the next answer at once.
 
-    Label Studio's development server sends headers and body separately and, on a connection that
-    is kept alive, waits for the delayed acknowledgement in between: 40 ms for each request. The
-    flag does not last, so it is set before each answer. Linux only; elsewhere nothing happens.
+    Label Studio's development server sends headers and body separately and, on a connection that is
+    kept alive, waits for the delayed acknowledgement in between: 40 ms for each request. The flag
+    does not last, so it is set before each answer. Linux only; elsewhere nothing happens.
     """
 
     sock: Any
@@ -52,7 +54,7 @@ class QuickAck:
     response_class: Any = TimedResponse
 
     def send(self, data: Any) -> None:
-        """Send bytes, within what the call may take as a whole."""
+        """Send bytes, within the time that the call has left."""
         ends = current()
         if ends is None or self.sock is None:
             super().send(data)  # type: ignore[misc]
@@ -61,7 +63,7 @@ class QuickAck:
                 super().send(data)  # type: ignore[misc]
 
     def getresponse(self) -> Any:
-        """The next answer, asked to be sent without a delay."""
+        """Return the next answer, requested without delayed acknowledgement."""
         if self._OPTION is not None:
             with suppress(OSError, AttributeError):  # TLS within TLS has no socket options
                 self.sock.setsockopt(socket.IPPROTO_TCP, self._OPTION, 1)
@@ -88,14 +90,14 @@ class Adapter(adapters.HTTPAdapter):
     """The connections of a session: quick to acknowledge, and never shared with a fork."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Pools of our kind of connections."""
+        """Create pools of this library's connections."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
         self._settings = args, kwargs
         self._pid = os.getpid()
 
     def send(self, *args: Any, **kwargs: Any) -> requests.Response:
-        """Send a request, in a forked process over connections of its own."""
+        """Send a request; a forked process uses connections of its own."""
         if self._pid != os.getpid():
             # Two processes after a fork must not read each other's answers from one connection.
             self.init_poolmanager(*self._settings[0], **self._settings[1])
@@ -104,10 +106,10 @@ class Adapter(adapters.HTTPAdapter):
 
 
 def no_netrc(request: requests.PreparedRequest) -> requests.PreparedRequest:
-    """No authentication: given as `auth`, it keeps requests from taking one from ~/.netrc."""
+    """Add no authentication: passed as ``auth``, this keeps requests from reading ~/.netrc."""
     return request
 
 
 def user_agent() -> str:
-    """How this library names itself to servers."""
+    """Return the ``User-Agent`` of this library."""
     return f"labelstudio_orm/{__version__}"

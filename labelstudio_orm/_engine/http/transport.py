@@ -1,4 +1,4 @@
-"""HTTP: one session with authentication, retries, timeouts, streams, and errors that explain."""
+"""HTTP: one session with authentication, retries, timeouts, streams, and helpful errors."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ from .auth import Credential
 from .deadline import bound_of, clock, left, until
 from .multipart import Multipart
 from .outcome import (
-    GARBAGE,
+    MALFORMED,
     MAX_ANSWER,
     Answer,
+    AttemptFailed,
     Call,
     CheckedBody,
     Expected,
-    Problem,
-    cut,
+    busy,
+    deadline_passed,
+    failure_from,
     final_error,
-    fits,
-    garbage,
     host_of,
-    is_over,
-    over,
-    problem_from,
-    problem_of,
+    is_past_deadline,
+    malformed,
+    matches,
     read_body,
+    truncated,
 )
 from .paths import checked_path
 from .payload import decode, encode
@@ -68,12 +68,12 @@ from .session import new_session, no_netrc, user_agent
 log = logging.getLogger("labelstudio_orm")
 
 TimeoutValue: TypeAlias = "float | tuple[float | None, float | None] | None"
-"""Seconds: for connecting and for each wait for data, as a pair or the same for both."""
+"""Seconds for connecting and for each wait for data: a pair, or one number for both."""
 
 _IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _PARTIAL, _WITHOUT_FILE = 206, frozenset({202, 204, 205})
-"""Successes that have a part of what was asked for, or nothing."""
+"""Successful answers that hold a part of what was requested, or nothing."""
 _MAX_REDIRECTS = 5
 _MAX_ADDRESS = 16_000
 _MAX_ERROR = 1_000_000
@@ -82,22 +82,23 @@ _LOGIN_PATH = "/user/login"
 
 
 @frozen
-class Retries:
-    """When to try again, and how long to wait before it.
+class Retry:
+    """When to retry a request, and how long to wait before it.
 
-    * `total`: tries after the first one; 0 switches retries off.
-    * `backoff`: seconds; before the n-th repeat (from 0) a random time of up to ``backoff * 2**n``.
-    * `max_wait`: the longest wait in seconds, also for a server that asks for more by
-      `Retry-After`.
+    * ``total``: the number of retries; 0 switches them off.
+    * ``backoff``: seconds; before the n-th retry (from 0) a random time of up to ``backoff *
+      2**n``.
+    * ``max_wait``: the longest wait in seconds, also for a server that asks for more by
+      ``Retry-After``.
 
-    Repeated are: what provably never reached the server, and an answer 429, for every request;
-    connections that break, timeouts, cut answers, 502, 503 and 504 for idempotent requests only.
-    A 500 is not repeated: Label Studio gives it to mistakes of the caller. (But a page of tasks is
-    asked for again where one of them was deleted while the server made it.)
+    Any request is retried that provably never reached the server, or that was answered with 429.
+    Connections that break, timeouts, truncated answers, 502, 503 and 504 are retried for idempotent
+    requests only. A 500 is not retried: Label Studio answers it to mistakes of the caller. (But a
+    page of tasks is requested again where one of them was deleted while the server made it.)
 
-    `sleep` and `random` are for tests.
+    ``sleep`` and ``random`` are for tests.
 
-    >>> LabelStudio("http://localhost:8080", "...", retries=Retries(total=2, max_wait=10))
+    >>> LabelStudio("http://localhost:8080", "...", retries=Retry(total=2, max_wait=10))
     <LabelStudio http://localhost:8080>
     """
 
@@ -108,34 +109,34 @@ class Retries:
     random: Callable[[], float] = field(default=random.random, repr=False, eq=False)
 
     def wait(self, attempt: int, retry_after: float | None = None) -> float:
-        """Seconds to wait after the failure of try number `attempt`, counted from 0."""
+        """Return the seconds to wait after try number ``attempt``, counted from 0, has failed."""
         # The exponent is bounded because 2.0**1024 overflows.
         longest = min(self.max_wait, self.backoff * 2.0 ** min(attempt, 64))
         return min(self.max_wait, self.random() * longest + (retry_after or 0.0))
 
     def pause(self, attempt: int) -> None:
-        """Wait so long, but not beyond the deadline of the call that this is part of."""
+        """Wait that long, but not beyond the deadline of the call that this is part of."""
         self.sleep(left(self.wait(attempt)))
 
 
 class Transport:
-    """Sends requests to one server; what a client and all of its querysets share.
+    """Sends requests to one server; a client and all of its querysets share it.
 
-    * `url`: the base URL, with its sub-path if it has one. ValueError unless http or https, and
+    * ``url``: the base URL, with its sub-path if it has one. ValueError unless http or https, and
       for a URL that holds a user name, a password, a query or a fragment.
-    * `timeout`: seconds, (connect, read) or one number for both; None waits forever.
-    * `headers`: sent with each request to this server, and never to another.
-    * `verify`: False, or the path of a CA bundle; True is the system's choice, which
-      `REQUESTS_CA_BUNDLE` changes.
-    * `session`: a session of your own, used as it is and left open by `close`.
-    * `deadline`: seconds that one request may take, with its retries, the waits between them,
-      redirects, the exchange of a token and the reading of the answer; None is no bound. What is
-      part of a larger call shares the time of that. In a session of your own, it ends a request
-      between two pieces of an answer.
-    * `max_answer`: bytes of an answer, decompressed, that is read into memory; 1 GiB by default.
-      Streams, which are files, have no such limit.
+    * ``timeout``: seconds, (connect, read) or one number for both; None waits forever.
+    * ``headers``: sent with each request to this server, and never to another.
+    * ``verify``: False, or the path of a CA bundle; True is the system's choice, which
+      ``REQUESTS_CA_BUNDLE`` changes.
+    * ``session``: a session of your own, used as it is and left open by ``close``.
+    * ``deadline``: seconds that one request may take, including its retries, the waits between
+      them, redirects, the exchange of a token and the reading of the answer; None is no bound. A
+      request that is part of a larger call shares its time. In a session of your own, the deadline
+      ends a request between two pieces of an answer.
+    * ``max_answer``: the most bytes of an answer, decompressed, that are read into memory; 1 GiB by
+      default. Streams, which are files, have no such limit.
 
-    Threads may share it. `using` makes a cheap copy with other options.
+    Threads may share it. ``using`` makes a cheap copy with other options.
     """
 
     @unseen
@@ -145,7 +146,7 @@ class Transport:
         credential: Credential,
         *,
         timeout: TimeoutValue = (10.0, 120.0),
-        retries: Retries = Retries(),
+        retries: Retry = Retry(),
         headers: Mapping[str, str] | None = None,
         verify: bool | str = True,
         proxies: Mapping[str, str] | None = None,
@@ -163,7 +164,7 @@ class Transport:
         self._session = session or new_session()
         self._verify = verify
         self._proxies = Secret(dict(proxies or {}))  # an address may hold a password
-        # A session of the user's own may say something else on purpose.
+        # A session of the user's own may set other headers on purpose.
         defaults = {
             "User-Agent": user_agent(),
             "Accept": "application/json",
@@ -192,22 +193,23 @@ class Transport:
         expect: Expected = None,
         received: Callable[[int], object] | None = None,
     ) -> Any:
-        """The parsed JSON of the answer, or None for an empty one.
+        """Return the parsed JSON of the answer, or None for an empty one.
 
-        * `path` starts with "/" and follows the base URL.
-        * `json`: the body; None is no body. `data` is as in requests. `files`: open ones by the
-          names of their fields, as pairs of a name and the file; they are read while they are sent.
-        * `timeout`: None is the transport's own.
-        * `doing`: what this is about ("saving Project 5"), for the text of errors.
-        * `idempotent`: whether doing it twice is the same as once; by default, unless a POST.
-        * `expect`: what the answer must be: ``list``, or the keys that an object must have. Any
-          other counts as lost on the way. None takes everything, also an empty answer.
+        * ``path`` starts with "/" and follows the base URL.
+        * ``json``: the body; None is no body. ``data`` is as in requests. ``files``: open ones by
+          the names of their fields, as pairs of a name and the file; they are read while they are
+          sent.
+        * ``timeout``: None is the transport's own.
+        * ``doing``: the purpose of the request ("saving Project 5"), for the text of errors.
+        * ``idempotent``: whether doing it twice is the same as once; by default, unless a POST.
+        * ``expect``: what the answer must be: ``list``, or the keys that an object must have. Any
+          other answer counts as lost. None accepts everything, also an empty answer.
 
-        Raises an `APIError` for an answer that is not a success, `ConnectionFailed` or `Timeout`
-        where nothing is known to have changed or repeating is harmless, `OutcomeUnknown` for a
-        write that is not idempotent and whose answer was lost, and ValueError or TypeError, before
-        sending, for values that JSON cannot hold. A repeated DELETE that finds nothing any more
-        has succeeded.
+        Raises an ``APIError`` for an answer that is not a success, ``ConnectionFailed`` or
+        ``Timeout`` where nothing is known to have changed or repeating is harmless,
+        ``OutcomeUnknown`` for a write that is not idempotent and whose answer was lost, and
+        ValueError or TypeError, before sending, for values that JSON cannot hold. A retried DELETE
+        that finds nothing has succeeded.
 
         >>> transport.request("PATCH", "/api/projects/1/", json={"title": "Abc"}, doing="saving")
         """
@@ -242,11 +244,11 @@ class Transport:
         timeout: TimeoutValue = None,
         doing: str = "",
     ) -> Iterator[requests.Response]:
-        """A response whose body is still to be read (`iter_content`, or `raw` as a file).
+        """Yield a response whose body is still to be read (``iter_content``, or ``raw`` as a file).
 
-        Retried like `request` until the answer begins; an error status raises the same errors.
+        Retried like ``request`` until the answer begins; an error status raises the same errors.
         While reading, a connection that breaks or a body that ends early raises
-        `ConnectionFailed`, a stall `Timeout`. A redirect to another host (files in a cloud
+        ``ConnectionFailed``, a stall ``Timeout``. A redirect to another host (files in a cloud
         storage) is followed without credentials.
 
         >>> with transport.stream("GET", "/api/projects/1/export", doing="exporting") as response:
@@ -271,8 +273,9 @@ class Transport:
         deadline: float | None = None,
         max_answer: int | None = None,
     ) -> Transport:
-        """A copy with another timeout, deadline or limit, or more headers; session, pool and
-        credential are shared.
+        """Return a copy with another timeout, deadline or limit, or more headers.
+
+        Session, pool and credential are shared.
         """
         other = object.__new__(Transport)
         other.__dict__.update(self.__dict__, _owns_session=False)
@@ -335,7 +338,7 @@ class Transport:
             idempotent=method in _IDEMPOTENT,
             body_start=body.tell() if seekable else None,
             headers=every,
-            said=json,
+            json=json,
         )
 
     def _prepared(self, method: str, url: str, data: Any, params: Any) -> requests.PreparedRequest:
@@ -346,7 +349,7 @@ class Transport:
             raise bare(error) from error.__cause__
 
     def _perform(self, call: Call, authorize: Callable[[], Secret] | None) -> Answer:
-        """Send until there is an answer worth having, or raise. None: without a credential."""
+        """Send until there is a usable answer, or raise; without ``authorize`` no credential."""
         with until(call.bound):
             return self._try(call, authorize)
 
@@ -355,45 +358,55 @@ class Transport:
         renewed = lost = False
         while True:
             header = authorize() if authorize else None
-            answer: Answer | None = None
-            try:
-                if is_over(call):
-                    raise over(call)
-                answer = self._attempt(call, header)
-            except Problem as caught:
-                problem = self._hushed(caught, call)
-            else:
-                if answer.status == 401 and header and not renewed:
-                    renewed = True
-                    if self._credential.renew(header, self._exchange) and call.rewind():
-                        continue
-                asked_again = problem_of(answer) or cut(answer, call)
-                if asked_again is None:
-                    return self._finish(call, answer, lost)
-                problem = self._hushed(asked_again, call)
-            if problem.may_be_done:
+            answer, failure = self._outcome(call, header)
+            if answer is not None and answer.status == 401 and header and not renewed:
+                renewed = True
+                if self._credential.renew(header, self._exchange) and call.rewind():
+                    continue
+            if answer is not None and failure is None:
+                return self._finish(call, answer, lost)
+            assert failure is not None
+            if failure.may_be_done:
                 lost = True
                 if not call.idempotent:
                     answer = None
-                    raise self._unknown(call, problem.text) from problem.root
-            wait = self.retries.wait(attempt, problem.retry_after)
-            last = attempt >= self.retries.total or not problem.retryable
-            if not last and is_over(call, wait):
-                late = over(call)
-                late.text, late.root = f"{late.text} ({problem.text})", problem.root
-                raise final_error(call, late, attempt + 1, lost) from problem.root
-            if last or not call.rewind():
-                if answer is None:
-                    raise final_error(call, problem, attempt + 1, lost) from problem.root
-                if 200 <= answer.status < 300:
-                    raise self._unreadable(call, answer)
-                raise self._refusal(call, answer, lost)
-            log.debug("%s: %s; again in %.1f s", call.name, problem.text, wait)
+                    raise self._unknown(call, failure.text) from failure.root
+            wait = self.retries.wait(attempt, failure.retry_after)
+            is_last = attempt >= self.retries.total or not failure.retryable
+            if not is_last and is_past_deadline(call, wait):
+                passed = deadline_passed(call)
+                passed.text, passed.root = f"{passed.text} ({failure.text})", failure.root
+                raise final_error(call, passed, attempt + 1, lost) from failure.root
+            if is_last or not call.rewind():
+                self._give_up(call, answer, failure, attempt + 1, lost)
+            log.debug("%s: %s; again in %.1f s", call.name, failure.text, wait)
             self.retries.sleep(wait)
             attempt += 1
 
+    def _outcome(
+        self, call: Call, header: Secret | None
+    ) -> tuple[Answer | None, AttemptFailed | None]:
+        """Return the answer to one attempt, and why another one is needed, where it is."""
+        try:
+            if is_past_deadline(call):
+                raise deadline_passed(call)
+            answer = self._attempt(call, header)
+        except AttemptFailed as caught:
+            return None, self._redacted(caught, call)
+        failure = busy(answer) or truncated(answer, call)
+        return answer, failure and self._redacted(failure, call)
+
+    def _give_up(
+        self, call: Call, answer: Answer | None, failure: AttemptFailed, tries: int, lost: bool
+    ) -> NoReturn:
+        if answer is None:
+            raise final_error(call, failure, tries, lost) from failure.root
+        if 200 <= answer.status < 300:
+            raise self._unreadable(call, answer)
+        raise self._refusal(call, answer, lost)
+
     def _attempt(self, call: Call, header: Secret | None) -> Answer:
-        """One exchange over the network, redirects included; raises Problem for no answer."""
+        """Return the answer to one request, after redirects. Raises AttemptFailed for none."""
         prepared, headers = call.prepared, call.headers
         if header:
             headers = {**headers, "Authorization": header}
@@ -411,8 +424,9 @@ class Transport:
     def _send(
         self, call: Call, prepared: requests.PreparedRequest, headers: Mapping[str, Secret]
     ) -> requests.Response:
-        """Send it with its headers, of which nothing stays: neither in what is returned, nor in a
-        frame of what is raised.
+        """Send a request with its headers, and keep none of them.
+
+        They are neither in the response that is returned, nor in a frame of an error.
         """
         started = time.perf_counter()
         outcome = "no answer"
@@ -427,15 +441,15 @@ class Transport:
             outcome = str(response.status_code)
             return response
         except (exceptions.RequestException, HTTPError) as error:
-            problem = problem_from(bare(error), call)
-        except GARBAGE as error:
-            problem = garbage(bare(error))
+            failure = failure_from(bare(error), call)
+        except MALFORMED as error:
+            failure = malformed(bare(error))
         except BaseException as error:  # an OSError is about a file, such as the CA bundle
             raise bare(error) from error.__cause__
         finally:
             log.debug("%s: %s, %.0f ms", call.name, outcome, 1e3 * (time.perf_counter() - started))
 
-        raise problem
+        raise failure
 
     def _settings(self, url: str) -> Mapping[str, Any]:
         return self._session.merge_environment_settings(
@@ -454,15 +468,15 @@ class Transport:
         headers: Mapping[str, Secret],
         response: requests.Response,
     ) -> tuple[requests.PreparedRequest, Mapping[str, Secret]]:
-        """The next request of a redirect that may be followed, and its headers."""
+        """Return the next request of a redirect that may be followed, and its headers."""
         response.close()
         here = prepared.url or ""
         status = response.status_code
         facts: dict[str, Any] = {"status": status, "request": call.name}
         whole = seal(_target(here, response))
         if whole is None:
-            text = f"{status}, the server redirects to what is no address"
-            raise APIError(call.failed(text, "Is the base URL right?"), **facts)
+            text = f"{status}, the server redirects to an invalid address"
+            raise APIError(call.failed(text, "Check the base URL."), **facts)
         target = whole.reveal()._replace(query="")  # a signed address is a secret
         shown = self._redact(f"{target.scheme}://{host_of(target)}{target.path}", call)
         shown = shorten(shown, 300)
@@ -471,7 +485,7 @@ class Transport:
             raise AuthenticationError(call.failed(text, self._credential.hint()), **facts)
         text = f"{status}, the server redirects to {shown}"
         if prepared.method not in ("GET", "HEAD"):
-            hint = "That would drop or change the request: use the base URL that it redirects to."
+            hint = "Following it would change the request: use the base URL that it redirects to."
             raise APIError(call.failed(text, hint), **facts)
         follow = copy.copy(prepared)
         follow.headers = prepared.headers.copy()
@@ -487,8 +501,8 @@ class Transport:
             follow.body = None
             headers = {name: headers[name] for name in headers if name == "User-Agent"}
         elif self._is_below("/data/", urlsplit(here)) and self._is_below("/api/", target):
-            # Else who can name a file could read with this credential what they may not.
-            raise APIError(call.failed(f"{text}, which is no file"), **facts)
+            # Otherwise a file name could read what its author may not, with this credential.
+            raise APIError(call.failed(f"{text}, which is not a file"), **facts)
         return follow, headers
 
     def _is_below(self, path: str, target: SplitResult) -> bool:
@@ -509,7 +523,7 @@ class Transport:
                 answer.value = decode(answer.body)
             except ValueError:
                 is_json = False
-        if not is_json or not fits(answer.value, call.expect):
+        if not is_json or not matches(answer.value, call.expect):
             raise self._unreadable(call, answer)
         return answer
 
@@ -532,15 +546,15 @@ class Transport:
         )
 
     def redact(self, text: str, secrets: Iterable[Any] = ()) -> str:
-        """Return what others said without those of this client, and without these."""
+        """Return a text of a server without the secrets of this client, and without these."""
         return redact(self._redact(text), secrets)
 
     def _redact(self, text: str, call: Call | None = None) -> str:
-        """Return what others said without the secrets that they may have been told."""
+        """Return a text of a server without the secrets that it may have been sent."""
         if not text:
             return text
         usual = requests.utils.default_headers().values()
-        told = {
+        sent = {
             *(reveal(value) for value in (call.headers if call else self._headers).values()),
             *(value for value in self._session.headers.values() if isinstance(value, str)),
         }
@@ -553,35 +567,35 @@ class Transport:
             text,
             [
                 *self._credential.secrets,
-                *(told - {*usual, "application/json", user_agent()}),
+                *(sent - {*usual, "application/json", user_agent()}),
                 *passwords_in(proxies),
-                *secrets_in(call.said if call else None),
+                *secrets_in(call.json if call else None),
             ],
         )
 
-    def _hushed(self, problem: Problem, call: Call) -> Problem:
-        """A problem that tells no secret."""
-        problem.text = self._redact(problem.text, call)
-        problem.args = (problem.text,)
-        if self._redact(str(problem.root or ""), call) != str(problem.root or ""):
-            problem.root = None
-        return problem
+    def _redacted(self, failure: AttemptFailed, call: Call) -> AttemptFailed:
+        """Return a failure without secrets."""
+        failure.text = self._redact(failure.text, call)
+        failure.args = (failure.text,)
+        if self._redact(str(failure.root or ""), call) != str(failure.root or ""):
+            failure.root = None
+        return failure
 
     def _unreadable(self, call: Call, answer: Answer) -> LabelStudioError:
-        what = "not what was asked for" if answer.value is not None else "no JSON"
+        what = "not as expected" if answer.value is not None else "not JSON"
         if answer.status == _PARTIAL or call.stream:
-            what = "a part of it" if answer.status == _PARTIAL else "no file"
+            what = "only a part" if answer.status == _PARTIAL else "not a file"
             answer.response.close()
         start = self._redact(answer.take()[:2000].decode("utf-8", "replace"), call)
         shown = page_summary(start) if "html" in answer.content_type else shorten(start, 100)
-        begins = f", it begins: {shown!r}" if shown else ", it is empty"
+        begins = f", beginning with {shown!r}" if shown else ", empty"
         text = (
             f"{answer.status}, but the answer is {what} "
             f"({shorten(answer.content_type, 100) or 'no content type'}{begins})"
         )
         if not call.idempotent:
             return self._unknown(call, text)
-        hint = "Is the base URL right, or does a proxy or a login page answer instead?"
+        hint = "Check the base URL, and whether a proxy or a login page answers instead."
         return APIError(
             call.failed(text, hint),
             status=answer.status,
@@ -592,8 +606,8 @@ class Transport:
 
     def _unknown(self, call: Call, text: str) -> OutcomeUnknown:
         return OutcomeUnknown(
-            f"{call.doing or call.name}: the answer was lost ({text}), so it may or may not have "
-            f"been done ({call.name}). Look on the server before repeating it.",
+            f"{call.doing or call.name}: the answer was lost ({text}), so the server may or may "
+            f"not have carried it out ({call.name}). Look on the server before repeating it.",
             request=call.name,
         )
 
@@ -610,7 +624,7 @@ class Transport:
         access: Secret | None = found.get("access")
         if not access or not _is_token(access.reveal()):
             raise APIError(
-                call.failed("the answer holds no access token", "Is the base URL right?"),
+                call.failed("the answer holds no access token", "Check the base URL."),
                 status=answer.status,
                 request=call.name,
             )
@@ -618,22 +632,22 @@ class Transport:
 
 
 def normalize_url(url: str) -> str:
-    """The base URL without trailing slashes; ValueError, with the way out, if it cannot be one."""
+    """Return the base URL without trailing slashes. Raises ValueError for what cannot be one."""
     text = url.strip() if isinstance(url, str) else ""
     parts = urlsplit(text)
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise ValueError(
-            "url must start with http:// or https:// and name a host; what was given, and is not "
-            "shown here since it may be the api_key, does not"
+            "url must start with http:// or https:// and name a host (the value given is not "
+            "shown, since it may be the api_key)"
         )
     if parts.username is not None or parts.password is not None:
         raise ValueError(f"url holds credentials: use http(s)://{host_of(parts)} and api_key=...")
     if parts.query or parts.fragment:
-        raise ValueError("url must not have a query or a fragment: give the server's base URL")
+        raise ValueError("url must not have a query or a fragment: give the base URL of the server")
     try:
         host = host_of(parts)
     except ValueError:
-        raise ValueError("url has a port that is no number from 0 to 65535") from None
+        raise ValueError("url has a port that is not a number from 0 to 65535") from None
     checked_path(parts.path.rstrip("/") or "/")
     return f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"
 
@@ -644,9 +658,9 @@ def _is_token(value: Any) -> bool:
 
 
 def _target(here: str, response: requests.Response) -> SplitResult | None:
-    """Where a redirect leads; None where that is no address, or one that could be read as another.
+    """Return the target of a redirect; None for no address, or one that could be read as another.
 
-    A path of another host is its own affair, since no credential goes there.
+    A path of another host is not checked, since no credential goes there.
     """
     try:
         location = response.headers["Location"].encode("latin-1").decode("utf-8").strip()
@@ -665,7 +679,7 @@ def _target(here: str, response: requests.Response) -> SplitResult | None:
 
 
 def _timeout_left(call: Call) -> Any:
-    """The timeouts of a request, none of them beyond the deadline."""
+    """Return the timeouts of a request, none of them beyond the deadline."""
     if call.bound is None:
         return call.timeout
     rest = max(0.001, call.bound.ends - clock())
@@ -676,24 +690,26 @@ def _timeout_left(call: Call) -> Any:
 def _check_deadline(deadline: float | None) -> float | None:
     number = isinstance(deadline, (int, float)) and not isinstance(deadline, bool)
     if deadline is not None and not (number and 0 < deadline < threading.TIMEOUT_MAX):
-        raise ValueError(f"deadline must be seconds > 0, or None: {deadline!r:.80}")
+        raise ValueError(f"deadline must be a number of seconds > 0, or None, not {deadline!r:.80}")
     return deadline
 
 
 def _check_max_answer(size: int) -> int:
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
-        raise ValueError(f"max_answer must be a number of bytes: {size!r:.80}")
+        raise ValueError(f"max_answer must be a positive number of bytes, not {size!r:.80}")
     return size
 
 
 def _check_timeout(timeout: TimeoutValue) -> TimeoutValue:
     values: Sequence[Any] = timeout if isinstance(timeout, tuple) else (timeout,)
-    fits = len(values) == 2 or not isinstance(timeout, tuple)
+    is_valid = len(values) == 2 or not isinstance(timeout, tuple)
     for value in values:
         number = isinstance(value, (int, float)) and not isinstance(value, bool)
-        fits = fits and (value is None or (number and value > 0))
-    if not fits:
-        raise ValueError(f"timeout must be seconds > 0, or a pair (connect, read): {timeout!r:.80}")
+        is_valid = is_valid and (value is None or (number and value > 0))
+    if not is_valid:
+        raise ValueError(
+            f"timeout must be seconds > 0, or a pair (connect, read), not {timeout!r:.80}"
+        )
     return timeout
 
 
@@ -709,18 +725,18 @@ def _with(
 
 @unseen
 def _check_headers(headers: Mapping[str, str] | Secret | None) -> dict[str, Secret]:
-    said: Mapping[str, Any] = reveal(headers) or {}
-    for name, value in said.items():
+    given: Mapping[str, Any] = reveal(headers) or {}
+    for name, value in given.items():
         # Checked here because requests and http.client quote the value, which may be a secret.
         if not isinstance(value, str) or not value.isprintable() or value != value.strip():
-            raise ValueError(f"the header {name!r:.80} needs a value of printable characters")
+            raise ValueError(f"the header {name!r:.80} must have a value of printable characters")
         try:
             value.encode("latin-1")
         except UnicodeEncodeError:
-            raise ValueError(f"the header {name!r:.80} needs a value in Latin-1") from None
+            raise ValueError(f"the header {name!r:.80} must have a value in Latin-1") from None
         if name.lower() == "authorization":
-            raise ValueError("the Authorization header is made from api_key; do not give another")
-    return {name: Secret(value) for name, value in said.items()}
+            raise ValueError("the Authorization header is made from api_key; do not pass one")
+    return {name: Secret(value) for name, value in given.items()}
 
 
 def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:

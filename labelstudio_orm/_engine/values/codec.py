@@ -378,33 +378,35 @@ def write(value: Any) -> JSON:
     return converter.unstructure(value) if not isinstance(value, (dict, list)) else value
 
 
-def misfit(value: Any, annotation: Any) -> str | None:
-    """Why ``value`` cannot stand in a field of this type, or None when it can."""
+_INSTANCES: dict[Any, Any] = {
+    float: (int, float),
+    dict: Mapping,
+    Mapping: Mapping,
+    list: (list, tuple),
+}
+"""The types that a value may have, where the annotation alone does not say it."""
+
+
+def mismatch(value: Any, annotation: Any) -> str | None:
+    """Return why a value cannot stand in a field of this type, or None when it can."""
     for part in parts(annotation):
-        origin = typing.get_origin(part) or part
-        if origin is Any:
-            return None
-        if origin is typing.Literal:
-            if value in typing.get_args(part):
-                return None
-        elif origin is float:
-            if isinstance(value, (int, float)) and not isinstance(value, bool):
-                return None
-        elif origin is int:
-            if isinstance(value, int) and not isinstance(value, bool):
-                return None
-        elif origin in (dict, Mapping):
-            if isinstance(value, Mapping):
-                return None
-        elif origin is list:
-            if isinstance(value, (list, tuple)):
-                return None
-        elif isinstance(value, origin):
-            if isinstance(value, datetime) and value.tzinfo is None:
+        if _accepts(part, value):
+            if part is not Any and isinstance(value, datetime) and value.tzinfo is None:
                 return "a datetime without a time zone; give an aware one"
             return None
     shown = f"{type(value).__name__} ({_short(value)})"
     return f"{shown}; expected {annotation_name(annotation)}"
+
+
+def _accepts(annotation: Any, value: Any) -> bool:
+    origin = typing.get_origin(annotation) or annotation
+    if origin is Any:
+        return True
+    if origin is typing.Literal:
+        return value in typing.get_args(annotation)
+    if origin in (int, float) and isinstance(value, bool):
+        return False
+    return isinstance(value, _INSTANCES.get(origin, origin))
 
 
 def annotation_name(annotation: Any) -> str:
