@@ -100,7 +100,7 @@ def restored(other: LabelStudio) -> Iterator[Callable[..., Any]]:
         project.delete()
 
 
-def test_there_and_back(
+def test_a_restored_snapshot_equals_the_project(
     cars: Project, ann: User, tmp_path: Path, restored: Callable[..., Any], asked: Asked
 ) -> None:
     path = tmp_path / "cars.zip"
@@ -134,7 +134,7 @@ def test_there_and_back(
         assert stream.read() == bytes(range(256)) * 1000
 
 
-def test_no_secret_is_in_it(cars: Project, tmp_path: Path) -> None:
+def test_a_snapshot_holds_no_secret(cars: Project, tmp_path: Path) -> None:
     snapshot(cars, tmp_path / "cars.zip")
     with zipfile.ZipFile(tmp_path / "cars.zip") as archive:
         content = b"".join(archive.read(name) for name in archive.namelist())
@@ -143,7 +143,7 @@ def test_no_secret_is_in_it(cars: Project, tmp_path: Path) -> None:
         assert secret.encode() not in content
 
 
-def test_it_is_as_the_documentation_says(cars: Project, tmp_path: Path) -> None:
+def test_a_snapshot_has_the_documented_format(cars: Project, tmp_path: Path) -> None:
     text = (Path(__file__).parents[2] / "docs" / "snapshot-format.md").read_text(encoding="utf-8")
     snapshot(cars, tmp_path / "cars.zip")
     with zipfile.ZipFile(tmp_path / "cars.zip") as archive:
@@ -262,7 +262,7 @@ def rewritten(path: Path, **members: bytes | None) -> Path:
     return target
 
 
-def test_files_that_are_no_snapshots(fake: FakeLabelStudio, tmp_path: Path) -> None:
+def test_files_that_are_no_snapshots_are_refused(fake: FakeLabelStudio, tmp_path: Path) -> None:
     cars, ls = small(fake), fake.client()
     path = tmp_path / "cars.zip"
     snapshot(cars, path)
@@ -410,7 +410,7 @@ values = st.recursive(
     datas=st.lists(st.dictionaries(st.text(max_size=3), values, max_size=3), max_size=5),
     cut=st.integers(0, 6),
 )
-def test_what_is_written_is_read(
+def test_any_rows_of_tasks_are_read_as_they_were_written(
     tmp_path_factory: pytest.TempPathFactory, datas: list[dict[str, Any]], cut: int
 ) -> None:
     said: dict[str, Any] = {"annotations": [], "predictions": [], "drafts": [], "meta": {}}

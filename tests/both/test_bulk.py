@@ -52,7 +52,9 @@ def test_a_batch_is_also_limited_by_bytes(project: Project, asked: Asked) -> Non
     assert asked().count(f"POST /api/projects/{project.id}/import") == 3
 
 
-def test_what_goes_with_a_task(ls: LabelStudio, project: Project) -> None:
+def test_annotations_predictions_and_meta_are_imported_with_a_task(
+    ls: LabelStudio, project: Project
+) -> None:
     other = ls.users.create(email="rater@example.com", username="rater@example.com")
     try:
         choice = project.config["sentiment"].choice
@@ -124,7 +126,7 @@ def test_the_servers_refusal_names_the_item_of_the_caller(project: Project) -> N
     assert project.tasks.count() == 2
 
 
-def test_delete_must_be_meant(ls: LabelStudio, project: Project) -> None:
+def test_delete_without_a_filter_needs_all(ls: LabelStudio, project: Project) -> None:
     project.tasks.bulk_create([{"text": str(n)} for n in range(5)])
     for careless in (project.tasks, project.tasks.filter(), project.tasks.order_by("-id")):
         with pytest.raises(ValueError, match=r"\.all\(\)"):
@@ -194,7 +196,7 @@ def test_saving_while_looping_over_a_filter_visits_every_task_once(
     assert project.tasks.filter(data__state="new").count() == 23
 
 
-def test_export(project: Project, tmp_path: Path) -> None:
+def test_an_export_writes_the_rows_of_the_project(project: Project, tmp_path: Path) -> None:
     made = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
     made[1].annotations.create(result=[project.config["sentiment"].choice("Positive")])
     reports: list[int] = []
@@ -604,7 +606,7 @@ def test_an_object_that_cannot_be_saved_does_not_stop_the_others(project: Projec
         project.tasks.bulk_update([], ["inner_id"])
 
 
-def test_update_sets_a_key_and_leaves_the_others(project: Project) -> None:
+def test_update_of_a_key_in_data_leaves_the_other_keys(project: Project) -> None:
     project.tasks.bulk_create(
         [
             {"data": {"text": "a", "n": 1}, "meta": {"m": 1}},
@@ -702,7 +704,7 @@ def test_an_update_that_cannot_be_is_refused_before_it_is_sent(
     assert asked() == []
 
 
-def test_an_update_must_be_meant(project: Project) -> None:
+def test_update_without_a_filter_needs_all(project: Project) -> None:
     project.tasks.bulk_create([{"text": "a"}])
     with pytest.raises(ValueError, match=r"\.all\(\)\.update"):
         project.tasks.update(data__x=1)

@@ -254,7 +254,9 @@ def test_tasks_that_do_not_fit_the_config(project: Project, copied: Callable[...
     assert (there.data, there.overlap) == ({"other": 1}, 4)
 
 
-def test_the_same_task_many_times(project: Project, copied: Callable[..., Report]) -> None:
+def test_equal_tasks_are_compared_by_their_number(
+    project: Project, copied: Callable[..., Report]
+) -> None:
     """Tasks that hold the same are told by their number only; one too few is found."""
     project.tasks.bulk_create([{"text": "a"}] * 7)
     target = target_of(copied())
@@ -264,7 +266,7 @@ def test_the_same_task_many_times(project: Project, copied: Callable[..., Report
     assert [(one.kind, one.field) for one in report.differences] == [("tasks", "")]
 
 
-def test_an_empty_project(copied: Callable[..., Report], project: Project) -> None:
+def test_an_empty_project_is_copied(copied: Callable[..., Report], project: Project) -> None:
     report = copied(title="Another one")
     assert report.ok, str(report)
     assert target_of(report).title == "Another one"
@@ -274,7 +276,7 @@ def test_an_empty_project(copied: Callable[..., Report], project: Project) -> No
 # -- settings, and what belongs to a project -------------------------------------------------------
 
 
-def test_settings(project: Project, copied: Callable[..., Report]) -> None:
+def test_settings_are_copied(project: Project, copied: Callable[..., Report]) -> None:
     project.description = "What people said"
     project.expert_instruction = "<b>Read</b> first"
     project.show_instruction = True
@@ -319,7 +321,7 @@ def test_views_name_the_same_users_and_tasks(
     assert [task.data["text"] for task in views["Chosen"].tasks] == ["a"]
 
 
-def test_webhooks(project: Project, copied: Callable[..., Report]) -> None:
+def test_webhooks_are_copied(project: Project, copied: Callable[..., Report]) -> None:
     project.webhooks.create(
         url="http://8.8.8.8/hook",
         send_for_all_actions=False,
@@ -336,7 +338,9 @@ def test_webhooks(project: Project, copied: Callable[..., Report]) -> None:
     assert "s3cret" not in json.dumps(report.as_json()) + str(report)
 
 
-def test_uploaded_files(project: Project, tmp_path: Path, copied: Callable[..., Report]) -> None:
+def test_uploaded_files_are_copied(
+    project: Project, tmp_path: Path, copied: Callable[..., Report]
+) -> None:
     """Also those that no task speaks of, and those that a text speaks of."""
     for name, content in (("a photo.png", b"PNG" * 1000), ("list.txt", b"one\ntwo")):
         (tmp_path / name).write_bytes(content)
@@ -426,7 +430,7 @@ def test_who_stands_for_others_has_to_be_there(
 # -- what is not kept ------------------------------------------------------------------------------
 
 
-def test_what_the_server_cannot_keep(
+def test_ids_and_dates_that_change_are_reported_as_losses(
     project: Project, ann: User, copied: Callable[..., Report]
 ) -> None:
     project.tasks.bulk_create([{"text": "gone"}])[0].delete()
@@ -519,7 +523,7 @@ def test_tasks_that_come_while_it_is_stopped(
     assert texts == ["0", "1", "2", "3", "changed", "new"]
 
 
-def test_in_a_dry_run(
+def test_a_copy_in_a_dry_run_writes_nothing(
     project: Project, ann: User, other: LabelStudio, tmp_path: Path, copied: Callable[..., Report]
 ) -> None:
     project.tasks.bulk_create(
@@ -555,7 +559,7 @@ def test_a_journal_is_of_one_copy(
         copied(**{**options, "views": True})
 
 
-def test_arguments_of_the_wrong_kind(project: Project, other: LabelStudio) -> None:
+def test_arguments_of_the_wrong_kind_are_refused(project: Project, other: LabelStudio) -> None:
     not_one: Any = project
     cars: Any = "Cars"
     client: Any = other

@@ -194,7 +194,7 @@ def last_seen(tasks: Sequence[Task]) -> Task:
     ("keep", "stays"),
     [("most annotations", 2), ("first", 0), ("last", 3), (last_seen, 1)],
 )
-def test_which_one_stays(cars: Project, keep: Any, stays: int) -> None:
+def test_keep_decides_which_duplicate_stays(cars: Project, keep: Any, stays: int) -> None:
     one: list[dict[str, Any]] = [{"result": []}]
     skipped: list[dict[str, Any]] = [{"result": [], "was_cancelled": True}]
     made = cars.tasks.bulk_create(
@@ -215,7 +215,7 @@ def test_which_one_stays(cars: Project, keep: Any, stays: int) -> None:
     assert cars.tasks.get(made[stays].id).cancelled_annotations == 3
 
 
-def test_what_is_the_same_key(cars: Project) -> None:
+def test_keys_are_the_same_when_their_json_is_equal(cars: Project) -> None:
     keys: list[Any] = [1, "1", 1.0, True, None, [1, 2], [1.0, 2], {"a": 1, "b": 2}]
     keys += [{"b": 2.0, "a": 1}, None, "", ""]
     made = cars.tasks.bulk_create([{"image": "a", "key": key} for key in keys])
@@ -228,13 +228,13 @@ def test_what_is_the_same_key(cars: Project) -> None:
     assert cars.tasks.count() == 11
 
 
-def test_a_key_in_meta(cars: Project) -> None:
+def test_a_key_may_be_in_meta(cars: Project) -> None:
     metas = [{"source": {"row": 1}}, {"source": {"row": 2}}, {"source": {"row": 1}}, {}]
     made = cars.tasks.bulk_create([{"data": {"image": "a"}, "meta": meta} for meta in metas])
     assert dedupe(cars, "meta.source.row").kept == {made[0].id: (made[2].id,)}
 
 
-def test_what_it_refuses(cars: Project, asked: Asked) -> None:
+def test_unusable_keys_and_choices_are_refused(cars: Project, asked: Asked) -> None:
     cars.tasks.bulk_create([{"image": "a"}, {"image": "a"}])
     asked()
     with pytest.raises(FieldError, match=r"data\.image"):

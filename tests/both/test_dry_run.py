@@ -279,7 +279,9 @@ VERBS: dict[str, tuple[Callable[[World], Any], Any, list[tuple[str, str]]]] = {
 
 
 @pytest.mark.parametrize("name", VERBS)
-def test_nothing_is_written_and_everything_noted(shared: World, asked: Asked, name: str) -> None:
+def test_nothing_is_written_and_every_write_is_recorded(
+    shared: World, asked: Asked, name: str
+) -> None:
     world = shared
     act, returned, writes = VERBS[name]
     before = everything(world.ls, world.project)
@@ -293,7 +295,7 @@ def test_nothing_is_written_and_everything_noted(shared: World, asked: Asked, na
     assert f"{len(writes)} writes" in plan.summary()
 
 
-def test_what_is_noted(world: World) -> None:
+def test_recorded_writes_have_method_path_query_and_body(world: World) -> None:
     with world.ls.dry_run() as plan:
         world.project.tasks.bulk_create(ITEMS, batch_size=4)
         world.project.tasks.filter(data__text__in=["1", "2", "3"]).delete()
@@ -382,7 +384,7 @@ def test_a_dry_run_within_another_is_refused(world: World) -> None:
     assert world.project.tasks.count() == 4
 
 
-def test_what_would_fail_here_fails(world: World) -> None:
+def test_errors_of_the_client_are_raised_as_ever(world: World) -> None:
     with world.ls.dry_run() as plan:
         with pytest.raises(ValueError, match="drops drafts"):
             world.project.tasks.bulk_create([{"data": {"text": "a"}, "drafts": [{}]}])
@@ -395,7 +397,7 @@ def test_what_would_fail_here_fails(world: World) -> None:
     assert plan.writes == []
 
 
-def test_what_changes_nothing_is_sent(world: World, asked: Asked) -> None:
+def test_requests_that_change_nothing_are_sent(world: World, asked: Asked) -> None:
     asked()
     with world.ls.dry_run() as plan:
         assert world.project.validate_config(world.project.label_config or "") is not None

@@ -80,7 +80,9 @@ def said(project: Project) -> list[Any]:
     ]
 
 
-def test_there_and_back(pond: Project, again: Project, tmp_path: Path) -> None:
+def test_an_imported_export_equals_the_project(
+    pond: Project, again: Project, tmp_path: Path
+) -> None:
     """By rows, by the file, and of a selection."""
     before = said(pond)
     path = pond.export("JSON", tmp_path / "pond.json")
@@ -101,7 +103,7 @@ def test_there_and_back(pond: Project, again: Project, tmp_path: Path) -> None:
     assert said(again) == before[:1]
 
 
-def test_authors_by_policy(
+def test_authors_are_kept_mapped_or_dropped_by_policy(
     ls: LabelStudio, pond: Project, again: Project, bob: User, tmp_path: Path
 ) -> None:
     rows = json.loads(pond.export("JSON", tmp_path / "pond.json").read_text())

@@ -311,7 +311,7 @@ def test_a_branch_of_a_taxonomy(cars: Project) -> None:
         assert annotation.values().get("kind") in (None, [["Plant"]])
 
 
-def test_names_of_all_kinds(ls: LabelStudio) -> None:
+def test_labels_may_have_any_characters_and_come_from_data(ls: LabelStudio) -> None:
     """Also those whose text the server cannot find, and choices that are not in the config."""
     config = """<View><Text name="t" value="$text"/>
       <Choices name="c" toName="t"><Choice value="日本"/><Choice value="B &lt;&quot;"/></Choices>
@@ -572,7 +572,7 @@ def test_a_dry_run_refuses_an_undo_file_as_the_real_one_does(cars: Project, tmp_
 # -- merging, removing, adding --------------------------------------------------------------------
 
 
-def test_merging(cars: Project) -> None:
+def test_labels_are_merged_into_one(cars: Project) -> None:
     before = everything(cars)
     report = cars.labels.merge(["Car", "Van"], into="bus", control="label")
     assert counts(report) == COUNTS
@@ -810,7 +810,7 @@ def test_a_config_that_somebody_else_saved_is_not_overwritten(
 # -- drafts ---------------------------------------------------------------------------------------
 
 
-def test_drafts(ls: LabelStudio, cars: Project) -> None:
+def test_labels_are_changed_in_drafts_too(ls: LabelStudio, cars: Project) -> None:
     """A draft is somebody's, of a task or of an annotation; a saved annotation may lose its own."""
     task = cars.tasks.get(data__n=6)
     annotation = task.annotations.create(result=[])

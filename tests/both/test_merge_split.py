@@ -284,7 +284,7 @@ def test_a_draft_waits_for_its_annotation(fake: FakeLabelStudio) -> None:
     assert drafts_of(both) == {("a", 1.0, 5.0): 1}
 
 
-def test_a_function_prefers(make: Callable[..., Project]) -> None:
+def test_a_function_decides_which_data_stay(make: Callable[..., Project]) -> None:
     one, two = make(item("a", n=5)), make(item("a", n=9), item("b", n=1))
     both = make()
     report = merge(
@@ -329,7 +329,9 @@ def test_what_is_refused_before_anything_is_written(
     assert both.tasks.count() == 0
 
 
-def test_what_is_no_list_of_projects(ls: LabelStudio, make: Callable[..., Project]) -> None:
+def test_what_is_no_list_of_projects_is_refused(
+    ls: LabelStudio, make: Callable[..., Project]
+) -> None:
     one, both = make(item("a")), make()
     for odd in (one, "Moods", ["Moods"], [None]):
         with pytest.raises(TypeError, match=r"merge\(\) takes a list|expected a project"):
@@ -417,7 +419,7 @@ task = st.fixed_dictionaries(
     after=st.none() | st.integers(0, 8),
     fault=st.sampled_from(sorted(FAULTS)),
 )
-def test_the_target_says_what_any_one_says(
+def test_a_merge_holds_each_annotation_of_any_source_once(
     tasks: list[list[Any]], beside: bool, prefer: Any, after: int | None, fault: str
 ) -> None:
     fake = FakeLabelStudio()
@@ -464,7 +466,7 @@ def parts_of(project: Project, field: str = "data") -> dict[Any, Any]:
     return {task.data["text"]: (getattr(task, field) or {}).get("split") for task in project.tasks}
 
 
-def test_by_shares(make: Callable[..., Project], asked: Asked) -> None:
+def test_split_by_shares(make: Callable[..., Project], asked: Asked) -> None:
     project = make(*({"text": str(n), "patient": n % 40} for n in range(1200)))
     asked()
     report = split(project, SHARES, key="data.patient", seed=7)
@@ -490,7 +492,7 @@ def test_by_shares(make: Callable[..., Project], asked: Asked) -> None:
     assert later["new"] == found["3"]
 
 
-def test_by_id_into_meta(make: Callable[..., Project], ls: LabelStudio, asked: Asked) -> None:
+def test_split_by_id_into_meta(make: Callable[..., Project], ls: LabelStudio, asked: Asked) -> None:
     project = make(*({"data": {"text": str(n)}, "meta": {"n": n}} for n in range(20)))
     ids = {task.data["text"]: task.id for task in project.tasks}
     with ls.dry_run() as plan:
@@ -505,7 +507,7 @@ def test_by_id_into_meta(make: Callable[..., Project], ls: LabelStudio, asked: A
     assert [task.meta["n"] for task in project.tasks if task.meta] == list(range(20))
 
 
-def test_by_a_function(make: Callable[..., Project]) -> None:
+def test_split_by_a_function(make: Callable[..., Project]) -> None:
     project = make(item("a", by(None)), item("b"), item("c"))
     report = split(
         project,
@@ -520,7 +522,7 @@ def test_by_a_function(make: Callable[..., Project]) -> None:
     assert marks == [{"split": "done"}, None, {"split": "todo"}]
 
 
-def test_into_projects(
+def test_split_into_projects(
     ls: LabelStudio, make: Callable[..., Project], tmp_path: Path, asked: Asked
 ) -> None:
     project = make(
@@ -575,7 +577,9 @@ def test_a_journal_is_of_one_way_to_split(fake: FakeLabelStudio, tmp_path: Path)
     assert again.projects == report.projects
 
 
-def test_what_split_refuses(make: Callable[..., Project], asked: Asked) -> None:
+def test_split_refuses_wrong_shares_keys_and_functions(
+    make: Callable[..., Project], asked: Asked
+) -> None:
     project = make({"text": "a", "row": 1}, {"text": "b"})
     asked()
     for shares in ({"a": 0.5}, {"a": 0.7, "b": 0.7}, {"a": 1.5, "b": -0.5}, {}):
@@ -644,7 +648,7 @@ def test_a_part_is_decided_by_the_value_alone(
 
 @settings(max_examples=50)
 @given(less=st.floats(0.01, 0.5), more=st.floats(0.01, 0.49), seed=st.integers(0, 9))
-def test_of_other_shares_as_few_move_as_can_be(less: float, more: float, seed: int) -> None:
+def test_changed_shares_move_as_few_tasks_as_possible(less: float, more: float, seed: int) -> None:
     def parts(share: float) -> list[str]:
         return [part_of(n, {"test": share, "train": 1 - share}, seed) for n in range(2000)]
 

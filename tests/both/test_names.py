@@ -35,7 +35,7 @@ def odd(project: Project) -> Project:
     return project
 
 
-def test_conditions(odd: Project) -> None:
+def test_conditions_on_keys_with_odd_names(odd: Project) -> None:
     for key in ODD:
         said = data[key]
         found = [
@@ -56,7 +56,7 @@ def test_conditions(odd: Project) -> None:
     assert odd.tasks.get(meta["m.n"] == 2).data["text"] == "2"
 
 
-def test_orders_and_rows(odd: Project) -> None:
+def test_orders_and_rows_by_keys_with_odd_names(odd: Project) -> None:
     for key in ODD:
         falling = odd.tasks.order_by(-data[key])
         assert [task.data["text"] for task in falling] == ["x", "2", "1", "none"]
@@ -80,7 +80,7 @@ def test_columns_of_a_table_can_be_asked_for(odd: Project) -> None:
     assert set(table.columns) >= {'data["src__id"]', 'data["a.b"]', "data__a b", "data__text"}
 
 
-def test_update(odd: Project) -> None:
+def test_updates_of_keys_with_odd_names(odd: Project) -> None:
     for number, key in enumerate(ODD, start=10):
         odd.tasks.filter(data__text="1").update({data[key]: number})
         odd.tasks.filter(data__text="2").update({data[key]: f"{number}"})
@@ -89,7 +89,7 @@ def test_update(odd: Project) -> None:
     assert second.data == {"text": "2", **{key: str(n) for n, key in enumerate(ODD, start=10)}}
 
 
-def test_making_what_is_not_there(odd: Project) -> None:
+def test_creating_by_keys_with_odd_names(odd: Project) -> None:
     said = data["src__id"]
     assert odd.tasks.get_or_create(said == 1) == (odd.tasks.first(), False)
     made, created = odd.tasks.get_or_create(said == 7, data["a.b"] == 8, data__text="new")
@@ -105,7 +105,7 @@ def test_making_what_is_not_there(odd: Project) -> None:
     assert odd.tasks.count() == 6
 
 
-def test_migrations(odd: Project, ls: LabelStudio) -> None:
+def test_migrations_by_keys_with_odd_names(odd: Project, ls: LabelStudio) -> None:
     said = data["src__id"]
     odd.tasks.create(data={"text": "again", "src__id": 1})
     assert dedupe(odd, key=said).counts["tasks"].deleted == 1
@@ -153,13 +153,13 @@ def test_a_name_that_may_mean_a_key_of_its_own_is_refused(odd: Project) -> None:
 
 
 @pytest.mark.parametrize("text", ["1", "none", "nothing at all"])
-def test_update_never_writes_beside(odd: Project, text: str) -> None:
+def test_an_ambiguous_update_never_writes_another_key(odd: Project, text: str) -> None:
     """Also in tasks that lack the key: others of the project have it."""
     refused(lambda: odd.tasks.filter(data__text=text).update(data__src__id=7))
     assert not any("src" in task.data for task in odd.tasks)
 
 
-def test_a_dot_in_a_key_is_no_path_either(odd: Project) -> None:
+def test_a_key_with_a_dot_is_no_path(odd: Project) -> None:
     with pytest.raises(FieldError, match=r"'a\.b'"):
         dedupe(odd, key="data.a.b")
 

@@ -63,7 +63,7 @@ def test_an_edit_goes_on_after_a_save(project: Project) -> None:
     assert task.refresh().data["n"] == 2
 
 
-def test_true_is_not_one(project: Project) -> None:
+def test_replacing_one_by_true_is_a_change(project: Project) -> None:
     task = project.tasks.create(data={"text": "a", "flag": 1})
     task.data["flag"] = True
     task.save()
@@ -314,7 +314,9 @@ def test_authors_cancelled_and_ground_truth(ls: LabelStudio, project: Project) -
         list(ls.annotations.all())
 
 
-def test_predictions(ls: LabelStudio, project: Project) -> None:
+def test_predictions_are_created_edited_listed_and_deleted(
+    ls: LabelStudio, project: Project
+) -> None:
     task = project.tasks.create(data={"text": "a"})
     made = task.predictions.create(result=positive(project), score=0.25, model_version="v1")
     assert made.values() == {"sentiment": "Positive"}
@@ -328,7 +330,7 @@ def test_predictions(ls: LabelStudio, project: Project) -> None:
     assert list(task.predictions) == [made]
 
 
-def test_users(ls: LabelStudio) -> None:
+def test_users_are_found_created_edited_and_deleted(ls: LabelStudio) -> None:
     me = ls.users.me()
     assert ls.users.get(me.id) == me
     assert ls.users.get(email=me.email) == me

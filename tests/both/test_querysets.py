@@ -117,7 +117,7 @@ def test_filter_is_the_predicate_and_exclude_its_complement(
     assert filled.tasks.filter(**conditions).exists() == any(map(fits, everything))
 
 
-def test_people_in_filters(ls: LabelStudio, filled: Project) -> None:
+def test_users_in_filters_are_objects_or_ids(ls: LabelStudio, filled: Project) -> None:
     me = ls.users.me()
     annotated = [task for task in filled.tasks if task.total_annotations]
     assert list(filled.tasks.filter(annotators=me)) == annotated
@@ -128,7 +128,7 @@ def test_people_in_filters(ls: LabelStudio, filled: Project) -> None:
     assert list(filled.tasks.filter(annotators=0)) == []
 
 
-def test_q_trees(filled: Project) -> None:
+def test_conditions_are_joined_by_and_or_and_not(filled: Project) -> None:
     everything = list(filled.tasks)
     either = Q(total_annotations=0) | Q(data__n=1)
     assert list(filled.tasks.filter(either)) == [
@@ -151,7 +151,7 @@ def test_q_trees(filled: Project) -> None:
     assert list(filled.tasks.exclude(Q())) == everything
 
 
-def test_ids(filled: Project, asked: Asked) -> None:
+def test_conditions_on_ids(filled: Project, asked: Asked) -> None:
     ids = [task.id for task in filled.tasks]
     asked()
     assert list(filled.tasks.filter(id__in=[])) == []
@@ -195,7 +195,7 @@ def test_first_last_index_and_slices(filled: Project, asked: Asked) -> None:
         filled.tasks[:3].order_by("id")
 
 
-def test_orders(filled: Project) -> None:
+def test_orders_by_fields_and_by_keys_of_data(filled: Project) -> None:
     tasks = list(filled.tasks)
     by_text = sorted(tasks, key=lambda t: (t.data["text"], t.id))
     assert list(filled.tasks.order_by("data__text")) == by_text
@@ -213,7 +213,7 @@ def test_orders(filled: Project) -> None:
     assert list(labelled) == [t for t in by_text[::-1] if t.total_annotations]
 
 
-def test_get(ls: LabelStudio, filled: Project) -> None:
+def test_get_returns_the_only_match_or_raises(ls: LabelStudio, filled: Project) -> None:
     task = filled.tasks.get(data__text="100%")
     assert (
         filled.tasks.get(task.id) == task == filled.tasks.get(id=task.id) == ls.tasks.get(task.id)
@@ -360,7 +360,7 @@ def test_get_or_create_and_update_or_create(filled: Project) -> None:
     assert task.data == {"text": "100%"}
 
 
-def test_projects(ls: LabelStudio, project: Project, asked: Asked) -> None:
+def test_querysets_of_projects(ls: LabelStudio, project: Project, asked: Asked) -> None:
     more = [ls.projects.create(title=f"Many Ärger {n}") for n in range(3)]
     try:
         asked()

@@ -67,7 +67,7 @@ def test_one_filter_is_about_one_object(said: Project, bob: User) -> None:
         assert texts(said, ~~(by & yes)) == ["bob yes"]
 
 
-def test_of_predictions_as_well(said: Project) -> None:
+def test_one_filter_is_about_one_prediction(said: Project) -> None:
     sure = {"predictions__model_version": "v2", "predictions__score__gte": 0.8}
     assert texts(said, **sure) == ["bob no"]
     assert complement(said, **sure) == ["bob yes", "nobody"]
@@ -85,7 +85,7 @@ def test_two_relations_and_other_fields(said: Project, bob: User) -> None:
     assert said.tasks.filter(where & more).update(data__seen="yes").updated == 1
 
 
-def test_of_no_object_as_of_one_null(said: Project) -> None:
+def test_a_task_without_annotations_matches_null(said: Project) -> None:
     assert texts(said, annotations__completed_by=None, annotations__lead_time=None) == ["nobody"]
     assert texts(said, annotations__result__sentiment=None) == ["nobody"]
 
@@ -126,7 +126,7 @@ KINDS = """
 
 
 @pytest.mark.parametrize("relation", ["annotations", "predictions"])
-def test_what_a_control_says(ls: LabelStudio, relation: str) -> None:
+def test_conditions_on_the_value_of_a_control(ls: LabelStudio, relation: str) -> None:
     project = ls.projects.create(title="Kinds", label_config=KINDS)
     config = project.config
     task = project.tasks.create(data={"text": "Ida in Oslo"})
@@ -164,7 +164,7 @@ def test_what_a_control_says(ls: LabelStudio, relation: str) -> None:
 
 
 @pytest.mark.parametrize("lookup", ["icontains", "contains", "startswith", "regex", "gt", "iexact"])
-def test_a_result_is_no_text(project: Project, lookup: str) -> None:
+def test_text_lookups_on_a_result_are_refused(project: Project, lookup: str) -> None:
     for ask, name in (
         (project.tasks.filter, "annotations__result"),
         (project.tasks.exclude, "predictions__result"),
@@ -194,7 +194,9 @@ def test_a_control_called_like_a_key_of_regions(ls: LabelStudio) -> None:
     project.delete()
 
 
-def test_what_is_asked_is_shown(said: Project, asked: Callable[[], list[str]]) -> None:
+def test_repr_and_explain_show_conditions_on_related_objects(
+    said: Project, asked: Callable[[], list[str]]
+) -> None:
     tasks = said.tasks.filter(annotations__completed_by=7, annotations__result__label="Positive")
     shown = "(annotations__completed_by=7 and annotations__result__label='Positive')"
     assert f"{shown} of one and the same annotation" in repr(tasks)

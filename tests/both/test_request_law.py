@@ -147,5 +147,7 @@ def test_the_tasks_of_rows_come_together(project: Project, asked: Asked) -> None
         [one.task for one in found]
 
 
-def test_what_was_brought_along(numbers: Callable[[Any], list[str]]) -> None:
+def test_more_tasks_take_no_more_requests_for_prefetched_rows(
+    numbers: Callable[[Any], list[str]],
+) -> None:
     assert numbers(INSIDE) == []

@@ -165,7 +165,7 @@ def test_the_order_of_views(project: Project) -> None:
 
 
 @pytest.mark.parametrize("verb", ["perform", "create_annotations", "delete"])
-def test_everything_must_be_said(tasks: Tasks, verb: str) -> None:
+def test_an_action_on_everything_needs_all(tasks: Tasks, verb: str) -> None:
     calls: dict[str, Callable[[Tasks], object]] = {
         "perform": lambda tasks: tasks.perform("delete_tasks_predictions"),
         "create_annotations": lambda tasks: tasks.create_annotations(result=[]),

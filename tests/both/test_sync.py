@@ -82,7 +82,7 @@ def whys(report: Report) -> list[tuple[str, str, str]]:
     return sorted((one.kind, one.field, one.why) for one in report.differences)
 
 
-def test_nothing_changed(pair: Pair, asked: Asked) -> None:
+def test_a_sync_without_changes_writes_nothing(pair: Pair, asked: Asked) -> None:
     asked()
     report = pair.sync()
     assert report.ok
@@ -168,7 +168,7 @@ def test_changes_of_both_sides_to_different_things(pair: Pair) -> None:
 
 
 @pytest.mark.parametrize("policy", ["report", "source", "target"])
-def test_conflicts(pair: Pair, policy: Any) -> None:
+def test_a_change_on_both_sides_is_a_conflict(pair: Pair, policy: Any) -> None:
     (here, there), (annotated, annotated_there), (gone, gone_there), *_ = pair.tasks()
     for task, text in ((here, "here"), (there, "there")):
         task.data["text"] = text
@@ -219,7 +219,7 @@ def test_an_annotation_that_one_side_deleted(pair: Pair, policy: Any, asked: Ask
     assert writes(asked) == []
 
 
-def test_without_a_copy(
+def test_a_sync_without_a_copy_pairs_equal_tasks(
     ls: LabelStudio, other: LabelStudio, project: Project, tmp_path: Path
 ) -> None:
     """Tasks that somebody else brought over are paired by what they hold."""
@@ -252,7 +252,7 @@ def test_without_a_copy(
         target.delete()
 
 
-def test_in_a_dry_run(pair: Pair, other: LabelStudio) -> None:
+def test_a_sync_in_a_dry_run_writes_nothing(pair: Pair, other: LabelStudio) -> None:
     here, _ = pair.tasks()[0]
     here.data["text"] = "changed"
     here.save()

@@ -213,7 +213,9 @@ def test_what_changed_in_the_target_is_told(pair: Pair, kind: Kind, asked: Asked
 
 
 @pytest.mark.parametrize("policy", ["report", "source", "target"])
-def test_conflicts(pair: Pair, kind: Kind, policy: Any, asked: Asked) -> None:
+def test_belongings_changed_on_both_sides_are_conflicts(
+    pair: Pair, kind: Kind, policy: Any, asked: Asked
+) -> None:
     kind.change(pair.source, "one", "here")
     kind.change(pair.target, "one", "there")
     kind.find(pair.source, "two").delete()
@@ -235,7 +237,9 @@ def test_conflicts(pair: Pair, kind: Kind, policy: Any, asked: Asked) -> None:
     assert writes(asked) == []
 
 
-def test_in_a_dry_run(pair: Pair, kind: Kind, ls: LabelStudio, asked: Asked) -> None:
+def test_a_sync_of_belongings_in_a_dry_run_writes_nothing(
+    pair: Pair, kind: Kind, ls: LabelStudio, asked: Asked
+) -> None:
     kind.change(pair.source, "one", "changed")
     kind.find(pair.source, "two").delete()
     kind.make(pair.source, "new")

@@ -131,7 +131,7 @@ def test_the_first_and_the_last_moment(project: Project, hours: int) -> None:
     assert project.tasks.exclude(completed_at__gt=first).count() == 1
 
 
-def test_what_is_found_or_made_keeps_all_keys(project: Project) -> None:
+def test_get_or_create_keeps_all_keys_of_data(project: Project) -> None:
     tasks = project.tasks
     for wanted in (True, False):
         task, created = tasks.get_or_create(defaults={"data": {"n": 1}}, data__text="a")

@@ -262,7 +262,9 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
 
 
 @pytest.mark.parametrize("name", BILLS)
-def test_the_bill(filled: Project, fake: FakeLabelStudio, name: str) -> None:
+def test_each_verb_sends_the_requests_of_its_bill(
+    filled: Project, fake: FakeLabelStudio, name: str
+) -> None:
     act, bill = BILLS[name]
     act(filled)
     asked = Counter(_kind(one.method, one.path) for one in fake.requests)

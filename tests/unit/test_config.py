@@ -357,7 +357,7 @@ def test_a_box_reads_back(
 
 
 @given(percent, percent, st.floats(0, 50), st.lists(st.tuples(percent, percent), min_size=3))
-def test_the_other_shapes_read_back(
+def test_ellipses_keypoints_and_polygons_read_back(
     x: float, y: float, radius: float, points: list[tuple[float, float]]
 ) -> None:
     ellipse = config["ellipse"].ellipse("Eye", x=x, y=y, radius_x=radius, radius_y=1, id="i")
@@ -620,7 +620,7 @@ def test_values_are_written_back_as_the_regions_that_say_them() -> None:
     assert [one["from_name"] for one in written] == [one["from_name"] for one in result]
 
 
-def test_the_other_values_are_written_back_too() -> None:
+def test_values_of_the_rarer_controls_are_written_back() -> None:
     values = {
         "said": [Passage(0, 1, 3, 5, "Hello", ("Thanks",), "p")],
         "phase": [Span(3, 9.5, None, ("Run",), "i"), Span(10, 10, None, ("Run",), "j")],

@@ -232,7 +232,9 @@ def test_the_tags_are_those_of_the_labels(made: Made) -> None:
 
 
 @given(configs(), NAME, st.data())
-def test_renaming(made: Made, new: str, data: st.DataObject) -> None:
+def test_any_label_can_be_renamed_and_renamed_back(
+    made: Made, new: str, data: st.DataObject
+) -> None:
     assume(not is_taken(made, new))
     place = data.draw(st.integers(0, len(made.labels) - 1))
     value, alias, hint = made.labels[place]
@@ -259,7 +261,9 @@ def test_a_copy_beside_it_and_without_the_first_is_a_renaming(
 
 
 @given(configs(), NAME, NAME | st.none(), st.data())
-def test_adding(made: Made, new: str, hint: str | None, data: st.DataObject) -> None:
+def test_any_label_can_be_added_anywhere(
+    made: Made, new: str, hint: str | None, data: st.DataObject
+) -> None:
     assume(not is_taken(made, new))
     place = data.draw(st.integers(0, len(made.labels) - 1) | st.none())
     behind = None if place is None else made.labels[place][0]
@@ -274,7 +278,7 @@ def test_adding(made: Made, new: str, hint: str | None, data: st.DataObject) -> 
 
 
 @given(configs(), st.data())
-def test_removing(made: Made, data: st.DataObject) -> None:
+def test_any_label_can_be_removed(made: Made, data: st.DataObject) -> None:
     place = data.draw(st.integers(0, len(made.labels) - 1))
     after = made.config.without_label(made.labels[place][0], "c")
     assert said(after) == [*made.labels[:place], *made.labels[place + 1 :]]

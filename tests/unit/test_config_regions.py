@@ -282,7 +282,7 @@ def test_numbers_of_tables_and_models_are_numbers(half: Any) -> None:
 
 
 @pytest.mark.parametrize("two", [np.int64(2), np.uint8(2), Decimal(2)])
-def test_whole_numbers_too(two: Any) -> None:
+def test_whole_numbers_of_other_libraries_are_written_as_int(two: Any) -> None:
     frame = Keyframe(two, two, two, two, two, two)
     built = [
         CONFIG["rating"].rating(two, item_index=two),
@@ -592,7 +592,7 @@ def test_new_shapes_get_the_size_of_the_image_from_the_others_on_it() -> None:
     assert widths == [90, 9, 90, 9, None, 90]
 
 
-def test_patching() -> None:
+def test_patched_keeps_the_keys_that_an_edit_does_not_know() -> None:
     place = {"start": "/p", "startOffset": 1, "own": 5}
     assert patched(place, {"start": 1}, {"start": 2}) == {"start": 2, "own": 5}
     assert patched([{"a": 1}, 2], [{"b": 1}, 2], [{"b": 1}, 3]) == [{"a": 1}, 3]

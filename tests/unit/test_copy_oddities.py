@@ -62,7 +62,7 @@ def test_every_setting_is_copied_or_left_out_on_purpose() -> None:
         ("/data/local-files/?d=a.png", "/data/local-files/?d=a.png"),
     ],
 )
-def test_addresses_of_files(value: Any, expected: Any) -> None:
+def test_addresses_of_files_lead_to_the_copies(value: Any, expected: Any) -> None:
     assert replace_files(value, lambda file: f"/NEW/{file}", "http://a/x") == expected
     if "%" in str(value):
         assert files_in(value) == {"upload/5/1a-é.png"}
@@ -77,7 +77,9 @@ def test_contents_are_equal_as_json_is() -> None:
     assert digest(2**70) != digest(2**70 + 1)
 
 
-def test_true_is_not_one(fake: FakeLabelStudio, other: LabelStudio, tmp_path: Path) -> None:
+def test_a_comparison_tells_true_from_one(
+    fake: FakeLabelStudio, other: LabelStudio, tmp_path: Path
+) -> None:
     project = fake.client().projects.create(title="Flags")
     project.tasks.bulk_create([{"new": True}])
     target = copy_project(project, to=other, journal=tmp_path / "copy.db").target
@@ -144,7 +146,9 @@ def _line(column: str, operator: str, value: Any, **more: Any) -> dict[str, Any]
         ),
     ],
 )
-def test_filters_of_views(line: Any, expected: Any, lost: list[str]) -> None:
+def test_filters_of_views_name_the_copied_users_and_tasks(
+    line: Any, expected: Any, lost: list[str]
+) -> None:
     view = {
         "id": 1,
         "data": {"title": "A", "filters": {"conjunction": "and", "items": [line]}},

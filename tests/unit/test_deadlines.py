@@ -157,7 +157,7 @@ def test_no_verb_goes_on_beyond_its_deadline(
 
 
 @pytest.mark.parametrize("workers", [1, 3])
-def test_what_the_user_does_in_a_loop_does_not_count(
+def test_time_spent_in_the_body_of_a_loop_does_not_count(
     workers: int, slower: Slower, clock: Clock
 ) -> None:
     tasks = slower.of(8, page_size=3).tasks

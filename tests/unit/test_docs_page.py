@@ -101,7 +101,7 @@ def test_the_page_says_what_its_names_are() -> None:
         for row in rows()
     ],
 )
-def test_rows(row: Row, names: dict[str, Any]) -> None:
+def test_each_row_runs_and_sends_its_operation(row: Row, names: dict[str, Any]) -> None:
     family, _, kind = row.section.partition(".")
     if family in ("import_storage", "export_storage") and kind:
         storages = getattr(getattr(names["project"], f"{family}s"), kind)
@@ -114,7 +114,7 @@ def test_rows(row: Row, names: dict[str, Any]) -> None:
     assert row.sends in sent
 
 
-def test_the_examples(names: dict[str, Any]) -> None:
+def test_the_examples_run_in_order(names: dict[str, Any]) -> None:
     """Those of ours, one after the other, as somebody would type them."""
     ours = [block for block in blocks() if not block.startswith("# label-studio-sdk\n")]
     assert len(ours) == len(blocks()) - len(ours) >= 2
@@ -124,7 +124,7 @@ def test_the_examples(names: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(("code", "error"), refusals())
-def test_what_is_refused(code: str, error: str, names: dict[str, Any]) -> None:
+def test_each_refused_line_raises_its_error(code: str, error: str, names: dict[str, Any]) -> None:
     """Before anything is sent."""
     names["fake"].requests.clear()
     expected = getattr(labelstudio_orm, error, None) or getattr(builtins, error)

@@ -77,7 +77,7 @@ def test_class_by_status(status: int, name: str) -> None:
     assert str(error).startswith(f"GET /api/x failed: {status}")
 
 
-def test_envelope() -> None:
+def test_the_message_is_made_of_the_error_envelope() -> None:
     body = {
         "status_code": 400,
         "detail": "Validation error",
@@ -123,7 +123,9 @@ def test_envelope() -> None:
         (b"\xff\xfe", "\ufffd", "\ufffd\ufffd", None),
     ],
 )
-def test_bodies(body: bytes, shown: str, detail: str, validation: object) -> None:
+def test_a_message_is_made_of_any_body(
+    body: bytes, shown: str, detail: str, validation: object
+) -> None:
     error = error_from_response(400, body, request="POST /x")
     assert shown in str(error)
     assert error.detail == detail

@@ -1,6 +1,28 @@
-"""What goes wrong on the way to a server and back, for every verb: a table of what has to follow.
+"""What goes wrong on the way to a server and back, for every verb: tables of what has to follow.
 
-A call succeeds and has been done once, or it raises an error of this library's own; nothing else.
+A call succeeds and has been done once, or it raises an error of this library; nothing else. The
+parts, in the order in which they stand here:
+
+* ``VERBS``: what a user does, one ``Verb`` each. Its ``victim`` is the request that the fault
+  strikes: ``("POST", "/api/tasks/", 0)`` is the first such request of the call. ``done``,
+  ``landed`` and ``undone`` say which parts of ``World.state()`` are then different from before:
+  after a success, after an error although the server carried the victim out, and after an error
+  where it did not. ``kind`` is the column of the tables that holds for the verb.
+* ``FAULTS``: what goes wrong. "when done" means that the server carries the request out before
+  the connection fails, so that only its answer is lost.
+* ``ONCE`` and ``ALWAYS``: a row for each fault and a column for each kind of verb. In ``ONCE``
+  only the victim is struck, and what is safe is tried again; in ``ALWAYS`` the victim and each
+  request after it, so that trying again is of no use.
+* ``OUTCOMES``: what the words in the tables mean. "done" is a success, all others are errors of
+  exactly that class; a ``+`` says that the server has carried the victim out all the same.
+
+So the cell "reset when done" x "create" in ``ONCE``, ``lost+``, reads: the connection breaks after
+the server created the object; ``create()`` raises ``OutcomeUnknown``, for nobody can know, it does
+not create a second one, and the object is there.
+
+Each cell is a test for each verb of its kind, on a server with a real socket: ``Gate`` is the port
+that is shut and cut, ``World`` the server with its client, and ``World.state()`` reads the database
+of the server itself. Below the tables are the tests of more than one fault at a time.
 """
 
 from __future__ import annotations
@@ -638,7 +660,7 @@ def cells() -> Iterator[Any]:
 
 
 @pytest.mark.parametrize(("verb_name", "fault_name", "expected", "how"), list(cells()))
-def test_done_once_or_an_error_that_says_so(
+def test_each_verb_is_done_once_or_raises_the_right_error(
     tmp_path: Path, verb_name: str, fault_name: str, expected: Fails | None, how: str
 ) -> None:
     verb, fault, once = VERBS[verb_name], FAULTS[fault_name], how == "once"
@@ -951,7 +973,7 @@ VERB_NAMES = [
 @example(script=["annotation"], faults=[("reset when done", n) for n in range(TRIES)])
 @example(script=["bulk"], faults=[("504 when done", 1), *[("504", n) for n in (0, 0)]])
 @example(script=["delete", "save", "list"], faults=[("refused", 1), ("401", 2)])
-def test_any_faults_during_any_script(script: list[str], faults: list[tuple[str, int]]) -> None:
+def test_any_script_survives_any_faults(script: list[str], faults: list[tuple[str, int]]) -> None:
     stalls = any("stall" in name for name, _ in faults)
     with (
         TemporaryDirectory() as folder,
@@ -987,7 +1009,7 @@ QUICK = sorted(name for name in FAULTS if "stall" not in name and name != "other
 )
 @example(faults=[("504 when done", 2), ("504", 0), ("504", 0), ("504", 0)], workers=1)
 @example(faults=[("reset when done", 2), *[("500", 0)] * 3], workers=1)
-def test_what_is_run_until_it_succeeds_has_been_done_once(
+def test_bulk_create_by_key_repeated_until_it_succeeds_creates_once(
     faults: list[tuple[str, int]], workers: int
 ) -> None:
     def create(w: World) -> Any:

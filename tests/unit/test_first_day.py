@@ -87,7 +87,9 @@ SAID: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
 
 
 @pytest.mark.parametrize("what", SAID)
-def test_mistakes(fake: FakeLabelStudio, project: Project, what: str) -> None:
+def test_a_common_mistake_raises_an_error_that_shows_the_way(
+    fake: FakeLabelStudio, project: Project, what: str
+) -> None:
     act, kind, said = SAID[what]
     with pytest.raises(kind, match=said) as told:
         act(project)
@@ -146,7 +148,9 @@ def test_an_address_is_shown_in_few_words() -> None:
     assert len(repr(LabelStudio(f"http://{MEGA}", "key"))) < 1000
 
 
-def test_tables(fake: FakeLabelStudio, project: Project) -> None:
+def test_a_data_frame_is_refused_with_the_way_to_rows(
+    fake: FakeLabelStudio, project: Project
+) -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(TypeError, match=r'to_dict\("records"\)'):
         project.tasks.bulk_create(pandas.DataFrame({"text": ["a"]}))

@@ -149,13 +149,13 @@ def test_a_deadline_that_is_not_reached_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("deadline", [0, -1, "5", True, float("nan"), float("inf"), 10**30])
-def test_impossible_deadlines(deadline: Any) -> None:
+def test_impossible_deadlines_are_refused(deadline: Any) -> None:
     with pytest.raises(ValueError, match="deadline"):
         LabelStudio("http://localhost:1", TOKEN, deadline=deadline)
 
 
 @pytest.mark.parametrize("size", [0, -1, "5", True, 1.5])
-def test_impossible_limits(size: Any) -> None:
+def test_impossible_limits_are_refused(size: Any) -> None:
     with pytest.raises(ValueError, match="max_answer"):
         LabelStudio("http://localhost:1", TOKEN, max_answer=size)
 

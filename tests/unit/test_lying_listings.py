@@ -247,7 +247,7 @@ def is_one_list(queryset: QuerySet[Any]) -> bool:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_gives_what_there_is_or_raises(name: str) -> None:
+def test_a_lying_listing_gives_every_row_or_raises(name: str) -> None:
     for lie in LIES:
         gives_what_there_is_or_raises(name, lie)
 

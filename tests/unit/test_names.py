@@ -119,7 +119,7 @@ def test_an_expression_is_no_value() -> None:
         lambda ls: ls.tasks.filter(**{'data["a"]__icontain': "x"}),
     ],
 )
-def test_what_has_no_keys_says_so(ls: LabelStudio, verb: Any) -> None:
+def test_keys_of_fields_without_keys_are_refused(ls: LabelStudio, verb: Any) -> None:
     with pytest.raises(FieldError):
         verb(ls)
 

@@ -95,7 +95,7 @@ def test_copies_are_the_same_and_apart(value: Any) -> None:
 
 
 @given(JSON, JSON)
-def test_a_hold_says_what_is_now(held: Any, now: Any) -> None:
+def test_a_held_value_shows_what_is_there_now(held: Any, now: Any) -> None:
     before = copy.deepcopy(now)
     found = renew(held, copy.deepcopy(now))
     assert same_json(found, before)
@@ -116,7 +116,7 @@ def test_nothing_recurses(depth: int) -> None:
         copy_json(itself)
 
 
-def test_what_is_there_twice_is_copied_twice() -> None:
+def test_a_shared_value_is_copied_for_each_place() -> None:
     shared = [1]
     made = copy_json({"a": shared, "b": shared})
     made["a"].append(2)
@@ -326,7 +326,7 @@ def test_a_failed_update_leaves_what_is_here(fake: FakeLabelStudio, task: Task) 
     assert here.annotations[0].changes == {}
 
 
-def test_a_failed_save_elsewhere_does_not_bind(fake: FakeLabelStudio) -> None:
+def test_a_failed_save_does_not_bind_an_object_to_the_server(fake: FakeLabelStudio) -> None:
     other = FakeLabelStudio("http://other.fake").client()
     project = Project(title="Somewhere")
     fake.fault("POST", "/api/projects/", Fault.answer(400, {"detail": "no"}))

@@ -105,7 +105,7 @@ def test_what_is_accepted_stays_where_it_is(path: str) -> None:
 
 @pytest.mark.parametrize("part", [*DOTS, *ODD, "", "x#y"])
 @pytest.mark.parametrize("path", ["/api/projects/{}/", "/data/{}/1/a.png", "/{}/x", "/api/x/{}/y"])
-def test_what_is_refused(path: str, part: str) -> None:
+def test_unsafe_paths_are_refused(path: str, part: str) -> None:
     with pytest.raises(UnsafePath):
         checked_path(path.format(part))
 
@@ -123,7 +123,7 @@ def test_what_is_refused(path: str, part: str) -> None:
         "/data/local-files/?d=a/b.png",
     ],
 )
-def test_what_is_accepted(path: str) -> None:
+def test_safe_paths_are_accepted(path: str) -> None:
     assert checked_path(path) == path
 
 
@@ -211,7 +211,7 @@ def asked(ls: LabelStudio, verb: str, path: str) -> None:
     "path", ["/api/%2e%2e/x", "//other/x", "http://other/x", "/api/projects//"]
 )
 @pytest.mark.parametrize("verb", ["request", "stream"])
-def test_nothing_is_sent(path: str, verb: str) -> None:
+def test_an_unsafe_path_sends_no_request(path: str, verb: str) -> None:
     fake = FakeLabelStudio()
     with pytest.raises(LabelStudioError):
         asked(fake.client(), verb, path)

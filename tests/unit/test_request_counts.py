@@ -141,7 +141,9 @@ COSTS: dict[str, tuple[Callable[[Project], Any], list[int]]] = {
 
 
 @pytest.mark.parametrize("name", COSTS)
-def test_requests(fake: FakeLabelStudio, project: Project, name: str) -> None:
+def test_each_verb_asks_for_pages_of_these_sizes(
+    fake: FakeLabelStudio, project: Project, name: str
+) -> None:
     do, sizes = COSTS[name]
     do(project)
     assert [int(one.query.get("page_size", 0)) for one in listings(fake)] == sizes
@@ -170,7 +172,9 @@ FIELDS: dict[str, tuple[Callable[[Project], Any], str]] = {
 
 
 @pytest.mark.parametrize("name", FIELDS)
-def test_fields(fake: FakeLabelStudio, project: Project, name: str) -> None:
+def test_each_reading_asks_for_these_fields(
+    fake: FakeLabelStudio, project: Project, name: str
+) -> None:
     """And nothing is computed or embedded that nobody wants."""
     do, fields = FIELDS[name]
     assert list(do(project))

@@ -67,13 +67,13 @@ def test_what_is_no_region_is_named_with_the_way_out(
         check_result(result)
 
 
-def test_the_place_can_be_said() -> None:
+def test_the_error_names_the_place_that_it_was_given() -> None:
     with pytest.raises(TypeError, match=r"item 3, annotations\[1\]: result\[0\]"):
         check_result([5], "item 3, annotations[1]: result")
 
 
 @given(anything)
-def test_whatever_else_is_a_type_or_value_error(result: Any) -> None:
+def test_any_other_result_raises_type_or_value_error(result: Any) -> None:
     assert isinstance(regions_without_size(result), list)
     if result in ([], ()):
         return

@@ -225,7 +225,7 @@ def _pairs() -> list[Any]:
 
 
 @pytest.mark.parametrize(("verb", "odd"), _pairs())
-def test_it_is_kept_or_told_of(
+def test_an_odd_row_is_kept_or_reported(
     fake: FakeLabelStudio,
     project: Project,
     other: LabelStudio,
@@ -256,7 +256,7 @@ RESULTS = [
 
 @pytest.mark.parametrize("odd", RESULTS)
 @pytest.mark.parametrize("verb", [_copied, _synced], ids=["copied", "synced"])
-def test_what_is_mended_or_deleted_in_the_source(
+def test_an_odd_row_mended_or_deleted_in_the_source_is_followed(
     fake: FakeLabelStudio,
     project: Project,
     other: LabelStudio,

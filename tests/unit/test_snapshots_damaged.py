@@ -175,13 +175,15 @@ def test_links_and_devices_are_no_members(
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
-def test_other_ways_to_compress(
+def test_other_compressions_are_refused(
     good: dict[str, bytes], target: LabelStudio, tmp_path: Path, method: int
 ) -> None:
     refused(write(tmp_path / "odd.zip", good, compression=method), target, "its compression")
 
 
-def test_encrypted(good: dict[str, bytes], target: LabelStudio, tmp_path: Path) -> None:
+def test_an_encrypted_snapshot_is_refused(
+    good: dict[str, bytes], target: LabelStudio, tmp_path: Path
+) -> None:
     path = write(tmp_path / "odd.zip", good)
     content = bytearray(path.read_bytes())
     at = content.index(b"PK\x01\x02")
@@ -303,7 +305,9 @@ def changed(rows: list[Any], at: tuple[Any, ...], value: Any) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
-def test_whatever_stands_in_it(good: dict[str, bytes], tmp_path: Path) -> None:
+def test_any_value_in_any_place_is_restored_or_refused(
+    good: dict[str, bytes], tmp_path: Path
+) -> None:
     """Any value in any place: it is refused with its path and its member; or it is restored, and
     the report says what is not the same.
     """
@@ -375,7 +379,7 @@ def test_whatever_stands_in_it(good: dict[str, bytes], tmp_path: Path) -> None:
         ("files", lambda row: row.update(file="upload/9/b.png"), "upload/9/b.png is missing"),
     ],
 )
-def test_what_is_said_of_it(
+def test_the_error_names_the_member_and_the_reason(
     good: dict[str, bytes],
     target: LabelStudio,
     tmp_path: Path,
