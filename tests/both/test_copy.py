@@ -27,6 +27,7 @@ from labelstudio_orm.migrate import (
 )
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
+from tests.helpers import client_of
 
 Region = dict[str, Any]
 
@@ -530,7 +531,7 @@ def test_a_copy_in_a_dry_run_writes_nothing(
         [{"data": {"text": "a"}, "annotations": [{"result": [], "completed_by": ann.id}]}] * 3
     )
     project.views.create(title="Todo", filters=Q(total_annotations=0))
-    project.tasks.client.drafts.create(task=project.tasks.first(), result=[choice(project)])
+    client_of(project.tasks).drafts.create(task=project.tasks.first(), result=[choice(project)])
     before = other.projects.count()
     with other.dry_run() as plan:
         report = copied(missing_users="create", journal=tmp_path / "copy.db")

@@ -19,6 +19,7 @@ from labelstudio_orm._migrate.verbs import deduping
 from labelstudio_orm._migrate.verbs.deduping import dedupe
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
+from tests.helpers import client_of
 
 Asked = Callable[[], list[str]]
 
@@ -281,7 +282,7 @@ def edited(cars: Project) -> Counter[tuple[Any, ...]]:
     found: Counter[tuple[Any, ...]] = Counter()
     for task in cars.tasks.prefetch("annotations"):
         seconds = {one.id: one.lead_time for one in task.annotations}
-        for draft in cars.tasks.client.drafts.filter(task=task):
+        for draft in client_of(cars.tasks).drafts.filter(task=task):
             found[draft.lead_time, seconds.get(draft.annotation_id or 0)] += 1
     return found
 
@@ -299,7 +300,7 @@ def drafted(cars: Project, ann: User) -> list[Task]:
     tasks = list(cars.tasks.prefetch("annotations"))
     for task, place, seconds in ((0, 0, 1.0), (0, 1, 2.0), (1, 0, 1.0), (1, 0, 3.0), (1, 1, 4.0)):
         annotation = tasks[task].annotations[place]
-        cars.tasks.client.drafts.create(
+        client_of(cars.tasks).drafts.create(
             task=tasks[task], annotation=annotation, result=[box(9)], lead_time=seconds
         )
     return tasks

@@ -12,7 +12,7 @@ import requests
 
 from labelstudio_orm import Annotation, BadRequest, Draft, FieldError, LabelStudio, Q
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
-from tests.helpers import present
+from tests.helpers import client_of, present
 
 
 def colleague(server: FakeLabelStudio | LocalLabelStudio, ls: LabelStudio) -> LabelStudio | None:
@@ -105,7 +105,7 @@ def save_all(annotation: Annotation) -> None:
 
 def update(annotation: Annotation) -> None:
     annotations = present(annotation.project).annotations
-    annotations.all().update(completed_by=annotations.client.users.me(), ground_truth=True)
+    annotations.all().update(completed_by=client_of(annotations).users.me(), ground_truth=True)
 
 
 def relabel(annotation: Annotation) -> None:

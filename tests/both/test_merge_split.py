@@ -21,6 +21,7 @@ from labelstudio_orm._migrate.verbs.splitting import part_of, split
 from labelstudio_orm.migrate import ArchiveSource, JournalMismatch, snapshot
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
+from tests.helpers import client_of
 
 Asked = Callable[[], list[str]]
 
@@ -72,7 +73,7 @@ def by(email: str | None, value: str = "good", **fields: Any) -> dict[str, Any]:
 
 def said(project: Project) -> dict[Any, Counter[tuple[Any, ...]]]:
     """What was said of each text: whose it is, what, and when it took how long."""
-    emails = {user.id: user.email for user in project.tasks.client.users}
+    emails = {user.id: user.email for user in client_of(project.tasks).users}
     found: dict[Any, Counter[tuple[Any, ...]]] = {}
     for task in project.tasks.prefetch("annotations", "predictions"):
         here = found.setdefault(task.data.get("text"), Counter())
@@ -201,7 +202,7 @@ def drafts_of(project: Project) -> Counter[tuple[Any, ...]]:
     found: Counter[tuple[Any, ...]] = Counter()
     for task in project.tasks.prefetch("annotations"):
         edited = {one.id: one.lead_time for one in task.annotations}
-        for draft in project.tasks.client.drafts.filter(task=task):
+        for draft in client_of(project.tasks).drafts.filter(task=task):
             found[task.data["text"], draft.lead_time, edited.get(draft.annotation_id or 0)] += 1
     return found
 

@@ -19,7 +19,7 @@ from labelstudio_orm import (
     Task,
     UnknownKeyWarning,
 )
-from tests.helpers import present
+from tests.helpers import client_of, present
 
 Asked = Callable[[], list[str]]
 
@@ -309,7 +309,7 @@ def test_only_trims_what_is_prefetched(filled: Project, asked: Asked) -> None:
     with pytest.raises(FieldError, match="Annotation has no field 'nosuch'"):
         filled.tasks.only("annotations__nosuch")
     with pytest.raises(FieldError, match="Project has no field 'tasks__data'"):
-        filled.tasks.client.projects.only("tasks__data")
+        client_of(filled.tasks).projects.only("tasks__data")
 
 
 def test_prefetched_relations_cost_nothing_until_they_change(filled: Project, asked: Asked) -> None:
@@ -434,7 +434,7 @@ def test_annotations_of_a_project_by_what_they_say(project: Project) -> None:
     two = second.annotations.create(result=[bad], was_cancelled=True)
     both = third.annotations.create(result=[good, bad], lead_time=2.0)
     annotations = project.annotations
-    elsewhere = project.tasks.client.projects.create(title="Elsewhere")
+    elsewhere = client_of(project.tasks).projects.create(title="Elsewhere")
     other = elsewhere.tasks.create(data={"text": "x"})
     other.annotations.create(result=[])
     assert list(annotations.filter(task=second)) == [two]
@@ -510,7 +510,7 @@ def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
     assert "no object can fit" in project.tasks.filter(id__in=[]).explain()
     assert "include" not in told
     assert "with annotations" in project.tasks.filter(annotations__lead_time__gt=1).explain()
-    assert project.tasks.client.projects.filter(title="a").explain().startswith("query:")
+    assert client_of(project.tasks).projects.filter(title="a").explain().startswith("query:")
     assert asked() == []
 
 

@@ -13,7 +13,7 @@ from labelstudio_orm import FieldError, JobFailed, Project, Q, View
 from labelstudio_orm._engine.models.queryset import QuerySet
 from labelstudio_orm.errors import DoesNotExist
 from labelstudio_orm.resources.tasks import Tasks
-from tests.helpers import present
+from tests.helpers import client_of, present
 
 
 @pytest.fixture
@@ -45,7 +45,7 @@ def test_a_view_has_its_tasks_in_its_order(view: View, project: Project) -> None
     first = view.tasks.first()
     assert first is not None
     assert first.project == project
-    assert numbers(project.tasks.client.tasks.filter(view=view.id)) == [5, 4, 3, 2, 1]
+    assert numbers(client_of(project.tasks).tasks.filter(view=view.id)) == [5, 4, 3, 2, 1]
     assert numbers(project.tasks.filter(view=view)) == [5, 4, 3, 2, 1]
 
 
@@ -276,7 +276,7 @@ def test_an_export_of_more_than_an_address_holds(project: Project, tmp_path: Pat
 
 def test_tasks_from_before_the_labelling_config(project: Project, tmp_path: Path) -> None:
     """They are stored under another key than they are shown with."""
-    ls = project.tasks.client
+    ls = client_of(project.tasks)
     early = ls.projects.create(title="Early")
     lines = tmp_path / "lines.txt"
     lines.write_text("hello world\nhello you\nbye\n")

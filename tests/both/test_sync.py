@@ -21,7 +21,7 @@ from labelstudio_orm.migrate import (
     sync,
     verify,
 )
-from tests.helpers import present
+from tests.helpers import client_of, present
 
 Asked = Callable[[], list[str]]
 
@@ -324,7 +324,7 @@ def test_a_change_of_an_annotation_with_a_mark_leaves_the_others(pair: Pair) -> 
 def test_drafts_in_the_target_outlive_a_sync(ls: LabelStudio, pair: Pair) -> None:
     """The server deletes the drafts of an annotation that is saved, or deleted."""
     (changed, kept), (gone, kept_too), *_ = pair.tasks()
-    drafts = pair.target.tasks.client.drafts
+    drafts = client_of(pair.target.tasks).drafts
     made = [
         drafts.create(task=one, annotation=one.annotations[0], result=negative(pair.target))
         for one in (kept, kept_too)
@@ -393,7 +393,7 @@ def test_regions_that_a_server_cannot_count(ls: LabelStudio, pair: Pair, asked: 
     report = pair.sync()
     assert report.ok, str(report)
     assert pair.same()
-    into = pair.target.tasks.client.projects.create(
+    into = client_of(pair.target.tasks).projects.create(
         title="Merged", label_config=pair.source.label_config
     )
     into.tasks.bulk_create([{"text": text} for text in "1345"])

@@ -19,7 +19,7 @@ def test_a_root_is_the_queryset_of_its_resource_and_in_help(name: str, ls: Label
     assert objects.client is ls
     assert type(objects) is type(ls.all_of(root.model))
     assert objects.model is root.model
-    assert f" {name}\n" in pydoc.render_doc(LabelStudio, renderer=pydoc.plaintext)
+    assert f" {name}\n" in pydoc.plain(pydoc.render_doc(LabelStudio))
     assert pydoc.getdoc(root).endswith(".")
     assert options_of(root.model).queryset in (None, root.queryset)
 

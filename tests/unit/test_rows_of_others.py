@@ -28,6 +28,7 @@ from labelstudio_orm.migrate import (
     verify,
 )
 from labelstudio_orm.testing import FakeLabelStudio
+from tests.helpers import client_of
 
 CONFIG = (
     '<View><Text name="text" value="$text"/><Choices name="s" toName="text">'
@@ -159,7 +160,7 @@ def _said_more(project: Project) -> None:
     more = task.annotations.create(result=[REGION], lead_time=7)
     task.predictions.create(result=[REGION], score=0.5)
     for annotation in (more.id, None):
-        project.tasks.client.drafts.create(
+        client_of(project.tasks).drafts.create(
             task=2, result=[REGION], annotation=annotation, lead_time=9
         )
 

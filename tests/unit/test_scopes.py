@@ -13,6 +13,7 @@ from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
+from tests.helpers import client_of
 
 FAKE = FakeLabelStudio()
 LS = FAKE.client()
@@ -51,7 +52,7 @@ def test_annotations_are_explained_by_their_tasks(project: Project) -> None:
     said = project.annotations.filter(result__label="Positive", completed_by=7)
     assert "GET /api/tasks/: pages by id of annotations_ids empty False" in said.explain()
     assert f"GET /api/tasks/{task.id}/: its annotations" in task.annotations.explain()
-    assert "refused: Drafts are listed by task" in project.tasks.client.drafts.explain()
+    assert "refused: Drafts are listed by task" in client_of(project.tasks).drafts.explain()
 
 
 # -- get and in_bulk in a relation ----------------------------------------------------------------

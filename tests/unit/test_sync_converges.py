@@ -22,6 +22,7 @@ from labelstudio_orm._migrate.engine import importing
 from labelstudio_orm.migrate import Report, copy_project, sync, verify
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
+from tests.helpers import client_of
 from tests.unit.kills import WAITS, Killed, Wire
 
 Edit = Callable[[Project], Any]
@@ -155,18 +156,18 @@ def no_prediction(project: Project) -> None:
 
 @edit
 def new_draft(project: Project) -> None:
-    project.tasks.client.drafts.create(task=task(project, 1), result=negative(project))
+    client_of(project.tasks).drafts.create(task=task(project, 1), result=negative(project))
 
 
 @edit
 def draft_says_something_else(project: Project) -> None:
-    draft = project.tasks.client.drafts.filter(task=task(project, 0))[0]
+    draft = client_of(project.tasks).drafts.filter(task=task(project, 0))[0]
     changed(draft, result=negative(project))
 
 
 @edit
 def no_draft(project: Project) -> None:
-    deleted(project.tasks.client.drafts.filter(task=task(project, 0))[0])
+    deleted(client_of(project.tasks).drafts.filter(task=task(project, 0))[0])
 
 
 @edit

@@ -12,6 +12,7 @@ import pytest
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, data
 from labelstudio_orm.testing import FakeLabelStudio
+from tests.helpers import client_of
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_what_the_server_would_misread_is_not_sent(
 def test_a_keyset_page_of_an_or_has_the_id_in_each_line(
     fake: FakeLabelStudio, project: Project
 ) -> None:
-    ls: LabelStudio = project.tasks.client
+    ls = client_of(project.tasks)
     ls.page_size = 2
     fake.requests.clear()
     found = list(project.tasks.filter(Q(id__lt=3) | Q(id__gt=3)).iterator())
@@ -315,7 +316,7 @@ def test_pages_grow_with_the_pace_of_the_server(
 def test_a_server_that_drops_the_query_is_noticed(
     fake: FakeLabelStudio, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ls = project.tasks.client
+    ls = client_of(project.tasks)
     ls.page_size = 2
     send = type(ls).request
 
