@@ -1,7 +1,7 @@
-"""Two servers that are asked the same: a real one, and the one in memory.
+"""Two servers that get the same requests: a real one, and the one in memory.
 
-Ids are made equal beforehand, so the real server has to be one that nobody else uses. What
-legitimately differs (times, tokens, the texts of internal errors) is masked.
+Their ids are made equal first, so nothing else may use the real server. What legitimately differs
+(times, tokens, the texts of internal errors) is masked.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ import requests
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 
 Step = tuple[str, Any, Any]
-"""Method, path, JSON; the path may be a function of what the same server answered last."""
+"""Method, path, JSON; the path may be a function of the last answer of the same server."""
 
 
 class Twin:
-    """One of the two servers, with the names that requests use for its ids."""
+    """One of the two servers, and the times of its tasks, which requests name."""
 
     def __init__(self, url: str, api_key: str, send: Callable[..., requests.Response]) -> None:
         self.url, self.api_key, self._send = url, api_key, send
@@ -32,9 +32,9 @@ class Twin:
     def ask(
         self, step: Step, headers: dict[str, str] | None = None, **options: Any
     ) -> tuple[int, Any]:
-        """Status and body; the time of task N is written `@N` in a request.
+        """Return the status and the body; ``@N@`` in a request is the time of task N.
 
-        `options` of requests, such as `files`, stand for the JSON.
+        ``options`` of requests, such as ``files``, replace the JSON.
         """
         method, path, body = step
         path = path(self.last) if callable(path) else path
@@ -67,14 +67,14 @@ class Twin:
 
 
 class Twins:
-    """Both servers, asked the same."""
+    """Both servers, which get the same requests."""
 
     def __init__(self, real: Twin, fake: Twin) -> None:
         self.real, self.fake = real, fake
         self.ids: dict[str, Any] = {}
 
     def both(self, step: Step, headers: dict[str, str] | None = None) -> Any:
-        """The common answer; fails when there is none."""
+        """Return the common answer; fails when there is none."""
         found = self.difference(step, headers)
         assert found is None, found
         return self._last
@@ -82,18 +82,18 @@ class Twins:
     def difference(
         self, step: Step, headers: dict[str, str] | None = None, **options: Any
     ) -> str | None:
-        """How the answers differ, or None."""
+        """Return how the answers differ, or None."""
         real = self.real.ask(step, headers, **options)
         fake = self.fake.ask(step, headers, **options)
         self._last = real[1]
         a, b = (real[0], mask(real[1])), (fake[0], mask(fake[1]))
         if real[0] == fake[0] == 500 or a == b:
             return None
-        shown = [f"{who[0]} {shorter(who[1], other[1])}" for who, other in ((a, b), (b, a))]
+        shown = [f"{one[0]} {shorter(one[1], other[1])}" for one, other in ((a, b), (b, a))]
         return f"{step} {options or ''}\n  real: {shown[0]}\n  fake: {shown[1]}"
 
     def differences(self, steps: list[Step]) -> list[str]:
-        """Those of many requests that change nothing, sent a few at a time.
+        """Return the differences of requests that change nothing, sent a few at a time.
 
         Exports go alone: the real server writes each to a file that it names after the minute and
         the data, so that one may read what another has only begun to write.
@@ -105,7 +105,7 @@ class Twins:
 
 
 class Script:
-    """Requests that change things, one after the other; differences are gathered."""
+    """Requests that change things, one after the other; differences are collected."""
 
     def __init__(self, twins: Twins) -> None:
         self.twins, self.found, self.count = twins, [], 0
@@ -118,7 +118,7 @@ class Script:
         headers: dict[str, str] | None = None,
         **options: Any,
     ) -> Any:
-        """The real answer."""
+        """Send a request to both and return the real answer."""
         self.count += 1
         difference = self.twins.difference((method, path, body), headers, **options)
         if difference:
@@ -126,19 +126,19 @@ class Script:
         return self.twins._last
 
     def same(self, what: str, real: Any, fake: Any) -> None:
-        """Notes a difference between anything else of the two."""
+        """Compare anything else of the two."""
         self.count += 1
         a, b = mask(real), mask(fake)
         if a != b:
             self.found.append(f"{what}\n  real: {shorter(a, b)}\n  fake: {shorter(b, a)}")
 
     def finish(self) -> None:
-        """Fails when there was a difference."""
+        """Fail when there was a difference."""
         assert not self.found, f"{len(self.found)} of {self.count}\n" + "\n".join(self.found[:25])
 
 
 def shorter(mine: Any, other: Any) -> str:
-    """Only what differs."""
+    """Return only what differs."""
     if isinstance(mine, dict) and isinstance(other, dict):
         keys = [key for key in mine if key not in other or other[key] != mine[key]]
         return "{" + ", ".join(f"{key}: {shorter(mine[key], other.get(key))}" for key in keys) + "}"
@@ -155,7 +155,7 @@ _RANDOM = re.compile(
     r"\b[0-9a-f]{8}(?=--?[^-/\s]+\.\w+)|(?<=xxx)_\w{7}(?=\.png)|(?<=token=)\w{20,}"
     r"|-at-\d{4}(-\d\d){4}(-[0-9a-f]{8}(_\w{7})?)?"
 )
-# What clouds say of themselves: Google's address, Azure's account of a request.
+# What clouds report of themselves: the address of Google, the id of a request to Azure.
 _CLOUD = re.compile(r"(?<=GET )http\S+: .*|\nRequestId:(.|\n)*")
 _TIMES = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z")
 _MASKED = {
@@ -165,7 +165,7 @@ _MASKED = {
 
 
 def mask(value: Any, key: str = "") -> Any:
-    """Without what differs from run to run."""
+    """Return a value without what differs from run to run."""
     if isinstance(value, dict):
         if "exc_info" in value:
             value = {k: v for k, v in value.items() if k != "id"}
@@ -197,7 +197,7 @@ def mask(value: Any, key: str = "") -> Any:
 
 @contextmanager
 def twins_of(server: LocalLabelStudio, fake: FakeLabelStudio) -> Iterator[Twins]:
-    """The two servers with the same ids to come."""
+    """Yield the two servers, which continue with the same ids."""
 
     def send_real(method: str, url: str, **options: Any) -> requests.Response:
         with requests.Session() as session:  # a connection kept alive costs 40 ms more per request
@@ -212,7 +212,7 @@ def twins_of(server: LocalLabelStudio, fake: FakeLabelStudio) -> Iterator[Twins]
 
 
 def align(twins: Twins, fake: FakeLabelStudio) -> None:
-    """Lets the fake continue with the ids of the real server, which is a fresh one."""
+    """Let the fake continue with the ids of the real server, which must be a new one."""
     real = twins.real
     (me,) = real.ask(("GET", "/api/users/", None))[1]
     names = ("email", "first_name", "last_name", "username", "phone")
