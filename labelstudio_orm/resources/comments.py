@@ -9,7 +9,7 @@ from .._engine.fields.fields import ForeignKey, foreign_key, readonly, readonly_
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
-from .common import Authored
+from .common import Authored, Enterprise
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,13 +28,11 @@ class Comments(QuerySet["Comment"]):
 
 @resource(
     "/api/comments/{id}",
-    collection="/api/comments/",
     params={"project_id__exact": "project", "annotation_id__exact": "annotation"},
     label="text",
     queryset=Comments,
-    edition="Enterprise",
 )
-class Comment(Authored, Resource):
+class Comment(Enterprise, Authored, Resource):
     """What somebody remarked on an annotation.
 
     >>> annotation.comments.create(text="Is this really positive?")

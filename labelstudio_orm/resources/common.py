@@ -21,17 +21,34 @@ def labelstudio_of(owner: Resource | QuerySet[Any]) -> LabelStudio:
     return cast("LabelStudio", client)
 
 
+class Enterprise:
+    """A resource of the Enterprise edition: others raise NotSupportedByServer for it."""
+
+    _edition = "Enterprise"
+
+
 @fields
-class Dated:
-    """When it was made and last changed."""
+class CreatedAt:
+    """When it was created."""
 
     created_at: datetime | None = readonly()
+
+
+@fields
+class Dated(CreatedAt):
+    """When it was created and last changed."""
+
     updated_at: datetime | None = readonly()
 
 
 @fields
-class Authored(Dated):
-    """Who made it, and when."""
+class CreatedBy(CreatedAt):
+    """Who created it, and when."""
 
     created_by: ForeignKey[User] = readonly_foreign_key()
     created_by_id = created_by.optional_id
+
+
+@fields
+class Authored(CreatedBy, Dated):
+    """Who created it, when, and when it was last changed."""

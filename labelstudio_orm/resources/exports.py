@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.jobs import Job, last_line, wait_for
 from .._engine.bulk.targets import check_target
-from .._engine.fields.fields import ForeignKey, field, foreign_key, readonly, readonly_foreign_key
+from .._engine.fields.fields import ForeignKey, field, foreign_key, readonly
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
 from .._engine.models.actions import action, answer
@@ -21,12 +21,12 @@ from .._engine.reading.by_id import given_id
 from .._engine.reading.selection import query_of
 from ..errors import BadRequest, JobFailed
 from ..progress import Progress
+from .common import CreatedBy
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..client import LabelStudio
-    from .people import User
     from .projects import Project
 
 
@@ -50,7 +50,7 @@ class Exports(QuerySet["Export"]):
     label="title",
     queryset=Exports,
 )
-class Export(Job, Resource):
+class Export(CreatedBy, Job, Resource):
     """A snapshot of a project's tasks, made by the server; ``project.export(...)`` is simpler where
     no snapshot is to be kept.
 
@@ -73,9 +73,6 @@ class Export(Job, Resource):
     md5: str = readonly()
     counters: dict[str, Any] | None = readonly()
     converted_formats: list[dict[str, Any]] = readonly()
-    created_by: ForeignKey[User] = readonly_foreign_key()
-    created_by_id = created_by.optional_id
-    created_at: datetime | None = readonly()
     finished_at: datetime | None = readonly()
 
     def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:

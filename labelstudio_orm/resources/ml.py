@@ -14,7 +14,7 @@ from .._engine.models.declaration import resource
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from ..errors import JobFailed
-from .common import Authored, Dated
+from .common import Authored, Dated, Enterprise
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -121,8 +121,8 @@ class MLBackend(Dated, Resource):
         return answer()
 
 
-@resource("/api/model-provider-connections/{id}", label="provider", edition="Enterprise")
-class ModelProvider(Authored, Resource):
+@resource("/api/model-provider-connections/{id}", label="provider")
+class ModelProvider(Enterprise, Authored, Resource):
     """Access to a provider of large language models, with a budget in US dollars.
 
     >>> ls.model_providers.create(provider="OpenAI", api_key="...", budget_limit=50.0)

@@ -19,7 +19,7 @@ from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Numbered
-from .common import Authored
+from .common import Authored, CreatedAt
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -161,7 +161,6 @@ class Organizations(QuerySet["Organization"]):
 
 @resource(
     "/api/organizations/{id}",
-    collection="/api/organizations/",
     label="title",
     queryset=Organizations,
     left_out=("users", "created_by_id", "updated_at", "token"),
@@ -196,7 +195,7 @@ class OrganizationMembers(QuerySet["OrganizationMember"]):
     key="user_id",
     left_out=("contributed_projects_count", "annotations_count", "created_at"),
 )
-class OrganizationMember(Resource):
+class OrganizationMember(CreatedAt, Resource):
     """A user's place in an organization; ``organization.members.get(7)`` takes the user's id.
 
     ``delete()`` sends the user out; what he labelled stays.
@@ -214,4 +213,3 @@ class OrganizationMember(Resource):
     annotations_count: int = readonly()
     created_projects: list[dict[str, Any]] | None = readonly()
     contributed_to_projects: list[dict[str, Any]] | None = readonly()
-    created_at: datetime | None = readonly()

@@ -29,7 +29,7 @@ from .._engine.pages.sources import NUMBERED, Plain
 from .._engine.reading.planner import plan_of
 from ..errors import LabelStudioError
 from ..progress import Progress
-from .common import Dated
+from .common import CreatedBy, Dated, Enterprise
 
 if TYPE_CHECKING:
     import os
@@ -107,7 +107,7 @@ class Projects(QuerySet["Project"]):
     label="title",
     queryset=Projects,
 )
-class Project(Resource):
+class Project(CreatedBy, Resource):
     """A labelling project: its settings, its labelling config, and what belongs to it.
 
     >>> project = Project(title="Reviews", label_config=xml).save(using=ls)
@@ -148,9 +148,6 @@ class Project(Resource):
     organization: int | None = readonly()
     is_draft: bool = readonly()
     prompts: list[dict[str, Any]] | None = readonly()
-    created_at: datetime | None = readonly()
-    created_by: ForeignKey[User] = readonly_foreign_key()
-    created_by_id = created_by.optional_id
     parsed_label_config: dict[str, Any] | None = readonly()
     config_has_control_tags: bool = readonly()
     config_suitable_for_bulk_annotation: bool = readonly()
@@ -301,14 +298,12 @@ class Pauses(QuerySet["Pause"]):
 
 
 @resource(
-    "/api/projects/{project}/members/{user}/pauses/{id}",
-    collection="/api/projects/{project}/members/{user}/pauses",
+    "/api/projects/{project}/members/{user}/pauses{/id}",
     pages=Plain(scoped_by=("project", "user")),
     label="reason",
     queryset=Pauses,
-    edition="Enterprise",
 )
-class Pause(Dated, Resource):
+class Pause(Enterprise, Dated, Resource):
     """A user's break from a project: while it stands, he gets no tasks.
 
     >>> project.pauses.create(user=2, reason="manual", verbose_reason="waiting for the guide")

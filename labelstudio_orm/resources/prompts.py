@@ -23,14 +23,13 @@ from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from ..errors import DoesNotExist
-from .common import Authored
+from .common import Authored, CreatedBy, Enterprise
 from .ml import ModelProvider, Provider
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..client import LabelStudio
-    from .people import User
     from .projects import Project
 
 Subset = Literal["All", "HasGT", "Sample"]
@@ -43,8 +42,8 @@ def _detail(row: Mapping[str, Any] | None) -> str:
     return str((row or {}).get("detail", ""))
 
 
-@resource("/api/prompts/{id}", collection="/api/prompts/", label="title", edition="Enterprise")
-class Prompt(Authored, Resource):
+@resource("/api/prompts/{id}", label="title")
+class Prompt(Enterprise, Authored, Resource):
     """A task for a large language model: from ``input_fields`` to one of ``output_classes``.
 
     >>> ls.prompts.create(title="Mood", input_fields=["text"], output_classes=["good", "bad"])
@@ -62,13 +61,11 @@ class Prompt(Authored, Resource):
 
 
 @resource(
-    "/api/prompts/{parent_model}/versions/{id}",
-    collection="/api/prompts/{parent_model}/versions",
+    "/api/prompts/{parent_model}/versions{/id}",
     pages=Plain(scoped_by=("parent_model",)),
     label="title",
-    edition="Enterprise",
 )
-class PromptVersion(Authored, Resource):
+class PromptVersion(Enterprise, Authored, Resource):
     """One wording of a prompt, for one model of one provider.
 
     >>> version = prompt.versions.create(title="v1", prompt="Say good or bad: {text}")
@@ -196,9 +193,8 @@ class Refinement(Job):
     collection="/api/prompts/{version.parent_model}/versions/{version}/inference-runs",
     pages=Plain(scoped_by=("version",), single=True),
     params={"project_id__exact": "project", "project_subset__exact": "project_subset"},
-    edition="Enterprise",
 )
-class PromptRun(Job, Resource):
+class PromptRun(Enterprise, CreatedBy, Job, Resource):
     """One run of a prompt's version over the tasks of a project.
 
     Listed by project and subset: ``version.runs.filter(project=1, project_subset="All")``.
@@ -215,9 +211,6 @@ class PromptRun(Job, Resource):
     status: str = readonly()
     job_id: str | None = readonly()
     organization: int | None = readonly()
-    created_by: ForeignKey[User] = readonly_foreign_key()
-    created_by_id = created_by.optional_id
-    created_at: datetime | None = readonly()
     triggered_at: datetime | None = readonly()
     predictions_updated_at: datetime | None = readonly()
     completed_at: datetime | None = readonly()
@@ -267,14 +260,12 @@ class PromptRun(Job, Resource):
 
 
 @resource(
-    "/api/inference-runs/{run}/indicators/{key}",
-    collection="/api/inference-runs/{run}/indicators",
+    "/api/inference-runs/{run}/indicators{/key}",
     pages=Plain(scoped_by=("run",)),
     label="title",
     key="key",
-    edition="Enterprise",
 )
-class PromptIndicator(Resource):
+class PromptIndicator(Enterprise, Resource):
     """A measure of a run, its cost or its accuracy for example; ``values`` are fetched when they
     are touched.
 

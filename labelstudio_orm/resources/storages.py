@@ -20,6 +20,7 @@ from .._engine.records.origin import Origin
 from .._engine.values.registry import registry
 from ..errors import NotSupportedByServer
 from ..progress import Progress
+from .common import CreatedAt, Enterprise
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -32,7 +33,7 @@ IN_PROJECT = Plain(scoped_by=("project",))
 
 
 @fields
-class Storage(Job, Resource):
+class Storage(CreatedAt, Job, Resource):
     """What every storage has: settings, and the state of its last sync."""
 
     project: ForeignKey[Project] = foreign_key(fixed=True)
@@ -49,7 +50,6 @@ class Storage(Job, Resource):
     last_sync_count: int | None = readonly()
     last_sync_job: str | None = readonly()
     meta: dict[str, Any] | None = readonly()
-    created_at: datetime | None = readonly()
 
     @classmethod
     def _load(cls, rows: Iterable[dict[str, Any]], origin: Origin) -> Iterator[Any]:
@@ -298,8 +298,8 @@ class ImportStorage:
     class S3(_S3, _Scanned, Any):
         """A bucket of S3, or of what speaks its protocol (``s3_endpoint``)."""
 
-    @resource("/api/storages/s3s/{id}", collection="/api/storages/s3s", edition="Enterprise")
-    class S3S(_S3S, _Scanned, Any):
+    @resource("/api/storages/s3s{/id}")
+    class S3S(Enterprise, _S3S, _Scanned, Any):
         """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""
 
 
@@ -324,30 +324,28 @@ class ExportStorage:
 
         can_delete_objects: bool | None = None
 
-    @resource("/api/storages/export/azure/{id}", collection="/api/storages/export/azure")
+    @resource("/api/storages/export/azure{/id}")
     class Azure(_Azure, Any):
         """A container of Azure Blob Storage."""
 
-    @resource("/api/storages/export/gcs/{id}", collection="/api/storages/export/gcs")
+    @resource("/api/storages/export/gcs{/id}")
     class GCS(_GCS, Any):
         """A bucket of Google Cloud Storage."""
 
-    @resource("/api/storages/export/localfiles/{id}", collection="/api/storages/export/localfiles")
+    @resource("/api/storages/export/localfiles{/id}")
     class Local(_Local, Any):
         """A folder on the server, below its document root for local files."""
 
-    @resource("/api/storages/export/redis/{id}", collection="/api/storages/export/redis")
+    @resource("/api/storages/export/redis{/id}")
     class Redis(_Redis, Any):
         """Keys of a Redis database, below a prefix (``path``)."""
 
-    @resource("/api/storages/export/s3/{id}", collection="/api/storages/export/s3")
+    @resource("/api/storages/export/s3{/id}")
     class S3(_S3, Any):
         """A bucket of S3, or of what speaks its protocol (``s3_endpoint``)."""
 
-    @resource(
-        "/api/storages/export/s3s/{id}", collection="/api/storages/export/s3s", edition="Enterprise"
-    )
-    class S3S(_S3S, Any):
+    @resource("/api/storages/export/s3s{/id}")
+    class S3S(Enterprise, _S3S, Any):
         """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""
 
         def sync(self, **_: object) -> NoReturn:

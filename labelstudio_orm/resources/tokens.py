@@ -124,7 +124,7 @@ class Tokens:
         return Token(row["token"], row.get("created_at"), row.get("expires_at"), self.client)
 
 
-@resource("/api/jwt/settings", collection="/api/jwt/settings", key="", update="POST")
+@resource("/api/jwt/settings", key="", update="POST")
 class JWTSettings(Resource):
     """Which tokens the organization accepts: ``settings = ls.jwt_settings()``, then ``save()``.
 
@@ -152,7 +152,7 @@ class JWTSettings(Resource):
         super()._update(chosen)
 
 
-@resource("/api/session-policy/", collection="/api/session-policy/", key="")
+@resource("/api/session-policy/", key="")
 class SessionPolicy(Dated, Resource):
     """How long a session in the browser lasts, in minutes: ``policy = ls.session_policy()``, then
     ``save()``.

@@ -12,7 +12,7 @@ from .._engine.models.queryset import QuerySet
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from .._engine.values.ids import id_of as id_in
-from .common import Authored
+from .common import Authored, Enterprise
 
 if TYPE_CHECKING:
     from .people import User
@@ -36,8 +36,8 @@ class WorkspaceMembers(QuerySet["WorkspaceMember"]):
         return no_answer(json={"user": given}, doing=doing)
 
 
-@resource("/api/workspaces/{id}", collection="/api/workspaces", label="title", edition="Enterprise")
-class Workspace(Authored, Resource):
+@resource("/api/workspaces{/id}", label="title")
+class Workspace(Enterprise, Authored, Resource):
     """A folder of projects.
 
     >>> workspace = ls.workspaces.create(title="Vision")
@@ -61,9 +61,8 @@ class Workspace(Authored, Resource):
     pages=Plain(scoped_by=("workspace",)),
     queryset=WorkspaceMembers,
     key="user_id",
-    edition="Enterprise",
 )
-class WorkspaceMember(Resource):
+class WorkspaceMember(Enterprise, Resource):
     """A user's place in a workspace: ``member.user``.
 
     >>> [member.user_id for member in workspace.members.all()]

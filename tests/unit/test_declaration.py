@@ -104,3 +104,23 @@ def test_an_id_of_another_foreign_key_is_refused_where_it_is_declared() -> None:
         class Other(Resource):
             project: ForeignKey[Project] = foreign_key()
             of_project = project.id
+
+
+def test_the_header_says_where_the_listing_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(registry, "Place", Resource)  # undone afterwards
+    expected = {
+        "/api/places/{id}/": ("/api/places/{id}/", "/api/places/"),
+        "/api/places{/id}": ("/api/places/{id}", "/api/places"),
+        "/api/rooms/{project}/places{/key}": (
+            "/api/rooms/{project}/places/{key}",
+            "/api/rooms/{project}/places",
+        ),
+        "/api/place": ("/api/place", "/api/place"),
+    }
+    for header, addresses in expected.items():
+
+        @resource(header)
+        class Place(Resource):
+            """Somewhere."""
+
+        assert (options_of(Place).item, options_of(Place).collection) == addresses

@@ -132,14 +132,16 @@ def resource(
 
     ``item``: path of one object; ``{id}`` and the names of relations stand in braces, those of a
     relation's relation after a point (``{version.prompt}``); empty where one object has no address.
-    ``collection``: path of the listing and of creations; default: ``item`` up to ``{id}``.
+    ``collection``: path of the listing and of creations; default: ``item`` up to ``{id}``, or up to
+    the brace of ``{/id}`` where it has no slash at its end.
     ``pages``: the shape of the listing. ``params``: lookups that the server's listing understands,
     and the parameter that says each. ``get_params``: parameters that every GET of one object
     carries. ``label``: the field that a repr shows. ``queryset``: the class of its querysets, where
     they have verbs of their own. ``key``: the field that tells an object from others; empty where
     there is only one. ``update``: the verb that saves changes. ``edition``: the edition that has
-    it, where not every server does. ``left_out``: fields that a listing has not, and which are
-    fetched when they are touched. What a header does not say it has from the class's base.
+    it, where not every server does; default: ``_edition`` of the class. ``left_out``: fields that a
+    listing has not, and which are fetched when they are touched. What a header does not say it has
+    from the class's base.
     """
     said: dict[str, Any] = {
         "pages": pages,
@@ -149,11 +151,11 @@ def resource(
         "queryset": queryset,
         "key": key,
         "update": update,
-        "edition": edition,
         "left_out": left_out,
     }
 
     def declare(cls: C) -> C:
+        said["edition"] = getattr(cls, "_edition", None) if edition is None else edition
         spread_foreign_keys(cls)
         base: Options | None = getattr(cls, "_options", None)
         inherited = base.fields if base is not None else {}
@@ -200,8 +202,8 @@ def resource(
             setattr(made, name, descriptor)
         made._options = Options(
             owner=made,
-            item=item,
-            collection=item.partition("{id}")[0] if collection is None else collection,
+            item=item.replace("{/", "/{"),
+            collection=_collection(item) if collection is None else collection,
             fields=own,
             relations=relations,
             sets=sets,
@@ -214,3 +216,7 @@ def resource(
         return made
 
     return declare
+
+
+def _collection(item: str) -> str:
+    return item.partition("{/" if "{/" in item else "{id}")[0]
