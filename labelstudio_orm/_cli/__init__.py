@@ -16,37 +16,15 @@ Exit codes:
 from __future__ import annotations
 
 import argparse
-import os
 import sys
-import warnings
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from .._engine.values.secret import redact
 from .._version import __version__
-from ..config import UnknownControl
-from ..errors import APIError, AuthenticationError, ConnectionFailed, LabelStudioError, Timeout
-from .arguments import Call, Parser, UsageError
+from .arguments import Parser
 from .commands import COMMANDS
-from .output import tell
+from .running import exit_code, run_guarded
 
-__all__ = ["main"]
-
-CODES: tuple[tuple[type[Exception], int], ...] = (
-    (AuthenticationError, 3),
-    (ConnectionFailed, 3),
-    (Timeout, 3),
-    (APIError, 1),
-    (UsageError, 2),
-    (ValueError, 2),
-    (UnknownControl, 2),
-    (LabelStudioError, 1),
-    (OSError, 2),
-)
-"""The exit code for an error: that of the first class that it belongs to."""
-
-INTERRUPTED = 130
-"""What a shell makes of a program that Ctrl-C ended."""
+__all__ = ["exit_code", "main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -56,51 +34,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit code; after an error, whose text went to stderr, too.
     """
     options = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
-    return guarded(COMMANDS[options.command].run, options)
-
-
-def guarded(run: Callable[[Call], Any], options: argparse.Namespace) -> int:
-    """Run something with these options and tell what came of it; returns the exit code.
-
-    An error that the caller, a server or the machine has caused is one line on stderr; one that is
-    a mistake of this program is raised.
-    """
-    try:
-        with warnings.catch_warnings(), Call(options) as call:
-            warnings.showwarning = _show_warning
-            result = run(call)
-            told = result is not None or call.plans
-            code = tell(result, call.plans, as_json=call.as_json) if told else 0
-        sys.stdout.flush()
-        return code
-    except KeyboardInterrupt:
-        return INTERRUPTED
-    except BrokenPipeError:  # of `| head`, which has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except Exception as error:
-        known = exit_code(error)
-        if known is None:
-            raise
-        print(f"{options.prog}: error: {redact(str(error), _keys(options))}", file=sys.stderr)
-        return known
-
-
-def exit_code(error: Exception) -> int | None:
-    """The exit code that stands for an error; None if it is a mistake of this program."""
-    return next((code for kind, code in CODES if isinstance(error, kind)), None)
-
-
-def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    print(f"warning: {message}", file=sys.stderr)
-
-
-def _keys(options: argparse.Namespace) -> list[str]:
-    """The credentials that the command was given."""
-    names = ("api_key", "to_api_key")
-    found = [getattr(options, name, None) for name in names]
-    found += [os.environ.get(f"LABEL_STUDIO_{name.upper()}") for name in names]
-    return [key for key in found if key]
+    return run_guarded(COMMANDS[options.command].run, options)
 
 
 def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
@@ -123,6 +57,7 @@ def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
         )
         one.said = argv
         one.set_defaults(prog=one.prog)
-        for flags, how in command.arguments:
+        wanted = not argv or name in argv
+        for flags, how in (*command.arguments, *(command.more() if wanted else ())):
             one.add_argument(*flags, **how)
     return parser

@@ -10,7 +10,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from getpass import getpass
 from pathlib import Path
 from typing import Any, NoReturn
@@ -49,6 +49,8 @@ class Command:
 
     run: Run
     arguments: tuple[Argument, ...]
+    more: Callable[[], Iterable[Argument]] = tuple
+    """Gives further arguments, which are not wanted until the command is."""
 
     @property
     def summary(self) -> str:
@@ -65,11 +67,13 @@ COMMANDS: dict[str, Command] = {}
 """All commands by name, in the order in which ``--help`` shows them."""
 
 
-def command(name: str, *arguments: Argument) -> Callable[[Run], Run]:
+def command(
+    name: str, *arguments: Argument, more: Callable[[], Iterable[Argument]] = tuple
+) -> Callable[[Run], Run]:
     """Makes a function a command."""
 
     def add(run: Run) -> Run:
-        COMMANDS[name] = Command(run, arguments)
+        COMMANDS[name] = Command(run, arguments, more)
         return run
 
     return add
@@ -290,41 +294,40 @@ USERS = argument(
 )
 TITLE = argument("--title", help="another title for the new project")
 
-PARTS = {
-    "files": "leave out the uploaded files",
-    "views": "leave out the tabs of the data manager",
-    "webhooks": "leave out the webhooks",
-    "storages": "leave out the storages",
-    "backends": "leave out the ML backends",
-    "verify": "do not compare in the end",
-}
-"""What a copy does, unless it is told not to: the parameters of ``copy_project``."""
+NO_FILES = argument(
+    "--no-files", dest="files", action="store_false", help="leave out the uploaded files"
+)
 
 
-def without(*parts: str) -> tuple[Argument, ...]:
-    """The switches that leave out some of these."""
-    return tuple(
-        argument(f"--no-{part}", dest=part, action="store_false", help=PARTS[part])
-        for part in parts
-    )
+def _switches() -> dict[str, str]:
+    """Return the parameters of ``copy_project`` that are on by default, with their help."""
+    from .._migrate.engine.kinds import KINDS  # lazy: start-up time
+    from ..migrate import copy_project  # lazy: start-up time
+
+    known = inspect.signature(copy_project).parameters
+    kinds = {name: f"leave out the {kind.title}" for name, kind in KINDS.items() if name in known}
+    return {**kinds, "verify": "do not compare in the end"}
 
 
-COPYING = (
-    *without(*PARTS),
-    argument(
+def _copying_arguments() -> Iterator[Argument]:
+    """Yield the arguments of commands that copy."""
+    for name, help in _switches().items():
+        yield argument(f"--no-{name}", dest=name, action="store_false", help=help)
+    yield argument(
         "--all-storages",
         dest="storages",
         action="store_const",
         const="all",
         default=True,
         help="also the storages that annotations are written to",
-    ),
-    argument("--keep-origin", action="store_true", help='keep dates and ids in meta["_origin"]'),
-)
+    )
+    yield argument(
+        "--keep-origin", action="store_true", help='keep dates and ids in meta["_origin"]'
+    )
 
 
 def _copying(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in (*PARTS, "keep_origin")}
+    return {name: getattr(options, name) for name in (*_switches(), "keep_origin")}
 
 
 @contextlib.contextmanager
@@ -360,10 +363,10 @@ def _missing_users(call: Call, target: LabelStudio) -> Iterator[Any]:
     TITLE,
     JOURNAL,
     USERS,
-    *COPYING,
     WRITES,
     *SECOND_SERVER,
     *SERVER,
+    more=_copying_arguments,
 )
 def copy(call: Call) -> Any:
     """Copy a project with all that it holds, to another server or on the same one; then compare.
@@ -391,27 +394,19 @@ def copy(call: Call) -> Any:
         )
 
 
-SECRETS = {
-    "azure": ("account_name", "account_key"),
-    "gcs": ("google_application_credentials",),
-    "redis": ("password",),
-    "s3": ("aws_access_key_id", "aws_secret_access_key"),
-    "BASIC_AUTH": ("basic_auth_pass",),
-}
-"""What to ask for, by the type of a storage, or how an ML backend is asked."""
-
-
 def _secrets() -> Callable[[str, Mapping[str, Any]], dict[str, str]] | None:
-    """Asks for what no server tells, where there is somebody to ask."""
+    """Return a function that asks for secrets, if there is a terminal."""
+    from .._migrate.engine.kinds import KINDS  # lazy: start-up time
+
     if not sys.stdin.isatty():
         return None
 
     def ask(kind: str, row: Mapping[str, Any]) -> dict[str, str]:
         places = ("title", "bucket", "container", "host", "url")
-        what = next((row[name] for name in places if row.get(name)), row["id"])
-        names = SECRETS.get(row.get("type") or row.get("auth_method") or "", ())
-        told = {name: getpass(f"{name} of {kind} {what} (empty: none): ") for name in names}
-        return {name: text for name, text in told.items() if text}
+        which = next((row[name] for name in places if row.get(name)), row["id"])
+        names = KINDS[kind].secret_names(dict(row))
+        given = {name: getpass(f"{name} of {kind} {which} (empty: none): ") for name in names}
+        return {name: text for name, text in given.items() if text}
 
     return ask
 
@@ -436,7 +431,7 @@ TARGET = argument("target", metavar="TARGET", help="the other project's id, or i
         help="begin a journal, for a project that was copied without: pair tasks by their content",
     ),
     USERS,
-    *without("files"),
+    NO_FILES,
     WRITES,
     *SECOND_SERVER,
     *SERVER,
@@ -494,7 +489,7 @@ SNAPSHOT = argument("file", metavar="FILE", help="the snapshot, a .zip")
     "snapshot",
     PROJECT,
     SNAPSHOT,
-    *without("files"),
+    NO_FILES,
     *SERVER,
 )
 def snapshot(call: Call) -> Any:
@@ -508,7 +503,7 @@ def snapshot(call: Call) -> Any:
     return snapshot(call.project, options.file, files=options.files, progress=call.progress)
 
 
-@command("restore", SNAPSHOT, TITLE, JOURNAL, USERS, *COPYING, WRITES, *SERVER)
+@command("restore", SNAPSHOT, TITLE, JOURNAL, USERS, WRITES, *SERVER, more=_copying_arguments)
 def restore(call: Call) -> Any:
     """Make a project of a snapshot; then compare.
 

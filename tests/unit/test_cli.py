@@ -19,7 +19,7 @@ from attrs import frozen
 from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project
 from labelstudio_orm import _cli as cli
 from labelstudio_orm._cli import exit_code, main
-from labelstudio_orm._cli.commands import PARTS, _copying
+from labelstudio_orm._cli.commands import _copying, _switches
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.migrate import Migration, copy_project
 from labelstudio_orm.testing import FakeLabelStudio, Fault
@@ -613,11 +613,11 @@ def test_the_switches_of_a_copy_are_its_parameters(monkeypatch: pytest.MonkeyPat
     told: dict[str, Any] = {}
     parser = cli._parser()
     for name in ("copy", "restore"):
-        words = [name, "1", *(f"--no-{part}" for part in PARTS), "--keep-origin"]
+        words = [name, "1", *(f"--no-{part}" for part in _switches()), "--keep-origin"]
         told = _copying(parser.parse_args(words))
-        assert told == {**dict.fromkeys(PARTS, False), "keep_origin": True}
+        assert told == {**dict.fromkeys(_switches(), False), "keep_origin": True}
         assert _copying(parser.parse_args([name, "1", "--all-storages"]))["storages"] == "all"
-        assert all(_copying(parser.parse_args([name, "1"]))[part] is True for part in PARTS)
+        assert all(_copying(parser.parse_args([name, "1"]))[part] is True for part in _switches())
         assert told.keys() <= inspect.signature(copy_project).parameters.keys()
 
 

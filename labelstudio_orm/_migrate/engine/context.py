@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Final, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
 from ..._engine.bulk.run import BulkRun
+from . import late
 from .losses import losses, packed, unpacked
 from .source import LiveSource
 
@@ -26,14 +26,6 @@ if TYPE_CHECKING:
     from .users import UserMap
 
 T = TypeVar("T")
-
-PATIENCE: Final = 10.0
-"""Seconds that a request whose client is gone may still be under way at the server, before an
-import is known to have been slower.
-"""
-
-LOOK_EVERY: Final = 0.5
-"""Seconds between two looks for what it does."""
 
 
 @attrs.define
@@ -109,47 +101,13 @@ class MigrationContext:
     # -- what is late -----------------------------------------------------------------------------
 
     def record_duration(self, seconds: float) -> None:
-        """See the function of this name."""
-        record_duration(self.journal, seconds)
+        """Write the duration of an import into the journal."""
+        late.record_duration(self.journal, seconds)
 
     def wait_for(self, look: Callable[[], T | None]) -> T | None:
-        """See the function of this name."""
-        return wait_for(self.client, self.journal, look)
+        """Return what ``look`` finds, at once or after a while."""
+        return late.wait_for(self.client, self.journal, look)
 
     def wait_for_late_writes(self, look: Callable[[], T | None]) -> None:
-        """Where something was given up: the rest of the time in which it may arrive."""
-        unsure: float | None = self.journal.get("unsure")
-        if unsure is not None:
-            patience = _patience(self.journal)
-            _within(min(patience, unsure + patience - time.time()), look, self.client)
-            self.journal.set("unsure", None)
-
-
-def record_duration(journal: Journal, seconds: float) -> None:
-    """Take note that an import record_duration so long."""
-    if seconds > journal.get("slowest", 0.0):
-        journal.set("slowest", seconds)
-
-
-def wait_for(client: LabelStudio, journal: Journal, look: Callable[[], T | None]) -> T | None:
-    """What a look finds, at once or after a while; None if it does not. It may arrive even later,
-    and is then a double.
-    """
-    found = _within(_patience(journal), look, client)
-    if found is None:
-        journal.set("unsure", time.time())
-    return found
-
-
-def _patience(journal: Journal) -> float:
-    """Seconds after which what has not arrived is taken for lost."""
-    slowest: float | None = journal.get("slowest")
-    return PATIENCE if slowest is None else max(2.0, 3 * slowest)
-
-
-def _within(seconds: float, look: Callable[[], T | None], client: LabelStudio) -> T | None:
-    waited = 0.0
-    while (found := look()) is None and waited < seconds:
-        client.retries.sleep(LOOK_EVERY)
-        waited += LOOK_EVERY
-    return found
+        """Wait until writes that were given up can no longer arrive, or ``look`` finds them."""
+        late.wait_for_the_rest(self.client, self.journal, look)

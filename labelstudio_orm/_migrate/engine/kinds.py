@@ -142,6 +142,10 @@ class Kind:
         """Return a row without its hidden fields."""
         return {name: value for name, value in row.items() if name not in self.hidden}
 
+    def secret_names(self, row: Row) -> Sequence[str]:
+        """Return the names of the secrets that an object needs, as far as they are known."""
+        return (self.credentials(row) if self.credentials else None) or ()
+
     def needs_secrets(self, row: Row) -> bool:
         """Return whether an object cannot be made without secrets."""
         return self.credentials is not None and self.credentials(row) is not None

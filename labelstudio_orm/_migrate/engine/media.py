@@ -20,8 +20,8 @@ from ..._engine.values.summary import Failure
 from ...errors import APIError, BadRequest, LabelStudioError, ServerError
 from ...resources.common import labelstudio_of
 from .contents import fetch
-from .context import record_duration, wait_for
 from .exactly_once import exactly_once
+from .late import record_duration, wait_for
 from .stored import Here, Stored
 from .uploads import address_on, files_of, original_name
 

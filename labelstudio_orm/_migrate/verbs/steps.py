@@ -297,8 +297,8 @@ class Migration:
         The journal is ``<name>-<project's id>.journal`` in the working directory, unless
         ``--journal`` names another.
         """
-        from ..._cli import guarded
         from ..._cli.arguments import PROJECT, SERVER, WRITES, Parser, argument
+        from ..._cli.running import run_guarded
 
         parser = Parser(
             description=inspect.getdoc(sys.modules["__main__"]),
@@ -325,7 +325,7 @@ class Migration:
             *SERVER,
         ):
             parser.add_argument(*flags, **how)
-        raise SystemExit(guarded(self._run, parser.parse_args(argv)))
+        raise SystemExit(run_guarded(self._run, parser.parse_args(argv)))
 
     def _run(self, call: Call) -> object:
         """Do what the command line says."""
