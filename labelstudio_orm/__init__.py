@@ -1,6 +1,5 @@
 """A Label Studio server as Python objects: active records, lazy querysets, data migrations."""
 
-from ._engine.bulk.exported import from_export
 from ._engine.conditions.expressions import data, meta
 from ._engine.conditions.q import Q
 from ._engine.http.transport import Retry
@@ -32,6 +31,7 @@ from .errors import (
     UnknownKeyWarning,
     UnsafePath,
 )
+from .resources._tasks.exported import from_export
 from .resources.comments import Comment
 from .resources.drafts import Draft
 from .resources.exports import Export

@@ -17,10 +17,10 @@ from typing import Any, NoReturn
 
 import attrs
 
-from .._engine.bulk.exported import Authors, from_export
-from .._engine.bulk.targets import format_of
 from ..client import LabelStudio
 from ..errors import LabelStudioError
+from ..resources._tasks.exported import Authors, from_export
+from ..resources._tasks.targets import format_of
 from .arguments import (
     CONDITIONS,
     PROJECT,

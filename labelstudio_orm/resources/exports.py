@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.jobs import Job, last_line, wait_for
-from .._engine.bulk.targets import check_target
 from .._engine.fields.fields import ForeignKey, field, foreign_key, readonly
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
@@ -21,6 +20,8 @@ from .._engine.reading.by_id import given_id
 from .._engine.reading.selection import query_of
 from ..errors import BadRequest, JobFailed
 from ..progress import Progress
+from ._tasks.exports import check_snapshot, telling_sizes
+from ._tasks.targets import check_target
 from .common import CreatedBy
 
 if TYPE_CHECKING:
@@ -112,8 +113,6 @@ class Export(CreatedBy, Job, Resource):
         is done, ``timeout`` seconds at most. Raises JobFailed with the server's reason, and
         ValueError, before a request, for a format with images: no snapshot has any.
         """
-        from .._engine.bulk.exports import check_snapshot, telling_sizes
-
         check_snapshot(self, format, download_resources)
         body: dict[str, Any] = {"export_type": format}
         if download_resources is not None:
@@ -162,8 +161,6 @@ class Export(CreatedBy, Job, Resource):
         appears under its name only when it is complete. Raises ValueError, before the request, for
         a format with images: no snapshot has any.
         """
-        from .._engine.bulk.exports import check_snapshot, telling_sizes
-
         named = "JSON" if format is None else format
         check_snapshot(self, named)
         check_target(Path(path), named)

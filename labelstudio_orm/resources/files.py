@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, unquote
 
-from .._engine.bulk.imports import Renamed
 from .._engine.conditions.tree import EVERYTHING
 from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
@@ -27,6 +26,7 @@ from .._engine.values.ids import id_of as id_in
 from .._engine.values.summary import Summary
 from ..errors import APIError, LabelStudioError, OutcomeUnknown
 from ..progress import Progress
+from ._tasks.forms import Renamed
 from .common import labelstudio_of
 
 if TYPE_CHECKING:

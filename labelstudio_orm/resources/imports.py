@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from .._engine.bulk.imports import ANSWER, held_by, import_body, pretended
 from .._engine.bulk.jobs import Job
 from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
@@ -18,6 +17,7 @@ from .._engine.models.resource import Resource
 from .._engine.records.origin import Origin
 from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
+from ._tasks.forms import ANSWER, held_by, import_body, pretended
 from .common import Dated, labelstudio_of
 
 if TYPE_CHECKING:

@@ -29,6 +29,7 @@ from .._engine.pages.sources import NUMBERED, Plain
 from .._engine.reading.planner import plan_of
 from ..errors import LabelStudioError
 from ..progress import Progress
+from ._tasks.exports import export_project
 from .common import CreatedBy, Dated, Enterprise
 
 if TYPE_CHECKING:
@@ -270,8 +271,6 @@ class Project(CreatedBy, Resource):
         the first request for a suffix that is another format's, FileNotFoundError for a folder that
         is not there, IsADirectoryError for one that is.
         """
-        from .._engine.bulk.exports import export_project
-
         return export_project(
             self,
             format,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .._config.results import check_result
+from .._engine.bulk.batches import BATCH_BYTES, BATCH_SIZE
 from .._engine.conditions.q import Q
 from .._engine.fields.fields import (
     UNSET,
@@ -33,12 +34,19 @@ from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
 from ..progress import Progress
 from ._parking import keeping_drafts
+from ._tasks.actions import perform
+from ._tasks.annotating import annotate
+from ._tasks.creation import OnConflict, create_tasks
+from ._tasks.deletion import delete_tasks
+from ._tasks.exports import export_tasks
+from ._tasks.predictions import OnKnown, create_predictions, delete_predictions
+from ._tasks.updating import TaskUpdate
 from .common import Dated, labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from .._engine.bulk.predicting import OnKnown
+    from .._engine.conditions.places import Place
     from .._engine.values.summary import Created, OnError, Summary
     from ..client import LabelStudio
     from .comments import Comments
@@ -51,6 +59,8 @@ class Tasks(QuerySet["Task"]):
     """``project.tasks``, ``view.tasks``, ``ls.tasks.filter(project=1)``: tasks, and what can be
     done with many of them at once.
     """
+
+    _updating = TaskUpdate
 
     def filter(self, *conditions: Q, view: View | int = UNSET, **lookups: Any) -> Self:
         """As for every queryset; ``view``: only the tasks of a saved view, in its order."""
@@ -65,6 +75,97 @@ class Tasks(QuerySet["Task"]):
                 "those of both: .filter(id__in=other.tasks.values_list('id', flat=True))"
             )
         return evolved(found, scope={**found._query.scope, "view": given})
+
+    @one_call
+    def bulk_create(
+        self,
+        items: Iterable[Mapping[str, Any] | Task],
+        *,
+        on_conflict: OnConflict = None,
+        key: str | Place | None = None,
+        on_error: OnError = "raise",
+        validate: bool = False,
+        batch_size: int = BATCH_SIZE,
+        batch_bytes: int = BATCH_BYTES,
+        workers: int | None = None,
+        progress: Progress = None,
+    ) -> Created[Task]:
+        """Create many tasks; they come back with ids, in the order of the input.
+
+        ``items``: full forms with a dict under ``data`` (and ``meta``, ``annotations``,
+        ``predictions``), bare data dicts, unsaved objects, or the items of ``export("JSON")`` (see
+        ``from_export`` for the authors and drafts in it). The result has a ``summary``.
+
+        Tasks go through the import: a batch ends at ``batch_size`` items or ``batch_bytes`` bytes
+        of JSON, and each is one request that is stored whole or not at all, one after the other.
+        One more request finds the newest task, by which a batch is found again when its answer is
+        lost. ``progress``: True for a line on stderr, or a function ``(done, total)``.
+
+        ``key`` and ``on_conflict``: what to do with an item whose key (``"data.image"``,
+        ``data["a.b"]``) a task of the project has already, or an earlier item. ``"skip"`` leaves
+        that task as it is, so that a run which died can be run again; ``"update"`` gives it the
+        item's data, and its meta if it has one, by one PATCH where anything changes, sent by
+        ``workers`` at once (default: the client's); ``"error"`` raises Conflict, before anything is
+        sent where the number of items is known. The task stands in the place of the item in the
+        result. The keys are looked up 300 at a time, or all tasks are listed once, 1,000 at a time,
+        whichever takes fewer requests; for a stream they always are.
+
+        ``on_error="collect"`` goes on without the items that are refused, here or by the server:
+        ``summary.failed`` names each with its place and the reason, and the result lacks them. A
+        batch is sent again, without them, only where the server said that nothing of it was stored.
+        ``validate``: check first whether data, annotations and predictions match the project's
+        labelling config; the server itself checks the data only. Shapes that lack the size of their
+        image are named by a MissingSizeWarning.
+
+        Raises ValueError or TypeError for an item that the server would misread, BadRequest naming
+        the item, and OutcomeUnknown when it cannot be known whether a batch was stored; the latter
+        two have the objects so far in ``created``, and the ``summary``.
+
+        >>> images = ls.projects.create(title="Images")
+        >>> items = [{"image": "a.png"}, {"image": "b.png"}]
+        >>> images.tasks.bulk_create(items, key="data.image", on_conflict="skip").summary
+        <Summary: 2 created>
+        >>> images.tasks.bulk_create(items, key="data.image", on_conflict="skip").summary
+        <Summary: 2 skipped>
+        """
+        run = self._run("creating", workers, on_error, progress)
+        return create_tasks(
+            self,
+            items,
+            run,
+            on_conflict=on_conflict,
+            key=key,
+            validate=validate,
+            batch_size=batch_size,
+            batch_bytes=batch_bytes,
+        )
+
+    @one_call
+    def delete(
+        self,
+        *,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Summary:
+        """Delete the tasks; return a summary with ``deleted``.
+
+        One request finds the first one and one deletes the others (10,000 at most), where the
+        server can filter exactly; else their ids are listed, and one request deletes 1,000. A
+        project's views stay, also when all its tasks go (the server's own action drops them with
+        the last task). Refused without a condition, unless ``all()`` confirmed it.
+
+        Errors as for ``bulk_update``. It may be stopped, and run again.
+
+        >>> notes = ls.projects.create(title="Notes to keep")
+        >>> tasks = notes.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+        >>> notes.tasks.filter(data__text="a").delete()
+        <Summary: 1 deleted>
+        """
+        self._query.require_confirmation("delete()")
+        with self._run("deleting", workers, on_error, progress) as run:
+            delete_tasks(self, run)
+        return run.summary()
 
     @one_call
     def perform(self, action: str, *, progress: Progress = None, **params: Any) -> dict[str, Any]:
@@ -82,8 +183,6 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(total_predictions=0).perform("retrieve_tasks_predictions")
         """
-        from .._engine.bulk.actions import perform
-
         return perform(self, action, params, progress)
 
     @one_call
@@ -109,8 +208,6 @@ class Tasks(QuerySet["Task"]):
         >>> project.tasks.filter(total_annotations=0).create_annotations([region]).summary
         <Summary: 3 created>
         """
-        from .._engine.bulk.actions import annotate
-
         run = self._run("annotating", workers, on_error, progress)
         return annotate(self, {"result": result, **fields}, run)
 
@@ -131,8 +228,6 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(data__lang="de").export("JSON", "german.json")
         """
-        from .._engine.bulk.exports import export_tasks
-
         return export_tasks(self, format, Path(path), progress)
 
 
@@ -332,10 +427,8 @@ class Predictions(QuerySet["Prediction"]):
         >>> project.predictions.bulk_create([(task, [region], 0.9)], model_version="v1")
         <Summary: 1 created>
         """
-        from .._engine.bulk.predicting import predict
-
         run = self._run("creating", None, on_error, progress)
-        predict(
+        return create_predictions(
             self,
             items,
             run,
@@ -343,6 +436,31 @@ class Predictions(QuerySet["Prediction"]):
             on_conflict=on_conflict,
             batch_size=batch_size,
         )
+
+    @one_call
+    def delete(
+        self,
+        *,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Summary:
+        """Delete the predictions; return a summary with ``deleted``.
+
+        Those of a ``model_version`` of a project, or all of a project, are listed, and one request
+        deletes a version (and takes it off the project's settings) but for the further ones of a
+        task that has several. Others are deleted as all objects are: one request each, sent by
+        ``workers`` at once (default: the client's). Refused without a condition, unless ``all()``
+        confirmed it.
+
+        Errors as for ``bulk_update``. It may be stopped, and run again.
+
+        >>> project.predictions.filter(model_version="v1").delete()
+        <Summary: 3 deleted>
+        """
+        self._query.require_confirmation("delete()")
+        with self._run("deleting", workers, on_error, progress) as run:
+            delete_predictions(self, run)
         return run.summary()
 
 

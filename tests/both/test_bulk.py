@@ -23,7 +23,7 @@ from labelstudio_orm import (
     Q,
     Task,
 )
-from labelstudio_orm._engine.bulk import deletion
+from labelstudio_orm.resources._tasks import deletion
 
 Asked = Callable[[], list[str]]
 
@@ -158,7 +158,7 @@ def test_views_outlive_the_last_task(ls: LabelStudio, project: Project) -> None:
 def test_what_the_server_finds_is_deleted_in_pieces(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deletion, "DELETE_PIECE", 5)
+    monkeypatch.setattr(deletion, "PIECE", 5)
     tasks = project.tasks.bulk_create([{"text": str(n)} for n in range(23)])
     project.tasks.filter(id__in=[tasks[4].id, tasks[5].id]).delete()
     told: list[tuple[int, int | None]] = []

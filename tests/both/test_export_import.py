@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm import BadRequest, LabelStudio, LabelStudioError, Project, User, from_export
-from labelstudio_orm._engine.bulk.exported import items_of
+from labelstudio_orm.resources._tasks.exported import items_of
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 

@@ -14,9 +14,9 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from labelstudio_orm import LabelStudio, Project
-from labelstudio_orm._engine.bulk.imports import Renamed
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.migrate import Report, UnknownUsers, copy_project, sync, verify
+from labelstudio_orm.resources._tasks.forms import Renamed
 from labelstudio_orm.testing import LocalLabelStudio
 from tests.conftest import CONFIG
 from tests.live.parts.ml_backend import MLBackendService

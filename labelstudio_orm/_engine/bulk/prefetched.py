@@ -8,10 +8,10 @@ from ..fields.options import options_of
 from ..reading.selection import query_of
 
 if TYPE_CHECKING:
-    from ..models.queryset import QuerySet
+    from ..reading.selection import Selection
 
 
-def invalidate_prefetched(queryset: QuerySet[Any]) -> None:
+def invalidate_prefetched(queryset: Selection[Any]) -> None:
     """Let the objects that a queryset is of forget what was prefetched of it."""
     for name, parent in query_of(queryset).scope.items():
         if isinstance(parent, int):

@@ -1,10 +1,10 @@
-"""Saving what was changed here, and setting values that are not here."""
+"""Saving objects that were changed here, and setting values of objects that are not."""
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sized
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -16,27 +16,28 @@ from ..conditions.q import find_field
 from ..conditions.tree import EVERYTHING
 from ..fields.options import options_of
 from ..http.payload import encode
-from ..models.queryset import QuerySet
-from ..pages.keyset import TASKS
-from ..pages.sources import chunked
 from ..reading.ambiguity import refuse_ambiguous
 from ..reading.planner import plan_without_request
 from ..reading.selection import evolved, query_of
 from ..records.origin import Origin
 from ..values.codec import copy_json, plain_json
 from ..values.secret import reveal
-from .actions import BATCH, act, project_of
+from ..values.summary import Summary
 from .run import BulkRun
+
+if TYPE_CHECKING:
+    from ..conditions.tree import Node
+    from ..reading.queryset import ReadingQuerySet
 
 # -- saving ---------------------------------------------------------------------------------------
 
 
 def save_many(
-    queryset: QuerySet[Any],
+    queryset: ReadingQuerySet[Any],
     objects: Iterable[Any],
     fields: Iterable[str] | None,
     run: BulkRun,
-) -> None:
+) -> Summary:
     """Save objects that were changed here: ``QuerySet.bulk_update``."""
     names = None
     if fields is not None:
@@ -55,13 +56,14 @@ def save_many(
 
     with run:
         run.update_each(objects, save, identity=_identity)
+    return run.summary()
 
 
 def _identity(obj: Any) -> object:
     return getattr(obj, "_key", None)
 
 
-def _must_be_here(queryset: QuerySet[Any], obj: Any) -> None:
+def _must_be_here(queryset: ReadingQuerySet[Any], obj: Any) -> None:
     name = options_of(queryset.model).name
     if not isinstance(obj, queryset.model) or not obj._is_saved:
         raise TypeError(
@@ -72,7 +74,7 @@ def _must_be_here(queryset: QuerySet[Any], obj: Any) -> None:
         raise ValueError(f"{obj!r} is on {obj._server}, the queryset on {queryset.client.url}")
 
 
-def _writable(queryset: QuerySet[Any], name: str) -> None:
+def _writable(queryset: ReadingQuerySet[Any], name: str) -> None:
     options = options_of(queryset.model)
     field = options.fields.get(name)
     if field is None or field.read_only or field.fixed:
@@ -93,7 +95,7 @@ class Assignment:
     value: Any
 
     @classmethod
-    def of(cls, queryset: QuerySet[Any], text: str | Place, value: Any) -> Assignment:
+    def of(cls, queryset: ReadingQuerySet[Any], text: str | Place, value: Any) -> Assignment:
         """Read it from a keyword, or an expression. Raises FieldError for what cannot be set,
         TypeError and ValueError for what it cannot be set to.
         """
@@ -149,114 +151,77 @@ class Assignment:
             inner[last] = value
 
 
-def update_many(
-    queryset: QuerySet[Any],
-    values: Mapping[Any, Any],
-    run: BulkRun,
-) -> None:
-    """Set values of the objects: ``QuerySet.update``."""
-    query_of(queryset).require_confirmation("update(...)")
-    if not values:
-        raise TypeError("update() needs a value to set: update(data__split='train')")
-    said = [Assignment.of(queryset, text, value) for text, value in values.items()]
-    for one, other in itertools.permutations(said, 2):
-        if one.way == other.way[: len(one.way)]:
-            raise ValueError(f"update(): {one.key} is set as a whole and in part")
-    refuse_ambiguous(query_of(queryset), (one.key for one in said))
-    names = {one.key.field.name for one in said}
-    merges = any(one.key.path for one in said)
-    run.total = _total(queryset) if run.is_watched else None
-    again = _again(queryset, names)
+class Update:
+    """An ``update`` of the objects of a queryset: the values, and how they are set.
 
-    def update(obj: Any) -> bool:
-        if query_of(queryset).loaded is None:
-            return change(obj)
+    A resource whose server can do more overrides ``set_many`` and ``reread``.
+    """
+
+    def __init__(self, queryset: ReadingQuerySet[Any], values: Mapping[Any, Any]) -> None:
+        """Read the values. Raises TypeError and ValueError for what cannot be set."""
+        query_of(queryset).require_confirmation("update(...)")
+        if not values:
+            raise TypeError("update() needs a value to set: update(data__split='train')")
+        self.assignments = [Assignment.of(queryset, text, one) for text, one in values.items()]
+        for one, other in itertools.permutations(self.assignments, 2):
+            if one.way == other.way[: len(one.way)]:
+                raise ValueError(f"update(): {one.key} is set as a whole and in part")
+        refuse_ambiguous(query_of(queryset), (one.key for one in self.assignments))
+        self.names = {one.key.field.name for one in self.assignments}
+        self.merges = any(one.key.path for one in self.assignments)
+        light = evolved(queryset, fields=frozenset({"id", *self.names}), relations=frozenset())
+        self.listed = queryset if query_of(queryset).loaded is not None else light
+        self.queryset = queryset
+
+    def run(self, run: BulkRun) -> Summary:
+        """Set the values of all objects."""
+        run.total = _total(self.queryset) if run.is_watched else None
+        with run:
+            run.update_each(self.set_many(self.listed.iterator(), run), self._update)
+        return run.summary()
+
+    def set_many(self, objects: Iterator[Any], run: BulkRun) -> Iterator[Any]:
+        """Set the values by requests for many objects; yield the objects that are left."""
+        return objects
+
+    def reread(self, obj: Any) -> Any:
+        """Read an object again; return None if it is gone, or no longer matches the queryset."""
+        try:
+            return obj if self.where.holds(obj.refresh()) else None
+        except DoesNotExist:
+            return None
+
+    @property
+    def where(self) -> Node:
+        """The condition that objects must still match; those of a slice or a view are fixed."""
+        is_fixed = query_of(self.queryset).is_slice or "view" in query_of(self.queryset).scope
+        return EVERYTHING if is_fixed else query_of(self.queryset).where
+
+    def _update(self, obj: Any) -> bool:
+        if query_of(self.queryset).loaded is None:
+            return self._change(obj)
         with obj._unless_it_fails():  # it is the caller's own
-            return change(obj)
+            return self._change(obj)
 
-    def change(obj: Any) -> bool:
-        for one in said:
-            one.apply(obj)
-        if not obj._chosen(names, False):
+    def _change(self, obj: Any) -> bool:
+        if not self._apply(obj):
             return False
-        if merges:  # somebody may have saved since it was listed, and a PATCH replaces the whole
-            obj = again(obj)
-            if obj is None:
+        if self.merges:  # it may have been saved since it was listed, and a PATCH replaces it all
+            obj = self.reread(obj)
+            if obj is None or not self._apply(obj):
                 return False
-            for one in said:
-                one.apply(obj)
-            if not obj._chosen(names, False):
-                return False
-        obj.save(fields=names)
+        obj.save(fields=self.names)
         return True
 
-    with run:
-        light = evolved(queryset, fields=frozenset({"id", *names}), relations=frozenset())
-        listed = queryset if query_of(queryset).loaded is not None else light
-        run.update_each(_set_texts(listed, said, run), update)
+    def _apply(self, obj: Any) -> bool:
+        """Set the values on an object; return whether that changes it."""
+        for one in self.assignments:
+            one.apply(obj)
+        return bool(obj._chosen(self.names, False))
 
 
-def _set_texts(listed: QuerySet[Any], said: Sequence[Assignment], run: BulkRun) -> Iterator[Any]:
-    """Set texts under keys of the data of tasks by the server's own action, which leaves the other
-    keys as they are. Gives the objects that are left: all, where it could not.
-    """
-    objects = listed.iterator()
-    if not _can_set_texts(listed, said):
-        yield from objects
-        return
-    project = project_of(listed).id
-    for tasks in chunked(objects, BATCH):
-        ids = []
-        for task in tasks:
-            for one in said:
-                one.apply(task)
-            if task._changed():
-                ids.append(task.id)
-        chosen = {"selectedItems": {"all": False, "included": ids}}
-        try:
-            for one in said if ids else ():
-                field = {"value_name": one.key.path[0], "value_type": "String", "value": one.value}
-                act(listed, project, "add_data_field", {**chosen, **field}, idempotent=True)
-        except ValueError:  # there is no such action, or one of the tasks is refused
-            yield from tasks
-            yield from objects
-            return
-        run.updated += len(ids)
-        run.skipped += len(tasks) - len(ids)
-        run.report()
-
-
-def _can_set_texts(listed: QuerySet[Any], said: Sequence[Assignment]) -> bool:
-    if options_of(listed.model).pages is not TASKS or not all(one.is_text_in_data for one in said):
-        return False
-    try:  # what is shown under a key of the labelling config may be stored under another one
-        shown = project_of(listed).config.data_keys
-    except ValueError:  # a config that is broken
-        return False
-    return not any(one.key.path[0] in shown for one in said)
-
-
-def _total(queryset: QuerySet[Any]) -> int | None:
+def _total(queryset: ReadingQuerySet[Any]) -> int | None:
     """Return the number of objects, where the server can tell it."""
     if not plan_without_request(query_of(queryset).but(is_strict=False)).counts:
         return None
     return queryset.count()
-
-
-def _again(queryset: QuerySet[Any], names: set[str]) -> Callable[[Any], Any]:
-    """How one object is read again: None when it is gone, or fits the queryset no more."""
-    acts_on_ids = query_of(queryset).is_slice or "view" in query_of(queryset).scope
-    where = EVERYTHING if acts_on_ids else query_of(queryset).where
-    if options_of(queryset.model).pages is TASKS and "project" in query_of(queryset).scope:
-        scope = {"project": query_of(queryset).scope["project"]}
-        fields = frozenset({"id", *names})
-        tasks = QuerySet.of(queryset.model, queryset.client, scope=scope, fields=fields)
-        return lambda obj: evolved(tasks, where=where).filter(id=obj.id).first()
-
-    def refreshed(obj: Any) -> Any:
-        try:
-            return obj if where.holds(obj.refresh()) else None
-        except DoesNotExist:
-            return None
-
-    return refreshed

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ...errors import DoesNotExist
-from ..bulk.batches import BATCH_BYTES, BATCH_SIZE
+from ..bulk.deletion import delete_each
 from ..bulk.run import BulkRun
+from ..bulk.updating import Update, save_many
 from ..conditions.places import Place
 from ..conditions.q import Q
 from ..fields.options import options_of
 from ..http.deadline import one_call
-from ..pages.keyset import TASKS
 from ..reading.by_id import parents_in
 from ..reading.queryset import ReadingQuerySet
 from ..values.ids import id_given, id_of
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from typing_extensions import Never
 
     from ...progress import Progress
-    from ..bulk.creation import OnConflict
     from ..values.summary import Created, OnError, Summary
 
 R = TypeVar("R")
@@ -49,6 +48,8 @@ class QuerySet(ReadingQuerySet[R]):
     >>> for task in todo:                                    # pages of up to 1,000 tasks
     ...     print(task.data)
     """
+
+    _updating: ClassVar[type[Update]] = Update
 
     @classmethod
     def of(cls, model: type[Any], client: Any, **state: Any) -> QuerySet[Any]:
@@ -157,77 +158,30 @@ class QuerySet(ReadingQuerySet[R]):
         self,
         items: Iterable[Mapping[str, Any] | R],
         *,
-        on_conflict: OnConflict = None,
-        key: str | Place | None = None,
         on_error: OnError = "raise",
-        validate: bool = False,
-        batch_size: int = BATCH_SIZE,
-        batch_bytes: int = BATCH_BYTES,
         workers: int | None = None,
         progress: Progress = None,
     ) -> Created[R]:
-        """Create many; the objects come back with ids, in input order, and with a ``summary``.
+        """Create many objects; they come back with ids, in the order of the input.
 
-        ``items``: for tasks a full form with a dict under ``data`` (and ``meta``, ``annotations``,
-        ``predictions``), a bare data dict, unsaved objects, or what ``export("JSON")`` wrote (see
-        ``from_export`` for the authors and drafts in it); for other resources dicts of fields or
-        unsaved objects.
+        ``items`` are dicts of fields, or unsaved objects; the result has a ``summary``. Each object
+        is one request, sent by ``workers`` at once (default: the client's). ``progress``: True for
+        a line on stderr, or a function ``(done, total)``.
 
-        Tasks go through the import: a batch ends at ``batch_size`` items or ``batch_bytes`` bytes
-        of JSON, and each is one request that is stored whole or not at all, one after the other.
-        Of other resources each object is one request, sent by ``workers`` at once (default: the
-        client's). One more request finds the newest task, by which a batch is found again when its
-        answer is lost. ``progress``: True for a line on stderr, or a function ``(done, total)``.
+        The first error stops it, once all requests under way have ended, and has the objects so far
+        in ``created``, and the ``summary``; with ``on_error="collect"`` the others go on, and
+        ``summary.failed`` names each that failed with its place and the reason.
 
-        ``key`` and ``on_conflict``, for tasks: what to do with an item whose key (``"data.image"``,
-        ``data["a.b"]``) a task of the project has already, or an earlier item. ``"skip"`` leaves
-        that task as it is, so that a run which died can be run again; ``"update"`` gives it the
-        item's data, and its meta if it has one, by one PATCH where anything changes; ``"error"``
-        raises Conflict, before anything is sent where the number of items is known. The task stands
-        in the place of the item in what is returned. The keys are looked up 300 at a time, or all
-        tasks are listed once, 1,000 at a time, whichever takes fewer requests; for a stream they
-        always are.
-
-        ``on_error="collect"`` goes on without the items that are refused, here or by the server:
-        ``summary.failed`` names each with its place and the reason, and what is returned lacks
-        them. A batch is sent again, without them, only where the server said that nothing of it was
-        stored. ``validate``: look first whether data, annotations and predictions fit the
-        project's labelling config; the server itself looks at the data only. Shapes that lack the
-        size of their image are named by a MissingSizeWarning.
-
-        Raises ValueError or TypeError for an item that the server would misread, BadRequest naming
-        the item, and OutcomeUnknown when nobody can know whether a batch was stored; the latter
-        two have the objects so far in ``created``, and the ``summary``.
-
-        >>> images = ls.projects.create(title="Images")
-        >>> items = [{"image": "a.png"}, {"image": "b.png"}]
-        >>> images.tasks.bulk_create(items, key="data.image", on_conflict="skip").summary
+        >>> views = [{"data": {"title": "First"}}, {"data": {"title": "Second"}}]
+        >>> project.views.bulk_create(views).summary
         <Summary: 2 created>
-        >>> images.tasks.bulk_create(items, key="data.image", on_conflict="skip").summary
-        <Summary: 2 skipped>
         """
-        from ..bulk.creation import create_each, create_tasks
+        from ..bulk.creation import create_each
 
-        run = self._run("creating", workers, on_error, progress)
-        if self._query.options.pages is TASKS:
-            return create_tasks(
-                self,
-                items,
-                run,
-                on_conflict=on_conflict,
-                key=key,
-                validate=validate,
-                batch_size=batch_size,
-                batch_bytes=batch_bytes,
-            )
-        if on_conflict or key is not None or validate:
-            raise TypeError(
-                f"bulk_create() of {self._query.description}: on_conflict, key and validate are "
-                "for tasks"
-            )
         check_items(items, "bulk_create()")
         items = hidden_items(items, self._known)
-        return create_each(self, items, run)
+        run = self._run("creating", workers, on_error, progress)
+        return create_each(self.create, items, run)
 
     @one_call
     def bulk_update(
@@ -256,11 +210,8 @@ class QuerySet(ReadingQuerySet[R]):
         >>> project.tasks.bulk_update(tasks)
         <Summary: 1 updated>
         """
-        from ..bulk.updating import save_many
-
         run = self._run("saving", workers, on_error, progress)
-        save_many(self, objects, fields, run)
-        return run.summary()
+        return save_many(self, objects, fields, run)
 
     @one_call
     def update(
@@ -295,12 +246,9 @@ class QuerySet(ReadingQuerySet[R]):
         >>> project.tasks.filter(data__lang="de").update(data__split="train", overlap=2)
         <Summary: 1 updated>
         """
-        from ..bulk.updating import update_many
-
         said = dict[Any, Any](assignments or {}) | hide(values, self._known)
         run = self._run("updating", workers, on_error, progress)
-        update_many(self, said, run)
-        return run.summary()
+        return self._updating(self, said).run(run)
 
     @one_call
     def delete(
@@ -310,26 +258,20 @@ class QuerySet(ReadingQuerySet[R]):
         on_error: OnError = "raise",
         progress: Progress = None,
     ) -> Summary:
-        """Delete the objects; returns a summary with ``deleted``, and ``skipped`` for those that
-        were gone before. Refused without a condition unless ``all()`` said so.
+        """Delete the objects; return a summary with ``deleted``.
 
-        Tasks: one request finds the first one and one deletes the others (10,000 at most), where
-        the server can filter exactly; else their ids are listed, and one deletes 1,000. A
-        project's views stay, also when all its tasks go (the server's own action drops them with
-        the last task). Predictions: those of a ``model_version`` of a project, or all of it, are
-        listed, and one request deletes a version (and takes it off the project's settings) but for
-        the further ones of a task that has several. Others: they are listed, and one request
-        deletes one, sent by ``workers`` at once (default: the client's).
+        Objects that were gone before are ``skipped``. Refused without a condition, unless ``all()``
+        confirmed it. The objects are listed, and one request deletes one, sent by ``workers`` at
+        once (default: the client's).
 
         Errors as for ``bulk_update``. It may be stopped, and run again.
 
-        >>> project.predictions.filter(model_version="v1").delete()
-        <Summary: 1 deleted>
+        >>> project.views.filter(id__gt=5).delete()
+        <Summary: nothing to do>
         """
-        from ..bulk.deletion import delete_many
-
-        run = self._run("deleting", workers, on_error, progress)
-        delete_many(self, run)
+        self._query.require_confirmation("delete()")
+        with self._run("deleting", workers, on_error, progress) as run:
+            delete_each(list(self), run)
         return run.summary()
 
     def _run(

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator
 from types import NoneType
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from ..._engine.bulk.creation import create_known
 from ..._engine.pages.sources import chunked
+from ...resources._tasks.creation import create_known
 from . import fingerprints as content
 from .diff3 import Base
 from .exactly_once import exactly_once

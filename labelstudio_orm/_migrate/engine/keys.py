@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
-from ..._engine.bulk.existing import ItemKey
 from ..._engine.values.near import unknown
 from ...errors import LabelStudioError
+from ...resources._tasks.existing import ItemKey
 from .fingerprints import digest
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import attrs
 
-from ..._engine.bulk.imports import Renamed
 from ..._engine.bulk.workers import each
 from ...errors import LabelStudioError
+from ...resources._tasks.forms import Renamed
 from ...resources.common import labelstudio_of
 from ...resources.files import upload_path
 from .contents import hashed

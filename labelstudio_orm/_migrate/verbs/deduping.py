@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
-from ..._engine.bulk.existing import ItemKey
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
@@ -19,6 +18,7 @@ from ..._engine.values.summary import Failure, Summary
 from ..._reports import Difference, Losses, Report
 from ...errors import LabelStudioError
 from ...progress import Progress
+from ...resources._tasks.existing import ItemKey
 from ..engine.fingerprints import DRAFT, PREDICTION, digest
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, no_key, with_ids

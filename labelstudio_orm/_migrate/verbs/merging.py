@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
-from ..._engine.bulk.creation import create_known
-from ..._engine.bulk.existing import ItemKey
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place
 from ..._engine.http.connection import number_of_workers
@@ -23,6 +21,8 @@ from ..._engine.values.summary import Failure
 from ..._reports import Difference, Differences, Losses, Report
 from ...errors import LabelStudioError
 from ...progress import Progress, reporter
+from ...resources._tasks.creation import create_known
+from ...resources._tasks.existing import ItemKey
 from ...resources.common import labelstudio_of
 from ..engine.config_compat import check_configs
 from ..engine.fingerprints import DRAFT, digest, prediction_content, task_content

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
-from ..._engine.bulk.existing import ItemKey
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.lookups import same
 from ..._engine.conditions.places import Place, text_of
@@ -23,6 +22,7 @@ from ..._engine.values.summary import Failure, Summary
 from ..._reports import Loss, Report
 from ...client import LabelStudio
 from ...progress import Progress
+from ...resources._tasks.existing import ItemKey
 from ...resources.common import labelstudio_of
 from ..engine.fingerprints import digest
 from ..engine.keys import asking, fingerprint, first_rows, no_key

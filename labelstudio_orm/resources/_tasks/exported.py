@@ -12,16 +12,16 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
 
+from ..._engine.pages.sources import chunked
+from ..._engine.values.brief import brief
+from ..._engine.values.files import whole_file
 from ...errors import LabelStudioError
-from ..pages.sources import chunked
-from ..values.brief import brief
-from ..values.files import whole_file
+from .nouns import Project
 
 if TYPE_CHECKING:
-    from ...resources.people import User
-    from ...resources.projects import Project
+    from ..._engine.models.resource import Resource
 
-Authors: TypeAlias = "Mapping[Any, Any] | User | int | str | None"
+Authors: TypeAlias = "Mapping[Any, Any] | Resource | int | str | None"
 """Who stands for the authors of exported annotations."""
 
 Left: TypeAlias = Literal["drafts", "predictions"]

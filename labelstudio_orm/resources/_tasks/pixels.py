@@ -5,14 +5,12 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..._config.results import regions_without_size
+from ..._engine.pages.sources import chunked
 from ...errors import LabelStudioError, MissingSizeWarning
-from ..pages.sources import chunked
-
-if TYPE_CHECKING:
-    from ...resources.projects import Project
+from .nouns import Project
 
 _FAILING: Final = ("COCO",)
 _LEAVING_OUT: Final = ("VOC", "YOLO")

@@ -1,10 +1,7 @@
-"""The import of tasks: what may go in, in batches, and what to do when an answer is lost on the
-way.
-"""
+"""What an import of tasks takes: the full form of each task, and the body of the request."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections import Counter
@@ -17,176 +14,18 @@ import attrs
 
 from ..._config.forms import number
 from ..._config.results import check_result
-from ...errors import BadRequest, LabelStudioError, OutcomeUnknown, ServerError, shorten
-from ..conditions.lookups import same
-from ..conditions.tree import EVERYTHING
-from ..http.outcome import Expected
-from ..http.paths import at
-from ..models.resource import Resource
-from ..reading.selection import query_of
-from ..records.origin import Origin
-from ..values.codec import copy_json, plain, plain_json
-from ..values.ids import id_of
-from ..values.misuse import check_items
-from ..values.registry import registry
+from ..._engine.http.outcome import Expected
+from ..._engine.models.resource import Resource
+from ..._engine.values.codec import plain, plain_json
+from ..._engine.values.misuse import check_items
+from ...errors import BadRequest, shorten
 from .exported import as_item, check_file, is_exported, refuse_flat
 
 if TYPE_CHECKING:
-    from ...client import LabelStudio
-    from ..models.queryset import QuerySet
-
-
-TRIES = 5
-"""Imports of one batch, of which a busy server keeps less than the tasks."""
+    from ..._engine.http.connection import Connection
 
 ANSWER: Expected = {"import?": int}
-"""To an import: the id of a job that goes on, or what was done."""
-
-DAY = 86_400.0
-"""Seconds that a server which imports in the background may take for a batch."""
-
-
-class Import:
-    """Batches into one project, one at a time: parallel imports stall a SQLite server."""
-
-    def __init__(self, queryset: QuerySet[Any]) -> None:
-        if query_of(queryset).where != EVERYTHING or "project" not in query_of(queryset).scope:
-            raise ValueError("tasks are created in a project: project.tasks.bulk_create([...])")
-        self.queryset = queryset
-        self.client: Any = queryset.client
-        self.project = query_of(queryset).scope["project"]
-        newest = queryset.only("id").last()
-        self.highest = newest.id if newest is not None else 0
-
-    def store(self, batch: list[dict[str, Any]], *, doing: str) -> list[Any]:
-        """One batch, in one request; stored whole or not at all."""
-        project = id_of(self.project)
-        for _ in range(TRIES):
-            try:
-                job = self._send(batch, doing)
-            except (OutcomeUnknown, ServerError) as error:
-                ids = self._landed(batch, error)
-                break
-            ids = job.task_ids
-            if not _is_bare(job, batch):
-                break
-            self.queryset.filter(id__in=ids).delete()
-        else:
-            raise LabelStudioError(
-                f"{doing}: the server stored the tasks without their annotations or predictions, "
-                f"{TRIES} times, so they were removed again; is something else writing to it?"
-            )
-        self.highest = max(self.highest, *ids)
-        origin = Origin(
-            self.client, {} if isinstance(self.project, int) else {"project": self.project}
-        )
-        rows = (
-            {
-                "id": id,
-                "project": project,
-                "data": copy_json(form["data"]),  # the caller may go on to change its own
-                "meta": copy_json(form.get("meta", {})),
-            }
-            for id, form in zip(ids, batch, strict=True)
-        )
-        return list(self.queryset.model._load(rows, origin))
-
-    def _send(self, batch: list[dict[str, Any]], doing: str) -> Any:
-        project, client = id_of(self.project), self.client
-        path = at("/api/projects/{}/import", project)
-        answer = client.request(
-            "POST",
-            path,
-            params={"return_task_ids": "true", "commit_to_project": "true"},
-            json=batch,
-            timeout=client.long_timeout,
-            doing=doing,
-            expect=ANSWER,
-            dry=lambda: pretended(client, project, batch),
-        )
-        made: Any = registry["ImportJob"]
-        job = made.of(answer, client, self.project).wait(timeout=DAY)
-        ids = job.task_ids
-        if not _are_ids(ids, len(batch)):
-            raise OutcomeUnknown(
-                f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
-                request=f"POST {path}",
-            )
-        return job
-
-    def _landed(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
-        """The ids of a batch whose answer was lost, if the server has it; else ``error`` again.
-
-        An import is one transaction, so either all of it is there, in one run and newer than what
-        was there before, or nothing: then it may still be under way. Others may have written the
-        same: of several such runs nobody can say which one is ours.
-        """
-        newer = self.queryset.only("data", "meta").filter(id__gt=self.highest)
-        for attempt in range(3):
-            if attempt:
-                self.client.retries.pause(attempt)
-            try:
-                tasks = list(newer.iterator())
-            except LabelStudioError as blind:
-                raise error from blind
-            runs = [
-                run
-                for start in range(len(tasks) - len(batch) + 1)
-                if all(map(_is_stored, run := tasks[start : start + len(batch)], batch))
-            ]
-            if len(runs) == 1:
-                return [task.id for task in runs[0]]
-        raise error
-
-
-def _are_ids(value: Any, number: int) -> bool:
-    """Are these so many ids? Those of a dry run are negative."""
-    return (
-        isinstance(value, list)
-        and len(value) == number
-        and all(type(one) is int for one in value)
-        and len({*value}) == number
-    )
-
-
-def _is_bare(job: Any, batch: list[dict[str, Any]]) -> bool:
-    """Did a server keep less than the tasks? One on SQLite whose database was locked meanwhile
-    imports them anew, without the annotations and predictions that it took out the first time.
-    """
-    if job._is_saved:  # it went on in the background, so this is no such server
-        return False
-    counts = {"annotations": job.annotation_count, "predictions": job.prediction_count}
-    return any(
-        isinstance(count, int) and count < sum(len(form.get(kind) or ()) for form in batch)
-        for kind, count in counts.items()
-    )
-
-
-def _is_stored(task: Any, form: dict[str, Any]) -> bool:
-    sent = json.loads(json.dumps([form["data"], form.get("meta") or {}]))
-    return same([task.data, task.meta or {}], sent)
-
-
-_PLACE = re.compile(r"Error at item (\d+): ")
-
-
-def refused(error: BadRequest, size: int) -> tuple[dict[int, str], bool]:
-    """Which of a batch of this size the server refused, and why, by their places in the batch; and
-    whether these are all of them: it stops looking once its list of all is a hundred long.
-    """
-    details = error.validation_errors
-    listed = details.get("non_field_errors") if isinstance(details, dict) else details
-    found: dict[int, str] = {}
-    whole = True
-    for problem in listed if isinstance(listed, list) else ():
-        # The place is in the text: in a long list, the hundredth is overwritten with "...".
-        said = _PLACE.match(problem) if isinstance(problem, str) else None
-        if said and int(said[1]) < size:
-            reason = problem[said.end() :].partition(" :: ")[0]  # what follows is the item
-            found[int(said[1])] = shorten(reason, 500)
-        whole = whole and problem != "..."
-    return found, whole
-
+"""The answer to an import: the id of a job that goes on, or what was done."""
 
 # -- one import as it is sent ---------------------------------------------------------------------
 
@@ -255,7 +94,7 @@ def held_by(
 
 
 def pretended(
-    client: LabelStudio,
+    client: Connection,
     project: int,
     tasks: Iterable[Mapping[str, Any]],
     files: Iterable[str] = (),
@@ -445,3 +284,26 @@ def _is_kept(result: Any, keys: tuple[str, ...]) -> bool:
     return isinstance(result, list) and (
         keys is _ANNOTATION_KEYS or all(isinstance(one, dict) for one in result)
     )
+
+
+# -- what the server refuses -----------------------------------------------------------------------
+
+_PLACE = re.compile(r"Error at item (\d+): ")
+
+
+def refused(error: BadRequest, size: int) -> tuple[dict[int, str], bool]:
+    """Which of a batch of this size the server refused, and why, by their places in the batch; and
+    whether these are all of them: it stops looking once its list of all is a hundred long.
+    """
+    details = error.validation_errors
+    listed = details.get("non_field_errors") if isinstance(details, dict) else details
+    found: dict[int, str] = {}
+    whole = True
+    for problem in listed if isinstance(listed, list) else ():
+        # The place is in the text: in a long list, the hundredth is overwritten with "...".
+        said = _PLACE.match(problem) if isinstance(problem, str) else None
+        if said and int(said[1]) < size:
+            reason = problem[said.end() :].partition(" :: ")[0]  # what follows is the item
+            found[int(said[1])] = shorten(reason, 500)
+        whole = whole and problem != "..."
+    return found, whole

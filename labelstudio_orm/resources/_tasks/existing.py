@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..._engine.conditions.ordering import Key
+from ..._engine.conditions.places import Place, merged, name_of
+from ..._engine.conditions.tree import EVERYTHING
+from ..._engine.pages.sources import IDS, PAGE, chunked
+from ..._engine.reading.planner import plan_without_request
+from ..._engine.reading.selection import evolved, query_of
 from ...errors import FieldError
-from ..conditions.ordering import Key
-from ..conditions.places import Place, merged, name_of
-from ..conditions.tree import EVERYTHING
-from ..pages.sources import IDS, PAGE, chunked
-from ..reading.planner import plan_without_request
-from ..reading.selection import evolved, query_of
 
 if TYPE_CHECKING:
-    from ..models.queryset import QuerySet
+    from ..._engine.models.queryset import QuerySet
 
 
 @attrs.frozen

@@ -10,24 +10,22 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..._engine.http.deadline import afresh
+from ..._engine.http.download import download
+from ..._engine.pages.sources import IDS, chunked
+from ..._engine.plans.columns import line as condition
+from ..._engine.reading.selection import query_of
+from ..._engine.values.files import whole_file
+from ..._engine.values.near import did_you_mean
 from ...errors import DoesNotExist, JobFailed, ServerError
 from ...progress import Progress, reporter
-from ..http.deadline import afresh
-from ..http.download import download
-from ..pages.sources import IDS, chunked
-from ..plans.columns import line as condition
-from ..reading.selection import query_of
-from ..values.files import whole_file
-from ..values.near import did_you_mean
-from .actions import project_of
 from .exported import with_whole_predictions
+from .nouns import Export, Project, project_of
 from .pixels import check_sizes
 from .targets import check_target
 
 if TYPE_CHECKING:
-    from ...resources.exports import Export
-    from ...resources.projects import Project
-    from ..models.queryset import QuerySet
+    from ..._engine.models.queryset import QuerySet
 
 _turns: dict[tuple[str, int], AbstractContextManager[Any]] = {}
 """One lock for each project: the server builds an export in a file that it names after the minute
@@ -198,7 +196,8 @@ def _by_snapshot(
     try:
         snapshot = project.exports.create(title=name, task_filter_options={"view": view.id})
         try:
-            return snapshot.wait().download(path, format, progress=progress)
+            written: Path = snapshot.wait().download(path, format, progress=progress)
+            return written
         finally:
             with afresh():
                 snapshot.delete()

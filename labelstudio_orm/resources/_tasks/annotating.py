@@ -1,0 +1,77 @@
+"""The same annotation for many tasks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ..._engine.bulk.run import BulkRun
+from ..._engine.fields.options import options_of
+from ..._engine.pages.sources import chunked
+from ..._engine.reading.queryset import loaded
+from ..._engine.reading.selection import query_of
+from ..._engine.values.codec import copy_given
+from ..._engine.values.summary import Created
+from ...errors import NotSupportedByServer
+from .actions import BATCH
+from .nouns import nouns_of
+
+if TYPE_CHECKING:
+    from ..._engine.models.queryset import QuerySet
+
+AT_ONCE = frozenset({"result", "lead_time"})
+"""Fields that an annotation of many tasks in one request may have."""
+
+
+def annotate(
+    tasks: QuerySet[Any],
+    fields: dict[str, Any],
+    run: BulkRun,
+) -> Created[Any]:
+    """Create the same annotation for each of the tasks: ``Tasks.create_annotations``."""
+    query_of(tasks).require_confirmation("create_annotations()")
+
+    def create(task: Any) -> Any:
+        # Each has its own result: what a server makes of one is nothing to the others.
+        return task.annotations.create(**{name: copy_given(fields[name]) for name in fields})
+
+    with run:
+        found = list(tasks.only("id", "project_id").iterator())
+        run.total, done = len(found), 0
+        if fields.keys() <= AT_ONCE:
+            try:
+                for batch in chunked(found, BATCH):
+                    made = _annotate_at_once(nouns_of(tasks), batch, fields)
+                    run.made.update(enumerate(made, start=len(run.made)))
+                    done += len(batch)
+                    run.created += len(batch)
+                    run.report()
+            except NotSupportedByServer:
+                pass
+        for outcome in run.each(found[done:], create):
+            run.made[done + outcome.place] = outcome.value
+            run.created += 1
+    return run.result()
+
+
+def _annotate_at_once(client: Any, tasks: list[Any], fields: dict[str, Any]) -> list[Any]:
+    """Annotate tasks in one request, which the Enterprise edition has."""
+    draft = client.annotations.model(**{"task": tasks[0], **fields})
+    body = draft._body(
+        options_of(draft).fields[name] for name in draft._changed() if name != "task_id"
+    )
+    rows = client.request(
+        "POST",
+        "/api/annotations/bulk",
+        json={
+            "tasks": [task.id for task in tasks],
+            "project": tasks[0].project_id,
+            "result": [],
+            **body,
+        },
+        timeout=client.long_timeout,
+        doing=f"annotating {len(tasks)} tasks",
+        edition="Enterprise",
+        expect=[{"id": int}],
+        dry=lambda: client._pretend({"task": task.id, **body} for task in tasks),
+    )
+    return list(loaded(client.annotations, rows))

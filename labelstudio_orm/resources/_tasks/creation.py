@@ -1,0 +1,290 @@
+"""Creating tasks: they are validated, compared with those that exist already, and imported."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Iterable, Iterator, Sized
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import attrs
+
+from ..._config.check import Check, without_sizes
+from ..._engine.bulk.batches import (
+    BATCH_BYTES,
+    BATCH_SIZE,
+    Item,
+    ItemNames,
+    batches,
+    names_of,
+    send_isolating_failures,
+)
+from ..._engine.bulk.run import BulkRun
+from ..._engine.conditions.places import Place
+from ..._engine.http.payload import encode
+from ..._engine.pages.sources import chunked
+from ..._engine.reading.selection import query_of
+from ..._engine.values.brief import cut
+from ..._engine.values.codec import copy_json
+from ..._engine.values.ids import id_of
+from ..._engine.values.misuse import check_items, check_number
+from ..._engine.values.summary import Created, OnError
+from ...errors import Conflict, MissingSizeWarning, MultipleObjectsReturned
+from .existing import ExistingTasks, ItemKey, hashable_key
+from .forms import import_form, refused
+from .importing import Import
+from .nouns import project_of
+
+if TYPE_CHECKING:
+    from ..._engine.models.queryset import QuerySet
+
+OnConflict: TypeAlias = 'Literal["skip", "update", "error"] | None'
+"""What becomes of an item that the project has already."""
+
+LOOK_UP = 1000
+"""Items that are looked up together."""
+
+
+def create_tasks(
+    tasks: QuerySet[Any],
+    items: Iterable[Any],
+    run: BulkRun,
+    *,
+    on_conflict: OnConflict = None,
+    key: str | Place | None = None,
+    validate: bool = False,
+    batch_size: int = BATCH_SIZE,
+    batch_bytes: int = BATCH_BYTES,
+    known: bool = False,
+) -> Created[Any]:
+    """Create tasks: ``Tasks.bulk_create``. ``known``: a server has them, so they may be odd."""
+    check_items(items, "bulk_create()")
+    if on_conflict not in (None, "skip", "update", "error"):
+        raise ValueError(f'on_conflict is "skip", "update" or "error", not {on_conflict!r:.80}')
+    if (on_conflict is None) != (key is None):
+        raise ValueError(
+            "on_conflict and key go together: "
+            'bulk_create(items, on_conflict="skip", key="data.image")'
+        )
+    check_number("batch_size", batch_size)
+    check_number("batch_bytes", batch_bytes)
+    run.total = len(items) if isinstance(items, Sized) else None
+    measured = run.total is not None
+    item_key = None if key is None else ItemKey.of(tasks, key)
+    creation = _Creation(tasks, run, names_of(items), on_conflict, item_key, known)
+    with run:
+        checked = creation.checked(items, _check(tasks) if validate else None)
+        if measured:  # as a whole before the first request
+            checked = iter(list(checked))
+            creation.warn_of_missing_sizes()
+        creation.create(checked, measured, batch_size, batch_bytes)
+        creation.warn_of_missing_sizes()
+    return run.result()
+
+
+def create_known(
+    tasks: QuerySet[Any],
+    items: Iterable[Any],
+    *,
+    on_error: OnError = "raise",
+    batch_size: int = BATCH_SIZE,
+    batch_bytes: int = BATCH_BYTES,
+) -> Created[Any]:
+    """Create tasks that a server has, with all that another client may have written."""
+    return create_tasks(
+        tasks,
+        items,
+        BulkRun(tasks.client, on_error=on_error),
+        batch_size=batch_size,
+        batch_bytes=batch_bytes,
+        known=True,
+    )
+
+
+def _check(tasks: QuerySet[Any]) -> Check:
+    return Check(project_of(tasks).config)
+
+
+class _Creation:
+    """One ``bulk_create``; ``run.made`` has the task of each item that was dealt with."""
+
+    def __init__(
+        self,
+        tasks: QuerySet[Any],
+        run: BulkRun,
+        names: ItemNames,
+        on_conflict: OnConflict,
+        key: ItemKey | None,
+        known: bool,
+    ) -> None:
+        self.tasks, self.run, self.names, self.known = tasks, run, names, known
+        self.on_conflict, self.key = on_conflict, key
+        self.unsized: list[str] = []
+        """Shapes without the size of their image that no warning has named yet."""
+        self.first: dict[Hashable, int] = {}
+        """The place of the first item with each key."""
+        self.twins: list[Item] = []
+        """Items with the key of an earlier one that have nothing to add to it."""
+        self.later: dict[Hashable, Item] = {}
+        """The last item with the key of an earlier one, which is to change what that created."""
+
+    def checked(self, items: Iterable[Any], check: Check | None) -> Iterator[Item]:
+        """Yield the items in their full form, without those that are refused here."""
+        for place, given in enumerate(items):
+            item = self._checked(place, given, check)
+            if item is not None:
+                yield item
+
+    def warn_of_missing_sizes(self) -> None:
+        """Warn of shapes that lack the size of their image, which exports in pixels leave out."""
+        if self.unsized:
+            places, self.unsized = self.unsized, []
+            warnings.warn(without_sizes(places), MissingSizeWarning, stacklevel=5)
+
+    def _checked(self, place: int, given: Any, check: Check | None) -> Item | None:
+        where = self.names.one(place)
+        try:
+            known = self.known or check is not None  # which says more of regions
+            form = import_form(given, where, server=self.tasks.client.url, known=known)
+            problem = check and check.problem(form)
+            if problem:
+                raise ValueError(f"{where}, {problem}")
+            if check:
+                self.unsized += [f"{where}, {one}" for one in check.without_size(form)]
+            size = len(encode(form, where))  # raises for what JSON cannot hold
+            item = Item(place, given, form, where, size=size)
+            return item if self.key is None else self._keyed(item, self.key)
+        except (TypeError, ValueError) as error:
+            self.run.fail(place, given, error)
+            return None
+
+    def _keyed(self, item: Item, key: ItemKey) -> Item:
+        value = key.value(item.form)
+        if value is None:
+            raise ValueError(f"{item} has no {cut(str(key), 80)}, by which items are told apart")
+        return attrs.evolve(item, key=value, hashable_key=hashable_key(value))
+
+    def create(
+        self, items: Iterator[Item], measured: bool, batch_size: int, batch_bytes: int
+    ) -> None:
+        """Create the tasks that do not exist yet, and deal with those that do."""
+        self.importer = Import(self.tasks)
+        if self.key is not None:
+            wanted = None
+            if measured:
+                found = list(items)
+                wanted, items = {item.hashable_key: item.key for item in found}, iter(found)
+            items = self._fresh(items, self._existing(self.key, wanted))
+            if measured and self.on_conflict == "error":  # nothing is sent if there is one
+                items = iter(list(items))
+        for batch in batches(items, batch_size, batch_bytes):
+            send_isolating_failures(batch, self._send, refused, self.run)
+            self.run.report()
+        self._finish()
+
+    # -- what is there already --------------------------------------------------------------------
+
+    def _existing(self, key: ItemKey, wanted: dict[Hashable, Any] | None) -> ExistingTasks:
+        fields = ("data", "meta") if self.on_conflict == "update" else ()
+        return ExistingTasks(self.tasks, key, fields, wanted, empty=self.importer.highest == 0)
+
+    def _fresh(self, items: Iterator[Item], existing: ExistingTasks) -> Iterator[Item]:
+        """Yield the items that the project does not have; deal with the others."""
+        for some in chunked(items, LOOK_UP):
+            new = {
+                item.hashable_key: item.key for item in some if item.hashable_key not in self.first
+            }
+            there = existing.find(new)
+            changed = []
+            for item in some:
+                if item.hashable_key in self.first:
+                    self._repeats(item)
+                    continue
+                self.first[item.hashable_key] = item.place
+                if item.hashable_key not in there:
+                    yield item
+                elif (task := self._conflict(item, there[item.hashable_key])) is not None:
+                    changed.append((item, task))
+            self._update(changed)
+            self.run.report()
+
+    def _conflict(self, item: Item, there: list[Any]) -> Any:
+        """Return the task that an item is to change, if it is to change one."""
+        what = f"{item}: {self.key} {item.key!r:.80} is that of"
+        if self.on_conflict == "error":
+            self.run.fail(item.place, item.given, Conflict(f"{what} {there[0]!r} already"))
+        elif self.on_conflict == "skip":
+            self.run.made[item.place] = there[0]
+            self.run.skipped += 1
+        elif len(there) > 1:
+            several = MultipleObjectsReturned(f"{what} several tasks: {there[0]!r}, {there[1]!r}")
+            self.run.fail(item.place, item.given, several)
+        else:
+            return there[0]
+        return None
+
+    def _repeats(self, item: Item) -> None:
+        """Deal with an item that has the key of an earlier one."""
+        if self.on_conflict == "error":
+            what = f"{item}: {self.key} {item.key!r:.80} is that of {self._first(item)}"
+            self.run.fail(item.place, item.given, Conflict(f"{what} too"))
+        elif self.on_conflict == "skip":
+            self.twins.append(item)
+        else:
+            if item.hashable_key in self.later:
+                self.twins.append(self.later[item.hashable_key])
+            self.later[item.hashable_key] = item
+
+    def _first(self, item: Item) -> str:
+        """Return the name of the first item with the key of this one."""
+        return self.names.one(self.first[item.hashable_key])
+
+    def _update(self, changed: list[tuple[Item, Any]]) -> None:
+        def save(pair: tuple[Item, Any]) -> bool:
+            item, task = pair
+            for name in item.form.keys() - {"data", "meta"}:
+                raise ValueError(
+                    f"{item} is {task!r} already, which its {name} cannot be added to: "
+                    f'leave {name} out, or say on_conflict="skip"'
+                )
+            for name, value in item.form.items():
+                getattr(task, name)  # brings it here, if it is not
+                setattr(task, name, copy_json(value))
+            if not task._chosen(None, False):
+                return False
+            task.save()
+            return True
+
+        for outcome in self.run.each(
+            changed, save, label=lambda pair: (pair[0].place, pair[0].given)
+        ):
+            item, task = outcome.item
+            self.run.made[item.place] = task
+            if outcome.value:
+                self.run.updated += 1
+            else:
+                self.run.skipped += 1
+
+    def _finish(self) -> None:
+        """Deal with the items that repeat others, now that those are done."""
+        changed = []
+        for item in (*self.later.values(), *self.twins):
+            first = self.first[item.hashable_key]
+            if first not in self.run.made:
+                failed = f"{item} has the {self.key} of {self._first(item)}, which failed"
+                self.run.fail(item.place, item.given, ValueError(failed))
+            elif self.later.get(item.hashable_key) is item:
+                changed.append((item, self.run.made[first]))
+            else:
+                self.run.made[item.place] = self.run.made[first]
+                self.run.skipped += 1
+        self._update(changed)
+
+    # -- what is not ------------------------------------------------------------------------------
+
+    def _send(self, batch: list[Item]) -> None:
+        project = id_of(query_of(self.tasks).scope["project"])
+        which = self.names.several(batch[0].place, batch[-1].place)
+        doing = f"importing {which} into Project {project}"
+        stored = self.importer.store([item.form for item in batch], doing=doing)
+        self.run.made.update(zip((item.place for item in batch), stored, strict=True))
+        self.run.created += len(stored)

@@ -1,0 +1,153 @@
+"""The import of tasks in batches, and what to do when an answer is lost on the way."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from ..._engine.conditions.lookups import same
+from ..._engine.conditions.tree import EVERYTHING
+from ..._engine.http.paths import at
+from ..._engine.reading.selection import query_of
+from ..._engine.records.origin import Origin
+from ..._engine.values.codec import copy_json
+from ..._engine.values.ids import id_of
+from ...errors import LabelStudioError, OutcomeUnknown, ServerError
+from .forms import ANSWER, pretended
+from .nouns import project_of
+
+if TYPE_CHECKING:
+    from ..._engine.models.queryset import QuerySet
+
+TRIES = 5
+"""Imports of one batch of which a busy server keeps only the tasks."""
+
+LOOKS = 3
+"""How often a batch whose answer was lost is looked for."""
+
+DAY = 86_400.0
+"""Seconds that a server which imports in the background may take for a batch."""
+
+
+class Import:
+    """Batches into one project, one at a time: parallel imports stall a SQLite server."""
+
+    def __init__(self, queryset: QuerySet[Any]) -> None:
+        if query_of(queryset).where != EVERYTHING or "project" not in query_of(queryset).scope:
+            raise ValueError("tasks are created in a project: project.tasks.bulk_create([...])")
+        self.queryset = queryset
+        self.client = queryset.client
+        self.project = query_of(queryset).scope["project"]
+        newest = queryset.only("id").last()
+        self.highest = newest.id if newest is not None else 0
+
+    def store(self, batch: list[dict[str, Any]], *, doing: str) -> list[Any]:
+        """One batch, in one request; stored whole or not at all."""
+        project = id_of(self.project)
+        for _ in range(TRIES):
+            try:
+                job = self._send(batch, doing)
+            except (OutcomeUnknown, ServerError) as error:
+                ids = self._landed(batch, error)
+                break
+            ids = job.task_ids
+            if not _is_bare(job, batch):
+                break
+            self.queryset.filter(id__in=ids).delete()
+        else:
+            raise LabelStudioError(
+                f"{doing}: the server stored the tasks without their annotations or predictions, "
+                f"{TRIES} times, so they were removed again; is something else writing to it?"
+            )
+        self.highest = max(self.highest, *ids)
+        origin = Origin(
+            self.client, {} if isinstance(self.project, int) else {"project": self.project}
+        )
+        rows = (
+            {
+                "id": id,
+                "project": project,
+                "data": copy_json(form["data"]),  # the caller may go on to change its own
+                "meta": copy_json(form.get("meta", {})),
+            }
+            for id, form in zip(ids, batch, strict=True)
+        )
+        return list(self.queryset.model._load(rows, origin))
+
+    def _send(self, batch: list[dict[str, Any]], doing: str) -> Any:
+        project, client = id_of(self.project), self.client
+        path = at("/api/projects/{}/import", project)
+        answer = client.request(
+            "POST",
+            path,
+            params={"return_task_ids": "true", "commit_to_project": "true"},
+            json=batch,
+            timeout=client.long_timeout,
+            doing=doing,
+            expect=ANSWER,
+            dry=lambda: pretended(client, project, batch),
+        )
+        job = (
+            project_of(self.queryset)
+            .imports.model.of(answer, client, self.project)
+            .wait(timeout=DAY)
+        )
+        ids = job.task_ids
+        if not _are_ids(ids, len(batch)):
+            raise OutcomeUnknown(
+                f"{doing}: the server gave {ids!r:.80} instead of {len(batch)} task ids",
+                request=f"POST {path}",
+            )
+        return job
+
+    def _landed(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
+        """The ids of a batch whose answer was lost, if the server has it; else ``error`` again.
+
+        An import is one transaction, so either all of it is there, in one run and newer than what
+        was there before, or nothing: then it may still be under way. Others may have written the
+        same: of several such runs nobody can say which one is ours.
+        """
+        newer = self.queryset.only("data", "meta").filter(id__gt=self.highest)
+        for attempt in range(LOOKS):
+            if attempt:
+                self.client.retries.pause(attempt)
+            try:
+                tasks = list(newer.iterator())
+            except LabelStudioError as blind:
+                raise error from blind
+            runs = [
+                run
+                for start in range(len(tasks) - len(batch) + 1)
+                if all(map(_is_stored, run := tasks[start : start + len(batch)], batch))
+            ]
+            if len(runs) == 1:
+                return [task.id for task in runs[0]]
+        raise error
+
+
+def _are_ids(value: Any, number: int) -> bool:
+    """Are these so many ids? Those of a dry run are negative."""
+    return (
+        isinstance(value, list)
+        and len(value) == number
+        and all(type(one) is int for one in value)
+        and len({*value}) == number
+    )
+
+
+def _is_bare(job: Any, batch: list[dict[str, Any]]) -> bool:
+    """Did a server keep less than the tasks? One on SQLite whose database was locked meanwhile
+    imports them anew, without the annotations and predictions that it took out the first time.
+    """
+    if job._is_saved:  # it went on in the background, so this is no such server
+        return False
+    counts = {"annotations": job.annotation_count, "predictions": job.prediction_count}
+    return any(
+        isinstance(count, int) and count < sum(len(form.get(kind) or ()) for form in batch)
+        for kind, count in counts.items()
+    )
+
+
+def _is_stored(task: Any, form: dict[str, Any]) -> bool:
+    sent = json.loads(json.dumps([form["data"], form.get("meta") or {}]))
+    return same([task.data, task.meta or {}], sent)
