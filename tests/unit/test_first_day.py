@@ -434,3 +434,11 @@ def test_a_queryset_has_no_other_names(fake: FakeLabelStudio, project: Project) 
     assert isinstance(fake.client(), LabelStudio)
     with pytest.raises(AttributeError):
         _ = queryset.nothing  # type: ignore[attr-defined]
+
+
+def test_a_queryset_never_changes(project: Project) -> None:
+    tasks: Any = project.tasks.all()
+    with pytest.raises(AttributeError, match="'ordering' cannot be set"):
+        tasks.ordering = ("-id",)
+    with pytest.raises(AttributeError, match="'client' cannot be set"):
+        del tasks.client

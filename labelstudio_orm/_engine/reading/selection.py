@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-import attrs
-
 from ...errors import FieldError
 from ..conditions.ordering import Key
 from ..conditions.places import Place
@@ -75,9 +73,11 @@ class Selection(Generic[R_co]):
             model = query and query.model
             raise AttributeError(of_missing(self, name, model), name=name, obj=self)
 
-        def __setattr__(self, name, value):
-            raise attrs.exceptions.FrozenInstanceError(
-                f"a queryset never changes, so {name!r} cannot be set; its methods return new ones"
+        def __setattr__(self, name, value=None):
+            raise AttributeError(
+                f"a queryset never changes, so {name!r} cannot be set; its methods return new ones",
+                name=name,
+                obj=self,
             )
 
         __delattr__ = __setattr__
