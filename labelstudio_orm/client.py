@@ -8,6 +8,7 @@ from ._engine.http.connection import Connection, set_default
 from ._engine.models.queryset import QuerySet
 from ._engine.models.roots import Root
 from ._engine.models.server import ServerInfo
+from ._engine.records.inside import from_row, refetch
 from ._engine.records.origin import Origin
 from ._engine.values.secret import unseen
 from .resources.comments import Comment, Comments
@@ -115,8 +116,8 @@ class LabelStudio(Connection):
         return self._only(SessionPolicy)
 
     def _only(self, model: type[R]) -> R:
-        obj = model._from_row({}, Origin(self))
-        obj._absorb(obj._get_row(f"reading the {model.__name__}"))
+        obj = from_row(model, {}, Origin(self))
+        refetch(obj, f"reading the {model.__name__}")
         return obj
 
 

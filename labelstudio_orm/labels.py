@@ -21,6 +21,7 @@ from ._config.labelconfig import LabelConfig
 from ._config.tags import Label
 from ._engine.http.deadline import one_call
 from ._engine.http.paths import at
+from ._engine.records.inside import client_of, refetch, row_of, saved_id
 from ._engine.values.summary import OnError, Summary
 from ._relabel.plans import Plan, addition, merging, removal, renaming, taken_back
 from ._relabel.runs import Run
@@ -252,11 +253,11 @@ class Labels:
         >>> project.labels.recount()
         """
         project = self._project
-        project._client.request(
+        client_of(project).request(
             "POST",
-            at("/api/projects/{}/summary/reset/", project._saved_id("labels.recount()")),
+            at("/api/projects/{}/summary/reset/", saved_id(project, "labels.recount()")),
             json={},
-            timeout=project._client.long_timeout,
+            timeout=client_of(project).long_timeout,
             idempotent=True,
             doing=f"counting the labels of {project!r}",
             dry=None,
@@ -281,7 +282,7 @@ class Labels:
         """
         job, project = read_job(path), self._project
         check_changes(path)
-        expected = {"server": project._client.url, "project": project.id}
+        expected = {"server": client_of(project).url, "project": project.id}
         for name, value in expected.items():
             if job.get(name) != value:
                 raise ValueError(f"{path} is of {name} {job.get(name)}, not of {value}")
@@ -322,11 +323,11 @@ class Labels:
     def _fresh_config(self) -> LabelConfig:
         """The config as the server has it now."""
         project = self._project
-        project._saved_id("labels")
+        saved_id(project, "labels")
         if "label_config" in project.changes:
             raise ValueError(f"{project!r} has a label_config that is not saved; save() it first")
-        project._absorb(project._get_row(f"reading {project!r}"))
-        if "label_config" not in project._row and not project._client.is_dry:
+        refetch(project, f"reading {project!r}")
+        if "label_config" not in row_of(project) and not client_of(project).is_dry:
             raise LabelStudioError(f"{project!r}: the server's answer has no label_config")
         return project.config
 
@@ -345,7 +346,7 @@ class Labels:
         run = Run(project, self._what(plan, config), workers, on_error, progress)
         job = {
             "job": plan.what,
-            "server": project._client.url,
+            "server": client_of(project).url,
             "project": project.id,
             "control": plan.control,
             "before": plan.before,

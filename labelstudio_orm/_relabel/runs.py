@@ -10,17 +10,18 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.run import BulkRun
+from .._engine.records.inside import restored_on_failure
 from .._engine.values.summary import OnError
 from .._reports import Difference, Differences, Report
 from ..errors import BadRequest, DoesNotExist, NotFound, PermissionDenied
 from ..progress import Progress, reporter
 from ..resources._parking import is_parked, unpark
+from ..resources.common import labelstudio_of
 from ..resources.tasks import Annotation
 from .results import Relabelling, restored
 from .undofile import UndoFile
 
 if TYPE_CHECKING:
-    from ..client import LabelStudio
     from ..resources.drafts import Draft
     from ..resources.projects import Project
     from ..resources.tasks import Prediction, Task
@@ -40,7 +41,7 @@ class Run:
         progress: Progress,
     ) -> None:
         self.project, self.what = project, what
-        self.client: LabelStudio = project._client
+        self.client = labelstudio_of(project)
         self.is_dry = self.client.is_dry
         self.found = Differences()
         self.line = reporter(progress, what)
@@ -84,7 +85,7 @@ class Run:
         """Let the project have this config; no request where it has."""
         project = self.project
         if project.label_config != xml:
-            with project._unless_it_fails():
+            with restored_on_failure(project):
                 project.label_config = xml
                 project.save(fields=["label_config"])
 

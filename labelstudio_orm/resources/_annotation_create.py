@@ -7,15 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine.fields.options import options_of
 from .._engine.http.paths import at
+from .._engine.records.inside import url_of
 from .._engine.values.codec import same_json
 from ..errors import Conflict, LabelStudioError, OutcomeUnknown
+from .common import labelstudio_of
 
 if TYPE_CHECKING:
-    from ..client import LabelStudio
+    from .._engine.http.connection import Connection
     from .tasks import Annotation
 
 
-def post_once(annotation: Annotation, client: LabelStudio, body: dict[str, Any]) -> Any:
+def post_once(annotation: Annotation, client: Connection, body: dict[str, Any]) -> Any:
     """The row of a new annotation. The server refuses a second one of the same ``unique_id``, so
     this POST may be repeated.
     """
@@ -27,7 +29,7 @@ def post_once(annotation: Annotation, client: LabelStudio, body: dict[str, Any])
     try:
         return client.request(
             "POST",
-            annotation._url(options_of(annotation).collection),
+            url_of(annotation, options_of(annotation).collection),
             json=body,
             idempotent=True,
             doing=doing,
@@ -39,7 +41,7 @@ def post_once(annotation: Annotation, client: LabelStudio, body: dict[str, Any])
         failure = error
     try:
         if isinstance(failure, Conflict):
-            return _stored(annotation.task_id, client, body, failure)
+            return _stored(annotation, client, body, failure)
     except LabelStudioError as blind:
         failure = blind
     # Whoever creates it anew sends another unique_id, so this must not look harmless to repeat.
@@ -50,9 +52,11 @@ def post_once(annotation: Annotation, client: LabelStudio, body: dict[str, Any])
     ) from failure
 
 
-def _stored(task_id: int, client: LabelStudio, body: dict[str, Any], conflict: Conflict) -> Any:
+def _stored(
+    annotation: Annotation, client: Connection, body: dict[str, Any], conflict: Conflict
+) -> Any:
     """The row that an earlier try stored. Only an export shows unique ids."""
-    task = client.tasks.get(task_id)
+    task = labelstudio_of(annotation).tasks.get(annotation.task_id)
     params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": task.id}
     doing = f"looking for a new Annotation of {task!r}"
     path = at("/api/projects/{}/export", task.project_id)

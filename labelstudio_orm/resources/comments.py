@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .._engine.fields.fields import ForeignKey, foreign_key, readonly, readonly_foreign_key
+from .._engine.fields.words import foreign_key, readonly, readonly_foreign_key
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey
 from .._engine.models.resource import Resource
 from .common import Authored, Enterprise
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
+from .._engine.fields.words import readonly, readonly_foreign_key
 from .._engine.models.declaration import fields
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey
 from .._engine.models.resource import Resource
+from .._engine.records.inside import client_of
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
 def labelstudio_of(owner: Resource | QuerySet[Any]) -> LabelStudio:
     """Return the client of an object or a queryset, as what it is: one that knows the nouns."""
-    client = owner.client if isinstance(owner, QuerySet) else owner._client
+    client = owner.client if isinstance(owner, QuerySet) else client_of(owner)
     return cast("LabelStudio", client)
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._config.results import check_result
-from .._engine.fields.fields import ForeignKey, field, foreign_key, readonly
+from .._engine.fields.words import field, foreign_key, readonly
 from .._engine.http.paths import at
 from .._engine.models.declaration import resource
+from .._engine.models.relations import ForeignKey
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from .common import Dated
 
 if TYPE_CHECKING:
-    from ..client import LabelStudio
+    from .._engine.http.connection import Connection
     from .tasks import Annotation, Task
 
 
@@ -49,7 +50,7 @@ class Draft(Dated, Resource):
     created_username: str = readonly()
     created_ago: str = readonly()
 
-    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+    def _post(self, client: Connection, body: dict[str, Any]) -> Any:
         body.setdefault("result", [])
         annotation = body.pop("annotation", None)  # which only the address says to the server
         task = self.task_id

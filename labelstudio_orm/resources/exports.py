@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.jobs import Job, last_line, wait_for
-from .._engine.fields.fields import ForeignKey, field, foreign_key, readonly
+from .._engine.fields.words import field, foreign_key, readonly
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
 from .._engine.models.actions import action, answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from .._engine.reading.by_id import given_id
@@ -22,12 +23,12 @@ from ..errors import BadRequest, JobFailed
 from ..progress import Progress
 from ._tasks.exports import check_snapshot, telling_sizes
 from ._tasks.targets import check_target
-from .common import CreatedBy
+from .common import CreatedBy, labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..client import LabelStudio
+    from .._engine.http.connection import Connection
     from .projects import Project
 
 
@@ -76,13 +77,12 @@ class Export(CreatedBy, Job, Resource):
     converted_formats: list[dict[str, Any]] = readonly()
     finished_at: datetime | None = readonly()
 
-    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+    def _post(self, client: Connection, body: dict[str, Any]) -> Any:
         """The server takes a view that does not exist for all tasks, so it is looked at first."""
         options = body.get("task_filter_options") or {}
         if "view" in options:
-            view = client.views.get(
-                given_id(query_of(client.views), options["view"], "the view of an Export")
-            )
+            views = labelstudio_of(self).views
+            view = views.get(given_id(query_of(views), options["view"], "the view of an Export"))
             if view.project_id != self.project_id:
                 raise ValueError(f"creating an Export: {view!r} is of another project")
             body["task_filter_options"] = {**options, "view": view.id}

@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, unquote
 
 from .._engine.conditions.tree import EVERYTHING
-from .._engine.fields.fields import ForeignKey, readonly, readonly_foreign_key
+from .._engine.fields.words import readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
 from .._engine.http.outcome import matches
 from .._engine.http.paths import at, safe_name
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from .._engine.values.ids import id_of as id_in
@@ -211,7 +212,7 @@ class FileUpload(Resource):
         """The content as a stream of bytes, to be read once: ``with file.open() as stream``. One
         request.
         """
-        with _content(self._client, self._path(), f"reading {self!r}") as stream:
+        with _content(labelstudio_of(self), self._path(), f"reading {self!r}") as stream:
             yield stream
 
     @one_call

@@ -6,25 +6,19 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._engine.fields.fields import (
-    ForeignKey,
-    HasSet,
-    field,
-    readonly,
-    readonly_foreign_key,
-    secret,
-)
+from .._engine.fields.words import field, readonly, readonly_foreign_key, secret
 from .._engine.models.actions import action, answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey, HasMany
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Numbered
-from .common import Authored, CreatedAt
+from .common import Authored, CreatedAt, labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..client import LabelStudio
+    from .._engine.http.connection import Connection
 
 DRY = "no token: a dry run"
 HOTKEYS = "/api/current-user/hotkeys/"
@@ -79,7 +73,7 @@ class User(Resource):
     date_joined: datetime | None = readonly()
     permissions: list[str] | None = readonly()
 
-    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+    def _post(self, client: Connection, body: dict[str, Any]) -> Any:
         """The server insists on a user name; the e-mail address serves."""
         return super()._post(client, {"username": body["email"], **body})
 
@@ -135,7 +129,7 @@ class User(Resource):
         return answer(json={"custom_hotkeys": hotkeys})
 
     def _require_me(self, verb: str) -> None:
-        if self.id != self._client.users.me().id:
+        if self.id != labelstudio_of(self).users.me().id:
             raise ValueError(f"{verb}() works for the current user only: ls.users.me().{verb}()")
 
 
@@ -176,7 +170,7 @@ class Organization(Authored, Resource):
     token: str | None = secret(default=None)  # of the invitation link
     users: list[int] = readonly(of="User")
 
-    members: ClassVar[HasSet[OrganizationMembers]] = HasSet()
+    members: ClassVar[HasMany[OrganizationMembers]] = HasMany()
 
 
 class OrganizationMembers(QuerySet["OrganizationMember"]):

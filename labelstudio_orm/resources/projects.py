@@ -9,24 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .._config.markup import without_declaration
-from .._engine.fields.fields import (
-    Field,
-    ForeignKey,
-    HasMany,
-    HasSet,
-    counter,
-    foreign_key,
-    readonly,
-    readonly_foreign_key,
-    secret,
-)
+from .._engine.fields.fields import Field
+from .._engine.fields.words import foreign_key, lazy_counter, readonly, readonly_foreign_key, secret
 from .._engine.http.deadline import one_call
 from .._engine.models.actions import action, answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey, HasMany
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import NUMBERED, Plain
 from .._engine.reading.planner import plan_of
+from .._engine.records.inside import kept_with
 from ..errors import LabelStudioError
 from ..progress import Progress
 from ._tasks.exports import export_project
@@ -154,31 +147,31 @@ class Project(CreatedBy, Resource):
     config_suitable_for_bulk_annotation: bool = readonly()
     start_training_on_annotation_update: bool = readonly()
     state: str | None = readonly()
-    task_number: int = counter()
-    finished_task_number: int = counter()
-    num_tasks_with_annotations: int = counter()
-    total_annotations_number: int = counter()
-    total_predictions_number: int = counter()
-    useful_annotation_number: int = counter()
-    ground_truth_number: int = counter()
-    skipped_annotations_number: int = counter()
-    queue_total: int = counter()
-    queue_done: int = counter()
+    task_number: int = lazy_counter()
+    finished_task_number: int = lazy_counter()
+    num_tasks_with_annotations: int = lazy_counter()
+    total_annotations_number: int = lazy_counter()
+    total_predictions_number: int = lazy_counter()
+    useful_annotation_number: int = lazy_counter()
+    ground_truth_number: int = lazy_counter()
+    skipped_annotations_number: int = lazy_counter()
+    queue_total: int = lazy_counter()
+    queue_done: int = lazy_counter()
 
-    tasks: ClassVar[HasSet[Tasks]] = HasSet()
+    tasks: ClassVar[HasMany[Tasks]] = HasMany()
     annotations: ClassVar[HasMany[Annotation]] = HasMany()
-    predictions: ClassVar[HasSet[Predictions]] = HasSet()
-    views: ClassVar[HasSet[Views]] = HasSet()
+    predictions: ClassVar[HasMany[Predictions]] = HasMany()
+    views: ClassVar[HasMany[Views]] = HasMany()
     actions: ClassVar[HasMany[Action]] = HasMany()
-    files: ClassVar[HasSet[Files]] = HasSet()
-    imports: ClassVar[HasSet[Imports]] = HasSet()
-    exports: ClassVar[HasSet[Exports]] = HasSet()
-    import_storages: ClassVar[HasSet[ImportStorages]] = HasSet()
-    export_storages: ClassVar[HasSet[ExportStorages]] = HasSet()
+    files: ClassVar[HasMany[Files]] = HasMany()
+    imports: ClassVar[HasMany[Imports]] = HasMany()
+    exports: ClassVar[HasMany[Exports]] = HasMany()
+    import_storages: ClassVar[HasMany[ImportStorages]] = HasMany()
+    export_storages: ClassVar[HasMany[ExportStorages]] = HasMany()
     ml_backends: ClassVar[HasMany[MLBackend]] = HasMany()
-    webhooks: ClassVar[HasSet[Webhooks]] = HasSet()
-    comments: ClassVar[HasSet[Comments]] = HasSet()
-    pauses: ClassVar[HasSet[Pauses]] = HasSet()
+    webhooks: ClassVar[HasMany[Webhooks]] = HasMany()
+    comments: ClassVar[HasMany[Comments]] = HasMany()
+    pauses: ClassVar[HasMany[Pauses]] = HasMany()
 
     def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
         body = super()._body(chosen)
@@ -199,13 +192,13 @@ class Project(CreatedBy, Resource):
         text = self.label_config or "<View></View>"
         if not isinstance(text, str):
             raise LabelStudioError(f"{self!r}: its label_config is {text!r:.80}, and no text")
-        cached: tuple[str, LabelConfig] | None = self._related_cache().get("config")
+        cached: tuple[str, LabelConfig] | None = kept_with(self).get("config")
         if cached is None or cached[0] != text:
             try:
                 cached = (text, LabelConfig.parse(text))
             except ValueError as error:
                 raise BrokenConfig(f"{self!r}: {error}") from error
-            self._related_cache()["config"] = cached
+            kept_with(self)["config"] = cached
         return cached[1]
 
     @property

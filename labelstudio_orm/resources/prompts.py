@@ -7,28 +7,23 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .._engine.bulk.jobs import Job
-from .._engine.fields.fields import (
-    ForeignKey,
-    HasMany,
-    computed,
-    field,
-    foreign_key,
-    readonly,
-    readonly_foreign_key,
-)
+from .._engine.fields.words import computed, field, foreign_key, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.models.actions import action, answer, id_for
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey, HasMany
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
+from .._engine.records.inside import row_of
 from ..errors import DoesNotExist
-from .common import Authored, CreatedBy, Enterprise
+from .common import Authored, CreatedBy, Enterprise, labelstudio_of
 from .ml import ModelProvider, Provider
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from .._engine.http.connection import Connection
     from ..client import LabelStudio
     from .projects import Project
 
@@ -175,7 +170,7 @@ class Refinement(Job):
 
     @property
     def _client(self) -> LabelStudio:
-        return self.version._client
+        return labelstudio_of(self.version)
 
     @one_call
     def refresh(self) -> Self:
@@ -217,7 +212,7 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
 
     indicators: ClassVar[HasMany[PromptIndicator]] = HasMany()
 
-    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+    def _post(self, client: Connection, body: dict[str, Any]) -> Any:
         return super()._post(client, {"project_subset": "All", **body})
 
     def _get_row(self, doing: str) -> dict[str, Any]:
@@ -225,7 +220,7 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
         runs = QuerySet.of(PromptRun, self._client, scope={"version": self.version})
         for run in runs.filter(project=self.project_id, project_subset=self.project_subset):
             if run == self:
-                return {**self._row, **run._row}
+                return {**self._row, **row_of(run)}
         raise DoesNotExist(f"{doing}: it is not on the server")
 
     @action("POST", "/api/model-run/batch-predictions", take=_detail, dry=NOT_SUBMITTED)

@@ -11,20 +11,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from .._config.results import check_result
 from .._engine.bulk.batches import BATCH_BYTES, BATCH_SIZE
 from .._engine.conditions.q import Q
-from .._engine.fields.fields import (
-    UNSET,
-    ForeignKey,
-    HasMany,
-    HasSet,
-    computed,
-    field,
-    foreign_key,
-    readonly,
-    readonly_foreign_key,
-)
+from .._engine.fields.fields import UNSET
+from .._engine.fields.words import computed, field, foreign_key, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey, HasMany
 from .._engine.models.resource import Resource
 from .._engine.pages.keyset import TASKS
 from .._engine.pages.sources import Embedded
@@ -47,8 +39,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._engine.conditions.places import Place
+    from .._engine.http.connection import Connection
     from .._engine.values.summary import Created, OnError, Summary
-    from ..client import LabelStudio
     from .comments import Comments
     from .people import User
     from .projects import Project
@@ -266,7 +258,7 @@ class Task(Dated, Resource):
     updated_by: ForeignKey[User] = readonly_foreign_key()
     updated_by_id = updated_by.optional_id
     state: str | None = readonly()
-    file_upload: str | None = computed(only=str)
+    file_upload: str | None = computed(trusted_type=str)
     storage_filename: str | None = computed()
     annotators: list[int] = computed(of="User")
     completed_at: datetime | None = computed()
@@ -276,7 +268,7 @@ class Task(Dated, Resource):
     predictions_score: float | None = computed()
 
     annotations: ClassVar[HasMany[Annotation]] = HasMany()
-    predictions: ClassVar[HasSet[Predictions]] = HasSet()
+    predictions: ClassVar[HasMany[Predictions]] = HasMany()
 
 
 LastAction = Literal[
@@ -356,13 +348,13 @@ class Annotation(Dated, Labelled, Resource):
     created_ago: str = readonly()
     state: str | None = readonly()
 
-    comments: ClassVar[HasSet[Comments]] = HasSet()
+    comments: ClassVar[HasMany[Comments]] = HasMany()
 
     @one_call
     def save(
         self,
         *,
-        using: LabelStudio | None = None,
+        using: Connection | None = None,
         fields: Iterable[str] | None = None,
         force: bool = False,
         check: bool = False,
@@ -380,10 +372,10 @@ class Annotation(Dated, Labelled, Resource):
         self._body(chosen)  # what is refused here, is refused before a draft is touched
         if not chosen or self.task_id is None:
             return super().save(fields=names, force=force, check=check)
-        with keeping_drafts(self._client, self.task_id, self.id):
+        with keeping_drafts(labelstudio_of(self), self.task_id, self.id):
             return super().save(fields=names, force=force, check=check)
 
-    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+    def _post(self, client: Connection, body: dict[str, Any]) -> Any:
         from ._annotation_create import post_once
 
         return post_once(self, client, body)
@@ -493,6 +485,6 @@ class Prediction(Dated, Labelled, Resource):
     model_run: int | None = None
     created_ago: str = readonly()
 
-    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+    def _post(self, client: Connection, body: dict[str, Any]) -> Any:
         body.setdefault("result", [])
         return super()._post(client, body)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from .._engine.fields.fields import Field, always_sent, field
+from .._engine.fields.fields import Field
+from .._engine.fields.words import always_sent, field
 from .._engine.http.deadline import one_call
 from .._engine.models.declaration import resource
 from .._engine.models.resource import Resource

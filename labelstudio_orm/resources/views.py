@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine.conditions.q import Q
 from .._engine.conditions.tree import EVERYTHING
-from .._engine.fields.fields import (
-    Field,
-    ForeignKey,
-    field,
-    foreign_key,
-    readonly,
-    readonly_foreign_key,
-)
+from .._engine.fields.fields import Field
+from .._engine.fields.words import field, foreign_key, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.models.actions import action, no_answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from .._engine.plans.view_filters import view_condition, view_filters, view_ordering
@@ -29,6 +24,7 @@ from .._engine.values.ids import id_given
 from .._engine.values.ids import id_of as id_in
 from .._engine.values.summary import Summary
 from ..errors import LabelStudioError
+from .common import labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Never
@@ -147,7 +143,7 @@ class View(Resource):
         listed first, since the server ignores a query beside a view.
         """
         self._saved_id("View.tasks")
-        tasks = self._client.tasks
+        tasks = labelstudio_of(self).tasks
         project = self._origin.parents.get("project", self.project_id)
         scope = {} if project is None else {"project": project}  # else the reading asks for it
         return evolved(tasks, scope={**scope, "view": self})

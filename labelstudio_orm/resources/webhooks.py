@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from .._engine.fields.fields import ForeignKey, always_sent, foreign_key, readonly, secret
+from .._engine.fields.words import always_sent, foreign_key, readonly, secret
 from .._engine.models.actions import action, answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey
 from .._engine.models.resource import Resource
 from ..errors import NotFound, NotSupportedByServer
 from .common import Dated
 
 if TYPE_CHECKING:
-    from ..client import LabelStudio
+    from .._engine.http.connection import Connection
     from .projects import Project
 
 Event = Literal[
@@ -62,7 +63,7 @@ class Webhook(Dated, Resource):
     is_active: bool = True
     organization: int | None = readonly()
 
-    def _post(self, client: LabelStudio, body: dict[str, Any]) -> Any:
+    def _post(self, client: Connection, body: dict[str, Any]) -> Any:
         try:
             return super()._post(client, body)
         except NotFound as error:

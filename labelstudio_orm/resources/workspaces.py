@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._engine.fields.fields import ForeignKey, HasMany, HasSet, foreign_key
+from .._engine.fields.words import foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.models.actions import action, id_for, no_answer
 from .._engine.models.declaration import resource
 from .._engine.models.queryset import QuerySet
+from .._engine.models.relations import ForeignKey, HasMany
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
 from .._engine.values.ids import id_of as id_in
@@ -51,7 +52,7 @@ class Workspace(Enterprise, Authored, Resource):
     is_personal: bool = False
     is_archived: bool = False
 
-    members: ClassVar[HasSet[WorkspaceMembers]] = HasSet()
+    members: ClassVar[HasMany[WorkspaceMembers]] = HasMany()
     projects: ClassVar[HasMany[Project]] = HasMany()
 
 

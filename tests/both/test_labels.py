@@ -17,6 +17,7 @@ import pytest
 from labelstudio_orm import BadRequest, DoesNotExist, LabelStudio, Project, ServerError, Task
 from labelstudio_orm._engine.http.dryrun import READS
 from labelstudio_orm._reports import Report
+from labelstudio_orm.resources.common import labelstudio_of
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = """\
@@ -87,7 +88,7 @@ def cars(ls: LabelStudio) -> Iterator[Project]:
 
 def everything(project: Project) -> dict[str, Any]:
     """The config, and all that people and models labelled."""
-    ls = project._client
+    ls = labelstudio_of(project)
     tasks = list(project.tasks.prefetch("annotations", "predictions"))
     found = {
         **{f"annotation {one.id}": one.raw for task in tasks for one in task.annotations},
@@ -411,7 +412,7 @@ def test_a_run_that_was_killed_is_completed_by_the_next(
     undo = tmp_path / "undo.jsonl"
 
     def rename() -> object:
-        again = cars._client.projects.get(cars.id)
+        again = labelstudio_of(cars).projects.get(cars.id)
         return again.labels.rename("Car", "Vehicle", control="label", undo=undo)
 
     step = itertools.count(0)
@@ -432,11 +433,11 @@ def test_killed_anywhere_and_killed_again_when_it_is_taken_back(
     undo = tmp_path / "undo.jsonl"
 
     def rename() -> object:
-        again = cars._client.projects.get(cars.id)
+        again = labelstudio_of(cars).projects.get(cars.id)
         return again.labels.rename("Car", "Vehicle", control="label", undo=undo)
 
     def take_back() -> object:
-        return cars._client.projects.get(cars.id).labels.undo(undo)
+        return labelstudio_of(cars).projects.get(cars.id).labels.undo(undo)
 
     for at in range(15) if cars._client.url == FakeLabelStudio().url else (4,):
         assert killed_at(monkeypatch, at, sent=bool(at % 2), do=rename)
@@ -545,7 +546,7 @@ def test_an_undo_file_is_of_one_change(cars: Project, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="is of another job"):
         cars.labels.rename("Van", "Lorry", undo=undo)
     assert "Van" in cars.labels
-    other = cars._client.projects.create(title="Others", label_config=CONFIG)
+    other = labelstudio_of(cars).projects.create(title="Others", label_config=CONFIG)
     try:
         with pytest.raises(ValueError, match=f"is of project {cars.id}"):
             other.labels.undo(undo)
@@ -637,7 +638,7 @@ def test_a_merging_that_was_begun_goes_on_without_what_is_gone(
     cars.labels.add("Bike", control="label")
 
     def merge(**options: Any) -> Any:
-        again = cars._client.projects.get(cars.id)
+        again = labelstudio_of(cars).projects.get(cars.id)
         return again.labels.merge(["Van", "Bike"], "Vehicle", control="label", **options)
 
     undo = tmp_path / "undo.jsonl"

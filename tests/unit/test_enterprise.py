@@ -24,6 +24,7 @@ from labelstudio_orm import (
     User,
     Workspace,
 )
+from labelstudio_orm.resources.common import labelstudio_of
 from labelstudio_orm.testing import FakeLabelStudio
 
 operation = pytest.mark.operation
@@ -80,7 +81,7 @@ def test_the_same_annotation_for_many_tasks(
     assert asked().count("POST /api/annotations/bulk") == 1
     assert [each.task_id for each in made] == [each.id for each in tasks[:2]]
     for each in made:
-        stored = project._client.annotations.get(each.id)
+        stored = labelstudio_of(project).annotations.get(each.id)
         assert (stored.result, stored.lead_time, stored.task_id) == ([region], 2.5, each.task_id)
     assert not tasks[2].annotations.all()
 
@@ -89,7 +90,7 @@ def test_what_bulk_does_not_take_is_sent_one_by_one(project: Project) -> None:
     tasks = project.tasks.bulk_create([{"text": str(n)} for n in range(2)])
     made = project.tasks.all().create_annotations(result=[], ground_truth=True)
     assert [each.task_id for each in made] == [each.id for each in tasks]
-    assert all(project._client.annotations.get(each.id).ground_truth for each in made)
+    assert all(labelstudio_of(project).annotations.get(each.id).ground_truth for each in made)
 
 
 # --- prompts --------------------------------------------------------------------------------------

@@ -38,6 +38,7 @@ from labelstudio_orm._engine.values.codec import (
     write_datetime,
 )
 from labelstudio_orm._engine.values.registry import registry
+from labelstudio_orm.resources.common import labelstudio_of
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 from tests.helpers import present
@@ -260,7 +261,7 @@ UNUSABLE = [[NO_VALUE], ["Positive"], "Positive", {"sentiment": "Positive"}, [No
 MAKE: dict[str, Callable[[Task, Any], Any]] = {
     "annotation": lambda task, result: task.annotations.create(result=result),
     "prediction": lambda task, result: task.predictions.create(result=result),
-    "draft": lambda task, result: task._client.drafts.create(task=task, result=result),
+    "draft": lambda task, result: labelstudio_of(task).drafts.create(task=task, result=result),
     "save": lambda task, result: (
         setattr(task.annotations[0], "result", result) or task.annotations[0].save()
     ),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..fields.options import options_of
 from ..reading.selection import query_of
+from ..records.inside import drop_prefetched
 
 if TYPE_CHECKING:
     from ..reading.selection import Selection
@@ -18,4 +19,4 @@ def invalidate_prefetched(queryset: Selection[Any]) -> None:
             continue
         for relation in options_of(parent).sets.values():
             if relation.target is queryset.model and relation.via == name:
-                parent._drop_prefetched(relation.name)
+                drop_prefetched(parent, relation.name)

@@ -121,7 +121,7 @@ class Leaf:
 
     def _holds_for(self, obj: Record) -> bool:
         value = obj._peek(self.field)
-        if self.field.listed or (self.path and isinstance(value, list)):
+        if self.field.multi_valued or (self.path and isinstance(value, list)):
             inside = in_region if self.field.holds_regions else _inside
             found = value if isinstance(value, list) else []
             return self._holds_for_any([one for part in found for one in inside(part, self.path)])

@@ -10,13 +10,12 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import attrs
 
 from ..http.addresses import names_in
-from ..values.declared import Record
+from ..values.declared import Declared
 from ..values.registry import registry
 
 if TYPE_CHECKING:
-    from ..models.queryset import QuerySet
-    from ..models.resource import Resource
-    from .fields import Field, ForeignKey, _Related
+    from .fields import Field
+    from .relations import Relation, ReverseRelation
 
 Parameter: TypeAlias = "str | tuple[str, Callable[[Any], str]]"
 """How a listing is asked for a lookup: the name of its parameter, and how the value is written
@@ -44,21 +43,21 @@ class Shape(Protocol):
 class Options:
     """What the header of a declaration says, and what follows from its fields."""
 
-    owner: type[Resource]
+    owner: type[Any]
     item: str
     collection: str
     pages: Shape
     params: Mapping[str, Parameter]
     label: str
     get_params: Mapping[str, str]
-    queryset: type[QuerySet[Any]] | None
+    queryset: type[Any] | None
     key: str
     update: str
     edition: str
     left_out: tuple[str, ...]
     fields: dict[str, Field]
-    relations: dict[str, ForeignKey[Any]]
-    sets: dict[str, _Related]
+    relations: dict[str, Relation]
+    sets: dict[str, ReverseRelation]
 
     @cached_property
     def name(self) -> str:
@@ -124,7 +123,7 @@ def name_of(cls: type) -> str:
     return cls.__qualname__.rpartition("<locals>.")[2]
 
 
-def options_of(model: type[Record] | Record) -> Options:
+def options_of(model: type[Declared] | Declared) -> Options:
     """Return the options of a resource, or of one of its objects."""
     options: Options = model._options
     return options

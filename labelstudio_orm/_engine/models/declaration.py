@@ -10,29 +10,26 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from ..fields.fields import (
-    UNSET,
+from ..fields.fields import UNSET, Field, SecretField
+from ..fields.options import Options, Parameter, name_of
+from ..fields.relations import Relation, ReverseRelation, target_of
+from ..fields.words import (
     WORD,
-    Field,
-    ForeignKey,
-    SecretField,
-    _Related,
     always_sent,
     computed,
-    counter,
     field,
     foreign_key,
+    lazy_counter,
     readonly,
     readonly_foreign_key,
     secret,
     spread_foreign_keys,
-    target_of,
 )
-from ..fields.options import Options, Parameter, name_of
 from ..pages import sources as shapes
 from ..values.misuse import of_constructor
 from ..values.registry import registry
 from ..values.secret import NAMES, hide, seal
+from .relations import ForeignKey
 
 if TYPE_CHECKING:
     from typing_extensions import dataclass_transform
@@ -57,7 +54,7 @@ M = TypeVar("M", bound=type)
         field,
         readonly,
         computed,
-        counter,
+        lazy_counter,
         secret,
         always_sent,
         foreign_key,
@@ -107,7 +104,7 @@ _UNSAID: dict[str, Any] = {
         field,
         readonly,
         computed,
-        counter,
+        lazy_counter,
         secret,
         always_sent,
         foreign_key,
@@ -160,7 +157,7 @@ def resource(
         base: Options | None = getattr(cls, "_options", None)
         inherited = base.fields if base is not None else {}
         own: dict[str, Field] = {}
-        relations: dict[str, ForeignKey[Any]] = {}
+        relations: dict[str, Relation] = {}
 
         def read_words(
             _: type, attributes: list[attrs.Attribute[Any]]
@@ -196,7 +193,7 @@ def resource(
             name: value
             for base in made.__mro__
             for name, value in vars(base).items()
-            if isinstance(value, _Related)
+            if isinstance(value, ReverseRelation)
         }
         for name, descriptor in (*own.items(), *relations.items()):
             setattr(made, name, descriptor)

@@ -9,6 +9,7 @@ from ..conditions.lookups import same
 from ..conditions.q import Q, build, kept, leaf
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, Leaf, Node, Opaque, describe, nodes, parts_of, predicate
+from ..records.inside import peek
 from ..values.brief import brief, cut
 from ..values.secret import hide
 
@@ -108,7 +109,7 @@ def _is_of_server(one: Node, made: Resource) -> bool:
     """Is it about what only the server says of a new object?"""
     if not isinstance(one, Leaf):
         return isinstance(one, Opaque)
-    filled = one.field.name not in MERGED and made._peek(one.field) is None
+    filled = one.field.name not in MERGED and peek(made, one.field) is None
     return one.relation is not None or one.field.read_only or filled
 
 

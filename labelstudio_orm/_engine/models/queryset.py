@@ -15,6 +15,7 @@ from ..fields.options import options_of
 from ..http.deadline import one_call
 from ..reading.by_id import parents_in
 from ..reading.queryset import ReadingQuerySet
+from ..records.inside import bind, drop_prefetched_of_parents, restored_on_failure, set_parents
 from ..values.ids import id_given, id_of
 from ..values.misuse import check_items
 from ..values.secret import hidden_items, hide, hide_inside, seal
@@ -67,7 +68,7 @@ class QuerySet(ReadingQuerySet[R]):
             given = tuple(map(seal, given))
         obj: Any = self._new(hide(fields, self._known), *given)
         obj.save()
-        obj._tell_parents()
+        drop_prefetched_of_parents(obj)
         return cast("R", obj)
 
     def _new(self, fields: Mapping[str, Any], *unnamed: Any) -> R:
@@ -87,8 +88,8 @@ class QuerySet(ReadingQuerySet[R]):
             obj = self.model(*unnamed, **{**scope, **fields})
         except TypeError as error:
             raise TypeError(str(error).replace(".__init__()", "")) from error
-        obj._bind(self.client)
-        obj._came_through(parents_in(scope))
+        bind(obj, self.client)
+        set_parents(obj, parents_in(scope))
         return cast("R", obj)
 
     @one_call
@@ -147,7 +148,7 @@ class QuerySet(ReadingQuerySet[R]):
         if not created:
             said = exact_lookups(self._query, asked, lookups)
             made: Any = obj
-            with made._unless_it_fails():
+            with restored_on_failure(made):
                 for name, value in changed_fields(made, said, defaults).items():
                     setattr(made, name, value)
                 made.save()

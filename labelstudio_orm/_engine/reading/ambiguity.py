@@ -18,6 +18,7 @@ from ..pages.sources import FIRST_PAGE
 from ..pages.task_page import ask
 from ..plans.columns import UNDEFINED
 from ..plans.plan import plan
+from ..records.inside import kept_with, origin_of
 from ..values.brief import brief
 from ..values.ids import id_of
 from ..values.near import unknown
@@ -102,7 +103,7 @@ def warn_of_unknown_controls(query: Query) -> None:
 def _at_hand(query: Query) -> Any:
     """The project, as far as it is known without a request."""
     task = query.scope.get("task")
-    parents = {} if task is None or isinstance(task, int) else task._origin.parents
+    parents = {} if task is None or isinstance(task, int) else origin_of(task).parents
     return query.scope.get("project") or parents.get("project")
 
 
@@ -119,7 +120,7 @@ def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> No
     strange = sorted({*keys} - shown)
     if project is None or isinstance(project, int) or not strange or query.client.is_dry:
         return
-    kept = project._related_cache()
+    kept = kept_with(project)
     if not is_kept and not any(_near(key, shown) for key in strange):
         return
     told = kept.setdefault(_TOLD, set())
@@ -161,7 +162,7 @@ _IN_TASKS, _TOLD = "data keys", "told"
 
 
 def _warn_once(project: Any, text: str) -> None:
-    told = set() if isinstance(project, int) else project._related_cache().setdefault(_TOLD, set())
+    told = set() if isinstance(project, int) else kept_with(project).setdefault(_TOLD, set())
     if text not in told:
         told.add(text)
         warnings.warn(text, UnknownKeyWarning, stacklevel=3)
@@ -202,7 +203,7 @@ def _controls(project: Any) -> set[str]:
 
 def _in_tasks(query: Query, project: Any) -> set[str]:
     """The keys of the data of a project's tasks, as its summary counts them."""
-    kept = {} if isinstance(project, int) else project._related_cache()
+    kept = {} if isinstance(project, int) else kept_with(project)
     if _IN_TASKS not in kept:
         path = at("/api/projects/{}/summary/", id_of(project))
         try:

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from ...errors import DoesNotExist
 from ..conditions.query import Query
+from ..records.inside import from_row, saved_id, server_of
 from ..records.origin import Origin
 from ..values.ids import exact_id, id_given, id_of, is_beyond
 
@@ -19,7 +20,7 @@ def ref(query: Query, id: Any) -> Any:
         relation = options.relations.get(name)
         if relation:
             row[options.fields[relation.id_name].wire] = id_of(value)
-    return query.model._from_row(row, Origin(query.client, parents_in(query.scope)))
+    return from_row(query.model, row, Origin(query.client, parents_in(query.scope)))
 
 
 def parents_in(scope: Mapping[str, Any]) -> dict[str, Any]:
@@ -44,7 +45,7 @@ def key_given(query: Query, id: Any) -> Any:
     field = options.fields[options.key]
     if isinstance(id, query.model):
         _refuse_other_server(query, id, "get()")
-        return id._saved_id("get()")
+        return saved_id(id, "get()")
     if field.references:
         id = id_of(id)
     if field.annotation is not str:
@@ -66,7 +67,7 @@ def in_scope(query: Query, value: Any, what: str) -> Any:
             raise ValueError(f"{value!r:.80} is no {query.options.name}")
     except ValueError as error:
         raise ValueError(f"{what}: {error}") from None
-    value._saved_id(what)
+    saved_id(value, what)
     _refuse_other_server(query, value, what)
     return value
 
@@ -81,5 +82,5 @@ def given_id(query: Query, value: Any, what: str) -> int:
 
 
 def _refuse_other_server(query: Query, value: Any, what: str) -> None:
-    if value._server not in (None, query.url):
-        raise ValueError(f"{what}: {value!r:.80} is on {value._server}, not on {query.url}")
+    if server_of(value) not in (None, query.url):
+        raise ValueError(f"{what}: {value!r:.80} is on {server_of(value)}, not on {query.url}")

@@ -11,6 +11,7 @@ from ..conditions.tree import EVERYTHING, describe, leaves
 from ..http.paths import at
 from ..plans.columns import UNDEFINED
 from ..plans.plan import Plan, plan
+from ..records.inside import complete
 from ..values.ids import id_of, is_beyond
 from .ambiguity import (
     refuse_ambiguous,
@@ -107,7 +108,7 @@ def _with_config(query: Query) -> Query:
     project = query.scope["project"]
     if isinstance(project, int):
         project = ref(_projects(query), project)
-    project._complete()
+    complete(project)
     return query.but(scope={**query.scope, "project": project})
 
 

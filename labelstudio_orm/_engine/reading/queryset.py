@@ -17,6 +17,7 @@ from ..http.deadline import allowed, in_steps, one_call
 from ..pages.keyset import Keyset
 from ..pages.select import Select
 from ..pages.sources import source_of
+from ..records.inside import key_of, load
 from ..records.origin import Origin
 from ..values.brief import brief
 from ..values.codec import plain
@@ -139,7 +140,7 @@ class ReadingQuerySet(Selection[R]):
         source, planned = source_of(self._query), plan_of(self._query)
         if isinstance(source, Keyset) and self._query.loaded is None and not planned.nothing:
             return source.cuts(Select.of(self._query, planned), n)
-        ids = [0, *sorted(obj._key for obj in objects(self._query.light()))]
+        ids = [0, *sorted(key_of(obj) for obj in objects(self._query.light()))]
         return [ids[part * (len(ids) - 1) // n] for part in range(1, n)]
 
     def _reported(self, found: Iterator[R], progress: Progress) -> Iterator[R]:
@@ -316,7 +317,7 @@ class ReadingQuerySet(Selection[R]):
         keys = [key_given(self._query, id) for id in ids]
         asked = [one for one in keys if not is_beyond(one)]
         found: Iterable[Any] = self.filter(**{f"{self._query.options.key}__in": asked})
-        return {obj._key: obj for obj in found}
+        return {key_of(obj): obj for obj in found}
 
     # -- rows of another shape --------------------------------------------------------------------
 
@@ -396,5 +397,5 @@ class ReadingQuerySet(Selection[R]):
 def loaded(selection: Selection[R], rows: Iterable[dict[str, Any]]) -> Iterator[R]:
     """Return objects of rows that another request than a listing gave, in the selection's scope."""
     query = query_of(selection)
-    found = query.model._load(rows, Origin(query.client, parents_in(query.scope)))
+    found = load(query.model, rows, Origin(query.client, parents_in(query.scope)))
     return cast("Iterator[R]", found)

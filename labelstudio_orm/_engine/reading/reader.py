@@ -20,6 +20,7 @@ from ..pages.select import Page, Select
 from ..pages.sources import FIRST_PAGE, IDS, look_ahead, page_ahead, source_of
 from ..plans.columns import ORDERED
 from ..plans.plan import Plan
+from ..records.inside import key_of, load, row_of, set_parents
 from ..records.origin import Origin, Peers
 from ..values.ids import as_id, id_of
 from .by_id import parents_in, ref
@@ -68,12 +69,12 @@ def fetch(query: Query, identifier: Any) -> Any:
             unsaid[name] = relation
         elif said != id_of(value):
             raise DoesNotExist(f"{obj!r} is not of {name} {id_of(value)}")
-    if unsaid and not any(one._key == obj._key for one in objects(query)):
+    if unsaid and not any(key_of(one) == key_of(obj) for one in objects(query)):
         raise DoesNotExist(f"{obj!r} is not one of {query.description}")
     for name, relation in unsaid.items():
         if relation is not None:
-            obj._row[options.fields[relation.id_name].wire] = id_of(query.scope[name])
-    obj._came_through(parents_in(query.scope))
+            row_of(obj)[options.fields[relation.id_name].wire] = id_of(query.scope[name])
+    set_parents(obj, parents_in(query.scope))
     return obj
 
 
@@ -133,7 +134,7 @@ def _is_amiss(query: Query, page: Page) -> bool:
     if not shown or not page.rows:
         return False
     origin = Origin(query.client, {}, page.uncomputed, page.prefetched, page.whole)
-    found = list(query.model._load(page.rows, origin))
+    found = list(load(query.model, page.rows, origin))
 
     def unmatched(some: Iterable[Any]) -> int:
         return sum(not all(part.holds(obj) for part in shown) for obj in some)
@@ -162,7 +163,7 @@ def _loaded(
             asked=query.fields or frozenset(),
             inside=query.related_fields,
         )
-        found = query.model._load(page.rows, origin)
+        found = load(query.model, page.rows, origin)
         yield found if matches is None else filter(matches, found)
 
 

@@ -27,25 +27,25 @@ class Peers:
     """
 
     def __init__(self, ids: Iterable[Any], before: Peers | None = None) -> None:
-        self._ids = [one for one in dict.fromkeys(ids) if type(one) is int]
-        self._next = 0
-        self._before = before
+        self.ids = [one for one in dict.fromkeys(ids) if type(one) is int]
+        self.next = 0
+        self.before = before
         if before is not None:
-            before._before = None  # no page keeps all of those before it
+            before.before = None  # no page keeps all of those before it
 
     def to_fetch(self, id: Any) -> list[Any]:
         """Return the ids to ask for together with this one."""
-        if id not in self._ids:
+        if id not in self.ids:
             return [id]
-        place = self._ids.index(id)
-        in_turn = place == self._next and (place > 0 or self._is_next_page)
-        self._next = min(place + (PEERS if in_turn else 1), len(self._ids))
-        return self._ids[place : self._next]
+        place = self.ids.index(id)
+        in_turn = place == self.next and (place > 0 or self._is_next_page)
+        self.next = min(place + (PEERS if in_turn else 1), len(self.ids))
+        return self.ids[place : self.next]
 
     @property
     def _is_next_page(self) -> bool:
-        before = self._before
-        return before is not None and 0 < before._next == len(before._ids)
+        before = self.before
+        return before is not None and 0 < before.next == len(before.ids)
 
 
 @attrs.frozen(slots=False)

@@ -19,10 +19,14 @@ class Header(Protocol):
         """Return the name in messages: "Task", "ImportStorage.S3"."""
 
 
-class Record(Protocol):
-    """An object of a resource, as conditions see it."""
+class Declared(Protocol):
+    """A resource, or one of its objects."""
 
     _options: ClassVar[Any]
+
+
+class Record(Declared, Protocol):
+    """An object of a resource, as conditions see it."""
 
     @property
     def id(self) -> Any:
@@ -39,7 +43,7 @@ class Record(Protocol):
     def _saved_id(self, what: str) -> Any: ...
 
 
-def header_of(model: type[Record] | Record) -> Header:
+def header_of(model: type[Declared] | Declared) -> Header:
     """Return the options of a resource, or of one of its objects."""
     header: Header = model._options
     return header

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from ..._engine.records.inside import server_of
 from ..._engine.values.codec import copy_json
 from ...errors import Conflict
 from ...resources.common import labelstudio_of
@@ -42,14 +43,14 @@ def again(annotation: Annotation) -> dict[str, Any]:
     if annotation.completed_by_id is not None:
         fields["completed_by"] = annotation.completed_by_id
     content = digest(annotation_content({**fields, "completed_by": annotation.completed_by_id}))
-    origin = f"{annotation._server} {annotation.id} {annotation.created_at} {content}"
+    origin = f"{server_of(annotation)} {annotation.id} {annotation.created_at} {content}"
     return {**fields, "unique_id": str(uuid.uuid5(_SAME, origin))}
 
 
 def create_once(task: Task, fields: Mapping[str, Any]) -> bool:
     """Create an annotation with a ``unique_id``; False if it is there already."""
     try:
-        task._client.annotations.create(task=task.id, **fields)
+        labelstudio_of(task).annotations.create(task=task.id, **fields)
     except Conflict as error:
         if "unique id" not in error.detail:
             raise

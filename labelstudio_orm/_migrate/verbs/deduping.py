@@ -19,6 +19,7 @@ from ..._reports import Difference, Losses, Report
 from ...errors import LabelStudioError
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
+from ...resources.common import labelstudio_of
 from ..engine.fingerprints import DRAFT, PREDICTION, digest
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, no_key, with_ids
@@ -149,8 +150,8 @@ def dedupe(
     with ExitStack() as stack:
         book = stack.enter_context(Journal(journal))
         facts = {"key": text_of(key), "keep": keep if isinstance(keep, str) else "a function"}
-        book.identify(what="dedupe", project=f"{project._client.url} {project.id}", **facts)
-        if project._client.is_dry:
+        book.identify(what="dedupe", project=f"{labelstudio_of(project).url} {project.id}", **facts)
+        if labelstudio_of(project).is_dry:
             book = stack.enter_context(book.copy())
         return _Deduping(project, key, rule, book, workers, progress).run()
 
@@ -177,7 +178,7 @@ class _Deduping:
     ) -> None:
         self.project, self.rule = project, rule
         self.key = ItemKey.of(project.tasks, key)
-        self.client = project._client
+        self.client = labelstudio_of(project)
         self.chosen, self.removed = journal.map("chosen"), journal.map("removed")
         doing = f"removing tasks of {project!r}"
         self.tallies = {

@@ -1,0 +1,245 @@
+"""Active records: objects that load, know what was changed, save, delete and refresh themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ...errors import Conflict, DoesNotExist, LabelStudioError, ServerError
+from ..fields.fields import Field
+from ..fields.words import readonly
+from ..http.addresses import names_in
+from ..http.connection import Connection
+from ..http.deadline import one_call
+from ..values import codec
+from .edited import Edited
+from .related import drop_prefetched_of_parents
+from .stored import set_origin, set_row
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
+
+@attrs.define(slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
+class Record(Edited):
+    """An object of the server.
+
+    Fields are read from the row when they are touched; edits, also in place, are found by ``save``.
+    """
+
+    id: int = readonly()
+
+    @one_call
+    def save(
+        self,
+        *,
+        using: Connection | None = None,
+        fields: Iterable[str] | None = None,
+        force: bool = False,
+        check: bool = False,
+    ) -> Self:
+        """Create the object, or send what was changed; returns self.
+
+        One POST for a new object; one PATCH that holds only the changed fields for a saved one; no
+        request when nothing was changed.
+
+        ``using``: the client, for an object that has none yet. ``fields``: save only these.
+        ``force``: send every writable field. ``check``: first compare ``updated_at``, and the
+        fields to be sent, with the server's (one more request; the server has no conditional
+        writes) and raise Conflict if somebody else saved in the meantime.
+
+        Raises TypeError for a value of the wrong type before anything is sent, OutcomeUnknown when
+        the answer to a creation was lost, and the errors of the server.
+        """
+        origin = self._origin
+        if using is not None:
+            self._bind(using)
+        try:
+            if not self._is_saved:
+                self._create()
+            else:
+                chosen = self._chosen(fields, force)
+                if check and chosen:
+                    self._check_unchanged(chosen)
+                self._update(chosen)
+        except BaseException:
+            if using is not None and not self._is_saved:
+                set_origin(self, origin)  # it may be saved to another server
+            raise
+        return self
+
+    def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
+        edited = self._changed().keys()
+        return {field.wire: self._sent(field, field.name in edited) for field in chosen}
+
+    def _sent(self, field: Field, is_edited: bool) -> Any:
+        """A value as it is sent. What is only carried along is as the server has it, be it odd."""
+        value = getattr(self, field.name)
+        if not is_edited and self._is_saved:
+            return codec.write(value)
+        if field.judge is not None and value is not None:
+            old = codec.copy_json(self._row.get(field.wire))
+            field.judge(value, f"{self!r}.{field.name}", old)
+        return codec.plain_json(codec.write(field.check(value)))
+
+    def _create(self) -> None:
+        options = self._options
+        for relation in options.relations.values():
+            if relation.required and getattr(self, relation.id_name) is None:
+                name = type(self).__name__
+                raise ValueError(f"a {name} needs a {relation.name}: {name}({relation.name}=...)")
+        client = self._client
+        in_path = names_in(options.collection)
+        chosen = [options.fields[name] for name in self._changed()]
+        row = self._post(
+            client, self._body(field for field in chosen if field.references not in in_path)
+        )
+        self._absorb(self._addressed(row))
+        set_origin(self, attrs.evolve(self._origin, client=client, fetched=False, deleted=None))
+
+    def _post(self, client: Connection, body: dict[str, Any]) -> Any:
+        """Send the creation; a resource whose creation can be made safe to repeat overrides
+        this.
+        """
+        return client.request(
+            "POST",
+            self._url(self._options.collection),
+            json=body,
+            doing=f"creating {self._options.name}",
+            expect=(self._options.key_wire,),
+            edition=self._options.edition,
+        )
+
+    def _update(self, chosen: list[Field]) -> None:
+        if not chosen:
+            return
+        carried = [
+            field
+            for field in self._options.fields.values()
+            if field.always_sent and field not in chosen
+        ]
+        body = self._body([*chosen, *carried])
+        options = self._options
+        row = self._ask(options.update, f"saving {self!r}", json=body, expect=options.expects)
+        said = {
+            field.wire: codec.copy_json(body[field.wire]) for field in chosen if not field.secret
+        }
+        self._absorb(self._addressed({**said, **row}), sent=chosen)
+
+    def _absorb(self, row: Any, sent: Iterable[Field] = ()) -> None:
+        """Take the answer to a write: the server's values win, edits that were not sent stay
+        edits.
+        """
+        unsent = set(self._changed()) - {field.name for field in sent} if self._is_saved else set()
+        kept = {
+            key: value
+            for key, value in self._accept(row).items()
+            if key not in self._options.embedded
+        }
+        stale = {
+            key for key in self._row if key in row and key not in kept
+        } - self._options.embedded
+        self._row.update(kept)
+        for key in stale:
+            del self._row[key]
+        for name in [name for name in self.__dict__ if name in self._options.fields]:
+            if name not in unsent:
+                self._settle(self._options.fields[name])
+
+    def _settle(self, field: Field) -> None:
+        """Let a field that was touched say what the row says. Whoever holds nested JSON goes on to
+        hold it: it is changed in place, and only where the server has something else, or where it
+        holds what JSON has not, such as numbers of numpy.
+        """
+        if not (field.nested and field.wire in self._row):
+            del self.__dict__[field.name]
+            return
+        held, now = self.__dict__[field.name], self._old(field)
+        if not field.same(held, now) or codec.plain_json(held) is not held:
+            self.__dict__[field.name] = field.renew(held, now)
+
+    def _check_unchanged(self, chosen: Iterable[Field]) -> None:
+        if "updated_at" not in self._row:
+            raise ValueError(
+                f"{self!r} has no updated_at here, so save(check=True) cannot tell a conflict; "
+                "bring it along with only(..., 'updated_at') where the resource has one"
+            )
+        theirs = self._get_row(f"checking {self!r} before saving")
+        is_later = theirs.get("updated_at") != self._row.get("updated_at")
+        others = [  # some writes leave updated_at as it is
+            field.name
+            for field in chosen
+            if field.wire in theirs
+            and field.wire in self._row
+            and not field.same(self._old(field), field.read(theirs[field.wire]))
+        ]
+        if is_later or others:
+            when = f" at {theirs.get('updated_at')}" if is_later else ""
+            what = f" ({', '.join(others)})" if others else ""
+            raise Conflict(
+                f"{self!r} was changed on the server{when}{what}, after it was read here; "
+                "refresh() and apply the change again"
+            )
+
+    @one_call
+    def refresh(self) -> Self:
+        """Read the object again and drop unsaved edits; returns self. One request.
+
+        Raises DoesNotExist when it has been deleted.
+        """
+        self._saved_id("refresh()")
+        row = self._get_row(f"refreshing {self!r}")
+        client = self._client
+        self.__dict__.clear()
+        self._row.clear()
+        self._row.update(row)
+        set_origin(
+            self,
+            attrs.evolve(
+                self._origin,
+                client=client,
+                uncomputed=frozenset(),
+                prefetched=frozenset(),
+                fetched=True,
+            ),
+        )
+        return self
+
+    @one_call
+    def delete(self) -> None:
+        """Delete the object on the server. One request; an object that is already gone raises
+        DoesNotExist.
+        """
+        key = self._saved_id("delete()")
+        try:
+            self._ask("DELETE", f"deleting {self!r}")
+        except ServerError as error:
+            if error.status != 500 or not self._is_gone():
+                raise
+        drop_prefetched_of_parents(self)
+        kept = {
+            name: field.keep(self._peek(field))
+            for name, field in self._options.fields.items()
+            if self._is_kept(field)
+        }
+        set_row(self, {})
+        set_origin(self, attrs.evolve(self._origin, deleted=key))
+        object.__setattr__(self, "__dict__", kept)
+
+    def _is_gone(self) -> bool:
+        """Whether the server has deleted it although it failed afterwards, as it does where it
+        cannot count the labels of an annotation.
+        """
+        try:
+            self._ask("GET", f"looking for {self!r}")
+        except DoesNotExist:
+            return True
+        except LabelStudioError:
+            return False
+        return False
+
+    def _is_kept(self, field: Field) -> bool:
+        """Is it part of what a deleted object would be created again with?"""
+        return not field.read_only and (field.name in self.__dict__ or field.wire in self._row)
