@@ -503,7 +503,7 @@ def test_a_page_is_no_heavier_than_it_should_be(fake: FakeLabelStudio) -> None:
             if "include" not in one.query  # those are ids and keys alone
         ]
         assert sizes[0] == 100
-        assert all(size <= stretches.HEAVY / 200_000 for size in sizes[1:])
+        assert all(size <= stretches.PAGE_BYTES / 200_000 for size in sizes[1:])
         assert len(sizes) == 3
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import requests
 
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.house.imports import PACKAGE, ROOT, Where, circles, imports, modules
@@ -52,11 +54,12 @@ def lines(path: Path) -> int:
 
 
 class Walk:
-    """The functions of the library that a call passes."""
+    """The functions of the library that a call passes, and the files on the way to a request."""
 
     def __init__(self) -> None:
         self.functions: set[tuple[str, int]] = set()
         self.calls = self.changes = self.depth = self.deepest = 0
+        self.way: list[str] = []
 
     @classmethod
     def of(cls, call: Callable[[], Any]) -> Walk:
@@ -70,6 +73,8 @@ class Walk:
 
     def _step(self, frame: FrameType, event: str, _: Any) -> None:
         code = frame.f_code
+        if event == "call" and code is requests.Session.send.__code__:
+            self.way = max(self.way, list(files_above(frame)), key=len)
         if event not in ("call", "return") or not code.co_filename.startswith(LIBRARY):
             return
         if "/testing/" in code.co_filename:
@@ -89,8 +94,20 @@ class Walk:
         files = {file for file, _ in self.functions}
         return (
             f"{self.calls} calls of {len(self.functions)} functions in {len(files)} files, "
-            f"{self.changes} changes of file, {self.deepest} deep"
+            f"{self.changes} changes of file, {self.deepest} deep; to the request "
+            f"{len(self.way)} deep in {len(set(self.way))} files"
         )
+
+
+def files_above(frame: FrameType | None) -> Iterator[str]:
+    """Yield the file of each function of the library that waits for this one."""
+    while frame is not None:
+        if (
+            frame.f_code.co_filename.startswith(LIBRARY)
+            and "/testing/" not in frame.f_code.co_filename
+        ):
+            yield frame.f_code.co_filename
+        frame = frame.f_back
 
 
 def calls() -> dict[str, Callable[[], Any]]:

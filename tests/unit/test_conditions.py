@@ -28,6 +28,7 @@ from labelstudio_orm._engine.conditions.tree import (
     describe,
     predicate,
 )
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.plans.plan import plan
 from labelstudio_orm._engine.reading.selection import query_of
 from labelstudio_orm._engine.values.brief import brief
@@ -239,7 +240,7 @@ def test_the_time_that_conditions_take_grows_with_their_number(join: Any) -> Non
     def seconds(number: int) -> float:
         begun = time.process_time()
         condition = reduce(join, (Q(total_annotations=one) for one in range(number)), Q())
-        plan(Task, build(Task, (condition,), {}))
+        plan(options_of(Task), build(Task, (condition,), {}))
         return time.process_time() - begun
 
     seconds(100)
@@ -250,11 +251,11 @@ def test_the_time_that_conditions_take_grows_with_their_number(join: Any) -> Non
 
 def test_many_alternatives_for_one_value_are_one_line() -> None:
     condition = reduce(operator.or_, (Q(id=number) for number in range(1000)))
-    [[line]] = plan(Task, build(Task, (condition,), {})).clauses
+    [[line]] = plan(options_of(Task), build(Task, (condition,), {})).clauses
     assert line["operator"] == "in_list"
     assert line["value"] == list(range(1000))
     others = condition | Q(total_annotations__gt=7)
-    assert len(plan(Task, build(Task, (others,), {})).clauses) == 2
+    assert len(plan(options_of(Task), build(Task, (others,), {})).clauses) == 2
 
 
 values: Any = st.recursive(

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from labelstudio_orm._engine.pages.parallel import THREADS, Crew, Work, results
+from labelstudio_orm._engine.pages.parallel import THREADS, OrderedPool, Work, results
 
 WORKERS = f"{THREADS}-worker"
 
@@ -77,7 +77,7 @@ trees = st.recursive(
 def test_results_come_whole_and_in_order(parts: tuple[Part, ...], workers: int) -> None:
     assert list(results(work_of(parts), workers)) == list(flat(parts))
     before = threads()
-    assert list(Crew(work_of(parts), workers).results()) == list(flat(parts))
+    assert list(OrderedPool(work_of(parts), workers).results()) == list(flat(parts))
     wait_for_the_end_of([one for one in threads() if one not in before])
 
 
@@ -91,7 +91,7 @@ def test_a_crew_holds_no_more_than_its_buffer() -> None:
         if len(begun) == 6:
             enough.set()
 
-    stream = Crew(work_of(plain(100), done), 3).results()
+    stream = OrderedPool(work_of(plain(100), done), 3).results()
     assert next(stream) == 1
     assert enough.wait(60)
     # What is held is never more than three for each worker, whatever the threads do meanwhile.
@@ -103,7 +103,7 @@ def test_a_crew_holds_no_more_than_its_buffer() -> None:
 
 
 def test_a_worker_waits_when_the_buffer_is_full() -> None:
-    crew: Crew[int] = Crew(work_of(plain(100)), 2)
+    crew: OrderedPool[int] = OrderedPool(work_of(plain(100)), 2)
     stream = crew.results()
     assert next(stream) == 1
     with crew._changed:
@@ -127,7 +127,7 @@ def test_work_at_the_front_goes_on_though_the_buffer_is_full() -> None:
         if len(begun) >= 4:
             late.set()
 
-    assert list(Crew(work_of(parts, done), 2).results()) == list(range(1, 30))
+    assert list(OrderedPool(work_of(parts, done), 2).results()) == list(range(1, 30))
 
 
 def test_an_error_comes_in_its_place_and_nothing_behind_it_is_begun() -> None:
@@ -139,7 +139,7 @@ def test_an_error_comes_in_its_place_and_nothing_behind_it_is_begun() -> None:
             raise KeyError("ten")
 
     before = threads()
-    stream = Crew(work_of(plain(1000), done), 4).results()
+    stream = OrderedPool(work_of(plain(1000), done), 4).results()
     found: list[Any] = []
     with pytest.raises(KeyError, match="ten"):
         found.extend(stream)  # extend keeps what came before an error
@@ -151,7 +151,7 @@ def test_an_error_comes_in_its_place_and_nothing_behind_it_is_begun() -> None:
 @pytest.mark.parametrize("leave", ["close", "forget", "raise", "never begin"])
 def test_a_crew_that_is_left_goes_home(leave: str) -> None:
     before = threads()
-    stream: Any = Crew(work_of(plain(10_000)), 4).results()
+    stream: Any = OrderedPool(work_of(plain(10_000)), 4).results()
     if leave != "never begin":
         assert next(stream) == 1
     mine = [one for one in threads() if one not in before]

@@ -14,7 +14,7 @@ from ..plans.plan import Plan
 from ..values.ids import id_of
 from .checks import untrue
 from .parallel import results
-from .ranges import Chosen, Reading
+from .ranges import IdList, TaskListing
 from .select import Page, Select
 from .sources import IDS, PAGE, TRIES
 from .task_page import (
@@ -55,19 +55,17 @@ class Keyset:
     scoped_by: tuple[str, ...] = ("project",)
 
     def pages(self, select: Select) -> Iterator[Page]:
-        """Pages of growing size. Raises ValueError without a project and a view."""
+        """Return pages of growing size. Raises ValueError without a project and a view."""
         if "view" in select.scope:
-            yield from self._of_view(select)
-            return
+            return self._of_view(select)
         if "project" not in select.scope:
             raise ValueError(
                 "tasks are listed in a project or a view: project.tasks, view.tasks, or "
                 "ls.tasks.filter(project=...); ls.tasks.get(id) reads one"
             )
         if asks_for_many(select.plan):
-            yield from _cut(self._among_many(select), select.start, select.limit)
-        else:
-            yield from Reading(select).pages()
+            return _cut(self._among_many(select), select.start, select.limit)
+        return TaskListing(select).pages()
 
     def _among_many(self, select: Select) -> Iterator[Page]:
         """The tasks of very many ids: all tasks between the first and the last one, page by page,
@@ -76,7 +74,7 @@ class Keyset:
         select = attrs.evolve(select, start=0, limit=None)
         _, ids = ids_asked_for(select.plan)
         wanted, seen = frozenset(ids), 0
-        reading = Reading(attrs.evolve(spread(select), workers=1))
+        reading = TaskListing(attrs.evolve(spread(select), workers=1))
         for page in reading.pages():
             yield attrs.evolve(page, rows=[row for row in page.rows if row["id"] in wanted])
             if not page.rows:
@@ -85,7 +83,7 @@ class Keyset:
             left = [id for id in ids if (id < last if select.backwards else id > last)]
             if (reading.promised - seen) / PAGE > len(left) / IDS + 1:
                 if left:
-                    yield from Reading(with_ids(select, left)).pages()
+                    yield from TaskListing(with_ids(select, left)).pages()
                 return
 
     def count(self, select: Select) -> int | None:
@@ -138,7 +136,7 @@ class Keyset:
         """The rows of these ids, in their order; those that are gone by now are left out."""
         if not ids:
             return iter(())
-        return results([Chosen(self._without_view(select), ids)], select.workers)
+        return results([IdList(self._without_view(select), ids)], select.workers)
 
     def _of_view(self, select: Select) -> Iterator[Page]:
         """The tasks of a saved view, in its order. The server drops a query beside a view, so there

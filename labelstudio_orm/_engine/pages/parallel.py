@@ -2,7 +2,7 @@
 
 A *work* gives pieces in order, and each piece may leave further work behind itself, which comes
 before the next piece. ``results`` does the pieces one after the other when they are asked for;
-``Crew`` lets threads do them beforehand, as many as its buffer holds.
+``OrderedPool`` lets threads do them beforehand, as many as its buffer holds.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def results(work: Iterable[Work[T]], workers: int) -> Generator[T, None, None]:
         if result is not None:
             yield result
             if workers > 1:
-                yield from Crew(line, workers).results()
+                yield from OrderedPool(line, workers).results()
                 return
 
 
@@ -79,7 +79,7 @@ class _Cell(Generic[T]):
         return self._result
 
 
-class Crew(Generic[T]):
+class OrderedPool(Generic[T]):
     """``workers`` threads that do a line of work ahead of whoever takes the results, in order.
 
     At most three results for each worker are in the making or wait to be taken: two, and one more
@@ -184,7 +184,7 @@ class Crew(Generic[T]):
         return False
 
 
-class Coming(threading.Thread, Generic[T]):
+class Prefetched(threading.Thread, Generic[T]):
     """A value that a thread is getting. A daemon, so that an unanswered request cannot hold up an
     exit.
     """

@@ -1,6 +1,6 @@
 """Tasks by id, in pieces which several workers can read at once.
 
-A ``Reading`` is one loop. Its work is a line of stretches of ids (or of lists of ids), of which
+A ``TaskListing`` is one loop. Its work is a line of stretches of ids (or of lists of ids), of which
 ``parallel.results`` takes pieces: a page each.
 """
 
@@ -42,19 +42,21 @@ if TYPE_CHECKING:
 LEAST = 10
 """Rows that a slow server is asked for at least."""
 
-PATIENCE = 4.0
+PAGE_SECONDS = 4.0
 """Seconds that a page of tasks should take: as many rows are asked for as came in that time."""
 
-HEAVY = 8_000_000
+PAGE_BYTES = 8_000_000
 """Bytes that a page of tasks should have at most, judging by the rows of the page before."""
 
 FILL = 0.8
 """How full a page of a range of ids should be, so that it mostly holds all of them."""
 
 
-class _Pace:
-    """How many rows to ask for: as many as come in PATIENCE seconds and are no more than HEAVY,
-    judging by the answers so far. What all workers of one reading share.
+class PageSizer:
+    """How many rows to ask for; all workers of one reading share it.
+
+    As many as come in ``PAGE_SECONDS`` and are no more than ``PAGE_BYTES``, judging by the answers
+    so far.
     """
 
     def __init__(self, client: Connection, first: int) -> None:
@@ -67,15 +69,15 @@ class _Pace:
         if self._fixed:
             return
         if asked >= LEAST and 2 * rows >= asked:  # few rows say more of the request than of rows
-            self._by_time = max(LEAST, int(asked / max(seconds, 0.001) * PATIENCE))
-        by_weight = max(1, HEAVY * rows // weight) if rows and weight else PAGE
+            self._by_time = max(LEAST, int(asked / max(seconds, 0.001) * PAGE_SECONDS))
+        by_weight = max(1, PAGE_BYTES * rows // weight) if rows and weight else PAGE
         self.size = min(PAGE, self._by_time, by_weight)
 
 
-class Reading:
+class TaskListing:
     """One reading of tasks by id, from its first page to its last."""
 
-    def __init__(self, select: Select, pace: _Pace | None = None) -> None:
+    def __init__(self, select: Select, sizer: PageSizer | None = None) -> None:
         self.select = select
         self._uncomputed = uncomputed(select)
         parts = in_pieces(select)
@@ -84,10 +86,10 @@ class Reading:
         self.left = None if select.limit is None else select.limit + self._skip
         _, known = ids_asked_for(select.plan)
         first = len(known) if known else FIRST_PAGE if self.left is None else self.left
-        self.pace = pace or _Pace(select.query.client, min(first, IDS))
-        first_of = partial(_Stretch, self, is_first=True)
-        self._line: list[_Far | _Stretch] = (
-            [_Far(self)] if jumps else [first_of(part, *_bounds(part)) for part in parts]
+        self.sizer = sizer or PageSizer(select.query.client, min(first, IDS))
+        first_of = partial(IdRange, self, is_first=True)
+        self._line: list[Offset | IdRange] = (
+            [Offset(self)] if jumps else [first_of(part, *_bounds(part)) for part in parts]
         )
         self.cut_at: int | None = None
         self.promised = 0
@@ -97,7 +99,7 @@ class Reading:
     @property
     def size(self) -> int:
         """How many rows to ask for now."""
-        return self.pace.size if self.left is None else min(self.pace.size, self.left)
+        return self.sizer.size if self.left is None else min(self.sizer.size, self.left)
 
     def pages(self) -> Iterator[Page]:
         """The pages, in order."""
@@ -116,7 +118,7 @@ class Reading:
                 if self.left == 0:
                     return
             # Where an end was found for as many rows as are wanted, some may have gone since.
-            line = [] if self.cut_at is None else [_Stretch(self, self.select, self.cut_at)]
+            line = [] if self.cut_at is None else [IdRange(self, self.select, self.cut_at)]
             self.cut_at = None
         self._check_end()
 
@@ -178,7 +180,7 @@ class Reading:
             rows, total = cast("list[Row]", answer["tasks"]), cast(int, answer["total"])
             if len(rows) >= total:
                 rows.sort(key=lambda row: row["id"], reverse=select.backwards)  # they all are here
-            self.pace.saw(size, len(rows), time.monotonic() - asked, sum(weights))
+            self.sizer.saw(size, len(rows), time.monotonic() - asked, sum(weights))
             if bool(rows) == bool(total) and len(rows) <= total:
                 break  # else tasks were deleted, or added, after they had been counted
         else:
@@ -209,20 +211,20 @@ class Reading:
         return cast(int, found[0]["id"]) if found else None
 
 
-_Piece: TypeAlias = "Callable[[], tuple[Page | None, _Stretch | None]]"
+_Piece: TypeAlias = "Callable[[], tuple[Page | None, IdRange | None]]"
 
 
-class _Far:
+class Offset:
     """The tasks from the place on at which a slice begins, which the server counts."""
 
-    def __init__(self, reading: Reading) -> None:
+    def __init__(self, reading: TaskListing) -> None:
         self._reading = reading
 
     def take(self) -> tuple[_Piece, None]:
         """The next piece of work, and what is left of this afterwards."""
         return self._piece, None
 
-    def _piece(self) -> tuple[Page | None, _Stretch | None]:
+    def _piece(self) -> tuple[Page | None, IdRange | None]:
         reading, start = self._reading, self._reading.select.start
         page, total, wanted = Page([]), start + 1, 1
         if _is_a_page(reading.select) and reading.left == reading.size:
@@ -234,7 +236,7 @@ class _Far:
         if left <= 0 or not page.rows:
             return page, None
         last = page.rows[-1]["id"]
-        return page, _Stretch(reading, reading.select, last, rows=left)
+        return page, IdRange(reading, reading.select, last, rows=left)
 
     def _page(self, size: int, number: int) -> tuple[Page, int]:
         reading = self._reading
@@ -246,7 +248,7 @@ class _Far:
             return Page([]), reading.select.start
 
 
-class _Stretch:
+class IdRange:
     """The tasks with an id behind ``after`` and up to ``until`` (None: without an end there).
 
     ``rows``: how many there are, as far as is known; ``share``: tasks for each id just before it;
@@ -260,7 +262,7 @@ class _Stretch:
 
     def __init__(
         self,
-        reading: Reading,
+        reading: TaskListing,
         select: Select,
         after: int | None = None,
         until: int | None = None,
@@ -275,7 +277,7 @@ class _Stretch:
         self._lock = Lock()
         self._is_first = is_first
 
-    def take(self) -> tuple[_Piece, _Stretch | None]:
+    def take(self) -> tuple[_Piece, IdRange | None]:
         """The next piece of work, and what is left of this afterwards."""
         reading, workers = self._reading, self._select.workers
         size = min(reading.size, self._most)
@@ -295,7 +297,7 @@ class _Stretch:
             self._rows = rows - width * share
             return partial(self._piece, after, self._after, size, share), self
 
-    def _find_end(self) -> tuple[None, _Stretch | None]:
+    def _find_end(self) -> tuple[None, IdRange | None]:
         rows = int(self._rows or 0)
         end = self._reading.end_of(self._select, self._after, rows)
         if end is None:
@@ -305,13 +307,11 @@ class _Stretch:
         # All of them shall have something to do, unless the size of a page was given.
         fixed = self._select.query.client.page_size
         most = fixed or max(FIRST_PAGE, -(-rows // self._select.workers))
-        return None, _Stretch(
-            self._reading, self._select, self._after, end, rows, self._share, most
-        )
+        return None, IdRange(self._reading, self._select, self._after, end, rows, self._share, most)
 
     def _piece(
         self, after: int | None, until: int | None, size: int, share: float = 0.0
-    ) -> tuple[Page | None, _Stretch | None]:
+    ) -> tuple[Page | None, IdRange | None]:
         page, total = self._reading.page(self._select, after, until, size)
         if self._is_first:
             self._is_first, self._reading.promised = False, self._reading.promised + total
@@ -327,25 +327,25 @@ class _Stretch:
             return page, None
         last = rows[-1]["id"]
         share = len(rows) / (abs(last - rows[0]["id"]) + 1)
-        left = _Stretch(self._reading, self._select, last, until, total - len(rows), share)
+        left = IdRange(self._reading, self._select, last, until, total - len(rows), share)
         return page, left
 
 
-class Chosen:
+class IdList:
     """The tasks of a list of ids, in its order."""
 
     def __init__(
-        self, select: Select, ids: list[int], place: int = 0, pace: _Pace | None = None
+        self, select: Select, ids: list[int], place: int = 0, sizer: PageSizer | None = None
     ) -> None:
         self._select, self._ids, self._place = select, ids, place
-        self._pace = pace or _Pace(select.query.client, FIRST_PAGE)
+        self._sizer = sizer or PageSizer(select.query.client, FIRST_PAGE)
 
-    def take(self) -> tuple[Callable[[], tuple[Page | None, None]], Chosen | None]:
+    def take(self) -> tuple[Callable[[], tuple[Page | None, None]], IdList | None]:
         """The next piece of work, and what is left of this afterwards."""
-        stop = self._place + min(IDS, self._pace.size)
+        stop = self._place + min(IDS, self._sizer.size)
         piece = partial(self._piece, self._ids[self._place : stop])
         more = stop < len(self._ids)
-        return piece, Chosen(self._select, self._ids, stop, self._pace) if more else None
+        return piece, IdList(self._select, self._ids, stop, self._sizer) if more else None
 
     def _piece(self, ids: list[int]) -> tuple[Page | None, None]:
         select = attrs.evolve(
@@ -356,7 +356,7 @@ class Chosen:
             backwards=False,
             workers=1,
         )
-        found = list(Reading(select, self._pace).pages())
+        found = list(TaskListing(select, self._sizer).pages())
         rows = {row["id"]: row for page in found for row in page.rows}
         if not rows:
             return None, None

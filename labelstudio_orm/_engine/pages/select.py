@@ -16,6 +16,9 @@ from ..values.codec import Row
 from ..values.ids import id_given, scope_text
 from ..values.secret import seal
 
+FEW = 10
+"""Rows that are asked for at once, whatever the server is like."""
+
 
 def _seal_rows(answer: Any, secrets: frozenset[str]) -> None:
     """Seal, in place, what is secret in the rows of a listing."""
@@ -128,6 +131,11 @@ class Select:
         if secrets := self.options.secret_wires:
             _seal_rows(answer, secrets)
         return answer
+
+    @property
+    def is_one_page(self) -> bool:
+        """Return whether few rows are wanted, so that nothing is to be read ahead."""
+        return self.limit is not None and self.limit <= FEW
 
     @property
     def wires(self) -> list[str]:

@@ -21,7 +21,7 @@ from ..plans.plan import Plan
 from ..values.codec import Row
 from ..values.ids import as_id, id_of
 from .checks import as_key, believed, untrue
-from .parallel import Coming
+from .parallel import Prefetched
 from .select import Page, Select, require_scope
 
 T = TypeVar("T")
@@ -300,7 +300,7 @@ def look_ahead(pages: Iterator[Page]) -> Iterator[Page]:
         if len(page.rows) <= half:
             page = next(pages, None)
             continue
-        coming = Coming(lambda: next(pages, None))
+        coming = Prefetched(lambda: next(pages, None))
         yield attrs.evolve(page, rows=page.rows[half:])
         page = coming.result()
 
@@ -315,7 +315,7 @@ def page_ahead(pages: Iterator[Page]) -> Iterator[Page]:
     yield page
     page = next(pages, None)
     while page is not None:
-        coming = Coming(lambda: next(pages, None))
+        coming = Prefetched(lambda: next(pages, None))
         yield page
         page = coming.result()
 

@@ -24,6 +24,10 @@ of 4,094.
 """
 
 
+ANSWER = {"tasks": [dict], "total": int}
+"""What a page of tasks is."""
+
+
 def ask(
     select: Select,
     size: int,
@@ -79,7 +83,9 @@ def request(select: Select, tries: int = TRIES, **options: Any) -> Any:
     that with error 500 and just the id.
     """
     try:
-        return select.ask("/api/tasks/", expect={"tasks": [dict], "total": int}, **options)
+        return select.query.client.request(
+            "GET", "/api/tasks/", doing=select.doing, expect=ANSWER, **options
+        )
     except ServerError as error:
         if tries == 1 or error.status != 500 or not error.detail.isdecimal():
             raise

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from itertools import chain
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import Any, TypeAlias, cast
 
 import attrs
 
@@ -38,7 +38,7 @@ from ..conditions.tree import (
     parts_in,
     parts_of,
 )
-from ..fields.options import options_of
+from ..fields.options import Options
 from ..values import codec
 from .columns import (
     ALTERNATIVES,
@@ -54,9 +54,6 @@ from .columns import (
     needle,
     never,
 )
-
-if TYPE_CHECKING:
-    from ..models.resource import Resource
 
 MAX_CLAUSES = 150
 """Clauses of one query, at most."""
@@ -102,15 +99,15 @@ class Plan:
         return attrs.evolve(self, clauses=((item,),))
 
 
-def plan(model: type[Resource], where: Node, undefined: Undefined = never) -> Plan:
+def plan(options: Options, where: Node, undefined: Undefined = never) -> Plan:
     """The plan for one query on one resource; ``undefined`` tells keys of data that may be stored
     otherwise. Raises FieldError where a condition that only the
     server evaluates would have to be checked here.
     """
     if where == EVERYTHING:
         return Plan()
-    if not options_of(model).pages.filters_tasks:
-        return _plan_params(model, where)
+    if not options.pages.filters_tasks:
+        return _plan_params(options, where)
     planned = _plan_tasks(where, undefined)
     if planned.here is not None and has_opaque(planned.here):
         raise FieldError(
@@ -123,14 +120,14 @@ def plan(model: type[Resource], where: Node, undefined: Undefined = never) -> Pl
 # -- plain listings: a few parameters each, which the declaration names ---------------------------
 
 
-def _plan_params(model: type[Resource], where: Node) -> Plan:
+def _plan_params(options: Options, where: Node) -> Plan:
     if _is_never(where):
         return Plan(nothing=True)
     sent: dict[str, Any] = {}
     for part in parts_of(where):
         if not isinstance(part, Leaf) or part.path or part.relation:
             continue
-        said = options_of(model).params
+        said = options.params
         lookup, value = part.lookup, part.value
         if lookup in TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
             lookup, value = "icontains", needle(part)
@@ -138,7 +135,7 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
             return Plan(nothing=True)
         if isinstance(value, tuple):
             value = tuple(one for one in value if one is not None and not _is_beyond(one))
-        is_id = part.field.references or part.field.name in ("id", options_of(model).key)
+        is_id = part.field.references or part.field.name in ("id", options.key)
         if is_id and _is_beyond(value) and lookup == "exact":
             return Plan(nothing=True)
         parameter = said.get(f"{part.field.name}__{lookup}")
@@ -147,9 +144,9 @@ def _plan_params(model: type[Resource], where: Node) -> Plan:
         name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
         sent.setdefault(name, write(value))
     clauses: tuple[Clause, ...] = ((),)
-    inside = getattr(options_of(model).pages, "key", None)
+    inside = getattr(options.pages, "key", None)
     if inside:  # rows inside tasks: annotations of a project
-        there = Leaf(inside, options_of(model).fields["id"], (), "isnull", False, inside)
+        there = Leaf(inside, options.fields["id"], (), "isnull", False, inside)
         clauses = _plan_tasks(conjunction(there, _of_some(where, there)), never).clauses
     return Plan(params=sent, clauses=clauses, here=where, counts=False)
 
@@ -245,6 +242,8 @@ Signed: TypeAlias = tuple[Node, bool]
 
 def _approximate(where: Node, undefined: Undefined) -> Approximation:
     """Of a tree."""
+    if isinstance(where, Leaf):
+        return _compared(where, True, undefined)
 
     def make(signed: Signed, parts: list[Approximation]) -> Approximation:
         node, positive = signed
@@ -262,7 +261,8 @@ def _approximate(where: Node, undefined: Undefined) -> Approximation:
             parts = _merged(node, parts, positive, undefined)
         return _all_of(parts)[0] if isinstance(node, And) == positive else _any_of(parts)
 
-    return fold((where, True), _signed_parts, make)
+    root: Signed = where, True
+    return fold(root, _signed_parts, make)
 
 
 def _signed_parts(signed: Signed) -> list[Signed]:
@@ -351,7 +351,12 @@ def _absorbed(clauses: tuple[Saying, ...]) -> tuple[Saying, ...]:
 
 def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
     parts = parts_of(where)
-    approximations = [_approximate(part, undefined) for part in parts]
+    approximations = [
+        _compared(part, True, undefined)
+        if isinstance(part, Leaf)
+        else _approximate(part, undefined)
+        for part in parts
+    ]
     found, left_out = _all_of(approximations)
     if len(found.clauses) > 1 and mixes(one.item for clause in found.clauses for one in clause):
         wide = {place for place, part in enumerate(approximations) if len(part.clauses) > 1}

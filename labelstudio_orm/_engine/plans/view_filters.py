@@ -23,7 +23,7 @@ def view_filters(condition: Q, server: str | None = None) -> dict[str, Any]:
     >>> view_filters(Q(total_annotations=0))["items"][0]["operator"]
     'equal'
     """
-    planned = plan(registry["Task"], build(registry["Task"], (condition,), {}, server))
+    planned = plan(options_of(registry["Task"]), build(registry["Task"], (condition,), {}, server))
     if not planned.counts or planned.nothing:
         raise FieldError(
             f"a view cannot say {condition!r} exactly as it is meant here; filter instead: "

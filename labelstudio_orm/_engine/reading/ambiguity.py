@@ -151,7 +151,7 @@ def _is_nowhere(query: Query, key: str) -> bool:
         where=build(query.model, (), {"data__has_key": key}, query.url),
         fields=frozenset({"id", "data"}),
     )
-    found = ask(Select.of(tasks, plan(tasks.model, tasks.where)), FIRST_PAGE)
+    found = ask(Select.of(tasks, plan(tasks.options, tasks.where)), FIRST_PAGE)
     shown = [row.get("data") for row in found["tasks"]]
     return found["total"] <= len(shown) and not any(
         not isinstance(data, dict) or key in data for data in shown

@@ -28,7 +28,7 @@ def plan_without_request(query: Query) -> Plan:
         return Plan(nothing=True)
     if query.is_of_view and query.where != EVERYTHING:
         return Plan(here=query.where, counts=False)  # a query beside a view is dropped
-    return plan(query.model, query.where, lambda key: _may_be_undefined(query, key))
+    return plan(query.options, query.where, lambda key: _may_be_undefined(query, key))
 
 
 def plan_of(query: Query) -> Plan:
@@ -46,7 +46,7 @@ def plan_of(query: Query) -> Plan:
         warn_of_unknown_keys(known, _data_keys(query) | _named_keys(query), is_kept)
     planned = plan_without_request(known)
     if _is_full_scan(query, planned) and _nothing_is_undefined(known):
-        planned = plan(query.model, query.where)
+        planned = plan(query.options, query.where)
     _check_scores(query)
     if planned.here is not None:
         if query.is_strict:

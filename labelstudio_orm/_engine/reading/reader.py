@@ -30,9 +30,16 @@ Ahead: TypeAlias = Callable[[Iterator[Page]], Iterator[Page]]
 
 
 def objects(query: Query, workers: int = 1) -> Iterator[Any]:
-    """Yield the objects, streamed, one page ahead; nothing is kept."""
+    """Return the objects, streamed, one page ahead; nothing is kept."""
+    return chain.from_iterable(_streams(query, workers))
+
+
+def _streams(query: Query, workers: int) -> Iterator[Iterable[Any]]:
+    """Yield streams of objects, planned when the first one is asked for."""
     found, start, stop = _read(query, workers, look_ahead)
-    yield from islice(chain.from_iterable(found), start, stop)
+    yield from (
+        found if (start, stop) == (0, None) else (islice(chain.from_iterable(found), start, stop),)
+    )
 
 
 def lists(query: Query, workers: int = 1) -> Iterator[list[Any]]:
@@ -99,26 +106,60 @@ def _read(
             limit = None if stop is None else stop - start
             select = attrs.evolve(select, start=start, limit=limit)
             start, stop = 0, None
+    verify = isinstance(source, Keyset) and planned.here is None and query.where != EVERYTHING
+    loader = Loader(select, planned.here, verify=verify)
     listed = source.pages(select)
-    if isinstance(source, Keyset) and planned.here is None and query.where != EVERYTHING:
-        listed = _first_checked(select, listed)
-    return _loaded(query, listed if workers > 1 else ahead(listed), planned.here), start, stop
+    if workers == 1 and not select.is_one_page:
+        listed = ahead(listed)
+    return map(loader, listed), start, stop
 
 
-def _first_checked(select: Select, listed: Iterator[Page]) -> Iterator[Page]:
-    """Yield the same pages, if the first one holds what was filtered for.
+class Loader:
+    """Makes the objects of each page of a listing, those that a condition holds for.
 
-    Raises LabelStudioError where most of its tasks do not match: a proxy may drop the query. It is
-    asked for again then, since tasks may have changed while the server made the page.
+    ``verify``: look whether the first page holds what was filtered for.
     """
-    page = next(listed, None)
-    if page is not None and _is_amiss(select.query, page):
-        again = next(source_of(select.query).pages(attrs.evolve(select, workers=1)), None)
-        if again is not None and _is_amiss(select.query, again):
-            raise untrue(select, f"most tasks do not match {select.query.description}")
-    if page is not None:
-        yield page
-        yield from listed
+
+    def __init__(self, select: Select, check: Node | None = None, *, verify: bool = False) -> None:
+        self._select, self._query = select, select.query
+        self._parents = parents_in(select.scope)
+        self._shared: dict[Any, Any] = {}
+        self._matches = None if check is None else predicate(check)
+        self._peers: dict[str, Peers] = {}
+        self._is_to_verify = verify
+
+    def __call__(self, page: Page) -> Iterable[Any]:
+        """Return the objects of a page.
+
+        Raises LabelStudioError where most of the tasks of the first page do not match what was
+        filtered for: a proxy may drop the query. It is asked for again then, since tasks may have
+        changed while the server made the page.
+        """
+        query = self._query
+        if self._is_to_verify:
+            self._is_to_verify = False
+            if _is_amiss(query, page):
+                self._refuse_again()
+        self._peers = _peers(query, page, self._peers)
+        origin = Origin(
+            query.client,
+            self._parents,
+            page.uncomputed,
+            page.prefetched,
+            page.whole,
+            shared=self._shared,
+            peers=self._peers,
+            asked=query.fields or frozenset(),
+            inside=query.related_fields,
+        )
+        found = load(query.model, page.rows, origin)
+        return found if self._matches is None else filter(self._matches, found)
+
+    def _refuse_again(self) -> None:
+        select = attrs.evolve(self._select, workers=1)
+        page = next(source_of(self._query).pages(select), None)
+        if page is not None and _is_amiss(self._query, page):
+            raise untrue(select, f"most tasks do not match {self._query.description}")
 
 
 def _is_amiss(query: Query, page: Page) -> bool:
@@ -140,31 +181,6 @@ def _is_amiss(query: Query, page: Page) -> bool:
         return sum(not all(part.holds(obj) for part in shown) for obj in some)
 
     return bool(unmatched((found[0], found[-1]))) and 2 * unmatched(found) > len(found)
-
-
-def _loaded(
-    query: Query, listed: Iterable[Page], check: Node | None = None
-) -> Iterator[Iterable[Any]]:
-    """Yield the objects of each page, those that the check holds for."""
-    parents = parents_in(query.scope)
-    shared: dict[Any, Any] = {}
-    matches = None if check is None else predicate(check)
-    peers: dict[str, Peers] = {}
-    for page in listed:
-        peers = _peers(query, page, peers)
-        origin = Origin(
-            query.client,
-            parents,
-            page.uncomputed,
-            page.prefetched,
-            page.whole,
-            shared=shared,
-            peers=peers,
-            asked=query.fields or frozenset(),
-            inside=query.related_fields,
-        )
-        found = load(query.model, page.rows, origin)
-        yield found if matches is None else filter(matches, found)
 
 
 def _peers(query: Query, page: Page, before: Mapping[str, Peers]) -> dict[str, Peers]:
@@ -205,8 +221,9 @@ def _in_any_order(
             return
     light = whole.but(fields=frozenset({"id", *names}), relations=frozenset())
     found = ordered(objects(light, workers), keys)[start:stop]
-    listed = source.by_ids(Select.of(query, Plan(), workers=workers), [obj.id for obj in found])
-    yield from _loaded(query, listed if workers > 1 else ahead(listed))
+    select = Select.of(query, Plan(), workers=workers)
+    listed = source.by_ids(select, [obj.id for obj in found])
+    yield from map(Loader(select), listed if workers > 1 else ahead(listed))
 
 
 def _is_read_at_once(query: Query, planned: Plan) -> bool:
@@ -245,11 +262,11 @@ def _top(query: Query, planned: Plan, source: Keyset) -> list[Any] | None:
     """
     stop, key = query.stop or 0, query.ordering[0]
     names = {one.field.name for one in query.ordering}
-    page = source.top(Select.of(query, planned, also=names), key, stop + 1)
+    select = Select.of(query, planned, also=names)
+    page = source.top(select, key, stop + 1)
     if page is None:
         return None
-    [loaded] = _loaded(query, [page])
-    found = ordered(loaded, query.ordering)
+    found = ordered(Loader(select)(page), query.ordering)
     if len(found) <= stop:
         return found
     last = key.value(found[stop])

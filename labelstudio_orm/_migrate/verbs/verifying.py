@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
-from ..._engine.pages.parallel import Coming
+from ..._engine.pages.parallel import Prefetched
 from ..._engine.pages.sources import chunked
 from ..._engine.values.brief import cut
 from ..._engine.values.summary import Summary
@@ -211,10 +211,10 @@ class Comparison:
         self, rows: Iterable[Row], pairs: IdMap
     ) -> Iterator[tuple[list[Row], dict[int, Row]]]:
         """Yield tasks of the source, and those that they became by id, reading one chunk ahead."""
-        before: tuple[list[Row], Coming[dict[int, Row]]] | None = None
+        before: tuple[list[Row], Prefetched[dict[int, Row]]] | None = None
         for chunk in chunked(iter(rows), CHUNK):
             wanted = [new for row in chunk if (new := pairs.get(row["id"])) is not None]
-            coming = Coming(partial(self._of_target, wanted))
+            coming = Prefetched(partial(self._of_target, wanted))
             if before is not None:
                 yield before[0], before[1].result()
             before = chunk, coming
