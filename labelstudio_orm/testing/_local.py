@@ -94,9 +94,9 @@ class LocalLabelStudio:
     which takes about two minutes; every later start takes some seconds. The cache folder is
     ``LABELSTUDIO_ORM_CACHE``, else ``labelstudio_orm`` in ``XDG_CACHE_HOME`` or ``~/.cache``. The
     server never shares an environment with this library: it requires a package ``attr`` that
-    overwrites parts of ``attrs``. It listens on the loopback address only, calls nobody by itself,
-    sees nothing of this process's environment, and ends with this process at the latest. POSIX
-    only.
+    overwrites parts of ``attrs``. It listens on the loopback address only, makes no calls by
+    itself, sees nothing of this process's environment, and ends with this process at the latest.
+    POSIX only.
 
     Each server starts empty, with one administrator (``email``, ``password``), whose token
     (``api_key``) and signing key are its own, so that no other server accepts them.
@@ -324,8 +324,8 @@ class LocalLabelStudio:
                 raise self._failure("did not become ready in time")
             time.sleep(0.1)
         headers = Secret({"Authorization": f"Token {self.api_key}"})
-        who = _get(self.port, "/api/current-user/whoami", headers)
-        if who is None or who[0] != 200 or json.loads(who[1]).get("email") != EMAIL:
+        answer = _get(self.port, "/api/current-user/whoami", headers)
+        if answer is None or answer[0] != 200 or json.loads(answer[1]).get("email") != EMAIL:
             raise self._failure(f"is not what answers at {self.url}: another program has that port")
 
     def _failure(self, what: str) -> LocalServerError:

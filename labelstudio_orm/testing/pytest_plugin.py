@@ -9,6 +9,8 @@ import pytest
 
 from .fake import FakeLabelStudio
 
+__all__ = ["fake_label_studio"]
+
 
 @pytest.fixture
 def fake_label_studio() -> FakeLabelStudio:

@@ -37,14 +37,14 @@ SAMPLE = 330
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalLabelStudio]:
-    """Nobody else may create objects on it: that would use up ids."""
+    """Start a server of its own: other tests would use up ids."""
     with LocalLabelStudio() as local:
         yield local
 
 
 @pytest.fixture(scope="module")
 def twins(server: LocalLabelStudio) -> Iterator[Twins]:
-    """The two servers with the same corpus."""
+    """Make the two servers with the same corpus."""
     with twins_of(server, FakeLabelStudio()) as both:
         build(both)
         yield both
@@ -114,7 +114,7 @@ class Write(Script):
 
 @pytest.fixture(scope="module")
 def second(twins: Twins) -> Twins:
-    """The project to write into, as ``project``, with two tasks: ``listed`` and ``task``."""
+    """Make the project to write into, ``project``, with two tasks: ``listed`` and ``task``."""
     run = Write(twins)
     run.name("project", run("POST", "/api/projects/", {"title": "second", "label_config": CONFIG}))
     twins.ids["first"] = twins.ids["tasks"][0]
@@ -126,7 +126,7 @@ def second(twins: Twins) -> Twins:
 
 @pytest.fixture
 def write(second: Twins) -> Iterator[Write]:
-    """Sends requests to both; the test fails at its end if answers differ."""
+    """Send requests to both; the test fails at its end if answers differ."""
     run = Write(second)
     yield run
     run.finish()
@@ -134,7 +134,7 @@ def write(second: Twins) -> Iterator[Write]:
 
 @pytest.fixture
 def annotation(write: Write) -> None:
-    """An annotation of the task, ``annotation``."""
+    """Make an annotation of the task, ``annotation``."""
     if "annotation" not in write.twins.ids:
         body = {"result": [region()], "lead_time": "1.5", "unique_id": writes.UUID % 2}
         write.name("annotation", write("POST", "/api/tasks/{task}/annotations/", body))
@@ -142,7 +142,7 @@ def annotation(write: Write) -> None:
 
 @pytest.fixture
 def prediction(write: Write) -> None:
-    """A prediction for the task, ``prediction``."""
+    """Make a prediction for the task, ``prediction``."""
     if "prediction" not in write.twins.ids:
         body = writes.prediction("A", score="0.5", model_version="v1")
         write.name("prediction", write("POST", "/api/predictions/", body))
@@ -150,7 +150,7 @@ def prediction(write: Write) -> None:
 
 @pytest.fixture
 def view(write: Write) -> None:
-    """A view of the project, ``view``."""
+    """Make a view of the project, ``view``."""
     if "view" not in write.twins.ids:
         data = {**writes.LINES, "title": "v", "ordering": ["-tasks:id"]}
         write.name("view", write("POST", "/api/dm/views/", writes.view(data)))
@@ -291,7 +291,7 @@ def test_settings_that_change_tasks(write: Write, body: Any) -> None:
 
 @pytest.fixture
 def used(write: Write) -> None:
-    """A choice of the config in use, once for all tests."""
+    """Use a choice of the config, once for all tests."""
     if "used" not in write.twins.ids:
         path = TASK + "annotations/"
         write.name("used", write("POST", path, {"result": [region("B")]}))
@@ -396,7 +396,7 @@ def test_the_end_of_a_project(write: Write) -> None:
 
 
 def test_predictions_of_boxes(twins: Twins) -> None:
-    """The server drops those that do not fit, and says how many it stored."""
+    """The server drops those that do not match the config, and answers how many it stored."""
     run = Script(twins)
     config = (
         '<View><Image name="i" value="$image"/><RectangleLabels name="b" toName="i">'
@@ -433,7 +433,7 @@ ODD: list[Any] = [
 
 
 def test_results_that_the_server_cannot_count(twins: Twins) -> None:
-    """It answers 500, and has stored some of them; it does not change those, and deletes them."""
+    """It answers 500 and has stored some of them, which it does not change, and deletes."""
     run = Script(twins)
     made = run("POST", "/api/projects/", {"title": "odd", "label_config": CONFIG})["id"]
 
@@ -684,7 +684,7 @@ def test_people_and_errors(twins: Twins) -> None:
 
 
 def test_personal_access_tokens(twins: Twins) -> None:
-    """Not through `both`: the tokens differ."""
+    """Compared by hand, since the tokens differ."""
     for twin in (twins.real, twins.fake):
         for old in twin.ask(("GET", "/api/token/", None))[1]:
             assert twin.ask(("POST", "/api/token/blacklist/", {"refresh": old["token"]}))[0] == 204
@@ -722,7 +722,7 @@ def test_personal_access_tokens(twins: Twins) -> None:
 
 
 def test_the_guard_against_its_own_machine(twins: Twins) -> None:
-    """Addresses of the server's own networks are refused where it would call them."""
+    """The server refuses URLs of its own networks wherever it would call them."""
     run, project = Script(twins), twins.ids["main"]
     form = {"Content-Type": "application/x-www-form-urlencoded"}
     for host in ("127.0.0.1", "localhost", "10.1.2.3", "192.168.0.1", "169.254.169.254", "0.0.0.0"):

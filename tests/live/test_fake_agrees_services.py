@@ -1,7 +1,7 @@
-"""The server in memory must not lie, second part: all that surrounds the tasks.
+"""The server in memory must not lie, second part: what surrounds the tasks.
 
 Webhooks, the organization, files, snapshots, storages, ML backends, drafts. The real server runs
-without its guards against addresses of its own machine, and the fake likewise.
+without its guards against addresses of its own machine, and so does the fake.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CONFIG = (
 
 @pytest.fixture(scope="module")
 def twins(disk: Disk, gcs_port: int) -> Iterator[Twins]:
-    """A fresh real server, and a fake one with the same ids to come."""
+    """Start a new real server, and a fake one that continues with the same ids."""
     settings = {
         "SSRF_PROTECTION_ENABLED": "false",
         "ML_BLOCK_LOCAL_IP": "false",
@@ -48,7 +48,7 @@ def twins(disk: Disk, gcs_port: int) -> Iterator[Twins]:
 
 @pytest.fixture
 def run(twins: Twins) -> Iterator[Script]:
-    """Asks both; what differs fails the test when it ends."""
+    """Send requests to both; the test fails at its end if answers differ."""
     script = Script(twins)
     yield script
     script.finish()
@@ -56,22 +56,24 @@ def run(twins: Twins) -> Iterator[Script]:
 
 @pytest.fixture
 def fake(twins: Twins) -> FakeLabelStudio:
-    """The one in memory."""
+    """Return the server in memory."""
     found: FakeLabelStudio = twins.ids["fake"]
     return found
 
 
 @pytest.fixture
 def project(run: Script) -> int:
-    """A project on both. It stays: a real server that deletes a project no longer does what belongs
-    to deletions (it forgets the receivers of Django's signals) until it deletes tasks by an action.
+    """Make a project on both, which stays.
+
+    A real server that deletes a project no longer does what belongs to deletions (it forgets the
+    receivers of Django's signals) until it deletes tasks by an action.
     """
     made = run("POST", "/api/projects/", {"title": "services", "label_config": CONFIG})
     return int(made["id"])
 
 
 def region(choice: str = "A") -> dict[str, Any]:
-    """One region of a result."""
+    """Return a region of a result."""
     value = {"choices": [choice]}
     return {"from_name": "c", "to_name": "t", "type": "choices", "value": value}
 
@@ -603,7 +605,7 @@ def test_what_has_no_name_yet(run: Script, project: int) -> None:
 
 @pytest.fixture
 def labelled(run: Script, project: int) -> list[int]:
-    """Tasks with annotations of every kind, without any, and awkward data."""
+    """Tasks with annotations of every kind, without any, and with awkward data."""
     usual, other = {"ground_truth": False}, {"result": [region(), region("B")], "lead_time": 2}
     data = {"text": "plain", "n": 1, "l": [1, {"a": "é/"}], "d": {"k": 1}, "b": True, "x": 0.5}
     items = [
@@ -911,7 +913,7 @@ class Both:
         self.fake.blobs[address] = json.dumps(content).encode()
 
     def exported(self) -> list[dict[str, Any]]:
-        """What is there on both now, by name."""
+        """Return the objects on both, by name."""
         known = isinstance(self.place, Redis)
         start = self._address("" if known else f"{self.folder}/", 2)
         fake = {
@@ -927,7 +929,7 @@ class Both:
 def both(
     request: pytest.FixtureRequest, place: Callable[[str], Place], fake: FakeLabelStudio, disk: Disk
 ) -> Both:
-    """A folder in a place of each type."""
+    """Make a folder in a place of each type."""
     fake.local_files_root = str(disk.root)
     return Both(request.param, place(request.param), fake)
 
@@ -1132,7 +1134,7 @@ SENTIMENT = (
 
 @pytest.fixture
 def model(ml_service: MLBackendService, fake: FakeLabelStudio) -> MLBackendService:
-    """A backend that both servers reach."""
+    """Start a backend that both servers reach."""
 
     def predict(tasks: list[Any]) -> list[Any]:
         found: list[Any] = ml_service.predict({"tasks": tasks})["results"]

@@ -29,7 +29,7 @@ def fake() -> FakeLabelStudio:
 
 @pytest.fixture(params=["in memory", "over a socket"])
 def ask(fake: FakeLabelStudio, request: pytest.FixtureRequest) -> Iterator[Ask]:
-    """Sends requests as user 1, with and without a network."""
+    """Send requests as user 1, with and without a network."""
     headers = {"Authorization": f"Token {fake.api_key}"}
     if request.param == "in memory":
         with fake.session() as session:
@@ -229,7 +229,7 @@ def ask_later(later: FakeLabelStudio) -> Ask:
 
 
 def looks(ask: Ask, path: str, number: int = 3) -> list[str]:
-    """The status at each look."""
+    """Return the status of each of several requests that read a job."""
     return [ask("GET", path).json()["status"] for _ in range(number)]
 
 

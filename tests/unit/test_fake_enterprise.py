@@ -1,4 +1,4 @@
-"""FakeLabelStudio of the Enterprise edition, asked without the ORM: it keeps to the contract."""
+"""FakeLabelStudio of the Enterprise edition, without the ORM: it keeps to the contract."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ UNTYPED = {"id", "can_delete_objects"}
 
 
 def wrong(kind: str, value: Any) -> str | None:
-    """Why a value is not of a type of the contract; None when it is."""
+    """Return why a value is not of a type of the contract; None when it is."""
     bad = f"{value!r} is not {kind}"
     if kind == "unknown":
         return None
@@ -69,7 +69,7 @@ def wrong(kind: str, value: Any) -> str | None:
 
 @define
 class Server:
-    """An enterprise server with one row of everything, the places of the rows, and valid bodies."""
+    """An Enterprise server with a row of every kind, the ids of the rows, and valid bodies."""
 
     fake: FakeLabelStudio = field(factory=lambda: FakeLabelStudio(edition="Enterprise"))
     session: requests.Session = field(init=False)
@@ -162,21 +162,21 @@ class Server:
     def ask(
         self, verb: str, path: str, body: Any = None, query: dict[str, Any] | None = None
     ) -> requests.Response:
-        """One request."""
+        """Send a request."""
         return self.session.request(verb, self.fake.url + path, json=body, params=query)
 
     def make(self, path: str, **body: Any) -> int:
-        """The id of a new row."""
+        """Make a row and return its id."""
         answer = self.ask("POST", path, body)
         assert answer.status_code == 201, answer.text
         return int(answer.json()["id"])
 
     def path(self, operation: Operation) -> str:
-        """Where the operation is asked for here."""
+        """Return the path of an operation on the rows of this server."""
         return operation.path.format(**self.places[operation.name.rpartition(".")[0]])
 
     def run(self, operation: Operation, **changes: Any) -> requests.Response:
-        """The operation as it should be, but for `body` or `query`."""
+        """Send a valid request of an operation, with another ``body`` or ``query`` if given."""
         sent = {
             "body": self.bodies.get(operation.name),
             "query": self.queries.get(operation.name),
@@ -192,12 +192,12 @@ def server() -> Server:
 
 @pytest.fixture(scope="module")
 def shared() -> Server:
-    """One server for all that it refuses, which changes nothing."""
+    """One server for all requests that it refuses, which change nothing."""
     return Server()
 
 
 def refused(answer: requests.Response) -> Any:
-    """The errors by field in the server's usual envelope."""
+    """Return the errors by field in the server's usual envelope."""
     assert answer.status_code == 400, answer.text
     envelope = answer.json()
     assert (envelope["status_code"], envelope["detail"]) == (400, "Validation error")
@@ -209,7 +209,7 @@ def each(operations: list[Operation]) -> pytest.MarkDecorator:
 
 
 def parts(place: str, operations: list[Operation] = ENTERPRISE) -> pytest.MarkDecorator:
-    """A test for each field of a body, or for each name of a query."""
+    """Return a parameter for each field of a body, or for each name of a query."""
     chosen = [
         pytest.param(each, name, id=f"{each.name} {name}")
         for each in operations
@@ -349,7 +349,7 @@ def test_a_wrong_parameter_is_refused(shared: Server, operation: Operation, name
 
 
 def test_what_is_required_is_required(server: Server) -> None:
-    """By the contract's bodies, and where its answers need what only the body can give."""
+    """By the contract's bodies, and where an answer needs what only the body can give."""
     found = set()
     for operation in WRITING:
         if operation.name == "annotations.create_bulk":
@@ -691,7 +691,7 @@ def test_a_sync_ends_at_once(server: Server) -> None:
 
 @each(ENTERPRISE)
 def test_a_community_server_has_none_of_it(shared: Server, operation: Operation) -> None:
-    """As a server 1.23.2 answers: its page for a 404, before it looks at anything else."""
+    """As a server 1.23.2 answers: its page for a 404, before any other check."""
     fake = FakeLabelStudio()
     with fake.session() as session:
         url = fake.url + shared.path(operation)

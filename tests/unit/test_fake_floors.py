@@ -27,7 +27,7 @@ MODULES = sorted(
 
 
 def imported(module: str) -> Iterator[str]:
-    """The modules of the room that a module imports, for type checkers and in functions too."""
+    """Yield the modules of the room that a module imports, typing and local imports included."""
     place = module.split("/")[:-1]
     for node in ast.walk(ast.parse((ROOM / f"{module}.py").read_text())):
         if isinstance(node, ast.ImportFrom) and node.level:

@@ -27,7 +27,7 @@ DATA: list[Any] = [
 
 
 def build(twins: Twins) -> None:
-    """The corpus: awkward data, and annotations and predictions of every kind."""
+    """Make the corpus: awkward data, and annotations and predictions of every kind."""
     both = twins.both
     user = both(
         ("POST", "/api/users/", {"username": "second", "email": "second@x.yz", "password": "p"})

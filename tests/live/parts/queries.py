@@ -22,18 +22,18 @@ OTHER_CONFIG = (
 
 
 def item(column: str, operator: str, kind: str, value: Any, child: Any = None) -> dict[str, Any]:
-    """One line of a filter."""
+    """Return an item of the filters."""
     line = {"filter": f"filter:tasks:{column}", "operator": operator, "type": kind, "value": value}
     return {**line, "child_filter": child} if child else line
 
 
 def where(*items: Any, conjunction: str = "and", **more: Any) -> dict[str, Any]:
-    """A query with these lines."""
+    """Return a query with these filters."""
     return {"filters": {"conjunction": conjunction, "items": list(items)}, **more}
 
 
 def region(choice: str = "A", **more: Any) -> dict[str, Any]:
-    """One region of a result."""
+    """Return a region of a result."""
     return {
         "from_name": "c",
         "to_name": "t",
@@ -128,8 +128,10 @@ COLUMNS: dict[str, tuple[list[str], list[Any]]] = {
 
 
 def generated() -> list[dict[str, Any]]:
-    """Every column with every operator, type and value that makes any sense, and some that make
-    none."""
+    """Return every column with every operator, type and value that makes any sense.
+
+    Some make none.
+    """
     lines = []
     for column, (kinds, values) in COLUMNS.items():
         for kind, operator, value in itertools.product(kinds, OPERATORS, values):
@@ -156,7 +158,7 @@ def generated() -> list[dict[str, Any]]:
 def combined(
     lines: list[dict[str, Any]], chance: random.Random, count: int
 ) -> list[dict[str, Any]]:
-    """Lines under and/or, with child filters."""
+    """Return filters joined by and/or, with child filters."""
     queries = []
     for _ in range(count):
         chosen = [dict(line) for line in chance.sample(lines, chance.choice((2, 2, 3)))]
@@ -167,5 +169,5 @@ def combined(
 
 
 def listing(project: int, query: Any, more: str = "&include=id") -> Step:
-    """The request for a task list."""
+    """Return the request for a list of tasks."""
     return ("GET", f"/api/tasks/?project={project}{more}&query={quote(json.dumps(query))}", None)

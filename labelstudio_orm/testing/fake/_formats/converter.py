@@ -79,10 +79,10 @@ def _simplest(values: list[Row]) -> Any:
 
 def _about(found: _Annotated) -> Row:
     annotation = found.annotation
-    who = annotation["completed_by"]
+    author = annotation["completed_by"]
     about = {name: annotation.get(name) for name in ("created_at", "updated_at", "lead_time")}
-    who = who.get("email") if isinstance(who, dict) else who
-    return {"annotator": who, "annotation_id": annotation.get("id"), **about}
+    author = author.get("email") if isinstance(author, dict) else author
+    return {"annotator": author, "annotation_id": annotation.get("id"), **about}
 
 
 def _flat(found: _Annotated) -> Row:

@@ -290,11 +290,11 @@ def list_columns(request: Request) -> Any:
         }
         for key, kind in keys.items()
     ]
-    people = [row["id"] for row in store.rows("SELECT id FROM user ORDER BY id")]
+    users = [row["id"] for row in store.rows("SELECT id FROM user ORDER BY id")]
     versions = model_versions(store, project)
     schemas: dict[str, Any] = {
-        "annotators": {"items": people},
-        "updated_by": {"items": people},
+        "annotators": {"items": users},
+        "updated_by": {"items": users},
         "predictions_model_versions": {"items": versions, "multiple": True},
     }
     for name, title, kind, explain, explore, labeling in _COLUMNS:

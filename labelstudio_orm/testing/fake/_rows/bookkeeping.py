@@ -82,7 +82,7 @@ def count_annotations(store: Store, task_id: int, *, cancelled: bool) -> None:
 
 
 def touch(request: Request, task_id: int) -> None:
-    """Set by whom and when a task was changed."""
+    """Set the time and the user of a task's last change."""
     store = request.fake.store
     store.update("task", task_id, {"updated_at": store.now(), "updated_by_id": request.user["id"]})
 

@@ -275,8 +275,8 @@ def task_list(
             item["data"] = _resolved(item["data"], pk, resolving)
         item["updated_by"] = [{"user_id": row["updated_by_id"]}] if row["updated_by_id"] else []
         texts = {name: row.get("c_" + name) for name in COMPUTED}
-        people = [int(part) for part in (texts["annotators"] or "").split(",") if part]
-        item["annotators"] = list(set(people))
+        users = [int(part) for part in (texts["annotators"] or "").split(",") if part]
+        item["annotators"] = list(set(users))
         for name in ("annotations_results", "predictions_results"):
             item[name] = _pretty(texts[name])
         for name in ("annotations_ids", "predictions_model_versions"):

@@ -250,12 +250,12 @@ def _check_labels(
     lost = [label for label in labels if label not in known]
     if not (strict and lost) or control.get("dynamic_labels"):
         return
-    told = {"annotation": annotated, "draft": drafted}
+    used = {"annotation": annotated, "draft": drafted}
     lines = ""
     for label in lost:
         counts = [
             f"{number} {what}{'s' * (number > 1)}"
-            for what, found in told.items()
+            for what, found in used.items()
             if (number := found.get(label, 0))
         ]
         lines += f"{label} ({', '.join(counts)})\n"

@@ -72,7 +72,7 @@ def submit_failures(call: Call) -> Any:
     failed = call.body["failed_predictions"]
     run, _ = _tasks_of_run(call, failed, "failed_predictions")
     RUN.save(call, {**run, "failed": run.get("failed", []) + failed})
-    return {"detail": f"{len(failed)} failed predictions noted."}
+    return {"detail": f"{len(failed)} failed predictions stored."}
 
 
 _SUMS = {
