@@ -112,7 +112,8 @@ class QuerySet(ReadingQuerySet[R]):
         >>> task.data, created
         ({'n': 1, 'src__id': 5, 'text': 'a'}, True)
         """
-        defaults, asked, lookups = self._defaults(conditions, lookups)
+        conditions, lookups = self._hidden(conditions, lookups)
+        defaults, asked, lookups = defaults_and_lookups(self._query, conditions, lookups)
         try:
             return self._but(may_be_new=True).get(*asked, **lookups), False
         except DoesNotExist:
@@ -128,12 +129,12 @@ class QuerySet(ReadingQuerySet[R]):
             refuse_unmatched(narrowed._query, narrowed._new, fields)
             return self.create(**fields), True
 
-    def _defaults(
+    def _hidden(
         self, conditions: tuple[Any, ...], lookups: dict[str, Any]
-    ) -> tuple[Mapping[str, Any], list[Q], dict[str, Any]]:
-        """Return defaults, conditions and lookups of what ``get_or_create`` was given."""
-        given = tuple(hidden_items(conditions, self._known))
-        return defaults_and_lookups(self._query, given, hide_inside(lookups, self._known))
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Return the arguments of ``get_or_create`` with their secrets sealed."""
+        # The caller's variables take the result: a frame of an error would show the arguments.
+        return tuple(hidden_items(conditions, self._known)), hide_inside(lookups, self._known)
 
     @one_call
     def update_or_create(
@@ -143,7 +144,8 @@ class QuerySet(ReadingQuerySet[R]):
         created). ``data`` and ``meta`` are set key by key: the other keys stay. Errors as for
         ``get_or_create``.
         """
-        defaults, asked, lookups = self._defaults(conditions, lookups)
+        conditions, lookups = self._hidden(conditions, lookups)
+        defaults, asked, lookups = defaults_and_lookups(self._query, conditions, lookups)
         obj, created = self.get_or_create(*asked, defaults=defaults, **lookups)
         if not created:
             said = exact_lookups(self._query, asked, lookups)
