@@ -28,6 +28,8 @@ from .resources.workspaces import Workspace
 if TYPE_CHECKING:
     from ._engine.models.resource import Resource
 
+__all__ = ["LabelStudio", "connect"]
+
 R = TypeVar("R", bound="Resource")
 
 

@@ -1,4 +1,4 @@
-"""Creating an annotation exactly once, although an answer may be lost on the way."""
+"""Creating an annotation exactly once, although an answer may be lost."""
 
 from __future__ import annotations
 
@@ -16,10 +16,13 @@ if TYPE_CHECKING:
     from .._engine.http.connection import Connection
     from .tasks import Annotation
 
+__all__ = ["post_once"]
+
 
 def post_once(annotation: Annotation, client: Connection, body: dict[str, Any]) -> Any:
-    """The row of a new annotation. The server refuses a second one of the same ``unique_id``, so
-    this POST may be repeated.
+    """Create an annotation and return its row.
+
+    The server refuses a second one of the same ``unique_id``, so this POST may be repeated.
     """
     body.setdefault("unique_id", str(uuid.uuid4()))
     # The server answers 500 without it where it would otherwise store a null that can never be
@@ -55,7 +58,7 @@ def post_once(annotation: Annotation, client: Connection, body: dict[str, Any]) 
 def _stored(
     annotation: Annotation, client: Connection, body: dict[str, Any], conflict: Conflict
 ) -> Any:
-    """The row that an earlier try stored. Only an export shows unique ids."""
+    """Return the row that an earlier attempt stored. Only an export shows unique ids."""
     task = labelstudio_of(annotation).tasks.get(annotation.task_id)
     params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": task.id}
     doing = f"looking for a new Annotation of {task!r}"

@@ -1,8 +1,8 @@
 """The drafts of an annotation while it is saved.
 
-The server deletes the drafts of an annotation that is saved, everybody's, so they are taken off it
-meanwhile. That they belong to it is written in a field of theirs that few use, and so survives the
-end of a run at any moment.
+When an annotation is saved, the server deletes the drafts of it, those of all users. So they are
+detached from it meanwhile. A field of theirs that is seldom used (``import_id``) holds the id of
+the annotation, with a minus sign, so that they can be attached again even if the run is killed.
 """
 
 from __future__ import annotations
@@ -18,11 +18,15 @@ if TYPE_CHECKING:
     from ..client import LabelStudio
     from .drafts import Draft
 
+__all__ = ["is_parked", "keeping_drafts", "unpark"]
+
 
 @contextmanager
 def keeping_drafts(client: LabelStudio, task: int, annotation: int) -> Iterator[None]:
-    """Within the block the annotation may be saved. One request, and two for each of its drafts;
-    those that a run which died has left off it are given back as well.
+    """Detach the drafts of an annotation within the block, in which it may be saved.
+
+    One request, and two for each draft. Drafts that a killed run left detached are attached again,
+    too.
     """
     with ExitStack() as stack:  # which gives back the others, too, where one cannot be saved
         for draft in _drafts_of(client, task, annotation):
@@ -51,13 +55,13 @@ def _drafts_of(client: LabelStudio, task: int, annotation: int) -> list[Draft]:
 
 
 def is_parked(draft: Draft) -> bool:
-    """Return whether a run that died has taken it off its annotation."""
+    """Return whether a killed run left the draft detached from its annotation."""
     note = draft.import_id
     return draft.annotation_id is None and isinstance(note, int) and note < 0
 
 
 def unpark(draft: Draft) -> None:
-    """Give a draft back to its annotation, from which a run that died had taken it off."""
+    """Attach a draft to its annotation again, if a killed run left it detached."""
     if is_parked(draft):
         assert draft.import_id is not None
         draft.annotation_id, draft.import_id = -draft.import_id, None

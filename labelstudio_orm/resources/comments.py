@@ -18,12 +18,14 @@ if TYPE_CHECKING:
     from .projects import Project
     from .tasks import Annotation, Task
 
+__all__ = ["Comment", "Comments"]
+
 
 class Comments(QuerySet["Comment"]):
     """``project.comments``, ``annotation.comments``, ``ls.comments.filter(project=1)``."""
 
     def with_created_by(self) -> Self:
-        """The same comments, with their authors brought along in the same request."""
+        """Return the same comments, with their authors loaded in the same request."""
         return self._but(params={**self._query.params, "expand_created_by": True})
 
 
@@ -34,7 +36,7 @@ class Comments(QuerySet["Comment"]):
     queryset=Comments,
 )
 class Comment(Enterprise, Authored, Resource):
-    """What somebody remarked on an annotation.
+    """A remark on an annotation.
 
     >>> annotation.comments.create(text="Is this really positive?")
     """

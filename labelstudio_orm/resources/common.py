@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from ..client import LabelStudio
     from .people import User
 
+__all__ = ["Authored", "CreatedAt", "CreatedBy", "Dated", "Enterprise", "labelstudio_of"]
+
 
 def labelstudio_of(owner: Resource | QuerySet[Any]) -> LabelStudio:
-    """Return the client of an object or a queryset, as what it is: one that knows the nouns."""
+    """Return the client of an object or a queryset, typed as one that has the nouns."""
     client = owner.client if isinstance(owner, QuerySet) else client_of(owner)
     return cast("LabelStudio", client)
 

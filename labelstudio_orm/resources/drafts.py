@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .._engine.http.connection import Connection
     from .tasks import Annotation, Task
 
+__all__ = ["Draft"]
+
 
 @resource(
     "/api/drafts/{id}/",
@@ -25,12 +27,12 @@ if TYPE_CHECKING:
     label="user",
 )
 class Draft(Dated, Resource):
-    """What somebody labelled in a task and has not submitted; with ``annotation``, an edit of that.
+    """A result in a task that is not submitted yet; with ``annotation``, an edit of that one.
 
-    ``user`` is the e-mail address of whoever it belongs to: always the one who creates it.
-    ``ls.drafts.filter(task=1)`` lists everybody's, ``task.drafts`` only one's own, as JSON.
-    Whenever an annotation is saved, the server deletes the drafts of it; ``save`` of an annotation
-    keeps them.
+    ``user`` is the e-mail address of its owner: always the user who creates it.
+    ``ls.drafts.filter(task=1)`` lists the drafts of all users, ``task.drafts`` only those of the
+    current user, as JSON. Whenever an annotation is saved, the server deletes the drafts of it;
+    ``save`` of an annotation keeps them.
 
     >>> region = project.config["sentiment"].choice("Positive")
     >>> draft = ls.drafts.create(task=task, result=[region])

@@ -1,4 +1,4 @@
-"""Export snapshots: a project's tasks as they were at one moment, in any format."""
+"""Export snapshots: a project's tasks as they were at one time, in any format."""
 
 from __future__ import annotations
 
@@ -31,9 +31,11 @@ if TYPE_CHECKING:
     from .._engine.http.connection import Connection
     from .projects import Project
 
+__all__ = ["Export", "Exports"]
+
 
 class Exports(QuerySet["Export"]):
-    """``project.exports``: the snapshots of a project, and the formats that it can be had in."""
+    """``project.exports``: the snapshots of a project, and the formats of an export."""
 
     @action(
         "GET",
@@ -53,8 +55,9 @@ class Exports(QuerySet["Export"]):
     queryset=Exports,
 )
 class Export(CreatedBy, Job, Resource):
-    """A snapshot of a project's tasks, made by the server; ``project.export(...)`` is simpler where
-    no snapshot is to be kept.
+    """A snapshot of a project's tasks, made by the server.
+
+    ``project.export(...)`` is simpler where the snapshot need not be kept.
 
     ``task_filter_options``: ``view`` (a View or its id), ``finished``, ``skipped``, ``annotated``
     ("only" or "exclude"), ``only_with_annotations``. ``annotation_filter_options``: ``usual``,
@@ -78,7 +81,7 @@ class Export(CreatedBy, Job, Resource):
     finished_at: datetime | None = readonly()
 
     def _post(self, client: Connection, body: dict[str, Any]) -> Any:
-        """The server takes a view that does not exist for all tasks, so it is looked at first."""
+        """Look at the view first: the server takes one that does not exist for all tasks."""
         options = body.get("task_filter_options") or {}
         if "view" in options:
             views = labelstudio_of(self).views
@@ -106,12 +109,13 @@ class Export(CreatedBy, Job, Resource):
         timeout: float = 3600,
         progress: Progress = None,
     ) -> Self:
-        """Have the server convert the snapshot to a format, "COCO" for example; returns self. Two
-        requests, and one for each look where the server goes on in the background.
+        """Let the server convert the snapshot to a format, "COCO" for example; return self.
 
-        ``download_resources``: put the images and other media into the archive. ``wait``: until it
-        is done, ``timeout`` seconds at most. Raises JobFailed with the server's reason, and
-        ValueError, before a request, for a format with images: no snapshot has any.
+        Two requests, and one for each poll where the server goes on in the background.
+
+        ``download_resources``: put the images and other media into the archive. ``wait``: wait
+        until it is done, ``timeout`` seconds at most. Raises JobFailed with the server's reason,
+        and ValueError, before any request, for a format with images: no snapshot has any.
         """
         check_snapshot(self, format, download_resources)
         body: dict[str, Any] = {"export_type": format}
@@ -155,7 +159,7 @@ class Export(CreatedBy, Job, Resource):
     def download(
         self, path: str | os.PathLike[str], format: str | None = None, *, progress: Progress = None
     ) -> Path:
-        """Write the snapshot to a file, streamed; returns the path. One request.
+        """Write the snapshot to a file, streamed; return the path. One request.
 
         ``format``: as for ``convert``, which need not be called before; default: JSON. The file
         appears under its name only when it is complete. Raises ValueError, before the request, for

@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from ..client import LabelStudio
     from .projects import Project
 
+__all__ = ["FileUpload", "Files", "upload_path"]
+
 
 _PAGES = {
     "text/html": "a web page",
@@ -43,15 +45,16 @@ _PAGES = {
     "application/json": "JSON",
     "application/problem+json": "JSON",
 }
-"""The types of answers that come in the place of a file; a file of such a type may be one."""
+"""The types of answers that may come instead of a file; a file can be of such a type, too."""
 
 _UPLOAD = re.compile(r"/?(?:data/)?(upload/[0-9]+/[\w.\-]*[\w\-][\w.\-]*)")
 
 
 def upload_path(file: str) -> str | None:
-    """Return the path of an uploaded file, ``upload/<number>/<name>``, whether it is given with
-    ``/data/`` or without, encoded or not; None for what is none. A server gives files plain names,
-    of letters, digits, ``_``, ``-`` and ``.``, so whatever is hidden in one leads elsewhere.
+    """Return the path of an uploaded file, ``upload/<number>/<name>``; None for anything else.
+
+    It may be given with ``/data/`` or without, encoded or not. The server gives files plain names,
+    of letters, digits, ``_``, ``-`` and ``.``; anything else in one leads elsewhere.
 
     >>> upload_path("/data/upload/1/6d957f64-%C3%A9.png")
     'upload/1/6d957f64-é.png'
@@ -67,7 +70,7 @@ def _address(path: str) -> str:
 
 @contextmanager
 def _content(client: LabelStudio, path: str, doing: str) -> Iterator[BinaryIO]:
-    """The content of a file by its path, unless the answer is something else."""
+    """Open the content of a file by its path; raise APIError if the answer is something else."""
     with client.stream("GET", _address(path), doing=doing) as response:
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         if kind in _PAGES and kind != mimetypes.guess_type(path)[0]:
@@ -86,16 +89,17 @@ class Files(QuerySet["FileUpload"]):
 
     @one_call
     def upload(self, path: str | os.PathLike[str], *, name: str | None = None) -> FileUpload:
-        """Upload a file without making tasks of it; two requests. ``name``: another one than it has
-        here.
+        """Upload a file without creating tasks from it. Two requests.
 
-        The type must be one that the server knows, since it looks into it as for an import.
+        ``name``: another one than the local name. The type must be one that the server knows, since
+        it reads the file as for an import.
         """
         return self.get(self._store([path if name is None else Renamed(path, name)])[0])
 
     def _store(self, files: Sequence[str | os.PathLike[str]]) -> list[int]:
-        """Upload files in one request; their ids, in this order. Raises OutcomeUnknown for an
-        answer that does not give them.
+        """Upload files in one request; return their ids, in this order.
+
+        Raises OutcomeUnknown for an answer that does not give them.
         """
         job = self._query.scope["project"].imports.create(file=files, commit_to_project=False)
         ids = job.file_upload_ids
@@ -107,12 +111,14 @@ class Files(QuerySet["FileUpload"]):
 
     @contextmanager
     def open(self, file: str) -> Iterator[BinaryIO]:
-        """The content of a file by its path on the server, as ``FileUpload.file`` and task data
-        have it (``"/data/upload/1/6d957f64-a.png"``): a stream of bytes, to be read once. One
-        request. So also files can be read that somebody else uploaded, which no listing shows.
+        """Open a file by its path on the server: a stream of bytes, to be read once. One request.
+
+        ``file``: the path as ``FileUpload.file`` and task data have it
+        (``"/data/upload/1/6d957f64-a.png"``). So files of other users can be read, too, which no
+        listing shows.
 
         Raises ValueError for what is no such path, and APIError for a web page or JSON that comes
-        in the place of a file of another type.
+        instead of a file of another type.
 
         >>> with project.files.open(file.file) as stream:
         ...     content = stream.read()
@@ -127,8 +133,9 @@ class Files(QuerySet["FileUpload"]):
 
     @one_call
     def delete(self, **_: Any) -> Summary:
-        """Delete the files; returns a summary with ``deleted``. The tasks stay. One request, and
-        one more for the ids where there is a condition.
+        """Delete the files; return a summary with ``deleted``. The tasks stay.
+
+        One request, and one more for the ids where there is a condition.
         """
         body: dict[str, Any] | None = None
         if self._query.where != EVERYTHING or self._query.is_slice:
@@ -178,15 +185,16 @@ class FileUpload(Resource):
 
     @property
     def name(self) -> str:
-        """The name that the server gave the file: eight characters, a minus and the original
-        name. What no file may have in its name on some system is ``_`` in it.
+        """The file's name on the server: eight characters, a hyphen and the original name.
+
+        Characters that some system does not allow in the name of a file are replaced by ``_``.
         """
         if not isinstance(self.file or "", str):
             raise LabelStudioError(f"{self!r}: the server gave {self.file!r:.80} as its path")
         return safe_name(self.file.rpartition("/")[2]) if self.file else ""
 
     def _path(self) -> str:
-        """The path that the server gave, if it is one of an uploaded file."""
+        """Return the path that the server gave, if it is one of an uploaded file."""
         path = upload_path(self.file) if isinstance(self.file, str) else None
         if path is None:
             raise LabelStudioError(
@@ -197,7 +205,7 @@ class FileUpload(Resource):
 
     @one_call
     def download(self, path: str | os.PathLike[str], *, progress: Progress = None) -> Path:
-        """Write the file to a path, streamed; returns the path. One request.
+        """Write the file to a path, streamed; return the path. One request.
 
         It appears under its name only when it is complete. ``progress``: True for a line on stderr,
         or a function ``(bytes so far, bytes in all or None)``.
@@ -209,17 +217,18 @@ class FileUpload(Resource):
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
-        """The content as a stream of bytes, to be read once: ``with file.open() as stream``. One
-        request.
+        """Open the content, a stream of bytes to be read once: ``with file.open() as stream``.
+
+        One request.
         """
         with _content(labelstudio_of(self), self._path(), f"reading {self!r}") as stream:
             yield stream
 
     @one_call
     def replace(self, path: str | os.PathLike[str]) -> Self:
-        """Put another file in its place, also under another name; returns self. One request.
+        """Replace the file by another one, also of another name; return self. One request.
 
-        Tasks that were made from it stay as they are.
+        Tasks that were created from it stay as they are.
         """
         source = Path(path)
         with source.open("rb") as content:

@@ -25,10 +25,13 @@ if TYPE_CHECKING:
     from .projects import Project
     from .tasks import Task
 
+__all__ = ["ImportJob", "Imports"]
+
 
 class Imports(QuerySet["ImportJob"]):
-    """``project.imports``: imports in one request; ``project.tasks.bulk_create`` is what a script
-    wants for more tasks than one request takes, and gives the tasks back.
+    """``project.imports``: imports of one request each.
+
+    ``project.tasks.bulk_create`` is for more tasks than one request takes, and returns the tasks.
     """
 
     @one_call
@@ -41,19 +44,19 @@ class Imports(QuerySet["ImportJob"]):
         commit_to_project: bool = True,
         preannotated_from_fields: Iterable[str] | None = None,
     ) -> ImportJob:
-        """Import ``tasks`` (as ``bulk_create`` takes them), or a ``file`` or several (.json, .csv,
-        .tsv, .txt, media), or what a ``url`` gives. One request, stored whole or not at all.
+        """Import tasks, files, or what a URL returns. One request, stored whole or not at all.
 
-        A file in JSON may be one that ``project.export("JSON")`` wrote. Such a file is read here
-        first, and compared with what the server says that it has stored.
+        ``tasks``: as ``bulk_create`` takes them. ``file``: one or several (.json, .csv, .tsv, .txt,
+        media). A file in JSON may be one that ``project.export("JSON")`` wrote; it is read here
+        first, and compared with what the server reports as stored.
 
-        Raises ValueError, before a request, for what the server would lose of such a file, or fail
-        at: drafts, predictions of which only the ids were exported, rows of JSON_MIN; and
+        Raises ValueError, before any request, for what the server would lose of such a file, or
+        fail at: drafts, predictions of which only the ids were exported, rows of JSON_MIN; and
         LabelStudioError where it stored fewer annotations or predictions than the file has.
 
         ``commit_to_project=False`` only uploads. ``preannotated_from_fields`` moves these keys of
         the data into predictions. The job is done at once on a server that imports synchronously;
-        ``wait()`` is right for both kinds.
+        ``wait()`` works for both kinds.
 
         >>> job = project.imports.create([{"text": "a"}, {"text": "b"}])
         >>> job.wait().task_count
@@ -95,7 +98,7 @@ class Imports(QuerySet["ImportJob"]):
     queryset=Imports,
 )
 class ImportJob(Dated, Job, Resource):
-    """An import: what it brought in, or how far it is.
+    """An import: what it stored, or its progress.
 
     A server that imports synchronously gives it no id; it is then done, and cannot be refreshed.
 
@@ -126,8 +129,9 @@ class ImportJob(Dated, Job, Resource):
 
     @classmethod
     def of(cls, answer: dict[str, Any], client: Any, project: Any) -> ImportJob:
-        """The job of the answer to an import: an id of a job that goes on, or all there is to
-        know.
+        """Return the job of the answer to an import.
+
+        The answer is the id of a job that goes on, or the whole result.
         """
         if "import" in answer:
             row = {"id": answer["import"], "status": "created"}

@@ -1,4 +1,4 @@
-"""Machines that label: ML backends, and the providers of large language models."""
+"""What labels automatically: ML backends, and the providers of large language models."""
 
 from __future__ import annotations
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from .projects import Project
     from .tasks import Task
 
+__all__ = ["MLBackend", "ModelProvider", "Provider"]
+
 Provider = Literal[
     "OpenAI", "AzureOpenAI", "AzureAIFoundry", "VertexAI", "Gemini", "Anthropic", "Custom",
 ]  # fmt: skip
@@ -31,9 +33,9 @@ Provider = Literal[
 
 @resource("/api/ml/{id}", pages=Plain(scoped_by=("project",)), label="title")
 class MLBackend(Dated, Resource):
-    """A service that predicts; the server asks it at its ``url``.
+    """A service that predicts, which the server calls at its ``url``.
 
-    The server calls the service when the backend is saved, listed or read, and gives it the API
+    The server calls the service when the backend is saved, listed or read, and passes it the API
     token of the user. ``timeout`` is in seconds.
 
     >>> project.ml_backends.create(url="http://ml.example.com", title="sentiment")
@@ -58,8 +60,9 @@ class MLBackend(Dated, Resource):
     basic_auth_pass_is_set: bool = readonly()
 
     def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
-        """The server tries the service with what a PATCH says, and no more; an empty password
-        stands for the one that it has.
+        """Add the login: the server tries the service with what a PATCH holds, and no more.
+
+        An empty password stands for the stored one.
         """
         body = super()._body(chosen)
         if self._is_saved and self.auth_method == "BASIC_AUTH":
@@ -71,10 +74,10 @@ class MLBackend(Dated, Resource):
     def predict_interactive(
         self, task: Task | int, context: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """What the service says to one task and what a person has drawn so far (``context``):
-        ``{"result": [...], "score": ...}``. One request; nothing is stored.
+        """Ask the service for a prediction: ``{"result": [...], "score": ...}``. One request.
 
-        Raises JobFailed when the service does not answer: the server itself answers 200 then.
+        ``context``: the regions that a user has drawn in the task so far. Nothing is stored. Raises
+        JobFailed when the service does not answer: the server itself answers 200 then.
         """
         body: dict[str, Any] = {"task": id_for(self._client, "Task", task, "the task")}
         if context is not None:
@@ -98,8 +101,10 @@ class MLBackend(Dated, Resource):
 
     @one_call
     def train(self, *, use_ground_truth: bool | None = None) -> Self:
-        """Tell the service to train; returns self when it was told. Two requests: the server
-        answers 200 also when the service is down, so its state is read first.
+        """Tell the service to train; return self.
+
+        Two requests: the server answers 200 also when the service is down, so its state is read
+        first.
 
         Raises JobFailed when the service is down.
         """

@@ -20,13 +20,22 @@ if TYPE_CHECKING:
 
     from .._engine.http.connection import Connection
 
-DRY = "no token: a dry run"
-HOTKEYS = "/api/current-user/hotkeys/"
-INVITE = {"token": str, "invite_url": str}
-KEYED = {"custom_hotkeys": dict | None}
+__all__ = [
+    "Organization",
+    "OrganizationMember",
+    "OrganizationMembers",
+    "Organizations",
+    "User",
+    "Users",
+]
+
+_DRY = "no token: a dry run"
+_HOTKEYS = "/api/current-user/hotkeys/"
+_INVITE = {"token": str, "invite_url": str}
+_KEYED = {"custom_hotkeys": dict | None}
 
 
-def _hotkeys_in(row: dict[str, Any]) -> dict[str, Any]:
+def _hotkeys(row: dict[str, Any]) -> dict[str, Any]:
     return row["custom_hotkeys"] or {}
 
 
@@ -47,7 +56,7 @@ class Users(QuerySet["User"]):
 
 @resource("/api/users/{id}/", label="email", queryset=Users)
 class User(Resource):
-    """A person with an account; ``annotation.completed_by``, ``ls.users.me()``.
+    """An account: ``annotation.completed_by``, ``ls.users.me()``.
 
     A user made by ``ls.users.create(email=..., username=...)`` has no usable password, yet can be
     the author of annotations. The server refuses to change an e-mail address later.
@@ -74,7 +83,7 @@ class User(Resource):
     permissions: list[str] | None = readonly()
 
     def _post(self, client: Connection, body: dict[str, Any]) -> Any:
-        """The server insists on a user name; the e-mail address serves."""
+        """Add the user name, which the server requires: the e-mail address."""
         return super()._post(client, {"username": body["email"], **body})
 
     @action(
@@ -98,7 +107,7 @@ class User(Resource):
         "resetting the current user's token",
         expect={"token": str},
         take=itemgetter("token"),
-        dry={"token": DRY},
+        dry={"token": _DRY},
     )
     def reset_token(self) -> str:
         """Make a new legacy token for the current user; the old one is invalid at once.
@@ -109,7 +118,7 @@ class User(Resource):
         self._require_me("reset_token")
         return answer()
 
-    @action("GET", HOTKEYS, "reading the current user's hotkeys", expect=KEYED, take=_hotkeys_in)
+    @action("GET", _HOTKEYS, "reading the current user's hotkeys", expect=_KEYED, take=_hotkeys)
     def get_hotkeys(self) -> dict[str, Any]:
         """Read the current user's own keyboard shortcuts. Two requests.
 
@@ -118,7 +127,7 @@ class User(Resource):
         self._require_me("get_hotkeys")
         return answer()
 
-    @action("PATCH", HOTKEYS, "setting the current user's hotkeys", expect=KEYED, take=_hotkeys_in)
+    @action("PATCH", _HOTKEYS, "setting the current user's hotkeys", expect=_KEYED, take=_hotkeys)
     def update_hotkeys(self, hotkeys: dict[str, Any]) -> dict[str, Any]:
         """Set the current user's keyboard shortcuts, and return them. Two requests.
 
@@ -134,9 +143,9 @@ class User(Resource):
 
 
 class Organizations(QuerySet["Organization"]):
-    """``ls.organizations``: those of the current user, mostly one."""
+    """``ls.organizations``: those of the current user, usually one."""
 
-    @action("GET", "/api/invite", "reading the invitation link", expect=INVITE)
+    @action("GET", "/api/invite", "reading the invitation link", expect=_INVITE)
     def get_invite(self) -> dict[str, str]:
         """Read the link by which users join: ``{"token": ..., "invite_url": ...}``. One request."""
         return answer()
@@ -145,8 +154,8 @@ class Organizations(QuerySet["Organization"]):
         "POST",
         "/api/invite/reset-token",
         "resetting the invitation link",
-        expect=INVITE,
-        dry={"token": DRY, "invite_url": ""},
+        expect=_INVITE,
+        dry={"token": _DRY, "invite_url": ""},
     )
     def reset_token(self) -> dict[str, str]:
         """Make a new link; the old one is invalid at once. One request."""
@@ -160,7 +169,7 @@ class Organizations(QuerySet["Organization"]):
     left_out=("users", "created_by_id", "updated_at", "token"),
 )
 class Organization(Authored, Resource):
-    """What users, projects and storages belong to.
+    """The owner of users, projects and storages.
 
     >>> [member.user.email for member in ls.organizations.get(1).members]
     """
@@ -177,7 +186,7 @@ class OrganizationMembers(QuerySet["OrganizationMember"]):
     """``organization.members``."""
 
     def with_projects(self) -> Self:
-        """The same members, with the projects that they made and worked in."""
+        """Return the same members, with the projects that they created and worked in."""
         return self._but(params={**self._query.params, "contributed_to_projects": True})
 
 
@@ -190,9 +199,9 @@ class OrganizationMembers(QuerySet["OrganizationMember"]):
     left_out=("contributed_projects_count", "annotations_count", "created_at"),
 )
 class OrganizationMember(CreatedAt, Resource):
-    """A user's place in an organization; ``organization.members.get(7)`` takes the user's id.
+    """A user's membership of an organization; ``organization.members.get(7)`` takes the user's id.
 
-    ``delete()`` sends the user out; what he labelled stays.
+    ``delete()`` removes the user; what they labelled stays.
 
     >>> member = organization.members.get(user.id)
     >>> member.user.email

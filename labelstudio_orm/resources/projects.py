@@ -44,6 +44,8 @@ if TYPE_CHECKING:
     from .webhooks import Webhooks
     from .workspaces import Workspace
 
+__all__ = ["Pause", "Pauses", "Project", "Projects", "Sampling", "SkipQueue"]
+
 Sampling = Literal["Sequential sampling", "Uniform sampling", "Uncertainty sampling"]
 SkipQueue = Literal["REQUEUE_FOR_ME", "REQUEUE_FOR_OTHERS", "IGNORE_SKIPPED"]
 
@@ -53,9 +55,10 @@ class Projects(QuerySet["Project"]):
 
     @one_call
     def counts(self) -> dict[int, dict[str, int]]:
-        """The counters of the projects by id, ``{1: {"task_number": 10, ...}}``; lighter than the
-        projects. One request for 100 projects, and one more for the ids where there is a condition
-        that the server cannot say.
+        """Read the counters of the projects by id: ``{1: {"task_number": 10, ...}}``.
+
+        Lighter than the projects: one request for 100 of them, and one more for the ids where there
+        is a condition that the server cannot express.
         """
         planned = plan_of(self._query)
         params: dict[str, Any] = dict(planned.params)
@@ -102,7 +105,7 @@ class Projects(QuerySet["Project"]):
     queryset=Projects,
 )
 class Project(CreatedBy, Resource):
-    """A labelling project: its settings, its labelling config, and what belongs to it.
+    """A labelling project: its settings, its labelling config, and all that belongs to it.
 
     >>> project = Project(title="Reviews", label_config=xml).save(using=ls)
     >>> project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
@@ -181,8 +184,9 @@ class Project(CreatedBy, Resource):
 
     @property
     def config(self) -> LabelConfig:
-        """The labelling config as objects. Costs no request. Raises ValueError, which is a
-        LabelStudioError, for XML that is broken.
+        """The labelling config as objects. Costs no request.
+
+        Raises ValueError, which is a LabelStudioError, for XML that is broken.
 
         >>> project.config["sentiment"].choice("Positive")
         """
@@ -203,8 +207,9 @@ class Project(CreatedBy, Resource):
 
     @property
     def labels(self) -> Labels:
-        """The labels, to be renamed, merged, removed and added everywhere at once. Costs no
-        request.
+        """The labels, to rename, merge, remove and add them everywhere at once.
+
+        Costs no request.
 
         >>> project.labels.rename("Neutral", "Mixed", control="sentiment").ok
         True
@@ -240,29 +245,28 @@ class Project(CreatedBy, Resource):
         download_resources: bool | None = None,
         progress: Progress = None,
     ) -> Path:
-        """Write the project to a file in one of the server's formats; returns the path. One
-        request, streamed.
+        """Write the project to a file in one of the server's formats; return the path.
 
-        ``format``: "JSON", "JSON_MIN", "CSV", "TSV", "COCO", "YOLO" ... as the server lists them.
-        "JSON" is what ``bulk_create`` and ``imports.create(file=)`` take again; since the server
-        says only the ids of predictions there, they are written into the file, by one more request
-        for 300 tasks that have some.
+        One request, streamed. ``format``: "JSON", "JSON_MIN", "CSV", "TSV", "COCO", "YOLO" ... as
+        the server lists them. "JSON" is what ``bulk_create`` and ``imports.create(file=)`` take
+        again; since the server gives only the ids of predictions there, they are written into the
+        file, by one more request for 300 tasks that have some.
         Tasks without an annotation are included unless ``only_annotated`` (the server's own
         default leaves them out). ``download_resources``: put the images and other media into the
-        archive, where the format has one; ValueError for COCO and YOLO, of which COCO_WITH_IMAGES
-        and so on have the images, whatever it says. Of formats in pixels the shapes
-        that lack the size of their image are looked for first: COCO then raises ValueError, others
-        warn with ``MissingSizeWarning``. The file appears under its name only when it is complete.
+        archive, where the format has one; ValueError for COCO and YOLO; COCO_WITH_IMAGES and so on
+        always have the images. For formats in pixels, shapes that lack the size of their image are
+        looked for first: COCO then raises ValueError, others warn with ``MissingSizeWarning``. The
+        file appears under its name only when it is complete.
         ``progress``: True for a line on stderr, or a function ``(bytes so far, bytes in all or
         None)``. Waits at least 600 s: the server builds the whole file first.
 
-        The server builds it in a file that it names after the minute and the data, so of two
-        exports of the same at once either may be cut short (seen on 1.23.2); those of one process
-        go one after the other.
+        The server builds it in a file that it names after the minute and the data, so that of two
+        simultaneous exports of the same data either may be truncated (seen on 1.23.2); those of one
+        process go one after the other.
 
         Raises ValueError for a format that the server does not have (it answers 500); and before
-        the first request for a suffix that is another format's, FileNotFoundError for a folder that
-        is not there, IsADirectoryError for one that is.
+        the first request ValueError for a suffix of another format, FileNotFoundError for a folder
+        that does not exist, and IsADirectoryError for a path that is a folder.
         """
         return export_project(
             self,
@@ -285,7 +289,7 @@ class Pauses(QuerySet["Pause"]):
     """``project.pauses``: by user, ``project.pauses.filter(user=2)``."""
 
     def with_deleted(self) -> Self:
-        """Also those that were ended."""
+        """Include the pauses that were ended."""
         return self._but(params={**self._query.params, "include_deleted": True})
 
 
@@ -296,7 +300,7 @@ class Pauses(QuerySet["Pause"]):
     queryset=Pauses,
 )
 class Pause(Enterprise, Dated, Resource):
-    """A user's break from a project: while it stands, he gets no tasks.
+    """A user's break from a project: as long as it lasts, they get no tasks.
 
     >>> project.pauses.create(user=2, reason="manual", verbose_reason="waiting for the guide")
     """

@@ -27,10 +27,12 @@ if TYPE_CHECKING:
     from ..client import LabelStudio
     from .projects import Project
 
+__all__ = ["Prompt", "PromptIndicator", "PromptRun", "PromptVersion", "Refinement", "Subset"]
+
 Subset = Literal["All", "HasGT", "Sample"]
 """The tasks that a run takes: all, those with a ground truth, or a sample."""
 
-NOT_SUBMITTED = {"detail": "nothing was submitted: a dry run"}
+_NOT_SUBMITTED = {"detail": "nothing was submitted: a dry run"}
 
 
 def _detail(row: Mapping[str, Any] | None) -> str:
@@ -39,7 +41,7 @@ def _detail(row: Mapping[str, Any] | None) -> str:
 
 @resource("/api/prompts/{id}", label="title")
 class Prompt(Enterprise, Authored, Resource):
-    """A task for a large language model: from ``input_fields`` to one of ``output_classes``.
+    """An assignment for a large language model: from ``input_fields`` to one of ``output_classes``.
 
     >>> ls.prompts.create(title="Mood", input_fields=["text"], output_classes=["good", "bad"])
     """
@@ -137,8 +139,10 @@ class PromptVersion(Enterprise, Authored, Resource):
 
 
 class Refinement(Job):
-    """A rewritten prompt, or how far it is: ``prompt``, ``reasoning``, ``title``, ``total_cost``
-    (US dollars, as text); ``version`` is the version that it began from.
+    """A rewritten prompt, or its progress.
+
+    It has ``prompt``, ``reasoning``, ``title``, ``total_cost`` (US dollars, as text); ``version``
+    is the version that it started from.
 
     >>> job = version.refine(
     ...     teacher_model_provider_connection_id=provider,
@@ -174,7 +178,7 @@ class Refinement(Job):
 
     @one_call
     def refresh(self) -> Self:
-        """Look again; returns self. One request."""
+        """Read the state again; return self. One request."""
         job = self.refinement_job_id
         row = self.version._ask(
             "GET", f"reading {self!r}", "/refine", params={"refinement_job_id": job}, expect=()
@@ -216,14 +220,14 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
         return super()._post(client, {"project_subset": "All", **body})
 
     def _get_row(self, doing: str) -> dict[str, Any]:
-        """One run has no address: it is looked for in the listing."""
+        """Look for the run in the listing: a single one has no address."""
         runs = QuerySet.of(PromptRun, self._client, scope={"version": self.version})
         for run in runs.filter(project=self.project_id, project_subset=self.project_subset):
             if run == self:
                 return {**self._row, **row_of(run)}
         raise DoesNotExist(f"{doing}: it is not on the server")
 
-    @action("POST", "/api/model-run/batch-predictions", take=_detail, dry=NOT_SUBMITTED)
+    @action("POST", "/api/model-run/batch-predictions", take=_detail, dry=_NOT_SUBMITTED)
     def submit_predictions(self, results: Iterable[Mapping[str, Any]]) -> str:
         """Submit what the model predicted, and return the server's message. One request.
 
@@ -231,7 +235,7 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
         """
         return answer(**self._submitted("results", results))
 
-    @action("POST", "/api/model-run/batch-failed-predictions", take=_detail, dry=NOT_SUBMITTED)
+    @action("POST", "/api/model-run/batch-failed-predictions", take=_detail, dry=_NOT_SUBMITTED)
     def submit_failed_predictions(self, failures: Iterable[Mapping[str, Any]]) -> str:
         """Submit the tasks for which the model failed, and return the server's message.
 
@@ -261,8 +265,9 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
     key="key",
 )
 class PromptIndicator(Enterprise, Resource):
-    """A measure of a run, its cost or its accuracy for example; ``values`` are fetched when they
-    are touched.
+    """A measure of a run, its cost or its accuracy for example.
+
+    ``values`` are fetched on first access.
 
     >>> [indicator.title for indicator in run.indicators.all()]
     """

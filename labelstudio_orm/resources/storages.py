@@ -1,4 +1,4 @@
-"""Storages: where a project's tasks come from and where its annotations go, two families of six."""
+"""Storages: the sources of a project's tasks and the targets of its annotations, six of each."""
 
 from __future__ import annotations
 
@@ -29,14 +29,16 @@ if TYPE_CHECKING:
 
     from .projects import Project
 
+__all__ = ["ExportStorage", "ExportStorages", "ImportStorage", "ImportStorages", "Storage"]
+
 R = TypeVar("R", bound="Storage")
 
-IN_PROJECT = Plain(scoped_by=("project",))
+_IN_PROJECT = Plain(scoped_by=("project",))
 
 
 @fields
 class Storage(CreatedAt, Job, Resource):
-    """What every storage has: settings, and the state of its last sync."""
+    """The settings that every storage has, and the state of its last sync."""
 
     project: ForeignKey[Project] = foreign_key(fixed=True)
     project_id = project.id
@@ -55,8 +57,9 @@ class Storage(CreatedAt, Job, Resource):
 
     @classmethod
     def _load(cls, rows: Iterable[dict[str, Any]], origin: Origin) -> Iterator[Any]:
-        """A listing of all types gives objects of the class of each; those of a type that this
-        version does not know are of the base class.
+        """Load each row of a listing of all types as an object of its own class.
+
+        Those of a type that this version does not know are of the base class.
         """
         if cls._options.item:
             yield from super()._load(rows, origin)
@@ -79,8 +82,9 @@ class Storage(CreatedAt, Job, Resource):
 
     @one_call
     def validate(self) -> Self:
-        """Ask the server whether it can reach the storage with these settings, saved or not;
-        returns self. One request.
+        """Let the server check that it can reach the storage with these settings; return self.
+
+        The settings may be saved or not. One request.
 
         Raises BadRequest, PermissionDenied or ServerError with the reason. A host that does not
         exist may take the server a minute and a half (Azure).
@@ -115,18 +119,18 @@ class Storage(CreatedAt, Job, Resource):
         return self
 
     def _unknown_secrets(self) -> list[str]:
-        """Those that a saved storage may have on the server, unless some were set here."""
+        """Return the secrets that the server may have, unless some were set here."""
         fields = self._options.fields.values()
         names = [one.name for one in fields if one.secret and one.wire not in self._row]
         return [] if any(name in self.__dict__ for name in names) else names
 
     @one_call
     def sync(self, *, wait: bool = True, timeout: float = 3600, progress: Progress = None) -> Self:
-        """Bring in what is new in the storage, or write out what is new in the project; returns
-        self. One request, and one for each look where the server goes on in the background.
+        """Import what is new in the storage, or write what is new in the project; return self.
 
-        ``wait``: until it is done, ``timeout`` seconds at most. Raises JobFailed with the reason:
-        the server itself answers 200 to a sync that failed.
+        One request, and one for each poll where the server goes on in the background. ``wait``:
+        wait until it is done, ``timeout`` seconds at most. Raises JobFailed with the reason: the
+        server itself answers 200 to a sync that failed.
         """
         doing = f"synchronising {self!r}"
         long = self._client.long_timeout
@@ -140,7 +144,7 @@ class Storage(CreatedAt, Job, Resource):
 
 
 def _kinds(family: type[Any]) -> dict[str, type[Any]]:
-    """The classes of one family by the server's names of their types."""
+    """Return the classes of one family by the server's names of their types."""
     models = [model for model in registry.values() if issubclass(model, family)]
     return {
         options_of(model).item.split("/")[-2]: model for model in models if options_of(model).item
@@ -215,7 +219,7 @@ class _S3S(_Bucket):
 
 
 class _OfKind(Generic[R]):
-    """The storages of one kind, of the same project: ``project.import_storages.s3``."""
+    """The storages of one type, of the same project: ``project.import_storages.s3``."""
 
     def __set_name__(self, owner: type[Any], name: str) -> None:
         self.name = name
@@ -236,8 +240,9 @@ class _Storages(QuerySet[R]):
 
 
 class ImportStorages(_Storages["ImportStorage.Any"]):
-    """``project.import_storages``: those of all types in one request, or of one type by its
-    attribute: ``project.import_storages.s3.create(bucket="b")``.
+    """``project.import_storages``: the storages of all types, listed in one request.
+
+    Those of one type are an attribute: ``project.import_storages.s3.create(bucket="b")``.
     """
 
     azure: _OfKind[ImportStorage.Azure] = _OfKind()
@@ -249,8 +254,9 @@ class ImportStorages(_Storages["ImportStorage.Any"]):
 
 
 class ExportStorages(_Storages["ExportStorage.Any"]):
-    """``project.export_storages``: those of all types in one request, or of one type by its
-    attribute: ``project.export_storages.local.create(path="/data/out")``.
+    """``project.export_storages``: the storages of all types, listed in one request.
+
+    Those of one type are an attribute: ``project.export_storages.local.create(path="/data/out")``.
     """
 
     azure: _OfKind[ExportStorage.Azure] = _OfKind()
@@ -262,18 +268,18 @@ class ExportStorages(_Storages["ExportStorage.Any"]):
 
 
 class ImportStorage:
-    """Where tasks come from: ``ImportStorage.S3(project=project, bucket="b").save().sync()``.
+    r"""A source of tasks: ``ImportStorage.S3(project=project, bucket="b").save().sync()``.
 
     ``regex_filter`` is matched with the whole path; without ``use_blob_urls`` the files are JSON
-    tasks. Secrets are never given back by the server and never shown here.
+    tasks. Secrets are never returned by the server and never shown here.
 
-    >>> storage = ImportStorage.S3(project=project, bucket="reviews", regex_filter=r".*\\.json")
+    >>> storage = ImportStorage.S3(project=project, bucket="reviews", regex_filter=r".*\.json")
     >>> storage.save().sync().status
     'completed'
     """
 
     @resource(
-        "", collection="/api/storages/", pages=IN_PROJECT, label="title", queryset=ImportStorages
+        "", collection="/api/storages/", pages=_IN_PROJECT, label="title", queryset=ImportStorages
     )
     class Any(Storage):
         """Any of the six, for annotations and ``isinstance``."""
@@ -306,7 +312,7 @@ class ImportStorage:
 
 
 class ExportStorage:
-    """Where annotations go, one object each: ``ExportStorage.S3(project=project, bucket="b")``.
+    """A target of annotations, one object each: ``ExportStorage.S3(project=project, bucket="b")``.
 
     The server also writes each annotation at once when it is created or changed.
 
@@ -317,7 +323,7 @@ class ExportStorage:
     @resource(
         "",
         collection="/api/storages/export",
-        pages=IN_PROJECT,
+        pages=_IN_PROJECT,
         label="title",
         queryset=ExportStorages,
     )
@@ -351,7 +357,7 @@ class ExportStorage:
         """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""
 
         def sync(self, **_: object) -> NoReturn:
-            """Raises NotSupportedByServer: the API has no such operation."""
+            """Raise NotSupportedByServer: the API has no such operation."""
             raise NotSupportedByServer(
                 f"{self!r}: the API has no sync for export to S3 by a role; annotations are "
                 "written when they are created or changed, and ExportStorage.S3 has a sync"

@@ -1,4 +1,4 @@
-"""Tasks, and what people and models say of them: annotations and predictions."""
+"""Tasks, and their annotations by users and predictions by models."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ if TYPE_CHECKING:
     from .projects import Project
     from .views import View
 
+__all__ = ["Annotation", "Labelled", "LastAction", "Prediction", "Predictions", "Task", "Tasks"]
+
 
 class Tasks(QuerySet["Task"]):
-    """``project.tasks``, ``view.tasks``, ``ls.tasks.filter(project=1)``: tasks, and what can be
-    done with many of them at once.
-    """
+    """``project.tasks``, ``view.tasks``, ``ls.tasks.filter(project=1)``."""
 
     _updating = TaskUpdate
 
     def filter(self, *conditions: Q, view: View | int = UNSET, **lookups: Any) -> Self:
-        """As for every queryset; ``view``: only the tasks of a saved view, in its order."""
+        """Narrow as every queryset does; ``view``: only the tasks of a saved view, in its order."""
         found = super().filter(*conditions, **lookups)
         if view is UNSET:
             return found
@@ -95,7 +95,7 @@ class Tasks(QuerySet["Task"]):
 
         ``key`` and ``on_conflict``: what to do with an item whose key (``"data.image"``,
         ``data["a.b"]``) a task of the project has already, or an earlier item. ``"skip"`` leaves
-        that task as it is, so that a run which died can be run again; ``"update"`` gives it the
+        that task as it is, so that a run that was killed can be repeated; ``"update"`` gives it the
         item's data, and its meta if it has one, by one PATCH where anything changes, sent by
         ``workers`` at once (default: the client's); ``"error"`` raises Conflict, before anything is
         sent where the number of items is known. The task stands in the place of the item in the
@@ -161,10 +161,11 @@ class Tasks(QuerySet["Task"]):
 
     @one_call
     def perform(self, action: str, *, progress: Progress = None, **params: Any) -> dict[str, Any]:
-        """Let the server do one of its actions with the tasks: ``project.actions.all()`` lists
-        them. Returns its answer; ``processed_items`` is the sum where it takes several requests.
+        """Let the server perform one of its actions on the tasks; return its answer.
 
-        Refused without a condition unless ``all()`` said so; without a request when no task fits.
+        ``project.actions.all()`` lists the actions. ``processed_items`` of the answer is the sum
+        where it takes several requests. Refused without a condition unless ``all()`` confirmed it;
+        no request when no task matches.
         ``params`` are the action's own: ``model_version=...``, ``annotator=...``. One request where
         the server can filter the tasks by itself, else the ids are listed first, and there is one
         request for 1,000 tasks. ``progress``: True for a line on stderr, or a function ``(done,
@@ -187,14 +188,15 @@ class Tasks(QuerySet["Task"]):
         progress: Progress = None,
         **fields: Any,
     ) -> Created[Annotation]:
-        """The same annotation for each of the tasks; returns the annotations, with a ``summary``.
+        """Create the same annotation in each of the tasks; return them, with a ``summary``.
 
         The tasks are listed; then one request for 1,000 of them on a server of the Enterprise
         edition, else one a task, sent by ``workers`` at once (default: the client's).
 
         ``fields`` are those of an Annotation, ``lead_time=2.5`` for example. Refused without a
-        condition unless ``all()`` said so. The first error stops it and has the annotations so far
-        in ``created``; with ``on_error="collect"`` the others go on, and ``summary.failed`` tells.
+        condition unless ``all()`` confirmed it. The first error stops it and has the annotations so
+        far in ``created``; with ``on_error="collect"`` the others go on, and ``summary.failed``
+        lists the failures.
 
         >>> region = project.config["sentiment"].choice("Neutral")
         >>> project.tasks.filter(total_annotations=0).create_annotations([region]).summary
@@ -207,8 +209,9 @@ class Tasks(QuerySet["Task"]):
     def export(
         self, format: str, path: str | os.PathLike[str], *, progress: Progress = None
     ) -> Path:
-        """Write the tasks to a file in one of the server's formats, "JSON", "CSV", "COCO" ...;
-        returns the path.
+        """Write the tasks to a file in one of the server's formats; return the path.
+
+        ``format``: "JSON", "CSV", "COCO" ...
 
         The ids are listed first. Up to 300 tasks take one more request; JSON of more is put
         together from pieces of as many, other formats of more from a snapshot that is removed
@@ -278,18 +281,15 @@ LastAction = Literal[
 
 
 class Labelled:
-    """What annotations and predictions share: a result of regions that the project's labelling
-    config explains.
-    """
+    """A result of regions that the project's labelling config explains."""
 
     result: list[dict[str, Any]]
 
     def values(self) -> dict[str, Any]:
-        """The labels by control: ``{"sentiment": "Positive", "stars": 4}``; see
-        ``LabelConfig.values``.
+        """Return the labels by control: ``{"sentiment": "Positive", "stars": 4}``.
 
-        Costs no request when the object came through its project, else those for the task and the
-        project.
+        They are those of ``LabelConfig.values``. Costs no request when the object came through its
+        project, else those for the task and the project.
 
         >>> annotation.values()["sentiment"]
         'Positive'
@@ -311,7 +311,7 @@ class Labelled:
     params={"was_cancelled__exact": "was_cancelled"},
 )
 class Annotation(Dated, Labelled, Resource):
-    """What one person said of one task.
+    """A user's answer to one task.
 
     ``completed_by`` is the author, ``result`` the regions as the server stores them;
     ``project.config`` makes and reads regions. A creation may be repeated safely (``unique_id``),
@@ -360,10 +360,11 @@ class Annotation(Dated, Labelled, Resource):
         check: bool = False,
         keep_drafts: bool = True,
     ) -> Self:
-        """As every object; the drafts that people have of the annotation, which the server deletes
-        whenever it is saved, are kept: one request more, and two for each draft.
+        """Save as every object is saved, and keep the drafts of the annotation.
 
-        ``keep_drafts=False`` spares these, and loses the drafts.
+        The server deletes the drafts of all users whenever the annotation is saved. Keeping them
+        takes one request more, and two for each draft; ``keep_drafts=False`` saves these requests,
+        and loses the drafts.
         """
         names = fields if fields is None or isinstance(fields, str) else list(fields)
         if using is not None:
@@ -395,25 +396,27 @@ class Predictions(QuerySet["Prediction"]):
         batch_size: int = 5000,
         progress: Progress = None,
     ) -> Summary:
-        """Create many predictions in a project; returns a summary with their number, since the
-        server does not give their ids. One request for ``batch_size`` of them; each costs the
-        server more the more predictions the project has, so few large ones are quicker.
+        """Create many predictions in a project; return a summary with their number.
+
+        The server does not give their ids. One request for ``batch_size`` of them; each costs the
+        server more the more predictions the project has, so that few large ones are quicker.
 
         ``items``: ``(task, result, score)``, or dicts with ``task``, ``result``, ``score``,
         ``model_version``. ``model_version`` is for those that name none.
 
         ``on_conflict="skip"`` leaves out those whose task has one of the same model version
-        already, or an earlier item, so that a run which was stopped can be run again; the tasks'
+        already, or an earlier item, so that a run that was stopped can be repeated; the tasks'
         predictions are listed first, 1,000 tasks at a time. Without it all are created, again too.
         One more request counts the project's predictions: a batch whose answer is lost is looked
-        for by that, and never sent twice; OutcomeUnknown is raised where it cannot be told.
+        for by that count, and never sent twice; OutcomeUnknown is raised where the count does not
+        settle it.
 
-        With ``on_error="collect"`` those that do not fit the labelling config are found here, and
-        those that the server refuses by halves of their batch; ``summary.failed`` tells.
+        With ``on_error="collect"`` those that do not match the labelling config are found here, and
+        those that the server refuses by halving their batch; ``summary.failed`` lists them.
 
-        Raises LabelStudioError when the server stored fewer than it was sent: it drops those whose
-        result does not fit the labelling config, without a word. Its ``summary`` says how many
-        were.
+        Raises LabelStudioError when the server stored fewer than it was sent: it silently drops
+        those whose result does not match the labelling config. The error's ``summary`` has the
+        number stored.
 
         >>> region = project.config["sentiment"].choice("Positive")
         >>> project.predictions.bulk_create([(task, [region], 0.9)], model_version="v1")
@@ -462,8 +465,9 @@ class Predictions(QuerySet["Prediction"]):
     queryset=Predictions,
 )
 class Prediction(Dated, Labelled, Resource):
-    """What a model said of one task; ``score`` is its confidence, ``model_version`` names the
-    model.
+    """A model's answer to one task.
+
+    ``score`` is its confidence, ``model_version`` names the model.
 
     >>> region = project.config["sentiment"].choice("Positive")
     >>> task.predictions.create(result=[region], score=0.9, model_version="v1")

@@ -18,14 +18,18 @@ from .common import Dated
 if TYPE_CHECKING:
     from ..client import LabelStudio
 
+__all__ = ["JWTSettings", "SessionPolicy", "Token", "Tokens"]
 
-DRY = "no token: a dry run"
+
+_DRY = "no token: a dry run"
 
 
 @attrs.frozen
 class Token:
-    """A personal access token. ``token`` is whole only in what ``ls.tokens.create()`` returns; a
-    listing shows it cut, which suffices for ``blacklist()``.
+    """A personal access token.
+
+    ``token`` is complete only in what ``ls.tokens.create()`` returns; a listing has it without its
+    signature, which suffices for ``blacklist()``.
 
     >>> token = ls.tokens.create()
     >>> token.token.count(".")
@@ -43,35 +47,37 @@ class Token:
         return str(self._token.reveal())
 
     def refresh_access(self) -> str:
-        """An access token, for some minutes. One request. Raises AuthenticationError for a token
-        from a listing.
+        """Get an access token, which is valid for some minutes. One request.
+
+        Raises AuthenticationError for a token from a listing.
         """
         return Tokens(self._client).refresh(self._token)
 
     def blacklist(self) -> None:
-        """Make it invalid. One request; access tokens that it gave live on for some minutes."""
+        """Make the token invalid. One request; its access tokens stay valid for some minutes."""
         Tokens(self._client).blacklist(self._token)
 
     @one_call
     def rotate(self) -> Token:
-        """A new token for this one, which becomes invalid. One request."""
+        """Exchange the token for a new one; this one becomes invalid. One request."""
         return Tokens(self._client).rotate(self._token)
 
 
 @attrs.frozen
 class Tokens:
-    """``ls.tokens``: the personal access tokens of the current user, who has one at most."""
+    """``ls.tokens``: the personal access tokens of the current user, one at most."""
 
     client: LabelStudio
 
     def all(self) -> list[Token]:
-        """Those that are valid, cut: without their signature. One request."""
+        """List the valid tokens, without their signatures. One request."""
         rows = self._ask("GET", "", "listing the personal access tokens", expect=[{"token": str}])
         return [self._token(row) for row in rows]
 
     def create(self) -> Token:
-        """A new one; keep it, since it is shown only here. One request. Raises Conflict if there is
-        a valid one already.
+        """Create a token, which is shown only here. One request.
+
+        Raises Conflict if there is a valid one already.
         """
         return self._token(
             self._ask(
@@ -79,13 +85,14 @@ class Tokens:
                 "",
                 "creating a personal access token",
                 expect={"token": str},
-                dry={"token": DRY},
+                dry={"token": _DRY},
             )
         )
 
     def refresh(self, refresh: str | Secret) -> str:
-        """An access token for a personal access token; the client does this by itself. One
-        request.
+        """Get an access token for a personal access token. One request.
+
+        The client does this by itself.
         """
         refresh = Secret(refresh)
         doing = "exchanging a personal access token"
@@ -95,12 +102,12 @@ class Tokens:
         return str(answer["access"])
 
     def blacklist(self, refresh: str | Secret) -> None:
-        """Make a personal access token invalid. One request. Raises NotFound if it is already."""
+        """Make a personal access token invalid. One request. Raises NotFound if it already is."""
         refresh = Secret(refresh)
         self._ask("POST", "blacklist/", "blacklisting a personal access token", refresh)
 
     def rotate(self, refresh: str | Secret) -> Token:
-        """A new personal access token for another, which becomes invalid. One request."""
+        """Exchange a personal access token for a new one; it becomes invalid. One request."""
         refresh = Secret(refresh)
         answer = self._ask(
             "POST",
@@ -108,7 +115,7 @@ class Tokens:
             "rotating a personal access token",
             refresh,
             expect={"refresh": str},
-            dry={"refresh": DRY},
+            dry={"refresh": _DRY},
         )
         return self._token({"token": answer["refresh"]})
 
@@ -127,7 +134,7 @@ class Tokens:
 
 @resource("/api/jwt/settings", key="", update="POST")
 class JWTSettings(Resource):
-    """Which tokens the organization accepts: ``settings = ls.jwt_settings()``, then ``save()``.
+    """The kinds of tokens that the organization accepts: ``ls.jwt_settings()``.
 
     Without legacy tokens a client that uses one is locked out at once.
 
@@ -142,7 +149,7 @@ class JWTSettings(Resource):
     api_token_ttl_days: int | None = field(default=None)
 
     def _update(self, chosen: list[Field]) -> None:
-        """Newer servers take the lifetime and ignore it."""
+        """Refuse to set the lifetime, which some servers take and ignore."""
         if "api_token_ttl_days" not in self._row and any(
             one.name == "api_token_ttl_days" for one in chosen
         ):
@@ -155,8 +162,7 @@ class JWTSettings(Resource):
 
 @resource("/api/session-policy/", key="")
 class SessionPolicy(Dated, Resource):
-    """How long a session in the browser lasts, in minutes: ``policy = ls.session_policy()``, then
-    ``save()``.
+    """The lifetime of sessions in the browser, in minutes: ``ls.session_policy()``.
 
     >>> policy = ls.session_policy()
     >>> policy.max_time_between_activity = 60

@@ -1,4 +1,4 @@
-"""Saved views of the Data Manager, and the actions that the server can do with tasks."""
+"""Saved views of the Data Manager, and the actions that the server can perform on tasks."""
 
 from __future__ import annotations
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from .projects import Project
     from .tasks import Tasks
 
+__all__ = ["Action", "View", "Views"]
+
 
 class Views(QuerySet["View"]):
     """``project.views``: the tabs of a project's Data Manager."""
@@ -46,10 +48,9 @@ class Views(QuerySet["View"]):
         ordering: str | None = None,
         **fields: Any,
     ) -> View:
-        """Make a view from its ``data`` as the server has it, or from a title, a condition and an
-        order. One request.
+        """Create a view from its ``data``, or from a title, a condition and an order. One request.
 
-        Raises FieldError for a condition or an order that the server cannot say exactly.
+        Raises FieldError for a condition or an order that the server cannot express exactly.
 
         >>> project.views.create(title="Todo", filters=Q(total_annotations=0), ordering="-id")
         """
@@ -64,8 +65,9 @@ class Views(QuerySet["View"]):
 
     @one_call
     def delete(self, **options: Any) -> Summary:
-        """Delete the views; returns a summary with ``deleted``. Of a whole project two requests,
-        else one each.
+        """Delete the views; return a summary with ``deleted``.
+
+        Two requests for all views of a project, else one each.
         """
         project = (
             id_given(self._query.scope["project"], "the project")
@@ -86,7 +88,7 @@ class Views(QuerySet["View"]):
 
     @action("POST", "order/", "ordering the views of Project {project}", idempotent=True)
     def set_order(self, views: Iterable[View | int]) -> None:
-        """Put the tabs in this order. One request."""
+        """Put the tabs into this order. One request."""
         ids = [given_id(query_of(self), view, "set_order(): a view") for view in views]
         return no_answer(json={"project": id_in(self._query.scope["project"]), "ids": ids})
 
@@ -116,9 +118,9 @@ class View(Resource):
     def filters(self) -> Q:
         """The condition of ``data["filters"]``; assigning one changes ``data``. Costs no request.
 
-        A line that means something else at the server than any lookup does here (text, for
-        example) stays a condition that only the server evaluates: it can be joined by ``&``, and
-        has no complement. Assigning raises FieldError for what the server cannot say exactly.
+        A filter that no lookup matches exactly (some on text, for example) stays a condition that
+        only the server evaluates: it can be joined by ``&``, and has no complement. Assigning
+        raises FieldError for what the server cannot express exactly.
 
         >>> view.filters
         Q(total_annotations=0)
@@ -139,8 +141,9 @@ class View(Resource):
 
     @property
     def tasks(self) -> Tasks:
-        """The tasks of the view in its order; may be filtered and ordered further. The ids are
-        listed first, since the server ignores a query beside a view.
+        """The tasks of the view in its order; may be filtered and ordered further.
+
+        The ids are listed first, since the server ignores a query beside a view.
         """
         self._saved_id("View.tasks")
         tasks = labelstudio_of(self).tasks
@@ -149,8 +152,9 @@ class View(Resource):
         return evolved(tasks, scope={**scope, "view": self})
 
     def _update(self, chosen: list[Field]) -> None:
-        """The server keeps filters and ordering that a PATCH leaves out, and cannot clear an
-        ordering.
+        """Clear the filters where they were removed; refuse to remove an ordering.
+
+        The server keeps filters and ordering that a PATCH leaves out, and cannot clear an ordering.
         """
         if any(field.name == "data" for field in chosen):
             old: dict[str, Any] = self._old(self._options.fields["data"]) or {}
@@ -174,9 +178,9 @@ class View(Resource):
     label="title",
 )
 class Action(Resource):
-    """Something that the server can do with a selection of tasks: ``project.actions.all()``.
+    """An operation of the server on a selection of tasks: ``project.actions.all()``.
 
-    ``id`` is its name; ``project.tasks.filter(...).perform(action.id)`` does it.
+    ``id`` is its name; ``project.tasks.filter(...).perform(action.id)`` performs it.
 
     >>> "delete_tasks" in [action.id for action in project.actions.all()]
     True

@@ -1,4 +1,4 @@
-"""Webhooks: addresses that the server tells what happens."""
+"""Webhooks: addresses that the server notifies of events."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .._engine.http.connection import Connection
     from .projects import Project
 
+__all__ = ["Event", "Webhook", "Webhooks"]
+
 Event = Literal[
     "PROJECT_CREATED", "PROJECT_UPDATED", "PROJECT_DELETED", "TASKS_CREATED", "TASKS_DELETED",
     "ANNOTATION_CREATED", "ANNOTATIONS_CREATED", "ANNOTATION_UPDATED", "ANNOTATIONS_DELETED",
@@ -26,7 +28,7 @@ Event = Literal[
 
 
 class Webhooks(QuerySet["Webhook"]):
-    """``ls.webhooks``, ``project.webhooks``: all webhooks, and what they can be told of."""
+    """``ls.webhooks``, ``project.webhooks``: the webhooks, and the events that there are."""
 
     @action("GET", "info/", "listing the events of webhooks", expect=dict)
     def info(self, *, organization_only: bool | None = None) -> Mapping[str, Mapping[str, Any]]:
@@ -47,8 +49,9 @@ class Webhooks(QuerySet["Webhook"]):
 class Webhook(Dated, Resource):
     """An address that the server POSTs to when something happens in a project.
 
-    ``actions`` are the events, unless ``send_for_all_actions``; ``headers`` go with each delivery.
-    The server delivers within the request that caused it, waits a second at most and never repeats.
+    ``actions`` are the events, unless ``send_for_all_actions``; ``headers`` are sent with each
+    delivery. The server delivers within the request that caused the event, waits a second at most
+    and never repeats.
 
     >>> project.webhooks.create(url="http://example.com/hook", send_for_all_actions=True)
     """

@@ -19,13 +19,15 @@ if TYPE_CHECKING:
     from .people import User
     from .projects import Project
 
+__all__ = ["Workspace", "WorkspaceMember", "WorkspaceMembers"]
+
 
 class WorkspaceMembers(QuerySet["WorkspaceMember"]):
     """``workspace.members``."""
 
     @one_call
     def add(self, user: User | int) -> WorkspaceMember:
-        """Let a user in. One request."""
+        """Add a user. One request."""
         return self.create(user=user)
 
     @action("DELETE")
@@ -64,7 +66,7 @@ class Workspace(Enterprise, Authored, Resource):
     key="user_id",
 )
 class WorkspaceMember(Enterprise, Resource):
-    """A user's place in a workspace: ``member.user``.
+    """A user's membership of a workspace: ``member.user``.
 
     >>> [member.user_id for member in workspace.members.all()]
     """
@@ -76,7 +78,7 @@ class WorkspaceMember(Enterprise, Resource):
 
     @one_call
     def delete(self) -> None:
-        """The same as ``workspace.members.remove(user)``. One request."""
+        """Remove the user, as ``workspace.members.remove(user)`` does. One request."""
         members: Any = QuerySet.of(
             WorkspaceMember, self._client, scope={"workspace": self.workspace_id}
         )

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 
     from ...client import LabelStudio
 
+__all__ = ["Connection", "NoClient", "default_client", "set_default"]
+
 LONG = 600.0
 """Seconds that the client waits at least for an import, an export, a sync or a validation."""
 
