@@ -101,7 +101,7 @@ def test_brackets_stand_where_python_needs_them() -> None:
     ],
 )
 def test_a_condition_is_neither_true_nor_false(act: Any) -> None:
-    with pytest.raises(TypeError, match=r"& and \|, negate"):
+    with pytest.raises(TypeError, match=r"& and \|, and negate"):
         act()
 
 

@@ -100,7 +100,7 @@ class Assignment:
         TypeError and ValueError for what it cannot be set to.
         """
         key = Key.of(queryset.model, text)
-        if key.falling:
+        if key.descending:
             raise FieldError(f"update(): {text} is an order; a value has no minus")
         _writable(queryset, key.field.name)
         model = queryset.model

@@ -1,4 +1,4 @@
-"""Keys of data by their very names, as expressions: ``data["src__id"] >= 5``."""
+"""Expressions for keys of data by their exact names: ``data["src__id"] >= 5``."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from .q import Q, comparison
 
 
 class KeyPath(Place):
-    """A key in the ``data`` or the ``meta`` of tasks, whatever signs it has: ``data["src__id"]``,
-    ``data["a"]["b"]``.
+    """A key in the ``data`` or the ``meta`` of tasks: ``data["src__id"]``, ``data["a"]["b"]``.
 
-    It is taken wherever a field is named: by ``filter exclude order_by only values values_list
-    to_pandas update`` and as ``key`` of ``bulk_create dedupe merge split``; ``-data["a"]`` is a
-    falling order. Compared with a value, or by one of the lookups, it gives a ``Q``.
+    The key may contain any characters. An expression is accepted wherever a field is named: by
+    ``filter exclude order_by only values values_list to_pandas update`` and as ``key`` of
+    ``bulk_create dedupe merge split``; ``-data["a"]`` is a descending order. Compared with a value,
+    or by one of the lookups, it gives a ``Q``.
 
     >>> from labelstudio_orm import data
     >>> data["src__id"] >= 5
@@ -28,27 +28,27 @@ class KeyPath(Place):
 
     def __getitem__(self, key: str) -> KeyPath:
         if not isinstance(key, str):
-            raise TypeError(f"{self}: a key is a text, not {key!r:.80}; lists have no keys")
-        return KeyPath(self.head, (*self.keys, key), self.falling)
+            raise TypeError(f"{self}: a key is a str, not {key!r:.80}; lists have no keys")
+        return KeyPath(self.head, (*self.keys, key), self.descending)
 
     __iter__ = None  # `in` and loops would otherwise ask for the keys 0, 1, 2 ...
     __contains__ = None
 
     def __neg__(self) -> KeyPath:
-        return KeyPath(self.head, self.keys, not self.falling)
+        return KeyPath(self.head, self.keys, not self.descending)
 
     def __bool__(self) -> bool:
-        raise TypeError(f"{self} is no value: compare it, {self} == 5, or {self}.isnull(False)")
+        raise TypeError(f"{self} is not a value: compare it, {self} == 5, or {self}.isnull(False)")
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return KeyPath, (self.head, self.keys, self.falling)
+        return KeyPath, (self.head, self.keys, self.descending)
 
-    # A dict of values to set has it as a key, so that its hash must not ask for equality.
+    # It can be a key in a dict of values to set, so its hash must not need equality.
     __hash__ = object.__hash__
 
     def _q(self, lookup: str, value: Any) -> Q:
-        if self.falling:
-            raise TypeError(f"{self} is an order; a condition has no minus")
+        if self.descending:
+            raise TypeError(f"{self} is an order; a condition takes no minus")
         return comparison(self, lookup, value)
 
     def __eq__(self, value: object) -> Q:  # type: ignore[override]
@@ -70,77 +70,77 @@ class KeyPath(Place):
         return self._q("gte", value)
 
     def exact(self, value: Any) -> Q:
-        """Equal to ``value``; None: null, or missing."""
+        """Match values equal to ``value``; None matches null and missing keys."""
         return self._q("exact", value)
 
     def iexact(self, value: Any) -> Q:
-        """Equal to ``value``, texts without case."""
+        """Match values equal to ``value``, ignoring the case of texts."""
         return self._q("iexact", value)
 
     def contains(self, text: str) -> Q:
-        """A text that contains ``text``."""
+        """Match texts that contain ``text``."""
         return self._q("contains", text)
 
     def icontains(self, text: str) -> Q:
-        """A text that contains ``text``, without case."""
+        """Match texts that contain ``text``, ignoring case."""
         return self._q("icontains", text)
 
     def startswith(self, text: str) -> Q:
-        """A text that starts with ``text``."""
+        """Match texts that start with ``text``."""
         return self._q("startswith", text)
 
     def istartswith(self, text: str) -> Q:
-        """A text that starts with ``text``, without case."""
+        """Match texts that start with ``text``, ignoring case."""
         return self._q("istartswith", text)
 
     def endswith(self, text: str) -> Q:
-        """A text that ends with ``text``."""
+        """Match texts that end with ``text``."""
         return self._q("endswith", text)
 
     def iendswith(self, text: str) -> Q:
-        """A text that ends with ``text``, without case."""
+        """Match texts that end with ``text``, ignoring case."""
         return self._q("iendswith", text)
 
     def regex(self, pattern: str) -> Q:
-        """A text in which ``pattern`` is found."""
+        """Match texts in which ``pattern`` is found."""
         return self._q("regex", pattern)
 
     def iregex(self, pattern: str) -> Q:
-        """A text in which ``pattern`` is found, without case."""
+        """Match texts in which ``pattern`` is found, ignoring case."""
         return self._q("iregex", pattern)
 
     def isin(self, values: Iterable[Any]) -> Q:
-        """Equal to one of ``values``."""
+        """Match values equal to one of ``values``."""
         return self._q("in", values)
 
     in_ = isin
 
     def range(self, low: Any, high: Any) -> Q:
-        """From ``low`` to ``high``, both included."""
+        """Match values from ``low`` to ``high``, both included."""
         return self._q("range", (low, high))
 
     def gt(self, value: Any) -> Q:
-        """More than ``value``."""
+        """Match values greater than ``value``."""
         return self._q("gt", value)
 
     def gte(self, value: Any) -> Q:
-        """``value`` or more."""
+        """Match ``value`` and greater values."""
         return self._q("gte", value)
 
     def lt(self, value: Any) -> Q:
-        """Less than ``value``."""
+        """Match values less than ``value``."""
         return self._q("lt", value)
 
     def lte(self, value: Any) -> Q:
-        """``value`` or less."""
+        """Match ``value`` and smaller values."""
         return self._q("lte", value)
 
     def isnull(self, wanted: bool = True) -> Q:
-        """Null, or missing; ``isnull(False)``: neither."""
+        """Match null and missing keys; ``isnull(False)`` matches all others."""
         return self._q("isnull", wanted)
 
     def has_key(self, key: str) -> Q:
-        """An object with this key, be it null."""
+        """Match objects with this key, even if its value is null."""
         return self._q("has_key", key)
 
 

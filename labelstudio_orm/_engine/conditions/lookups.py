@@ -1,4 +1,4 @@
-"""The lookups, and what each means for one value."""
+"""The lookups, and the meaning of each for one value."""
 
 from __future__ import annotations
 
@@ -12,24 +12,27 @@ from typing import Any
 
 
 def _kind(value: Any) -> Any:
-    """Values are ordered within a kind: numbers (bool is none), texts, moments."""
+    """Return the kind within which values are ordered: numbers (not bool), texts, datetimes."""
     if isinstance(value, bool):
         return None
     if isinstance(value, (int, float)):
         return "number"
     if isinstance(value, str):
         return "text"
-    return "moment" if isinstance(value, datetime) else None
+    return "datetime" if isinstance(value, datetime) else None
 
 
 def same(left: Any, right: Any) -> bool:
-    """Equality of filters: ``1 == 1.0``, but ``"10" != 10`` and ``True != 1``, at any depth."""
+    """Return whether two values are equal to filters.
+
+    ``1 == 1.0``, but ``"10" != 10`` and ``True != 1``, at any depth.
+    """
     if isinstance(left, bool) or isinstance(right, bool):
         return left is right
     if not isinstance(left, _CONTAINERS) or not isinstance(right, _CONTAINERS):
         return bool(left == right)
     pairs = [(left, right)]
-    while pairs:  # and no recursion, which ends where JSON goes on
+    while pairs:  # without recursion, since JSON may be nested deeply
         one, other = pairs.pop()
         if isinstance(one, dict) and isinstance(other, dict):
             if one.keys() != other.keys():
@@ -78,7 +81,7 @@ def _iexact(value: Any, wanted: Any) -> bool:
 
 
 class Members(tuple[Any, ...]):
-    """The values of an ``in``, found by their hash where they have one: there may be many."""
+    """The values of an ``in``, looked up by their hash where they have one: there may be many."""
 
     @cached_property
     def _known(self) -> frozenset[Any]:
@@ -89,7 +92,7 @@ class Members(tuple[Any, ...]):
         return tuple(one for one in self if not _is_hashed(one))
 
     def has(self, value: Any) -> bool:
-        """Is one of them the ``same`` as this value?"""
+        """Return whether one of them is the ``same`` as this value."""
         if _is_hashed(value) and _token(value) in self._known:
             return True
         return any(same(value, one) for one in self._others)
@@ -102,7 +105,7 @@ _HASHED = (str, int, float, type(None), datetime)
 
 
 def _is_hashed(value: Any) -> bool:
-    return isinstance(value, _HASHED) and value == value  # NaN is no member, not even of itself
+    return isinstance(value, _HASHED) and value == value  # NaN never equals itself
 
 
 def _token(value: Any) -> Any:
@@ -129,7 +132,7 @@ LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
     "isnull": lambda value, wanted: (value is None) is wanted,
     "has_key": lambda value, wanted: isinstance(value, dict) and wanted in value,
 }
-"""What each lookup means for one value. Django's names; the table is the whole lookup language."""
+"""The meaning of each lookup for one value. Django's names; this table is the whole language."""
 
 TEXT_LOOKUPS = frozenset(name for name in LOOKUPS if name.endswith(("contains", "with", "regex")))
-"""The lookups that take a text, and fit texts only."""
+"""The lookups that take a text, and match only texts."""

@@ -22,50 +22,50 @@ R = TypeVar("R", bound="Record")
 
 @attrs.frozen
 class Key:
-    """A way to one value of an object: a field, and keys into it if it is nested JSON.
+    """A path to one value of an object: a field, and keys into it if it is nested JSON.
 
-    ``Key.of(Task, "-data__lang")`` is ``task.data["lang"]``, falling. ``merged`` are the keys that
-    its name may mean as well.
+    ``Key.of(Task, "-data__lang")`` is ``task.data["lang"]``, descending. ``merged`` are the keys
+    that its name may mean as well.
     """
 
     field: Field
     path: tuple[str, ...] = ()
-    falling: bool = False
+    descending: bool = False
     merged: Merged = attrs.field(default=(), eq=False)
 
     @classmethod
     def of(cls, model: type[Record], name: str | Place) -> Key:
-        """Read it from its name. Raises FieldError for what the resource does not have."""
+        """Return the key of this name. Raises FieldError for an unknown field."""
         place = Place.of(name)
         field = find_field(model, place.head, str(place))
         if (place.keys and not field.has_keys) or place.rest:
             inside = place.rest or "__".join(place.keys)
-            raise FieldError(
-                f"{model.__name__}.{field.name} has nothing called {inside!r} inside: {place}"
-            )
+            raise FieldError(f"{model.__name__}.{field.name} has no {inside!r} inside: {place}")
         if place.keys and not field.may_be_keyed:
             raise FieldError(
-                f"{place}: {model.__name__}.{field.name} is a list, so there is not one value of "
-                f"{place.keys[0]!r} in it; name {field.name!r} and take what you need"
+                f"{place}: {model.__name__}.{field.name} is a list, so {place.keys[0]!r} may have "
+                f"several values in it; name {field.name!r} and pick the one you need"
             )
         others = () if place.literal else merged(place.keys)
-        return cls(field, place.keys, place.falling, others)
+        return cls(field, place.keys, place.descending, others)
 
     def __str__(self) -> str:
         name = "__".join((self.field.name, *self.path))
-        return "-" * self.falling + (name if self.merged else name_of(self.field.name, self.path))
+        return "-" * self.descending + (
+            name if self.merged else name_of(self.field.name, self.path)
+        )
 
     @property
     def on_server(self) -> str:
-        """As the server takes it for tasks: ``-tasks:created_at``."""
-        return f"{'-' * self.falling}tasks:{self.field.wire}"
+        """Return the key as the server takes it for tasks: ``-tasks:created_at``."""
+        return f"{'-' * self.descending}tasks:{self.field.wire}"
 
     def reversed(self) -> Key:
-        """The same value the other way round."""
-        return attrs.evolve(self, falling=not self.falling)
+        """Return the same key in the opposite order."""
+        return attrs.evolve(self, descending=not self.descending)
 
     def value(self, obj: Record) -> Any:
-        """The value in an object; None where a key is missing."""
+        """Return the value in an object; None where a key is missing."""
         value = getattr(obj, self.field.name)
         if self.merged:
             self.refuse_other(value)
@@ -74,17 +74,17 @@ class Key:
         return value
 
     def refuse_other(self, value: Any) -> None:
-        """Raise FieldError where the value of the field has a key that the name may mean too."""
+        """Raise FieldError where the field's value has a key that the name may mean too."""
         refuse_merged(value, self.merged, str(self), self.field.name)
 
 
 def ordered(objects: Iterable[R], keys: Sequence[Key]) -> list[R]:
-    """The objects by these keys: the first one counts most, nulls come last, ties stay by id."""
+    """Return objects sorted by these keys, the first one before all, nulls last, ties by id."""
     found = _by_id(list(objects))
     for key in reversed(keys):
         values = [(_sortable(key.value(obj)), obj) for obj in found]
         known = [pair for pair in values if pair[0] is not None]
-        known.sort(key=lambda pair: pair[0] or (), reverse=key.falling)
+        known.sort(key=lambda pair: pair[0] or (), reverse=key.descending)
         found = [obj for _, obj in known] + [obj for value, obj in values if value is None]
     return found
 
@@ -97,7 +97,7 @@ def _by_id(objects: list[R]) -> list[R]:
 
 
 def _sortable(value: Any) -> tuple[int, Any] | None:
-    """Any two values can be ordered: by kind first, then within it."""
+    """Return a value by which any two can be ordered: by kind first, then within it."""
     if value is None:
         return None
     if isinstance(value, (int, float)):

@@ -1,4 +1,4 @@
-"""How a field, and a key inside of it, is named: ``data__a__b``, or ``data["a"]["b"]``."""
+"""Names of fields, and of keys inside them: ``data__a__b``, or ``data["a"]["b"]``."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ _LITERAL = re.compile(rf"([A-Za-z]\w*?)({_KEYS})(?:__(\w+))?", re.DOTALL)
 
 @attrs.frozen(eq=False, repr=False)
 class Place:
-    """What a name means: a field, the keys into it, ``-`` for a falling order.
+    """A parsed name: a field, the keys into it, and whether ``-`` makes it a descending order.
 
-    ``literal``: the keys were said one by one, so that two underscores are no border between two
-    of them; ``rest`` is what follows them, which may be a lookup.
+    ``literal``: the keys were given one by one, so two underscores do not separate keys; ``rest``
+    is the text after them, which may be a lookup.
     """
 
     head: str
     keys: tuple[str, ...] = ()
-    falling: bool = False
+    descending: bool = False
     literal: bool = True
     rest: str = ""
 
     @classmethod
     def of(cls, said: str | Place) -> Place:
-        """Read a name. Raises TypeError for what is no name.
+        """Return the place that a name means. Raises TypeError for a value that is no name.
 
         >>> Place.of("-data__a__b").keys, Place.of('data["a__b"]').keys
         (('a', 'b'), ('a__b',))
@@ -43,7 +43,7 @@ class Place:
             return said
         if not isinstance(said, str):
             raise TypeError(
-                f'a field is named by a text, or an expression like data["a.b"], not {said!r:.80}'
+                f'a field is named by a str, or an expression like data["a.b"], not {said!r:.80}'
             )
         name = said.removeprefix("-")
         literal = _LITERAL.fullmatch(name) if "[" in name else None
@@ -55,15 +55,14 @@ class Place:
 
     def __str__(self) -> str:
         if not self.literal:
-            return "-" * self.falling + "__".join((self.head, *self.keys))
-        return "-" * self.falling + self.head + in_brackets(self.keys)
+            return "-" * self.descending + "__".join((self.head, *self.keys))
+        return "-" * self.descending + self.head + in_brackets(self.keys)
 
     __repr__ = __str__
 
 
 def assigned(text: str) -> tuple[str, str] | None:
-    """Return the name and what stands behind the ``=``, which may be in a key too; None where there
-    is no such thing.
+    """Return the name and the value around ``=``, which may also be in a key; None without one.
 
     >>> assigned('data["a=b"]__in=[1]')
     ('data["a=b"]__in', '[1]')
@@ -82,7 +81,7 @@ def _keys_in(brackets: str) -> tuple[str, ...]:
 
 
 def _end_of_text(text: str, start: int) -> int:
-    """The place behind the quoted text that begins at ``start``."""
+    """Return the position after the quoted text that begins at ``start``."""
     quote, place = text[start], start + 1
     while text[place] != quote:
         place += 2 if text[place] == "\\" else 1
@@ -95,12 +94,12 @@ def text_of(name: str | Place) -> str:
 
 
 def in_brackets(keys: Iterable[str]) -> str:
-    """Return keys as an expression has them: ``["a"]["b"]``."""
+    """Return keys as in an expression: ``["a"]["b"]``."""
     return "".join(f"[{json.dumps(key, ensure_ascii=False)}]" for key in keys)
 
 
 def name_of(head: str, keys: Sequence[str]) -> str:
-    """Return the shortest name that means these keys and nothing else.
+    """Return the shortest name that means exactly these keys.
 
     >>> name_of("data", ["lang"]), name_of("data", ["a.b"])
     ('data__lang', 'data["a.b"]')
@@ -113,7 +112,7 @@ def name_of(head: str, keys: Sequence[str]) -> str:
 
 
 def _needs_brackets(key: str) -> bool:
-    """Would a name have another meaning, alone or with a lookup behind it?"""
+    """Return whether a key would mean something else in a name, alone or before a lookup."""
     return not key or "__" in key or "." in key or key.endswith("_") or key in LOOKUPS
 
 
@@ -124,7 +123,7 @@ Merged: TypeAlias = tuple[tuple[tuple[str, ...], str], ...]
 
 
 def merged(keys: Sequence[str], joint: str = "__") -> Merged:
-    """Return what several of these keys may have been meant to be: ``a__b`` of ``a`` and ``b``.
+    """Return the keys that several of these may have been meant as: ``a__b`` for ``a`` and ``b``.
 
     >>> merged(["a", "b", "c"])
     (((), 'a__b'), ((), 'a__b__c'), (('a',), 'b__c'))
@@ -137,11 +136,11 @@ def merged(keys: Sequence[str], joint: str = "__") -> Merged:
 
 
 def ambiguous(name: str, key: str, head: str, where: str) -> FieldError:
-    """Return the error for a name that may mean this key as well; ``where``: who has it."""
+    """Return the error for a name that may mean this key as well; ``where`` is what has the key."""
     return FieldError(
-        f"{name}: {where} has a key {key!r}, so that this could mean two things; name the keys one "
-        f"by one: {head}{in_brackets([key])} for that one, "
-        f"{head}{in_brackets(key.replace('.', '__').split('__'))} for keys inside of each other "
+        f"{name}: {where} has a key {key!r}, so this is ambiguous; name the keys one by one: "
+        f"{head}{in_brackets([key])} for that key, "
+        f"{head}{in_brackets(key.replace('.', '__').split('__'))} for nested keys "
         "(from labelstudio_orm import data, meta)"
     )
 

@@ -1,7 +1,7 @@
 """Conditions as they are written: ``Q`` and keyword lookups.
 
-``filter``, ``exclude`` and ``Q`` build one small tree (``conditions.py``). A tree is checked
-against the resource when it is built, so that a misspelt field fails before a request.
+``filter``, ``exclude`` and ``Q`` build one small tree (``tree.py``). A tree is checked against the
+resource when it is built, so a misspelt field fails before any request.
 """
 
 from __future__ import annotations
@@ -51,15 +51,17 @@ class Comparison:
 
 
 def comparison(place: Place, lookup: str, value: Any) -> Q:
-    """Return the condition that an expression says."""
+    """Return the condition of an expression."""
     made = Q()
     made.terms = (Comparison(place, lookup, _held(value)),)
     return made
 
 
 def kept(lookups: Mapping[str, Any]) -> dict[str, Any]:
-    """Return lookups with what iterators give: of a condition that is used twice, an iterator would
-    be empty the second time, and its complement everything.
+    """Return lookups with iterators read into tuples.
+
+    A condition may be used twice; the second time an iterator would be empty, and its complement
+    would match everything.
     """
     return {name: _held(value) for name, value in lookups.items()}
 
@@ -69,8 +71,7 @@ def _held(value: Any) -> Any:
 
 
 class Q:
-    """A condition to combine with ``&``, ``|`` and ``~``; what ``filter`` takes beside keyword
-    lookups.
+    """A condition to combine with ``&``, ``|`` and ``~``, accepted by ``filter`` beside lookups.
 
     >>> Q(total_annotations=0) | ~Q(data__lang="de")
     Q(total_annotations=0) | ~Q(data__lang='de')
@@ -106,8 +107,8 @@ class Q:
 
     def __bool__(self) -> bool:
         raise TypeError(
-            "a condition is neither true nor false: join conditions with & and |, negate them "
-            "with ~; Python's and, or, not would drop one of them"
+            "a condition is neither true nor false: join conditions with & and |, and negate them "
+            "with ~; Python's and, or and not would drop one of them"
         )
 
     def __repr__(self) -> str:
@@ -118,8 +119,9 @@ class Q:
 
 
 def _terms_in(term: Term) -> list[Term]:
-    """What a condition joins, through conditions that say the same joint: a loop of ``|=`` nests
-    as deep as it is long.
+    """Return the terms that a condition joins, flattening conditions with the same joint.
+
+    A loop of ``|=`` nests as deep as it is long.
     """
     if not isinstance(term, Q):
         return []
@@ -135,7 +137,7 @@ def _terms_in(term: Term) -> list[Term]:
 
 
 def _joint_of(condition: Q) -> str | None:
-    """The joint of a condition that joins nothing: any one."""
+    """Return the joint of a condition; None for one that joins nothing, which may have any."""
     return condition.joint if len(condition.terms) <= 1 else None
 
 
@@ -158,13 +160,13 @@ def _shown(term: Term, parts: list[str]) -> str:
 
 
 def _is_looser(inner: Term, outer: Q) -> bool:
-    """Would Python read a condition within another one as something else, without brackets?"""
+    """Return whether a condition within another one needs brackets to keep its meaning."""
     joins = isinstance(inner, Q) and not inner.negated and len(_terms_in(inner)) > 1
     return joins and outer.joint == "&"
 
 
 def _postfix(condition: Q) -> tuple[Any, ...]:
-    """A condition as a flat list: each one behind what it joins, with the number of its terms."""
+    """Return a condition as a flat list: each one after its terms, with their number."""
     listed: list[Any] = []
     pending: list[Term] = [condition]
     while pending:
@@ -178,7 +180,7 @@ def _postfix(condition: Q) -> tuple[Any, ...]:
 
 
 def _grown(postfix: Iterable[Any]) -> Q:
-    """The condition of ``_postfix``."""
+    """Return the condition of a ``_postfix`` list."""
     made: list[Any] = []
     for one in postfix:
         if isinstance(one, tuple) and len(one) == 3:
@@ -199,9 +201,9 @@ def build(
     lookups: dict[str, Any],
     server: str | None = None,
 ) -> Node:
-    """The tree of ``filter(*conditions, **lookups)`` for the server of this address.
+    """Return the tree of ``filter(*conditions, **lookups)`` for the server at this address.
 
-    Raises FieldError for an unknown field or lookup, and for an object that is on another server.
+    Raises FieldError for an unknown field or lookup, and for an object from another server.
     """
     made = fold(
         cast(Term, Q(*conditions, **lookups)),
@@ -214,22 +216,22 @@ def build(
 def _node(
     model: type[Record], term: Term, parts: list[Node | None], server: str | None
 ) -> Node | None:
-    """The node of a term; None of a condition that says nothing."""
+    """Return the node of a term; None for an empty condition."""
     if isinstance(term, tuple):
         return leaf(model, *term, server)
     if isinstance(term, Comparison):
         return _literal_leaf(model, term.place, term.lookup, term.value, str(term), server)
     if not isinstance(term, Q):
         return term
-    said = [part for part in parts if part is not None]
-    if not said:
+    nodes = [part for part in parts if part is not None]
+    if not nodes:
         return None
-    node = conjunction(*said) if term.joint == "&" else disjunction(*said)
+    node = conjunction(*nodes) if term.joint == "&" else disjunction(*nodes)
     return negation(node) if term.negated else node
 
 
 def leaf(model: type[Record], key: str, value: Any, server: str | None = None) -> Leaf:
-    """The comparison that a keyword lookup says: ``leaf(Task, "data__lang__in", ["de"])``."""
+    """Return the comparison of a keyword lookup: ``leaf(Task, "data__lang__in", ["de"])``."""
     place = Place.of(key)
     if place.literal:
         lookup = place.rest or "exact"
@@ -244,8 +246,8 @@ def leaf(model: type[Record], key: str, value: Any, server: str | None = None) -
         owner = options_of(model).sets[relation].target
         if names[0] in LOOKUPS:
             raise FieldError(
-                f"{key}: {relation} are objects of their own, which no value is compared with; "
-                f"total_{relation}=0 asks for none, {relation}__<field> for what is said of one"
+                f"{key}: {relation} are objects, which cannot be compared with a value; "
+                f"total_{relation}=0 matches none, {relation}__<field> compares a field of one"
             )
     field = find_field(owner, names.pop(0), key)
     lookup = "exact"
@@ -265,16 +267,16 @@ def leaf(model: type[Record], key: str, value: Any, server: str | None = None) -
 
 
 def _warn_of_lookup(key: str, field: Field, last: str) -> None:
-    """Tell that the last key of a path looks like a lookup."""
+    """Warn that the last key of a path looks like a lookup."""
     near = _near_lookup(last)
     if near is None:
         return
     if field.holds_regions:
-        taken = f"{last!r} is taken for a part of a control's name, since there is no such lookup"
+        taken = f"{last!r} is taken for part of a control's name, since there is no such lookup"
         way_out = ""
     else:
         taken = f"{last!r} is taken for a key, since there is no such lookup"
-        way_out = f" A key of that name is said by an expression: {field.name}[...][{last!r}]"
+        way_out = f" Name a key like that by an expression: {field.name}[...][{last!r}]"
     warnings.warn(
         f"{key}: {taken}; did you mean {near!r}?{way_out}", UnknownKeyWarning, stacklevel=2
     )
@@ -284,11 +286,14 @@ _ELSEWHERE = {
     "eq": "exact", "equals": "exact", "iequals": "iexact", "ne": "exclude", "neq": "exclude",
     "ge": "gte", "le": "lte", "ilike": "icontains", "nin": "exclude", "notnull": "isnull",
 }  # fmt: skip
-"""What lookups of other libraries, whose names are hardly keys, are called here."""
+"""The lookups here for those of other libraries, whose names are hardly keys."""
 
 
 def _near_lookup(name: str) -> str | None:
-    """The lookup that was meant, if one was. Short ones and other first letters make words."""
+    """Return the lookup that was probably meant, if any.
+
+    Short lookups, and names with another first letter, resemble ordinary words.
+    """
     plain = name.strip("_").lower()
     if plain in LOOKUPS:
         return plain
@@ -303,19 +308,19 @@ def _literal_leaf(
     place: Place,
     lookup: str,
     value: Any,
-    said: str | None,
+    text: str | None,
     server: str | None,
 ) -> Leaf:
-    """The comparison of a key that is named as it is."""
+    """Return the comparison of a key that is named literally."""
     key = str(place) if lookup == "exact" else f"{place}__{lookup}"
     field = find_field(model, place.head, key)
     if not field.has_keys:
         raise FieldError(f"{model.__name__}.{field.name} has nothing inside: {key}")
-    return _leaf(model, Leaf(key, field, place.keys, lookup, value, said=said), server)
+    return _leaf(model, Leaf(key, field, place.keys, lookup, value, text=text), server)
 
 
 def _leaf(owner: type[Record], made: Leaf, server: str | None) -> Leaf:
-    """The comparison with the value as it will be compared, once it is known to be possible."""
+    """Return the comparison with its value converted, once it is known to be possible."""
     key, field, lookup = made.key, made.field, made.lookup
     refuse_partly(field, key)
     if isinstance(made.value, Place):
@@ -323,13 +328,13 @@ def _leaf(owner: type[Record], made: Leaf, server: str | None) -> Leaf:
     if field.holds_regions and not made.path and lookup not in ("exact", "in", "isnull"):
         name = key.removesuffix(f"__{lookup}")
         raise FieldError(
-            f"{key}: {owner.__name__}.{field.name} is a list of regions: {lookup!r} never fits; "
-            f"ask for labels, {name}__label__{lookup}=..., or for what the control of a name says, "
-            f"{name}__<control>__{lookup}=..."
+            f"{key}: {owner.__name__}.{field.name} is a list of regions, which "
+            f"{lookup!r} never matches; compare labels, {name}__label__{lookup}=..., or the values "
+            f"of one control, {name}__<control>__{lookup}=..."
         )
     if field.secret:
         raise FieldError(
-            f"{key}: {owner.__name__}.{field.name} is secret, so nothing is filtered by it; "
+            f"{key}: {owner.__name__}.{field.name} is secret, so it cannot be filtered by; "
             "filter by another field"
         )
     value = value_of(field, made.path, key, lookup, reveal(made.value), server)
@@ -337,11 +342,11 @@ def _leaf(owner: type[Record], made: Leaf, server: str | None) -> Leaf:
 
 
 def refuse_partly(field: Field, key: str) -> None:
-    """Raise FieldError for a field that shows just what is the caller's own."""
+    """Raise FieldError for a field that shows only the caller's own objects."""
     if field.partly:
         raise FieldError(
-            f"{key}: the server lists the {field.name} of the caller alone; {field.partly} is "
-            f"about everybody's: filter({field.partly}=True), and ls.{field.name}.filter(task=...) "
+            f"{key}: the server lists only the {field.name} of the caller; {field.partly} "
+            f"covers all users: filter({field.partly}=True), and ls.{field.name}.filter(task=...) "
             "lists those of a task"
         )
 
@@ -355,14 +360,15 @@ def _unknown_lookup(field: Field, name: str, key: str) -> FieldError:
     if "email" in name.split("__"):
         hint = "; give the user or the id: ls.users.get(email=...)"
     return FieldError(
-        f"unknown lookup {name!r} in {key!r}{hint}; {field.owner.__name__}.{field.name} knows "
+        f"unknown lookup {name!r} in {key!r}{hint}; {field.owner.__name__}.{field.name} has "
         f"{', '.join(known)}"
     )
 
 
 def find_field(model: type[Record], name: str, key: str | None = None) -> Field:
-    """The field of this name, of this foreign key, or ``pk``. Raises FieldError naming the near
-    misses.
+    """Return the field of this name, of this foreign key, or ``pk``.
+
+    Raises FieldError naming the near misses.
     """
     options = options_of(model)
     name = "id" if name == "pk" else name
@@ -373,8 +379,8 @@ def find_field(model: type[Record], name: str, key: str | None = None) -> Field:
     except KeyError:
         if name in options.sets:
             raise FieldError(
-                f"{key or name!r}: {name} are objects of their own, no value of a "
-                f"{model.__name__}; filter() takes {name}__<field>, prefetch({name!r}) brings them"
+                f"{key or name!r}: {name} are related objects, not a field of "
+                f"{model.__name__}; filter() takes {name}__<field>, prefetch({name!r}) loads them"
             ) from None
         known = [*options.fields, *options.relations]
         where = f" in {key!r}" if key not in (None, name) else ""

@@ -127,7 +127,7 @@ class Query:
     @property
     def is_descending(self) -> bool:
         """Return whether the ids descend."""
-        return self.is_by_id and bool(self.ordering) and self.ordering[0].falling
+        return self.is_by_id and bool(self.ordering) and self.ordering[0].descending
 
     @property
     def project(self) -> Any:

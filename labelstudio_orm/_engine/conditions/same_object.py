@@ -1,4 +1,4 @@
-"""Conditions that are about one and the same related object."""
+"""Conditions that must hold for one and the same related object."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from collections.abc import Iterable
 from .tree import And, Binding, Leaf, Node, Not, Or, Related, conjunction, fold, leaves, parts_in
 
 Open = tuple[Node, frozenset[Binding]]
-"""A node, and what it is about one of that is not chosen yet."""
+"""A node, and the choices that it depends on and that are not made yet."""
 
 
 def together(root: Node) -> Node:
-    """Return a tree in which the comparisons of each conjunction are about one related object, and
-    those of its result about one region, as in Django. What is negated is about any: a condition
-    and its complement have nothing in common.
+    """Return a tree in which the comparisons of each conjunction share one related object.
+
+    Those of its result share one region, as in Django. A negated condition holds for any object: a
+    condition and its complement have nothing in common.
     """
     if sum(1 for leaf in leaves(root) if leaf.bindings) < 2:
         return root
@@ -35,7 +36,7 @@ def _opened(node: Node, parts: list[Open]) -> Open:
 
 
 def _joined(parts: list[Open]) -> Node:
-    """The conjunction of parts: those that ask for the same relation are about one of it."""
+    """Return the conjunction of parts; those about the same relation share one object of it."""
     asked = Counter(binding for _, bindings in parts for binding in bindings)
     shared = {binding for binding, number in asked.items() if number > 1}
     alone, groups = list[Node](), list[tuple[set[Binding], list[Node]]]()

@@ -1,7 +1,7 @@
-"""The tree of a query: ``Leaf`` under ``And``, ``Or`` and ``Not``, and what it means.
+"""The tree of a query, and its meaning: ``Leaf`` under ``And``, ``Or`` and ``Not``.
 
-A tree can be asked of an object here, which is the definition of what it means; the planner may
-only make this faster.
+A tree can be evaluated for an object, which defines its meaning; the planner may only make this
+faster.
 """
 
 from __future__ import annotations
@@ -28,9 +28,7 @@ V = TypeVar("V")
 
 @attrs.frozen
 class Binding:
-    """What several comparisons may be about one of: the objects of a relation, or the regions in a
-    field of them.
-    """
+    """A choice that comparisons may share: an object of a relation, or a region in a field."""
 
     relation: str | None
     field: Field | None = None
@@ -39,7 +37,7 @@ class Binding:
         return "region" if self.field else str(self.relation).removesuffix("s")
 
     def among(self, chosen: Chosen) -> list[Any]:
-        """Return what there is to choose from: of nothing, None."""
+        """Return the candidates; a single None where there are none."""
         if self.field is None:
             found: Any = list(getattr(chosen.obj, str(self.relation)))
         else:
@@ -50,24 +48,24 @@ class Binding:
 
 @attrs.frozen
 class Chosen:
-    """An object, and those of its related objects that conditions are asked of."""
+    """An object, and the related objects that conditions are evaluated for."""
 
     obj: Record
     of: dict[Binding, Any] = attrs.field(factory=dict)
 
     def owner(self, relation: str | None) -> Any:
-        """The object whose fields are asked for."""
+        """Return the object whose fields are compared."""
         return self.obj if relation is None else self.of[Binding(relation)]
 
 
 @attrs.frozen
 class Leaf:
-    """One comparison: a field of the resource, the way into it, a lookup and the value.
+    """One comparison: a field of the resource, the path into it, a lookup and the value.
 
     ``relation`` is set when the field belongs to related objects (``annotations__ground_truth``);
     ``path`` are the keys into nested JSON (``data__a__b``). A leaf over several values holds when
-    it holds for any of them. ``merged`` are the keys that its name may mean as well;
-    ``said`` is how an expression said it.
+    it holds for any of them. ``merged`` are the keys that its name may mean as well; ``text`` is
+    the comparison as an expression wrote it.
     """
 
     key: str
@@ -77,20 +75,20 @@ class Leaf:
     value: Any
     relation: str | None = None
     merged: Merged = attrs.field(default=(), eq=False)
-    said: str | None = attrs.field(default=None, eq=False)
+    text: str | None = attrs.field(default=None, eq=False)
 
     def __str__(self) -> str:
-        return cut(self.said or f"{cut(self.key, 200)}={brief(self.value)}")
+        return cut(self.text or f"{cut(self.key, 200)}={brief(self.value)}")
 
     def holds(self, obj: Record) -> bool:
-        """Is it true of ``obj``? Reads deferred fields, so the caller brings them along."""
+        """Return whether it is true of an object. Reads deferred fields: load them first."""
         if self.relation is None:
             return self._holds_for(obj)
         related = list(getattr(obj, self.relation))
         return any(map(self._holds_for, related)) if related else self.holds_of_nothing
 
     def holds_among(self, chosen: Chosen) -> bool:
-        """Return whether it is true of the related object, and the region, that were chosen."""
+        """Return whether it is true of the chosen related object and region."""
         bindings = [one for one in self.bindings if one in chosen.of]
         if not bindings:
             return self.holds(chosen.obj)
@@ -109,14 +107,14 @@ class Leaf:
 
     @property
     def bindings(self) -> tuple[Binding, ...]:
-        """What it is about one of, the relation before the regions."""
+        """Return the choices that it depends on, the relation before the regions."""
         found = () if self.relation is None else (Binding(self.relation),)
         in_regions = self.path and self.field.holds_regions
         return (*found, Binding(self.relation, self.field)) if in_regions else found
 
     @property
     def holds_of_nothing(self) -> bool:
-        """Of no values at all it is as true as of one null."""
+        """Return whether it holds where there are no values, which is as for a single null."""
         return LOOKUPS[self.lookup](None, self.value)
 
     def _holds_for(self, obj: Record) -> bool:
@@ -137,9 +135,7 @@ class Leaf:
 
 
 def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """All values found along ``path``, lists on the way being gone through; a key that is missing
-    is a null.
-    """
+    """Yield all values along a path, also through lists; a missing key gives None."""
     if isinstance(value, list):
         for one in value:
             yield from _inside(one, path)
@@ -149,24 +145,26 @@ def _inside(value: Any, path: tuple[str, ...]) -> Iterator[Any]:
         yield from _inside(value.get(path[0]) if isinstance(value, dict) else None, path[1:])
 
 
-# -- what a region says ---------------------------------------------------------------------------
+# -- the values of a region -----------------------------------------------------------------------
 
 REGION = frozenset({
     "id", "from_name", "to_name", "type", "value", "origin", "score", "meta", "readonly", "hidden",
     "parentID", "item_index", "original_width", "original_height", "image_rotation",
 })  # fmt: skip
-"""The keys of a region, whose names no control is looked up by."""
+"""The keys of a region: these names are never taken for a control."""
 
 _KEY_OF = {
     "videorectangle": "labels", "videovector": "labels", "textarea": "text", "pairwise": "selected",
     "chatmessage": "message", "reactcode": "output",
 }  # fmt: skip
-"""Where a region has what it says, by its type, where it is not called like the type."""
+"""The key of a region's value by its type, where it differs from the type."""
 
 
 def in_region(region: Any, path: tuple[str, ...]) -> Iterator[Any]:
-    """The values that a region has along a path: a key of its own, all of its labels (``label``),
-    or what it says, if it is one of the control of this name.
+    """Yield the values of a region along a path.
+
+    That is a key of its own, all of its labels (``label``), or its value, if it belongs to the
+    control of this name.
     """
     if path[0] in REGION or not isinstance(region, dict) or path[0] in region:
         yield from _inside(region, path)
@@ -177,15 +175,16 @@ def in_region(region: Any, path: tuple[str, ...]) -> Iterator[Any]:
 
 
 def _labels(region: dict[str, Any]) -> Iterator[Any]:
-    """The labels of a region, whatever its control calls them: its choices, its rectanglelabels,
-    each step of its taxonomy.
+    """Yield the labels of a region, whatever key its control stores them under.
+
+    These are its choices, its rectanglelabels, each step of its taxonomy.
     """
     kind = region.get("type")
     return _spoken(region, "labels" if kind in ("videorectangle", "videovector") else kind)
 
 
 def _spoken(region: dict[str, Any], key: Any) -> Iterator[Any]:
-    """What stands under a key of a region's value, one by one where it is a list."""
+    """Yield the values under a key of a region's value, one by one where it is a list."""
     value = region.get("value")
     pending = [value.get(key) if isinstance(value, dict) and isinstance(key, str) else None]
     while pending:
@@ -198,32 +197,30 @@ def _spoken(region: dict[str, Any], key: Any) -> Iterator[Any]:
 
 @attrs.frozen(repr=False)
 class Opaque:
-    """A line of a saved view whose meaning at the server is not that of any lookup here; only the
-    server can evaluate it.
-    """
+    """A line of a saved view that matches no lookup; only the server can evaluate it."""
 
     item: dict[str, Any] = attrs.field(hash=False)
 
     def __str__(self) -> str:
         child = self.item.get("child_filter")
         lines = [self.item, child] if child else [self.item]
-        said = " and of the same one ".join(map(self._said, lines))
-        return f"<{said}, as the server has it>"
+        text = " and of the same one ".join(map(self._line, lines))
+        return f"<{text}, as the server has it>"
 
     @staticmethod
-    def _said(item: Mapping[str, Any]) -> str:
+    def _line(item: Mapping[str, Any]) -> str:
         column = item["filter"].removeprefix("filter:tasks:")
         return f"{column} {item['operator']} {brief(item['value'])}"
 
     __repr__ = __str__
 
     def holds(self, obj: Record) -> bool:
-        """Nobody knows here."""
-        raise FieldError(f"{self} can be evaluated by the server only, and not in this combination")
+        """Raise FieldError, since only the server can evaluate it."""
+        raise FieldError(f"{self} can only be evaluated by the server, and not in this combination")
 
 
 class _Joint:
-    """What the nodes that have parts share.
+    """The base of the nodes with parts.
 
     Nothing here recurses: conditions are nested as deep as a loop nests them.
     """
@@ -232,11 +229,11 @@ class _Joint:
 
     @property
     def parts(self) -> tuple[Node, ...]:
-        """What is joined."""
+        """Return the joined nodes."""
         raise NotImplementedError
 
     def holds(self, obj: Record) -> bool:
-        """Is it true of ``obj``?"""
+        """Return whether it is true of an object."""
         return predicate(self)(obj)  # type: ignore[arg-type]
 
     def __eq__(self, other: object) -> bool:
@@ -258,34 +255,36 @@ class _Joint:
 
 @attrs.frozen(eq=False, repr=False)
 class And(_Joint):
-    """True when every part is; of no parts, always."""
+    """True when every part is; without parts, always."""
 
     parts: tuple[Node, ...]
 
 
 @attrs.frozen(eq=False, repr=False)
 class Or(_Joint):
-    """True when one part is; of no parts, never."""
+    """True when one part is; without parts, never."""
 
     parts: tuple[Node, ...]
 
 
 @attrs.frozen(eq=False, repr=False)
 class Not(_Joint):
-    """The complement, nulls and missing keys included."""
+    """The complement, which includes nulls and missing keys."""
 
     part: Node
 
     @property
     def parts(self) -> tuple[Node, ...]:
-        """The one that is negated."""
+        """Return the negated node."""
         return (self.part,)
 
 
 @attrs.frozen(eq=False, repr=False)
 class Related(_Joint):
-    """True when there is one related object of which the part is true: its comparisons are about
-    one and the same. Where one has been chosen already, it is that.
+    """True when there is one related object of which the part is true.
+
+    All comparisons of the part concern that object. Where one has been chosen already, it is that
+    one.
     """
 
     of: Binding
@@ -293,7 +292,7 @@ class Related(_Joint):
 
     @property
     def parts(self) -> tuple[Node, ...]:
-        """What holds for one of them."""
+        """Return the node that holds for one of the objects."""
         return (self.part,)
 
 
@@ -306,7 +305,7 @@ EVERYTHING = And(())
 
 
 def fold(root: T, inside: Callable[[T], Sequence[T]], make: Callable[[T, list[V]], V]) -> V:
-    """Return what ``make`` makes of a tree: of each node and what was made of those inside it."""
+    """Return the result of ``make`` for a tree: it gets each node with the results of its parts."""
     made: list[V] = []
     pending: list[tuple[T, int | None]] = [(root, None)]
     while pending:
@@ -341,12 +340,12 @@ def leaves(root: Node) -> Iterator[Leaf]:
 
 
 def has_opaque(root: Node) -> bool:
-    """Is anything in it that only the server can evaluate?"""
+    """Return whether a tree has a part that only the server can evaluate."""
     return any(isinstance(node, Opaque) for node in nodes(root))
 
 
 def _postfix(root: Node) -> tuple[Any, ...]:
-    """A tree as a flat list: each node behind its parts, with their number."""
+    """Return a tree as a flat list: each node after its parts, with their number."""
     listed = [
         (type(node), len(parts_in(node)), node.of if isinstance(node, Related) else None)
         if isinstance(node, _Joint)
@@ -357,7 +356,7 @@ def _postfix(root: Node) -> tuple[Any, ...]:
 
 
 def _grown(postfix: Iterable[Any]) -> Node:
-    """The tree of ``_postfix``."""
+    """Return the tree of a ``_postfix`` list."""
     made: list[Any] = []
     for one in postfix:
         if isinstance(one, tuple):
@@ -378,9 +377,7 @@ _TRUE, _FALSE = -1, -2
 
 
 def predicate(root: Node) -> Predicate:
-    """Return the function that tells whether a tree is true of an object. It asks no more
-    comparisons than it needs to.
-    """
+    """Return a function that evaluates a tree for an object with the fewest comparisons."""
     if not isinstance(root, _Joint):
         return root.holds
     chooses = any(isinstance(node, Related) for node in nodes(root))
@@ -398,8 +395,9 @@ def predicate(root: Node) -> Predicate:
 
 
 def _steps(root: Node, chooses: bool) -> list[tuple[Predicate, int, int]]:
-    """The comparisons one after the other, each with the places to go on at; between them those
-    that choose related objects.
+    """Return the comparisons in sequence, each with the positions to go on at.
+
+    Between them are the steps that choose related objects.
     """
     numbers = count()
     places = {_TRUE: _TRUE, _FALSE: _FALSE}  # where each subtree begins, by its number
@@ -412,7 +410,7 @@ def _steps(root: Node, chooses: bool) -> list[tuple[Predicate, int, int]]:
 
     while pending:
         node, number, if_true, if_false, chosen = pending.pop()
-        if isinstance(node, Not) and chosen:  # it is about any
+        if isinstance(node, Not) and chosen:  # it holds for any
             recall, inner, true, false = (next(numbers) for _ in range(4))
             add(number, partial(_Walk.knows, number=number), recall, inner)
             add(recall, partial(_Walk.recall, number=number), if_false, if_true)
@@ -445,7 +443,7 @@ def _steps(root: Node, chooses: bool) -> list[tuple[Predicate, int, int]]:
 
 
 _Part: TypeAlias = tuple[Node, int, int, int, frozenset[Binding]]
-"""A subtree, its number, those of what follows it, and what was chosen before it."""
+"""A subtree, its number, those of its successors, and the choices made before it."""
 
 
 def _test(node: Node, chooses: bool) -> Predicate:
@@ -459,8 +457,10 @@ def _test(node: Node, chooses: bool) -> Predicate:
 
 
 class _Walk:
-    """An object on its way through the steps: the related objects that are chosen, those that were
-    before and those that may be chosen next, and what is known of it whatever is chosen.
+    """An object on its way through the steps.
+
+    It holds the related objects that are chosen, those chosen before, the remaining candidates, and
+    the results that do not depend on the choice.
     """
 
     __slots__ = ("before", "chosen", "known", "rest")
@@ -472,13 +472,13 @@ class _Walk:
         self.known: dict[int, bool] = {}
 
     def begin(self, *, binding: Binding) -> bool:
-        """Look at what there is to choose from."""
+        """Begin a choice."""
         self.before.append(self.chosen)
         self.rest.append(iter(binding.among(self.chosen)))
         return True
 
     def choose(self, *, binding: Binding) -> bool:
-        """Choose the next one. Is there one?"""
+        """Choose the next candidate; return whether there is one."""
         for one in self.rest[-1]:
             before = self.before[-1]
             self.chosen = Chosen(before.obj, {**before.of, binding: one})
@@ -486,13 +486,13 @@ class _Walk:
         return not self.end()
 
     def end(self) -> bool:
-        """Go back to what was chosen before."""
+        """Return to the previous choice."""
         self.rest.pop()
         self.chosen = self.before.pop()
         return True
 
     def knows(self, *, number: int) -> bool:
-        """Was this asked of the object before? Where it was not, nothing is chosen while it is."""
+        """Return whether this was evaluated before; if not, forget the choice while it is."""
         if number in self.known:
             return True
         self.before.append(self.chosen)
@@ -500,21 +500,21 @@ class _Walk:
         return False
 
     def keep(self, *, number: int, answer: bool) -> bool:
-        """Keep the answer to it."""
+        """Store the result."""
         self.known[number] = answer
         self.chosen = self.before.pop()
         return True
 
     def recall(self, *, number: int) -> bool:
-        """Return the answer to it."""
+        """Return the stored result."""
         return self.known[number]
 
 
-# -- making and telling it ------------------------------------------------------------------------
+# -- making and describing it ---------------------------------------------------------------------
 
 
 def conjunction(*nodes: Node) -> Node:
-    """All of ``nodes`` in one flat node; of none, everything."""
+    """Return all of ``nodes`` in one flat node; of none, everything."""
     parts: list[Node] = []
     for node in nodes:
         parts.extend(node.parts if isinstance(node, And) else (node,))
@@ -522,7 +522,7 @@ def conjunction(*nodes: Node) -> Node:
 
 
 def disjunction(*nodes: Node) -> Node:
-    """Any of ``nodes`` in one flat node; of none, everything, since nothing was said."""
+    """Return any of ``nodes`` in one flat node; of none, everything: no condition was given."""
     parts: list[Node] = []
     for node in nodes:
         parts.extend(node.parts if isinstance(node, Or) else (node,))
@@ -545,7 +545,7 @@ def _described(node: Node, parts: list[str]) -> str:
     if isinstance(node, Not):
         return f"not ({cut(parts[0])})"
     if isinstance(node, Related):
-        return f"({cut(parts[0])}) of one and the same {node.of}"
+        return f"({cut(parts[0])}) of the same {node.of}"
     texts = (
         f"({text})" if isinstance(part, (And, Or)) else text
         for part, text in zip(node.parts, parts, strict=True)
@@ -554,12 +554,12 @@ def _described(node: Node, parts: list[str]) -> str:
 
 
 def parts_of(node: Node) -> tuple[Node, ...]:
-    """What a tree is the conjunction of."""
+    """Return the nodes that a tree is the conjunction of."""
     return node.parts if isinstance(node, And) else (node,)
 
 
 def pins(node: Node, name: str) -> bool:
-    """Is it a plain ``name=value``?"""
+    """Return whether a node is a plain ``name=value``."""
     return isinstance(node, Leaf) and (node.field.name, node.lookup, node.path, node.relation) == (
         name,
         "exact",
@@ -569,7 +569,7 @@ def pins(node: Node, name: str) -> bool:
 
 
 def exactly(node: Node, name: str) -> Any:
-    """The value that a conjunction pins the field ``name`` to, or None: 5 of ``filter(id=5)``."""
+    """Return the value that a conjunction pins a field to: 5 for ``filter(id=5)``; else None."""
     return next(
         (part.value for part in parts_of(node) if isinstance(part, Leaf) and pins(part, name)), None
     )

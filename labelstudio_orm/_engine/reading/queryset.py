@@ -133,7 +133,7 @@ class ReadingQuerySet(Selection[R]):
             for low, high in pairwise(cuts)
         ]
         first = query.ordering[0] if query.ordering else None
-        descends = first is not None and first.falling and first.field.name == options.key
+        descends = first is not None and first.descending and first.field.name == options.key
         return parts[::-1] if descends else parts
 
     def _cuts(self, n: int) -> list[int]:

@@ -1,1 +1,1 @@
-"""Values: how they are read, written, shown in messages, and kept secret."""
+"""Values: reading, writing, showing them in messages, and keeping them secret."""

@@ -1,4 +1,4 @@
-"""How values and conditions are shown in messages: enough to know them by, never a page of them."""
+"""Values and conditions in messages: recognizable, and never long."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import reprlib
 from collections.abc import Iterable
 
 WIDTH = 500
-"""Characters of a condition in a message, at most; a message has two of them at most."""
+"""The most characters of a condition in a message, which has at most two of them."""
 
 
 class _Brief(reprlib.Repr):
-    """Never asks a large container, or a nested one, for all that is in it."""
+    """A repr that never reads all of a large or nested container."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -45,8 +45,8 @@ def cut(text: str, width: int = WIDTH) -> str:
     return f"{text[: width - 3 - head]}...{text[len(text) - head :]}"
 
 
-def joined(texts: Iterable[str], joint: str, width: int = WIDTH) -> str:
-    """Return texts with a joint between them; of many only the first ones, and their number.
+def joined(texts: Iterable[str], separator: str, width: int = WIDTH) -> str:
+    """Return texts with a separator between them; of many only the first ones, and their number.
 
     >>> joined(map(str, range(1000)), " or ", 20)
     '0 or 1 or 2 or 3 or 4 or ... 995 more'
@@ -57,5 +57,5 @@ def joined(texts: Iterable[str], joint: str, width: int = WIDTH) -> str:
             more += 1
         else:
             shown.append(cut(text, width))
-            length += len(text) + len(joint)
-    return joint.join([*shown, *([f"... {more:,} more"] if more else [])])
+            length += len(text) + len(separator)
+    return separator.join([*shown, *([f"... {more:,} more"] if more else [])])

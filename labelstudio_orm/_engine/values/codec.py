@@ -1,8 +1,7 @@
-"""JSON to Python and back: one cattrs converter, and a tolerant reader and writer for each field
-type.
+"""JSON to Python and back: a cattrs converter, with a tolerant reader for each field type.
 
-Reading never raises: a value that does not have the declared shape is handed out as it came, since
-a newer server must not break a script that does not even look at the field.
+Reading never raises: a value that does not have the declared type is returned as it came, since a
+newer server must not break a script that does not even look at the field.
 """
 
 from __future__ import annotations
@@ -26,31 +25,35 @@ Codec = Callable[[Any], Any]
 
 
 def _read_datetime(value: Any, _: Any = None) -> datetime:
-    """ISO 8601 as the server writes it: always UTC, with ``Z`` or an offset, with 0 to 6 digits."""
+    """Return a datetime of ISO 8601 text as the server writes it: UTC, with 0 to 6 digits.
+
+    It ends with ``Z`` or an offset.
+    """
     text = value.replace("Z", "+00:00")
     try:
-        moment = datetime.fromisoformat(text)
+        found = datetime.fromisoformat(text)
     except ValueError:  # Python 3.10 reads fractions of 3 or 6 digits only
         head, _, tail = text.partition(".")
         digits = tail[: len(tail) - len(tail.lstrip("0123456789"))]
-        moment = datetime.fromisoformat(f"{head}.{digits[:6]:0<6}{tail[len(digits) :]}")
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+        found = datetime.fromisoformat(f"{head}.{digits[:6]:0<6}{tail[len(digits) :]}")
+    return found if found.tzinfo else found.replace(tzinfo=timezone.utc)
 
 
-def write_datetime(moment: datetime) -> str:
-    """The server's own form: UTC, six fractional digits, ``Z``. Raises ValueError for a naive
-    one, and for one that UTC has no year for.
+def write_datetime(value: datetime) -> str:
+    """Return the server's own form: UTC, six fractional digits, ``Z``.
+
+    Raises ValueError for a naive datetime, and for one that UTC has no year for.
     """
-    if moment.tzinfo is None:
+    if value.tzinfo is None:
         raise ValueError(
-            f"{moment!r} has no time zone; give an aware datetime, for example "
+            f"{value!r} has no time zone; give an aware datetime, for example "
             "datetime(2026, 1, 31, tzinfo=timezone.utc)"
         )
     try:
-        there = moment.astimezone(timezone.utc)
+        in_utc = value.astimezone(timezone.utc)
     except OverflowError:
-        raise ValueError(f"{moment!r} is in UTC before the year 1 or after 9999") from None
-    return there.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        raise ValueError(f"{value!r} is before the year 1 or after the year 9999 in UTC") from None
+    return in_utc.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 converter = cattrs.Converter()
@@ -61,11 +64,11 @@ for _plain in (bool, int, float, str):  # JSON has these already; cattrs would t
 
 
 def record(value: JSON) -> JSON | bytes:
-    """What to keep of a JSON value whose original is handed out to be edited in place.
+    """Return a copy of a JSON value to compare with, whose original may be edited in place.
 
-    Each ``data`` and ``result`` that a script looks at comes through here: bytes cost a third of a
-    deep copy and are nothing for the garbage collector to look into. JSON itself has no bytes, so
-    ``copy_json`` knows a record when it meets one.
+    Each ``data`` and ``result`` that a script reads passes here: bytes cost a third of a deep copy,
+    and the garbage collector need not traverse them. JSON itself has no bytes, so ``copy_json``
+    recognizes a record.
     """
     if type(value) not in _NESTED:
         return value
@@ -78,7 +81,7 @@ def record(value: JSON) -> JSON | bytes:
 
 
 def is_recorded(value: JSON, kept: JSON | bytes) -> bool:
-    """Return whether a value surely is as it was recorded; False may mean that it is too."""
+    """Return whether a value surely equals its record; False may mean that it does as well."""
     try:
         return type(kept) is bytes and marshal.dumps(value) == kept
     except ValueError:
@@ -86,10 +89,11 @@ def is_recorded(value: JSON, kept: JSON | bytes) -> bool:
 
 
 def copy_json(value: Any) -> JSON:
-    """Return a deep copy of a JSON value, or of its record. Nothing recurses: an answer may be
-    nested as deeply as its parser takes it. Raises ValueError for what contains itself.
+    """Return a deep copy of a JSON value, or of its record. Raises ValueError for a cycle.
 
-    Of JSON alone: of a user's value, which may hold numbers of numpy, ``copy_given`` makes a copy.
+    Nothing recurses: an answer may be nested as deeply as its parser accepts.
+
+    Only for JSON: ``copy_given`` copies a user's value, which may hold numbers of numpy.
     """
     if type(value) is bytes:
         return marshal.loads(value)
@@ -104,10 +108,10 @@ def copy_json(value: Any) -> JSON:
 
 
 _PLAINLY: Final = 2
-"""The version of marshal that makes two copies of what is there twice."""
+"""The version of marshal that copies an object twice where it occurs twice."""
 
 _DEEPEST: Final = 10_000
-"""Levels of nesting, beyond which a value contains itself."""
+"""The levels of nesting beyond which a value must contain itself."""
 
 _NESTED = frozenset((dict, list))
 
@@ -117,20 +121,21 @@ def _is_flat(value: Any) -> bool:
 
 
 def copy_given(value: Any) -> Any:
-    """Return a deep copy of what a user gave; what is no JSON in it stays as it is. (``marshal``
-    takes a number of numpy for bytes.)
+    """Return a deep copy of a user's value; anything in it that is no JSON is kept as it is.
+
+    (``marshal`` takes a number of numpy for bytes.)
     """
     return _copied(value) if type(value) in _NESTED else copy_json(value)
 
 
 def _copied(value: JSON) -> JSON:
-    """The same with what is no JSON in it, such as a number of numpy, which stays as it is."""
+    """Return a deep copy that keeps anything that is no JSON, such as a number of numpy."""
     made: JSON = type(value)()
     todo = [(value, made, 0)]
     while todo:
         source, target, depth = todo.pop()
         if depth > _DEEPEST:
-            raise ValueError("a value that is nested too deeply, or contains itself")
+            raise ValueError("a value is nested too deeply, or contains itself")
         for key, inner in source.items() if type(source) is dict else enumerate(source):
             copy = type(inner)() if type(inner) in _NESTED else inner
             if type(inner) in _NESTED:
@@ -153,7 +158,7 @@ def copy_rows(rows: JSON) -> JSON:
 
 
 def portable(value: Any) -> JSON | bytes:
-    """Return a copy that can be pickled and copied, which recurse: nested deeply it is a record.
+    """Return a copy that can be pickled and copied, which recurse: a deeply nested one as a record.
 
     >>> portable({"a": [1]})
     {'a': [1]}
@@ -176,12 +181,14 @@ def portable(value: Any) -> JSON | bytes:
 
 
 _SHALLOW: Final = 50
-"""Levels of nesting that any interpreter can pickle."""
+"""The levels of nesting that any interpreter can pickle."""
 
 
 def renew(held: JSON, now: JSON) -> JSON:
-    """Make a value that somebody holds say what another one says, at any depth as far as the two
-    have the same shape; return it, or the other one where they are of different kinds.
+    """Change a value in place into another one, as far as the two have the same shape.
+
+    Returns the changed value, or the other one where they are of different kinds. References that a
+    user holds into the value stay valid.
 
     >>> held = {"a": [1, 2], "b": 0}
     >>> renew(held, {"a": [1, 3]}) is held, held
@@ -210,8 +217,10 @@ def renew(held: JSON, now: JSON) -> JSON:
 
 
 def same_json(left: JSON, right: JSON) -> bool:
-    """Equality as JSON sees it: ``True`` is not ``1``, ``1`` is not ``1.0``, key order is nothing,
-    a tuple is a list, and a number of numpy one of Python.
+    """Return whether two values are equal as JSON.
+
+    ``True`` is not ``1``, ``1`` is not ``1.0``, the order of keys does not count, a tuple is a
+    list, and a number of numpy one of Python.
 
     >>> same_json({"a": 1, "b": [True]}, {"b": [True], "a": 1}), same_json(True, 1)
     (True, False)
@@ -239,7 +248,7 @@ def same_json(left: JSON, right: JSON) -> bool:
 
 
 def _as_json(value: Any) -> Any:
-    """The kind that a value has as JSON: that of Python which it is a kind of."""
+    """Return a value as the plain JSON type that it is an instance of."""
     if type(value) in _PYTHONS:
         return value
     value = list(value) if isinstance(value, tuple) else plain(value)
@@ -253,11 +262,10 @@ _PYTHONS = frozenset((bool, int, float, str, type(None), dict, list))
 
 
 def plain(value: Any) -> Any:
-    """Return a scalar of numpy, or of what is built like it, as Python's own bool, int, float or
-    str; anything else as it is.
+    """Return a scalar of numpy, or a similar one, as Python's own bool, int, float or str.
 
-    Nothing is lost: what has no equal among Python's (a date of numpy, a number too long for a
-    float) stays what it was.
+    Anything else is returned as it is. Nothing is lost: a scalar without an equal in Python (a date
+    of numpy, a number too long for a float) stays what it was.
 
     >>> plain(5), plain("a")
     (5, 'a')
@@ -266,7 +274,7 @@ def plain(value: Any) -> Any:
     if kind in _PYTHONS or not hasattr(kind, "dtype") or getattr(value, "ndim", None) != 0:
         return value
     sort = getattr(value.dtype, "kind", None)
-    if sort in ("m", "M"):  # moments and spans; in nanoseconds they would be mere integers
+    if sort in ("m", "M"):  # datetimes and durations would become integers of nanoseconds
         return value
     found = float(value) if sort == "f" else value.item()
     exact = type(found) in (bool, int, float, str) and (found == value or found != found)
@@ -274,7 +282,7 @@ def plain(value: Any) -> Any:
 
 
 def plain_json(value: JSON) -> JSON:
-    """Return JSON with ``plain`` values at any depth; the very same object where all are.
+    """Return JSON with ``plain`` values at any depth; the same object where all are plain already.
 
     >>> plain_json({"sizes": [1, 2]})
     {'sizes': [1, 2]}
@@ -288,7 +296,7 @@ def plain_json(value: JSON) -> JSON:
 
 
 def scalars(value: JSON) -> Iterator[Any]:
-    """Yield what is in JSON, at any depth, but for dicts and lists."""
+    """Yield the values in JSON, at any depth, except for dicts and lists."""
     pending, seen = [value], set[int]()
     while pending:
         one = pending.pop()
@@ -308,7 +316,8 @@ def _plain_inside(value: JSON) -> JSON:
 
 
 def with_leaves(value: Any, new: Callable[[Any], Any]) -> Any:
-    """Return a copy of some JSON with what ``new`` makes of each text, number and constant in it.
+    """Return a copy of JSON in which each text, number and constant is replaced by ``new`` of it.
+
     Nothing recurses: other programs write JSON that is nested hundreds of levels deep.
 
     >>> with_leaves({"a": ["b", {"c": "d"}]}, str.upper)
@@ -337,14 +346,14 @@ def with_leaves(value: Any, new: Callable[[Any], Any]) -> Any:
 
 
 def parts(annotation: Any) -> tuple[Any, ...]:
-    """The alternatives of a union annotation, or the annotation alone."""
+    """Return the alternatives of a union annotation, or the annotation alone."""
     if typing.get_origin(annotation) in (Union, types.UnionType):
         return typing.get_args(annotation)
     return (annotation,)
 
 
 def is_nested(annotation: Any) -> bool:
-    """Is this the type of nested, mutable JSON (a dict or a list)?"""
+    """Return whether an annotation is that of nested, mutable JSON (a dict or a list)."""
     return any(
         typing.get_origin(part) in (dict, list) or part in (dict, list, Any)
         for part in parts(annotation)
@@ -352,12 +361,12 @@ def is_nested(annotation: Any) -> bool:
 
 
 def reader(annotation: Any) -> Codec:
-    """The function that turns a field's JSON into its Python value; it never raises."""
+    """Return the function that turns the JSON of a field into its Python value; it never raises."""
     if is_nested(annotation):
         return copy_json
     kinds = [part for part in parts(annotation) if part is not type(None)]
     if len(kinds) != 1 or kinds[0] in (bool, int, float, str) or typing.get_origin(kinds[0]):
-        return _as_it_came
+        return _unchanged
     hook = converter.get_structure_hook(kinds[0])
 
     def read(value: Any) -> Any:
@@ -369,12 +378,12 @@ def reader(annotation: Any) -> Codec:
     return read
 
 
-def _as_it_came(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
 def write(value: Any) -> JSON:
-    """The JSON form of a field's value. Raises ValueError for a naive datetime."""
+    """Return the JSON form of a field's value. Raises ValueError for a naive datetime."""
     return converter.unstructure(value) if not isinstance(value, (dict, list)) else value
 
 

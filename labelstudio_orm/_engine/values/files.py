@@ -1,4 +1,4 @@
-"""Files that are written as a whole or not at all."""
+"""Files that are written completely or not at all."""
 
 from __future__ import annotations
 
@@ -15,24 +15,26 @@ from ...errors import LabelStudioError
 
 @contextmanager
 def whole_file(target: str | os.PathLike[str], *, shared: bool = False) -> Iterator[BinaryIO]:
-    """Write a file that appears under its name once the block has ended, in the place of another.
+    """Write a file that appears under its name, replacing another one, once the block has ended.
 
-    Meanwhile it has a name that nobody can foresee, beside the target, and it can be read by its
-    owner alone, as it stays, unless it is ``shared``: then it has the rights that the file before
-    it had, or that new files get. A link under the target's name is replaced and not followed.
-    Nothing is left behind where the block fails.
+    Until then it has an unpredictable name beside the target, and only its owner can read it. That
+    stays so, unless it is ``shared``: then it gets the permissions of the file that it replaces, or
+    those of a new file. A link under the target's name is replaced and not followed. Nothing is
+    left behind where the block fails.
 
-    Raises IsADirectoryError for a folder, FileNotFoundError for a file in a folder that is not
-    there, and any other OSError with the path of the target: a disk that is full, for one.
+    Raises IsADirectoryError for a folder, FileNotFoundError for a file in a folder that does not
+    exist, and any other OSError (a full disk, for example) with the path of the target.
 
     >>> with whole_file("a.txt") as file:
     ...     _ = file.write(b"all of it")
     """
     path = Path(target)
     if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder, and the name of a file is wanted")
+        raise IsADirectoryError(f"{path} is a folder; give the name of a file")
     if not path.parent.is_dir():
-        raise FileNotFoundError(f"{path} cannot be written: there is no folder {path.parent}")
+        raise FileNotFoundError(
+            f"{path} cannot be written: the folder {path.parent} does not exist"
+        )
     part: str | None = None
     try:
         with tempfile.NamedTemporaryFile(
@@ -56,7 +58,7 @@ def whole_file(target: str | os.PathLike[str], *, shared: bool = False) -> Itera
 
 
 def _rights(path: Path) -> int:
-    """The rights of the file that is there, else those of a new one."""
+    """Return the permissions of the existing file, else those of a new one."""
     with suppress(OSError):
         found = path.lstat().st_mode
         if stat.S_ISREG(found):
@@ -65,7 +67,7 @@ def _rights(path: Path) -> int:
 
 
 def _umask() -> int:
-    """What is taken off the rights of new files."""
+    """Return the permissions that new files lack."""
     with suppress(OSError, ValueError, IndexError):  # on Linux without touching it
         status = Path("/proc/self/status").read_text("ascii", "replace")
         return int(status.partition("Umask:")[2].split()[0], 8)

@@ -1,4 +1,4 @@
-"""Ids: of objects, in the shapes in which people and servers give them."""
+"""The ids of objects, in the shapes in which users and servers give them."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from .codec import plain
 
 
 def as_id(value: Any) -> Any:
-    """The id in any of the shapes in which the server mentions an object: 7, {"id": 7},
-    [{"user_id": 7}].
+    """Return the id in any shape in which the server mentions an object.
+
+    These are 7, {"id": 7} and [{"user_id": 7}].
     """
     while isinstance(value, (dict, list)):
         if isinstance(value, dict):
@@ -20,40 +21,42 @@ def as_id(value: Any) -> Any:
 
 
 def is_object(value: Any) -> bool:
-    """Return whether this is an object of a resource, and not an id or another value."""
+    """Return whether a value is an object of a resource, and not an id or another value."""
     return hasattr(type(value), "_saved_id")
 
 
 def id_of(value: Any) -> Any:
-    """Return the id of an object, or the id itself. Raises ValueError for an object that has none,
-    since it was deleted or never saved.
+    """Return the id of an object, or the id itself.
+
+    Raises ValueError for an object without an id, which was deleted or never saved.
     """
     saved_id = getattr(value, "_saved_id", None)
     return value if saved_id is None else saved_id("a request about it")
 
 
 def id_given(value: Any, what: str) -> Any:
-    """Return the id of an object that a verb was given. Raises TypeError where it was given none,
-    ValueError for an object without one.
+    """Return the id of an object that a verb was given.
+
+    Raises TypeError for none, ValueError for an object without an id.
     """
     saved_id = getattr(value, "_saved_id", None)
     if value is None or value == "":
-        raise TypeError(f"{what} is missing: {value!r:.80} is no id")
+        raise TypeError(f"{what} is missing: {value!r:.80} is not an id")
     return value if saved_id is None else saved_id(what)
 
 
 def scope_text(scope: Mapping[str, Any]) -> str:
-    """Return what objects belong to, for messages: ``"task 5 of project 1"``."""
+    """Return the parents of objects, for messages: ``"task 5 of project 1"``."""
     return " of ".join(f"{name} {_shown_id(value)}" for name, value in scope.items())
 
 
 def _shown_id(value: Any) -> Any:
-    """The id, also that of an object which was deleted."""
+    """Return the id, also that of an object that was deleted."""
     return value._last_key if hasattr(value, "_last_key") else value
 
 
 def exact_id(value: Any) -> int:
-    """Return an id as a number. Raises ValueError for what is not exactly one.
+    """Return an id as a number. Raises ValueError for a value that is not exactly one.
 
     >>> exact_id("5")
     5
@@ -65,9 +68,9 @@ def exact_id(value: Any) -> int:
         return int(found)
     if isinstance(found, int) and not isinstance(found, bool):
         return found
-    raise ValueError(f"an id is a whole number, not {value!r:.80}")
+    raise ValueError(f"an id must be an integer, not {value!r:.80}")
 
 
 def is_beyond(id: Any) -> bool:
-    """Return whether no object can have this id: a server that is asked for it breaks."""
+    """Return whether no object can have this id: a server that is asked for it fails."""
     return isinstance(id, int) and not -(2**63) <= id < 2**63

@@ -1,6 +1,4 @@
-"""What people write by mistake on their first day, and what to say to it: the near name, the way
-out.
-"""
+"""Messages for common mistakes: the near name, and what to do instead."""
 
 from __future__ import annotations
 
@@ -15,30 +13,30 @@ from .near import did_you_mean
 from .secret import Secret, reveal
 
 MISSING: Final = object()
-"""There is no such attribute."""
+"""Stands for an attribute that does not exist."""
 
 
 def of_constructor(
     model: type[Record], takes: Iterable[str], given: tuple[Any, ...], fields: Mapping[str, Any]
 ) -> str:
-    """Return what is wrong with the arguments of a constructor, or of ``create``."""
+    """Return the message for wrong arguments of a constructor, or of ``create``."""
     names = sorted(takes)
     if not names:
-        return f"{_name(model)} takes no fields, by name or not: the server makes it"
+        return f"{_name(model)} takes no fields: the server creates it"
     if given:
         return f"{_name(model)} takes its fields by name{_by_name(given[0], names)}"
     name = next(name for name in fields if name not in names)
     if name == "id":
         return (
-            f"{_name(model)} takes no 'id': the server gives it; ref(id) is a handle on one that "
-            "is there, get(id) reads it"
+            f"{_name(model)} takes no 'id': the server assigns it; ref(id) refers to an "
+            "existing one without a request, get(id) reads it"
         )
     header = header_of(model)
     if name in header.fields or name in header.relations:
-        return f"{_name(model)}.{name} is the server's: it cannot be given"
+        return f"{_name(model)}.{name} is set by the server: it cannot be given"
     hint = did_you_mean(name, names)
     if not hint and "data" in names:
-        hint = f'; what is labelled goes under data: data={{"{brief_name(name)}": ...}}'
+        hint = f'; the content to label goes into data: data={{"{brief_name(name)}": ...}}'
     has = hint or "; it has " + ", ".join(names)
     return f"{_name(model)} has no field {brief_name(name)!r}{has}"
 
@@ -48,13 +46,11 @@ _LIKELY: tuple[tuple[type, tuple[str, ...]], ...] = (
     (Mapping, ("data",)),
     (list, ("result",)),
 )
-"""What a value without a name was probably meant for, by its type."""
+"""The fields that a value without a name was probably meant for, by its type."""
 
 
 def _by_name(value: Any, names: list[str]) -> str:
-    """Return the name that a value was meant for, as far as one can guess; a sealed value is not
-    shown.
-    """
+    """Return the name that a value was probably meant for; a sealed value is not shown."""
     shown = "..." if isinstance(value, Secret) else brief(value, 60)
     for kind, likely in _LIKELY:
         for name in likely:
@@ -78,9 +74,10 @@ def of_attribute(obj: Record, name: str, data: Any = None) -> str:
 
 
 def read_again(obj: object, name: str) -> Any:
-    """Return an attribute that the class has, and of which reading it raised AttributeError: that
-    is raised again, and says more than that it is missing. Raises AttributeError without words for
-    what Python itself looks for.
+    """Return an attribute that the class has, but whose reading raised AttributeError.
+
+    It raises that error again, which says more than that the attribute is missing. Raises a bare
+    AttributeError for names that Python itself looks up.
     """
     if name.startswith("__"):
         raise AttributeError(name)
@@ -89,8 +86,9 @@ def read_again(obj: object, name: str) -> Any:
 
 
 def of_missing(obj: object, name: str, model: type[Record] | None = None) -> str:
-    """Return what to say of an attribute that a client or a queryset does not have; ``model``:
-    what the queryset is of.
+    """Return the message for an attribute that a client or a queryset does not have.
+
+    ``model`` is the resource of the queryset.
     """
     kind = type(obj)
     hint = did_you_mean(name, [one for one in dir(kind) if not one.startswith("_")])
@@ -104,37 +102,36 @@ def _name(model: type[Record]) -> str:
 
 
 def brief_name(name: str) -> str:
-    """A name, cut where it is none that anybody would write."""
+    """Return a name, shortened where it is longer than any real one."""
     return name if len(name) < 60 else name[:57] + "..."
 
 
 def check_number(name: str, value: Any) -> int:
-    """Return a number of workers, rows or bytes. Raises ValueError unless it is one from 1 on.
+    """Return a number of workers, rows or bytes. Raises ValueError unless it is a positive integer.
 
     >>> check_number("workers", 2)
     2
     """
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"{name} is a number from 1 on, not {value!r:.80}")
+        raise ValueError(f"{name} must be a positive integer, not {value!r:.80}")
     return value
 
 
 def check_items(items: Any, verb: str) -> None:
-    """Raise TypeError, naming the way out, for what is no list or stream of items: a file, a table,
-    one item.
+    """Raise TypeError, with a suggestion, for a file, a table or one item instead of a list.
 
     >>> check_items([{"text": "a"}], "bulk_create()")
     """
     if isinstance(items, (str, bytes, bytearray, os.PathLike)):
-        way = "imports.create(file=...) takes a file, url=... an address"
+        way = "imports.create(file=...) takes a file, url=... a URL"
     elif hasattr(items, "columns") and hasattr(items, "to_dicts"):
-        way = "of a table these are table.to_dicts()"
+        way = "for a table give table.to_dicts()"
     elif hasattr(items, "columns") and hasattr(items, "to_dict"):
-        way = 'of a table these are table.to_dict("records")'
+        way = 'for a table give table.to_dict("records")'
     elif isinstance(items, Mapping):
-        way = "create(...) makes one; of one item this is [item]"
+        way = "use create(...) for one, or give [item]"
     elif not isinstance(items, Iterable):
-        way = "a list, or any other iterable"
+        way = "give a list, or another iterable"
     else:
         return
     raise TypeError(f"{verb} takes a list of items, not a {type(items).__name__}: {way}")

@@ -1,7 +1,7 @@
 """Secrets: credentials, and the fields declared as ``secret()``.
 
-They are carried sealed, and opened where they are sent; nothing that shows values shows them, nor
-do the frames of an error.
+They are kept sealed, and opened where they are sent; nothing that shows values shows them,
+including the frames of an error.
 """
 
 from __future__ import annotations
@@ -29,21 +29,22 @@ T = TypeVar("T")
 M = TypeVar("M", bound="MutableMapping[str, Any]")
 
 HIDDEN: Final = "***"
-"""What a secret is shown as."""
+"""The text shown in place of a secret."""
 
 NAMES: Final[set[str]] = {"api_key", "access", "headers", "refresh"}
-"""What secrets are called: the secret fields of all declarations, and what requests call so."""
+"""The names of secrets: the secret fields of all declarations, and their keys in requests."""
 
 _SHORTEST = 4
-"""Characters of a text that is looked for in what others said; shorter ones stand everywhere."""
+"""The shortest secret to look for in the texts of others; shorter ones occur everywhere."""
 
 _START = 8
-"""Characters by which the beginning of a secret is known, where it was cut."""
+"""The characters by which the beginning of a truncated secret is recognized."""
 
 
 class Secret:
-    """A value that shows itself to nobody who does not ask for it: not in a repr, as a text, in
-    ``vars()`` or a pickle. Equal to what is in it.
+    """A value that no repr, text, ``vars()`` or pickle shows.
+
+    It is equal to the value in it.
 
     >>> from labelstudio_orm._engine.values.secret import Secret
     >>> Secret("abc"), f"{Secret('abc')}", Secret("abc") == "abc"
@@ -81,24 +82,24 @@ class Secret:
         self.__reduce__()
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError("a secret cannot be pickled, so that it leaks into no file")
+        raise TypeError("a secret cannot be pickled, so that it does not leak into a file")
 
 
 def reveal(value: Any) -> Any:
-    """Return what is in a Secret, and anything else as it is."""
+    """Return the value in a Secret, and anything else as it is."""
     return value._value if isinstance(value, Secret) else value
 
 
 def seal(value: Any) -> Any:
-    """Return a value as a Secret; None stays None, which says that there is none."""
+    """Return a value as a Secret; None stays None, which means that there is none."""
     return value if value is None or isinstance(value, Secret) else Secret(value)
 
 
 def hide(named: M, known: Container[str] | None = None) -> M:
     """Seal, in place, the values whose names are those of secrets; return the same mapping.
 
-    For the arguments of a verb: a frame of an error shows them. ``known``: the names that a
-    resource with secrets has; another one may be the misspelt name of a secret.
+    For the arguments of a verb, which a frame of an error shows. ``known``: the names that a
+    resource with secrets has; another name may be the misspelt name of a secret.
     """
     for name in named:
         first, _, rest = name.partition("__") if isinstance(name, str) else ("", "", "")
@@ -109,18 +110,18 @@ def hide(named: M, known: Container[str] | None = None) -> M:
 
 
 _DATA = ("data", "meta")
-"""The fields whose keys are the users' own."""
+"""The fields whose keys users choose."""
 
 
 def hide_inside(named: M, known: Container[str] | None = None) -> M:
-    """``hide``, also within the mapping ``defaults`` that some verbs take."""
+    """Seal like ``hide``, also within the mapping ``defaults`` that some verbs take."""
     if isinstance(named.get("defaults"), Mapping):
         named["defaults"] = hide(dict(named["defaults"]), known)
     return hide(named, known)
 
 
 def hidden_items(items: Iterable[Any], known: Container[str] | None = None) -> Iterable[Any]:
-    """Return dicts of fields with what is secret in them sealed; other items as they are."""
+    """Return dicts of fields with their secrets sealed; other items as they are."""
 
     def hidden(item: Any) -> Any:
         return hide(dict(item), known) if isinstance(item, Mapping) else item
@@ -129,7 +130,7 @@ def hidden_items(items: Iterable[Any], known: Container[str] | None = None) -> I
 
 
 def hidden_in(body: Any) -> Any:
-    """Return a body of JSON with what is secret in it sealed, by the names of its keys."""
+    """Return a body of JSON with its secrets sealed, by the names of its keys."""
     return hide(dict(body)) if isinstance(body, dict) and not NAMES.isdisjoint(body) else body
 
 
@@ -145,7 +146,7 @@ def _mask(value: Any) -> Any:
 
 
 def secrets_in(body: Any) -> Iterator[Secret]:
-    """The secrets in the body of a request, as deep as such bodies have them."""
+    """Yield the secrets in the body of a request, as deep as such bodies have them."""
     for value in body.values() if isinstance(body, dict) else ():
         if isinstance(value, Secret):
             yield value
@@ -155,8 +156,9 @@ def secrets_in(body: Any) -> Iterator[Secret]:
 
 
 def redact(text: str, secrets: Iterable[Any]) -> str:
-    """Return what a server or a proxy said without the secrets in it, also where it quotes them
-    escaped, or just their beginning.
+    """Return the text of a server or a proxy without the secrets in it.
+
+    Secrets are also found where they are quoted with escapes, or only their beginning is.
 
     >>> from labelstudio_orm._engine.values.secret import redact
     >>> redact("0123456789abcdef is wrong, 0123456789... too", ["0123456789abcdef"])
@@ -187,13 +189,15 @@ def _without_beginnings(text: str, form: str) -> str:
 
 
 def _forms(text: str) -> Iterator[str]:
-    """A text as it may be quoted: as it is, in JSON, in an address."""
+    """Yield a text in the forms in which it may be quoted: as it is, in JSON, in a URL."""
     yield from (text, json.dumps(text)[1:-1], repr(text)[1:-1], quote(text, safe=""))
 
 
 def texts_in(value: Any) -> Iterator[str]:
-    """The texts that a secret is made of: those in headers, in a key that is JSON, in the address
-    of a proxy, and the word behind ``Bearer``.
+    """Yield the texts that a secret consists of.
+
+    These are the values of headers, those in a key that is JSON, the URL of a proxy, and the word
+    after ``Bearer``.
     """
     if isinstance(value, bytes):
         value = value.decode("latin-1")
@@ -216,7 +220,7 @@ def texts_in(value: Any) -> Iterator[str]:
 
 
 def passwords_in(addresses: Iterable[Any]) -> Iterator[str]:
-    """Those in the addresses of proxies, also in such as are no addresses."""
+    """Yield the passwords in the URLs of proxies, also in malformed ones."""
     for address in addresses:
         login, at, _ = str(address).rpartition("@")
         password = login.rpartition("//")[2].partition(":")[2]
@@ -230,8 +234,9 @@ E = TypeVar("E", bound=BaseException)
 
 
 def bare(error: E) -> E:
-    """Return an error, and what led to it, without its frames, and without the request that one of
-    requests holds: trackers of errors show what is in them.
+    """Return an error, and its causes, without frames and without the requests that they hold.
+
+    Error trackers show what is in them.
     """
     pending: list[BaseException | None] = [error]
     seen: set[int] = set()
@@ -247,7 +252,7 @@ def bare(error: E) -> E:
 
 
 def unseen(make: Callable[P, T]) -> Callable[P, T]:
-    """Let the errors of a function have no frame in which its arguments are seen."""
+    """Keep the arguments of a function out of the frames of its errors."""
 
     @functools.wraps(make)
     def run(*args: P.args, **kwargs: P.kwargs) -> T:

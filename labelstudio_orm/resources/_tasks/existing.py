@@ -33,7 +33,7 @@ class ItemKey:
         place = Place.of(name)
         if not place.literal:
             place = Place.of(str(name).replace(".", "__"))
-        if place.head not in ("data", "meta") or not place.keys or place.falling or place.rest:
+        if place.head not in ("data", "meta") or not place.keys or place.descending or place.rest:
             raise FieldError(
                 f"key={str(name)!r:.80}: items are told apart by a key in their data or meta: "
                 'key="data.image", key=data["image"]'
