@@ -52,8 +52,8 @@ SAID: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "a view": (lambda p: p.views.create("Todo"), TypeError, "by name"),
     "an address": (lambda p: p.webhooks.create("http://a.example"), TypeError, "by name: url="),
     "an id": (lambda p: Project(id=5, title="x"), TypeError, "'id'.*ref"),  # type: ignore[call-arg]
-    "the server's": (lambda p: p.tasks.create(data={}, inner_id=1), TypeError, "set by the server"),
-    "a foreign key": (lambda p: p.tasks.create(data={}, updated_by=1), TypeError, "set by the server"),
+    "the server's": (lambda p: p.tasks.create(data={}, inner_id=1), TypeError, "by the server"),
+    "a foreign key": (lambda p: p.tasks.create(data={}, updated_by=1), TypeError, "by the server"),
     "an attribute": (lambda p: p.titel, AttributeError, "title"),
     "an assignment": (lambda p: setattr(p, "titel", 1), AttributeError, "title"),
     "a key of data": (lambda p: p.tasks[0].text, AttributeError, r'task\.data\["text"\]'),

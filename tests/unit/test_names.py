@@ -100,7 +100,7 @@ def test_operators_are_lookups() -> None:
 def test_an_expression_is_no_value() -> None:
     with pytest.raises(TypeError, match=r'data\["a"\] is not a value'):
         assert data["a"]
-    with pytest.raises(TypeError, match="a key is a text"):
+    with pytest.raises(TypeError, match="a key is a str"):
         data[0]  # type: ignore[index]
     with pytest.raises(TypeError):
         assert 5 in data["a"]  # type: ignore[misc]

@@ -40,6 +40,7 @@ from labelstudio_orm._engine.conditions.tree import Leaf
 from labelstudio_orm._engine.fields.fields import Field
 from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.pages import keyset
+from labelstudio_orm._engine.reading.selection import query_of
 from labelstudio_orm._engine.values.codec import plain, plain_json
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio, Fault
@@ -651,7 +652,7 @@ def test_no_server_is_asked_for_ids_that_it_cannot_have(
             ask(id)
     for owner in {"project_id", "task_id"} & {*options_of(objects.model).fields}:
         owned = objects.filter(**{owner: id})
-        if owner.removesuffix("_id") in owned.scope:
+        if owner.removesuffix("_id") in query_of(owned).scope:
             assert (owned.count(), list(owned), owned.first()) == (0, [], None)
     assert len(fake.requests) == before
 
