@@ -243,7 +243,7 @@ def test_mistakes_raise_before_a_request(ls: LabelStudio, filled: Project, asked
         (lambda: tasks.filter(total_annotations__gr=0), "gr"),
         (lambda: tasks.filter(data__text__contains=5), "text"),
         (lambda: tasks.filter(id__in=5), "list"),
-        (lambda: tasks.filter(id__range=(1, 2, 3)), "two ends"),
+        (lambda: tasks.filter(id__range=(1, 2, 3)), "two values"),
         (lambda: tasks.filter(data__text__regex="("), "regular expression"),
         (lambda: tasks.filter(annotations__nosuch=1), "nosuch"),
         (lambda: tasks.filter(is_labeled__isnull="no"), "True or False"),

@@ -319,13 +319,13 @@ def test_imports_go_one_after_the_other_and_the_rest_by_workers(
     assert 2 <= busy.most["PATCH"] <= 4
     filled.annotations.all().delete(workers=2)
     assert busy.most["DELETE"] == 2
-    with pytest.raises(ValueError, match="workers is a number from 1 on"):
+    with pytest.raises(ValueError, match="workers must be a positive integer"):
         filled.tasks.all().update(data__split="b", workers=0)
     for size in ("batch_size", "batch_bytes"):
         none: dict[str, Any] = {size: 0}
-        with pytest.raises(ValueError, match=f"{size} is a number from 1 on, not 0"):
+        with pytest.raises(ValueError, match=f"{size} must be a positive integer, not 0"):
             filled.tasks.bulk_create(items(1, 2), **none)
-    with pytest.raises(ValueError, match="batch_size is a number from 1 on"):
+    with pytest.raises(ValueError, match="batch_size must be a positive integer"):
         filled.predictions.bulk_create([], batch_size=1.5)  # type: ignore[arg-type]
 
 
