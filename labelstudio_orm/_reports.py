@@ -156,8 +156,7 @@ class Report:
     def __str__(self) -> str:
         lines = [f"{self.what}: {'ok' if self.ok else 'NOT THE SAME'}"]
         for kind, done in self.counts.items():
-            said = repr(done).removeprefix("<Summary: ").removesuffix(">")
-            lines.append(f"  {kind:<16} {said.replace('skipped', self.unchanged)}")
+            lines.append(f"  {kind:<16} {done.describe(skipped=self.unchanged)}")
             lines += [f"    failed: {one.item!r:.80}: {one.reason}" for one in done.failed[:5]]
         if self.different:
             lines.append(f"  {self.different:,} differences")

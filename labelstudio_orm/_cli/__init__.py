@@ -19,19 +19,18 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from .._console.arguments import Parser
+from .._console.running import run_guarded
 from .._version import __version__
-from .arguments import Parser
 from .commands import COMMANDS
-from .running import exit_code, run_guarded
 
-__all__ = ["exit_code", "main"]
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command; ``argv`` without the program's name, default: that of this process.
+    """Run a command and return its exit code; the text of an error goes to stderr.
 
-    Returns:
-        The exit code; after an error, whose text went to stderr, too.
+    ``argv`` has the arguments without the name of the program (default: those of this process).
     """
     options = _parser(sys.argv[1:] if argv is None else argv).parse_args(argv)
     return run_guarded(COMMANDS[options.command].run, options)

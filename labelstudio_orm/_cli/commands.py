@@ -17,11 +17,7 @@ from typing import Any, NoReturn
 
 import attrs
 
-from ..client import LabelStudio
-from ..errors import LabelStudioError
-from ..resources._tasks.exported import Authors, from_export
-from ..resources._tasks.targets import format_of
-from .arguments import (
+from .._console.arguments import (
     CONDITIONS,
     PROJECT,
     SECOND_SERVER,
@@ -37,6 +33,12 @@ from .arguments import (
     port,
     positive,
 )
+from .._engine.models.queryset import QuerySet
+from ..client import LabelStudio
+from ..errors import LabelStudioError
+from ..resources._tasks.exported import Authors, from_export
+from ..resources._tasks.targets import format_of
+from .items import Items
 
 Run = Callable[[Call], Any]
 
@@ -100,8 +102,6 @@ def count(call: Call) -> int:
     labelstudio-orm count Reviews --filter total_annotations=0 --filter data__lang=de
     labelstudio-orm count Reviews --of predictions --filter model_version=v1
     """
-    from .._engine.models.queryset import QuerySet
-
     named = call.options.project is not None
     kind = call.options.of or ("tasks" if named else "projects")
     owner = call.project if named else call.server
@@ -193,13 +193,11 @@ def import_(call: Call) -> Any:
     labelstudio-orm import Reviews reviews.csv --key data.id --on-conflict skip
     labelstudio-orm import Reviews exported.json --author 1=bob@example.com --leave-out drafts
     """
-    from .items import Items
-
     options = call.options
     if bool(options.key) is not bool(options.on_conflict):
         raise UsageError("--key and --on-conflict are given together")
     items = Items(options.files)
-    with items.named():
+    try:
         made = call.project.tasks.bulk_create(
             from_export(items, authors=_authors(options.author), leave_out=options.leave_out),
             key=options.key,
@@ -208,6 +206,8 @@ def import_(call: Call) -> Any:
             on_error="collect" if options.collect_errors else "raise",
             progress=call.progress,
         )
+    except TypeError as error:  # of an item that no task can be made of
+        raise UsageError(str(error)) from error
     return items.named_in(made.summary)
 
 

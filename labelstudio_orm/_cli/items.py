@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import re
 import sys
 from array import array
 from collections.abc import Callable, Iterable, Iterator
@@ -14,33 +13,29 @@ from typing import Any, TextIO
 
 import attrs
 
+from .._console.arguments import UsageError
+from .._engine.bulk.batches import ItemNames
 from .._engine.values.summary import Failure, Summary
-from ..errors import LabelStudioError
-from .arguments import UsageError
-
-_NAMED = re.compile(
-    r"^item \d+|^importing items \d+ to \d+|(?<= of )item \d+(?= too$|, which failed$)"
-)
-"""How ``bulk_create`` calls items: by their numbers in all of the input, from 0."""
 
 
-class Items:
+class Items(ItemNames):
     """The tasks of these files, one after the other; ``-`` is the standard input, JSON lines.
 
-    Iterating raises UsageError for a kind of file that is not known, and for one that is broken.
+    Messages name an item by its file and line. Iterating raises UsageError for an unknown kind of
+    file, and for a broken one.
 
     >>> _ = Path("more.jsonl").write_text('{"text": "a"}\\n\\n{"text": "b"}')
     >>> items = Items(["more.jsonl"])
-    >>> list(items), items.place(1)
+    >>> list(items), items.one(1)
     ([{'text': 'a'}, {'text': 'b'}], 'more.jsonl: line 3')
     """
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._paths = list(paths)
         self._begins: list[int] = []
-        """The number of the first item of each file."""
+        """The numbers of the first items of the files."""
         self._lines = array("Q")
-        """Where each item stands in its file."""
+        """The line, or the number, of each item in its file."""
 
     def __iter__(self) -> Iterator[Any]:
         self._begins, self._lines = [], array("Q")
@@ -59,41 +54,24 @@ class Items:
                 except (ValueError, csv.Error) as error:
                     raise UsageError(f"{path}: {error}") from error
 
-    def place(self, number: int) -> str:
-        """Where an item that was read stands, by its number from 0."""
-        at = max(n for n, begin in enumerate(self._begins) if begin <= number)
+    def one(self, place: int) -> str:
+        """Return the file and line of an item that was read, by its number from 0."""
+        at = max(n for n, begin in enumerate(self._begins) if begin <= place)
         path = self._paths[at]
-        return f"{path}: {'task' if _kind(path) == '.json' else 'line'} {self._lines[number]}"
+        return f"{path}: {'task' if _kind(path) == '.json' else 'line'} {self._lines[place]}"
 
-    @contextmanager
-    def named(self) -> Iterator[None]:
-        """Errors about an item that come out of the block say where it stands."""
-        try:
-            yield
-        except TypeError as error:  # of an item that no task can be made of
-            raise UsageError(self._renamed(str(error))) from error
-        except (LabelStudioError, ValueError) as error:
-            error.args = (self._renamed(str(error)), *error.args[1:])
-            raise
+    def several(self, first: int, last: int) -> str:
+        """Return the files and lines of the first and the last of some items."""
+        return f"{self.one(first)} to {self.one(last)}"
 
     def named_in(self, summary: Summary) -> Summary:
-        """A summary of which the failures say where their items stand."""
-        failed = (
-            attrs.evolve(one, reason=self._renamed(f"item {one.place}: {_reason(one)}"))
-            for one in summary.failed
-        )
+        """Return a summary whose failures all name the files and lines of their items."""
+        failed = [attrs.evolve(one, reason=self._named(one)) for one in summary.failed]
         return Summary(**{**vars(summary), "failed": failed})
 
-    def _renamed(self, text: str) -> str:
-        def placed(found: re.Match[str]) -> str:
-            return re.sub(r"(?:items? )?(\d+)", lambda one: self.place(int(one[1])), found[0])
-
-        return _NAMED.sub(placed, text)
-
-
-def _reason(failure: Failure) -> str:
-    """It, without the item, which it names where it was not the server that refused it."""
-    return re.sub(rf"^item {failure.place}\b[:,]? ?", "", failure.reason)
+    def _named(self, failure: Failure) -> str:
+        name = self.one(failure.place)
+        return f"{name}: {failure.reason.removeprefix(name).lstrip(',: ')}"
 
 
 def _kind(path: str) -> str:

@@ -18,8 +18,9 @@ from attrs import frozen
 
 from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project
 from labelstudio_orm import _cli as cli
-from labelstudio_orm._cli import exit_code, main
+from labelstudio_orm._cli import main
 from labelstudio_orm._cli.commands import _copying, _switches
+from labelstudio_orm._console.running import exit_code
 from labelstudio_orm.config import LabelConfig
 from labelstudio_orm.migrate import Migration, copy_project
 from labelstudio_orm.testing import FakeLabelStudio, Fault

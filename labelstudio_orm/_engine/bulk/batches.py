@@ -37,6 +37,22 @@ class ItemNames:
         return f"items {first} to {last}"
 
 
+class NamedItems(ItemNames, Iterator[Any]):
+    """Items that were made of those of another input, one of each, and are named like them."""
+
+    def __init__(self, items: Iterable[Any], names: ItemNames) -> None:
+        self._items, self._names = iter(items), names
+
+    def __next__(self) -> Any:
+        return next(self._items)
+
+    def one(self, place: int) -> str:
+        return self._names.one(place)
+
+    def several(self, first: int, last: int) -> str:
+        return self._names.several(first, last)
+
+
 def names_of(items: Iterable[Any]) -> ItemNames:
     """Return how the items of an input are named."""
     return items if isinstance(items, ItemNames) else ItemNames()

@@ -62,10 +62,24 @@ class Summary(int):
         self.failed = tuple(failed)
         return self
 
+    def describe(self, *, skipped: str = "skipped") -> str:
+        """Return the counts in words; ``skipped`` is the word for what was skipped.
+
+        >>> project.tasks.filter(data__lang="xx").delete().describe()
+        'nothing to do'
+        """
+        counts = {
+            "created": self.created,
+            "updated": self.updated,
+            "deleted": self.deleted,
+            skipped: self.skipped,
+            "failed": len(self.failed),
+        }
+        found = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
+        return found or "nothing to do"
+
     def __repr__(self) -> str:
-        counts = {**vars(self), "failed": len(self.failed)}
-        said = ", ".join(f"{count} {name}" for name, count in counts.items() if count)
-        return f"<Summary: {said or 'nothing to do'}>"
+        return f"<Summary: {self.describe()}>"
 
     def __str__(self) -> str:
         return int.__repr__(self)

@@ -51,6 +51,8 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
 
 import attrs
 
+from ..._console.arguments import PROJECT, SERVER, WRITES, Call, Parser, argument
+from ..._console.running import run_guarded
 from ..._engine.values.summary import Summary
 from ..._reports import Report
 from ...errors import LabelStudioError
@@ -59,7 +61,6 @@ from ...resources.common import labelstudio_of
 from ..engine.journal import Journal, JournalMismatch
 
 if TYPE_CHECKING:
-    from ..._cli.arguments import Call
     from ...resources.projects import Project
 
 Work: TypeAlias = "Callable[[Project, Progress], object]"
@@ -297,9 +298,6 @@ class Migration:
         The journal is ``<name>-<project's id>.journal`` in the working directory, unless
         ``--journal`` names another.
         """
-        from ..._cli.arguments import PROJECT, SERVER, WRITES, Parser, argument
-        from ..._cli.running import run_guarded
-
         parser = Parser(
             description=inspect.getdoc(sys.modules["__main__"]),
             epilog="\n".join(["steps:", *(f"  {one.name:24} {one.about}" for one in self.steps)]),

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Literal, TypeAlias
 
+from ..._engine.bulk.batches import ItemNames, NamedItems, names_of
 from ..._engine.pages.sources import chunked
 from ..._engine.values.brief import brief
 from ..._engine.values.files import whole_file
@@ -85,14 +86,21 @@ def from_export(
     >>> len(copy.tasks.bulk_create(from_export(rows, authors=ls.users.me(), leave_out=["drafts"])))
     4
     """
+    names = names_of(rows)
+    return NamedItems(_items_from_export(rows, names, authors, leave_out), names)
+
+
+def _items_from_export(
+    rows: Iterable[Any], names: ItemNames, authors: Authors, leave_out: Collection[Left]
+) -> Iterator[Any]:
     unknown = [name for name in leave_out if name not in ("drafts", "predictions")]
     if unknown or isinstance(leave_out, str):
         raise ValueError(
             f'leave_out is a list of "drafts" and "predictions", not {leave_out!r:.80}'
         )
-    who = _author_of(authors)
-    for number, row in enumerate(rows):
-        yield as_item(row, f"item {number}", who, leave_out) if is_exported(row) else row
+    author_of = _author_of(authors)
+    for place, row in enumerate(rows):
+        yield as_item(row, names.one(place), author_of, leave_out) if is_exported(row) else row
 
 
 def is_exported(item: Any) -> bool:

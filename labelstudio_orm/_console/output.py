@@ -54,8 +54,7 @@ def _(result: Summary) -> dict[str, Any]:
 
 def _text(result: Any) -> str:
     if isinstance(result, Summary):
-        said = repr(result).removeprefix("<Summary: ").removesuffix(">")
-        return "\n".join([said, *(failure.reason for failure in result.failed)])
+        return "\n".join([result.describe(), *(failure.reason for failure in result.failed)])
     if isinstance(result, dict):
         return "\n".join(f"{name}: {value}" for name, value in result.items())
     return str(result)
