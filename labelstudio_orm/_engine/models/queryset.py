@@ -61,8 +61,11 @@ class QuerySet(ReadingQuerySet[R]):
 
     @one_call
     def create(self, *given: Never, **fields: Any) -> R:
-        """Make one object here and save it; one POST. ``project.tasks.create(data={"text":
-        "a"})``. Raises TypeError for what the resource does not have, naming what is near.
+        """Make one object and save it; one POST.
+
+        Raises TypeError for what the resource does not have, naming what is near.
+
+        >>> project.tasks.create(data={"text": "a"})
         """
         if self._query.options.secret_wires:  # the frame of an error shows them
             given = tuple(map(seal, given))
@@ -96,12 +99,14 @@ class QuerySet(ReadingQuerySet[R]):
     def get_or_create(
         self, *conditions: Q | Mapping[str, Any] | None, **lookups: Any
     ) -> tuple[R, bool]:
-        """The one object that fits, or a new one with the lookups' and ``defaults``' values;
-        (object, created). Conditions may be ``data["src__id"] == 5`` as well.
+        """Return the one object that matches, or a new one, as ``(object, created)``.
+
+        A new one has the values of the lookups and the ``defaults``. Conditions may be
+        ``data["src__id"] == 5`` as well.
 
         What this queryset is filtered by exactly is set too (``data__lang`` of
         ``filter(data__lang="de")``), and a key that a lookup says is set beside those of the
-        defaults. Raises ValueError where the new object would not fit, since it would not be found
+        defaults. Raises ValueError where the new object would not match, since it would not be found
         the next time.
 
         >>> from labelstudio_orm import data
@@ -140,8 +145,9 @@ class QuerySet(ReadingQuerySet[R]):
     def update_or_create(
         self, *conditions: Q | Mapping[str, Any] | None, **lookups: Any
     ) -> tuple[R, bool]:
-        """The one object that fits with ``defaults`` set and saved, or a new one; (object,
-        created). ``data`` and ``meta`` are set key by key: the other keys stay. Errors as for
+        """Set ``defaults`` in the one object that matches, or create one: ``(object, created)``.
+
+        ``data`` and ``meta`` are set key by key: the other keys stay. Errors as for
         ``get_or_create``.
         """
         conditions, lookups = self._hidden(conditions, lookups)
@@ -196,8 +202,9 @@ class QuerySet(ReadingQuerySet[R]):
         on_error: OnError = "raise",
         progress: Progress = None,
     ) -> Summary:
-        """Save many objects that were changed here; returns a summary with ``updated`` and
-        ``skipped``.
+        """Save many objects that were changed here.
+
+        Returns a summary with ``updated`` and ``skipped``.
 
         One PATCH each, with what was changed (of ``fields`` only, where they are given); none for
         an object without changes. ``workers`` send them at once (default: the client's), and take
@@ -227,8 +234,10 @@ class QuerySet(ReadingQuerySet[R]):
         progress: Progress = None,
         **values: Any,
     ) -> Summary:
-        """Set these fields of all the objects; returns a summary with ``updated`` and ``skipped``.
-        Refused without a condition unless ``all()`` said so.
+        """Set these fields of all the objects.
+
+        Returns a summary with ``updated`` and ``skipped``. Refused without a condition unless
+        ``all()`` was called.
 
         ``data__split="train"`` sets one key inside ``data`` (or ``meta``, or another nested field)
         and leaves the others; ``data__a__b=1`` makes ``a`` where there is none; ``overlap=2`` and
@@ -241,7 +250,7 @@ class QuerySet(ReadingQuerySet[R]):
         no webhook. Of all others each is one PATCH, sent by ``workers`` at once (default: the
         client's). A PATCH replaces a nested field, and the server has no conditional writes; so
         where a key is set, each object is read again just before (one more request), and skipped
-        when it is gone or fits the conditions no more. What somebody saves in the moment between is
+        when it is gone or matches the conditions no more. What others save in the moment between is
         lost.
 
         Errors as for ``bulk_update``. It may be run again.

@@ -95,7 +95,7 @@ def in_order(rows: Iterable[Row], backwards: bool) -> bool:
 
 
 def as_key(value: Any) -> Any:
-    """What rows are put in order by: an id, or the id of an object."""
+    """Return what rows are ordered by: an id, or the id of an object."""
     return value.get("id") if isinstance(value, dict) else value
 
 

@@ -68,8 +68,9 @@ class Keyset:
         return TaskListing(select).pages()
 
     def _among_many(self, select: Select) -> Iterator[Page]:
-        """The tasks of very many ids: all tasks between the first and the last one, page by page,
-        for as long as that takes no more requests than to ask for the ids.
+        """Yield the tasks of very many ids, out of all tasks between the first and the last.
+
+        It goes on for as long as that takes no more requests than asking for the ids.
         """
         select = attrs.evolve(select, start=0, limit=None)
         _, ids = ids_asked_for(select.plan)
@@ -87,7 +88,7 @@ class Keyset:
                 return
 
     def count(self, select: Select) -> int | None:
-        """The ``total`` of a page of one; of a view, its ids."""
+        """Return the ``total`` of a page of one task; of a view, the number of its ids."""
         if "view" in select.scope:
             return len(self._ids_of_view(select))  # the total counts some tasks several times
         if asks_for_many(select.plan):
@@ -96,16 +97,15 @@ class Keyset:
         return sum(totals)
 
     def first_id(self, select: Select) -> tuple[int | None, int]:
-        """The id of the first task, None where there is none, and how many there are. One
-        request.
-        """
+        """Return the id of the first task, or None, and how many tasks there are. One request."""
         answer = ask(lightest(select), 1)
         return (answer["tasks"][0]["id"] if answer["tasks"] else None), answer["total"]
 
     def top(self, select: Select, key: Key, rows: int) -> Page | None:
-        """The first ``rows`` tasks in the server's own order by a column: nulls last, ties in any
-        order; fewer if there are no more. One request. None where the server gives less than it was
-        asked for, or a task twice.
+        """Return the first ``rows`` tasks in the server's own order by a column. One request.
+
+        Nulls come last, ties in any order; fewer rows if there are no more. None where the server
+        gives less than it was asked for, or a task twice.
         """
         answer = ask(select, rows, order=key.on_server)
         found = {row["id"]: row for row in answer["tasks"]}
@@ -116,8 +116,9 @@ class Keyset:
         )
 
     def cuts(self, select: Select, parts: int) -> list[int]:
-        """Rising ids at which the listing falls into ``parts`` of about as many rows. As many
-        requests, for one row each; none where the ids are known.
+        """Return ascending ids that divide the listing into ``parts`` of about as many rows.
+
+        As many requests, for one row each; none where the ids are known.
         """
         select = attrs.evolve(lightest(select), backwards=False)
         _, known = ids_asked_for(select.plan)
@@ -133,14 +134,15 @@ class Keyset:
         return found
 
     def by_ids(self, select: Select, ids: list[int]) -> Iterator[Page]:
-        """The rows of these ids, in their order; those that are gone by now are left out."""
+        """Return pages of the rows of these ids, in their order; ids that are gone are left out."""
         if not ids:
             return iter(())
         return results([IdList(self._without_view(select), ids)], select.workers)
 
     def _of_view(self, select: Select) -> Iterator[Page]:
-        """The tasks of a saved view, in its order. The server drops a query beside a view, so there
-        is no keyset: the ids are listed first.
+        """Yield the tasks of a saved view, in its order.
+
+        The server drops a query beside a view, so there is no keyset: the ids are listed first.
         """
         ids = self._ids_of_view(select)
         if select.query.ordering:
@@ -200,7 +202,7 @@ class Keyset:
 
 
 def _cut(pages: Iterator[Page], start: int, limit: int | None) -> Iterator[Page]:
-    """The same pages without the first rows, and no more than so many."""
+    """Yield the same pages without the first rows, and no more than so many."""
     skip, left = start, limit
     for page in pages:
         if left == 0:

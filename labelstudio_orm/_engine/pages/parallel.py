@@ -24,7 +24,7 @@ class Work(Protocol[T_co]):
     """Something that is done in pieces, in order."""
 
     def take(self) -> tuple[Callable[[], tuple[T_co | None, Work[T_co] | None]], Work[T_co] | None]:
-        """The first piece, and the work that follows it (None: nothing more).
+        """Return the first piece, and the work that follows it; None for nothing more.
 
         A piece is called once, perhaps in another thread; it returns its result (None: it has
         none) and the work that it leaves behind itself (None: it is done). ``take`` itself is quick
@@ -33,8 +33,10 @@ class Work(Protocol[T_co]):
 
 
 def results(work: Iterable[Work[T]], workers: int) -> Generator[T, None, None]:
-    """All results, in order. The first one is got alone, so that whoever needs no more costs no
-    more; those after it by ``workers`` threads, or one at a time when asked for.
+    """Yield all results, in order.
+
+    The first one is computed alone, so that a caller who needs no more costs no more; those after
+    it by ``workers`` threads, or one at a time when asked for.
     """
     line = list(work)
     while line:
@@ -80,10 +82,10 @@ class _Cell(Generic[T]):
 
 
 class OrderedPool(Generic[T]):
-    """``workers`` threads that do a line of work ahead of whoever takes the results, in order.
+    """``workers`` threads that do a line of work ahead of the consumer, in order.
 
     At most three results for each worker are in the making or wait to be taken: two, and one more
-    for work at the front of the line, which whoever takes the results is waiting for. An error is
+    for work at the front of the line, which the consumer is waiting for. An error is
     raised where its result would have come; nothing behind it is begun any more. The threads end
     when the work does, or when the iterator over the results is closed or garbage; they are
     daemons, so an unanswered request cannot hold up an exit.
@@ -95,7 +97,7 @@ class OrderedPool(Generic[T]):
         self._changed = threading.Condition()
 
     def results(self) -> Iterator[T]:
-        """The results, once; the threads start with the first."""
+        """Yield the results, once; the threads start with the first."""
         # Bound methods of the crew and not of this iterator: nothing but its user may keep it
         # alive, since its end is what stops the threads.
         for number in range(self._workers):
@@ -114,7 +116,7 @@ class OrderedPool(Generic[T]):
             self._changed.notify_all()
 
     def _next_done(self) -> _Cell[T] | None:
-        """The first result, waited for; None at the end."""
+        """Wait for the first result and return it; None at the end."""
         with self._changed:
             self._changed.wait_for(self._head_is_known)
             if not self._line:
@@ -136,7 +138,7 @@ class OrderedPool(Generic[T]):
         while (cell := self._next_piece()) is not None:
             left = cell.make()
             with self._changed:
-                if cell in self._line:  # else nobody wants it any more
+                if cell in self._line:  # else it is not wanted any more
                     cell.done = True
                     place = self._line.index(cell)
                     self._line[place : place + 1] = [
@@ -147,7 +149,7 @@ class OrderedPool(Generic[T]):
                 self._changed.notify_all()
 
     def _next_piece(self) -> _Cell[T] | None:
-        """The first piece that may be begun, waited for; None when there will be none."""
+        """Wait for the first piece that may begin and return it; None when there will be none."""
         with self._changed:
             self._changed.wait_for(lambda: self._place() is not None or not self._more_to_come())
             place = self._place()
@@ -173,7 +175,7 @@ class OrderedPool(Generic[T]):
         return None
 
     def _more_to_come(self) -> bool:
-        """Is there work left, or a piece in the making that may leave some?"""
+        """Return whether work is left, or a piece under way that may leave some."""
         for entry in self._line:
             if not isinstance(entry, _Cell):
                 return True
@@ -185,8 +187,9 @@ class OrderedPool(Generic[T]):
 
 
 class Prefetched(threading.Thread, Generic[T]):
-    """A value that a thread is getting. A daemon, so that an unanswered request cannot hold up an
-    exit.
+    """A value that a thread is computing.
+
+    The thread is a daemon, so an unanswered request cannot hold up an exit.
     """
 
     def __init__(self, get: Callable[[], T]) -> None:
@@ -203,7 +206,7 @@ class Prefetched(threading.Thread, Generic[T]):
             self._error = error
 
     def result(self) -> T:
-        """The value, waited for; raises what getting it raised."""
+        """Wait for the value and return it; raise what computing it raised."""
         self.join()
         if self._error is not None:
             raise self._error

@@ -27,10 +27,10 @@ from .task_page import (
     among,
     ask,
     between,
-    fits,
     id_at,
     ids_asked_for,
     in_pieces,
+    is_between,
     is_past_the_end,
     lightest,
     uncomputed,
@@ -102,7 +102,7 @@ class TaskListing:
         return self.sizer.size if self.left is None else min(self.sizer.size, self.left)
 
     def pages(self) -> Iterator[Page]:
-        """The pages, in order."""
+        """Yield the pages, in order."""
         if self.select.limit == 0:
             return
         line = self._line
@@ -137,9 +137,9 @@ class TaskListing:
     def _check_end(self) -> None:
         """Hold the tasks that came against those that were counted.
 
-        Fewer may have come, where some were deleted, or fit no more, after they were counted; then
+        Fewer may have come, where some were deleted, or match no more, after they were counted; then
         what is still counted tells whether others were left out. With a filter tasks may also come
-        to fit after the reading has passed them by, so that only a large difference says so.
+        to match after the reading has passed them by, so that only a large difference says so.
         """
         promised = self.promised if self.left is None else min(self.promised, self.left)
         if not self._taken or self._taken >= promised:
@@ -168,8 +168,9 @@ class TaskListing:
     def page(
         self, select: Select, after: int | None, until: int | None, size: int, number: int = 1
     ) -> tuple[Page, int]:
-        """A page of the tasks with an id behind ``after`` and up to ``until``, and how many of them
-        there are.
+        """Return a page of the tasks in a range of ids, and how many tasks are in the range.
+
+        The ids are behind ``after`` and not beyond ``until``.
         """
         for _ in range(TRIES):
             weights: list[int] = []
@@ -186,7 +187,7 @@ class TaskListing:
         else:
             raise untrue(select, f"{total} are left, the server says, and gives {len(rows)}")
         for row in (*rows[:1], *rows[-1:]):
-            if not fits(row["id"], select, after, until):
+            if not is_between(row["id"], select, after, until):
                 upto = "" if until is None else f" up to id {until}"
                 raise untrue(
                     select,
@@ -198,8 +199,9 @@ class TaskListing:
         return Page(rows, self._uncomputed, select.relations, whole), total
 
     def end_of(self, select: Select, after: int | None, rows: int) -> int | None:
-        """The id of the last task behind ``after``, or of the last one that is wanted; None when
-        there is none any more. One request.
+        """Return the id of the last task behind ``after``, or of the last one that is wanted.
+
+        None when there is none any more. One request.
         """
         light = lightest(select)
         if self.left is not None and self.left < rows and len(self._line) == 1:
@@ -221,7 +223,7 @@ class Offset:
         self._reading = reading
 
     def take(self) -> tuple[_Piece, None]:
-        """The next piece of work, and what is left of this afterwards."""
+        """Return the next piece of work, and what is left afterwards."""
         return self._piece, None
 
     def _piece(self) -> tuple[Page | None, IdRange | None]:
@@ -278,7 +280,7 @@ class IdRange:
         self._is_first = is_first
 
     def take(self) -> tuple[_Piece, IdRange | None]:
-        """The next piece of work, and what is left of this afterwards."""
+        """Return the next piece of work, and what is left afterwards."""
         reading, workers = self._reading, self._select.workers
         size = min(reading.size, self._most)
         with self._lock:
@@ -341,7 +343,7 @@ class IdList:
         self._sizer = sizer or PageSizer(select.query.client, FIRST_PAGE)
 
     def take(self) -> tuple[Callable[[], tuple[Page | None, None]], IdList | None]:
-        """The next piece of work, and what is left of this afterwards."""
+        """Return the next piece of work, and what is left afterwards."""
         stop = self._place + min(IDS, self._sizer.size)
         piece = partial(self._piece, self._ids[self._place : stop])
         more = stop < len(self._ids)
@@ -364,13 +366,14 @@ class IdList:
 
 
 def _is_a_page(select: Select) -> bool:
-    """Is a slice one of the pages that a server counts: ``[40:60]``?"""
+    """Return whether a slice is one of the pages that a server counts: ``[40:60]``."""
     return bool(select.limit) and select.start % (select.limit or 1) == 0
 
 
 def _jumps(select: Select) -> bool:
-    """Is it worth while to ask for the place where a slice begins, or are the rows before it just
-    read along?
+    """Return whether to ask for the place where a slice begins.
+
+    Else the rows before it are read along.
     """
     return select.start >= FIRST_PAGE or (select.start > 0 and _is_a_page(select))
 
@@ -389,7 +392,7 @@ def _bounds(select: Select) -> tuple[int | None, int | None]:
 
 
 def _ids_in(node: Node) -> tuple[int | None, int | None]:
-    """The lowest and the highest id that a conjunction leaves possible, as far as it says so."""
+    """Return the lowest and the highest id that a conjunction leaves possible; None for unknown."""
     lows, highs = [], []
     for part in parts_of(node):
         if not isinstance(part, Leaf) or (part.field.name, part.relation) != ("id", None):

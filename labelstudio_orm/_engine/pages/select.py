@@ -146,8 +146,9 @@ class Select:
 
 @attrs.frozen
 class Page:
-    """Some rows in order, and what can be believed in them: see ``Origin``, which has the same
-    names.
+    """Some rows in order, and how far they can be believed.
+
+    The names are those of ``Origin``.
     """
 
     rows: list[Row]

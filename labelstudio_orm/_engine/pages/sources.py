@@ -40,7 +40,7 @@ class Source(Shape, Protocol):
     """The shape of a listing, and how it is read."""
 
     def pages(self, select: Select) -> Iterator[Page]:
-        """The rows, a page at a time; each page is requested when it is asked for."""
+        """Yield the rows, a page at a time; each page is requested when it is asked for."""
 
     def count(self, select: Select) -> int | None:
         """How many rows the server says there are, in one request; None where it does not say."""
@@ -65,8 +65,9 @@ class Plain:
     by_id_within: ClassVar[str] = ""
 
     def pages(self, select: Select) -> Iterator[Page]:
-        """One page: the whole list. A parameter that names nothing (the server answers 400) means
-        that there is none.
+        """Yield one page: the whole list.
+
+        A parameter that names nothing (the server answers 400) means that there are no rows.
         """
         yield Page(_in_order(self._rows(select), select), whole=True)
 
@@ -150,8 +151,10 @@ class Numbered:
         )
 
     def _read(self, select: Select) -> tuple[list[Row], int]:
-        """The rows, and how many were counted: others when their number changed meanwhile, so that
-        one may have slipped by, or where the server does not turn the page.
+        """Return the rows, and how many the server counted.
+
+        The numbers differ when rows came or went meanwhile, so that one may have slipped by, or
+        where the server does not turn the page.
         """
         key = select.options.key_wire
         size = min(max(select.limit or FIRST_PAGE, 2), FIRST_PAGE)
@@ -181,7 +184,7 @@ class Numbered:
         return list(found.values()), count
 
     def count(self, select: Select) -> int | None:
-        """The server's ``count``."""
+        """Return the server's ``count``."""
         return cast(int, self._ask(attrs.evolve(select, fields=frozenset({"id"})), 1, 1)["count"])
 
     def _ask(self, select: Select, page: int, size: int) -> Any:
@@ -202,8 +205,10 @@ class Numbered:
 
 @attrs.frozen
 class Embedded:
-    """Annotations: of a task, from the task itself, since their own listing hides the cancelled
-    ones; of a project, from its tasks.
+    """Annotations, which are read inside of their tasks.
+
+    Of one task they come from the task itself, since their own listing hides the cancelled ones; of
+    a project from its tasks.
     """
 
     key: str
@@ -265,7 +270,7 @@ class Embedded:
             yield Page(rows, whole=select.fields is None)
 
     def _in_task(self, task: Row, select: Select) -> list[Row]:
-        """The rows inside a task's row, which must be there and be of it."""
+        """Return the rows inside a task's row, which must be there and belong to it."""
         if self.key not in task:
             raise untrue(select, f"Task {task['id']} came without its {self.key}")
         rows = believed(task[self.key], select)
@@ -290,8 +295,9 @@ def source_of(query: Query) -> Source:
 
 
 def look_ahead(pages: Iterator[Page]) -> Iterator[Page]:
-    """The same pages in halves, each next one being requested once the second half of a page is
-    asked for.
+    """Yield the same pages in halves, reading one page ahead.
+
+    The next page is requested once the second half of a page is asked for.
     """
     page = next(pages, None)
     while page is not None:
@@ -306,8 +312,9 @@ def look_ahead(pages: Iterator[Page]) -> Iterator[Page]:
 
 
 def page_ahead(pages: Iterator[Page]) -> Iterator[Page]:
-    """The same pages, whole. The first one is requested alone; each later one while the one before
-    it is in use.
+    """Yield the same pages, whole, reading one page ahead.
+
+    The first page is requested alone; each later one while the one before it is in use.
     """
     page = next(pages, None)
     if page is None:

@@ -79,8 +79,10 @@ def _listed(item: Item | None) -> Sequence[int]:
 
 
 def request(select: Select, tries: int = TRIES, **options: Any) -> Any:
-    """GET /api/tasks/; again where a task was deleted while the server made the page: it answers
-    that with error 500 and just the id.
+    """Send GET /api/tasks/ and return the answer.
+
+    Repeated where a task was deleted while the server made the page: it answers that with error 500
+    and just the id.
     """
     try:
         return select.query.client.request(
@@ -97,12 +99,12 @@ def _encoded(params: dict[str, Any]) -> str:
 
 
 def uncomputed(select: Select) -> frozenset[str]:
-    """The fields that a listing leaves empty."""
+    """Return the fields that a listing leaves empty."""
     return frozenset() if _is_full(select) else select.options.computed - select.wanted
 
 
 def _is_full(select: Select) -> bool:
-    """Does only the full form of a listing have what is asked for?"""
+    """Return whether only the full form of a listing has what is asked for."""
     return bool(select.relations) or "drafts" in select.wanted
 
 
@@ -114,7 +116,7 @@ def lightest(select: Select) -> Select:
 
 
 def id_at(select: Select, rank: int, ids: Item | None = None) -> int | None:
-    """The id of the task at this place, counted from 1; None past the end. One request."""
+    """Return the id of the task at a place, counted from 1; None past the end. One request."""
     try:
         found = ask(select, 1, ids, rank)["tasks"]
     except NotFound as error:
@@ -125,17 +127,17 @@ def id_at(select: Select, rank: int, ids: Item | None = None) -> int | None:
 
 
 def is_past_the_end(error: NotFound) -> bool:
-    """Was a page asked for that there is not?"""
+    """Return whether a page was asked for that does not exist."""
     return "invalid page" in str(error.detail).lower()
 
 
 def among(ids: list[int]) -> Item:
-    """The condition that an id is one of these."""
+    """Return the condition that an id is one of these."""
     return line("id", "in_list", "Number", ids)
 
 
 def ids_asked_for(plan: Plan) -> tuple[int, list[int]]:
-    """The ids that a query names, rising, and where it does; none where it does not."""
+    """Return the place of a condition that names ids, and these, ascending; no ids if none does."""
     for place, item in enumerate(plan.clauses[0] if len(plan.clauses) == 1 else ()):
         if item["filter"] == "filter:tasks:id" and item["operator"] == "in_list":
             return place, sorted(set(item["value"]))
@@ -143,7 +145,7 @@ def ids_asked_for(plan: Plan) -> tuple[int, list[int]]:
 
 
 def in_pieces(select: Select) -> list[Select]:
-    """The same query in pieces of so many ids that each of them fits into an address, in order."""
+    """Return the same query in pieces, in order, each with so few ids that they fit an address."""
     place, ids = ids_asked_for(select.plan)
     if len(ids) <= IDS:
         return [select]
@@ -153,14 +155,14 @@ def in_pieces(select: Select) -> list[Select]:
 
 
 def spread(select: Select) -> Select:
-    """The same query with all ids from the lowest to the highest that it names, instead of them."""
+    """Return the same query with all ids from the lowest to the highest that it names."""
     place, ids = ids_asked_for(select.plan)
     ends = line("id", "in", "Number", {"min": ids[0], "max": ids[-1]})
     return _instead(select, place, ends)
 
 
 def with_ids(select: Select, ids: list[int]) -> Select:
-    """The same query with these ids instead of those that it names."""
+    """Return the same query with these ids instead of those that it names."""
     return _instead(select, ids_asked_for(select.plan)[0], among(ids))
 
 
@@ -171,7 +173,7 @@ def _instead(select: Select, place: int, item: Item) -> Select:
 
 
 def between(select: Select, after: int | None, until: int | None) -> Item | None:
-    """The condition that an id is behind ``after`` and not beyond ``until``."""
+    """Return the condition that an id is behind ``after`` and not beyond ``until``."""
     if after is None and until is None:
         return None
     if until is None:
@@ -183,8 +185,8 @@ def between(select: Select, after: int | None, until: int | None) -> Item | None
     return line("id", "in", "Number", {"min": low, "max": high})
 
 
-def fits(id: int, select: Select, after: int | None, until: int | None) -> bool:
-    """Is an id behind ``after`` and not beyond ``until``?"""
+def is_between(id: int, select: Select, after: int | None, until: int | None) -> bool:
+    """Return whether an id is behind ``after`` and not beyond ``until``."""
     sign = -1 if select.backwards else 1
     return (after is None or sign * id > sign * after) and (
         until is None or sign * id <= sign * until
@@ -192,8 +194,9 @@ def fits(id: int, select: Select, after: int | None, until: int | None) -> bool:
 
 
 def _all_columns_but(select: Select) -> dict[str, list[str]]:
-    """``hiddenColumns`` makes the server compute the columns of a light listing, except those it
-    names.
+    """Return the ``hiddenColumns`` that are not wanted.
+
+    The parameter makes the server compute the columns of a light listing, except those it names.
     """
     hidden = [f"tasks:{name}" for name in sorted(select.options.computed - select.wanted)]
     return {"explore": hidden, "labeling": hidden}

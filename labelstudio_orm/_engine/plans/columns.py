@@ -33,7 +33,7 @@ TEXTS = 1000
 
 @attrs.frozen
 class Answer:
-    """Clauses of which every fit fulfils one; ``exact``: and nothing else does."""
+    """A disjunction that every match satisfies; ``exact`` if nothing else does."""
 
     clauses: tuple[tuple[Item, ...], ...]
     exact: bool
@@ -53,7 +53,7 @@ def line(column: str, operator: str, type_: str, value: Any) -> Item:
 
 
 def column_of(item: Item) -> str:
-    """The column of a line: "id", "data.text"."""
+    """Return the column of a line: "id", "data.text"."""
     column: str = item["filter"]
     return column.removeprefix("filter:tasks:")
 
@@ -81,8 +81,9 @@ JOINED = frozenset({"annotators", "predictions_model_versions"})
 
 
 def mixes(items: Iterable[Item]) -> bool:
-    """Are some joined to their tasks and others aggregated? In a disjunction the server would then
-    count a task once for each of its annotations.
+    """Return whether some columns are joined to their tasks and others aggregated.
+
+    In a disjunction the server would then count a task once for each of its annotations.
     """
     computed = [item for item in items if column_of(item) in COMPUTED]
     joined = [
@@ -97,16 +98,16 @@ UNDEFINED = "$undefined$"
 """The key under which the server keeps what was uploaded before there was a labelling config."""
 
 Undefined = Callable[[str], bool]
-"""May tasks that are shown with this key be stored with that one?"""
+"""Whether tasks that are shown with a key may be stored with ``$undefined$`` instead."""
 
 
 def never(key: str) -> bool:
-    """No."""
+    """Return False."""
     return False
 
 
 def comparison(leaf: Leaf, positive: bool = True, undefined: Undefined = never) -> Answer | None:
-    """What the server says of a comparison, or of its complement; None where it says nothing."""
+    """Return the server's answer to a comparison, or to its complement; None where it has none."""
     if leaf.lookup == "in" and not leaf.value:
         return NEVER if positive else ALWAYS
     if leaf.relation:
@@ -139,7 +140,7 @@ class Column:
     empties: bool = False
 
     def answer(self, leaf: Leaf, positive: bool) -> Answer | None:
-        """The line of a comparison, negated where that is its complement."""
+        """Return the line of a comparison, negated where that is its complement."""
         lookup, value = leaf.lookup, leaf.value
         if lookup in ("exact", "iexact") and value is None:
             lookup, value = "isnull", True
@@ -178,7 +179,7 @@ class Column:
         return Answer((*((other,) for other in others), (_empty(leaf, True),)), True)
 
     def _any_of(self, leaf: Leaf, positive: bool) -> Answer | None:
-        """An ``in`` as a comparison with each value."""
+        """Return an ``in`` as a comparison with each value."""
         each = [
             self.answer(attrs.evolve(leaf, lookup="exact", value=value), positive)
             for value in leaf.value
@@ -227,7 +228,7 @@ OPERATORS = {  # of the lookups
 
 
 def _value(lookup: str, values: Sequence[Any]) -> Any:
-    """The values in the shape that the operator takes."""
+    """Return the values in the shape that the operator takes."""
     if lookup == "range":
         return {"min": values[0], "max": values[1]}
     return list(values) if lookup == "in" else values[0]
@@ -245,8 +246,9 @@ _LONG_ONES = frozenset({"id", "inner_id"})
 def _bounded(
     lookup: str, values: Values, low: Callable[[Any], bool], high: Callable[[Any], bool]
 ) -> tuple[str, Values] | bool:
-    """A comparison without the values below and above all that a column can have; or the answer,
-    for what is no null.
+    """Return a comparison without the values below and above all that a column can have.
+
+    Or the answer, for what is not null, where it is always the same.
     """
     if (lookup in ("gt", "gte") and low(values[0])) or (
         lookup in ("lt", "lte") and high(values[0])
@@ -264,7 +266,7 @@ def _bounded(
 
 
 def _integer(column: str, lookup: str, values: Values) -> Item | bool | None:
-    """The server cuts fractions off, and makes floats of what is no list."""
+    """Return the line of integers: the server cuts fractions off, and makes floats of non-lists."""
     if lookup not in OPERATORS or not all(map(_is_number, values)):
         return None
     limit = LONG if column in _LONG_ONES else INTEGERS
@@ -319,7 +321,7 @@ def _moment(column: str, lookup: str, values: Values) -> Item | bool | None:
 
 
 def _utc(moment: datetime) -> datetime:
-    """A moment in UTC, where there are only the years 1 to 9999; the end beyond which it is."""
+    """Return a datetime in UTC, cut to the years 1 to 9999."""
     try:
         return moment.astimezone(timezone.utc)
     except OverflowError:
@@ -387,7 +389,7 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
         if _is_id(leaf.value):
             return _exactly(line("annotators", operator, "List", leaf.value))
     if not positive or leaf.holds_of_nothing:
-        return None  # a task without any of them fits as well
+        return None  # a task without any of them matches too
     if name == "result" and leaf.path and leaf.lookup in _CASE_SENSITIVE | {"in"}:
         # With case, since PostgreSQL compares the text of results so.
         found = _text(f"{leaf.relation}_results", leaf, quoted=True)
@@ -419,8 +421,9 @@ _PLAIN_KEY = re.compile(r"[A-Za-z](_?[A-Za-z0-9])*\Z")  # two underscores would 
 
 
 def needle(leaf: Leaf) -> str:
-    """The longest piece of a text that the server's ASCII-caseless ``contains`` surely finds in
-    every fit.
+    """Return the longest piece of a text that the server's ``contains`` finds in every match.
+
+    That operator ignores the case of ASCII letters alone.
     """
     return _piece(leaf.value, leaf.lookup.startswith("i"))
 
@@ -433,7 +436,8 @@ def _piece(text: str, folds: bool) -> str:
 
 
 def _needles(leaf: Leaf, quoted: bool = False) -> Iterator[str | None]:
-    """For each value that would fit, a piece of its text; None where there is none to be had.
+    """Return for each value that would match a piece of its text; None where there is none.
+
     ``quoted``: with the quotes that stand around it in JSON, where that is known.
     """
     for value in leaf.value if leaf.lookup == "in" else (leaf.value,):
@@ -450,7 +454,7 @@ def _needles(leaf: Leaf, quoted: bool = False) -> Iterator[str | None]:
 
 
 def _digits(number: float) -> str | None:
-    """The text of a number, as far as all servers write it alike: 10 is also in 10.0."""
+    """Return the text of a number as far as all servers write it alike: 10 is also in 10.0."""
     if number == 0:
         return "0"
     if not 1e-4 <= abs(number) < 1e15:
@@ -460,7 +464,7 @@ def _digits(number: float) -> str | None:
 
 
 def _text(column: str, leaf: Leaf, quoted: bool = False) -> Answer | None:
-    """A superset: the tasks whose column contains a piece of a value."""
+    """Return a superset: the tasks whose column contains a piece of a value."""
     found = list(_needles(leaf, quoted)) if leaf.lookup in TEXT | {"in"} else [None]
     if None in found or len(found) > ALTERNATIVES:
         return None
@@ -468,15 +472,17 @@ def _text(column: str, leaf: Leaf, quoted: bool = False) -> Answer | None:
 
 
 def _in_data(leaf: Leaf, undefined: Undefined) -> Answer | None:
-    """A superset. Tasks that were uploaded before the project had a labelling config are shown with
-    the config's key and stored with another, by which they have to be asked for as well.
+    """Return a superset of the tasks with a value in their data.
+
+    Tasks that were uploaded before the project had a labelling config are shown with the config's
+    key and stored with another, by which they have to be asked for as well.
     """
     hidden = undefined(leaf.value if leaf.lookup == "has_key" else (*leaf.path, "")[0])
     if leaf.lookup == "has_key":
         piece = _piece(leaf.value, folds=False)
         return _whole(piece, UNDEFINED if hidden else piece) if piece.strip() else None
     if not leaf.path or leaf.holds_of_nothing:
-        return None  # where the key is missing, that fits as well
+        return None  # a missing key matches too
     if hidden:  # which of the two keys the server takes depends on the order of past imports
         return _text("data", leaf)
     if not all(_PLAIN_KEY.match(key) and key not in _DJANGO for key in leaf.path):
@@ -496,7 +502,7 @@ def _in_column(column: str, leaf: Leaf) -> Answer:
 
 
 def _whole(*pieces: str) -> Answer:
-    """The tasks whose data contains one of these texts anywhere, keys included."""
+    """Return the tasks whose data contains one of these texts anywhere, keys included."""
     distinct = dict.fromkeys(pieces)
     return Answer(tuple((line("data", "contains", "String", one),) for one in distinct), False)
 

@@ -1,13 +1,13 @@
 """From a tree of conditions to what the server filters and what is checked here.
 
-The server's filters are not ours: a missing key fits neither a test nor its negation, an unknown
+The server's filters are not ours: a missing key matches neither a test nor its negation, an unknown
 operator means ``equal``, text is compared without case for ASCII letters only. So a comparison is
 sent only where ``columns.py`` says that the answer is *exact*, or a *superset* which is checked
 again here; everything else is checked here alone.
 
 The server can say a conjunction of comparisons, or a disjunction of clauses of two of them at most,
 of which the condition of a keyset page takes one. A tree is approximated by clauses (a disjunction
-of conjunctions) that every fit fulfils, and longer clauses drop comparisons: a superset still.
+of conjunctions) that every match satisfies, and longer clauses drop comparisons: a superset still.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Plan:
     ``params`` are parameters of a plain listing; ``clauses`` the Data Manager's filter, a
     disjunction of conjunctions; ``here`` is the tree that every row is checked against on this
     side (None: the answer is exact). ``counts``: the server's own total is right. ``nothing`` says
-    that no object can fit, so that no request is needed.
+    that no object can match, so that no request is needed.
     """
 
     params: Mapping[str, Any] = attrs.field(factory=dict)
@@ -81,7 +81,7 @@ class Plan:
     nothing: bool = False
 
     def filters(self, keyset: Item | None = None) -> dict[str, Any] | None:
-        """The Data Manager's ``filters``, with the condition of a keyset page joined in."""
+        """Return the Data Manager's ``filters``, with the condition of a keyset page joined in."""
         if len(self.clauses) == 1:
             items = [*self.clauses[0], *([keyset] if keyset else [])]
             return {"conjunction": "and", "items": items} if items else None
@@ -93,16 +93,17 @@ class Plan:
         return {"conjunction": "or", "items": lines}
 
     def among(self, item: Item) -> Plan:
-        """The same, with one more comparison that the server answers exactly."""
+        """Return the same plan with one more comparison that the server answers exactly."""
         if len(self.clauses) == 1:
             return attrs.evolve(self, clauses=((*self.clauses[0], item),))
         return attrs.evolve(self, clauses=((item,),))
 
 
 def plan(options: Options, where: Node, undefined: Undefined = never) -> Plan:
-    """The plan for one query on one resource; ``undefined`` tells keys of data that may be stored
-    otherwise. Raises FieldError where a condition that only the
-    server evaluates would have to be checked here.
+    """Return the plan of a condition on a resource.
+
+    ``undefined`` tells which keys of data may be stored under another one. Raises FieldError where
+    a condition that only the server evaluates would have to be checked here.
     """
     if where == EVERYTHING:
         return Plan()
@@ -152,8 +153,9 @@ def _plan_params(options: Options, where: Node) -> Plan:
 
 
 def _of_some(where: Node, there: Leaf) -> Node:
-    """What is true of a task, some of whose related objects fit. Of one that does not fit
-    something, no more is known than that it is there.
+    """Return what is true of a task, some of whose related objects match.
+
+    Of one that does not match something, no more is known than that it is there.
     """
 
     def make(node: Node, parts: list[Node]) -> Node:
@@ -169,12 +171,12 @@ def _of_some(where: Node, there: Leaf) -> Node:
 
 
 def _is_beyond(value: Any) -> bool:
-    """Is it no number that the server can look for? No object has such an id."""
+    """Return whether a number is beyond what the server can look for, so that no object has it."""
     return type(value) in (int, float) and not -INTEGERS <= value < INTEGERS
 
 
 def _is_of_none(leaf: Leaf) -> bool:
-    """Does it ask for integers that no column holds, on no server?"""
+    """Return whether a comparison asks for integers that no column holds, on no server."""
     holds = (leaf.field.element, *codec.parts(leaf.field.annotation))
     if leaf.path or leaf.lookup not in ("exact", "in") or int not in holds:
         return False
@@ -187,7 +189,7 @@ def _plainly(value: Any) -> Any:
 
 
 def _is_never(where: Node) -> bool:
-    """Is it an empty ``in``, alone or in a conjunction?"""
+    """Return whether a condition is an empty ``in``, alone or in a conjunction."""
 
     def make(node: Node, parts: list[bool]) -> bool:
         if isinstance(node, Leaf):
@@ -209,7 +211,7 @@ class Said(str):
 
     @classmethod
     def of(cls, item: Item) -> Said:
-        """The text of a line."""
+        """Return the text of a line."""
         text = cls(json.dumps(item))
         text.item = item
         return text
@@ -221,7 +223,7 @@ Saying: TypeAlias = tuple[Said, ...]
 
 @attrs.frozen
 class Approximation:
-    """Clauses of which every fit fulfils one; ``exact``: and nothing else does."""
+    """A disjunction that every match satisfies; ``exact`` if nothing else does."""
 
     clauses: tuple[Saying, ...]
     exact: bool
@@ -249,7 +251,7 @@ def _approximate(where: Node, undefined: Undefined) -> Approximation:
         node, positive = signed
         if isinstance(node, Not):
             return parts[0]
-        if isinstance(node, Related):  # a task that fits has objects for each of its comparisons
+        if isinstance(node, Related):  # a task that matches has objects for each of its comparisons
             return attrs.evolve(parts[0], exact=False) if positive else UNKNOWN
         if isinstance(node, Opaque):
             if not positive:
@@ -281,8 +283,9 @@ def _compared(leaf: Leaf, positive: bool, undefined: Undefined) -> Approximation
 def _merged(
     node: Or, parts: list[Approximation], positive: bool, undefined: Undefined
 ) -> list[Approximation]:
-    """Of many alternatives for one value (``Q(id=1) | Q(id=2) | ...``), what an ``in`` of them all
-    says, where that is more.
+    """Return alternatives with those for one value (``Q(id=1) | Q(id=2) | ...``) as an ``in``.
+
+    That is done where the server has an answer to the ``in``.
     """
     kinds: dict[Any, list[int]] = {}
     for place, part in enumerate(node.parts):
@@ -317,7 +320,7 @@ def _any_of(parts: Iterable[Approximation]) -> Approximation:
 
 
 def _all_of(parts: list[Approximation]) -> tuple[Approximation, set[int]]:
-    """The conjunction, and the places of the parts which it had to leave out."""
+    """Return the conjunction, and the places of the parts which it had to leave out."""
     single = [part for part in parts if len(part.clauses) == 1]
     common = dict.fromkeys(chain.from_iterable(part.clauses[0] for part in single))
     found, left_out = Approximation(((),), all(part.exact for part in single)), set()
@@ -340,7 +343,7 @@ def _distinct(clauses: Iterable[Saying]) -> tuple[Saying, ...]:
 
 
 def _absorbed(clauses: tuple[Saying, ...]) -> tuple[Saying, ...]:
-    """Without those that say more than another one."""
+    """Return the clauses without those that are narrower than another one."""
     said = list(map(set, clauses))
     return tuple(
         clause
@@ -391,8 +394,10 @@ def _lines(clauses: Iterable[Saying]) -> tuple[Clause, ...]:
 
 
 def _pair(clause: Saying) -> Saying:
-    """What a line of a disjunction has room for. A column that the server computes must come first:
-    as the second it is not computed, or counts a task several times.
+    """Return what a line of a disjunction has room for.
+
+    A column that the server computes must come first: as the second it is not computed, or counts a
+    task several times.
     """
     ranked = sorted(clause, key=_worth)
     first = next((one for one in ranked if column_of(one.item) in COMPUTED), None)
@@ -402,7 +407,7 @@ def _pair(clause: Saying) -> Saying:
 
 
 def _worth(said: Said) -> int:
-    """Which comparison of a clause narrows most, as far as one can guess."""
+    """Return how little a comparison of a clause narrows, as far as that can be guessed."""
     item = said.item
     if item["operator"] == "contains" and item["value"] == "":
         return 9
@@ -412,7 +417,7 @@ def _worth(said: Said) -> int:
 
 
 def fields_needed(node: Node | None) -> tuple[set[str], set[str]]:
-    """The fields and the relations that checking a tree here reads."""
+    """Return the fields and the relations that checking a condition here reads."""
     found = list(leaves(node)) if node is not None else []
     return (
         {leaf.field.name for leaf in found if leaf.relation is None},

@@ -18,7 +18,9 @@ from .plan import plan
 
 
 def view_filters(condition: Q, server: str | None = None) -> dict[str, Any]:
-    """A condition as a view keeps it. Raises FieldError for what the server does not say exactly.
+    """Return a condition as a view keeps it.
+
+    Raises FieldError for what the server does not answer exactly.
 
     >>> view_filters(Q(total_annotations=0))["items"][0]["operator"]
     'equal'
@@ -33,7 +35,7 @@ def view_filters(condition: Q, server: str | None = None) -> dict[str, Any]:
 
 
 def view_ordering(key: str) -> str:
-    """An order as a view keeps it: ``-created_at`` is ``-tasks:created_at``; one key only.
+    """Return an order by one key as a view keeps it: ``-created_at`` is ``-tasks:created_at``.
 
     >>> view_ordering("-created_at")
     '-tasks:created_at'
@@ -50,8 +52,10 @@ def view_ordering(key: str) -> str:
 
 
 def view_condition(filters: Mapping[str, Any] | None) -> Q:
-    """The condition of a view. A line that means something else at the server than any lookup does
-    here stays a condition which only the server evaluates.
+    """Return the condition of a view.
+
+    A line that means something else at the server than any lookup does here stays a condition which
+    only the server evaluates.
 
     >>> view_condition(view_filters(Q(total_annotations=0) & ~Q(annotators=7)))
     Q(total_annotations=0) & ~Q(annotators=7)
@@ -84,7 +88,7 @@ _POSITIVE = {opposite: operator for operator, opposite in OPPOSITE.items()}
 
 
 def _condition(item: Item) -> Q:
-    """The lookup that would be sent as just this line, if there is one."""
+    """Return the lookup that would be sent as just this line, if there is one."""
     wires = {options_of(registry["Task"]).fields[name].wire: name for name in EXACT}
     name = wires.get(column_of(item))
     for positive in (True, False):

@@ -39,8 +39,7 @@ class _Named(Protocol):
 
 
 def refuse_ambiguous(query: Query, ways: Iterable[_Named]) -> None:
-    """Raise FieldError for a name of a key in ``data`` that is two keys for all that it says, and
-    one in the tasks of the project.
+    """Raise FieldError for a name that is two keys of ``data``, and one in the project's tasks.
 
     Keys are known from the labelling config, where that is here, and from the project's summary:
     one request, which a project that is an object keeps.
@@ -60,8 +59,9 @@ def refuse_ambiguous(query: Query, ways: Iterable[_Named]) -> None:
 
 
 def refuse_ambiguous_controls(query: Query) -> None:
-    """Raise FieldError for a key of regions that is the name of a control as well, where the
-    labelling config is here.
+    """Raise FieldError for a key of regions that is the name of a control as well.
+
+    Only where the labelling config is at hand.
     """
     asked = {
         one.path[0]: one.key
@@ -78,8 +78,9 @@ def refuse_ambiguous_controls(query: Query) -> None:
 
 
 def warn_of_unknown_controls(query: Query) -> None:
-    """Tell of what is no key of a region and no control of the project, where the labelling config
-    is here.
+    """Warn of a name that is neither a key of regions nor a control of the project.
+
+    Only where the labelling config is at hand.
     """
     asked = {
         "__".join(one.path): one.key
@@ -101,7 +102,7 @@ def warn_of_unknown_controls(query: Query) -> None:
 
 
 def _at_hand(query: Query) -> Any:
-    """The project, as far as it is known without a request."""
+    """Return the project, as far as it is known without a request."""
     task = query.scope.get("task")
     parents = {} if task is None or isinstance(task, int) else origin_of(task).parents
     return query.scope.get("project") or parents.get("project")
@@ -202,7 +203,7 @@ def _controls(project: Any) -> set[str]:
 
 
 def _in_tasks(query: Query, project: Any) -> set[str]:
-    """The keys of the data of a project's tasks, as its summary counts them."""
+    """Return the keys of the data of a project's tasks, as its summary counts them."""
     kept = {} if isinstance(project, int) else kept_with(project)
     if _IN_TASKS not in kept:
         path = at("/api/projects/{}/summary/", id_of(project))

@@ -38,7 +38,7 @@ def _lines(query: Query) -> Iterator[tuple[str, str]]:
         return
     planned = plan_without_request(query.but(is_strict=False))
     if planned.nothing:
-        yield "requests", "none: no object can fit"
+        yield "requests", "none: no object can match"
         return
     missing = _missing(query)
     if missing:
@@ -90,7 +90,7 @@ def _why(query: Query, planned: Plan, part: Node) -> str:
 
 
 def _missing(query: Query) -> str:
-    """What a listing cannot do without and was not said."""
+    """Return what a listing cannot do without and the query does not name."""
     options = query.options
     if isinstance(options.pages, Embedded):
         known = options.pages.scoped_by
@@ -103,7 +103,7 @@ def _missing(query: Query) -> str:
 
 
 def _looked_up(scope: Mapping[str, Any], name: str) -> Any:
-    """What an address is filled in with: ``version.prompt`` is the prompt of the version."""
+    """Return what fills an address: ``version.prompt`` is the prompt of the version."""
     first, *further = name.split(".")
     value = scope.get(first)
     for relation in further:
@@ -127,14 +127,14 @@ def _requests(query: Query, planned: Plan) -> Iterator[str]:
         yield "GET /api/tasks/?view=: the ids of the view, 1,000 a request"
         yield "GET /api/tasks/: the rows by id, 300 a request"
     elif query.is_by_id:
-        falling = " from the highest" if query.is_descending else ""
-        yield f"GET /api/tasks/: pages by id{falling}, 100 tasks and then up to 1,000 a request"
+        order = " from the highest" if query.is_descending else ""
+        yield f"GET /api/tasks/: pages by id{order}, 100 tasks and then up to 1,000 a request"
     elif is_one_page(query, planned):
         yield "GET /api/tasks/: one page in the server's order"
-        more = "another page" if len(query.ordering) == 1 else "ids and keys of all that fit"
+        more = "another page" if len(query.ordering) == 1 else "ids and keys of all matches"
         yield f"GET /api/tasks/: {more}, where tasks tie at its end"
     else:
-        yield "GET /api/tasks/: ids and keys of all that fit, by id, to be sorted here"
+        yield "GET /api/tasks/: ids and keys of all matches, by id, to be sorted here"
         yield "GET /api/tasks/: the rows by id, 300 a request"
     needed = Select.of(query, planned)
     if needed.relations:

@@ -23,7 +23,7 @@ from .by_id import ref
 
 
 def plan_without_request(query: Query) -> Plan:
-    """The plan, as far as the project is known."""
+    """Return the plan, as far as the project is known."""
     if any(map(is_beyond, query.scope.values())):
         return Plan(nothing=True)
     if query.is_of_view and query.where != EVERYTHING:
@@ -32,8 +32,9 @@ def plan_without_request(query: Query) -> Plan:
 
 
 def plan_of(query: Query) -> Plan:
-    """The plan; asks the project for what makes it better, warns of one that reads every task, and
-    refuses what must not be.
+    """Return the plan of a query, and ask the project for what makes it better.
+
+    Warns of a plan that reads every task, and raises FieldError for what is refused.
     """
     if any(map(is_beyond, query.scope.values())):
         return Plan(nothing=True)
@@ -68,7 +69,7 @@ def _is_full_scan(query: Query, planned: Plan) -> bool:
 
 
 def _warn_of_full_scan(query: Query, planned: Plan) -> None:
-    """Say once, for each project and condition, that every task has to be read."""
+    """Warn once, for each project and condition, that every task has to be read."""
     what = query.description
     if _is_full_scan(query, planned) and what not in _warned:
         _warned.add(what)
@@ -87,7 +88,7 @@ _warned: set[str] = set()
 
 
 def wants_config(query: Query) -> bool:
-    """Would the labelling config, which is not at hand, make the plan better?"""
+    """Return whether the labelling config, which is not at hand, would make the plan better."""
     return (
         query.options.pages.filters_tasks
         and "project" in query.scope
@@ -102,8 +103,9 @@ def _has_config(project: Any) -> bool:
 
 
 def _with_config(query: Query) -> Query:
-    """The same with the labelling config at hand; one request, which a project that is an object
-    keeps.
+    """Return the same query with the labelling config at hand.
+
+    One request, which a project that is an object keeps.
     """
     project = query.scope["project"]
     if isinstance(project, int):
@@ -117,7 +119,7 @@ def _projects(query: Query) -> Query:
 
 
 def _data_keys(query: Query) -> frozenset[str]:
-    """The keys of ``data`` that are asked for."""
+    """Return the keys of ``data`` that are asked for."""
     asked = [one for one in leaves(query.where) if one.field.name == "data"]
     return frozenset(str(one.path[0]) for one in asked if one.path) | frozenset(
         one.value for one in asked if one.lookup == "has_key"
@@ -125,14 +127,15 @@ def _data_keys(query: Query) -> frozenset[str]:
 
 
 def _named_keys(query: Query) -> frozenset[str]:
-    """The keys of ``data`` that an order, or ``values()``, names."""
+    """Return the keys of ``data`` that an order, or ``values()``, names."""
     keys = [*query.ordering, *query.named]
     return frozenset(key.path[0] for key in keys if key.path and key.field.name == "data")
 
 
 def _may_be_undefined(query: Query, key: str) -> bool:
-    """May a key of ``data`` be stored as the server's ``$undefined$``? Only one that the labelling
-    config shows can be; where the config is not at hand, any.
+    """Return whether a key of ``data`` may be stored as the server's ``$undefined$``.
+
+    Only one that the labelling config shows can be; where the config is not at hand, any.
     """
     project: Any = query.scope.get("project")
     if not _has_config(project):
@@ -144,7 +147,7 @@ def _may_be_undefined(query: Query, key: str) -> bool:
 
 
 def _nothing_is_undefined(query: Query) -> bool:
-    """Would the plan be better without ``$undefined$``, and is it without? One request."""
+    """Return whether the project has no ``$undefined$`` data, if that improves the plan."""
     keys = _data_keys(query)
     if "project" not in query.scope or not any(_may_be_undefined(query, key) for key in keys):
         return False
@@ -159,8 +162,9 @@ def _nothing_is_undefined(query: Query) -> bool:
 
 
 def _check_scores(query: Query) -> None:
-    """``predictions_score`` is the mean for the project's model version: without one the server
-    gives none for all tasks.
+    """Raise FieldError for ``predictions_score`` in a project without a model version.
+
+    The score is the mean for that version: without one the server gives none for all tasks.
     """
     asked = any(
         one.relation is None and one.field.name == "predictions_score"
