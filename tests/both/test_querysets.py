@@ -507,7 +507,7 @@ def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
     assert "another page, where tasks tie" in top
     assert "every row is read" in project.tasks.filter(meta__x=1).explain()
     assert "count() is one request" in project.tasks.filter(total_annotations=0).explain()
-    assert "no object can fit" in project.tasks.filter(id__in=[]).explain()
+    assert "no object can match" in project.tasks.filter(id__in=[]).explain()
     assert "include" not in told
     assert "with annotations" in project.tasks.filter(annotations__lead_time__gt=1).explain()
     assert client_of(project.tasks).projects.filter(title="a").explain().startswith("query:")

@@ -106,8 +106,8 @@ class QuerySet(ReadingQuerySet[R]):
 
         What this queryset is filtered by exactly is set too (``data__lang`` of
         ``filter(data__lang="de")``), and a key that a lookup says is set beside those of the
-        defaults. Raises ValueError where the new object would not match, since it would not be found
-        the next time.
+        defaults. Raises ValueError where the new object would not match, since the next run would
+        not find it.
 
         >>> from labelstudio_orm import data
         >>> notes = ls.projects.create(title="Notes")

@@ -137,7 +137,7 @@ class TaskListing:
     def _check_end(self) -> None:
         """Hold the tasks that came against those that were counted.
 
-        Fewer may have come, where some were deleted, or match no more, after they were counted; then
+        Fewer may have come, where some were deleted or ceased to match after the count; then
         what is still counted tells whether others were left out. With a filter tasks may also come
         to match after the reading has passed them by, so that only a large difference says so.
         """
@@ -379,7 +379,7 @@ def _jumps(select: Select) -> bool:
 
 
 def _bounds(select: Select) -> tuple[int | None, int | None]:
-    """Behind which id and up to which one (None: without an end there) all tasks are that can fit.
+    """Return behind which id, and up to which one, all matches are; None for no end there.
 
     For disjunctions, whose lines have no room for it; other filters say it themselves.
     """
