@@ -409,9 +409,10 @@ def test_predictions_of_boxes(twins: Twins) -> None:
         {**whole, "rectanglelabels": labels}
         for labels in (["Car"], ["Car", "bus"], ["Bus"], ["Van"], [], "Car", None, [1])
     ]
+    odd: tuple[Any, ...] = (None, [], {})
     for name in whole:
         values += [{**whole, "rectanglelabels": ["Car"], name: value} for value in (-1, 361, 101)]
-        values += [{**whole, "rectanglelabels": ["Car"], name: value} for value in (None, [], {})]
+        values += [{**whole, "rectanglelabels": ["Car"], name: value} for value in odd]
         rest = {key: value for key, value in whole.items() if key != name}
         values.append({**rest, "rectanglelabels": ["Car"]})
     values += [whole, {**whole, "labels": ["Car"]}, "x", {}]
@@ -508,6 +509,7 @@ def test_configs_with_a_repeater_in_use(twins: Twins) -> None:
 def test_projects(twins: Twins) -> None:
     run, main = Script(twins), twins.ids["main"]
     made = []
+    body: Any
     for body in (
         {},
         {"title": "main"},
@@ -625,6 +627,7 @@ def test_people_and_errors(twins: Twins) -> None:
     run("GET", "/api/users/")
     run("GET", f"/api/users/{user}/")
     run("GET", "/api/users/999999/")
+    body: Any
     for body in (
         {},
         {"username": "second", "email": "second@x.yz"},
@@ -674,8 +677,8 @@ def test_people_and_errors(twins: Twins) -> None:
         run("GET", path)
     for kind in ("text/plain", "application/xml", "application/json; charset=utf-8"):
         run("PATCH", f"/api/tasks/{first}/", {"meta": {}}, headers={"Content-Type": kind})
-    for header in ({"If-Match": "x"}, {"Accept": "application/json"}):
-        run("GET", f"/api/tasks/{first}/", headers=header)
+    for headers in ({"If-Match": "x"}, {"Accept": "application/json"}):
+        run("GET", f"/api/tasks/{first}/", headers=headers)
     run("POST", "/api/token/refresh/", {})
     run("POST", "/api/token/refresh/", {"refresh": "x.y.z"})
     run("POST", "/api/token/blacklist/", {"refresh": "x.y.z"})

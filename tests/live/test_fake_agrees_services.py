@@ -90,6 +90,7 @@ def test_webhooks(run: Script, project: int) -> None:
     actions = ["TASKS_DELETED", "TASKS_CREATED", "TASKS_CREATED"]
     off = {"send_payload": False, "is_active": False, "send_for_all_actions": False}
     made = []
+    more: Any
     for more in (
         {},
         {"actions": actions, "headers": {"a": "b"}, **off},
@@ -141,6 +142,7 @@ def test_webhooks(run: Script, project: int) -> None:
     ):
         answer = run("POST", "/api/webhooks/", {"url": url, "project": project, **more})
         made += [answer["id"]] if "url" in answer else []
+    body: Any
     for body in ({}, {"url": url}, []):
         run("POST", "/api/webhooks/", body)
     for query in (
@@ -349,6 +351,7 @@ def test_the_organization(run: Script, project: int) -> None:
 def test_hotkeys_and_sessions(run: Script) -> None:
     run("GET", "/api/current-user/hotkeys/")
     good = {"key": "shift+s"}
+    keys: Any
     for keys in (
         *({}, {"annotation:submit": good}, {"a:b": {**good, "active": True, "more": 1}}),
         *({"annotation:submit": "x"}, {"a": good}, {"": good}, {"a:b:c": good}, [], None, "x"),
@@ -456,6 +459,7 @@ def test_files_bring_tasks(run: Script, project: int, config: str) -> None:
 
 def test_files(run: Script, project: int) -> None:
     load, table = f"/api/projects/{project}/import", {"file": ("a.csv", "text,c\na,A\nb,B\n")}
+    query: Any
     for query in (
         *("commit_to_project=false&return_task_ids=true", "commit_to_project=maybe"),
         "preannotated_from_fields=c&return_task_ids=true",
@@ -503,6 +507,7 @@ def test_files(run: Script, project: int) -> None:
     run("GET", "/data/upload/1/nosuch.csv")
     run("PATCH", F, {"file": "x"})
     run("PATCH", F, {})
+    files: Any
     for files in (
         *({"file": ("b b.txt", "new")}, {"other": ("b.txt", "new")}, {"file": ("b.jsonl", "")}),
         *({"file": ("c.bin", b"\x00\r\n\xff--\r\n")}, {"file": (None, "text")}),
@@ -521,6 +526,7 @@ def test_files(run: Script, project: int) -> None:
         run("POST", f"{load}?commit_to_project=false", files=table)["file_upload_ids"][0]
         for _ in range(4)
     ]
+    body: Any
     for body in (
         *(
             {"file_upload_ids": []},
@@ -733,7 +739,11 @@ def test_snapshots(run: Script, project: int, labelled: list[int]) -> None:
         run("POST", "/api/dm/views/", {"project": project, "data": data})["id"]
         for data in (view, broken)
     ]
-    tasks = [{"only_with_annotations": True}, {"only_with_annotations": False}, {}]
+    tasks: list[dict[str, Any]] = [
+        {"only_with_annotations": True},
+        {"only_with_annotations": False},
+        {},
+    ]
     tasks += [
         {name: value}
         for name in ("finished", "skipped", "annotated")
@@ -746,7 +756,7 @@ def test_snapshots(run: Script, project: int, labelled: list[int]) -> None:
         *({"usual": False, "ground_truth": True}, {"usual": False, "skipped": True}),
         {"usual": True, "ground_truth": True, "skipped": True},
     ]
-    shown = [
+    shown: list[dict[str, Any]] = [
         {name: value}
         for name in ("drafts", "predictions", "annotations__completed_by")
         for value in ({"only_id": True}, {"only_id": False}, {})
@@ -775,7 +785,7 @@ def test_snapshots(run: Script, project: int, labelled: list[int]) -> None:
 
 def test_conversions_of_snapshots(run: Script, project: int, labelled: list[int]) -> None:
     E = f"/api/projects/{project}/exports/"
-    everything = {"predictions": {}, "annotations__completed_by": {}, "drafts": {}}
+    everything: dict[str, Any] = {"predictions": {}, "annotations__completed_by": {}, "drafts": {}}
     made = run("POST", E, {"title": "one", "serialization_options": everything})["id"]
     one = f"{E}{made}"
     for kind in (*FORMATS, "csv", "", "BOGUS"):
@@ -949,6 +959,7 @@ def test_storages(run: Script, project: int, both: Both) -> None:
         run("GET", f"{base}/types")
         fields = {**both.fields, "project": project}
         made = []
+        more: Any
         for more in (
             {},
             {
@@ -984,6 +995,7 @@ def test_storages(run: Script, project: int, both: Both) -> None:
                 more = {**more, "meta": {}}
             answer = run("POST", f"{S}{'' if export else '/'}", {**fields, **more})
             made += [answer["id"]] if "type" in answer else []
+        body: Any
         for body in ({}, {"project": project}, []):
             run("POST", S, body)
         run("GET", f"{S}?project={project}")
@@ -1155,10 +1167,12 @@ def test_ml_backends(run: Script, project: int, model: MLBackendService) -> None
         f"/api/ml?project={project}",
     ):
         run("GET", path)
+    body: Any
     for body in ({}, {"url": url}, {"project": project}, []):
         run("POST", "/api/ml/", body)
     basic = {"auth_method": "BASIC_AUTH", "basic_auth_user": "u", "basic_auth_pass": "p"}
     made = []
+    more: Any
     for more in (
         *(
             {"url": other}
@@ -1231,7 +1245,7 @@ def test_predictions_of_ml_backends(
 
     run("POST", act, some)  # without a backend
     look()
-    body = {"url": model.url, "project": project, "title": "words", "is_interactive": True}
+    body: Any = {"url": model.url, "project": project, "title": "words", "is_interactive": True}
     one = f"/api/ml/{run('POST', '/api/ml/', body)['id']}"
     for selection in (some, {}, {}):
         run("POST", act, selection)

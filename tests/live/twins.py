@@ -108,7 +108,8 @@ class Script:
     """Requests that change things, one after the other; differences are collected."""
 
     def __init__(self, twins: Twins) -> None:
-        self.twins, self.found, self.count = twins, [], 0
+        self.twins, self.count = twins, 0
+        self.found: list[str] = []
 
     def __call__(
         self,
@@ -217,7 +218,7 @@ def align(twins: Twins, fake: FakeLabelStudio) -> None:
     (me,) = real.ask(("GET", "/api/users/", None))[1]
     names = ("email", "first_name", "last_name", "username", "phone")
     fake.store.update("user", 1, {name: me[name] for name in names})
-    made = {}
+    made: dict[str, int] = {}
     for name, twin in (("real", real), ("fake", twins.fake)):
         if name == "fake":
             for table, pk in made.items():

@@ -303,7 +303,7 @@ CONFIGS = {
 }
 
 SOME = {"selectedItems": {"all": False, "included": ["$task", "$listed", MANY]}}
-ACTIONS = {
+ACTIONS: dict[str, dict[str, Any]] = {
     "predictions_to_annotations": {
         "of a version": {**SOME, "model_version": "b"},
         "of versions": {**SOME, "model_version": ["", "undefined"]},
