@@ -15,7 +15,7 @@ from .._engine.models.queryset import QuerySet
 from .._engine.models.relations import ForeignKey, HasMany
 from .._engine.models.resource import Resource
 from .._engine.pages.sources import Plain
-from .._engine.records.inside import row_of
+from .._engine.records.inside import ask, row_of
 from ..errors import DoesNotExist
 from .common import Authored, CreatedBy, Enterprise, labelstudio_of
 from .ml import ModelProvider, Provider
@@ -180,8 +180,13 @@ class Refinement(Job):
     def refresh(self) -> Self:
         """Read the state again; return self. One request."""
         job = self.refinement_job_id
-        row = self.version._ask(
-            "GET", f"reading {self!r}", "/refine", params={"refinement_job_id": job}, expect=()
+        row = ask(
+            self.version,
+            "GET",
+            f"reading {self!r}",
+            "/refine",
+            params={"refinement_job_id": job},
+            expect=(),
         )
         self._take({"refinement_job_id": job, **row})
         return self

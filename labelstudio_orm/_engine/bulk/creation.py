@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sized
 from typing import Any
 
 from ..fields.options import options_of
-from ..models.resource import Resource
+from ..records.inside import is_saved
+from ..records.record import Record
 from ..values.summary import Created
 from .run import BulkRun
 
@@ -32,7 +33,7 @@ def create_each(
 def _fields(item: Any) -> Mapping[str, Any]:
     if isinstance(item, Mapping):
         return item
-    if not isinstance(item, Resource) or item._is_saved:
+    if not isinstance(item, Record) or is_saved(item):
         raise TypeError(f"bulk_create takes dicts of fields and unsaved objects, not {item!r:.80}")
     fields = options_of(item).fields
     return {fields[name].references or name: getattr(item, name) for name in item.changes}

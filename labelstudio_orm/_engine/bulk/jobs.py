@@ -10,12 +10,13 @@ from ...errors import JobFailed, Timeout, shorten
 from ...progress import Progress, reporter
 from ..fields.options import options_of
 from ..http.deadline import late, one_call
+from ..records.inside import peek
 from ..values.secret import unseen
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ...client import LabelStudio
+    from ..http.connection import Connection
 
 LONGEST_PAUSE = 5.0
 """Seconds between two looks, at most; the first come sooner."""
@@ -36,7 +37,7 @@ class Job:
     if TYPE_CHECKING:
 
         @property
-        def _client(self) -> LabelStudio: ...
+        def _client(self) -> Connection: ...
         def refresh(self) -> Self:
             """Read it again."""
 
@@ -68,7 +69,7 @@ def wait_for(
     state: Callable[[], str | None],
     look: Callable[[], object],
     reason: Callable[[], str],
-    client: LabelStudio,
+    client: Connection,
     *,
     timeout: float,
     progress: Progress,
@@ -106,7 +107,7 @@ def secrets_of(obj: Any) -> list[Any]:
     if not hasattr(type(obj), "_options"):  # a job that is no resource
         return []
     fields = options_of(obj).fields.values()
-    return [value for one in fields if one.secret and (value := obj._peek(one)) is not None]
+    return [value for one in fields if one.secret and (value := peek(obj, one)) is not None]
 
 
 def last_line(*texts: object) -> str:

@@ -19,6 +19,7 @@ from ..http.payload import encode
 from ..reading.ambiguity import refuse_ambiguous
 from ..reading.planner import plan_without_request
 from ..reading.selection import evolved, query_of
+from ..records.inside import body_of, chosen, from_row, is_saved, restored_on_failure, server_of
 from ..records.origin import Origin
 from ..values.codec import copy_json, plain_json
 from ..values.secret import reveal
@@ -49,7 +50,7 @@ def save_many(
 
     def save(obj: Any) -> bool:
         _must_be_here(queryset, obj)
-        if not obj._chosen(names, False):
+        if not chosen(obj, names):
             return False
         obj.save(fields=names)
         return True
@@ -65,13 +66,13 @@ def _identity(obj: Any) -> object:
 
 def _must_be_here(queryset: ReadingQuerySet[Any], obj: Any) -> None:
     name = options_of(queryset.model).name
-    if not isinstance(obj, queryset.model) or not obj._is_saved:
+    if not isinstance(obj, queryset.model) or not is_saved(obj):
         raise TypeError(
             f"bulk_update() saves each {name} that the server has, not {obj!r:.80}; "
             "bulk_create() makes new ones"
         )
-    if obj._server not in (None, queryset.client.url):
-        raise ValueError(f"{obj!r} is on {obj._server}, the queryset on {queryset.client.url}")
+    if server_of(obj) not in (None, queryset.client.url):
+        raise ValueError(f"{obj!r} is on {server_of(obj)}, the queryset on {queryset.client.url}")
 
 
 def _writable(queryset: ReadingQuerySet[Any], name: str) -> None:
@@ -109,10 +110,10 @@ class Assignment:
             if key.path:
                 encode(value, str(text))
             else:
-                probe = model._from_row({options_of(model).key_wire: 0}, Origin(queryset.client))
+                probe = from_row(model, {options_of(model).key_wire: 0}, Origin(queryset.client))
                 setattr(probe, str(text), value)
                 value = key.field.keep(getattr(probe, key.field.name))
-                encode(probe._body([key.field]), str(text))
+                encode(body_of(probe, [key.field]), str(text))
         except (TypeError, ValueError) as error:
             raise type(error)(f"update({text}=...): {error}") from error
         return cls(key, key.field.keep(value))
@@ -200,7 +201,7 @@ class Update:
     def _update(self, obj: Any) -> bool:
         if query_of(self.queryset).loaded is None:
             return self._change(obj)
-        with obj._unless_it_fails():  # it is the caller's own
+        with restored_on_failure(obj):  # it is the caller's own
             return self._change(obj)
 
     def _change(self, obj: Any) -> bool:
@@ -217,7 +218,7 @@ class Update:
         """Set the values on an object; return whether that changes it."""
         for one in self.assignments:
             one.apply(obj)
-        return bool(obj._chosen(self.names, False))
+        return bool(chosen(obj, self.names))
 
 
 def _total(queryset: ReadingQuerySet[Any]) -> int | None:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import attrs
 
 from ..values import codec
+from ..values.declared import header_of
 from ..values.ids import as_id, id_given, is_object
 from ..values.secret import NAMES, reveal, seal
-from .options import options_of
 
 
 class _Unset:
@@ -76,7 +76,7 @@ class Field:
     @cached_property
     def annotation(self) -> Any:
         """The resolved annotation, for example ``int | None``."""
-        return options_of(self.owner).types[self.name]
+        return header_of(self.owner).types[self.name]
 
     @cached_property
     def read(self) -> codec.Codec:
@@ -99,7 +99,7 @@ class Field:
     @cached_property
     def left_out(self) -> bool:
         """Does a listing leave it out?"""
-        return self.name in options_of(self.owner).left_out
+        return self.name in header_of(self.owner).left_out
 
     def accepts(self, value: Any) -> bool:
         """May this JSON be taken for the value, or does the field have to be fetched?"""
@@ -254,4 +254,5 @@ class SecretField(Field):
 
 def _field_of(owner: type[Any], name: str) -> Field:
     """The one Field of this name: what a pickled condition or order names."""
-    return options_of(owner).fields[name]
+    field: Field = header_of(owner).fields[name]
+    return field

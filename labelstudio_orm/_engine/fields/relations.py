@@ -7,8 +7,8 @@ from functools import cached_property
 from typing import Any
 
 from ..values.brief import brief
+from ..values.declared import header_of
 from ..values.registry import registry
-from .options import options_of
 
 
 class Relation:
@@ -57,16 +57,16 @@ class ReverseRelation:
         """
         name = target_of(self.owner.__annotations__[self.name])
         for model in registry.values():
-            if name == getattr(options_of(model).queryset, "__name__", None):
+            if name == getattr(header_of(model).queryset, "__name__", None):
                 return model
         return registry[name]
 
     @cached_property
     def via(self) -> str:
         """The name of the relation on the other side that points here."""
-        for relation in options_of(self.target).relations.values():
+        for relation in header_of(self.target).relations.values():
             if relation.target is self.owner:
-                return relation.name
+                return str(relation.name)
         raise TypeError(f"{self.target.__name__} has no foreign_key() to {self.owner.__name__}")
 
 

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
 
-    from ...client import LabelStudio
 
 __all__ = ["Connection", "NoClient", "default_client", "set_default"]
 
@@ -282,16 +281,16 @@ class NoClient(ValueError, AttributeError):
     """
 
 
-_default: LabelStudio | None = None
+_default: Connection | None = None
 
 
-def set_default(client: LabelStudio) -> None:
+def set_default(client: Connection) -> None:
     """Make this the default client, which objects without one use."""
     global _default
     _default = client
 
 
-def default_client(*, url: str | None = None) -> LabelStudio:
+def default_client(*, url: str | None = None) -> Connection:
     """Return the default client.
 
     ``url``: the server that an object came from, which has to be the same. Raises ValueError when

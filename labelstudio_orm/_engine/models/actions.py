@@ -22,6 +22,7 @@ from ..http.connection import Connection
 from ..http.deadline import one_call
 from ..reading.by_id import given_id
 from ..reading.selection import query_of
+from ..records.inside import ask, client_of, from_row, load, saved_id, url_of
 from ..records.origin import Origin
 from ..values.ids import id_of
 from ..values.registry import registry
@@ -88,9 +89,9 @@ def action(
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
             owner: Any = args[0]
             if isinstance(owner, Resource) and options_of(owner).key:
-                owner._saved_id(f"{name}()")
+                saved_id(owner, f"{name}()")
             sent = {**options, **cast("dict[str, Any]", body(*args, **kwargs))}
-            client = owner._client if isinstance(owner, Resource) else owner.client
+            client = client_of(owner) if isinstance(owner, Resource) else owner.client
             if is_long:
                 sent.setdefault("timeout", client.long_timeout)
             if "doing" not in sent:
@@ -120,9 +121,9 @@ def _request(
         return client.request(method, address, **{"edition": declared.edition, **options})
     if path.startswith("/"):
         edition = options_of(owner).edition
-        return client.request(method, owner._url(path), **{"edition": edition, **options})
+        return client.request(method, url_of(owner, path), **{"edition": edition, **options})
     below = path and _joined(options_of(owner).item, path)[len(options_of(owner).item) :]
-    return owner._ask(method, path=below, **options)
+    return ask(owner, method, path=below, **options)
 
 
 def _joined(base: str, path: str) -> str:
@@ -135,8 +136,8 @@ def _joined(base: str, path: str) -> str:
 def _objects(client: Connection, name: str, rows: Any) -> Any:
     model, origin = registry[name], Origin(client)
     if isinstance(rows, list):
-        return list(model._load(rows, origin))
-    return model._from_row(rows, origin)
+        return list(load(model, rows, origin))
+    return from_row(model, rows, origin)
 
 
 def id_for(client: Connection, name: str, given: Any, what: str) -> int:

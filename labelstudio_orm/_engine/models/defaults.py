@@ -14,7 +14,7 @@ from ..values.brief import brief, cut
 from ..values.secret import hide
 
 if TYPE_CHECKING:
-    from .resource import Resource
+    from ..records.record import Record
 
 Said: TypeAlias = tuple[Leaf, Any]
 """An exact lookup, and the value as it was given."""
@@ -105,7 +105,7 @@ def defaults_and_lookups(
     return (given[0] if given else {}), asked, rest
 
 
-def _is_of_server(one: Node, made: Resource) -> bool:
+def _is_of_server(one: Node, made: Record) -> bool:
     """Is it about what only the server says of a new object?"""
     if not isinstance(one, Leaf):
         return isinstance(one, Opaque)
@@ -114,7 +114,7 @@ def _is_of_server(one: Node, made: Resource) -> bool:
 
 
 def changed_fields(
-    obj: Resource, said: Iterable[Said], defaults: Mapping[str, Any]
+    obj: Record, said: Iterable[Said], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Return the fields that the defaults change in an object that fits the lookups; ``data`` and
     ``meta`` keep their other keys.

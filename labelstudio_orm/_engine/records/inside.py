@@ -30,7 +30,8 @@ if TYPE_CHECKING:
     from .origin import Origin
 
 __all__ = [
-    "ancestors", "bind", "body_of", "changed", "chosen", "client_of", "complete", "drop_prefetched",
+    "ancestors", "ask", "bind", "body_of", "changed", "chosen", "client_of", "complete",
+    "drop_prefetched",
     "drop_prefetched_of_parents", "from_row", "is_saved", "kept_with", "key_of", "load",
     "origin_of", "peek", "proper_id", "refetch", "restored_on_failure", "row_of", "saved_id",
     "server_of", "set_parents", "url_of", "view",
@@ -75,6 +76,11 @@ def url_of(obj: Record, template: str | None = None) -> str:
 def bind(obj: Record, client: Connection) -> None:
     """Set the client of an object. Raises ValueError for one of another server."""
     obj._bind(client)
+
+
+def ask(obj: Record, method: str, doing: str, path: str | None = None, **options: Any) -> Any:
+    """Send one request to the object's own address, or below it: ``path="/sync"``."""
+    return obj._ask(method, doing, path, **options)
 
 
 def complete(obj: Record) -> None:

@@ -6,13 +6,19 @@ from typing import Any, ClassVar, Protocol
 
 
 class Header(Protocol):
-    """The options of a resource, as far as values and HTTP need them."""
+    """The options of a resource, as far as the floors below it need them."""
 
     item: str
     collection: str
     edition: str
+    left_out: tuple[str, ...]
+    queryset: Any
     fields: Any
     relations: Any
+
+    @property
+    def types(self) -> dict[str, Any]:
+        """Return the resolved annotations of the fields."""
 
     @property
     def name(self) -> str:

@@ -18,6 +18,7 @@ from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.lookups import same
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
+from ..._engine.records.inside import client_of
 from ..._engine.values.summary import Failure, Summary
 from ..._reports import Loss, Report
 from ...client import LabelStudio
@@ -256,7 +257,7 @@ def _note(
     progress: Progress,
 ) -> Split:
     total = sum(len(part.ids) for part in parts.values())
-    tally = BulkRun(project._client, f"splitting {project!r}", progress=progress, total=total)
+    tally = BulkRun(client_of(project), f"splitting {project!r}", progress=progress, total=total)
     tally.failed = [failure for part in parts.values() for failure in part.odd]
     tally.skipped = total - len(tally.failed) - sum(len(part.new) for part in parts.values())
     with tally:

@@ -9,6 +9,7 @@ from ..._engine.fields.options import options_of
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.queryset import loaded
 from ..._engine.reading.selection import query_of
+from ..._engine.records.inside import body_of, changed
 from ..._engine.values.codec import copy_given
 from ..._engine.values.summary import Created
 from ...errors import NotSupportedByServer
@@ -56,8 +57,8 @@ def annotate(
 def _annotate_at_once(client: Any, tasks: list[Any], fields: dict[str, Any]) -> list[Any]:
     """Annotate tasks in one request, which the Enterprise edition has."""
     draft = client.annotations.model(**{"task": tasks[0], **fields})
-    body = draft._body(
-        options_of(draft).fields[name] for name in draft._changed() if name != "task_id"
+    body = body_of(
+        draft, (options_of(draft).fields[name] for name in changed(draft) if name != "task_id")
     )
     rows = client.request(
         "POST",

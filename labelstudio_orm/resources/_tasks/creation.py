@@ -23,6 +23,7 @@ from ..._engine.conditions.places import Place
 from ..._engine.http.payload import encode
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.selection import query_of
+from ..._engine.records.inside import chosen
 from ..._engine.values.brief import cut
 from ..._engine.values.codec import copy_json
 from ..._engine.values.ids import id_of
@@ -249,7 +250,7 @@ class _Creation:
             for name, value in item.form.items():
                 getattr(task, name)  # brings it here, if it is not
                 setattr(task, name, copy_json(value))
-            if not task._chosen(None, False):
+            if not chosen(task, None):
                 return False
             task.save()
             return True

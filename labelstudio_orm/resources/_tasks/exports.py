@@ -15,6 +15,7 @@ from ..._engine.http.download import download
 from ..._engine.pages.sources import IDS, chunked
 from ..._engine.plans.columns import line as condition
 from ..._engine.reading.selection import query_of
+from ..._engine.records.inside import client_of, saved_id, url_of
 from ..._engine.values.files import whole_file
 from ..._engine.values.near import did_you_mean
 from ...errors import DoesNotExist, JobFailed, ServerError
@@ -51,12 +52,12 @@ def export_project(
     progress: Progress = None,
 ) -> Path:
     """See ``Project.export``. ``ids``: only these tasks, as many as an address holds."""
-    project._saved_id("export()")
+    saved_id(project, "export()")
     _check_name(format)
     check_target(path, format)
     check_resources(format, download_resources)
     check_sizes(project, format, ids)
-    client = project._client
+    client = client_of(project)
     params: dict[str, Any] = {"exportType": format, "download_all_tasks": not only_annotated}
     if download_resources is not None:
         params["download_resources"] = download_resources
@@ -66,7 +67,7 @@ def export_project(
         with _turns.setdefault((client.url, project.id), threading.RLock()):
             made = download(
                 client,
-                f"{project._url()}export",
+                f"{url_of(project)}export",
                 path,
                 params=params,
                 doing=f"exporting {project!r} as {format}",

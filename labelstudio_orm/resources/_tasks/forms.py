@@ -16,6 +16,7 @@ from ..._config.forms import number
 from ..._config.results import check_result
 from ..._engine.http.outcome import Expected
 from ..._engine.models.resource import Resource
+from ..._engine.records.inside import is_saved, origin_of, saved_id, server_of
 from ..._engine.values.codec import plain, plain_json
 from ..._engine.values.misuse import check_items
 from ...errors import BadRequest, shorten
@@ -177,7 +178,7 @@ def _checked_keys(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
 
 def _item_of(task: Resource, where: str) -> dict[str, Any]:
     """The full form of a Task; of a saved one, with what was prefetched."""
-    if not task._is_saved:
+    if not is_saved(task):
         return {name: getattr(task, name) for name in task.changes if name != "project_id"}
     item = {"data": getattr(task, "data", None), "meta": getattr(task, "meta", None) or {}}
     counters = {
@@ -185,7 +186,7 @@ def _item_of(task: Resource, where: str) -> dict[str, Any]:
         "predictions": ("total_predictions",),
     }
     for relation, counts in counters.items():
-        if relation in task._origin.prefetched:
+        if relation in origin_of(task).prefetched:
             item[relation] = list(getattr(task, relation))
         elif any(getattr(task, count) for count in counts):
             raise ValueError(
@@ -223,9 +224,9 @@ def _check_types(form: dict[str, Any], where: str) -> None:
 
 
 def _refuse_stranger(obj: Resource, where: str, server: str | None) -> None:
-    if server is not None and obj._server not in (None, server):
+    if server is not None and server_of(obj) not in (None, server):
         raise ValueError(
-            f"{where}: {obj!r} is on {obj._server}, and the ids of users differ there; "
+            f"{where}: {obj!r} is on {server_of(obj)}, and the ids of users differ there; "
             "give a dict, with the author's e-mail under completed_by"
         )
 
@@ -234,7 +235,7 @@ def _author(author: Any, where: str, server: str | None) -> Any:
     """A user, an id or an e-mail, as the import takes it: a number or ``{"email": ...}``."""
     if isinstance(author, Resource):
         _refuse_stranger(author, where, server)
-        return author._saved_id(f"{where}: completed_by")
+        return saved_id(author, f"{where}: completed_by")
     if isinstance(author, str) and "@" in author:
         return {"email": author}
     if isinstance(author, Mapping) and author.get("email"):
@@ -260,7 +261,7 @@ def _parts(
         names = {key: f"{key}_id" if key == "completed_by" else key for key in keys}
         form = {key: getattr(labelled, name) for key, name in names.items()}
         form = {key: value for key, value in form.items() if value is not None}
-        if also and labelled._is_saved:
+        if also and is_saved(labelled):
             form[also] = labelled.id
     elif isinstance(labelled, Mapping):
         unknown = sorted(labelled.keys() - {*keys, also})
@@ -273,7 +274,7 @@ def _parts(
     else:
         raise TypeError(f"{where} is a dict or an object, not {labelled!r:.80}")
     result = form.get("result")
-    known = known or (isinstance(labelled, Resource) and labelled._is_saved)
+    known = known or (isinstance(labelled, Resource) and is_saved(labelled))
     if not (known and _is_kept(result, keys)):
         check_result(result, f"{where}.result")
     return form

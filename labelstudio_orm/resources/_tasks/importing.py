@@ -9,6 +9,7 @@ from ..._engine.conditions.lookups import same
 from ..._engine.conditions.tree import EVERYTHING
 from ..._engine.http.paths import at
 from ..._engine.reading.selection import query_of
+from ..._engine.records.inside import is_saved, load
 from ..._engine.records.origin import Origin
 from ..._engine.values.codec import copy_json
 from ..._engine.values.ids import id_of
@@ -72,7 +73,7 @@ class Import:
             }
             for id, form in zip(ids, batch, strict=True)
         )
-        return list(self.queryset.model._load(rows, origin))
+        return list(load(self.queryset.model, rows, origin))
 
     def _send(self, batch: list[dict[str, Any]], doing: str) -> Any:
         project, client = id_of(self.project), self.client
@@ -139,7 +140,7 @@ def _is_bare(job: Any, batch: list[dict[str, Any]]) -> bool:
     """Did a server keep less than the tasks? One on SQLite whose database was locked meanwhile
     imports them anew, without the annotations and predictions that it took out the first time.
     """
-    if job._is_saved:  # it went on in the background, so this is no such server
+    if is_saved(job):  # it went on in the background, so this is no such server
         return False
     counts = {"annotations": job.annotation_count, "predictions": job.prediction_count}
     return any(

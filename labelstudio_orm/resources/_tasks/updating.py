@@ -10,6 +10,7 @@ from ..._engine.bulk.run import BulkRun
 from ..._engine.bulk.updating import Update
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.selection import evolved, query_of
+from ..._engine.records.inside import changed
 from .actions import BATCH, act
 from .nouns import project_of
 
@@ -30,7 +31,7 @@ class TaskUpdate(Update):
             for task in tasks:
                 for one in self.assignments:
                     one.apply(task)
-                if task._changed():
+                if changed(task):
                     ids.append(task.id)
             chosen = {"selectedItems": {"all": False, "included": ids}}
             try:
