@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .._wire.routes import Routes
 from . import (
+    actions,
     drafts,
     exports,
     imports,
@@ -14,6 +15,7 @@ from . import (
     snapshots,
     storages,
     tasks,
+    tokens,
     uploads,
     users,
     views,
@@ -22,6 +24,7 @@ from . import (
 from .enterprise import routes as enterprise
 
 ROUTES = Routes(
+    actions.routes,
     drafts.routes,
     enterprise.ROUTES,
     exports.routes,
@@ -33,6 +36,7 @@ ROUTES = Routes(
     snapshots.routes,
     storages.routes,
     tasks.routes,
+    tokens.routes,
     uploads.routes,
     users.routes,
     views.routes,

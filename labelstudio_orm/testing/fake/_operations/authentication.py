@@ -5,7 +5,7 @@ from __future__ import annotations
 from .._state.store import Row
 from .._wire.answers import Failure, failure
 from .._wire.requests import Request
-from .users import token_payload
+from .tokens import token_payload
 
 
 def authenticate(request: Request) -> Row:

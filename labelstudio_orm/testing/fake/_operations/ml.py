@@ -75,7 +75,7 @@ def _find(request: Request, pk: int) -> Row:
     return row
 
 
-# --- what is behind an address --------------------------------------------------------------------
+# --- models ---------------------------------------------------------------------------------------
 
 
 def _model(fake: State, url: str) -> Model | None:
@@ -109,7 +109,7 @@ def _refreshed(request: Request, row: Row) -> Row:
     return _find(request, row["id"])
 
 
-# --- the endpoints --------------------------------------------------------------------------------
+# --- operations on backends -----------------------------------------------------------------------
 
 
 def _address(request: Request) -> Callable[[Any], str]:

@@ -71,7 +71,7 @@ def update_organization(request: Request, id: int) -> Any:
     return _shown(request, _find(request, id))
 
 
-# --- the way in -----------------------------------------------------------------------------------
+# --- invitations ----------------------------------------------------------------------------------
 
 
 def _invitation(request: Request) -> Row:

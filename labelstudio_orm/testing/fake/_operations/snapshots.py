@@ -62,7 +62,7 @@ _TASKS = {
 }
 
 
-# --- what they show -------------------------------------------------------------------------------
+# --- snapshots in answers -------------------------------------------------------------------------
 
 
 def _shown(request: Request, row: Row) -> Row:
@@ -105,7 +105,7 @@ def _advanced(request: Request, row: Row) -> Row:
     return _find(request, row["id"])
 
 
-# --- taking one -----------------------------------------------------------------------------------
+# --- contents -------------------------------------------------------------------------------------
 
 
 def _take(request: Request, row: Row) -> None:
@@ -155,7 +155,7 @@ def _items(store: Store, project: Row, options: Row) -> list[Row]:
     return items
 
 
-# --- the endpoints --------------------------------------------------------------------------------
+# --- operations on snapshots ----------------------------------------------------------------------
 
 
 @routes.add("GET", "/api/projects/{id}/exports/")

@@ -128,7 +128,7 @@ def _find(request: Request, kind: str, export: bool, number: Any) -> Row:
     return row
 
 
-# --- looking at the place -------------------------------------------------------------------------
+# --- checks ---------------------------------------------------------------------------------------
 
 
 def _read(request: Request, kind: str, export: bool, *, partial: bool, row: Row | None) -> Row:
@@ -173,7 +173,7 @@ def _known_secrets(request: Request, kind: str, export: bool, columns: Row) -> R
     return {name: columns.get(name) or fields[name] for name in _SECRETS[kind]}
 
 
-# --- the endpoints --------------------------------------------------------------------------------
+# --- operations on storages -----------------------------------------------------------------------
 
 
 def _list(request: Request, kind: str, export: bool) -> Any:

@@ -92,7 +92,7 @@ def _export(request: Request, row: Row) -> tuple[int, Row]:
     return len(annotations), {"total_annotations": len(annotations)}
 
 
-# --- importing ------------------------------------------------------------------------------------
+# --- imports --------------------------------------------------------------------------------------
 
 
 def _import(request: Request, row: Row) -> tuple[int, Row]:

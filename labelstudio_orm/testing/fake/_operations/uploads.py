@@ -52,7 +52,7 @@ class Uploaded:
         return any(name in _LISTS for name in self.formats)
 
 
-# --- what a form brings ---------------------------------------------------------------------------
+# --- files in forms -------------------------------------------------------------------------------
 
 
 def store_files(request: Request, project: Row, form: Form) -> list[int]:
@@ -119,7 +119,7 @@ def _shortened(name: str, longest: int) -> str:
     return f"{start}_{uuid.uuid4().hex[:7]}{end}"
 
 
-# --- the tasks in files ---------------------------------------------------------------------------
+# --- tasks in files -------------------------------------------------------------------------------
 
 
 def read_files(store: Store, project: Row, file_ids: Iterable[int]) -> Uploaded:
@@ -207,7 +207,7 @@ def read_json(text: str) -> list[Row]:
     return tasks
 
 
-# --- the files themselves -------------------------------------------------------------------------
+# --- operations on files --------------------------------------------------------------------------
 
 
 def _shown(row: Row) -> Row:
