@@ -1,4 +1,4 @@
-"""What a migration did, what is not the same on both sides, and what a server cannot keep."""
+"""Reports of migrations: counts, differences of both sides, and losses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from .resources.projects import Project
 
 LISTED: Final = 1000
-"""Differences that a report lists; of more it has the number."""
+"""Differences that a report lists; of further ones it has the number."""
 
 SHOWN: Final = 5
 """Objects that the text of a loss names."""
@@ -23,12 +23,12 @@ SHOWN: Final = 5
 
 @attrs.frozen
 class Difference:
-    """Something that is not the same on both sides.
+    """A difference between both sides: an object that one side lacks, or a field.
 
-    ``kind`` is "tasks", "annotations", "views" ...; ``source`` and ``target`` say which object,
-    None where that side has none. ``field`` is what differs in it, "" for the object as a whole;
-    ``here`` and ``there`` are the values in the source and in the target. ``why`` is how it came
-    to that, as far as ``sync()`` knows: "changed in the target", "changed on both sides" ...
+    ``kind`` is "tasks", "annotations", "views" ...; ``source`` and ``target`` are the ids of the
+    object, None on a side that lacks it. ``field`` is the field that differs, "" for the object as
+    a whole; ``here`` and ``there`` are its values in the source and in the target. ``why`` is the
+    reason, as far as ``sync()`` knows: "changed in the target", "changed on both sides" ...
 
     >>> print(Difference("tasks", 5, 1005, "data", {"text": "a"}, {"text": "b"}))
     tasks 5 -> 1005: data is {'text': 'a'} in the source, {'text': 'b'} in the target
@@ -74,11 +74,11 @@ def _ids(found: Iterable[int | str]) -> tuple[int | str, ...]:
 
 @attrs.frozen
 class Loss:
-    """What a server cannot keep: of which kind of objects, which field, of how many, and why.
+    """A field of a kind of objects that the server does not keep: of how many objects, and why.
 
-    ``ids`` are those of all the objects in the source. ``differences`` are the first thousand of
-    them, where something was said that is gone: which object, which of its fields, what it said and
-    what is said now. They are empty for what is lost of every object, such as dates.
+    ``ids`` are those of all the objects in the source. ``differences`` are the first thousand
+    values that were replaced: the object, its field, the old and the new value. They are empty for
+    fields that are lost of every object, such as dates.
     """
 
     kind: str
@@ -106,13 +106,13 @@ def _losses(found: Iterable[Loss]) -> tuple[Loss, ...]:
 
 @attrs.frozen(kw_only=True)
 class Report:
-    """What a migration did.
+    """The result of a migration.
 
-    ``what`` says it in words; ``counts`` has a ``Summary`` for each kind of objects: "tasks",
-    "annotations", "views" ... ``differences`` are the first thousand things that are not the same
-    on both sides, ``different`` is the number of all; ``losses`` is what the server cannot keep.
-    ``target`` is the project that was written to. ``unchanged`` is what the text calls objects that
-    needed nothing, which are ``skipped`` in the counts.
+    ``what`` is its description; ``counts`` has a ``Summary`` for each kind of objects: "tasks",
+    "annotations", "views" ... ``differences`` are the first thousand differences of both sides,
+    ``different`` is their number; ``losses`` are the fields that the server does not keep.
+    ``target`` is the project that was written to. ``unchanged`` is the word in the text for objects
+    that needed nothing, which are ``skipped`` in the counts.
 
     >>> report = copy_project(project, to=other, missing_users="create")
     >>> report.ok, report.exit_code, report.counts["tasks"].created
@@ -133,16 +133,16 @@ class Report:
 
     @property
     def ok(self) -> bool:
-        """No differences, and nothing failed."""
+        """Whether there are no differences, and nothing failed."""
         return not self.different and not any(done.failed for done in self.counts.values())
 
     @property
     def exit_code(self) -> int:
-        """For a script: 0 if it is ``ok``, else 1."""
+        """The exit code of a script: 0 if the report is ``ok``, else 1."""
         return 0 if self.ok else 1
 
     def as_json(self) -> dict[str, Any]:
-        """The same as JSON: ``json.dumps(report.as_json())``."""
+        """Return the report as JSON: ``json.dumps(report.as_json())``."""
         return {
             "what": self.what,
             "ok": self.ok,
@@ -168,26 +168,26 @@ class Report:
 
 
 class Differences:
-    """Differences as they are found: the first thousand, and the number of all."""
+    """A growing list of differences: the first thousand, and the number of all."""
 
     def __init__(self) -> None:
         self.listed: list[Difference] = []
         self.number = 0
 
     def add(self, *found: Difference) -> None:
-        """Note some."""
+        """Add differences."""
         self.number += len(found)
         self.listed += found[: max(0, LISTED - len(self.listed))]
 
     def extend(self, found: Iterable[Difference]) -> None:
-        """Note some."""
+        """Add differences."""
         self.add(*found)
 
 
 class Losses:
-    """What is lost, as it is found: how many, and the first thousand of those that say which.
+    """A growing list of losses, by kind and field: their ids, and the first thousand differences.
 
-    ``why`` has the reason for each kind of objects and field.
+    ``why`` has the reason for each kind and field.
     """
 
     def __init__(self, why: Mapping[tuple[str, str], str]) -> None:
@@ -196,13 +196,13 @@ class Losses:
         self._found: defaultdict[tuple[str, str], Differences] = defaultdict(Differences)
 
     def add(self, kind: str, field: str, ids: Iterable[int | str], *found: Difference) -> None:
-        """Note that these objects lost a field; ``found`` says what of which."""
+        """Add objects that lost a field; ``found`` has the values."""
         self._ids[kind, field] += ids
         if found:
             self._found[kind, field].add(*found)
 
     def listed(self) -> Iterator[Loss]:
-        """As a report lists them."""
+        """Yield the losses for a report."""
         for what, why in self.why.items():
             if ids := self._ids[what]:
                 yield Loss(*what, len(ids), why, differences=self._found[what].listed, ids=ids)
@@ -216,7 +216,7 @@ def _summary(done: Summary) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON can hold it."""
+    """Return a value that JSON can hold."""
     if isinstance(value, dict):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
@@ -225,7 +225,7 @@ def _plain(value: Any) -> Any:
 
 
 def _apart(here: str, there: str) -> tuple[str, str]:
-    """Two texts, the beginning that they share being cut where they are long."""
+    """Return two texts, without the beginning that they share if they are long."""
     pairs = zip(here, there, strict=False)
     same = next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(here), len(there)))
     start = max(0, same - 20) if max(len(here), len(there)) > 80 else 0

@@ -84,6 +84,20 @@ def _content(client: LabelStudio, path: str, doing: str) -> Iterator[BinaryIO]:
         yield cast(BinaryIO, response.raw)
 
 
+def store(project: Project, files: Sequence[str | os.PathLike[str]]) -> list[int]:
+    """Upload files into a project in one request, without making tasks; return their ids in order.
+
+    Raises OutcomeUnknown for an answer without the ids.
+    """
+    job = project.imports.create(file=files, commit_to_project=False)
+    ids = job.file_upload_ids
+    are_ids = labelstudio_of(project).is_dry or matches(ids, [int])
+    if not are_ids or not isinstance(ids, list) or len({*ids}) != len(files):
+        what = "1 file" if len(files) == 1 else f"{len(files)} files"
+        raise OutcomeUnknown(f"uploading {what}: the server gave {ids!r:.80} as the ids")
+    return ids
+
+
 class Files(QuerySet["FileUpload"]):
     """``project.files``: the files that the current user uploaded into a project."""
 
@@ -94,20 +108,8 @@ class Files(QuerySet["FileUpload"]):
         ``name``: another one than the local name. The type must be one that the server knows, since
         it reads the file as for an import.
         """
-        return self.get(self._store([path if name is None else Renamed(path, name)])[0])
-
-    def _store(self, files: Sequence[str | os.PathLike[str]]) -> list[int]:
-        """Upload files in one request; return their ids, in this order.
-
-        Raises OutcomeUnknown for an answer that does not give them.
-        """
-        job = self._query.scope["project"].imports.create(file=files, commit_to_project=False)
-        ids = job.file_upload_ids
-        are_ids = self.client.is_dry or matches(ids, [int])
-        if not are_ids or not isinstance(ids, list) or len({*ids}) != len(files):
-            what = "1 file" if len(files) == 1 else f"{len(files)} files"
-            raise OutcomeUnknown(f"uploading {what}: the server gave {ids!r:.80} as the ids")
-        return ids
+        file = path if name is None else Renamed(path, name)
+        return self.get(store(self._query.scope["project"], [file])[0])
 
     @contextmanager
     def open(self, file: str) -> Iterator[BinaryIO]:

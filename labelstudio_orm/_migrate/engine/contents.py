@@ -1,4 +1,4 @@
-"""The bytes of uploaded files: read to their end, and told apart by what they hold."""
+"""Reading the bytes of uploaded files, and digests that tell them apart."""
 
 from __future__ import annotations
 
@@ -16,25 +16,24 @@ PIECE: Final = 1 << 16
 
 
 class Readable(Protocol):
-    """What bytes can be read from."""
+    """A stream of bytes."""
 
     def read(self, size: int = ..., /) -> bytes:
-        """Read so many bytes, none at the end."""
+        """Read at most so many bytes; none at the end."""
 
 
 def fetch(source: Source, file: str, copy: BinaryIO, size: int | None = None) -> str:
-    """Copy a file of a source, again from its beginning where a connection breaks; return what
-    stands for its content.
+    """Copy a file of a source and return its digest; begin again if the connection breaks.
 
-    ``size``: its bytes, where the server lists them. Raises LabelStudioError for an answer of
-    another size, which is not this file.
+    ``size``: its bytes, if the server lists them. Raises LabelStudioError for an answer of another
+    size, which is not this file.
     """
     for attempt in range(TRIES):
         copy.seek(0)
         copy.truncate()
         try:
             with source.open_file(file) as stream:
-                told = hashed(stream, copy)
+                found = hashed(stream, copy)
             break
         except LabelStudioError as error:
             if attempt == TRIES - 1 or not outcome_unknown(error):
@@ -44,14 +43,14 @@ def fetch(source: Source, file: str, copy: BinaryIO, size: int | None = None) ->
             client.retries.sleep(client.retries.wait(attempt))
     if size is not None and copy.tell() != size:
         raise LabelStudioError(
-            f"reading {file}: {copy.tell():,} bytes came, and the server lists {size:,} for it, so "
-            "the answer is not this file"
+            f"reading {file}: the server sent {copy.tell():,} bytes and lists {size:,}, so the "
+            "answer is not this file"
         )
-    return told
+    return found
 
 
 def hashed(stream: Readable, copy: BinaryIO | None = None) -> str:
-    """Return what stands for the bytes of a stream, which are written into ``copy``."""
+    """Return the digest of a stream, while writing its bytes to ``copy``."""
     found = hashlib.sha256()
     while piece := stream.read(PIECE):
         found.update(piece)
@@ -61,13 +60,13 @@ def hashed(stream: Readable, copy: BinaryIO | None = None) -> str:
 
 
 class Counting:
-    """A stream that counts the bytes that are read of it."""
+    """A stream that counts the bytes read from it."""
 
     def __init__(self, stream: Readable) -> None:
         self._stream, self.number = stream, 0
 
     def read(self, size: int = -1) -> bytes:
-        """Read so many bytes."""
+        """Read at most so many bytes, or all."""
         piece = self._stream.read(size)
         self.number += len(piece)
         return piece

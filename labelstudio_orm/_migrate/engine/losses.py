@@ -1,4 +1,4 @@
-"""What a server cannot keep of an object that it is given: of which objects, and why."""
+"""The losses of a migration: fields that a server does not keep, of which objects, and why."""
 
 from __future__ import annotations
 
@@ -8,42 +8,42 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..._reports import Loss
-from .fingerprints import ORIGIN
+from .fingerprints import CONTENTS, ORIGIN
 from .kinds import KINDS
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
 
-_DATES: Final = "the server gives its own dates"
+_DATES: Final = "the server sets its own dates"
 _LINKS: Final = "an import takes no links between annotations and predictions"
 
-_SECRETS: Final = "`secrets` gave None for them, so they were left out; sync() with them makes them"
+_SECRETS: Final = "left out, since `secrets` returned None; sync() with their secrets creates them"
 
 WHY: Final[Mapping[str, str]] = {
     "project.created_at": _DATES,
-    "project.created_by": "a project is of whoever makes it",
+    "project.created_by": "the creator of a project is the user who creates it",
     "tasks.created_at": _DATES,
     "tasks.updated_at": _DATES,
-    "tasks.inner_id": "the server counts the tasks of a project anew",
+    "tasks.inner_id": "the server numbers the tasks of a project itself",
     "tasks.file_upload": "an import takes no link to the file that a task came from",
     "tasks.storage_filename": (
-        "an import takes no link to a storage, so a sync of a storage there would bring this in "
-        "once more"
+        "an import takes no link to a storage, so that syncing a storage there would import this "
+        "again"
     ),
-    "annotations.completed_by": "their authors are gone; the user who imports stands for them",
+    "annotations.completed_by": "the authors are gone; the importing user stands for them",
     "annotations.created_at": _DATES,
     "annotations.updated_at": _DATES,
-    "annotations.updated_by": "an import sets nobody",
-    "annotations.import_id": "it now has the id of the annotation in the source",
+    "annotations.updated_by": "an import sets none",
+    "annotations.import_id": "it has the id of the annotation in the source now",
     "annotations.last_action": "an import sets none",
     "annotations.draft_created_at": _DATES,
     "annotations.parent_annotation": _LINKS,
     "annotations.parent_prediction": _LINKS,
-    "annotations.result": "it is no list, which is all that an import takes",
+    "annotations.result": "an import takes only lists",
     "predictions.created_at": _DATES,
-    "predictions.result": "it is no list of regions, which is all that an import takes",
+    "predictions.result": "an import takes only lists of regions",
     "drafts.created_at": _DATES,
-    "drafts.user": "a server gives a draft to whoever makes it",
+    "drafts.user": "a draft belongs to the user who creates it",
 }
 
 _TASK: Final = ("created_at", "updated_at", "file_upload", "storage_filename")
@@ -57,8 +57,9 @@ Id: TypeAlias = "int | str"
 
 
 def lost_of_task(row: Row, place: int, me: str) -> dict[str, list[Id]]:
-    """Return what is lost of a task and of what belongs to it: the ids of the objects, by kind and
-    field; ``place``: its inner id in the target; ``me``: who copies.
+    """Return the losses of a task and its objects: their ids, by kind and field.
+
+    ``place``: the task's inner id in the target; ``me``: the current user's e-mail address.
     """
     found: defaultdict[str, list[Id]] = defaultdict(list)
     for name in _TASK:
@@ -66,7 +67,7 @@ def lost_of_task(row: Row, place: int, me: str) -> dict[str, list[Id]]:
             found[f"tasks.{name}"].append(row["id"])
     if row.get("inner_id") not in (None, place):
         found["tasks.inner_id"].append(row["id"])
-    for kind in ("annotations", "predictions", "drafts"):
+    for kind in CONTENTS:
         for one in row.get(kind) or ():
             for name in lost_of(kind, one, me):
                 found[f"{kind}.{name}"].append(one["id"])
@@ -74,7 +75,7 @@ def lost_of_task(row: Row, place: int, me: str) -> dict[str, list[Id]]:
 
 
 def lost_of(kind: str, row: Row, me: str) -> Iterator[str]:
-    """The fields that are lost of an annotation, a prediction or a draft."""
+    """Yield the fields that are lost of an annotation, a prediction or a draft."""
     if kind == "annotations":
         yield from (name for name in _ANNOTATION if row.get(name) is not None)
         if row.get("completed_by") is None:
@@ -89,7 +90,7 @@ def lost_of(kind: str, row: Row, me: str) -> Iterator[str]:
 
 
 def packed(ids: Iterable[Id]) -> str:
-    """Ids as JSON, those in a row as their first and last.
+    """Return ids as JSON, consecutive ones as their first and last.
 
     >>> packed([1, 2, 3, 7, "export 5"])
     '[[1,3],[7,7],"export 5"]'
@@ -106,7 +107,7 @@ def packed(ids: Iterable[Id]) -> str:
 
 
 def unpacked(text: str) -> Iterator[Id]:
-    """The ids that were packed.
+    """Yield the ids that were packed.
 
     >>> list(unpacked('[[1,3],"export 5"]'))
     [1, 2, 3, 'export 5']
@@ -119,12 +120,12 @@ def unpacked(text: str) -> Iterator[Id]:
 
 
 def is_importable(kind: str, result: Any) -> bool:
-    """Return whether an import stores a result as it is; of an annotation any list."""
+    """Return whether an import stores a result as it is: regions; of an annotation any list."""
     return (kind == "annotations" and isinstance(result, list)) or is_regions(result)
 
 
 def is_regions(result: Any) -> bool:
-    """Return whether it is a list of regions; None stands for one without regions."""
+    """Return whether a result is a list of regions; None stands for an empty one."""
     if result is None:
         return True
     return isinstance(result, list) and all(isinstance(region, dict) for region in result)
@@ -133,8 +134,9 @@ def is_regions(result: Any) -> bool:
 def losses(
     found: Mapping[str, int], ids: Mapping[str, Sequence[Id]], *, kept: bool
 ) -> Iterator[Loss]:
-    """As a report lists them: how many, and which; ``kept``: dates and ids are kept in the meta of
-    the tasks.
+    """Yield losses for a report, from their numbers and ids by kind and field.
+
+    ``kept``: the tasks' meta keeps dates and ids.
     """
     for name, count in found.items():
         if count:
@@ -150,7 +152,7 @@ def _why_of_kind(kind: str, field: str) -> str:
 
 
 def origin(row: Row, project: Mapping[str, Any]) -> Row:
-    """What a copy keeps of a task that the server cannot, for its meta."""
+    """Return what a copy keeps of a task in its meta, since the server does not keep it."""
     return {
         **{name: project[name] for name in ("server", "project")},
         "task": row["id"],

@@ -1,8 +1,7 @@
-"""Uploaded files of a source, brought over many in one request, and the addresses that tasks have
-of them.
+"""Copying the uploaded files of a source, many in one request, and their addresses in tasks.
 
-A batch is an intent before it is sent. What became of it is known by the answer; where that is lost
-or a refusal, by what is there then.
+A batch is an intent in the journal before it is sent. The answer has its outcome; if that is lost,
+or a refusal, the files that exist then.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from ...resources.common import labelstudio_of
 from .contents import fetch
 from .exactly_once import exactly_once
 from .late import record_duration, wait_for
-from .stored import Here, Stored
+from .stored import Fetched, Stored
 from .uploads import address_on, files_of, original_name
 
 if TYPE_CHECKING:
@@ -34,31 +33,32 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 Wanted: TypeAlias = "tuple[int, str, int | None]"
-"""A file to be fetched: its place, its path, and its bytes, where they are known."""
+"""A file to be fetched: its place, its path, and its size if that is known."""
 
 FILES: Final = 100
-"""Files of one request, at most: a server takes no more."""
+"""Files in one request: a server takes no more."""
 
 BYTES: Final = 32_000_000
-"""Bytes of it, about, which is also what they take here; a larger file goes alone."""
+"""About the bytes of a request, and of its files on this machine; a larger file goes alone."""
 
 INTENT: Final = "files"
-"""How the journal calls a batch that is under way."""
+"""The name in the journal of a batch that is under way."""
 
 _BEFORE: Final = "files after"
-"""How it calls the last file that was there before any of these."""
+"""The name in the journal of the last file that existed before any of these."""
 
 _TABLES: Final = (".csv", ".tsv", ".json")
 
 _OF_ONE: Final = (LabelStudioError, ValueError)
-"""What makes a failure of a file, and no end of the whole."""
+"""The errors that are a failure of one file, and do not end the migration."""
 
 
 class Media:
-    """The files of a source, in the target project. ``server``: the address of the source's.
-    ``wanted``: without it nothing is brought. ``stored``: the files of the target, where several
-    sources share it; ``uploaded``: what they brought there, by names and contents, so that equal
-    files become one.
+    """The files of a source, in the target project.
+
+    ``server``: the address of the source's server. ``wanted``: whether files are copied at all.
+    For several sources with one target: ``stored`` are the files of the target, ``uploaded`` those
+    that the sources brought there, by name and digest, so that equal files become one.
     """
 
     def __init__(
@@ -86,9 +86,7 @@ class Media:
         return self.moved.old(file) is not None
 
     def address(self, file: str) -> str | None:
-        """The address of a file in the target, where it is brought first; None where it cannot
-        be.
-        """
+        """Return the address of a file in the target, copying it first; None if that fails."""
         if not self.wanted:
             return None
         if self._is_mine(file):
@@ -98,22 +96,21 @@ class Media:
         return None if new is None else address_on(self.client.url, new)
 
     def ahead(self, rows: list[Row]) -> list[Row]:
-        """The same tasks, once the files that they speak of are there."""
+        """Copy the files that tasks name, and return the tasks."""
         self.bring(
             dict.fromkeys(sorted(set().union(*(files_of(row, self.server) for row in rows))))
         )
         return rows
 
     def bring_all(self) -> None:
-        """Copy all that the source lists, and what could not be copied before."""
+        """Copy all files that the source lists, and those that could not be copied before."""
         again: dict[str, int | None] = {file: None for file, _ in self.lost.items()}
         self.bring({**again, **{row["file"]: row["size"] for row in self.source.related("files")}})
         for file in filter(self.moved.has, again):
             self.lost.remove(file)
 
     def bring(self, files: Mapping[str, int | None]) -> None:
-        """Copy some files, of which the sizes are told where they are known; what cannot be copied
-        is among ``failed``.
+        """Copy files, given with their sizes as far as known; ``failed`` gets those that fail.
 
         Requests: one for each file, by workers, and two for each ``FILES`` of them; one listing
         before the first.
@@ -131,21 +128,22 @@ class Media:
         return not (self._is_mine(file) or file in self.failed or self.moved.has(file))
 
     def _is_mine(self, file: str) -> bool:
-        """Whether it is a file of the target itself."""
+        """Return whether a file is one of the target itself."""
         return self.server == self.client.url and file.startswith(f"upload/{self.project.id}/")
 
-    # -- here -------------------------------------------------------------------------------------
+    # -- fetching ---------------------------------------------------------------------------------
 
-    def _fetched(self, files: Mapping[str, int | None], folder: Path) -> Iterator[list[Here]]:
-        """The files as they are here, in batches. Those that a server reads as tables come last,
-        since it takes no image together with them.
+    def _fetched(self, files: Mapping[str, int | None], folder: Path) -> Iterator[list[Fetched]]:
+        """Yield the fetched files in batches.
+
+        Those that a server reads as tables come last, since it takes no image together with them.
         """
         ordered = sorted(files.items(), key=lambda item: item[0].endswith(_TABLES))
         wanted = ((number, file, size) for number, (file, size) in enumerate(ordered))
         for lot in _lots(wanted, lambda one: one[2] or 0):
             yield from _lots(self._fetch(lot, folder), lambda one: one.size)
 
-    def _fetch(self, lot: list[Wanted], folder: Path) -> Iterator[Here]:
+    def _fetch(self, lot: list[Wanted], folder: Path) -> Iterator[Fetched]:
         def ends(error: Exception) -> bool:
             return not isinstance(error, _OF_ONE)
 
@@ -157,21 +155,21 @@ class Media:
                     raise outcome.error
                 self._fail(outcome.item[1], outcome.error)
 
-    def _copied(self, folder: Path, wanted: Wanted) -> Here:
+    def _copied(self, folder: Path, wanted: Wanted) -> Fetched:
         number, file, size = wanted
-        path = folder / str(number)  # its own name may be none on this system
+        path = folder / str(number)  # its own name may be invalid on this system
         with path.open("w+b") as copy:
-            told = "" if self.client.is_dry else fetch(self.source, file, copy, size)
-            return Here(file, original_name(file), copy.tell(), told, path)
+            found = "" if self.client.is_dry else fetch(self.source, file, copy, size)
+            return Fetched(file, original_name(file), copy.tell(), found, path)
 
     def _fail(self, file: str, why: object) -> None:
         self.failed[file] = Failure(len(self.failed), file, str(why))
         self.lost.put({file: str(why)})
 
-    # -- there ------------------------------------------------------------------------------------
+    # -- storing ----------------------------------------------------------------------------------
 
-    def _store(self, batch: list[Here]) -> None:
-        """Bring files to where they are not yet; of equal ones that become one, the first."""
+    def _store(self, batch: list[Fetched]) -> None:
+        """Upload files that the target does not have; of equal ones only the first."""
         firsts = {self._key(one): one for one in reversed(batch)}
         self._note_equal(batch)
         if not self.client.is_dry and (left := self._left(firsts.values())):
@@ -184,32 +182,33 @@ class Media:
             if one.file not in self.failed:
                 self._fail(one.file, self.failed[firsts[self._key(one)].file].reason)
 
-    def _key(self, one: Here) -> Any:
-        return one.file if self.uploaded is None else (one.name, one.told)
+    def _key(self, one: Fetched) -> Any:
+        return one.file if self.uploaded is None else (one.name, one.digest)
 
-    def _left(self, files: Iterable[Here]) -> list[Here]:
+    def _left(self, files: Iterable[Fetched]) -> list[Fetched]:
         return [one for one in files if not self.moved.has(one.file)]
 
-    def _note(self, found: Mapping[Here, str]) -> None:
+    def _note(self, found: Mapping[Fetched, str]) -> None:
         self.moved.put({one.file: new for one, new in found.items()})
         self.created += len(found)
         if self.uploaded is not None and not self.client.is_dry:
-            self.uploaded.update({(one.name, one.told): new for one, new in found.items()})
+            self.uploaded.update({(one.name, one.digest): new for one, new in found.items()})
 
-    def _note_equal(self, batch: Iterable[Here]) -> None:
+    def _note_equal(self, batch: Iterable[Fetched]) -> None:
         if self.uploaded:
-            known = {one: self.uploaded.get((one.name, one.told)) for one in self._left(batch)}
+            known = {one: self.uploaded.get((one.name, one.digest)) for one in self._left(batch)}
             self._note({one: new for one, new in known.items() if new is not None})
 
-    def _send(self, files: list[Here]) -> None:
-        """Upload files in one request. Where it is refused, two halves are tried, down to the file
-        that it was refused for.
+    def _send(self, files: list[Fetched]) -> None:
+        """Upload files in one request.
+
+        If it is refused, both halves are tried in turn, down to the file that is at fault.
         """
         after = self.stored.highest
         if self.journal.get(_BEFORE) is None:
             self.journal.set(_BEFORE, after)
-        said = [[one.file, one.name, one.size, one.told] for one in files]
-        self.journal.intent(INTENT, {"after": after, "files": said})
+        known = [[one.file, one.name, one.size, one.digest] for one in files]
+        self.journal.intent(INTENT, {"after": after, "files": known})
 
         def make() -> bool:
             started = time.monotonic()
@@ -221,7 +220,7 @@ class Media:
             look = partial(self._wait_for, files, after)
             exactly_once(look, make, self.client, is_new=True)
         except _OF_ONE as error:
-            try:  # some may be there now: also what is no import stays
+            try:  # some may exist now: files stay even if their import fails
                 self._look_for(files, after, whole=isinstance(error, BadRequest))
             except LabelStudioError:  # a further run looks again
                 for one in self._left(files):
@@ -238,23 +237,24 @@ class Media:
                         self._send(half)
         self.journal.resolve(INTENT)
 
-    # -- what became of a batch -------------------------------------------------------------------
+    # -- the outcome of a batch -------------------------------------------------------------------
 
     def resolve(self) -> None:
-        """Find out what became of the files that were under way when the process ended."""
+        """Find the files that were under way when an earlier run ended."""
         intent = self.journal.open_intents().get(INTENT)
         if intent is not None and not self.client.is_dry:
             files = [
-                Here(file, name, size, told, Path()) for file, name, size, told in intent["files"]
+                Fetched(file, name, size, digest, Path())
+                for file, name, size, digest in intent["files"]
             ]
             self._wait_for(files, intent["after"])
             self.journal.resolve(INTENT)
 
-    def _wait_for(self, files: list[Here], after: int) -> bool | None:
-        """Whether all are there, by now or after a while; if not, None."""
+    def _wait_for(self, files: list[Fetched], after: int) -> bool | None:
+        """Return True if all files exist, now or after a while, else None."""
         return wait_for(self.client, self.journal, partial(self._look_for, files, after))
 
-    def _look_for(self, files: list[Here], after: int, *, whole: bool = False) -> bool | None:
+    def _look_for(self, files: list[Fetched], after: int, *, whole: bool = False) -> bool | None:
         left = self._left(files)
         if left:
             self.stored.look()
@@ -262,8 +262,9 @@ class Media:
         return not self._left(left) or None
 
     def remove_duplicates(self, *, late: bool = False) -> int:
-        """Delete what is there once more than it was uploaded; how many that were. ``late``: only
-        what came since the first of these files did, if one did.
+        """Delete duplicates of uploaded files; return their number.
+
+        ``late``: only those that came since the first of these files, if there was one.
         """
         after = self.journal.get(_BEFORE)
         if self.client.is_dry or (late and after is None):
@@ -274,14 +275,14 @@ class Media:
 
 
 def _is_of_some(error: Exception) -> bool:
-    """May a request with fewer of the files succeed?"""
+    """Return whether a request with fewer of the files may succeed."""
     if isinstance(error, APIError) and error.status == 413:
         return True
     return isinstance(error, (ServerError, ValueError))
 
 
 def _lots(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
-    """Some at a time, as many as one request takes."""
+    """Yield batches of items, each as large as one request takes."""
     lot: list[T] = []
     held = 0
     for item in items:

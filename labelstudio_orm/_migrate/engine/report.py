@@ -12,7 +12,7 @@ from .fingerprints import digest
 def fields_apart(
     kind: str, source: int | str, target: int | str | None, name: str, here: Any, there: Any
 ) -> list[Difference]:
-    """Return what is not the same in a field that is JSON, key by key where both are dicts.
+    """Return the differences of a field that is JSON, key by key if both values are dicts.
 
     >>> [str(one) for one in fields_apart("tasks", 1, 2, "data", {"a": 1, "b": 2}, {"a": 1})]
     ['tasks 1 -> 2: data.b is 2 in the source, None in the target']

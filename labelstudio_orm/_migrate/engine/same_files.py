@@ -1,4 +1,4 @@
-"""Which uploaded files of several projects are the same one: those of one name and one content."""
+"""Recognising equal uploaded files of several projects, by their names and their contents."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @attrs.define(eq=False)
 class _File:
-    """A file as a source has it; ``size`` and ``content`` once they are known."""
+    """A file of a source; ``size`` and ``content`` (a digest) are None until they are known."""
 
     source: Source
     path: str
@@ -28,7 +28,7 @@ class _File:
     error: LabelStudioError | None = None
 
     def read(self) -> None:
-        """Look into it, once; what cannot be read is like no other file."""
+        """Read the file, once; an unreadable file equals no other one."""
         if self.content is not None:
             return
         try:
@@ -41,9 +41,9 @@ class _File:
 
 
 class SameFiles:
-    """Gives files of several sources names which are equal where the files are.
+    """Names for the files of several sources, equal if and only if the files are.
 
-    A file is read once at most, and only where another one has its name, and may have its size.
+    A file is read at most once, and only if another one has its name, and may have its size.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class SameFiles:
         self._listed: dict[int, dict[str, int]] = {}
 
     def name(self, source: Source, server: str, path: str) -> str:
-        """Return what stands for a file of a source, whose project is on this server."""
+        """Return the name of a file of a source, whose project is on this server."""
         known = self._known.get((server, path))
         if known is None:
             alike = self._alike[original_name(path)]
@@ -62,19 +62,19 @@ class SameFiles:
         return known
 
     def note(self, server: str, path: str, same_as: tuple[str, str]) -> None:
-        """Take note that a file is the copy of another one, by server and path."""
+        """Record that a file is a copy of another one, by server and path."""
         if same_as in self._known:
             self._known.setdefault((server, path), self._known[same_as])
 
     def unreadable(self) -> Iterator[tuple[str, LabelStudioError]]:
-        """The files that had to be read and could not be, and why."""
+        """Yield the files that could not be read, with the errors."""
         for alike in self._alike.values():
             for file in alike.files():
                 if file.error is not None:
                     yield file.path, file.error
 
     def _size(self, source: Source, path: str) -> int | None:
-        """Its size, where a listing says it. One request for all of a project."""
+        """Return the listed size of a file, if any. One request for all files of a project."""
         if id(source) not in self._listed:
             rows = ((row["file"], row["size"]) for row in source.related("files"))
             self._listed[id(source)] = {file: size for file, size in rows if size is not None}
@@ -82,19 +82,19 @@ class SameFiles:
 
 
 class _Alike:
-    """The files of one name, of which no two are the same, by their sizes."""
+    """Different files of one name, by their sizes."""
 
     def __init__(self) -> None:
         self.number = 0
         self._sizes: defaultdict[int | None, list[_File]] = defaultdict(list)
 
     def files(self) -> Iterator[_File]:
-        """All of them."""
+        """Yield the files."""
         for files in self._sizes.values():
             yield from files
 
     def twin_or_itself(self, file: _File) -> _File:
-        """The one that is the same as a file, else the file, which is one of them from now on."""
+        """Return the equal file, else the file itself, which is one of them from now on."""
         if self.number:
             for one in [file, *self._sizes.pop(None, ())]:
                 if one.size is None:

@@ -99,8 +99,8 @@ class LiveSource:
         self.project = project
         self.client: LabelStudio = labelstudio_of(project)
         self._emails: dict[int, str] | None = None
-        self._of_task: tuple[str, ...] = TASK_ORIGIN
-        self._of_annotation: tuple[str, ...] = ANNOTATION_ORIGIN
+        self.is_light = False
+        """Whether tasks and annotations have None for dates and links."""
 
     def __repr__(self) -> str:
         return f"<LiveSource {self.project!r}>"
@@ -111,7 +111,7 @@ class LiveSource:
         No import takes those, and the server lists the tasks in two thirds of the time.
         """
         other = copy.copy(self)
-        other._of_task, other._of_annotation = (), ("import_id",)
+        other.is_light = True
         return other
 
     def describe(self) -> Row:
@@ -177,9 +177,11 @@ class LiveSource:
         return self.project.tasks.count()
 
     def _rows(self, tasks: Any) -> Iterator[Row]:
+        of_task = () if self.is_light else TASK_ORIGIN
+        of_annotation = ("import_id",) if self.is_light else ANNOTATION_ORIGIN
         named = tasks.only(  # which the server lists in half the time
-            *("data", "meta", "overlap", "draft_exists", *self._of_task),
-            *(f"annotations__{name}" for name in (*ANNOTATION, *self._of_annotation)),
+            *("data", "meta", "overlap", "draft_exists", *of_task),
+            *(f"annotations__{name}" for name in (*ANNOTATION, *of_annotation)),
         )
         for page in named.prefetch("annotations", "predictions").pages():
             yield from map(self._task, page)
@@ -196,7 +198,7 @@ class LiveSource:
             "meta": {} if (meta := row.get("meta")) is None else meta,
             "overlap": task.overlap,
             **dict.fromkeys(TASK_ORIGIN),
-            **{name: plain(getattr(task, name)) for name in self._of_task},
+            **({} if self.is_light else {name: plain(getattr(task, name)) for name in TASK_ORIGIN}),
             "annotations": [self._annotation(one) for one in _by_id(row.get("annotations"))],
             "predictions": [_prediction(one) for one in _by_id(row.get("predictions"))],
             "drafts": list(self._drafts(task)),

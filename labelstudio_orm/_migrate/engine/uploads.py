@@ -1,4 +1,4 @@
-"""Where a text names an uploaded file of a server: the only paths that task data can lead to."""
+"""The addresses of uploaded files in texts: the only paths that task data can lead to."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from urllib.parse import SplitResult, urlsplit
 
 from ..._engine.values.codec import with_leaves
 from ...resources.files import upload_path
+from .fingerprints import CONTENTS
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
 
 _ENDS: Final = r"\s\"'<>()\[\]{},;|`"
-"""What no address holds, so that one may end or begin beside it."""
+"""Characters that no address has, so that one may begin or end beside them."""
 
 _ADDRESS: Final = re.compile(rf"/data/(upload/[0-9]+/[\w.%\-]+)(?=$|[{_ENDS}:!?#&*])")
 
 _END: Final = re.compile(f"[{_ENDS}]")
 
 _LEAD: Final = re.compile(r"[^\x00-\x7f]+|[\w\-]+=")
-"""What may stand before an address without a space: ``src=``, or a word of another script."""
+"""What may precede an address without a space: ``src=``, or a word of another script."""
 
 _LONGEST: Final = 2000
-"""Characters of a text in which a server's address is looked for before a path."""
+"""Characters before a path in which the address of a server is searched for."""
 
 _PREFIX: Final = re.compile(r"^[0-9a-f]{8}-")
 
 
 def original_name(file: str) -> str:
-    """Return the name that a file had before it was uploaded: the server puts eight characters
-    before it.
+    """Return the name of a file before its upload, to which the server adds a prefix.
 
     >>> original_name("upload/5/6d957f64-cat.png")
     'cat.png'
@@ -40,7 +40,7 @@ def original_name(file: str) -> str:
 
 
 def address_on(server: str, file: str) -> str:
-    """Return what task data calls a file of a server, as the server itself does.
+    """Return the address of a file in task data, as the server itself writes it.
 
     >>> address_on("http://localhost:8080/label-studio", "upload/5/6d957f64-cat.png")
     '/label-studio/data/upload/5/6d957f64-cat.png'
@@ -56,22 +56,17 @@ def files_in(value: Any, server: str = "") -> set[str]:
 
 
 def files_of(row: Row, server: str = "") -> set[str]:
-    """Return the uploaded files that a task names, also in what was said of it."""
-    said = (
-        one["result"]
-        for kind in ("annotations", "predictions", "drafts")
-        for one in row.get(kind) or ()
-    )
-    return files_in([row["data"], row.get("meta"), *said], server)
+    """Return the uploaded files that a task names, also in its results."""
+    results = (one["result"] for kind in CONTENTS for one in row.get(kind) or ())
+    return files_in([row["data"], row.get("meta"), *results], server)
 
 
 def replace_files(value: Any, new: Callable[[str], str | None], server: str = "") -> Any:
-    """Return the same JSON with other files in it: ``new`` gives the address for a path, or None
-    for one that stays.
+    """Return JSON with other addresses of files: ``new`` gives one for a path, or None to keep it.
 
-    A file is named by ``/data/upload/<number>/<name>``, with the path of ``server`` before it or
-    its whole address, which go. The name is a plain one once it is decoded, as the server makes
-    them; all else is text: an address of another server, a path that goes on, encoded slashes.
+    A file is named by ``/data/upload/<number>/<name>``, which may follow the path or the whole
+    address of ``server``; these are replaced too. The decoded name is plain, as the server makes
+    them. All else is text: an address of another server, a longer path, encoded slashes.
 
     >>> replace_files("<img src='/data/upload/5/1a-a.png'>", lambda file: f"/new/{file}")
     "<img src='/new/upload/5/1a-a.png'>"
@@ -96,7 +91,7 @@ def _replaced(text: str, new: Callable[[str], str | None], server: str) -> str:
 
 
 def _found(text: str, server: SplitResult) -> Iterator[tuple[int, int, str]]:
-    """Where addresses begin and end, and the files that they name."""
+    """Yield the start and the end of addresses, and the files that they name."""
     for match in _ADDRESS.finditer(text):
         start, named = match.start(), match[1].rstrip(".")
         file = upload_path(named)
@@ -106,9 +101,7 @@ def _found(text: str, server: SplitResult) -> Iterator[tuple[int, int, str]]:
 
 
 def _lead(before: str, server: SplitResult) -> int | None:
-    """How many characters before a path belong to its address; None where it is not one of this
-    server.
-    """
+    """Return how many characters before a path belong to its address; None for another server."""
     for text in (before, _LEAD.sub("", before, count=1) if _LEAD.match(before) else before):
         if text in ("", server.path) or ("://" in text and _is_of(text, server)):
             return len(text)
@@ -116,10 +109,10 @@ def _lead(before: str, server: SplitResult) -> int | None:
 
 
 def _is_of(text: str, server: SplitResult) -> bool:
-    """Whether an address is the base of a server, however its host is written."""
+    """Return whether an address is the base of a server, however its host is spelled."""
     try:
         return _base(_split(text)) == _base(server)
-    except ValueError:  # a port that is no number
+    except ValueError:  # the port is not a number
         return False
 
 

@@ -102,7 +102,7 @@ def snapshot(
             report = _Writing(source, archive, files, progress).run()
         file.flush()
         with ArchiveSource(file.name, limits=limits) as written:
-            written.path = written._members.path = Path(path)  # which messages name
+            written.path = Path(path)  # which messages name
             written.check()
     return report
 
@@ -285,8 +285,7 @@ class ArchiveSource:
     """
 
     def __init__(self, path: str | os.PathLike[str], *, limits: Limits = LIMITS) -> None:
-        self.path = Path(path)
-        self._members = Members(self.path, limits)
+        self._members = Members(Path(path), limits)
         self._authors: set[str] | None = None
         try:
             self.manifest: Row = self._manifest()
@@ -316,6 +315,15 @@ class ArchiveSource:
         if (problem := mismatch(found, MANIFEST)) is not None:
             raise self._members.bad("manifest.json", problem)
         return found
+
+    @property
+    def path(self) -> Path:
+        """The path of the file."""
+        return self._members.path
+
+    @path.setter
+    def path(self, path: Path) -> None:
+        self._members.path = path
 
     def __repr__(self) -> str:
         return f"<ArchiveSource {str(self.path)!r}>"

@@ -1,4 +1,4 @@
-"""The tasks of a project in parts, the same ones every time: train and test, or by a value."""
+"""Splitting the tasks of a project into reproducible parts: train and test, or by a value."""
 
 from __future__ import annotations
 
@@ -41,26 +41,28 @@ if TYPE_CHECKING:
     from ..engine.users import MissingUsers
 
 By: TypeAlias = "Mapping[str, float] | str | Place | Callable[[Task], str | None]"
-"""Which part a task belongs to: shares, a key in its data, or a function."""
+"""How tasks are split: by shares, by a key in their data, or by a function."""
 
 BATCH: Final = 1000
 """Tasks that are marked in one request."""
 
 JOURNAL: Final = "split.db"
-"""The file in the folder of the journals that says how the tasks are divided."""
+"""The file in the folder of the journals that records how the tasks are split."""
 
 
 @attrs.frozen(kw_only=True)
 class Split(Report):
-    """What ``split`` did. ``parts`` has the number of tasks of each part, ``projects`` the project
-    of each, where it was split into projects.
+    """The report of a split.
+
+    ``parts`` has the number of tasks of each part, ``projects`` the project of each, if parts
+    became projects.
     """
 
     parts: Mapping[str, int] = attrs.field(factory=dict)
     projects: Mapping[str, Project] = attrs.field(factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """As of every report, with ``parts`` and the ids of ``projects``."""
+        """Return the report as JSON, with ``parts`` and the ids of ``projects``."""
         projects = {name: project.id for name, project in self.projects.items()}
         return {**super().as_json(), "parts": dict(self.parts), "projects": projects}
 
@@ -77,37 +79,35 @@ def split(
     workers: int | None = None,
     progress: Progress = None,
 ) -> Split:
-    """Divide the tasks of a project: note each one's part in its data, or copy each part into a
-    project of its own.
+    """Split the tasks of a project: set each one's part in its data, or copy parts into projects.
 
     ``by``: shares that add up to 1, ``{"train": 0.8, "test": 0.2}``; a key, ``"data.city"``, whose
-    values name the parts; or a function of a task that names its part. Tasks that have no such
-    value (null and an empty text are none), or for which the function gives None, belong to no
-    part; the report counts them, as skipped, under ``"tasks in no part"``.
+    values name the parts; or a function of a task that returns the name of its part. Tasks without
+    such a value (null and the empty text are none), or for which the function returns None, belong
+    to no part; the report counts them, as skipped, under ``"tasks in no part"``.
 
-    With shares, a hash of ``seed`` and of the task's id decides, or of what it has under ``key``:
-    tasks with the same ``"data.patient"`` are in the same part, on every server. So running it
-    again changes nothing, more tasks leave the others where they are, and of changed shares as few
-    move as can be. The parts are as large as chance has it: within about one hundredth for
-    10,000 tasks.
+    With shares, a hash of ``seed`` and of the task's id decides, or of the value of ``key``: tasks
+    with the same ``"data.patient"`` are in the same part, on every server. So a further run changes
+    nothing, new tasks leave the others where they are, and if the shares change, as few tasks move
+    as possible. The sizes of the parts are random: within about one hundredth for 10,000 tasks.
 
-    ``into``: where the part is noted, ``"data.split"`` or ``"meta.split"``; or a client, for new
-    projects on its server, ``"Reviews: train"`` ..., by ``copy_project`` without the storages
-    (``missing_users`` is for that); the project itself stays as it is. ``journal``: then a folder,
-    in which each part has its journal, so that a run that died can be run again, with the same
-    ``by``, ``key`` and ``seed`` (of a function it keeps the name only, so it is up to you that it
-    says the same again); without it each run makes new projects. ``progress``: True for a line on
-    stderr, or a function ``(done, total)`` of tasks.
+    ``into``: the key that is set, ``"data.split"`` or ``"meta.split"``; or a client, for new
+    projects on its server, ``"Reviews: train"`` ..., made by ``copy_project`` without the storages
+    (``missing_users`` is passed to it); the project itself stays as it is. ``journal``: then a
+    folder with a journal for each part, so that a run that was killed can be run again, with the
+    same ``by``, ``key`` and ``seed`` (of a function only the name is recorded, so you have to make
+    sure that it returns the same); without it each run makes new projects. ``progress``: True for a
+    line on stderr, or a function ``(done, total)`` of tasks.
 
-    The tasks are listed, light. A part is noted under a key of ``data`` by the server's own action,
-    1,000 tasks a request, which leaves ``updated_at`` as it is; elsewhere, and where a server lacks
-    it, as ``update`` does, by ``workers`` at once. Those that have it already cost nothing. A task
-    in which another program has left a list or a text where the key is to be is among the failures
-    of ``counts["tasks"]``.
+    The tasks are listed with the needed fields only. A key of ``data`` is set by the server's own
+    action, 1,000 tasks a request, which leaves ``updated_at`` as it is; another key, and any key if
+    a server lacks the action, as by ``update``, by ``workers`` at once. Tasks that have the value
+    already cost nothing. A task in which another program has left a list or a text in the place of
+    the key is among the failures of ``counts["tasks"]``.
 
     Raises ValueError for shares that do not add up to 1, for tasks without the ``key``, for a key
     as ``by`` that no task has, and, naming the task, for a function that raises an error;
-    JournalMismatch for a journal of a split by something else. Nothing is written then.
+    JournalMismatch for a journal of another split. Nothing is written then.
 
     >>> report = split(project, {"train": 0.8, "test": 0.2}, key="data.text", seed=7)
     >>> project.tasks.filter(data__split="test").count() == report.parts["test"]
@@ -117,7 +117,7 @@ def split(
     if isinstance(by, Mapping):
         tell, needed = _by_shares(tasks, by, key, seed)
     elif key is not None:
-        raise ValueError("split(): key= is for shares; by names the parts by itself here")
+        raise ValueError("split(): key= is only for shares")
     elif isinstance(by, (str, Place)):
         tell, needed = _by_value(tasks, by)
     elif callable(by):
@@ -126,11 +126,11 @@ def split(
         raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r:.80}")
     where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
     if where is not None and journal is not None:
-        raise ValueError("split(): journal= is for parts that become projects of their own")
+        raise ValueError("split(): journal= is only for parts that become projects")
     if where is not None and where == (
         ItemKey.of(tasks, by) if isinstance(by, (str, Place)) else None
     ):
-        raise ValueError(f"split(): the parts stand in {into} already")
+        raise ValueError(f"split(): {into} has the parts already")
     if needed is not None and where is not None:
         needed |= {where.way.field.name}
     listed = tasks if needed is None else tasks.only(*needed)
@@ -139,10 +139,10 @@ def split(
         what = f"split(): none of the {left} tasks of {project!r} has anything under"
         raise no_key(ItemKey.of(tasks, by), what, first_rows(tasks))
     if where is not None:
-        done = _note(project, parts, where, workers, progress)
+        done = _set_parts(project, parts, where, workers, progress)
     else:
         assert isinstance(into, LabelStudio)
-        how = {"by": _said(by), "key": None if key is None else text_of(key), "seed": seed}
+        how = {"by": _description(by), "key": None if key is None else text_of(key), "seed": seed}
         with _journals(project, into, how, journal) as folder:
             done = _copy(project, parts, into, missing_users, folder, progress)
     counts = {**done.counts, "tasks in no part": Summary(skipped=left)} if left else done.counts
@@ -191,7 +191,7 @@ def _by_shares(
 
 
 def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str:
-    """The part that a value falls into, by chance, but the same one always.
+    """Return the part of a value: a random one, but always the same.
 
     >>> part_of("a.png", {"train": 0.8, "test": 0.2}, seed=7)
     'train'
@@ -207,15 +207,15 @@ def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str
 class _Part:
     ids: list[int] = attrs.field(factory=list)
     new: list[int] = attrs.field(factory=list)
-    """Those that do not have its name yet."""
+    """Tasks that do not have its name yet."""
     odd: list[Failure] = attrs.field(factory=list)
-    """Those that cannot have it: other programs have left a list, or a text, in its place."""
+    """Tasks that cannot have it: other programs have left a list or a text in its place."""
 
 
 def _parts(
     tasks: Iterable[Task], tell: Tell, where: ItemKey | None
 ) -> tuple[dict[str, _Part], int]:
-    """The parts, by their names in order, and how many tasks are in none."""
+    """Return the parts, in the order of their names, and the number of tasks in no part."""
     found: dict[str, _Part] = {}
     left = 0
     for task in tasks:
@@ -224,7 +224,7 @@ def _parts(
             left += 1
             continue
         if not isinstance(name, str) or not name:
-            raise TypeError(f"split(): a part is named by a text, not {name!r:.80}, as {task!r} is")
+            raise TypeError(f"split(): the part of {task!r} is {name!r:.80}, and names are strings")
         part = found.setdefault(name, _Part())
         part.ids.append(task.id)
         if where is not None and (problem := _no_keys(task, where)) is not None:
@@ -235,7 +235,7 @@ def _parts(
 
 
 def _no_keys(task: Task, where: ItemKey) -> str | None:
-    """Why nothing can be noted under a key of a task; None for most."""
+    """Return why a key of a task cannot be set, or None."""
     name, value = where.way.field.name, getattr(task, where.way.field.name)
     for key in where.way.path:
         if value is None and name != "data":
@@ -249,7 +249,7 @@ def _no_keys(task: Task, where: ItemKey) -> str | None:
 # -- into a key -----------------------------------------------------------------------------------
 
 
-def _note(
+def _set_parts(
     project: Project,
     parts: Mapping[str, _Part],
     where: ItemKey,
@@ -285,7 +285,7 @@ def _mark(
                 "add_data_field", value_name=where.way.path[0], value_type="String", value=name
             )
             return len(ids)
-        except ValueError:  # there is no such action
+        except ValueError:  # the server has no such action
             pass
     value: dict[str, Any] = {where.lookup: name}
     return tasks.update(workers=workers, **value).updated
@@ -321,8 +321,8 @@ class _PartSource(LiveSource):
         return (row for row in rows if row["file"] in named)
 
 
-def _said(by: By) -> str:
-    """How the tasks are divided, for a journal; also the order of shares counts."""
+def _description(by: By) -> str:
+    """Return how the tasks are split, for a journal; the order of shares counts."""
     if isinstance(by, Mapping):
         return str({name: float(share) for name, share in by.items()})
     if isinstance(by, (str, Place)):
@@ -337,7 +337,7 @@ def _journals(
     how: Mapping[str, Any],
     journal: str | os.PathLike[str] | None,
 ) -> Iterator[Path | None]:
-    """The folder of the journals, if it is that of the same split."""
+    """Yield the folder of the journals; raise JournalMismatch for one of another split."""
     if journal is None:
         yield None
         return
@@ -398,5 +398,5 @@ def _ids(lost: Iterable[Loss]) -> Iterator[int | str]:
 
 
 def _file_name(part: str) -> str:
-    """A name for a file, of any text, and of no two the same."""
+    """Return a file name for any text, different for different texts."""
     return f"{re.sub(r'[^a-zA-Z0-9-]', '_', part)[:40]}-{digest(part)[:8]}"

@@ -1,4 +1,4 @@
-"""Migrations that people write: named steps, run in order, each until it is done once.
+r"""Migrations of your own: named steps, run in order, each until it is done once.
 
 ```python
 from labelstudio_orm import Project
@@ -24,12 +24,12 @@ if __name__ == "__main__":
     migration.main()
 ```
 
-A journal on disk says which steps are done. Whoever runs the script again, after an error, after
-Ctrl-C, after the machine went down, goes on with the step that was not finished, from its
-beginning. So a step must be able to begin again on what its first try left behind, and the verbs of
-this library make that easy: ``filter`` for what is still to be done, as above; ``update`` and
-``bulk_update`` skip what is so already; ``bulk_create(key=..., on_conflict="skip")`` makes no
-second one; ``delete`` of what is gone deletes nothing.
+A journal on disk records the steps that are done. A script that is run again after an error, after
+Ctrl-C or after a crash goes on at the beginning of the step that was not finished. So a step must
+be able to begin again on what its first try left behind, and the verbs of this library make that
+easy: ``filter`` selects what is still to be done, as above; ``update`` and ``bulk_update`` skip
+what already has these values; ``bulk_create(key=..., on_conflict="skip")`` makes no duplicate;
+``delete`` ignores what is gone.
 """
 
 from __future__ import annotations
@@ -64,19 +64,20 @@ if TYPE_CHECKING:
     from ...resources.projects import Project
 
 Work: TypeAlias = "Callable[[Project, Progress], object]"
-"""What a step does, with a project. The second argument is for the ``progress`` of the verbs that
-it calls. What it returns is for the report, where it is a Summary, has one, or is a Report.
+"""A step: a function of a project, and of the ``progress`` for the verbs that it calls. A Summary,
+an object that has one, or a Report that it returns goes into the report.
 """
 
 F = TypeVar("F", bound="Callable[..., object]")
 
 DONE: Final = "done"
-"""The steps that are done, in a journal: a list in their order."""
+"""The name in the journal of the list of steps that are done."""
 
 
 class StepFailed(LabelStudioError, RuntimeError):
-    """A step raised an error, which is this one's ``__cause__``; ``step`` is its name. The steps
-    before it are done; the next run begins with it.
+    """A step raised an error, which is the ``__cause__`` of this one.
+
+    ``step`` is its name. The steps before it are done; the next run begins with it.
 
     >>> migration = Migration("reviews-2026")
     >>> @migration.step
@@ -96,8 +97,9 @@ class StepFailed(LabelStudioError, RuntimeError):
 
 @attrs.frozen
 class Step:
-    """A named step. Its name and its code tell it from others; comments, its docstring and the
-    functions that it calls do not count.
+    """A named step, identified by its name and its code.
+
+    Comments, its docstring and the functions that it calls do not count.
 
     >>> @step
     ... def without_v1(project, progress):
@@ -118,8 +120,10 @@ class Step:
 
 
 def step(function: Work | Step) -> Step:
-    """A function as a step that several migrations share: ``Migration("a", [without_v1])``.
-    ``@migration.step`` is for a step of one. Raises TypeError for what has no name.
+    """Make a function a step that several migrations can share: ``Migration("a", [without_v1])``.
+
+    ``@migration.step`` is for a step of one migration. Raises TypeError for a function without a
+    name.
     """
     if isinstance(function, Step):
         return function
@@ -129,11 +133,11 @@ def step(function: Work | Step) -> Step:
 
 
 class Migration:
-    """A migration of a project, as steps.
+    """A migration of a project, in steps.
 
-    ``name`` tells it from others; it is a part of the journal's name, so it has letters, digits,
-    ``.``, ``-`` and ``_`` only. ``steps`` are those that it has already; ``@migration.step`` adds
-    more. Raises ValueError for a name that cannot be.
+    ``name`` is a part of the journal's name, so that it may have only letters, digits, ``.``, ``-``
+    and ``_``; ValueError is raised for another one. ``steps`` are the first steps;
+    ``@migration.step`` adds more.
 
     >>> migration = Migration("reviews-2026")
     >>> @migration.step
@@ -151,7 +155,7 @@ class Migration:
     def __init__(self, name: str, steps: Iterable[Work | Step] = ()) -> None:
         if not re.fullmatch(r"[\w.-]+", name):
             raise ValueError(
-                f"a migration's name has letters, digits, '.', '-' and '_' only, not {name!r:.80}"
+                f"a migration's name has only letters, digits, '.', '-' and '_', not {name!r:.80}"
             )
         self.name = name
         self.steps: list[Step] = []
@@ -162,7 +166,7 @@ class Migration:
         return f"<Migration {self.name}: {', '.join(one.name for one in self.steps) or 'no steps'}>"
 
     def step(self, function: F) -> F:
-        """Add a function as the last step. It stays the function that it is."""
+        """Add a function as the last step, and return it unchanged."""
         self._add(function)
         return function
 
@@ -183,21 +187,22 @@ class Migration:
         progress: Progress = None,
         accept_changes: bool = False,
     ) -> Report:
-        """Do the steps that are not done yet, in their order; returns a report with a summary of
-        ``steps`` (updated: those done now; skipped: those done before), and of each step that
-        returned one.
+        """Do the steps that are not done yet, in order.
 
-        ``journal``: the file that says what is done; it is made if there is none. Without one all
-        steps are done each time. ``dry_run``: no step writes, nor is any noted as done; each one
-        sees the server as it is, without what the steps before it would have changed. The same
-        within ``with ls.dry_run()``. ``progress``: True for lines on stderr, or a function
-        ``(done, total)``; the steps get it.
+        The report has a summary of ``steps`` (updated: done now; skipped: done before), and of each
+        step that returned one.
 
-        Raises StepFailed for a step that raised an error, or returned a summary with failures or a
+        ``journal``: the file that records the steps that are done; it is created if necessary.
+        Without one all steps are done each time. ``dry_run``: no step writes, and none is recorded
+        as done; each one sees the server as it is, without the changes of the steps before it. The
+        same holds within ``with ls.dry_run()``. ``progress``: True for lines on stderr, or a
+        function ``(done, total)``; it is passed to the steps.
+
+        Raises StepFailed for a step that raises an error, or returns a summary with failures or a
         report that is not ``ok``; the later steps are not begun. Raises JournalMismatch, before
-        anything is done, when the journal is that of another project or migration, or when a step
-        that is done is gone, at another place, has another name, or, unless ``accept_changes``,
-        other code.
+        anything is done, if the journal is that of another project or migration, or if a step that
+        is done is missing, at another place, has another name, or, unless ``accept_changes``, other
+        code.
         """
         client = labelstudio_of(project)
         with ExitStack() as stack:
@@ -245,8 +250,8 @@ class Migration:
     def _done(
         self, journal: Journal, project: Project, accept_changes: bool
     ) -> list[dict[str, str]]:
-        """What the journal says is done, once it fits."""
-        created = project.created_at  # ids are used again on some servers
+        """Return the steps that are done; raise JournalMismatch for other steps than these."""
+        created = project.created_at  # some servers reuse ids
         journal.identify(
             migration=self.name,
             server=labelstudio_of(project).url,
@@ -257,22 +262,24 @@ class Migration:
         names = [one.name for one in self.steps]
         for place, was in enumerate(done):
             now = self.steps[place] if place < len(names) else None
-            told = f"{journal}: step {was['name']!r} of {self.name} was done at place {place + 1}"
+            done_before = (
+                f"{journal}: step {was['name']!r} of {self.name} was done at place {place + 1}"
+            )
             if was["name"] not in names:
-                way = "is there no more: put it back, or do all steps again, with another journal"
+                way = "is missing now: put it back, or do all steps again, with another journal"
                 if now is not None and now.code == was["code"]:
                     way = f"is {now.name!r} now: give it its name back"
-                raise JournalMismatch(f"{told}, and {way}")
+                raise JournalMismatch(f"{done_before}, and {way}")
             if now is None or now.name != was["name"]:
                 raise JournalMismatch(
-                    f"{told}, and is at {names.index(was['name']) + 1} now: "
+                    f"{done_before}, and is at place {names.index(was['name']) + 1} now: "
                     "new steps come after those that are done"
                 )
             if now.code != was["code"] and not accept_changes:
                 raise JournalMismatch(
-                    f"{told}, on {was['at']}, with other code than it has now: change it back; or "
-                    "let what it did stand (accept_changes, --accept-changes); or do all steps "
-                    "again, with another journal"
+                    f"{done_before}, on {was['at']}, with other code than it has now: change it "
+                    "back; or let what it did stand (accept_changes, --accept-changes); or do all "
+                    "steps again, with another journal"
                 )
             was["code"] = now.code
         return done
@@ -280,8 +287,9 @@ class Migration:
     def states(
         self, project: Project, journal: str | os.PathLike[str] | None = None
     ) -> dict[str, str]:
-        """Of each step whether it is "done ..." (when), "begun", or "to do". Raises JournalMismatch
-        as ``run`` does. Changes nothing.
+        """Return the state of each step: "done ..." (when), "begun" or "to do".
+
+        Changes nothing. Raises JournalMismatch as ``run`` does.
         """
         with _opened(journal, writes=False) as opened:
             done = self._done(opened, project, True)
@@ -292,8 +300,9 @@ class Migration:
     # -- the command line -------------------------------------------------------------------------
 
     def main(self, argv: Sequence[str] | None = None) -> NoReturn:
-        """The command line of a script: ``python reviews.py PROJECT``; ``--help`` tells. Ends the
-        process with the exit codes of ``labelstudio-orm``: 0 when all steps are done.
+        """Run the migration as a script: ``python reviews.py PROJECT``; see ``--help``.
+
+        Ends the process with an exit code of ``labelstudio-orm``: 0 if all steps are done.
 
         The journal is ``<name>-<project's id>.journal`` in the working directory, unless
         ``--journal`` names another.
@@ -307,17 +316,17 @@ class Migration:
         parser.set_defaults(prog=parser.prog)
         for flags, how in (
             PROJECT,
-            argument("--list", action="store_true", help="show the steps, and which are done"),
+            argument("--list", action="store_true", help="show the steps and their states"),
             argument("--journal", metavar="FILE", help="default: <name>-<project's id>.journal"),
             argument(
                 "--resume",
                 action="store_true",
-                help="go on with an earlier run only: refuse to begin a new journal",
+                help="only go on with an earlier run: refuse to begin a new journal",
             ),
             argument(
                 "--accept-changes",
                 action="store_true",
-                help="steps that are done may have other code by now; what they did stands",
+                help="accept that steps which are done have other code now; what they did stands",
             ),
             WRITES,
             *SERVER,
@@ -326,11 +335,11 @@ class Migration:
         raise SystemExit(run_guarded(self._run, parser.parse_args(argv)))
 
     def _run(self, call: Call) -> object:
-        """Do what the command line says."""
+        """Run the command line."""
         options, project = call.options, call.project
         journal = Path(options.journal or f"{self.name}-{project.id}.journal")
         if options.resume and not journal.exists():
-            raise FileNotFoundError(f"{journal}: there is no such journal to go on with")
+            raise FileNotFoundError(f"there is no journal {journal} to go on with")
         if options.list:
             return self.states(project, journal)
         try:
@@ -342,12 +351,12 @@ class Migration:
             )
         except StepFailed as error:
             if error.__cause__ and not isinstance(error.__cause__, LabelStudioError):
-                traceback.print_exception(error.__cause__)  # a mistake in the step
+                traceback.print_exception(error.__cause__)  # a bug of the step
             raise
 
 
 def _opened(path: str | os.PathLike[str] | None, *, writes: bool) -> Journal:
-    """The journal; a copy in memory where nothing is to be written."""
+    """Open the journal; a copy in memory unless something may be written."""
     if writes or path is None or not Path(path).exists():
         return Journal(path if writes else None)
     with Journal(path) as journal:
@@ -355,7 +364,7 @@ def _opened(path: str | os.PathLike[str] | None, *, writes: bool) -> Journal:
 
 
 def _counts(name: str, returned: object) -> dict[str, Summary]:
-    """What a step says of what it did: a summary, objects that have one, or a report of several."""
+    """Return the counts that a step returned: a summary, objects that have one, or a report."""
     if isinstance(returned, Report):
         return {f"{name}: {kind}": done for kind, done in returned.counts.items()}
     summary = getattr(returned, "summary", returned)
@@ -363,7 +372,7 @@ def _counts(name: str, returned: object) -> dict[str, Summary]:
 
 
 def _digest(function: Callable[..., object]) -> str:
-    """What stands for the code of a function, however it is laid out and called."""
+    """Return a digest of the code of a function, whatever its layout and its name."""
     try:
         (tree,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
         assert isinstance(tree, ast.FunctionDef)
