@@ -594,7 +594,7 @@ def test_split_refuses_wrong_shares_keys_and_functions(
         split(project, lambda task: str(task.data["row"]))
     with pytest.raises(TypeError, match=r"by is shares, a key or a function of a task, not 0\.8"):
         split(project, 0.8)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"stand in data\.split already"):
+    with pytest.raises(ValueError, match=r"data\.split has the parts already"):
         split(project, "data.split")
     with pytest.raises(ValueError, match="key= is for shares"):
         split(project, "data.text", key="data.row")

@@ -493,7 +493,7 @@ def test_a_content_that_changes_is_that_of_one_moment(world: Callable[..., World
     meanwhile(one, 0, change)
     report = one.copy()
     assert [failure.item for failure in report.counts["files"].failed] == [files[4]]
-    assert "12 bytes came, and the server lists 9" in report.counts["files"].failed[0].reason
+    assert "the server sent 12 bytes and lists 9" in report.counts["files"].failed[0].reason
     assert [content for _, content in one.files(one.target)] == [
         b"picture 0", b"picture 1", b"picture 2", b"PICTURE 3",
     ]  # fmt: skip

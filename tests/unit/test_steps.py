@@ -205,10 +205,10 @@ def test_a_dry_run_writes_nothing_and_notes_nothing(
 @pytest.mark.parametrize(
     ("names", "problem"),
     [
-        (["one"], "step 'two' of tidy was done at place 2, and is there no more"),
-        (["new", "two"], "step 'one' of tidy was done at place 1, and is there no more"),
-        (["two", "one"], "step 'one' of tidy was done at place 1, and is at 2 now"),
-        (["one", "new", "two"], "step 'two' of tidy was done at place 2, and is at 3 now"),
+        (["one"], "step 'two' of tidy was done at place 2, and is missing now"),
+        (["new", "two"], "step 'one' of tidy was done at place 1, and is missing now"),
+        (["two", "one"], "step 'one' of tidy was done at place 1, and is at place 2 now"),
+        (["one", "new", "two"], "step 'two' of tidy was done at place 2, and is at place 3 now"),
     ],
 )
 def test_done_steps_that_are_gone_or_elsewhere(
@@ -413,7 +413,7 @@ def test_list_resume_and_help(script: Script, project: Project, tmp_path: Path) 
     assert listed.stdout == "german: to do\nmarked: to do\n"
     refused = script(str(project.id), "--resume")
     assert refused.returncode == 2
-    assert f"tidy-{project.id}.journal: there is no such journal" in refused.stderr
+    assert f"there is no journal tidy-{project.id}.journal" in refused.stderr
     told = script("--help").stdout
     assert "Tidies reviews." in told
     assert "german" in told
