@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.jobs import Job, last_line, wait_for
 from .._engine.fields.words import field, foreign_key, readonly
+from .._engine.http.connection import pretended
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
 from .._engine.models.actions import action, answer
@@ -96,7 +97,7 @@ class Export(CreatedBy, Job, Resource):
             timeout=client.long_timeout,
             doing=f"creating an Export of Project {self.project_id}",
             expect={"id": int, "status": str},
-            dry=lambda: client._pretend([{**body, "status": "completed"}])[0],
+            dry=lambda: pretended(client, [{**body, "status": "completed"}])[0],
         )
 
     @one_call

@@ -18,7 +18,7 @@ from .._engine.models.resource import Resource
 from .._engine.records.origin import Origin
 from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
-from ._tasks.forms import ANSWER, held_by, import_body, pretended
+from ._tasks.forms import ANSWER, held_by, import_body, pretended_import
 from .common import Dated, labelstudio_of
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class Imports(QuerySet["ImportJob"]):
                 timeout=self.client.long_timeout,
                 doing=f"importing into Project {id_in(project)}",
                 expect=ANSWER,
-                dry=lambda: pretended(
+                dry=lambda: pretended_import(
                     labelstudio_of(self),
                     id_in(project),
                     body.get("json", ()),

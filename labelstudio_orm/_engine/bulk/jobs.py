@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...errors import JobFailed, Timeout, shorten
 from ...progress import Progress, reporter
 from ..fields.options import options_of
+from ..http.connection import redacted
 from ..http.deadline import late, one_call
 from ..records.inside import peek
+from ..records.record import Record
 from ..values.secret import unseen
 
 if TYPE_CHECKING:
@@ -97,14 +99,14 @@ def wait_for(
             looks += 1
             look()
         if str(state()) in FAILED:
-            why = client._transport.redact(reason(), secrets)
+            why = redacted(client, reason(), secrets)
             raise JobFailed(f"{what} ended as {state()}: {why}")
         report(looks + 1, looks + 1)
 
 
 def secrets_of(obj: Any) -> list[Any]:
     """The secrets that an object holds, as far as they are known here."""
-    if not hasattr(type(obj), "_options"):  # a job that is no resource
+    if not isinstance(obj, Record):  # a job that is no resource
         return []
     fields = options_of(obj).fields.values()
     return [value for one in fields if one.secret and (value := peek(obj, one)) is not None]

@@ -19,7 +19,14 @@ from ..http.payload import encode
 from ..reading.ambiguity import refuse_ambiguous
 from ..reading.planner import plan_without_request
 from ..reading.selection import evolved, query_of
-from ..records.inside import body_of, chosen, from_row, is_saved, restored_on_failure, server_of
+from ..records.inside import (
+    body_of,
+    chosen,
+    from_row,
+    is_saved,
+    restored_on_failure,
+    server_of,
+)
 from ..records.origin import Origin
 from ..values.codec import copy_json, plain_json
 from ..values.secret import reveal

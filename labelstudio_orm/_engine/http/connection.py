@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
 
-
 __all__ = ["Connection", "NoClient", "default_client", "set_default"]
 
 LONG = 600.0
@@ -37,6 +36,16 @@ def number_of_workers(workers: int | None, client: Connection) -> int:
     Raises ValueError unless it is a positive integer.
     """
     return client.workers if workers is None else check_number("workers", workers)
+
+
+def pretended(client: Connection, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows that a server would answer in a dry run, with ids of their own."""
+    return client._pretend(rows)
+
+
+def redacted(client: Connection, text: str, secrets: Iterable[Any] = ()) -> str:
+    """Return a text without the credential of a client, and without further secrets."""
+    return client._transport.redact(text, secrets)
 
 
 class Connection:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
 
 from ...errors import DoesNotExist
+from ..bulk.creation import create_each
 from ..bulk.deletion import delete_each
 from ..bulk.run import BulkRun
 from ..bulk.updating import Update, save_many
@@ -185,8 +186,6 @@ class QuerySet(ReadingQuerySet[R]):
         >>> project.views.bulk_create(views).summary
         <Summary: 2 created>
         """
-        from ..bulk.creation import create_each
-
         check_items(items, "bulk_create()")
         items = hidden_items(items, self._known)
         run = self._run("creating", workers, on_error, progress)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._engine.bulk.run import BulkRun
 from ..._engine.fields.options import options_of
+from ..._engine.http.connection import pretended
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.queryset import loaded
 from ..._engine.reading.selection import query_of
@@ -57,9 +58,8 @@ def annotate(
 def _annotate_at_once(client: Any, tasks: list[Any], fields: dict[str, Any]) -> list[Any]:
     """Annotate tasks in one request, which the Enterprise edition has."""
     draft = client.annotations.model(**{"task": tasks[0], **fields})
-    body = body_of(
-        draft, (options_of(draft).fields[name] for name in changed(draft) if name != "task_id")
-    )
+    fields_of = options_of(draft).fields
+    body = body_of(draft, (fields_of[name] for name in changed(draft) if name != "task_id"))
     rows = client.request(
         "POST",
         "/api/annotations/bulk",
@@ -73,6 +73,6 @@ def _annotate_at_once(client: Any, tasks: list[Any], fields: dict[str, Any]) -> 
         doing=f"annotating {len(tasks)} tasks",
         edition="Enterprise",
         expect=[{"id": int}],
-        dry=lambda: client._pretend({"task": task.id, **body} for task in tasks),
+        dry=lambda: pretended(client, ({"task": task.id, **body} for task in tasks)),
     )
     return list(loaded(client.annotations, rows))

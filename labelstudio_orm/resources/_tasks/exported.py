@@ -20,9 +20,9 @@ from ...errors import LabelStudioError
 from .nouns import Project
 
 if TYPE_CHECKING:
-    from ..._engine.models.resource import Resource
+    from ..._engine.records.record import Record
 
-Authors: TypeAlias = "Mapping[Any, Any] | Resource | int | str | None"
+Authors: TypeAlias = "Mapping[Any, Any] | Record | int | str | None"
 """Who stands for the authors of exported annotations."""
 
 Left: TypeAlias = Literal["drafts", "predictions"]

@@ -14,9 +14,10 @@ import attrs
 
 from ..._config.forms import number
 from ..._config.results import check_result
+from ..._engine.http.connection import pretended
 from ..._engine.http.outcome import Expected
-from ..._engine.models.resource import Resource
 from ..._engine.records.inside import is_saved, origin_of, saved_id, server_of
+from ..._engine.records.record import Record
 from ..._engine.values.codec import plain, plain_json
 from ..._engine.values.misuse import check_items
 from ...errors import BadRequest, shorten
@@ -94,7 +95,7 @@ def held_by(
     return file, counts
 
 
-def pretended(
+def pretended_import(
     client: Connection,
     project: int,
     tasks: Iterable[Mapping[str, Any]],
@@ -104,9 +105,9 @@ def pretended(
     a file or an address holds is not known.
     """
     shown = ({"data": task["data"], "meta": task.get("meta", {})} for task in tasks)
-    ids = [row["id"] for row in client._pretend({"project": project, **row} for row in shown)]
+    ids = [row["id"] for row in pretended(client, ({"project": project, **row} for row in shown))]
     named = ({"project": project, "file": f"upload/{project}/{name}"} for name in files)
-    file_ids = [row["id"] for row in client._pretend(named)]
+    file_ids = [row["id"] for row in pretended(client, named)]
     return {"task_count": len(ids), "task_ids": ids, "file_upload_ids": file_ids}
 
 
@@ -131,7 +132,7 @@ def import_form(
     >>> import_form({"text": "a"})
     {'data': {'text': 'a'}}
     """
-    if isinstance(item, Resource):
+    if isinstance(item, Record):
         return import_form(_item_of(item, where), where, server=server, known=known)
     item = plain_json(item)
     if not isinstance(item, Mapping):
@@ -176,7 +177,7 @@ def _checked_keys(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
     return dict(data)
 
 
-def _item_of(task: Resource, where: str) -> dict[str, Any]:
+def _item_of(task: Record, where: str) -> dict[str, Any]:
     """The full form of a Task; of a saved one, with what was prefetched."""
     if not is_saved(task):
         return {name: getattr(task, name) for name in task.changes if name != "project_id"}
@@ -199,7 +200,7 @@ def _item_of(task: Resource, where: str) -> dict[str, Any]:
 def _annotation_form(
     annotation: Any, where: str, server: str | None, known: bool
 ) -> dict[str, Any]:
-    if isinstance(annotation, Resource):
+    if isinstance(annotation, Record):
         _refuse_stranger(annotation, where, server)
     form = _parts(annotation, _ANNOTATION_KEYS, where, known, also="id")
     if not known:
@@ -223,7 +224,7 @@ def _check_types(form: dict[str, Any], where: str) -> None:
         form["lead_time"] = number(form["lead_time"], f"{where}: lead_time")
 
 
-def _refuse_stranger(obj: Resource, where: str, server: str | None) -> None:
+def _refuse_stranger(obj: Record, where: str, server: str | None) -> None:
     if server is not None and server_of(obj) not in (None, server):
         raise ValueError(
             f"{where}: {obj!r} is on {server_of(obj)}, and the ids of users differ there; "
@@ -233,7 +234,7 @@ def _refuse_stranger(obj: Resource, where: str, server: str | None) -> None:
 
 def _author(author: Any, where: str, server: str | None) -> Any:
     """A user, an id or an e-mail, as the import takes it: a number or ``{"email": ...}``."""
-    if isinstance(author, Resource):
+    if isinstance(author, Record):
         _refuse_stranger(author, where, server)
         return saved_id(author, f"{where}: completed_by")
     if isinstance(author, str) and "@" in author:
@@ -257,7 +258,7 @@ def _prediction_form(
 def _parts(
     labelled: Any, keys: tuple[str, ...], where: str, known: bool, also: str | None = None
 ) -> dict[str, Any]:
-    if isinstance(labelled, Resource):
+    if isinstance(labelled, Record):
         names = {key: f"{key}_id" if key == "completed_by" else key for key in keys}
         form = {key: getattr(labelled, name) for key, name in names.items()}
         form = {key: value for key, value in form.items() if value is not None}
@@ -274,7 +275,7 @@ def _parts(
     else:
         raise TypeError(f"{where} is a dict or an object, not {labelled!r:.80}")
     result = form.get("result")
-    known = known or (isinstance(labelled, Resource) and is_saved(labelled))
+    known = known or (isinstance(labelled, Record) and is_saved(labelled))
     if not (known and _is_kept(result, keys)):
         check_result(result, f"{where}.result")
     return form

@@ -14,7 +14,7 @@ from ..._engine.records.origin import Origin
 from ..._engine.values.codec import copy_json
 from ..._engine.values.ids import id_of
 from ...errors import LabelStudioError, OutcomeUnknown, ServerError
-from .forms import ANSWER, pretended
+from .forms import ANSWER, pretended_import
 from .nouns import project_of
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Import:
             timeout=client.long_timeout,
             doing=doing,
             expect=ANSWER,
-            dry=lambda: pretended(client, project, batch),
+            dry=lambda: pretended_import(client, project, batch),
         )
         job = (
             project_of(self.queryset)
