@@ -423,7 +423,7 @@ def test_who_stands_for_others_has_to_be_there(
 ) -> None:
     """Also where nobody is missing."""
     before = other.projects.count()
-    with pytest.raises(ValueError, match=r"missing_users=.*there is none such"):
+    with pytest.raises(ValueError, match=r"missing_users=.*there is no such user"):
         copy_project(project, to=other, missing_users=said)
     assert other.projects.count() == before
 

@@ -13,7 +13,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, Q, Task, User
-from labelstudio_orm._migrate.engine import labelled
 from labelstudio_orm._migrate.engine.journal import JournalMismatch
 from labelstudio_orm._migrate.verbs import deduping
 from labelstudio_orm._migrate.verbs.deduping import dedupe
@@ -370,12 +369,12 @@ def test_what_is_changed_meanwhile_stays(cars: Project, monkeypatch: pytest.Monk
     one = [{"result": [box(1)]}]
     items = [{"data": {"image": image}, "annotations": one} for image in ("a", "a", "b", "b")]
     made = cars.tasks.bulk_create(items)
-    create = labelled.create_once
+    create = deduping.create_once
 
-    def meanwhile(task: Task, fields: Any) -> bool:
-        if task.id == made[0].id:
+    def meanwhile(client: LabelStudio, task: int, fields: Any) -> bool:
+        if task == made[0].id:
             made[1].annotations.create(result=[box(2)])
-        return create(task, fields)
+        return create(client, task, fields)
 
     monkeypatch.setattr(deduping, "create_once", meanwhile)
     report = dedupe(cars)

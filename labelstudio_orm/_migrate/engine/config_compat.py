@@ -1,4 +1,4 @@
-"""Whether one labelling config can show what was labelled with others."""
+"""Checks whether one labelling config can show what was labelled with others."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 class IncompatibleConfigs(LabelStudioError, ValueError):
-    """The labelling config of the target cannot show what was labelled in a project. The message
-    lists every reason. Nothing was written.
+    """The labelling config of the target cannot show what was labelled in a project.
+
+    The message lists every reason. Nothing was written.
 
     >>> other = ls.projects.create(title="Other", label_config="<View></View>")
     >>> merge([project], into=other, key="data.text")
@@ -24,24 +25,25 @@ class IncompatibleConfigs(LabelStudioError, ValueError):
 
 
 def check_configs(configs: Mapping[str, str | None], into: Project) -> None:
-    """Raise IncompatibleConfigs unless the target's config has every control of the others, which
-    are given by the names of their projects: of the same kind and about the same objects, with
-    every label.
+    """Raise IncompatibleConfigs unless the target's config has every control of the others.
+
+    These are given by the names of their projects. A control has to be of the same kind and about
+    the same objects, with every label.
     """
     problems = [
         f"{name}: {problem}"
         for name, config in configs.items()
-        for problem in _misfits(LabelConfig.parse(config or "<View></View>"), into.config)
+        for problem in _mismatches(LabelConfig.parse(config or "<View></View>"), into.config)
     ]
     if problems:
         raise IncompatibleConfigs(
-            f"the labelling config of {into!r} does not fit that of {'; '.join(problems)}. Add to "
-            "it what it lacks (project.label_config = project.config.union(other.config).xml), "
+            f"the labelling config of {into!r} does not match that of {'; '.join(problems)}. Add "
+            "what it lacks (project.label_config = project.config.union(other.config).xml), "
             "save it, then merge again. Nothing was written"
         )
 
 
-def _misfits(config: LabelConfig, mine: LabelConfig) -> Iterator[str]:
+def _mismatches(config: LabelConfig, mine: LabelConfig) -> Iterator[str]:
     for name, theirs in config.controls.items():
         control = mine.controls.get(name)
         if control is None:

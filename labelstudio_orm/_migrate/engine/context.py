@@ -1,4 +1,4 @@
-"""What the steps of a migration share: both sides, the journal, what was done so far."""
+"""What the steps of a migration share: both sides, the journal, and what was done so far."""
 
 from __future__ import annotations
 
@@ -49,29 +49,30 @@ class MigrationContext:
     )
 
     lost: defaultdict[str, list[Id]] = attrs.field(factory=lambda: defaultdict(list))
-    """What this run has lost; see ``lose``."""
+    """What this run has lost, see ``lose``."""
     given_up: int = 0
-    """Failures that a further run would have as well."""
+    """Number of failures that a further run would have as well."""
 
     def give_up(self, kind: str, what: str, error: Exception) -> None:
-        """Note what no server takes as failed; the job may be finished without it."""
+        """Record what no server takes as failed; the migration is finished without it."""
         tally = self.tallies[kind]
         tally.fail(len(tally.failed), what, error)
         self.given_up += 1
 
     @property
     def there(self) -> LiveSource:
-        """The target, to read the content of it."""
+        """The target as a source, to read its content."""
         return LiveSource(self.project).light()
 
     @property
     def tasks(self) -> IdMap:
-        """Which task became which."""
+        """Which task became which, by id."""
         return self.journal.map("tasks")
 
     def lose(self, found: Mapping[str, Sequence[Id] | int]) -> None:
-        """Take note of what the target cannot keep: the ids of the objects, by kind and field; of a
-        journal of an older version their number.
+        """Record what the target cannot keep: the ids of the objects, by kind and field.
+
+        Journals of older versions have the numbers of objects instead.
         """
         numbers = {name: one if isinstance(one, int) else len(one) for name, one in found.items()}
         self.add("losses", numbers)
@@ -84,7 +85,7 @@ class MigrationContext:
             notes.put({ids[0]: packed([*before, *ids])})
 
     def losses(self) -> Iterator[Loss]:
-        """All that the journal has noted, for a report."""
+        """Yield all losses that the journal has, for a report."""
         numbers: dict[str, int] = self.journal.get("losses", {})
         ids = {
             name: [
@@ -95,7 +96,7 @@ class MigrationContext:
         return losses(numbers, ids, kept=self.keep_origin)
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
-        """Add to counts in the journal."""
+        """Add to the counts in the journal under this name."""
         self.journal.set(name, dict(Counter(self.journal.get(name, {})) + Counter(counts)))
 
     # -- what is late -----------------------------------------------------------------------------

@@ -1,11 +1,10 @@
-"""Three sides of what was copied: the source, the target, and what both were when they were last
-the same.
+"""Compares a source and a target with their base: what both were when they were last the same.
 
-The last is a base: of each value and of each object two digests, of what the source and of what the
-target held. So it can be told who changed what.
+A base has two digests of each value and of each object: of what the source and of what the target
+held. They tell which side changed what.
 
-What is about to be written is noted before (``expect``): should the process end before it can note
-that it was done, what the target holds then tells.
+What is about to be written is recorded before (``expect``): if the process ends before it can
+record that it was done, the content of the target tells.
 """
 
 from __future__ import annotations
@@ -30,20 +29,21 @@ FIELDS: Final = ("data", "meta", "overlap")
 Side: TypeAlias = Literal["source", "target"]
 
 Conflicts: TypeAlias = Literal["report", "source", "target"]
-"""Whose version stays, of what was changed on both sides; ``"report"``: both, and it is told."""
+"""Whose version stays, of what was changed on both sides; ``"report"``: each keeps its own."""
 
 NEVER: Final = "-"
-"""The digest of what was not there."""
+"""The digest of what did not exist."""
 
 UNKNOWN: Final = (NEVER, NEVER)
-"""Of what nobody knows what it was."""
+"""The digests of what both sides held if that is not known."""
 
 
 @attrs.frozen
 class Change:
-    """One field, or one object, that is not what it was; ``here`` and ``there`` are the rows (or
-    values) of both sides, None where there is none. ``by``: who changed it, None is both;
-    ``reason`` says it in words, where it is something else.
+    """A field or an object that differs from its base.
+
+    ``here`` and ``there`` are the rows (or values) of both sides, None where a side has none.
+    ``by`` is the side that changed it, None if both did; ``reason`` describes what else happened.
     """
 
     kind: str
@@ -54,14 +54,14 @@ class Change:
     reason: str = ""
 
     def under(self, conflicts: Conflicts) -> Literal["apply", "keep", "report"]:
-        """What becomes of it: it is carried over, or the target's is kept, or it is told."""
+        """Return whether to apply it to the target, to keep the target's, or to report it."""
         if self.by == "source" or (self.by is None and conflicts == "source"):
             return "apply"
         return "keep" if self.by is None and conflicts == "target" else "report"
 
     @property
     def why(self) -> str:
-        """Who changed it, in words."""
+        """Which side changed it, in words."""
         if self.reason:
             return self.reason
         if self.field or not (self.here is None or self.there is None):
@@ -75,14 +75,16 @@ class Change:
         return "changed in the source, deleted in the target"
 
     def as_difference(self, source: Key | None, target: Key | None) -> Difference:
-        """It, of objects with these ids, for a report."""
+        """Return it for a report, as a difference of objects with these ids."""
         here, there = (self.here, self.there) if self.field else (None, None)
         return Difference(self.kind, source, target, self.field, here, there, self.why)
 
 
 class Fields:
-    """Values by name: ``known`` has what both sides held, ``expected`` what they hold if what was
-    under way is done. ``form``: two values are the same if they are so in this form.
+    """Values by name, compared in a ``form``.
+
+    ``known`` has what both sides held, ``expected`` what they hold if a write that was under way is
+    done.
     """
 
     def __init__(
@@ -97,16 +99,14 @@ class Fields:
         self.expected = _tuples(expected)
 
     def reconcile(self, there: Row) -> None:
-        """Take note of what was under way and is done."""
+        """Record which of the writes that were under way are done."""
         for name, pair in self.expected.items():
             if name in there and digest(there[name]) == pair[1]:
                 self.known[name] = pair
         self.expected.clear()
 
     def changes(self, here: Row, there: Row) -> Iterator[Change]:
-        """What is not what it was and not the same on both sides. What is the same now is taken
-        note of.
-        """
+        """Yield what differs from the base and between the sides; record what is the same now."""
         self.reconcile(there)
         for name, ours in here.items():
             theirs = there[name]
@@ -117,24 +117,24 @@ class Fields:
                 yield Change(self.kind, name, ours, theirs, _who(was, now))
 
     def resolve(self, change: Change) -> None:
-        """Both sides are known to be what they are now."""
+        """Record that both sides are known as they are now."""
         self.known[change.field] = digest(change.here), digest(change.there)
 
     def expect(self, change: Change) -> None:
-        """The target is about to be what the source is."""
+        """Record that the target is about to get the source's version."""
         self.expected[change.field] = digest(change.here), digest(change.here)
 
     def refused(self, change: Change) -> None:
-        """The target does not take it, and is what it was."""
+        """Record that the target refused a change, and is as it was."""
         self.expected.pop(change.field, None)
 
     def applied(self, change: Change) -> None:
-        """The target is now what the source is."""
+        """Record that the target has the source's version."""
         self.expected.pop(change.field, None)
         self.resolve(attrs.evolve(change, there=change.here))
 
     def found(self, there: Row) -> None:
-        """What the target holds now is what was made of it."""
+        """Record what the target holds now as what a copy has made of the source's version."""
         self.reconcile(there)
         for name, (ours, _) in self.known.items():
             if name in there:
@@ -142,10 +142,12 @@ class Fields:
 
 
 class Objects:
-    """Objects of one kind: ``known`` has, by the key in the source, the key in the target (None: it
-    was made, and has not been met yet) and what both sides held; ``expected`` has what they hold if
-    what was under way is done. ``own`` gives a row as the source itself has it; ``mark`` is what is
-    noted of a row, else the digest of its content.
+    """Objects of one kind.
+
+    ``known`` has, by the key in the source, the key in the target (None: it was created, and not
+    found there yet) and what both sides held; ``expected`` has what they hold if a write that was
+    under way is done. ``own`` returns a row as the source itself has it; ``mark`` returns what
+    stands for a row, by default the digest of its content.
     """
 
     def __init__(
@@ -165,7 +167,7 @@ class Objects:
         self.expected = _tuples(expected)
 
     def reconcile(self, there: Iterable[Row]) -> None:
-        """Find in the target what was made, and what was under way and is done."""
+        """Find in the target what was created, and which writes that were under way are done."""
         unmet = {old: tuple(was) for old, (new, *was) in self.known.items() if new is None}
         if not unmet and not self.expected:
             return
@@ -185,7 +187,7 @@ class Objects:
             if key is not None:
                 self.known[old] = (key, *pair)
                 del free[key], unmet[old]
-        for old, pair in unmet.items():  # what somebody has changed since
+        for old, pair in unmet.items():  # changed since by a user
             key = next((key for key in free if origins[key] == old), None)
             if key is not None and self.known.get(old, (None,))[0] is None:
                 self.known[old] = (key, *pair)
@@ -195,9 +197,7 @@ class Objects:
         return {new for new, *_ in self.known.values()}
 
     def changes(self, here: Iterable[Row], there: Iterable[Row]) -> Iterator[Change]:
-        """Those that are not what they were and not the same on both sides. What is the same now is
-        taken note of.
-        """
+        """Yield what differs from the base and between the sides; record what is the same now."""
         ours = {self.key(one): one for one in here}
         theirs = {self.key(one): one for one in there}
         self.reconcile(theirs.values())
@@ -212,7 +212,7 @@ class Objects:
                 yield Change(self.kind, "", one, other, _who(was, now))
         for one, other in pair_up(ours.values(), theirs.values(), self.content_of):
             if one is not None and other is not None and self.is_same(one, other):
-                # made by a run that ended before its note
+                # created by a run that ended before it was recorded
                 self.known[self.key(one)] = (self.key(other), *self._marks(one, other))
                 continue
             if one is not None:
@@ -221,18 +221,18 @@ class Objects:
                 yield Change(self.kind, "", None, other, "target")
 
     def is_same(self, one: Row | None, other: Row | None) -> bool:
-        """Do both hold the same?"""
+        """Return whether two rows have the same content."""
         if one is None or other is None:
             return one is other
         return digest(self.content_of(one)) == digest(self.content_of(other))
 
     def expect(self, change: Change) -> None:
-        """The target is about to have what the source has."""
+        """Record that the target is about to get the source's version."""
         if change.here is not None:
             self.expected[self.key(change.here)] = self._marks(change.here, change.here)
 
     def found(self, there: Iterable[Row]) -> None:
-        """What the target holds now is what was made of it."""
+        """Record what the target holds now as what a copy has made of the source's version."""
         rows = {self.key(row): row for row in there}
         self.reconcile(rows.values())
         for old, (new, ours, _) in self.known.items():
@@ -240,8 +240,9 @@ class Objects:
                 self.known[old] = (new, ours, self._mark(rows[new]))
 
     def resolve(self, change: Change, new: Key | None = None) -> None:
-        """Both sides are known to be what they are now: ``new`` is the key of what was made of an
-        object in the target.
+        """Record that both sides are known as they are now.
+
+        ``new`` is the key in the target of what was created.
         """
         old = self._old(change)
         if old is None:
@@ -251,12 +252,12 @@ class Objects:
         self.known[old] = (new, *self._marks(change.here, change.there))
 
     def refused(self, change: Change) -> None:
-        """The target does not take it, and is what it was."""
+        """Record that the target refused a change, and is as it was."""
         if change.here is not None:
             self.expected.pop(self.key(change.here), None)
 
     def applied(self, change: Change, new: Key | None = None) -> None:
-        """The target is now what the source is."""
+        """Record that the target has the source's version."""
         if change.here is None:
             self.known.pop(self._old(change), None)
             return
@@ -278,7 +279,7 @@ class Objects:
 
 
 class Base:
-    """What a task and its objects were."""
+    """What a task and its objects were when both sides were last the same."""
 
     def __init__(
         self,
@@ -295,8 +296,9 @@ class Base:
 
     @classmethod
     def sent(cls, task: Row, overlap: int) -> Base:
-        """Of a task that is imported as it is, but for its drafts, and its ``overlap``, which is
-        then this one.
+        """Return the base of a task that is imported as it is, without its drafts.
+
+        Its ``overlap`` in the target is then this one.
         """
         base = cls()
         fields, made = (content.task_fields(one) for one in (task, {**task, "overlap": overlap}))
@@ -309,7 +311,10 @@ class Base:
 
     @classmethod
     def of(cls, here: Row, there: Row, *, was: Side | None = None) -> Base:
-        """Of two tasks as they are now; ``was``: both were what this side still is."""
+        """Return the base of two tasks as they are now.
+
+        ``was``: both were what this side still is.
+        """
         base = cls()
         ours, theirs = content.task_fields(here), content.task_fields(there)
         for name in FIELDS:
@@ -323,7 +328,7 @@ class Base:
 
     @classmethod
     def parse(cls, text: str) -> Base:
-        """From the journal."""
+        """Return a base that the journal has."""
         raw = json.loads(text)
         expected = raw.get("expected", {})
         objects, expects = (
@@ -332,46 +337,44 @@ class Base:
         return cls(raw["fields"], objects, {"fields": expected.get("fields", {}), **expects})
 
     def __str__(self) -> str:
-        """For the journal."""
+        """Return the base as the journal keeps it."""
         parts: dict[str, Fields | Objects] = {"fields": self.fields, **self.objects}
-        told: dict[str, Any] = {name: part.known for name, part in parts.items()}
+        parts_known: dict[str, Any] = {name: part.known for name, part in parts.items()}
         expected = {name: part.expected for name, part in parts.items() if part.expected}
         if expected:
-            told["expected"] = expected
-        return json.dumps(told, separators=(",", ":"))
+            parts_known["expected"] = expected
+        return json.dumps(parts_known, separators=(",", ":"))
 
     def changes(self, here: Row, there: Row) -> Iterator[Change]:
-        """What is not what it was and not the same on both sides. What is the same now is taken
-        note of.
-        """
+        """Yield what differs from the base and between the sides; record what is the same now."""
         ours, theirs = content.task_fields(here), content.task_fields(there)
         yield from self.fields.changes({name: ours[name] for name in FIELDS}, theirs)
         for kind, part in self.objects.items():
             yield from part.changes(here[kind], there[kind])
 
     def found(self, there: Row) -> None:
-        """What the target holds now is what was made of it."""
+        """Record what the target holds now as what a copy has made of the source's version."""
         self.fields.found(content.task_fields(there))
         for kind, part in self.objects.items():
             part.found(there[kind])
 
     def expect(self, change: Change) -> None:
-        """The target is about to be what the source is."""
+        """Record that the target is about to get the source's version."""
         part = self.fields if change.field else self.objects[change.kind]
         part.expect(change)
 
     def refused(self, change: Change) -> None:
-        """The target does not take it, and is what it was."""
+        """Record that the target refused a change, and is as it was."""
         part = self.fields if change.field else self.objects[change.kind]
         part.refused(change)
 
     def resolve(self, change: Change) -> None:
-        """Both sides are known to be what they are now."""
+        """Record that both sides are known as they are now."""
         part = self.fields if change.field else self.objects[change.kind]
         part.resolve(change)
 
     def applied(self, change: Change, new: int | None = None) -> None:
-        """The target is now what the source is: ``new`` is the id of what was made there."""
+        """Record that the target has the source's version; ``new``: the id of what was created."""
         if change.field:
             self.fields.applied(change)
         else:

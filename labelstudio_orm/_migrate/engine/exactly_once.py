@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 TRIES: Final = 6
-"""How often a write is tried whose answers are lost."""
+"""How often to try a write whose answers are lost."""
 
 
 def outcome_unknown(error: Exception) -> bool:
-    """May the write have been done although it failed? Then it helps to look."""
+    """Return whether a write that failed may have been done, so that it helps to look."""
     if isinstance(error, ServerError):
         return error.status in GATEWAY
     return isinstance(error, (OutcomeUnknown, ConnectionFailed, Timeout))
@@ -31,11 +31,10 @@ def exactly_once(
     *,
     is_new: bool = False,
 ) -> T:
-    """What is there already, else what is made; what was made without an answer is looked for.
-    ``is_new``: it cannot be there yet.
+    """Return what exists already, else what ``make`` makes; look for it if the answer was lost.
 
-    What arrives at the server after a look that did not see it yet makes a second one: whoever
-    calls this looks for those in the end.
+    ``is_new``: it cannot exist yet. A write that arrives after the look for it makes a duplicate:
+    callers remove those in the end.
     """
     for attempt in range(TRIES):
         found = None if is_new and attempt == 0 else look()

@@ -1,5 +1,7 @@
-"""Tasks into a project, exactly once: a batch is an intent before it is sent, and is looked for by
-its content where its answer was lost.
+"""Imports tasks into a project, exactly once.
+
+A batch is an intent in the journal before it is sent, and is looked for by its content if its
+answer was lost.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from . import fingerprints as content
 from .diff3 import Base
 from .exactly_once import exactly_once
 from .fingerprints import ORIGIN, digest
+from .forms import import_form
 from .losses import is_importable, lost_of_task, origin
 from .source import CHUNK
 
@@ -30,7 +33,7 @@ BATCH = 1000
 """Tasks of one request, at most."""
 
 BATCH_BYTES: Final = 8_000_000
-"""Bytes of it, about."""
+"""Bytes of one request, about."""
 
 
 class Sent(NamedTuple):
@@ -42,7 +45,7 @@ class Sent(NamedTuple):
 
 
 class Importer:
-    """The tasks of a job."""
+    """Imports the tasks of a migration."""
 
     def __init__(self, context: MigrationContext) -> None:
         self.context, self.journal, self.tasks = context, context.journal, context.tasks
@@ -51,10 +54,10 @@ class Importer:
         self.bases = context.journal.map("bases")
         self.unskippable = context.source.unskippable()
         self.trimmed: set[int] = set()
-        """Tasks of the source of which something is left out, as no import takes it."""
+        """Ids of tasks of which something is left out, as no import takes it."""
 
     def run(self, rows: Iterable[Row], report: Callable[[int], object]) -> None:
-        """Import the tasks, as a source gives them; ``report`` is told how many are done."""
+        """Import tasks as a source has them; call ``report`` with the number of those done."""
         done = 0
         for batch in self._batches(rows):
             self._import(batch)
@@ -79,39 +82,25 @@ class Importer:
             yield batch
 
     def _with_files(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """The same, some at a time, once the files that they speak of are there."""
+        """Yield the tasks once the files that they refer to are uploaded, some at a time."""
         for some in chunked(rows, BATCH):
             yield from self.context.media.ahead(some)
 
     def _sent(self, row: Row) -> Sent:
         there = self.context.translation.task(row)
         for kind in ("annotations", "predictions"):
-            fit = [one for one in there[kind] if is_importable(kind, one["result"])]
-            if len(fit) < len(there[kind]):
+            taken = [one for one in there[kind] if is_importable(kind, one["result"])]
+            if len(taken) < len(there[kind]):
                 self.trimmed.add(row["id"])
-                there[kind] = fit
+                there[kind] = taken
         base = Base.sent(there, self.context.project.maximum_annotations)
-        return Sent(row, self._form(row, there), str(base))
-
-    def _form(self, row: Row, there: Row) -> Row:
-        meta = there["meta"]
-        if self.context.keep_origin and isinstance(meta, dict):
-            meta = {**meta, ORIGIN: origin(row, self.context.facts)}
-        form = {"data": there["data"], "meta": meta}
-        form["annotations"] = [
-            {**_of(one, content.ANNOTATION), "result": one["result"] or [], "id": one["id"]}
-            for one in there["annotations"]
-        ]
-        form["predictions"] = [
-            {**_of(one, content.PREDICTION), "result": one["result"] or []}
-            for one in there["predictions"]
-        ]
-        if row["id"] in self.unskippable:
-            form["allow_skip"] = False
-        return form
+        if self.context.keep_origin and isinstance(there["meta"], dict):
+            there["meta"] = {**there["meta"], ORIGIN: origin(row, self.context.facts)}
+        form = import_form(there, allow_skip=row["id"] not in self.unskippable)
+        return Sent(row, form, str(base))
 
     def _import(self, batch: list[Sent]) -> None:
-        """One batch in one request, and a note of it."""
+        """Import one batch in one request, and record it."""
         me = self.context.users.me.email
         place = len(self.tasks) + 1
         lost: defaultdict[str, list[Any]] = defaultdict(list)
@@ -174,8 +163,9 @@ class Importer:
         return lambda: self.context.wait_for(lambda: self._landed(intent))
 
     def _landed(self, intent: Row) -> list[int] | None:
-        """The ids of a batch that is there: in one run of rising ids, since it is stored as a
-        whole.
+        """Return the ids of a batch that was stored, else None.
+
+        It is stored as a whole, so its ids are consecutive among those of unmatched tasks.
         """
         rows = self.context.there.tasks(after=intent["highest"])
         found = [(row["id"], imported(row)) for row in rows if self.tasks.old(row["id"]) is None]
@@ -189,16 +179,17 @@ class Importer:
     # -- duplicates --------------------------------------------------------------------------------
 
     def are_too_many(self) -> bool:
-        """Has a target in which nobody works more tasks than were copied? One request."""
+        """Return whether the target has more tasks than were copied. One request."""
         return self.context.there.count() > len(self.tasks)
 
     def unmatched(self) -> Iterator[int]:
-        """The tasks in the target that are no copy of any."""
+        """Yield the ids of the tasks in the target that are no copies."""
         return (id for id in self.context.there.task_ids() if self.tasks.old(id) is None)
 
     def recognise(self, ids: Iterable[int]) -> None:
-        """Find tasks of the source that the target has already, though the journal does not say so,
-        by their content: it may be an older copy of itself.
+        """Find tasks of the source that the target has already, by their content.
+
+        The journal may not have them: it may be an older copy of itself.
         """
         unknown: dict[str, list[Row]] = {}
         for chunk in chunked(self.unmatched(), CHUNK):
@@ -222,8 +213,9 @@ class Importer:
             self.mends.put({old: 0})
 
     def remove_duplicates(self, after: int = 0) -> int:
-        """Delete those that hold the same as a copy; how many they were. ``after``: only those
-        with higher ids.
+        """Delete unmatched tasks with the content of a copy; return their number.
+
+        ``after``: only those with higher ids.
         """
         duplicates = [
             row["id"]
@@ -237,13 +229,13 @@ class Importer:
 
 
 def imported(row: Row) -> str:
-    """What an import stores of a task: the same of what is sent and of what is there."""
+    """Return a digest of what an import stores of a task, the same of the form and of the row."""
     found = content.task_content({**row, "drafts": ()})
     return digest({**found, "overlap": None})
 
 
 def odd_task(row: Row) -> str | None:
-    """What another program has left in a task that no import takes; None for most."""
+    """Return what another program has left in a task that no import takes; None for most."""
     if (problem := odd_data(row)) is not None:
         return problem
     if not isinstance(meta := row.get("meta"), (dict, list, NoneType)):
@@ -252,11 +244,7 @@ def odd_task(row: Row) -> str | None:
 
 
 def odd_data(row: Row) -> str | None:
-    """What is wrong with the data of a task; None for most."""
+    """Return what is wrong with the data of a task; None for most."""
     if isinstance(row["data"], dict):
         return None
     return f"its data is {row['data']!r:.80}, and a server takes a JSON object only"
-
-
-def _of(row: Row, names: Iterable[str]) -> dict[str, Any]:
-    return {name: row.get(name) for name in names}

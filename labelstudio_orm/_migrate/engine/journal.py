@@ -1,7 +1,7 @@
 """The journal of a migration: which object became which, what is done, and what is under way.
 
 A SQLite file. Every method commits before it returns, so a process that is killed at any moment
-loses at most what was in flight; and of that the journal has the intent.
+loses at most the request that was under way; and of that the journal has the intent.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ Key: TypeAlias = "int | str"
 
 
 class JournalMismatch(LabelStudioError, ValueError):
-    """The journal is that of another job: other servers, another project, other arguments.
+    """The journal belongs to another job: other servers, another project, other arguments.
 
     >>> with Journal("first.db") as journal:
     ...     journal.identify(what="copy", source="http://a:8080 1")
@@ -36,14 +36,14 @@ class JournalMismatch(LabelStudioError, ValueError):
 
 
 class Journal:
-    """What a job has done so far, on disk: ``Journal("copy.db")``; None keeps it for this process
-    only.
+    """What a job has done so far, on disk: ``Journal("copy.db")``.
 
-    One file is one context, for its owner only (0600). Two processes cannot use a file at once: the
-    second raises LabelStudioError. No secrets are written into it.
+    Without a path it lasts as long as the process. A file belongs to one job, and only its owner
+    can read it (0600). Two processes cannot use a file at once: the second raises LabelStudioError.
+    No secrets are written into it.
 
-    Raises BadJournal for a file that is none, or damaged, which it leaves as it is, and OSError for
-    one that cannot be opened or written.
+    Raises BadJournal for a file that is damaged or not a journal, which is left as it is, and
+    OSError for one that cannot be opened or written.
 
     >>> with Journal("copy.db") as journal:
     ...     journal.identify(what="copy", source="http://a:8080 1", target="http://b:8080")
@@ -74,18 +74,18 @@ class Journal:
         self.close()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
     def copy(self) -> Journal:
-        """The same in memory: what is written to it is not kept. For dry runs."""
+        """Return a copy in memory, for dry runs: what is written to it is not kept."""
         other = Journal()
         self._db.backup(other._db)
         return other
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """What is written in the block is kept as a whole, or not at all."""
+        """Keep what is written in the block as a whole, or not at all."""
         self._db.execute("BEGIN")
         try:
             yield
@@ -98,8 +98,9 @@ class Journal:
     # -- the job ----------------------------------------------------------------------------------
 
     def identify(self, **facts: Any) -> None:
-        """State what this is the journal of. Raises JournalMismatch, naming what is different,
-        when it is that of another job.
+        """Set which job the journal belongs to, or check that it is this one.
+
+        Raises JournalMismatch, which names the difference, if it belongs to another job.
         """
         known = self.get("job")
         if known is None:
@@ -115,24 +116,24 @@ class Journal:
     # -- facts ------------------------------------------------------------------------------------
 
     def set(self, name: str, value: Any = True) -> None:
-        """Keep a small fact as JSON: ``journal.set("done:views")``."""
+        """Set a small fact, kept as JSON: ``journal.set("done:views")``."""
         self._db.execute("REPLACE INTO facts VALUES (?, ?)", (name, json.dumps(value)))
 
     def get(self, name: str, default: Any = None) -> Any:
-        """A fact that was noted, else ``default``."""
+        """Return a fact that was set, else ``default``."""
         found = self._db.all("SELECT value FROM facts WHERE name = ?", (name,))
         return json.loads(found[0][0]) if found else default
 
     # -- ids --------------------------------------------------------------------------------------
 
     def map(self, kind: str) -> IdMap:
-        """What became of the objects of a kind: "tasks", "users" ..."""
+        """Return what the objects of a kind became: "tasks", "users" ..."""
         return IdMap(self, kind)
 
     # -- intents ----------------------------------------------------------------------------------
 
     def intent(self, name: str, value: Any = None) -> None:
-        """Note what is about to be written, before the request whose answer may be lost."""
+        """Record what is about to be written, before the request whose answer may be lost."""
         self._db.execute(
             "INSERT INTO intents (name, value) VALUES (?, ?) "
             "ON CONFLICT (name) DO UPDATE SET value = excluded.value",
@@ -140,18 +141,18 @@ class Journal:
         )
 
     def open_intents(self) -> dict[str, Any]:
-        """What was about to be written, and may or may not have been; oldest first."""
+        """Return what was about to be written and may or may not have been, oldest first."""
         rows = self._db.all("SELECT name, value FROM intents ORDER BY number")
         return {name: json.loads(value) for name, value in rows}
 
     def resolve(self, name: str) -> None:
-        """What became of an intent is known."""
+        """Remove an intent, as its outcome is known."""
         self._db.execute("DELETE FROM intents WHERE name = ?", (name,))
 
 
 @contextmanager
 def opened(journal: str | os.PathLike[str] | Journal | None) -> Iterator[Journal | None]:
-    """A journal of a path, closed again afterwards; one that is open already stays so."""
+    """Open the journal of a path for the block; leave one that is open already open."""
     if journal is None or isinstance(journal, Journal):
         yield journal
     else:
@@ -160,12 +161,12 @@ def opened(journal: str | os.PathLike[str] | Journal | None) -> Iterator[Journal
 
 
 def is_missing(journal: str | os.PathLike[str] | Journal | None) -> bool:
-    """Is it the path of a file that is not there?"""
+    """Return whether this is the path of a file that does not exist."""
     return isinstance(journal, (str, os.PathLike)) and not os.path.exists(journal)
 
 
 class IdMap:
-    """Old ids and what they became: numbers or texts. In SQLite, so any number of them."""
+    """Old ids and what they became: numbers or strings; any number, as they are on disk."""
 
     def __init__(self, journal: Journal, kind: str) -> None:
         self._journal, self._db, self.kind = journal, journal._db, kind
@@ -180,45 +181,45 @@ class IdMap:
         return int(self._one("SELECT count(*) FROM pairs WHERE kind = ?", self.kind))
 
     def get(self, old: Key, default: Any = None) -> Any:
-        """What became of it, else ``default``."""
+        """Return what an old id became, else ``default``."""
         query = "SELECT new FROM pairs WHERE kind = ? AND old = ?"
         return self._one(query, self.kind, old, default=default)
 
     def has(self, old: Key) -> bool:
-        """Has anything become of it?"""
+        """Return whether an old id became anything."""
         query = "SELECT 1 FROM pairs WHERE kind = ? AND old = ?"
         return bool(self._one(query, self.kind, old, default=0))
 
     def old(self, new: Key, default: Any = None) -> Any:
-        """What something was, else ``default``."""
+        """Return the old id of a new one, else ``default``."""
         query = "SELECT old FROM pairs WHERE kind = ? AND new = ? LIMIT 1"
         return self._one(query, self.kind, new, default=default)
 
     def last(self) -> Any:
-        """The greatest old id; None if there is none."""
+        """Return the greatest old id; None if there is none."""
         return self._one("SELECT max(old) FROM pairs WHERE kind = ?", self.kind)
 
     def highest(self) -> Any:
-        """The greatest new id; None if there is none."""
+        """Return the greatest new id; None if there is none."""
         return self._one("SELECT max(new) FROM pairs WHERE kind = ?", self.kind)
 
     def is_one_to_one(self) -> bool:
-        """Did no two become the same?"""
+        """Return whether no two old ids became the same."""
         query = "SELECT count(*) = count(DISTINCT new) FROM pairs WHERE kind = ?"
         return bool(self._one(query, self.kind))
 
     def put(self, pairs: Mapping[Any, Any]) -> None:
-        """Note what became of some, all or none of them."""
+        """Set what some old ids became: all of them, or none if that fails."""
         rows = ((self.kind, old, new) for old, new in pairs.items())
         with nullcontext() if self._db.in_transaction else self._journal.transaction():
             self._db.executemany("REPLACE INTO pairs VALUES (?, ?, ?)", rows)
 
     def remove(self, old: Key) -> None:
-        """Forget what became of one."""
+        """Forget what an old id became."""
         self._db.execute("DELETE FROM pairs WHERE kind = ? AND old = ?", (self.kind, old))
 
     def items(self) -> Iterator[tuple[Any, Any]]:
-        """All pairs, by old id; streamed, and safe against writes meanwhile."""
+        """Yield all pairs by old id, streamed; writes in between are safe."""
         query = "SELECT old, new FROM pairs WHERE kind = ? ORDER BY old LIMIT 1000"
         rows = self._db.all(query, (self.kind,))
         while rows:

@@ -1,4 +1,4 @@
-"""The file of a journal: made whole or not at all, and judged before anything is written to it."""
+"""The file of a journal: made whole or not at all, and checked before it is written to."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..._engine.values.brief import cut
 from ...errors import BadJournal, LabelStudioError
 
 VERSION: Final = 1
-"""Of the file's layout."""
+"""Version of the layout of the file."""
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -37,7 +37,7 @@ _FACTS: Final = {
     "losses": "object", "settings": "object", "settings base": "object",
     "settings expected": "object",
 }  # fmt: skip
-"""What a few facts are, in the words of SQLite."""
+"""JSON types of a few facts, as SQLite calls them."""
 
 _WRONG: Final = """
 SELECT 'fact ' || name FROM facts WHERE NOT json_valid(value)
@@ -77,8 +77,9 @@ _WRONG_INNER: Final = (_WRONG_SETTINGS, _WRONG_FILES)
 
 
 class Database:
-    """A connection whose errors say which file they are of: BadJournal, or an OSError for a disk
-    that is full or may not be written to.
+    """A connection whose errors name their file.
+
+    They are BadJournal, or an OSError for a disk that is full or cannot be written to.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -88,41 +89,41 @@ class Database:
 
     @property
     def in_transaction(self) -> bool:
-        """Is one under way?"""
+        """Whether a transaction is under way."""
         return self._raw.in_transaction
 
     def execute(self, query: str, values: Any = ()) -> sqlite3.Cursor:
-        """As that of a connection."""
-        with self._telling():
+        """Execute one statement."""
+        with self._named_errors():
             return self._raw.execute(query, values)
 
     def executemany(self, query: str, rows: Any) -> sqlite3.Cursor:
-        """As that of a connection."""
-        with self._telling():
+        """Execute a statement for each of some rows."""
+        with self._named_errors():
             return self._raw.executemany(query, rows)
 
     def all(self, query: str, values: Any = ()) -> list[Any]:
-        """All rows."""
-        with self._telling():
+        """Return all rows of a query."""
+        with self._named_errors():
             return self._raw.execute(query, values).fetchall()
 
     def make_tables(self) -> None:
-        """The layout of a journal."""
-        with self._telling():
+        """Make the tables of a journal."""
+        with self._named_errors():
             self._raw.executescript(f"{_TABLES}PRAGMA user_version = {VERSION};")
 
     def backup(self, other: Database) -> None:
-        """Copy all of it."""
-        with self._telling():
+        """Copy everything into another database."""
+        with self._named_errors():
             self._raw.backup(other._raw)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         with suppress(sqlite3.Error):
             self._raw.close()
 
     @contextmanager
-    def _telling(self) -> Iterator[None]:
+    def _named_errors(self) -> Iterator[None]:
         try:
             yield
         except sqlite3.OperationalError as error:
@@ -139,8 +140,9 @@ class Database:
 
 
 def open_file(path: Path) -> Database:
-    """A file that is a journal, or made now; it is for its owner only. Raises BadJournal for
-    another one, and OSError for what cannot be opened.
+    """Open the file of a journal, or make one, readable only by its owner.
+
+    Raises BadJournal for any other file, and OSError for one that cannot be opened.
     """
     try:
         if not os.path.lexists(path):
@@ -150,12 +152,12 @@ def open_file(path: Path) -> Database:
         told = type(error)(f"the journal {cut(str(path), 500)} cannot be opened: {error.strerror}")
         told.errno = error.errno
         raise told from error
-    _look(path)
+    _check_tables(path)
     database = Database(path)
     try:
         database.execute("PRAGMA busy_timeout = 1000")
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        _judge(path, database.all)
+        _check(path, database.all)
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("BEGIN IMMEDIATE")  # takes the lock, to keep it
@@ -170,12 +172,12 @@ def open_file(path: Path) -> Database:
 
 
 def bad(path: object, why: str) -> BadJournal:
-    """The error for a file that is none, or damaged."""
+    """Return the error for a file that is damaged or no journal."""
     return BadJournal(f"{path} is no journal: {why}; name another file, or put back the right one")
 
 
 def _make(path: Path) -> None:
-    """An empty journal under this name; whoever is killed meanwhile leaves none."""
+    """Make an empty journal under this name; a process that is killed meanwhile leaves none."""
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)  # with 0600
     os.close(handle)
     try:
@@ -202,8 +204,8 @@ def _must_be_file(path: Path) -> None:
         raise bad(path, "it is no SQLite file")
 
 
-def _look(path: Path) -> None:
-    """Look at the tables without touching the file, nor what SQLite keeps beside it."""
+def _check_tables(path: Path) -> None:
+    """Check the tables without touching the file or those that SQLite keeps beside it."""
     address = f"{path.absolute().as_uri()}?mode=ro&immutable=1"
     try:
         with closing(sqlite3.connect(address, uri=True)) as raw:
@@ -218,8 +220,8 @@ def _look(path: Path) -> None:
         raise bad(path, "it is a database without tables")
 
 
-def _judge(path: Path, rows: Callable[[str], list[Any]]) -> None:
-    """Raise BadJournal unless the file is one, and whole; nothing is written."""
+def _check(path: Path, rows: Callable[[str], list[Any]]) -> None:
+    """Raise BadJournal unless the file is a whole journal; write nothing."""
     ((version,),) = rows("PRAGMA user_version")
     if version > VERSION:
         raise BadJournal(f"{path} was written by a newer version of this library")

@@ -1,8 +1,8 @@
-"""Tasks by a key in their data, ``"data.image"``, whatever project they are in."""
+"""Finds tasks by a key in their data, ``"data.image"``, in any project."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -15,26 +15,30 @@ if TYPE_CHECKING:
     from ...resources.tasks import Task, Tasks
 
 LOOK: Final = 100
-"""Tasks whose keys are named to who asked for another one."""
+"""Tasks whose keys are suggested in place of one that no task has."""
 
 
 def fingerprint(value: Any) -> str | None:
-    """What stands for the value of a key, so that long ones need not be held in memory; equal where
-    filters call two values equal. None for null, for an empty text, and for what is missing: tasks
-    without an image have nothing in common.
+    """Return what stands for the value of a key, as long values need not be held in memory.
+
+    Fingerprints are equal where filters call the values equal. None stands for null, for an empty
+    text, and for a missing value: tasks without an image have nothing in common.
     """
     return None if value is None or value == "" else digest(value)
 
 
-def by_key(tasks: Tasks, key: ItemKey) -> Iterator[tuple[int, str | None]]:
-    """The ids of tasks and the fingerprint of their key, streamed by id."""
+def by_key(
+    tasks: Tasks, key: ItemKey, form: Callable[[Any], Any] = lambda value: value
+) -> Iterator[tuple[int, str | None]]:
+    """Yield the ids of tasks and the fingerprints of their keys in this ``form``, by id."""
     for task in tasks.only(key.way.field.name).order_by().iterator():
-        yield task.id, fingerprint(key.way.value(task))
+        yield task.id, fingerprint(form(key.way.value(task)))
 
 
 def with_ids(tasks: Tasks, ids: Sequence[int], *names: str) -> dict[int, Task]:
-    """Some tasks by id as they are now, with just these fields; without names with all of them,
-    and their annotations and predictions.
+    """Return tasks by their ids, as they are now, with just these fields.
+
+    Without names they have all fields, and their annotations and predictions.
     """
     if not ids:
         return {}
@@ -47,20 +51,21 @@ def with_ids(tasks: Tasks, ids: Sequence[int], *names: str) -> dict[int, Task]:
 
 
 def no_key(key: ItemKey, what: str, rows: Iterable[Mapping[str, Any]]) -> ValueError:
-    """The error that a key is not there, with near ones that are; ``what``: the beginning of the
-    sentence, up to the key; ``rows``: tasks in the full form.
+    """Return the error for a missing key, which suggests similar ones.
+
+    ``what`` is the beginning of the sentence, up to the key; ``rows`` are tasks with data and meta.
     """
     known = {name for row in rows for name in _names(row, 1 + len(key.way.path)) if "." in name}
     return ValueError(unknown(what, str(key), sorted(known - {str(key)})))
 
 
 def first_rows(tasks: Tasks) -> list[dict[str, Any]]:
-    """A few tasks in the full form of an item. One request."""
+    """Return the data and meta of a few tasks. One request."""
     return [{"data": task.data, "meta": task.meta} for task in tasks.only("data", "meta")[:LOOK]]
 
 
 def _names(value: Any, depth: int) -> Iterator[str]:
-    """The keys of nested JSON, with dots."""
+    """Yield the keys of nested JSON, with dots."""
     for name, inner in value.items() if isinstance(value, Mapping) and depth else ():
         yield name
         yield from (f"{name}.{more}" for more in _names(inner, depth - 1))
@@ -68,7 +73,7 @@ def _names(value: Any, depth: int) -> Iterator[str]:
 
 @contextmanager
 def asking(what: str, about: object) -> Iterator[None]:
-    """Let an error in a function of the caller's name what that was asked about."""
+    """Make an error of the caller's function say what the function was called with."""
     try:
         yield
     except LabelStudioError:

@@ -1,4 +1,4 @@
-"""Objects of tasks as they are, also where other programs wrote what this library refuses to write.
+"""Writes objects of tasks as they are, also those that this library would refuse to write.
 
 A server counts the labels of an annotation once it has stored it, and answers 500 where it cannot
 count them; so after a 500 the object itself tells what was done.
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from ...client import LabelStudio
 
 REFUSED: Final = (TypeError, ValueError, ServerError)
-"""What tells that no server takes an object (a BadRequest is a ValueError); ``is_refused`` leaves
-out the answers that were lost.
+"""Errors for an object that no server takes (a BadRequest is a ValueError).
+
+``is_refused`` leaves out the answers that were lost.
 """
 
 
@@ -33,7 +34,7 @@ def is_refused(error: Exception) -> bool:
 
 
 def is_odd(result: Any) -> bool:
-    """Return whether this is no result that this library would write."""
+    """Return whether this library would refuse to write a result."""
     try:
         check_result(result)
     except (TypeError, ValueError):
@@ -42,8 +43,9 @@ def is_odd(result: Any) -> bool:
 
 
 def check_storable(kind: str, result: Any) -> None:
-    """Raise TypeError for a result that a server would refuse, or store as something else: it makes
-    regions of its own of a text, and null of an object. A draft may be anything.
+    """Raise TypeError for a result that a server would refuse, or store as something else.
+
+    It makes regions of its own from a string, and null from an object. A draft may be anything.
     """
     if kind != "drafts" and not is_regions(result):
         check_result(result)
@@ -78,8 +80,9 @@ def create(client: LabelStudio, kind: str, task: int, fields: Mapping[str, Any])
 
 
 def annotate(client: LabelStudio, task: Row, fields: Mapping[str, Any]) -> int:
-    """Create an annotation of a task as ``create`` does; one that an earlier run began, and left
-    without its regions, is completed.
+    """Create an annotation of a task as ``create`` does.
+
+    One that an earlier run began, and left without its regions, is completed.
     """
     blank = {**fields, "result": []}
     if is_odd(fields["result"]):
@@ -94,8 +97,9 @@ _BEGUN: Final = ("import_id", "result", "lead_time", "was_cancelled")
 
 
 def fill(client: LabelStudio, annotation: int, result: Any) -> None:
-    """Give an annotation that was made without regions its result; one that does not take it goes
-    again.
+    """Give an annotation that was made without regions its result.
+
+    If the server refuses that, the annotation is deleted.
     """
     try:
         change(client, "annotations", annotation, {"result": result})
@@ -108,9 +112,10 @@ def fill(client: LabelStudio, annotation: int, result: Any) -> None:
 def change(
     client: LabelStudio, kind: str, id: int, fields: Mapping[str, Any], *, task: int | None = None
 ) -> None:
-    """Change fields of an annotation, a prediction or a draft. One request, and one more after an
-    answer 500, which it does not raise where the server holds these values. The drafts of an
-    annotation go, as with every change of it.
+    """Change fields of an annotation, a prediction or a draft.
+
+    One request, and one more after an answer 500, which is not raised if the server holds these
+    values. The drafts of an annotation are deleted, as with every change of it.
     """
     if "result" in fields:
         check_storable(kind, fields["result"])
@@ -134,6 +139,6 @@ def _holds(client: LabelStudio, path: str, fields: Mapping[str, Any]) -> bool:
 
 
 def delete(obj: Any) -> None:
-    """Delete an object, if it is still there."""
+    """Delete an object, if it still exists."""
     with suppress(DoesNotExist):  # a proxy may have repeated a request
         obj.delete()

@@ -1,6 +1,4 @@
-"""What an object of one server is called on another: users, uploaded files, tasks that are named in
-views.
-"""
+"""Maps what rows refer to from one server to another: users, uploaded files, tasks in views."""
 
 from __future__ import annotations
 
@@ -28,8 +26,7 @@ EXACT: Final = frozenset(
 class Translation:
     """How rows of a source read in the target.
 
-    ``email`` gives the address of who stands for an author, ``file`` the address of an uploaded
-    file; both as the source calls them.
+    ``email`` maps the e-mail address of an author, ``file`` the path of an uploaded file.
     """
 
     email: Callable[[str | None], str | None] = lambda email: email
@@ -38,7 +35,7 @@ class Translation:
 
     @classmethod
     def noted(cls, journal: Journal, server: str, target: str) -> Translation:
-        """As a copy from one server to another has noted it."""
+        """Return the translation that the journal of a copy from one server to another has."""
         users, files = journal.map("users"), journal.map("files")
 
         def file(path: str) -> str | None:
@@ -48,7 +45,7 @@ class Translation:
         return cls(lambda email: users.get(email or "", email), file, server)
 
     def task(self, row: Row) -> Row:
-        """A task as the target has it."""
+        """Return a task as the target has it."""
         return {
             **row,
             "data": self.value(row["data"]),
@@ -70,15 +67,16 @@ class Translation:
         }
 
     def value(self, value: Any) -> Any:
-        """Some JSON with the target's files."""
+        """Return some JSON with the target's files."""
         return replace_files(value, self.file, self.server)
 
 
 def translate_view(
     view: Row, user: Callable[[str], int | None], task: Callable[[int], int | None]
 ) -> tuple[Row, list[str]]:
-    """A view with the target's users and tasks in it, and the columns of those filters that mean
-    something else there.
+    """Return a view with the target's users and tasks.
+
+    With it comes a list of the columns of those filters that mean something else there.
     """
     emails = view.get("users") or {}
     lost: list[str] = []
@@ -87,7 +85,7 @@ def translate_view(
         return user(emails[str(id)]) if str(id) in emails else None
 
     def item(line: Any) -> Any:
-        if not isinstance(line, Mapping):  # somebody else's, and nothing to this library
+        if not isinstance(line, Mapping):  # of another program, which this library leaves alone
             return line
         column = str(line.get("filter", "")).removeprefix("filter:tasks:")
         new: Callable[[Any], Any] | None = None
@@ -124,7 +122,7 @@ def translate_view(
 
 
 def users_in(view: Row) -> set[int]:
-    """The ids of the users that a view's filters name."""
+    """Return the ids of the users that a view's filters name."""
     found: set[int] = set()
 
     def note(line: Any) -> None:
@@ -143,13 +141,13 @@ def users_in(view: Row) -> set[int]:
 
 
 def _lines(filters: Any) -> list[Any]:
-    """The conditions of a view; none where somebody wrote something else."""
+    """Return the conditions of a view; none if another program wrote something else."""
     items = filters.get("items") if isinstance(filters, Mapping) else None
     return items if isinstance(items, list) else []
 
 
 def _each(value: Any, new: Callable[[Any], Any]) -> Any:
-    """One id or a list of ids, replaced, in the same form; None where one of them is unknown."""
+    """Replace an id, or a list of ids, in the same form; None where one of them is unknown."""
     if isinstance(value, list):
         found = [_each(one, new) for one in value]
         return None if None in found else found

@@ -1,8 +1,8 @@
-"""What a server does to other objects of a task when one of them is written.
+"""Side effects of a write on other objects of a task.
 
 An annotation that becomes ground truth takes the mark off all others of its task, and one that is
-deleted takes its drafts with it. Where that would undo what somebody did in the target, the change
-is a conflict, as one of the object itself is.
+deleted takes its drafts with it. Where that would undo what a user did in the target, the change is
+a conflict, as one of the object itself is.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 def without_side_effects(
     changes: Sequence[Change], here: Row, there: Row, base: Base, conflicts: Conflicts
 ) -> Iterator[Change]:
-    """The changes of a task; those that would undo what somebody did in the target as conflicts."""
-    carried = [one for one in changes if one.under(conflicts) == "apply"]
+    """Yield the changes of a task; those that would undo a change of the target, as conflicts."""
+    applied = [one for one in changes if one.under(conflicts) == "apply"]
     for change in changes:
         if change.kind != "annotations" or change.under(conflicts) != "apply":
             yield change
         elif change.here is None:
             yield _keeping_drafts(change, there, base)
         elif change.here["ground_truth"] and not (change.there or {}).get("ground_truth"):
-            yield _keeping_marks(change, carried, here, there, base)
+            yield _keeping_marks(change, applied, here, there, base)
         else:
             yield change
 
@@ -42,19 +42,19 @@ def _keeping_drafts(change: Change, there: Row, base: Base) -> Change:
 
 
 def _keeping_marks(
-    change: Change, carried: Sequence[Change], here: Row, there: Row, base: Base
+    change: Change, applied: Sequence[Change], here: Row, there: Row, base: Base
 ) -> Change:
     own = change.there and change.there["id"]
     unmarked = {
         one.there["id"]
-        for one in carried
+        for one in applied
         if one.kind == change.kind and one.there and not (one.here or {}).get("ground_truth")
     }
     marked = {one["id"] for one in there["annotations"] if one["ground_truth"]} - unmarked - {own}
     if not marked:
         return change
-    told = ", ".join(map(str, sorted(marked)))
-    reason = f"ground truth in the source, while {told} is that in the target"
+    ids = ", ".join(map(str, sorted(marked)))
+    reason = f"ground truth in the source, while {ids} is that in the target"
     both = {
         base.objects["annotations"].known[one["id"]][0]
         for one in here["annotations"]

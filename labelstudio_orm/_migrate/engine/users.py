@@ -1,6 +1,4 @@
-"""Users on two servers: matched by their e-mail addresses, and what becomes of those that the
-target does not have.
-"""
+"""Maps users between two servers by their e-mail addresses."""
 
 from __future__ import annotations
 
@@ -17,18 +15,21 @@ if TYPE_CHECKING:
     from .journal import Journal
 
 MissingUsers: TypeAlias = "str | int | User | Mapping[Any, Any]"
-"""What becomes of users that the target does not have: ``"refuse"``, ``"create"``, or the user who
-stands for all of them: a User, an id or an e-mail address. Or a dict that says so of each, by the
-e-mail address in the source; None is for annotations whose author is gone.
+"""What to do about users that the target does not have.
+
+``"refuse"``, ``"create"``, or the user who stands for all of them: a User, an id or an e-mail
+address. Or a dict with one of these for each, by the e-mail address in the source; None is the key
+for annotations whose author is gone.
 """
 
 NOBODY = ""
-"""How the journal and the people call the author of an annotation that has none any more."""
+"""The address, in the journal and the map, of the author of an annotation whose author is gone."""
 
 
 class UnknownUsers(LabelStudioError, LookupError):
-    """The target does not have these users, by their e-mail addresses, and nobody said what is to
-    become of them. Nothing was written.
+    """The target does not have these users, and ``missing_users`` does not say who stands for them.
+
+    ``emails`` are their e-mail addresses. Nothing was written.
 
     >>> task.annotations.create(result=[], completed_by=user)  # "ann@example.com"
     >>> try:
@@ -41,18 +42,18 @@ class UnknownUsers(LabelStudioError, LookupError):
     def __init__(self, emails: Iterable[str], server: str) -> None:
         self.emails = sorted(emails)
         super().__init__(
-            f"{server} does not have {', '.join(self.emails)}, who annotated here; say what is to "
-            'become of them: missing_users="create", or missing_users={"a@example.com": '
-            '"b@example.com"}. Nothing was written'
+            f"{server} does not have {', '.join(self.emails)}, who annotated here: pass "
+            'missing_users="create", or missing_users={"a@example.com": "b@example.com"}. Nothing '
+            "was written"
         )
 
 
-def _not_made(email: str, server: str, error: BadRequest) -> BadRequest:
-    """The error that somebody cannot be made, who is not among the members either."""
+def _not_created(email: str, server: str, error: BadRequest) -> BadRequest:
+    """Return the error for a user who can neither be created nor found among the members."""
     return BadRequest(
-        f"{server} does not create {email}: {error.detail or error}. Who has an account there and "
-        "is no member of your organization is in no list: let them join it, or say who stands for "
-        f'them: missing_users={{"{email}": "somebody@example.com"}}',
+        f"{server} does not create {email}: {error.detail or error}. A user who has an account "
+        "there but is not a member of your organization is in no list: let them join it, or name "
+        f'another user for them: missing_users={{"{email}": "somebody@example.com"}}',
         status=error.status,
         detail=error.detail,
         validation_errors=error.validation_errors,
@@ -61,8 +62,9 @@ def _not_made(email: str, server: str, error: BadRequest) -> BadRequest:
 
 
 class UserMap:
-    """Which user of the target stands for whom, by e-mail addresses. ``server``: that of the
-    source.
+    """Which user of the target stands for which one of the source, by e-mail addresses.
+
+    ``server`` is the address of the source.
     """
 
     def __init__(
@@ -74,7 +76,7 @@ class UserMap:
         self._numbers = journal.map("user ids")
         self.created: list[str] = []
         self._ids: dict[str, int] = {}
-        """The users of the target by their addresses in small letters."""
+        """The users of the target by their addresses in lower case."""
         self._emails: dict[int, str] = {}
         self.me = client.users.me()
         self._known = dict(self.chosen.items())
@@ -85,21 +87,26 @@ class UserMap:
                 self._find(one)
 
     def _read(self) -> None:
-        everybody = [*self.client.users.all(), self.me]
-        users = [user for user in everybody if "@" in user.email]  # else "Deleted", of who left
+        members = [*self.client.users.all(), self.me]
+        users = [
+            user for user in members if "@" in user.email
+        ]  # else "Deleted", of a user who left
         self._ids = {user.email.lower(): user.id for user in users}
         self._emails = {user.id: user.email for user in users}
 
     def match(self, users: Iterable[Row]) -> None:
-        """Find, or decide about, all of these. Raises UnknownUsers before anything is written."""
+        """Match users of the source, or create them.
+
+        Raises UnknownUsers before anything is written.
+        """
         rows = {row["email"]: row for row in users if row["email"] not in self._known}
         for email, row in rows.items() if self.is_same_server else ():
-            # Also those who are no members any more, and whom no list shows; but a number that is
-            # somebody else's by now names nobody: a server may have been set up anew.
+            # Also those who left, whom no list shows; but not if another user has their id by now,
+            # as the server may have been set up anew.
             if "id" in row and row["id"] not in self._emails:
                 self._ids.setdefault(email.lower(), row["id"])
                 self._emails.setdefault(row["id"], email)
-        unmatched = {email: self._said(email) for email in rows if email.lower() not in self._ids}
+        unmatched = {email: self._choice(email) for email in rows if email.lower() not in self._ids}
         if refused := [email for email, said in unmatched.items() if said == "refuse"]:
             raise UnknownUsers(refused, self.client.url)
         for email, row in rows.items():
@@ -111,20 +118,20 @@ class UserMap:
             else:
                 self._choose(email, self._find(said))
 
-    def _said(self, email: str | None) -> Any:
-        """What is to become of somebody."""
+    def _choice(self, email: str | None) -> Any:
+        """Return what to do about a user that the target does not have."""
         if not isinstance(self.missing, Mapping):
             return self.missing
         return self.missing.get(email, "refuse")
 
     def _find(self, said: Any) -> int:
-        """The id of a user of the target, whatever names him."""
+        """Return the id of a user of the target, by user, id or address."""
         found = self._ids.get(said.lower()) if isinstance(said, str) else getattr(said, "id", said)
         if not isinstance(found, int) or found not in self._emails:
             raise ValueError(
                 f"missing_users={said!r:.80}: "
-                'it is "refuse", "create", or who stands for them, a user '
-                f"of {self.client.url} by e-mail address or id; there is none such"
+                'it is "refuse", "create", or the e-mail address or id of a user '
+                f"of {self.client.url}; there is no such user"
             )
         return found
 
@@ -148,7 +155,7 @@ class UserMap:
             except BadRequest as error:
                 found = there()  # a request that the network repeated
                 if found is None:
-                    raise _not_made(email, self.client.url, error) from error
+                    raise _not_created(email, self.client.url, error) from error
                 return found
             self._ids[email.lower()], self._emails[made.id] = made.id, email
             self.created.append(email)
@@ -156,10 +163,10 @@ class UserMap:
 
         return exactly_once(there, make, self.client)
 
-    # -- whom an object is of ---------------------------------------------------------------------
+    # -- the author of an object ------------------------------------------------------------------
 
     def email(self, email: str | None) -> str:
-        """The address in the target of who stands for somebody."""
+        """Return the address in the target for the address of an author."""
         if email is None:
             return self._nobody()
         if email not in self._known:
@@ -168,24 +175,24 @@ class UserMap:
         return found
 
     def id(self, email: str | None) -> int:
-        """The id in the target of who stands for somebody."""
+        """Return the id in the target for the address of an author."""
         return self._ids[self.email(email).lower()]
 
     def id_there(self, email: str) -> int:
-        """The id of a user of the target."""
+        """Return the id of a user of the target."""
         return self._ids[email.lower()]
 
     def known_id(self, email: str) -> int | None:
-        """The same of somebody who did not annotate; None where the target does not have him."""
+        """Return the id in the target of a user who did not annotate; None if it has none."""
         found: int | None = self._ids.get(self._known.get(email, email).lower())
         if found is not None:
             self._numbers.put({email: found})
         return found
 
     def _nobody(self) -> str:
-        """Who stands for authors that are gone: an import makes them the user who imports."""
+        """Return who stands for authors that are gone: by default the current user."""
         if NOBODY not in self._known:
-            said = self._said(None) if isinstance(self.missing, Mapping) else "refuse"
+            said = self._choice(None) if isinstance(self.missing, Mapping) else "refuse"
             self._choose(NOBODY, self.me.id if said in ("refuse", "create") else self._find(said))
         found: str = self._known[NOBODY]
         return found

@@ -1,10 +1,10 @@
-"""Tasks that a project has several times become one, with everything that was said of them."""
+"""Merges the tasks of a project that have the same key into one of them."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
@@ -14,42 +14,40 @@ import attrs
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
+from ..._engine.values.codec import copy_json
 from ..._engine.values.summary import Failure, Summary
-from ..._reports import Difference, Losses, Report
-from ...errors import LabelStudioError
+from ..._reports import Losses, Report
+from ...errors import Conflict, LabelStudioError
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
 from ...resources.common import labelstudio_of
-from ..engine.fingerprints import DRAFT, PREDICTION, digest
+from ..engine.applying import PARENTS, Applier, Wanted
+from ..engine.forms import KEPT, KINDS, fields_again, lacking, link_drafts
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, no_key, with_ids
-from ..engine.labelled import (
-    again,
-    annotation_said,
-    create_once,
-    draft_said,
-    predict,
-    prediction_said,
-    to_edit,
-)
 from ..engine.report import fields_apart
+from ..engine.source import LiveSource
 
 if TYPE_CHECKING:
-    from ...resources.drafts import Draft
-    from ...resources.people import User
+    from ..._engine.values.codec import Row
+    from ...client import LabelStudio
     from ...resources.projects import Project
     from ...resources.tasks import Annotation, Task
 
 Keep: TypeAlias = "Literal['most annotations', 'first', 'last'] | Callable[[Sequence[Task]], Task]"
-"""Which of several tasks with the same key stays."""
+"""Which of several tasks with the same key is kept."""
 
 BATCH: Final = 1000
 """Tasks that are removed together."""
 
 RICH: Final = 250
-"""Tasks that are read together with all that was said of them."""
+"""Tasks that are read together with their annotations and predictions."""
 
-COUNTERS: Final = ("total_annotations", "cancelled_annotations", "total_predictions")
+LIGHT: Final = (
+    "data", "meta", "updated_at", "comment_count", "draft_exists", "total_annotations",
+    "cancelled_annotations", "total_predictions",
+)  # fmt: skip
+"""The fields by which it is chosen which task is kept."""
 
 
 def _richness(task: Any) -> tuple[int, int, int]:
@@ -68,33 +66,35 @@ RULES: Final[Mapping[str, Callable[[Sequence[Any]], Any]]] = {
 LOST: Final[Mapping[tuple[str, str], str]] = {
     ("annotations", "created_at"): "an annotation that is created again is dated now",
     ("annotations", "completed_by"): "the author was deleted; the current user is named instead",
-    ("annotations", "ground_truth"): "a task has one ground truth: what the kept task had stays",
-    ("annotations", "parent_prediction"): "the prediction that it was made of is another one now",
-    ("annotations", "parent_annotation"): "the annotation that it was made of is another one now",
+    ("annotations", "ground_truth"): "a task has one ground truth: that of the kept task stays",
+    ("annotations", "parent_prediction"): "the prediction it was made from has another id now",
+    ("annotations", "parent_annotation"): "the annotation it was made from has another id now",
     ("predictions", "created_at"): "a prediction that is created again is dated now",
-    ("drafts", "user"): "a draft belongs to who creates it: the current user",
-    ("tasks", "data"): "removed tasks said something else than the kept one beside the key",
+    ("drafts", "user"): "a draft belongs to the user who creates it: the current one",
+    ("tasks", "data"): "removed tasks had other data beside the key than the kept one",
     ("tasks", "meta"): "removed tasks had another meta than the kept one",
-    ("tasks", "comments"): "comments of a removed task go with it",
+    ("tasks", "comments"): "comments of a removed task are deleted with it",
 }
 """What cannot be kept, and why."""
 
 
 @attrs.frozen(kw_only=True)
 class Deduped(Report):
-    """What ``dedupe`` did. ``kept`` has for each task that stayed the ids of those that were
-    removed in its favour: ``{1: (1001,), 2: (1002, 2002)}``.
+    """What ``dedupe`` did.
+
+    ``kept`` has, for each task that was kept, the ids of the tasks that were removed in its favour:
+    ``{1: (1001,), 2: (1002, 2002)}``.
     """
 
     kept: Mapping[int, tuple[int, ...]] = attrs.field(factory=dict)
 
     @property
     def removed(self) -> list[int]:
-        """The ids of the tasks that were removed, rising."""
+        """The ids of the tasks that were removed, in ascending order."""
         return sorted(id for ids in self.kept.values() for id in ids)
 
     def as_json(self) -> dict[str, Any]:
-        """As of every report, with ``kept``."""
+        """Return the report as JSON, with ``kept``."""
         return {**super().as_json(), "kept": {id: list(ids) for id, ids in self.kept.items()}}
 
 
@@ -107,36 +107,39 @@ def dedupe(
     journal: str | os.PathLike[str] | None = None,
     progress: Progress = None,
 ) -> Deduped:
-    """Of tasks with the same value under ``key``, keep one, and remove the others once all that was
-    said of them stands at the one that is kept. Returns a report; ``report.kept`` has the ids.
+    """Merge tasks with the same value under ``key`` into one of them; ``report.kept`` has the ids.
+
+    The other tasks are deleted once the kept one has all their annotations, predictions and drafts.
 
     ``key``: ``"data.image"``, ``"meta.source"``, ``data["a.b"]``. Values are compared as filters do
     (``1 == 1.0``, ``"1" != 1``). Tasks without the key, and with null or an empty text under it,
     are left alone; the report counts them, as skipped, under ``"tasks without data.image"``.
     ``keep``: ``"most annotations"`` (then cancelled ones, then the lowest id), ``"first"`` or
-    ``"last"`` by id, or a function that is given the tasks of one key by id and returns one of
-    them. ``workers`` create annotations at once (default: the client's). ``progress``: True for a
-    line on stderr, or a function ``(done, total)`` of the tasks to remove.
+    ``"last"`` by id, or a function that takes the tasks of one key in the order of their ids and
+    returns one of them. ``workers``: how many annotations to create at the same time (default: the
+    client's). ``progress``: True for a line on stderr, or a function ``(done, total)`` of the tasks
+    to remove.
 
-    Every annotation of a removed task is created anew at the kept one, also where two say the same:
-    with result, author, ground truth, cancellation and lead time. Predictions and drafts come along
-    unless the kept task has the same ones; a draft that edits an annotation edits the new one. What
-    a server cannot keep is among ``report.losses``; data and meta stay those of the kept task, and
-    where others differ, that is there too, with the ids, the keys and both values. Views stay;
-    webhooks are told of the new annotations.
+    Each annotation of a removed task is created again at the kept one, even if that has an equal
+    one: with result, author, ground truth, cancellation and lead time. Predictions and drafts are
+    created unless the kept task has equal ones; a draft that edits an annotation edits the new one.
+    What a server cannot keep is listed in ``report.losses``. Data and meta are those of the kept
+    task; where others differ, the losses have the ids, the keys and both values. Views stay;
+    webhooks are sent the new annotations.
 
-    Requests: all tasks are listed, light. Those that are there several times are read, 300 a
-    request: their counters, then what was said of those to remove, and before they are deleted
-    whether somebody has changed them. One for each annotation that is created; the tasks are
-    deleted 1,000 a request. Only fingerprints of the keys and ids are held in memory.
+    Requests: all tasks are listed with few fields. Tasks of the same key are read, 300 a request:
+    the fields to choose by, then annotations and predictions, and before the deletion whether they
+    were changed. Each annotation is created in a request of its own; tasks are deleted 1,000 a
+    request. Memory holds only ids and fingerprints of the keys.
 
-    May be killed, and run again: an annotation that is there already is known by its ``unique_id``,
-    and nothing is deleted before what was said of it is stored, or when somebody changed it
-    meanwhile. ``journal``: a file that keeps which tasks stay, for a function that may choose
-    otherwise the second time, and for a report on all runs. What cannot be created is among the
-    failures, and its task stays.
+    A run that was killed is finished by calling this again: an annotation that exists already is
+    recognised by its ``unique_id``, and no task is deleted before all that it had is stored, or if
+    it was changed meanwhile. ``journal``: a file that keeps which tasks stay, for a function that
+    may choose otherwise the second time, and for a report on all runs. What cannot be created is
+    among the failures, and its task stays.
 
-    Raises FieldError for what is no key of data or meta, and ValueError for a key that no task has.
+    Raises FieldError for a key that is not in data or meta, and ValueError for one that no task
+    has.
 
     >>> again = project.tasks.create(data={"text": project.tasks[0].data["text"]})
     >>> report = dedupe(project, "data.text")
@@ -147,25 +150,26 @@ def dedupe(
     if rule is None or not callable(rule):
         named = ", ".join(map(repr, RULES))
         raise ValueError(f"keep is {named}, or a function of tasks, not {keep!r:.80}")
+    client = labelstudio_of(project)
     with ExitStack() as stack:
-        book = stack.enter_context(Journal(journal))
+        notes = stack.enter_context(Journal(journal))
         facts = {"key": text_of(key), "keep": keep if isinstance(keep, str) else "a function"}
-        book.identify(what="dedupe", project=f"{labelstudio_of(project).url} {project.id}", **facts)
-        if labelstudio_of(project).is_dry:
-            book = stack.enter_context(book.copy())
-        return _Deduping(project, key, rule, book, workers, progress).run()
+        notes.identify(what="dedupe", project=f"{client.url} {project.id}", **facts)
+        if client.is_dry:
+            notes = stack.enter_context(notes.copy())
+        return _Deduping(project, key, rule, notes, workers, progress).run()
 
 
 @attrs.frozen
 class _Group:
-    """Tasks with the same key: the one that stays, and the others."""
+    """Tasks with the same key: the one that is kept, and the others."""
 
     kept: Any
     others: Sequence[Any]
 
 
 class _Deduping:
-    """One run."""
+    """One run: a merge of a project with itself, after which the merged tasks are deleted."""
 
     def __init__(
         self,
@@ -179,24 +183,37 @@ class _Deduping:
         self.project, self.rule = project, rule
         self.key = ItemKey.of(project.tasks, key)
         self.client = labelstudio_of(project)
+        self.source = LiveSource(project)
         self.chosen, self.removed = journal.map("chosen"), journal.map("removed")
-        doing = f"removing tasks of {project!r}"
-        self.tallies = {
-            "tasks": BulkRun(self.client, doing, on_error="collect", progress=progress),
-            **{
-                kind: BulkRun(self.client, workers=workers, on_error="collect")
-                for kind in ("annotations", "predictions", "drafts")
-            },
-        }
         self.lost = Losses(LOST)
-        self.failed: set[int] = set()
-        """Tasks that stay since something of theirs could not be created."""
+        self.tallies = {
+            "tasks": BulkRun(
+                self.client,
+                f"removing tasks of {project!r}",
+                on_error="collect",
+                progress=progress,
+            ),
+            **{kind: BulkRun(self.client, workers=workers, on_error="collect") for kind in KINDS},
+        }
+        self.applier = Applier(
+            project,
+            self.tallies,
+            self.lost,
+            me=lambda: self.me[1],
+            fields=lambda row: fields_again(row, self.client.url),
+            create=self._create,
+            read=self._rows,
+            name=lambda row: row["id"],
+            label=lambda kind, row: getattr(self.client, kind).ref(row["id"]),
+        )
         self.without = 0
-        """Tasks that do not have the key."""
+        """Number of tasks that do not have the key."""
 
     @cached_property
-    def me(self) -> User:
-        return self.client.users.me()
+    def me(self) -> tuple[int, str]:
+        """The id and the e-mail address of the current user."""
+        user = self.client.users.me()
+        return user.id, user.email
 
     def run(self) -> Deduped:
         tasks = self.tallies["tasks"]
@@ -204,7 +221,7 @@ class _Deduping:
         tasks.total = sum(len(ids) - 1 for ids in several)
         with tasks:
             for batch in _batches(several):
-                groups = self._chosen(batch)
+                groups = self._groups(batch)
                 self._move(groups)
                 self._delete(groups)
         kept: defaultdict[int, list[int]] = defaultdict(list)
@@ -214,7 +231,11 @@ class _Deduping:
         counts[f"tasks without {self.key}"] = Summary(skipped=self.without)
         return Deduped(
             what=f"removal of tasks of {self.project!r} with the same {self.key}",
-            counts={name: done for name, done in counts.items() if name == "tasks" or _did(done)},
+            counts={
+                name: done
+                for name, done in counts.items()
+                if name == "tasks" or done or done.skipped or done.failed
+            },
             losses=self.lost.listed(),
             target=self.project,
             kept={id: tuple(kept[id]) for id in sorted(kept)},
@@ -223,7 +244,7 @@ class _Deduping:
     # -- which ------------------------------------------------------------------------------------
 
     def _several(self) -> list[list[int]]:
-        """The ids of tasks that have the same key, rising."""
+        """Return the ids of the tasks that share a key with others, in ascending order."""
         first: dict[str, int] = {}
         found: dict[int, list[int]] = {}
         for id, value in by_key(self.project.tasks, self.key):
@@ -238,20 +259,15 @@ class _Deduping:
             raise no_key(self.key, what, first_rows(self.project.tasks))
         return list(found.values())
 
-    def _chosen(self, batch: Sequence[Sequence[int]]) -> list[_Group]:
-        """What of some tasks stays: as the journal has it, else as the rule says."""
-        ids = [id for group in batch for id in group]
-        names = ("data", "meta", "updated_at", "comment_count", "draft_exists", *COUNTERS)
-        found = with_ids(self.project.tasks, ids, *names)
-        groups = []
-        for group in batch:
-            tasks = [found[id] for id in group if id in found]
-            if len(tasks) > 1:
-                groups.append(self._group(tasks))
+    def _groups(self, batch: Sequence[Sequence[int]]) -> list[_Group]:
+        found = with_ids(self.project.tasks, [id for group in batch for id in group], *LIGHT)
+        present = ([found[id] for id in group if id in found] for group in batch)
+        groups = [self._group(tasks) for tasks in present if len(tasks) > 1]
         self.chosen.put({task.id: one.kept.id for one in groups for task in one.others})
         return groups
 
     def _group(self, tasks: list[Task]) -> _Group:
+        """Choose which of some tasks is kept: as the journal has it, else as the rule says."""
         by_id = {task.id: task for task in tasks}
         before = {self.chosen.get(task.id) for task in tasks} & by_id.keys()
         with asking("keep", tasks):
@@ -260,135 +276,85 @@ class _Deduping:
             raise ValueError(f"keep: {kept!r:.80} is none of the tasks that it was given: {tasks}")
         return _Group(kept, [task for task in tasks if task != kept])
 
-    # -- what was said of them --------------------------------------------------------------------
+    # -- what the kept ones lack ------------------------------------------------------------------
 
     def _move(self, groups: Iterable[_Group]) -> None:
-        """Create at the kept tasks what the others have. The counters of tasks may be wrong (one
-        whose annotation was moved by the API, for example), so all of them are looked at.
+        """Create at the kept tasks what the others have.
+
+        All of the others are read, as the counters of a task may be wrong: those of one whose
+        annotation was moved by the API, for example.
         """
-        pairs = ((group.kept, other) for group in groups for other in group.others)
+        pairs = ((group.kept.id, other.id) for group in groups for other in group.others)
         for some in chunked(pairs, RICH):
-            others = with_ids(self.project.tasks, [other.id for _, other in some])
-            rich = {
-                other.id: kept.id
-                for kept, other in some
-                if (one := others.get(other.id)) and (len(one.annotations) or len(one.predictions))
-            }
-            whole = with_ids(self.project.tasks, sorted(set(rich.values())))
-            known = [(whole[kept], others[id]) for id, kept in rich.items() if kept in whole]
-            self._annotate(known)
-            self._predict(known)
-            self._draft([(kept, others.get(one.id)) for kept, one in some if one.draft_exists])
+            rows = self._rows([other for _, other in some])
+            others: defaultdict[int, list[Row]] = defaultdict(list)
+            for kept, other in some:
+                if other in rows and any(rows[other][kind] for kind in KINDS):
+                    others[kept].append(rows[other])
+            drafted = {kept for kept, some in others.items() if any(one["drafts"] for one in some)}
+            there = self._rows(sorted(others), drafted)
+            self.applier.apply([self._wanted(row, others[id]) for id, row in there.items()])
 
-    def _annotate(self, pairs: Sequence[tuple[Task, Task]]) -> None:
-        tally = self.tallies["annotations"]
-        true = {kept.id for kept, _ in pairs if any(one.ground_truth for one in kept.annotations)}
-        todo: list[tuple[Task, Annotation, dict[str, Any]]] = []
-        for kept, other in pairs:
-            for annotation in other.annotations:
-                fields = again(annotation)
-                # The server takes the mark off what had it when another annotation gets it.
-                fields["ground_truth"] = annotation.ground_truth and kept.id not in true
-                true |= {kept.id} if fields["ground_truth"] else set()
-                todo.append((kept, annotation, fields))
-        for outcome in tally.each(
-            todo,
-            lambda item: create_once(item[0], item[2]),
-            identity=lambda item: item[0].id,
-            label=lambda item: (item[1].id, item[1]),
-        ):
-            if outcome.value:
-                _, annotation, fields = outcome.item
-                tally.created += 1
-                self.lost.add("annotations", "created_at", [annotation.id])
-                if annotation.completed_by_id is None:
-                    self._lose("annotations", "completed_by", annotation, None, self.me.email)
-                if annotation.ground_truth > fields["ground_truth"]:
-                    self._lose("annotations", "ground_truth", annotation, True, False)
-                for name in ("parent_prediction", "parent_annotation"):
-                    if (parent := getattr(annotation, f"{name}_id")) is not None:
-                        self._lose("annotations", name, annotation, parent)
-            else:
-                tally.skipped += 1
-        self.failed |= {failure.item.task_id for failure in tally.failed}
-
-    def _predict(self, pairs: Sequence[tuple[Task, Task]]) -> None:
-        tally = self.tallies["predictions"]
-        known = {kept.id: set(map(prediction_said, kept.predictions)) for kept, _ in pairs}
-        todo = []
-        for kept, other in pairs:
-            for prediction in other.predictions:
-                if (says := prediction_said(prediction)) in known[kept.id]:
-                    tally.skipped += 1
-                    continue
-                known[kept.id].add(says)
-                said = {name: getattr(prediction, name) for name in PREDICTION}
-                todo.append((prediction, kept.id, said))
-        before = len(tally.failed)
-        predict(self.project, todo, tally)
-        failed = {failure.item.id for failure in tally.failed[before:]}
-        made = [prediction.id for prediction, *_ in todo if prediction.id not in failed]
-        self.lost.add("predictions", "created_at", made)
-        self.failed |= {failure.item.task_id for failure in tally.failed}
-
-    def _draft(self, pairs: Sequence[tuple[Task, Task | None]]) -> None:
-        """Create the drafts, at tasks as they are with their new annotations."""
-        drafts = self.client.drafts
-        now = with_ids(self.project.tasks, sorted({kept.id for kept, _ in pairs}))
-        for kept, other in pairs:
-            if other is None or kept.id not in now:  # deleted meanwhile
-                continue
-            places = self._annotations_said(now[kept.id])
-            there = list(drafts.filter(task=kept.id))
-            held = Counter(draft.annotation_id for draft in there)
-            known = {_draft_said(draft, places) for draft in there}
-            edited = self._annotations_said(other)
-            for draft in drafts.filter(task=other.id):
-                if (says := _draft_said(draft, edited)) in known:
-                    self.tallies["drafts"].skipped += 1
-                    continue
-                known.add(says)
-                edits = edited.get(draft.annotation_id or 0)
-                place = to_edit(edits, places.items(), held)
-                if edits and place is None and not self.client.is_dry:
-                    self.failed.add(other.id)
-                    continue
-                fields = {name: getattr(draft, name) for name in DRAFT}
-                tally = self.tallies["drafts"]
-                try:
-                    drafts.create(task=kept.id, annotation=place, **fields)
-                except (LabelStudioError, TypeError, ValueError) as error:  # such as an odd region
-                    tally.fail(len(tally.failed), draft, error)
-                    self.failed.add(other.id)
-                    continue
-                held[place] += 1
-                tally.created += 1
-                if draft.user != self.me.email:
-                    self._lose("drafts", "user", draft, draft.user, self.me.email)
-
-    def _annotations_said(self, task: Task) -> dict[int, str]:
-        """The annotations of a task, and what stands for their content; those of nobody are the
-        current user's once they are created again.
-        """
+    def _wanted(self, kept: Row, others: Sequence[Row]) -> Wanted:
         found = {}
-        for one in task.annotations:
-            author = one.completed_by_id or self.me.id
-            found[one.id] = digest(annotation_said({**one.raw, "completed_by": author}))
-        return found
+        for kind in ("predictions", "drafts"):
+            sources = [one[kind] for one in others]
+            found[kind] = lacking(sources, kept[kind], kind, once=True)
+            self.tallies[kind].skipped += sum(map(len, sources)) - len(found[kind])
+        annotations = [row for one in others for row in one["annotations"]]
+        return Wanted(kept, annotations, found["predictions"], found["drafts"])
 
-    def _lose(self, kind: str, field: str, one: Any, here: Any, there: Any = None) -> None:
-        """Note that an object which is created again has lost a field."""
-        self.lost.add(kind, field, [one.id], Difference(kind, one.id, None, field, here, there))
+    def _rows(self, ids: Sequence[int], drafted: Collection[int] | None = None) -> dict[int, Row]:
+        """Read tasks as rows; ``drafted``: only of these with the drafts."""
+        return {
+            id: self._row(task, drafted is None or id in drafted)
+            for id, task in with_ids(self.project.tasks, ids).items()
+        }
+
+    def _row(self, task: Task, with_drafts: bool) -> Row:
+        drafts = (
+            self.client.drafts.filter(task=task.id) if with_drafts and task.draft_exists else ()
+        )
+        row: Row = {
+            "id": task.id,
+            "annotations": [self._annotation(one) for one in task.annotations],
+            "predictions": [
+                {"id": one.id, **{name: getattr(one, name) for name in KINDS["predictions"]}}
+                for one in task.predictions
+            ],
+            "drafts": list(self.source.drafts_of(drafts)),
+        }
+        for one in (one for kind in KINDS for one in row[kind]):
+            one["task"] = task.id
+        link_drafts(row, row["annotations"])
+        return row
+
+    def _annotation(self, one: Annotation) -> Row:
+        author = one.completed_by_id
+        return {
+            "id": one.id,
+            "created_at": one.created_at,
+            **{name: copy_json(getattr(one, name)) for name in KEPT},
+            **{name: getattr(one, f"{name}_id") for name in PARENTS},
+            "completed_by": self.me[0] if author is None else author,
+            "stand_in": self.me[1] if author is None else None,
+        }
+
+    def _create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
+        if kind == "annotations":
+            return create_once(self.client, task["id"], fields)
+        self.client.drafts.create(task=task["id"], **fields)
+        return True
 
     # -- removing ---------------------------------------------------------------------------------
 
     def _delete(self, groups: Sequence[_Group]) -> None:
-        """Delete what nobody has changed since it was read."""
+        """Delete the merged tasks that were not changed since they were read."""
         tally = self.tallies["tasks"]
         pairs = {other.id: (group.kept, other) for group in groups for other in group.others}
         why = dict.fromkeys(
-            self.failed & pairs.keys(),
-            "what was said of it could not be created at the task that is kept",
+            self.applier.failed & pairs.keys(),
+            "not all that it has could be created at the task that is kept",
         )
         ids = {*pairs, *(group.kept.id for group in groups)}
         now = with_ids(self.project.tasks, sorted(ids), "updated_at")
@@ -403,7 +369,7 @@ class _Deduping:
                 apart = fields_apart("tasks", other.id, kept.id, name, here, there)
                 self.lost.add("tasks", name, [other.id] * bool(apart), *apart)
             if other.comment_count:
-                self._lose("tasks", "comments", other, other.comment_count)
+                self.applier.lose("tasks", "comments", {"id": other.id}, other.comment_count)
         self.removed.put({id: kept.id for id, (kept, _) in pairs.items()})
         if pairs:
             done = self.project.tasks.filter(id__in=list(pairs)).delete()
@@ -411,17 +377,19 @@ class _Deduping:
         tally.report()
 
 
-def _draft_said(draft: Draft, annotations: Mapping[int, str]) -> str:
-    """What stands for the content of a draft, and of what it edits."""
-    return digest(draft_said(draft.raw, annotations.get(draft.annotation_id or 0)))
-
-
-def _did(done: Summary) -> bool:
-    return bool(done or done.skipped or done.failed)
+def create_once(client: LabelStudio, task: int, fields: Mapping[str, Any]) -> bool:
+    """Create an annotation with a ``unique_id``; return False if it exists already."""
+    try:
+        client.annotations.create(task=task, **fields)
+    except Conflict as error:
+        if "unique id" not in error.detail:
+            raise
+        return False
+    return True
 
 
 def _batches(groups: Iterable[list[int]]) -> Iterator[list[list[int]]]:
-    """Groups that together have about so many tasks to remove."""
+    """Yield groups in batches of about ``BATCH`` tasks to remove."""
     batch: list[list[int]] = []
     held = 0
     for group in groups:

@@ -1,27 +1,20 @@
-"""Carrying over what has changed in a project since it was copied."""
+"""Applies to a copy what has changed in the source since."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING, Any, Final
-
-import attrs
+from typing import TYPE_CHECKING, Final
 
 from ..._engine.http.paths import at
 from ..._engine.pages.sources import chunked
 from ..._reports import Difference, Differences, Report
 from ...progress import Progress, ends_line, reporter
-from ...resources._parking import keeping_drafts, unpark
 from ...resources.common import labelstudio_of
-from ..engine import odd
 from ..engine.diff3 import Base, Change, Conflicts
-from ..engine.exactly_once import exactly_once
-from ..engine.fingerprints import CONTENTS, ORIGIN, SETTINGS, digest
+from ..engine.fingerprints import CONTENTS, ORIGIN, SETTINGS
 from ..engine.fixups import Fixups
 from ..engine.importing import Importer, imported, odd_data
 from ..engine.journal import JournalMismatch
-from ..engine.losses import losses, lost_of
+from ..engine.losses import losses
 from ..engine.related import Related, Secrets, no_secrets, parts_of
 from ..engine.settings import Settings
 from ..engine.sideeffects import without_side_effects
@@ -29,6 +22,7 @@ from ..engine.source import CHUNK, as_source, name_of
 from ..engine.starting import begin, open_journal
 from ..engine.sync_related import RelatedSync
 from ..engine.users import MissingUsers
+from ..engine.writing import Writer
 from .verifying import Comparison
 
 if TYPE_CHECKING:
@@ -41,7 +35,7 @@ if TYPE_CHECKING:
     from ..engine.source import Source
 
 _LATE: Final = ("model_version",)
-"""Settings that may name an ML backend."""
+"""Settings that may name an ML backend, which has to exist before."""
 
 _EARLY: Final = tuple(name for name in SETTINGS if name not in _LATE)
 
@@ -58,40 +52,39 @@ def sync(
     secrets: Secrets | None = None,
     progress: Progress = None,
 ) -> Report:
-    """Carry over to a copy what was created, changed or deleted in the source since the last time:
-    tasks, annotations, predictions, drafts, settings; views with their order, webhooks, storages
-    and ML backends, of these what the copy was of.
+    """Apply to a copy what was created, changed or deleted in the source since the last time.
 
-    ``journal``: that of the copy; it has for each object what both sides held. ``pair``: begin one
-    for a project that was copied without; tasks are paired by their content, so that one which
-    differs is taken for a new one, and views, webhooks, storages and ML backends are left alone.
-    What changed is found by content, since dates miss much of it, and both sides are read as a
-    whole.
+    That is tasks, annotations, predictions, drafts and settings; views with their order, webhooks,
+    storages and ML backends, if the copy has them.
 
-    What was changed in the target is left alone, and is among the report's ``differences``, whose
-    ``why`` says it. ``conflicts``: what becomes of an object (a task's data, one annotation, a
-    view) that was changed on both sides: ``"report"`` leaves it and lists it, each time;
-    ``"source"`` takes the source's; ``"target"`` keeps the target's and does not mention it again.
-    An object that one side changed and the other one deleted is a conflict too.
+    ``journal``: that of the copy; it has for each object what both sides held. ``pair``: begin a
+    journal for a project that was copied without one; tasks are paired by their content, so that
+    one which differs counts as new, and views, webhooks, storages and ML backends are left alone.
+    Changes are found by content, since dates miss many of them, and both sides are read as a whole.
 
-    ``files``: bring the uploaded files that are new. One that is gone in the source stays in the
-    target, where tasks may still speak of it, and since a server lists to nobody what others have
-    uploaded.
+    What was changed in the target is left alone, and listed in the report's ``differences``, with a
+    ``why``. ``conflicts``: what to do about an object (a task's data, one annotation, a view) that
+    was changed on both sides: ``"report"`` leaves it and lists it, each time; ``"source"`` takes
+    the source's version; ``"target"`` keeps the target's and does not list it again. An object that
+    one side changed and the other one deleted is a conflict too.
 
-    ``secrets``: as for ``copy_project``, asked for what is new. Without it storages other than
-    those of local files, and ML backends with a password, are not made but told of. That a key was
-    changed nobody can see; only the headers of webhooks, of which the journal has a slow digest.
+    ``files``: upload the files that are new. A file that is deleted in the source stays in the
+    target, where tasks may still refer to it, since a server does not list the uploads of others.
 
-    A webhook that comes is made last and one that goes is deleted first, so that neither is told of
-    the rest. What the server does not let change in a view is made anew, with another id.
+    ``secrets``: as for ``copy_project``, called for new objects. Without it storages other than
+    those of local files, and ML backends with a password, are not created but reported. No server
+    shows that a key was changed; of the headers of webhooks the journal has a slow digest.
 
-    The report's ``counts`` are of what was carried over; what no server takes (data that is no
-    object, a result that is no list of regions, which other programs have left in the source) is
-    among their failures, by task, each time. ``missing_users`` and ``progress`` are as
-    for ``copy_project``. It may be killed and run again; a further run writes nothing.
+    A new webhook is created last and a deleted one is deleted first, so that neither is sent the
+    rest. What the server does not let change in a view is created again, with another id.
 
-    Raises FileNotFoundError where there is no journal, ValueError for an empty one and for that of
-    a copy which is not finished, JournalMismatch for a journal of another one, and what
+    The report's ``counts`` are of what was applied; what no server takes (data that is no object, a
+    result that is no list of regions, which other programs have left in the source) is among their
+    failures, by task, each time. ``missing_users`` and ``progress`` are as for ``copy_project``. A
+    sync that was killed is finished by calling this again; a further run writes nothing.
+
+    Raises FileNotFoundError if there is no journal, ValueError for an empty one and for that of a
+    copy which is not finished, JournalMismatch for the journal of another copy, and what
     ``copy_project`` raises.
 
     >>> copy = copy_project(project, to=other, journal="r.db", missing_users="create").target
@@ -150,6 +143,7 @@ class _Sync:
         self.tasks = context.tasks
         self.bases = context.journal.map("bases")
         self.importer, self.fixups = Importer(context), Fixups(context)
+        self.writer = Writer(context)
         self.found = Differences()
         self.settings = Settings(context)
         self.related = RelatedSync(Related(context, parts, secrets), conflicts, self.found)
@@ -162,12 +156,12 @@ class _Sync:
         self.context.media.resolve()
         self.importer.resolve()
         self.settings.overlaps.resolve()
-        self._unpark()
+        self.writer.resolve()
         if not len(self.tasks):
             self._pair()
         self.related.disable_listeners()
         if self.with_files:
-            self.context.media.bring_all()  # also those that no task speaks of
+            self.context.media.bring_all()  # also those that no task refers to
         self.settings.carry(_EARLY, self.conflicts, self.found)
         self._changed()
         ids = set(self.context.source.task_ids())
@@ -199,7 +193,7 @@ class _Sync:
         )
 
     def _pair(self) -> None:
-        """Without a copy: which task stands for which."""
+        """Pair the tasks of a project that was copied without a journal."""
         comparison = Comparison(self.context.source, self.context.there, None)
         pairs = comparison.journal.map("tasks")
         comparison.pair_by_content(pairs)
@@ -222,12 +216,12 @@ class _Sync:
                 if new in there:
                     self._task(here, there[new])
                 else:
-                    self._gone_there(here, new)
+                    self._deleted_there(here, new)
             done += len(chunk)
             self._progress(done, self.context.facts["tasks"])
 
-    def _gone_there(self, here: Row, new: int) -> None:
-        """A task that the target has no more."""
+    def _deleted_there(self, here: Row, new: int) -> None:
+        """Report a task that was deleted in the target, or take it for a new one."""
         if self.conflicts == "source" and self._has_changed(here):
             self.tasks.remove(here["id"])  # and it is created anew
         else:
@@ -238,12 +232,10 @@ class _Sync:
         if text is None:
             copied = self.journal.map("contents").get(here["id"])
             return copied is not None and copied != imported(here)
-        return any(
-            change.by != "target" for change in Base.parse(text).changes(here, _nothing(here))
-        )
+        return any(change.by != "target" for change in Base.parse(text).changes(here, _empty(here)))
 
     def _base(self, here: Row, there: Row) -> Base:
-        """What both sides were; without a note of that, as far as the copy tells."""
+        """Return what both sides were: as the journal has it, else as far as the copy tells."""
         text = self.bases.get(here["id"])
         if text is not None:
             return Base.parse(text)
@@ -259,7 +251,7 @@ class _Sync:
         for change in without_side_effects(changes, here, there, base, self.conflicts):
             what = change.under(self.conflicts)
             if what == "report":
-                self._tell(change, here, there)
+                self._report(change, here, there)
             elif what == "keep":
                 base.resolve(change)
             else:
@@ -270,35 +262,18 @@ class _Sync:
             return
         fields = [change for change in wanted if change.field]
         if fields:
-            with self._unless_refused(base, fields, here):
+            with self.writer.unless_refused(base, fields, here["id"]):
                 self._save(here, there, {change.field: change for change in fields})
                 for change in fields:
                     base.applied(change)
         for change in wanted:
             if not change.field:
-                with self._unless_refused(base, [change], here):
-                    self._carry(base, change, here, there)
+                self.touched.append(here["id"])
+                with self.writer.unless_refused(base, [change], here["id"]):
+                    self.writer.write(base, change, here, there)
         self.bases.put({here["id"]: str(base)})
 
-    @contextmanager
-    def _unless_refused(self, base: Base, changes: list[Change], here: Row) -> Iterator[None]:
-        """Note what no server takes, which other programs have left in a task, as failed, and let
-        the rest go on. It is tried again the next time.
-        """
-        try:
-            yield
-        except Exception as error:
-            if not odd.is_refused(error):
-                raise
-            for change in changes:
-                base.refused(change)
-            kind, what = changes[0].kind, f"task {here['id']}"
-            if not changes[0].field:
-                row = changes[0].here or changes[0].there
-                what = f"{kind.removesuffix('s')} {row['id']} of {what}"
-            self.context.give_up(kind, what, error)
-
-    def _tell(self, change: Change, here: Row, there: Row) -> None:
+    def _report(self, change: Change, here: Row, there: Row) -> None:
         sides = (here, there) if change.field else (change.here, change.there)
         source, target = (None if row is None else row["id"] for row in sides)
         self.found.add(change.as_difference(source, target))
@@ -316,136 +291,15 @@ class _Sync:
             at("/api/tasks/{}/", there["id"]),
             json=body,
             idempotent=True,
-            doing=f"carrying over Task {here['id']} to Task {there['id']}",
+            doing=f"applying Task {here['id']} to Task {there['id']}",
         )
         self.context.tallies["tasks"].updated += 1
         self.touched.append(here["id"])
 
-    def _carry(self, base: Base, change: Change, here: Row, there: Row) -> None:
-        """Make, change or delete an object of a task in the target."""
-        tally, objects = self.context.tallies[change.kind], self._objects(change.kind, there["id"])
-        self.touched.append(here["id"])
-        if change.here is None:
-            odd.delete(objects.ref(change.there["id"]))
-            base.applied(change)
-            tally.deleted += 1
-            return
-        fields = self._fields(change.kind, change.here, there)
-        if change.there is None:
-            self._create(base, change, fields, here, there)
-            self._note_losses(change.kind, change.here)
-            tally.created += 1
-            return
-        content_of = CONTENTS[change.kind]
-        ours, theirs = content_of(change.here), content_of(change.there)
-        changed = {
-            name: value
-            for name, value in fields.items()
-            if name in ours and digest(ours[name]) != digest(theirs[name])
-        }
-        new = change.there["id"]
-        is_annotation = change.kind == "annotations"
-        with self._parked(there["id"], new) if is_annotation else nullcontext():
-            odd.change(self.context.client, change.kind, new, changed, task=there["id"])
-        base.applied(change)
-        tally.updated += 1
-
-    @contextmanager
-    def _parked(self, task: int, annotation: int) -> Iterator[None]:
-        """The server deletes the drafts of an annotation that is saved."""
-        self.journal.intent("parked", task)
-        with keeping_drafts(self.context.client, task, annotation):
-            yield
-        self.journal.resolve("parked")
-
-    def _unpark(self) -> None:
-        """Give back the drafts that a run which died had taken off their annotation."""
-        task = self.journal.open_intents().get("parked")
-        if task is not None:
-            for draft in self.context.client.drafts.filter(task=task):
-                unpark(draft)
-            self.journal.resolve("parked")
-
-    def _note_losses(self, kind: str, row: Row) -> None:
-        lost = lost_of(kind, row, self.context.users.me.email)
-        self.context.lose({f"{kind}.{name}": [row["id"]] for name in lost})
-
-    def _create(self, base: Base, change: Change, fields: Row, here: Row, there: Row) -> None:
-        """Make an object of a task; an annotation with an odd region first without regions, which
-        is noted, so that a further run goes on with it.
-        """
-        odd.check_storable(change.kind, fields["result"])
-        if change.kind != "annotations" or not odd.is_odd(fields["result"]):
-            base.applied(change, self._make(change, fields, there))
-            return
-        blank = attrs.evolve(change, here={**change.here, "result": []})
-        base.expect(blank)
-        self.bases.put({here["id"]: str(base)})
-        new = self._make(blank, {**fields, "result": []}, there)
-        base.applied(blank, new)
-        base.expect(change)
-        self.bases.put({here["id"]: str(base)})
-        try:
-            odd.fill(self.context.client, new, fields["result"])
-        except Exception as error:
-            if odd.is_refused(error):  # and it is gone again
-                base.applied(attrs.evolve(change, here=None, there={"id": new}))
-            raise
-        base.applied(attrs.evolve(change, there={**change.here, "id": new}))
-
-    def _make(self, change: Change, fields: Row, there: Row) -> int:
-        """A new object of a task; one whose answer is lost is looked for."""
-        kind, content_of = change.kind, CONTENTS[change.kind]
-        wanted = digest(content_of(change.here))
-        known = {one["id"] for one in there[kind]}
-
-        def look() -> int | None:
-            for task in self.context.there.some_tasks([there["id"]]):
-                for one in task[kind]:
-                    if one["id"] not in known and digest(content_of(one)) == wanted:
-                        return int(one["id"])
-            return None
-
-        def make() -> int:
-            return odd.create(self.context.client, kind, there["id"], fields)
-
-        made = exactly_once(look, make, self.context.client, is_new=True)
-        there[kind].append({**change.here, "id": made, "import_id": change.here["id"]})
-        return made
-
-    def _objects(self, kind: str, task: int) -> Any:
-        if kind == "drafts":
-            return self.context.client.drafts.filter(task=task)
-        return getattr(self.context.project.tasks.ref(task), kind)
-
-    def _fields(self, kind: str, row: Row, there: Row) -> Row:
-        """What an object is made of, in the words of the library."""
-        result = row["result"] or []
-        if kind == "predictions":
-            found = {name: row[name] for name in ("score", "model_version")}
-            return {"result": result, **{k: v for k, v in found.items() if v is not None}}
-        if kind == "drafts":
-            annotations = {one["import_id"]: one["id"] for one in there["annotations"]}
-            return {
-                "result": result,
-                "lead_time": row["lead_time"],
-                "was_postponed": bool(row["was_postponed"]),
-                "annotation": annotations.get(row["annotation"]),
-                "import_id": row["id"],
-            }
-        return {
-            "result": result,
-            "completed_by": self.context.users.id_there(row["completed_by"]),
-            "was_cancelled": bool(row["was_cancelled"]),
-            "ground_truth": bool(row["ground_truth"]),
-            "lead_time": row["lead_time"],
-            "import_id": row["id"],
-        }
-
     # -- tasks that one side has -------------------------------------------------------------------
 
     def _created(self, ids: set[int]) -> None:
-        """Those that are new in the source."""
+        """Import tasks that are new in the source."""
         new = sorted(id for id in ids if not self.tasks.has(id))
         if new:
             self.importer.recognise(new)
@@ -458,15 +312,15 @@ class _Sync:
             self.touched += sorted(self.importer.trimmed)
         self.fixups.run()
         for some in chunked(new, CHUNK):
-            self._note(some)
+            self._record(some)
         before = self.journal.get("imports after")
         if before is not None and not self.context.client.is_dry:
             self.context.wait_for_late_writes(lambda: next(self.importer.unmatched(), None))
             self.importer.remove_duplicates(after=before)
             self.journal.set("imports after", None)
 
-    def _note(self, ids: list[int]) -> None:
-        """Take note of what the target has made of new tasks."""
+    def _record(self, ids: list[int]) -> None:
+        """Record what the target has made of new tasks."""
         if self.context.client.is_dry:
             return
         made = [self.tasks.get(id) for id in ids if self.tasks.has(id)]
@@ -477,11 +331,11 @@ class _Sync:
             self.bases.put({old: str(base)})
 
     def _deleted(self, ids: set[int]) -> None:
-        """Those that the source has no more."""
+        """Delete tasks that were deleted in the source, unless the target has changed them."""
         gone = {new: old for old, new in self.tasks.items() if old not in ids}
         doomed: list[int] = []
-        settled = self.journal.map("kept")
-        kept = {new for new in gone if settled.has(new)}
+        kept_before = self.journal.map("kept")
+        kept = {new for new in gone if kept_before.has(new)}
         for some in chunked((new for new in gone if new not in kept), CHUNK):
             for row in self.context.there.some_tasks(some):
                 old = gone[row["id"]]
@@ -490,7 +344,7 @@ class _Sync:
                     continue
                 kept.add(row["id"])
                 if self.conflicts == "target":
-                    settled.put({row["id"]: 1})
+                    kept_before.put({row["id"]: 1})
                 else:
                     why = "deleted in the source, changed in the target"
                     self.found.add(Difference("tasks", old, row["id"], why=why))
@@ -508,17 +362,17 @@ class _Sync:
         if text is None:
             return bool(self.journal.map("contents").get(old) != imported(there))
         return any(
-            change.by != "source" for change in Base.parse(text).changes(_nothing(there), there)
+            change.by != "source" for change in Base.parse(text).changes(_empty(there), there)
         )
 
     def _files(self) -> None:
-        """Those that came twice go; what was brought."""
+        """Delete files that were uploaded twice, and count the others."""
         media, tally = self.context.media, self.context.tallies["files"]
         media.remove_duplicates(late=True)
         tally.created, tally.failed = media.created, list(media.failed.values())
 
     def _unmatched(self) -> None:
-        """Those that only the target has."""
+        """Report tasks that only the target has."""
         if not self.context.client.is_dry:
             for id in self.importer.unmatched():
                 self.found.add(Difference("tasks", None, id, why="created in the target"))
@@ -526,7 +380,7 @@ class _Sync:
     # -- what was done -----------------------------------------------------------------------------
 
     def _check(self) -> None:
-        """What was carried over is now what the source has."""
+        """Compare what was written with the source."""
         comparison = Comparison(self.context.source, self.context.there, self.journal)
         known = {(one.kind, one.source, one.target) for one in self.found.listed}
         for some in chunked(iter(sorted(set(self.touched))), CHUNK):
@@ -536,7 +390,7 @@ class _Sync:
                 self.found.add(one)
 
 
-def _nothing(row: Row) -> Row:
-    """A task without anything, in the place of one that is gone."""
+def _empty(row: Row) -> Row:
+    """Return an empty task, in the place of one that was deleted."""
     gone = {"data": None, "meta": {"": None}, "overlap": None}
     return {**row, **gone, **{kind: [] for kind in CONTENTS}}

@@ -1,0 +1,180 @@
+"""Creates annotations, predictions and drafts at tasks that are there: many at once."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import attrs
+
+from ..._reports import Difference
+from ...errors import LabelStudioError
+from ...resources.common import labelstudio_of
+from . import odd
+from .forms import edited_by, fields_of, says
+
+if TYPE_CHECKING:
+    from ..._engine.bulk.run import BulkRun
+    from ..._engine.values.codec import Row
+    from ..._reports import Losses
+    from ...client import LabelStudio
+    from ...resources.projects import Project
+
+PARENTS = ("parent_prediction", "parent_annotation")
+
+
+@attrs.define
+class Wanted:
+    """A task of the target as it is, and the objects of other tasks that it is to get.
+
+    Each of these names its own ``task``. An annotation whose author is gone has the e-mail address
+    of the user who stands for them as ``stand_in``, else None; a draft has what it ``edits`` (see
+    ``link_drafts``).
+    """
+
+    task: Row
+    annotations: Sequence[Row] = ()
+    predictions: Sequence[Row] = ()
+    drafts: Sequence[Row] = ()
+
+
+@attrs.define
+class Applier:
+    """Creates what tasks of a project are to get, counts it, and records what is lost of it.
+
+    Errors of single objects are collected in the tallies; the tasks of these objects are then among
+    ``failed``.
+    """
+
+    project: Project
+    tallies: Mapping[str, BulkRun]
+    lost: Losses
+    me: Callable[[], str]
+    """Returns the e-mail address of the current user."""
+    fields: Callable[[Row], dict[str, Any]]
+    """Returns the fields with which an annotation is created."""
+    create: Callable[[str, Row, dict[str, Any]], bool]
+    """Creates an annotation or a draft of a task; returns False if it was there already."""
+    read: Callable[[list[int]], Mapping[int, Row]]
+    """Reads tasks of the target as they are by now."""
+    name: Callable[[Row], int | str]
+    """Returns the id under which a loss lists an object."""
+    label: Callable[[str, Row], Any]
+    """Returns how a failure names an object of a kind."""
+    failed: set[Any] = attrs.field(factory=set)
+
+    def apply(self, wanted: Sequence[Wanted]) -> None:
+        """Create all of it. One request for an annotation or a draft, one for 1,000 predictions.
+
+        The drafts come last: of tasks that have edits among them, the annotations are read again.
+        """
+        self._annotate(wanted)
+        self._predict(wanted)
+        self._draft([one for one in wanted if one.drafts])
+
+    def count(self, kind: str, rows: Iterable[Row]) -> None:
+        """Count objects as created, and record what these have lost."""
+        for row in rows:
+            self.tallies[kind].created += 1
+            if kind == "drafts":
+                if row["user"] not in (None, self.me()):
+                    self.lose(kind, "user", row, row["user"], self.me())
+                if row["annotation"] and not row["edits"]:
+                    self.lose(kind, "annotation", row, row["annotation"])
+            else:
+                self.lost.add(kind, "created_at", [self.name(row)])
+            if row.get("stand_in"):
+                self.lose(kind, "completed_by", row, None, row["stand_in"])
+            for name in PARENTS:
+                if row.get(name) is not None:
+                    self.lose(kind, name, row, row[name])
+
+    def lose(self, kind: str, field: str, row: Row, here: Any, there: Any = None) -> None:
+        """Record that an object has lost the value of a field."""
+        which = self.name(row)
+        self.lost.add(kind, field, [which], Difference(kind, which, None, field, here, there))
+
+    def _annotate(self, wanted: Iterable[Wanted]) -> None:
+        todo: list[tuple[Row, Row, dict[str, Any]]] = []
+        for one in wanted:
+            # The server takes the mark off what had it when another annotation gets it.
+            is_marked = any(annotation["ground_truth"] for annotation in one.task["annotations"])
+            for row in one.annotations:
+                mark = bool(row["ground_truth"])
+                todo.append(
+                    (one.task, row, {**self.fields(row), "ground_truth": mark and not is_marked})
+                )
+                is_marked = is_marked or mark
+        left = {id(row): row for _, row, _ in todo}
+        run = self.tallies["annotations"]
+        for outcome in run.each(
+            todo,
+            lambda item: self.create("annotations", item[0], item[2]),
+            identity=lambda item: item[0]["id"],
+            label=lambda item: (item[1]["id"], self.label("annotations", item[1])),
+        ):
+            _, row, fields = outcome.item
+            del left[id(row)]
+            if not outcome.value:
+                run.skipped += 1
+                continue
+            self.count("annotations", [row])
+            if row["ground_truth"] and not fields["ground_truth"]:
+                self.lose("annotations", "ground_truth", row, True, False)
+        self._fail(left.values())
+
+    def _predict(self, wanted: Iterable[Wanted]) -> None:
+        todo = [(one.task["id"], row) for one in wanted for row in one.predictions]
+        if not todo:
+            return
+        forms = [_prediction(task, row) for task, row in todo]
+        run = self.tallies["predictions"]
+        made = self.project.predictions.bulk_create(forms, on_error="collect")
+        # What does not match the labelling config, a server takes one by one.
+        left = {failure.place for failure in made.failed}
+        for outcome in run.each(
+            sorted(left),
+            lambda n: odd.create(self.client, "predictions", forms[n]["task"], forms[n]),
+            label=lambda n: (n, self.label("predictions", todo[n][1])),
+        ):
+            left.remove(outcome.item)
+        self.count("predictions", (row for n, (_, row) in enumerate(todo) if n not in left))
+        self._fail(todo[n][1] for n in left)
+
+    def _draft(self, wanted: Sequence[Wanted]) -> None:
+        edited = [one for one in wanted if any(draft["edits"] for draft in one.drafts)]
+        now = self.read([one.task["id"] for one in edited])
+        for one in wanted:
+            task = now.get(one.task["id"], {"annotations": (), "drafts": ()})
+            annotations = [(row["id"], says("annotations", row)) for row in task["annotations"]]
+            held = Counter(draft["annotation"] for draft in task["drafts"])
+            for draft in one.drafts:
+                place = edited_by(draft, annotations, held)
+                if draft["edits"] and place is None and not self.client.is_dry:
+                    self._fail([draft])  # as its annotation did
+                    continue
+                try:
+                    fields = {**fields_of("drafts", draft), "annotation": place}
+                    self.create("drafts", one.task, fields)
+                except (LabelStudioError, TypeError, ValueError) as error:  # such as an odd region
+                    run = self.tallies["drafts"]
+                    run.fail(len(run.failed), self.label("drafts", draft), error)
+                    self._fail([draft])
+                    continue
+                held[place] += 1
+                self.count("drafts", [draft])
+
+    @property
+    def client(self) -> LabelStudio:
+        """The client of the target."""
+        return labelstudio_of(self.project)
+
+    def _fail(self, rows: Iterable[Row]) -> None:
+        self.failed.update(row["task"] for row in rows)
+
+
+def _prediction(task: int, row: Row) -> dict[str, Any]:
+    form = {**fields_of("predictions", row), "task": task}
+    form["model_version"] = form["model_version"] or ""
+    return {name: value for name, value in form.items() if value is not None}

@@ -1,0 +1,124 @@
+"""Annotations, predictions and drafts as rows: how they are sent, and when two say the same."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from .fingerprints import ANNOTATION, DRAFT, PREDICTION, annotation_content, digest
+from .fingerprints import draft_content as _draft_content
+from .fingerprints import prediction_content as _prediction_content
+
+if TYPE_CHECKING:
+    from ..._engine.values.codec import Row
+
+KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "annotations": ANNOTATION,
+    "predictions": PREDICTION,
+    "drafts": DRAFT,
+}
+"""The kinds of objects that a task has, and the fields of their content."""
+
+KEPT: Final = (
+    "result", "was_cancelled", "ground_truth", "lead_time", "last_action", "draft_created_at",
+    "bulk_created", "import_id",
+)  # fmt: skip
+"""The fields of an annotation, beside its author, that its own server takes again."""
+
+_FLAGS: Final = frozenset({"was_cancelled", "ground_truth", "was_postponed"})
+_NAMESPACE: Final = uuid.UUID("6d2f7f0a-5a0e-5d52-9d5a-0d0b8e3a6c11")
+
+
+def fields_of(kind: str, row: Row) -> dict[str, Any]:
+    """Return the content of an object as the API takes it; an author is what the row has."""
+    fields = {
+        name: bool(row.get(name)) if name in _FLAGS else row.get(name) for name in KINDS[kind]
+    }
+    return {**fields, "result": fields["result"] or []}
+
+
+def fields_again(row: Row, server: str) -> dict[str, Any]:
+    """Return the fields with which an annotation is created again on its own server.
+
+    Their ``unique_id`` follows from the annotation and its content: the server refuses to create
+    the same one a second time, by whatever run, but takes it once its content is another one.
+    """
+    fields = {name: value for name in KEPT if (value := row[name]) is not None}
+    author = None if row["stand_in"] else row["completed_by"]
+    if author is not None:
+        fields["completed_by"] = author
+    content = digest(annotation_content({**fields, "completed_by": author}))
+    origin = f"{server} {row['id']} {row['created_at']} {content}"
+    return {**fields, "unique_id": str(uuid.uuid5(_NAMESPACE, origin))}
+
+
+def import_form(task: Row, *, allow_skip: bool) -> Row:
+    """Return a task as an import takes it, with its annotations and predictions."""
+    form: Row = {
+        "data": task["data"],
+        "meta": task["meta"],
+        "annotations": [
+            {**fields_of("annotations", one), "id": one["id"]} for one in task["annotations"]
+        ],
+        "predictions": [fields_of("predictions", one) for one in task["predictions"]],
+    }
+    return form if allow_skip else {**form, "allow_skip": False}
+
+
+def says(kind: str, row: Row) -> str:
+    """Return a digest of what an object says, which is the same at every task.
+
+    Which annotation is the ground truth is left out, as a server may change that by itself. A
+    draft says also which annotation it edits, see ``link_drafts``.
+    """
+    if kind == "annotations":
+        content = annotation_content(row)
+        del content["ground_truth"]
+        return digest(content)
+    if kind == "drafts":
+        return digest({**_draft_content(row), "is_edit": row["edits"]})
+    return digest(_prediction_content(row))
+
+
+def link_drafts(task: Row, annotations: Iterable[Row]) -> None:
+    """Set what each draft of a task ``edits``: a digest of one of these annotations, or None.
+
+    The id of that annotation means nothing at another task.
+    """
+    if task["drafts"]:
+        known = {one["id"]: says("annotations", one) for one in annotations}
+        for draft in task["drafts"]:
+            draft["edits"] = known.get(draft["annotation"])
+
+
+def lacking(
+    sources: Iterable[Iterable[Row]], there: Iterable[Row], kind: str, *, once: bool = False
+) -> list[Row]:
+    """Return what a target lacks of the objects of several sources.
+
+    What any one source says a number of times the target is to say as often; ``once``: what it says
+    at all.
+    """
+    have = Counter(says(kind, one) for one in there)
+    found: list[Row] = []
+    for source in sources:
+        times: Counter[str] = Counter()
+        for one in source:
+            content = says(kind, one)
+            times[content] = 1 if once else times[content] + 1
+            if times[content] > have[content]:
+                have[content] += 1
+                found.append(one)
+    return found
+
+
+def edited_by(draft: Row, annotations: Sequence[tuple[int, str]], drafts: Counter[Any]) -> Any:
+    """Return the id of the annotation that a draft is to edit; None for a draft of its own.
+
+    Of the ``annotations`` (ids and what they say) that say what it edits, it is the newest of those
+    with the fewest ``drafts``.
+    """
+    same = [id for id, said in annotations if said == draft["edits"]]
+    return min(same, key=lambda id: (drafts[id], -id), default=None)

@@ -1,0 +1,166 @@
+"""Writes annotations, predictions and drafts of a target one by one, each exactly once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from typing import TYPE_CHECKING, Final
+
+import attrs
+
+from ...resources._parking import keeping_drafts, unpark
+from . import odd
+from .exactly_once import exactly_once
+from .fingerprints import CONTENTS, digest
+from .forms import fields_of
+from .losses import lost_of
+
+if TYPE_CHECKING:
+    from ..._engine.values.codec import Row
+    from .context import MigrationContext
+    from .diff3 import Base, Change
+
+_PARKED: Final = "parked"
+"""The intent in the journal while the drafts of an annotation are taken off it."""
+
+
+class Writer:
+    """Writes objects of tasks into the target, as they are in the source.
+
+    A ``base`` is told of each write before and after it, so that a run which is killed in between
+    can be continued.
+    """
+
+    def __init__(self, context: MigrationContext) -> None:
+        self.context, self.journal, self.client = context, context.journal, context.client
+        self.bases = context.journal.map("bases")
+
+    def resolve(self) -> None:
+        """Give back the drafts that a killed run had taken off their annotation."""
+        task = self.journal.open_intents().get(_PARKED)
+        if task is not None:
+            for draft in self.client.drafts.filter(task=task):
+                unpark(draft)
+            self.journal.resolve(_PARKED)
+
+    def write(self, base: Base, change: Change, here: Row, there: Row) -> None:
+        """Create, change or delete an object of a task, and count it."""
+        kind, run = change.kind, self.context.tallies[change.kind]
+        if change.here is None:
+            odd.delete(getattr(self.client, kind).ref(change.there["id"]))
+            base.applied(change)
+            run.deleted += 1
+        elif change.there is None:
+            self.create(base, change, here, there)
+            lost = lost_of(kind, change.here, self.context.users.me.email)
+            self.context.lose({f"{kind}.{name}": [change.here["id"]] for name in lost})
+            run.created += 1
+        else:
+            self._change(base, change, there)
+            run.updated += 1
+
+    def create(self, base: Base, change: Change, here: Row, there: Row) -> None:
+        """Create an object of a task.
+
+        An annotation with an odd region is created without regions first, which the base records,
+        so that a further run goes on with it.
+        """
+        fields = self._fields(change.kind, change.here, there)
+        odd.check_storable(change.kind, fields["result"])
+        if change.kind != "annotations" or not odd.is_odd(fields["result"]):
+            base.applied(change, self._make(change, fields, there))
+            return
+        blank = attrs.evolve(change, here={**change.here, "result": []})
+        base.expect(blank)
+        self._save(base, here)
+        new = self._make(blank, {**fields, "result": []}, there)
+        base.applied(blank, new)
+        base.expect(change)
+        self._save(base, here)
+        try:
+            odd.fill(self.client, new, fields["result"])
+        except Exception as error:
+            if odd.is_refused(error):  # and it is gone again
+                base.applied(attrs.evolve(change, here=None, there={"id": new}))
+            raise
+        base.applied(attrs.evolve(change, there={**change.here, "id": new}))
+
+    def _save(self, base: Base, here: Row) -> None:
+        self.bases.put({here["id"]: str(base)})
+
+    def _make(self, change: Change, fields: Row, there: Row) -> int:
+        """Create an object of a task; look for it where the answer was lost."""
+        kind, content_of = change.kind, CONTENTS[change.kind]
+        wanted = digest(content_of(change.here))
+        known = {one["id"] for one in there[kind]}
+        me = self.context.users.me.email
+
+        def look() -> int | None:
+            for task in self.context.there.some_tasks([there["id"]]):
+                for one in task[kind]:
+                    is_mine = kind != "drafts" or one["user"] == me
+                    if is_mine and one["id"] not in known and digest(content_of(one)) == wanted:
+                        return int(one["id"])
+            return None
+
+        def make() -> int:
+            return odd.create(self.client, kind, there["id"], fields)
+
+        made = exactly_once(look, make, self.client, is_new=True)
+        there[kind].append({**change.here, "id": made, "import_id": change.here["id"]})
+        return made
+
+    def _change(self, base: Base, change: Change, there: Row) -> None:
+        kind, content_of = change.kind, CONTENTS[change.kind]
+        ours, theirs = content_of(change.here), content_of(change.there)
+        fields = {
+            name: value
+            for name, value in self._fields(kind, change.here, there).items()
+            if name in ours and digest(ours[name]) != digest(theirs[name])
+        }
+        new = change.there["id"]
+        is_annotation = kind == "annotations"
+        with self._parked(there["id"], new) if is_annotation else nullcontext():
+            odd.change(self.client, kind, new, fields, task=there["id"])
+        base.applied(change)
+
+    @contextmanager
+    def _parked(self, task: int, annotation: int) -> Iterator[None]:
+        """Keep the drafts of an annotation, which the server deletes when it is saved."""
+        self.journal.intent(_PARKED, task)
+        with keeping_drafts(self.client, task, annotation):
+            yield
+        self.journal.resolve(_PARKED)
+
+    def _fields(self, kind: str, row: Row, there: Row) -> Row:
+        """Return the fields of an object as the API of the target takes them."""
+        fields = fields_of(kind, row)
+        if kind == "predictions":
+            return {name: value for name, value in fields.items() if value is not None}
+        fields["import_id"] = row["id"]
+        if kind == "annotations":
+            fields["completed_by"] = self.context.users.id_there(row["completed_by"])
+        else:
+            annotations = {one["import_id"]: one["id"] for one in there["annotations"]}
+            fields["annotation"] = annotations.get(row["annotation"])
+        return fields
+
+    @contextmanager
+    def unless_refused(self, base: Base, changes: Sequence[Change], task: int) -> Iterator[None]:
+        """Record what no server takes as failed, and let the rest go on.
+
+        Other programs have left it in this ``task`` of the source. Each run tries it again.
+        """
+        try:
+            yield
+        except Exception as error:
+            if not odd.is_refused(error):
+                raise
+            for change in changes:
+                base.refused(change)
+            change = changes[0]
+            label = f"task {task}"
+            if not change.field:
+                row = change.here or change.there
+                label = f"{change.kind.removesuffix('s')} {row['id']} of {label}"
+            self.context.give_up(change.kind, label, error)
