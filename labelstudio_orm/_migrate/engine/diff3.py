@@ -1,10 +1,10 @@
 """Compares a source and a target with their base: what both were when they were last the same.
 
 A base has two digests of each value and of each object: of what the source and of what the target
-held. They tell which side changed what.
+held. They show which side changed what.
 
 What is about to be written is recorded before (``expect``): if the process ends before it can
-record that it was done, the content of the target tells.
+record that it was done, the content of the target shows it.
 """
 
 from __future__ import annotations

@@ -129,7 +129,7 @@ class Importer:
 
         self.journal.intent("tasks", intent)
         look = self._looking(intent)
-        self._note(intent, exactly_once(look, make, self.context.client, is_new=True))
+        self._record(intent, exactly_once(look, make, self.context.client, is_new=True))
         for kind, number in counts.items():
             self.context.tallies[kind].created += number
 
@@ -137,7 +137,7 @@ class Importer:
         usual = self.context.project.maximum_annotations
         return bool(row.get("drafts")) or row.get("overlap", 1) != usual
 
-    def _note(self, intent: Row, ids: list[int]) -> None:
+    def _record(self, intent: Row, ids: list[int]) -> None:
         with self.journal.transaction():
             self.tasks.put(dict(zip(intent["old"], ids, strict=True)))
             self.contents.put(dict(zip(intent["old"], intent["digests"], strict=True)))
@@ -156,7 +156,7 @@ class Importer:
             return
         ids = self._looking(intent)()
         if ids is not None:
-            self._note(intent, ids)
+            self._record(intent, ids)
         self.journal.resolve("tasks")
 
     def _looking(self, intent: Row) -> Callable[[], list[int] | None]:
@@ -199,16 +199,16 @@ class Importer:
             return
         for row in self.context.source.some_tasks(ids):
             sent = self._sent(row)
-            told = imported(sent.form)
-            if unknown.get(told):
-                self._note_known(sent, told, unknown[told].pop(0))
+            mark = imported(sent.form)
+            if unknown.get(mark):
+                self._record_known(sent, mark, unknown[mark].pop(0))
 
-    def _note_known(self, sent: Sent, told: str, there: Row) -> None:
+    def _record_known(self, sent: Sent, mark: str, there: Row) -> None:
         old, base = sent.row["id"], Base.parse(sent.base)
         base.found(there)
         with self.journal.transaction():
             self.tasks.put({old: there["id"]})
-            self.contents.put({old: told})
+            self.contents.put({old: mark})
             self.bases.put({old: str(base)})
             self.mends.put({old: 0})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -83,17 +83,9 @@ class Journal:
         self._db.backup(other._db)
         return other
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """Keep what is written in the block as a whole, or not at all."""
-        self._db.execute("BEGIN")
-        try:
-            yield
-        except BaseException:
-            if self._db.in_transaction:  # a disk that is full has ended it
-                self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return self._db.transaction()
 
     # -- the job ----------------------------------------------------------------------------------
 
@@ -128,7 +120,7 @@ class Journal:
 
     def map(self, kind: str) -> IdMap:
         """Return what the objects of a kind became: "tasks", "users" ..."""
-        return IdMap(self, kind)
+        return IdMap(self._db, kind)
 
     # -- intents ----------------------------------------------------------------------------------
 
@@ -168,8 +160,8 @@ def is_missing(journal: str | os.PathLike[str] | Journal | None) -> bool:
 class IdMap:
     """Old ids and what they became: numbers or strings; any number, as they are on disk."""
 
-    def __init__(self, journal: Journal, kind: str) -> None:
-        self._journal, self._db, self.kind = journal, journal._db, kind
+    def __init__(self, database: Database, kind: str) -> None:
+        self._db, self.kind = database, kind
 
     def __repr__(self) -> str:
         try:
@@ -211,7 +203,7 @@ class IdMap:
     def put(self, pairs: Mapping[Any, Any]) -> None:
         """Set what some old ids became: all of them, or none if that fails."""
         rows = ((self.kind, old, new) for old, new in pairs.items())
-        with nullcontext() if self._db.in_transaction else self._journal.transaction():
+        with self._db.transaction():
             self._db.executemany("REPLACE INTO pairs VALUES (?, ?, ?)", rows)
 
     def remove(self, old: Key) -> None:

@@ -107,6 +107,24 @@ class Database:
         with self._named_errors():
             return self._raw.execute(query, values).fetchall()
 
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Keep what is written in the block as a whole, or not at all.
+
+        Within another transaction it is a part of that.
+        """
+        if self.in_transaction:
+            yield
+            return
+        self.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            if self.in_transaction:  # a disk that is full has ended it
+                self.execute("ROLLBACK")
+            raise
+        self.execute("COMMIT")
+
     def make_tables(self) -> None:
         """Make the tables of a journal."""
         with self._named_errors():
@@ -149,9 +167,11 @@ def open_file(path: Path) -> Database:
             _make(path)
         _must_be_file(path)
     except OSError as error:
-        told = type(error)(f"the journal {cut(str(path), 500)} cannot be opened: {error.strerror}")
-        told.errno = error.errno
-        raise told from error
+        failure = type(error)(
+            f"the journal {cut(str(path), 500)} cannot be opened: {error.strerror}"
+        )
+        failure.errno = error.errno
+        raise failure from error
     _check_tables(path)
     database = Database(path)
     try:

@@ -1,7 +1,7 @@
 """Writes objects of tasks as they are, also those that this library would refuse to write.
 
 A server counts the labels of an annotation once it has stored it, and answers 500 where it cannot
-count them; so after a 500 the object itself tells what was done.
+count them; so after a 500 the object itself shows what was done.
 """
 
 from __future__ import annotations

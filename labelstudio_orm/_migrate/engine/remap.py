@@ -34,7 +34,7 @@ class Translation:
     server: str = ""
 
     @classmethod
-    def noted(cls, journal: Journal, server: str, target: str) -> Translation:
+    def from_journal(cls, journal: Journal, server: str, target: str) -> Translation:
         """Return the translation that the journal of a copy from one server to another has."""
         users, files = journal.map("users"), journal.map("files")
 
@@ -125,18 +125,18 @@ def users_in(view: Row) -> set[int]:
     """Return the ids of the users that a view's filters name."""
     found: set[int] = set()
 
-    def note(line: Any) -> None:
+    def collect(line: Any) -> None:
         if not isinstance(line, Mapping):
             return
         column = str(line.get("filter", "")).removeprefix("filter:tasks:")
         if column in USER_COLUMNS:
             _each(line.get("value"), lambda id: found.add(id) or id)  # type: ignore[func-returns-value]
         if line.get("child_filter"):
-            note(line["child_filter"])
+            collect(line["child_filter"])
 
     data = view.get("data")
     for line in _lines(data.get("filters") if isinstance(data, Mapping) else None):
-        note(line)
+        collect(line)
     return found
 
 

@@ -68,7 +68,7 @@ class Settings:
         self.journal.set(_BASE, self.fields.known)
         self.journal.set(_EXPECTED, self.fields.expected)
 
-    def carry(self, names: Collection[str], conflicts: Conflicts, found: Differences) -> None:
+    def apply(self, names: Collection[str], conflicts: Conflicts, found: Differences) -> None:
         """Apply the changes of these settings; set the others to what they were in the target."""
         here, there = self._sides
         here = {name: value for name, value in here.items() if name in names}

@@ -22,7 +22,7 @@ address. Or a dict with one of these for each, by the e-mail address in the sour
 for annotations whose author is gone.
 """
 
-NOBODY = ""
+ABSENT = ""
 """The address, in the journal and the map, of the author of an annotation whose author is gone."""
 
 
@@ -53,7 +53,7 @@ def _not_created(email: str, server: str, error: BadRequest) -> BadRequest:
     return BadRequest(
         f"{server} does not create {email}: {error.detail or error}. A user who has an account "
         "there but is not a member of your organization is in no list: let them join it, or name "
-        f'another user for them: missing_users={{"{email}": "somebody@example.com"}}',
+        f'another user for them: missing_users={{"{email}": "other@example.com"}}',
         status=error.status,
         detail=error.detail,
         validation_errors=error.validation_errors,
@@ -141,7 +141,7 @@ class UserMap:
 
     def _create(self, row: Row) -> int:
         email = row["email"]
-        if "@" not in email:  # nobody knows the address of "#7" any more
+        if "@" not in email:  # the address of "#7" is not known any more
             email = f"user-{email.strip('#')}@unknown.invalid"
         names = {name: row.get(name) or "" for name in ("first_name", "last_name")}
 
@@ -168,7 +168,7 @@ class UserMap:
     def email(self, email: str | None) -> str:
         """Return the address in the target for the address of an author."""
         if email is None:
-            return self._nobody()
+            return self._absent_author()
         if email not in self._known:
             self.match([{"email": email}])
         found: str = self._known[email]
@@ -189,10 +189,10 @@ class UserMap:
             self._numbers.put({email: found})
         return found
 
-    def _nobody(self) -> str:
+    def _absent_author(self) -> str:
         """Return who stands for authors that are gone: by default the current user."""
-        if NOBODY not in self._known:
+        if ABSENT not in self._known:
             said = self._choice(None) if isinstance(self.missing, Mapping) else "refuse"
-            self._choose(NOBODY, self.me.id if said in ("refuse", "create") else self._find(said))
-        found: str = self._known[NOBODY]
+            self._choose(ABSENT, self.me.id if said in ("refuse", "create") else self._find(said))
+        found: str = self._known[ABSENT]
         return found

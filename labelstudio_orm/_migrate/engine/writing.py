@@ -27,8 +27,8 @@ _PARKED: Final = "parked"
 class Writer:
     """Writes objects of tasks into the target, as they are in the source.
 
-    A ``base`` is told of each write before and after it, so that a run which is killed in between
-    can be continued.
+    A ``base`` records each write before and after it, so that a run which is killed in between can
+    be continued.
     """
 
     def __init__(self, context: MigrationContext) -> None:

@@ -162,13 +162,13 @@ class _Sync:
         self.related.disable_listeners()
         if self.with_files:
             self.context.media.bring_all()  # also those that no task refers to
-        self.settings.carry(_EARLY, self.conflicts, self.found)
+        self.settings.apply(_EARLY, self.conflicts, self.found)
         self._changed()
         ids = set(self.context.source.task_ids())
         self._created(ids)
         self._deleted(ids)
         self.related.apply(listeners=False)
-        self.settings.carry(_LATE, self.conflicts, self.found)
+        self.settings.apply(_LATE, self.conflicts, self.found)
         self.related.apply(listeners=True)
         if self.with_files:
             self._files()
@@ -235,7 +235,7 @@ class _Sync:
         return any(change.by != "target" for change in Base.parse(text).changes(here, _empty(here)))
 
     def _base(self, here: Row, there: Row) -> Base:
-        """Return what both sides were: as the journal has it, else as far as the copy tells."""
+        """Return what both sides were: as the journal has it, else as far as the copy shows."""
         text = self.bases.get(here["id"])
         if text is not None:
             return Base.parse(text)

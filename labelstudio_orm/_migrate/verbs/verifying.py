@@ -125,7 +125,7 @@ class Comparison:
     def _translations(self) -> tuple[Translation, Translation]:
         servers = self.from_["server"], self.to["server"]
         if self.noted:
-            return Translation.noted(self.journal, *servers), Translation()
+            return Translation.from_journal(self.journal, *servers), Translation()
         here, there = servers
         return self._anonymous(self.here, here), self._anonymous(self.there, there)
 
