@@ -11,7 +11,8 @@
 #                        20,000 right ones with one value changed; SEED=7 for other ones
 #   make bench SERVER=real  on a real server, an hour or two; without, on a replay of one
 #   make soak            large and disturbed migrations between two real servers, about an hour
-#   make house           figures of the package's shape: circles of imports, sizes, the way of a call
+#   make house           figures of the package's shape: circles of imports, sizes, the way of a call;
+#                        and the picture of its floors, docs/floors.svg
 #   make lint | bench | clean
 
 PYTHON ?= python3
@@ -63,8 +64,10 @@ lint: .venv/dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy labelstudio_orm examples tests
+	$(BIN)/lint-imports
 
 house: .venv/dev
+	$(BIN)/python -m tests.house.picture
 	$(BIN)/python -m tests.house.figures
 
 bench: .venv/demo
