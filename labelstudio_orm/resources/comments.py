@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from .._engine.fields.words import foreign_key, readonly, readonly_foreign_key
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
+from ..orm import (
+    ForeignKey,
+    QuerySet,
+    Resource,
+    foreign_key,
+    readonly,
+    readonly_foreign_key,
+    resource,
+)
 from .common import Authored, Enterprise
 
 if TYPE_CHECKING:

@@ -5,12 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from .._engine.fields.words import readonly, readonly_foreign_key
-from .._engine.models.declaration import fields
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
 from .._engine.records.inside import client_of
+from ..orm import ForeignKey, QuerySet, Resource, fields, readonly, readonly_foreign_key
 
 if TYPE_CHECKING:
     from ..client import LabelStudio

@@ -5,12 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._config.results import check_result
-from .._engine.fields.words import field, foreign_key, readonly
 from .._engine.http.paths import at
-from .._engine.models.declaration import resource
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Plain
+from ..orm import ForeignKey, Plain, Resource, field, foreign_key, readonly, resource
 from .common import Dated
 
 if TYPE_CHECKING:

@@ -8,19 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.jobs import Job, last_line, wait_for
-from .._engine.fields.words import field, foreign_key, readonly
 from .._engine.http.connection import pretended
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
-from .._engine.models.actions import action, answer
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Plain
 from .._engine.reading.by_id import given_id
 from .._engine.reading.selection import query_of
 from ..errors import BadRequest, JobFailed
+from ..orm import (
+    ForeignKey,
+    Plain,
+    QuerySet,
+    Resource,
+    action,
+    answer,
+    field,
+    foreign_key,
+    readonly,
+    resource,
+)
 from ..progress import Progress
 from ._tasks.exports import check_snapshot, telling_sizes
 from ._tasks.targets import check_target

@@ -13,19 +13,14 @@ from typing import TYPE_CHECKING, Any, BinaryIO, cast
 from urllib.parse import quote, unquote
 
 from .._engine.conditions.tree import EVERYTHING
-from .._engine.fields.words import readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
 from .._engine.http.outcome import matches
 from .._engine.http.paths import at, safe_name
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Plain
 from .._engine.values.ids import id_of as id_in
 from .._engine.values.summary import Summary
 from ..errors import APIError, LabelStudioError, OutcomeUnknown
+from ..orm import ForeignKey, Plain, QuerySet, Resource, readonly, readonly_foreign_key, resource
 from ..progress import Progress
 from ._tasks.forms import Renamed
 from .common import labelstudio_of

@@ -8,16 +8,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.jobs import Job
-from .._engine.fields.words import readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
 from .._engine.http.paths import at
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
 from .._engine.records.origin import Origin
 from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
+from ..orm import ForeignKey, QuerySet, Resource, readonly, readonly_foreign_key, resource
 from ._tasks.forms import ANSWER, held_by, import_body, pretended_import
 from .common import Dated, labelstudio_of
 

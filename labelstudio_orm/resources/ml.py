@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._engine.bulk.jobs import secrets_of
 from .._engine.fields.fields import Field
-from .._engine.fields.words import always_sent, foreign_key, readonly, secret
 from .._engine.http.deadline import one_call
-from .._engine.models.actions import action, answer, id_for
-from .._engine.models.declaration import resource
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Plain
+from .._engine.models.actions import id_for
 from ..errors import JobFailed
+from ..orm import (
+    ForeignKey,
+    Plain,
+    Resource,
+    action,
+    always_sent,
+    answer,
+    foreign_key,
+    readonly,
+    resource,
+    secret,
+)
 from .common import Authored, Dated, Enterprise
 
 if TYPE_CHECKING:

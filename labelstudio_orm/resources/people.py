@@ -6,13 +6,20 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._engine.fields.words import field, readonly, readonly_foreign_key, secret
-from .._engine.models.actions import action, answer
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey, HasMany
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Numbered
+from ..orm import (
+    ForeignKey,
+    HasMany,
+    Numbered,
+    QuerySet,
+    Resource,
+    action,
+    answer,
+    field,
+    readonly,
+    readonly_foreign_key,
+    resource,
+    secret,
+)
 from .common import Authored, CreatedAt, labelstudio_of
 
 if TYPE_CHECKING:

@@ -10,17 +10,26 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .._config.markup import without_declaration
 from .._engine.fields.fields import Field
-from .._engine.fields.words import foreign_key, lazy_counter, readonly, readonly_foreign_key, secret
 from .._engine.http.deadline import one_call
-from .._engine.models.actions import action, answer
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey, HasMany
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import NUMBERED, Plain
+from .._engine.pages.sources import NUMBERED
 from .._engine.reading.planner import plan_of
 from .._engine.records.inside import kept_with
 from ..errors import LabelStudioError
+from ..orm import (
+    ForeignKey,
+    HasMany,
+    Plain,
+    QuerySet,
+    Resource,
+    action,
+    answer,
+    foreign_key,
+    lazy_counter,
+    readonly,
+    readonly_foreign_key,
+    resource,
+    secret,
+)
 from ..progress import Progress
 from ._tasks.exports import export_project
 from .common import CreatedBy, Dated, Enterprise

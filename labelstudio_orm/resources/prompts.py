@@ -7,16 +7,25 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .._engine.bulk.jobs import Job
-from .._engine.fields.words import computed, field, foreign_key, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
-from .._engine.models.actions import action, answer, id_for
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey, HasMany
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Plain
+from .._engine.models.actions import id_for
 from .._engine.records.inside import ask, row_of
 from ..errors import DoesNotExist
+from ..orm import (
+    ForeignKey,
+    HasMany,
+    Plain,
+    QuerySet,
+    Resource,
+    action,
+    answer,
+    computed,
+    field,
+    foreign_key,
+    readonly,
+    readonly_foreign_key,
+    resource,
+)
 from .common import Authored, CreatedBy, Enterprise, labelstudio_of
 from .ml import ModelProvider, Provider
 

@@ -8,19 +8,26 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from .._engine.bulk.jobs import Job
 from .._engine.fields.options import options_of
-from .._engine.fields.words import always_sent, foreign_key, readonly, secret
 from .._engine.http.deadline import one_call
-from .._engine.models.actions import action, answer
-from .._engine.models.declaration import fields, resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Plain
 from .._engine.reading.selection import query_of
 from .._engine.records.inside import load
 from .._engine.records.origin import Origin
 from .._engine.values.registry import registry
 from ..errors import NotSupportedByServer
+from ..orm import (
+    ForeignKey,
+    Plain,
+    QuerySet,
+    Resource,
+    action,
+    always_sent,
+    answer,
+    fields,
+    foreign_key,
+    readonly,
+    resource,
+    secret,
+)
 from ..progress import Progress
 from .common import CreatedAt, Enterprise
 

@@ -12,18 +12,25 @@ from .._config.results import check_result
 from .._engine.bulk.batches import BATCH_BYTES, BATCH_SIZE
 from .._engine.conditions.q import Q
 from .._engine.fields.fields import UNSET
-from .._engine.fields.words import computed, field, foreign_key, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey, HasMany
-from .._engine.models.resource import Resource
 from .._engine.pages.keyset import TASKS
 from .._engine.pages.sources import Embedded
 from .._engine.reading.by_id import in_scope
 from .._engine.reading.selection import evolved, query_of
 from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
+from ..orm import (
+    ForeignKey,
+    HasMany,
+    QuerySet,
+    Resource,
+    computed,
+    field,
+    foreign_key,
+    readonly,
+    readonly_foreign_key,
+    resource,
+)
 from ..progress import Progress
 from ._parking import keeping_drafts
 from ._tasks.actions import perform

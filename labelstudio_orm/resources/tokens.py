@@ -7,12 +7,10 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from .._engine.fields.fields import Field
-from .._engine.fields.words import always_sent, field
 from .._engine.http.deadline import one_call
-from .._engine.models.declaration import resource
-from .._engine.models.resource import Resource
 from .._engine.values.secret import Secret
 from ..errors import NotSupportedByServer
+from ..orm import Resource, always_sent, field, resource
 from .common import Dated
 
 if TYPE_CHECKING:

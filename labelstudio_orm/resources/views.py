@@ -8,14 +8,7 @@ from typing import TYPE_CHECKING, Any
 from .._engine.conditions.q import Q
 from .._engine.conditions.tree import EVERYTHING
 from .._engine.fields.fields import Field
-from .._engine.fields.words import field, foreign_key, readonly, readonly_foreign_key
 from .._engine.http.deadline import one_call
-from .._engine.models.actions import action, no_answer
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Plain
 from .._engine.plans.view_filters import view_condition, view_filters, view_ordering
 from .._engine.reading.by_id import given_id
 from .._engine.reading.selection import evolved, query_of
@@ -24,6 +17,19 @@ from .._engine.values.ids import id_given
 from .._engine.values.ids import id_of as id_in
 from .._engine.values.summary import Summary
 from ..errors import LabelStudioError
+from ..orm import (
+    ForeignKey,
+    Plain,
+    QuerySet,
+    Resource,
+    action,
+    field,
+    foreign_key,
+    no_answer,
+    readonly,
+    readonly_foreign_key,
+    resource,
+)
 from .common import labelstudio_of
 
 if TYPE_CHECKING:

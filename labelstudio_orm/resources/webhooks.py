@@ -5,13 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from .._engine.fields.words import always_sent, foreign_key, readonly, secret
-from .._engine.models.actions import action, answer
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey
-from .._engine.models.resource import Resource
 from ..errors import NotFound, NotSupportedByServer
+from ..orm import (
+    ForeignKey,
+    QuerySet,
+    Resource,
+    action,
+    always_sent,
+    answer,
+    foreign_key,
+    readonly,
+    resource,
+    secret,
+)
 from .common import Dated
 
 if TYPE_CHECKING:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from .._engine.fields.words import foreign_key
 from .._engine.http.deadline import one_call
-from .._engine.models.actions import action, id_for, no_answer
-from .._engine.models.declaration import resource
-from .._engine.models.queryset import QuerySet
-from .._engine.models.relations import ForeignKey, HasMany
-from .._engine.models.resource import Resource
-from .._engine.pages.sources import Plain
+from .._engine.models.actions import id_for
 from .._engine.values.ids import id_of as id_in
+from ..orm import (
+    ForeignKey,
+    HasMany,
+    Plain,
+    QuerySet,
+    Resource,
+    action,
+    foreign_key,
+    no_answer,
+    resource,
+)
 from .common import Authored, Enterprise
 
 if TYPE_CHECKING:

@@ -27,9 +27,9 @@ from labelstudio_orm import (
 )
 from labelstudio_orm._engine.models.declaration import resource
 from labelstudio_orm._engine.fields.fields import Field
-from labelstudio_orm._engine.fields.words import (always_sent, foreign_key, readonly, secret)
-from labelstudio_orm._engine.models.relations import ForeignKey, HasMany
-from labelstudio_orm._engine.models.resource import Resource
+from labelstudio_orm.orm import (
+    ForeignKey, HasMany, Resource, always_sent, foreign_key, readonly, resource, secret,
+)
 from labelstudio_orm.resources.tasks import Tasks
 
 

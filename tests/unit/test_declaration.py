@@ -8,11 +8,16 @@ import pytest
 
 from labelstudio_orm import Project, Task
 from labelstudio_orm._engine.fields.options import options_of
-from labelstudio_orm._engine.fields.words import foreign_key, readonly, secret
-from labelstudio_orm._engine.models.declaration import resource
-from labelstudio_orm._engine.models.relations import ForeignKey, HasMany
-from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm._engine.values.registry import registry
+from labelstudio_orm.orm import (
+    ForeignKey,
+    HasMany,
+    Resource,
+    foreign_key,
+    readonly,
+    resource,
+    secret,
+)
 from labelstudio_orm.testing import FakeLabelStudio
 
 

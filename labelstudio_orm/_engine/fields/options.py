@@ -5,7 +5,7 @@ from __future__ import annotations
 import typing
 from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
 
 import attrs
 
@@ -26,17 +26,15 @@ where that is not the plain way (a list of ids is written ``1,2``).
 class Shape(Protocol):
     """What is known of a listing without reading it; ``pages.sources`` has the shapes."""
 
-    @property
-    def filters_tasks(self) -> bool:
-        """Return whether it takes the Data Manager's filters."""
+    filters_tasks: ClassVar[bool]
+    """It takes the Data Manager's filters."""
+
+    by_id_within: ClassVar[str]
+    """The relation within which rows come by id; empty where they always do."""
 
     @property
     def scoped_by(self) -> tuple[str, ...]:
         """The relations that the listing cannot do without."""
-
-    @property
-    def by_id_within(self) -> str:
-        """The relation within which rows come by id; empty where they always do."""
 
 
 @attrs.frozen

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 
@@ -50,8 +50,8 @@ class Keyset:
     the page size silently. Several workers read ranges of ids, each of them in this way.
     """
 
-    filters_tasks = True
-    by_id_within = ""
+    filters_tasks: ClassVar[bool] = True
+    by_id_within: ClassVar[str] = ""
     scoped_by: tuple[str, ...] = ("project",)
 
     def pages(self, select: Select) -> Iterator[Page]:
