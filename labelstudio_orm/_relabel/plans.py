@@ -74,7 +74,7 @@ def _control(config: LabelConfig, control: str | None, *groups: Sequence[Path]) 
         if len(having) > 1:
             names = " and ".join(map(repr, having))
             labels = " or ".join(map(shown, group))
-            raise ValueError(f"the controls {names} have a label {labels}: say control=")
+            raise ValueError(f"the controls {names} have a label {labels}: give control=")
         if having:
             return having[0]
     return editing.control_of(config, groups[0][0], None)  # raises, naming the near misses
@@ -202,7 +202,7 @@ def addition(
             text = str(value).lower() if isinstance(value, bool) else str(value)
             if given.get(key) != text:
                 raise ValueError(
-                    f"{config[name]} has a label {shown(path)} already, with "
+                    f"{config[name]} already has a label {shown(path)}, with "
                     f"{key}={given.get(key)!r:.80}"
                 )
     after = config if found else config.with_label(path, name, **attributes)

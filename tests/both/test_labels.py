@@ -212,9 +212,9 @@ def test_a_config_that_is_edited_meanwhile_is_not_overwritten(
 
 
 def test_a_name_that_two_controls_have_needs_the_control(cars: Project) -> None:
-    with pytest.raises(ValueError, match="'label' and 'other' have a label 'Car': say control="):
+    with pytest.raises(ValueError, match="'label' and 'other' have a label 'Car': give control="):
         cars.labels.rename("Car", "Vehicle")
-    with pytest.raises(ValueError, match="'Van' already"):
+    with pytest.raises(ValueError, match="already has a label 'Van'"):
         cars.labels.rename("Car", "Van", control="label")
     with pytest.raises(ValueError, match="no label 'Cra'; did you mean 'Car'"):
         cars.labels.rename("Cra", "Vehicle", control="label")
@@ -713,7 +713,7 @@ def test_adding(ls: LabelStudio, cars: Project, tmp_path: Path) -> None:
     assert writes(cars, add) == []
     with pytest.raises(ValueError, match="background='blue'"):
         cars.labels.add("Bike", control="label", background="green")
-    with pytest.raises(ValueError, match="say control="):
+    with pytest.raises(ValueError, match="give control="):
         cars.labels.add("Tram")
     cars.labels.undo(undo)
     assert cars.label_config == CONFIG
