@@ -21,9 +21,8 @@ _OBJECTS = frozenset({
 def choices(values: Sequence[str], **attributes: str) -> TagForm:
     """Return a ``<Choices>`` for ``LabelConfig.build``.
 
-    >>> choices(["Positive", "Negative"], choice="multiple")
-    ('Choices', {'choice': 'multiple'}, (('Choice', {'value': 'Positive'}, ()), \
-('Choice', {'value': 'Negative'}, ())))
+    >>> choices(["Positive"], choice="multiple")
+    ('Choices', {'choice': 'multiple'}, (('Choice', {'value': 'Positive'}, ()),))
     """
     return "Choices", attributes, tuple(_tags("Choice", values))
 
@@ -38,11 +37,10 @@ def labels(values: Sequence[str], tag_type: str = "Labels", **attributes: str) -
 
 
 def taxonomy(values: Sequence[str | Sequence[Any]], **attributes: str) -> TagForm:
-    r"""Return a ``<Taxonomy>`` for ``LabelConfig.build``; a tuple is a branch and its labels.
+    """Return a ``<Taxonomy>`` for ``LabelConfig.build``; a tuple is a branch and its labels.
 
-    >>> taxonomy([("Animal", "Bird"), "Stone"])
-    ('Taxonomy', {}, (('Choice', {'value': 'Animal'}, (('Choice', {'value': 'Bird'}, ()),)), \
-    ('Choice', {'value': 'Stone'}, ())))
+    >>> taxonomy([("Animal", "Bird")])
+    ('Taxonomy', {}, (('Choice', {'value': 'Animal'}, (('Choice', {'value': 'Bird'}, ()),)),))
     """
     return "Taxonomy", attributes, tuple(_tags("Choice", values))
 

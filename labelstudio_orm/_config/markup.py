@@ -43,7 +43,7 @@ def without_declaration(xml: str) -> str:
 
     A file may begin with them, but a text has no encoding, and servers refuse one that names it.
 
-    >>> without_declaration('<?xml version="1.0" encoding="UTF-8"?>\\n<View/>')
+    >>> without_declaration('<?xml version="1.0" encoding="UTF-8"?>\n<View/>')
     '<View/>'
     """
     found = _DECLARATION.match(xml)

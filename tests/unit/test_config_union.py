@@ -87,7 +87,7 @@ def test_conflicts_are_told(label: str, says: str) -> None:
         (with_labels('<Label value="Car" alias="auto"/>'), "stores 'Car', the other one.*'auto'"),
         (
             CONFIG.replace('"image"', '"scan"').replace('"box"', '"x"'),
-            "about scan, which this one lacks",
+            "about scan, which this",
         ),
         (CONFIG.replace('"image"', '"scan"'), "is about scan in the other one"),
     ],
