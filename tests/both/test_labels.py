@@ -548,7 +548,7 @@ def test_an_undo_file_is_of_one_change(cars: Project, tmp_path: Path) -> None:
     assert "Van" in cars.labels
     other = labelstudio_of(cars).projects.create(title="Others", label_config=CONFIG)
     try:
-        with pytest.raises(ValueError, match=f"is of project {cars.id}"):
+        with pytest.raises(ValueError, match=f"belongs to project {cars.id}"):
             other.labels.undo(undo)
     finally:
         cars._client.request("DELETE", f"/api/projects/{other.id}/")
