@@ -1,4 +1,4 @@
-"""Progress: one argument, ``progress=``, for every verb that takes a while."""
+"""Progress: the argument ``progress=`` of every verb that takes a while."""
 
 from __future__ import annotations
 
@@ -22,12 +22,14 @@ known.
 
 
 class Reporter:
-    """What is called with ``(done, total)``. As a context, it ends its line however the block
-    ends, so that what is printed next begins a line of its own.
+    """Reports progress; called with ``(done, total)``.
+
+    As a context it ends its line however the block ends, so that later output begins a line of its
+    own.
     """
 
     def __call__(self, done: int, total: int | None) -> None:
-        """Report how far it is."""
+        """Report the progress."""
 
     def close(self) -> None:
         """End the line, if one is open."""
@@ -40,7 +42,7 @@ class Reporter:
 
 
 QUIET = Reporter()
-"""Nobody wants to know."""
+"""Reports nothing."""
 
 
 class _Function(Reporter):
@@ -79,14 +81,14 @@ class _Line(Reporter):
 
 
 def reporter(progress: Progress, what: str) -> Reporter:
-    """Return what to call with ``(done, total)`` for a ``progress`` argument, and to close."""
+    """Return the reporter for a ``progress`` argument; ``what`` begins its line."""
     if callable(progress):
         return _Function(progress)
     return _Line(what) if progress else QUIET
 
 
 def ends_line(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Let a method close the reporter that its object has under this name, however it ends."""
+    """Return a decorator of methods: the reporter of this name is closed however they end."""
 
     def decorate(method: Callable[P, T]) -> Callable[P, T]:
         @wraps(method)

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Authored", "CreatedAt", "CreatedBy", "Dated", "Enterprise", "labelstudio_of"]
 
+NO_TOKEN = "no token: a dry run"
+"""Stands for a token that a dry run cannot know."""
+
 
 def labelstudio_of(owner: Resource | QuerySet[Any]) -> LabelStudio:
     """Return the client of an object or a queryset, typed as one that has the nouns."""

@@ -27,7 +27,7 @@ from ..orm import (
     resource,
 )
 from ..progress import Progress
-from ._tasks.exports import check_snapshot, telling_sizes
+from ._tasks.exports import check_snapshot, naming_sizes
 from ._tasks.targets import check_target
 from .common import CreatedBy, labelstudio_of
 
@@ -127,7 +127,7 @@ class Export(CreatedBy, Job, Resource):
         body: dict[str, Any] = {"export_type": format}
         if download_resources is not None:
             body["download_resources"] = download_resources
-        with telling_sizes(self, format):
+        with naming_sizes(self, format):
             self._convert(body, format, wait, timeout, progress)
         return self
 
@@ -175,7 +175,7 @@ class Export(CreatedBy, Job, Resource):
         check_snapshot(self, named)
         check_target(Path(path), named)
         self._saved_id("download()")
-        with telling_sizes(self, named):
+        with naming_sizes(self, named):
             return download(
                 self._client,
                 self._url() + "/download",

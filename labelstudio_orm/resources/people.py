@@ -20,7 +20,7 @@ from ..orm import (
     resource,
     secret,
 )
-from .common import Authored, CreatedAt, labelstudio_of
+from .common import NO_TOKEN, Authored, CreatedAt, labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -36,7 +36,6 @@ __all__ = [
     "Users",
 ]
 
-_DRY = "no token: a dry run"
 _HOTKEYS = "/api/current-user/hotkeys/"
 _INVITE = {"token": str, "invite_url": str}
 _KEYED = {"custom_hotkeys": dict | None}
@@ -114,7 +113,7 @@ class User(Resource):
         "resetting the current user's token",
         expect={"token": str},
         take=itemgetter("token"),
-        dry={"token": _DRY},
+        dry={"token": NO_TOKEN},
     )
     def reset_token(self) -> str:
         """Make a new legacy token for the current user; the old one is invalid at once.
@@ -162,7 +161,7 @@ class Organizations(QuerySet["Organization"]):
         "/api/invite/reset-token",
         "resetting the invitation link",
         expect=_INVITE,
-        dry={"token": _DRY, "invite_url": ""},
+        dry={"token": NO_TOKEN, "invite_url": ""},
     )
     def reset_token(self) -> dict[str, str]:
         """Make a new link; the old one is invalid at once. One request."""

@@ -11,15 +11,12 @@ from .._engine.http.deadline import one_call
 from .._engine.values.secret import Secret
 from ..errors import NotSupportedByServer
 from ..orm import Resource, always_sent, field, resource
-from .common import Dated
+from .common import NO_TOKEN, Dated
 
 if TYPE_CHECKING:
     from ..client import LabelStudio
 
 __all__ = ["JWTSettings", "SessionPolicy", "Token", "Tokens"]
-
-
-_DRY = "no token: a dry run"
 
 
 @attrs.frozen
@@ -83,7 +80,7 @@ class Tokens:
                 "",
                 "creating a personal access token",
                 expect={"token": str},
-                dry={"token": _DRY},
+                dry={"token": NO_TOKEN},
             )
         )
 
@@ -113,7 +110,7 @@ class Tokens:
             "rotating a personal access token",
             refresh,
             expect={"refresh": str},
-            dry={"refresh": _DRY},
+            dry={"refresh": NO_TOKEN},
         )
         return self._token({"token": answer["refresh"]})
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import attrs
 
 from ...errors import BadRequest, render_validation
 from ..pages.sources import chunked
 from .run import BulkRun
+
+T = TypeVar("T")
 
 Refusals = Callable[[BadRequest, int], tuple[dict[int, str], bool]]
 """Reads from an error, for a batch of this size, the reasons by places in the batch, and whether
@@ -78,16 +80,19 @@ class Item:
         return self.name
 
 
-def batches(items: Iterator[Item], number: int, size: int) -> Iterator[list[Item]]:
-    """Yield batches of at most this number of items and of bytes; one item may be larger."""
-    batch: list[Item] = []
+def batches(
+    items: Iterable[T], *, size: int, size_of: Callable[[T], int], number: int | None = None
+) -> Iterator[list[T]]:
+    """Yield batches of at most this size together, and this number; one item may be larger."""
+    batch: list[T] = []
     held = 0
     for item in items:
-        if batch and (len(batch) >= number or held + item.size > size):
+        added = size_of(item)
+        if batch and (len(batch) == number or held + added > size):
             yield batch
             batch, held = [], 0
         batch.append(item)
-        held += item.size
+        held += added
     if batch:
         yield batch
 

@@ -1,4 +1,4 @@
-"""What takes a while on the server: one way to wait for it, and to be told why it failed."""
+"""Jobs of the server: waiting for one, and the reason why one failed."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ..http.connection import Connection
 
 LONGEST_PAUSE = 5.0
-"""Seconds between two looks, at most; the first come sooner."""
+"""Seconds between two looks, at most; the first looks come sooner."""
 
 UNDER_WAY = frozenset({"created", "queued", "in_progress", "Pending", "InProgress"})
 FAILED = frozenset({"failed", "completed_with_errors", "Failed", "Canceled"})
@@ -29,9 +29,9 @@ FAILED = frozenset({"failed", "completed_with_errors", "Failed", "Canceled"})
 
 
 class Job:
-    """Something that is under way on the server: an export, an import, a sync, a refinement, a run.
+    """A job of the server: an export, an import, a sync, a refinement, a run.
 
-    ``state_field`` names the attribute in which the server says how far it is.
+    ``state_field`` is the name of the attribute that holds its state.
     """
 
     state_field: ClassVar[str] = "status"
@@ -43,13 +43,14 @@ class Job:
         def refresh(self) -> Self:
             """Read it again."""
 
-    @unseen  # frames of which show what the server said
+    @unseen  # its frames show what the server said
     @one_call
     def wait(self, *, timeout: float = 3600, progress: Progress = None) -> Self:
-        """Wait until it is done; returns self. One request a look, none when it is done already.
+        """Wait until the job is done; return self.
 
-        ``timeout``: seconds in all. ``progress``: True for a line on stderr, or a function
-        ``(done, total)``, called at each look with the number of looks.
+        One request a look; none when it is done already. ``timeout``: seconds in all. ``progress``:
+        True for a line on stderr, or a function ``(done, total)``, called at each look with the
+        number of looks.
 
         Raises JobFailed with the server's reason, and Timeout when it is still under way.
         """
@@ -77,8 +78,9 @@ def wait_for(
     progress: Progress,
     secrets: Iterable[Any] = (),
 ) -> None:
-    """Look, with longer and longer pauses, until the state is no longer one of being under way.
-    ``secrets``: what is not shown of the reason, beside the credential.
+    """Look again, with longer and longer pauses, until the job is no longer under way.
+
+    ``secrets`` are hidden in the reason, as the credential is.
     """
     deadline, pause, looks = time.monotonic() + timeout, 0.2, 0
     with reporter(progress, f"waiting for {what}") as report:
@@ -105,7 +107,7 @@ def wait_for(
 
 
 def secrets_of(obj: Any) -> list[Any]:
-    """The secrets that an object holds, as far as they are known here."""
+    """Return the secrets that an object holds, as far as they are known here."""
     if not isinstance(obj, Record):  # a job that is no resource
         return []
     fields = options_of(obj).fields.values()
@@ -113,7 +115,7 @@ def secrets_of(obj: Any) -> list[Any]:
 
 
 def last_line(*texts: object) -> str:
-    """What the server says of a failure: its error, or the last line of a traceback."""
+    """Return the reason of a failure: the server's error, or the last line of a traceback."""
     for text in texts:
         lines = str(text or "").strip().splitlines()
         if lines:

@@ -95,8 +95,9 @@ class BulkRun:
             self._report(*news)
 
     def fail(self, place: int, item: Any, error: Exception, reason: str = "") -> None:
-        """Collect the error of one object; raise it where errors are not collected, and where the
-        other objects would fail in the same way.
+        """Collect the error of one object, or raise it.
+
+        It is raised where errors are not collected, and where it concerns all objects.
         """
         if not self.collects or not concerns_one_object(error):
             raise error

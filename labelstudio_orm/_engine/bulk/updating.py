@@ -56,7 +56,7 @@ def save_many(
     run.total = len(objects) if isinstance(objects, Sized) else None
 
     def save(obj: Any) -> bool:
-        _must_be_here(queryset, obj)
+        _check_saved_here(queryset, obj)
         if not chosen(obj, names):
             return False
         obj.save(fields=names)
@@ -71,7 +71,7 @@ def _identity(obj: Any) -> object:
     return getattr(obj, "_key", None)
 
 
-def _must_be_here(queryset: ReadingQuerySet[Any], obj: Any) -> None:
+def _check_saved_here(queryset: ReadingQuerySet[Any], obj: Any) -> None:
     name = options_of(queryset.model).name
     if not isinstance(obj, queryset.model) or not is_saved(obj):
         raise TypeError(
@@ -104,8 +104,10 @@ class Assignment:
 
     @classmethod
     def of(cls, queryset: ReadingQuerySet[Any], text: str | Place, value: Any) -> Assignment:
-        """Read it from a keyword, or an expression. Raises FieldError for what cannot be set,
-        TypeError and ValueError for what it cannot be set to.
+        """Read an assignment from a keyword, or an expression.
+
+        Raises FieldError for what cannot be set, TypeError and ValueError for a value that it
+        cannot be set to.
         """
         key = Key.of(queryset.model, text)
         if key.descending:
@@ -127,7 +129,7 @@ class Assignment:
 
     @property
     def is_text_in_data(self) -> bool:
-        """Is it a text for one key of ``data``?"""
+        """Whether it is a text for one key of ``data``."""
         in_data = self.key.field.name == "data" and len(self.key.path) == 1
         return in_data and isinstance(self.value, str)
 
@@ -137,7 +139,7 @@ class Assignment:
         return self.key.field.name, *self.key.path
 
     def apply(self, obj: Any) -> None:
-        """Set it on an object. Raises ValueError where there is nothing that could hold the key."""
+        """Set the value on an object. Raises ValueError where nothing can hold the key."""
         *steps, last = self.way
         value = copy_json(reveal(self.value))
         if not steps:

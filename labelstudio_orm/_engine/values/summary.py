@@ -1,4 +1,4 @@
-"""What a bulk verb says of what it did."""
+"""The summary of a bulk verb: what it did, and what failed."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import attrs
 R = TypeVar("R")
 
 OnError: TypeAlias = Literal["raise", "collect"]
-"""What a bulk verb does with an object that fails: stop there, or note it and go on."""
+"""What a bulk verb does when an object fails: stop, or collect the failure and go on."""
 
 
 @attrs.frozen
 class Failure:
-    """One object that a bulk verb could not do.
+    """An object for which a bulk verb failed.
 
-    ``place`` is its place in the input, from 0; ``item`` what stood there; ``reason`` what is wrong
-    with it, in the server's words where it was the server that refused it.
+    ``place`` is its place in the input, from 0, and ``item`` the object itself; ``reason`` says
+    what is wrong with it, in the server's words where the server refused it.
 
     >>> made = project.tasks.bulk_create([{"text": "a"}, {"nothing": 1}], on_error="collect")
     >>> [failure.place for failure in made.summary.failed]
@@ -31,10 +31,10 @@ class Failure:
 
 
 class Summary(int):
-    """What a bulk verb did. As a number: how many objects were created, updated and deleted.
+    """The summary of a bulk verb. As a number: how many objects it created, updated and deleted.
 
-    ``created``, ``updated``, ``deleted`` are these three; ``skipped`` counts those for which there
-    was nothing to do, ``failed`` are the others, each a ``Failure``.
+    ``created``, ``updated`` and ``deleted`` count them one by one; ``skipped`` counts the objects
+    that needed nothing, ``failed`` has a ``Failure`` for each of the others.
 
     >>> done = project.tasks.filter(data__lang="de").update(data__split="train")
     >>> print(done, done.updated, done.failed)
@@ -56,7 +56,7 @@ class Summary(int):
         skipped: int = 0,
         failed: Iterable[Failure] = (),
     ) -> Summary:
-        """From its parts; the number is the sum of the first three."""
+        """Make a summary of its parts; the number is the sum of the first three."""
         self = super().__new__(cls, created + updated + deleted)
         self.created, self.updated, self.deleted, self.skipped = created, updated, deleted, skipped
         self.failed = tuple(failed)
@@ -93,7 +93,7 @@ def _summary(parts: dict[str, Any]) -> Summary:
 
 
 SHOWN = 20
-"""Objects that the repr of what was created shows."""
+"""Objects that the repr of ``Created`` shows."""
 
 
 class Created(list[R]):

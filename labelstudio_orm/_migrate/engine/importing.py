@@ -11,8 +11,9 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from types import NoneType
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..._engine.bulk.batches import BATCH_BYTES, batches
 from ..._engine.pages.sources import chunked
 from ...resources._tasks.creation import create_known
 from . import fingerprints as content
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 BATCH = 1000
 """Tasks of one request, at most."""
 
-BATCH_BYTES: Final = 8_000_000
-"""Bytes of one request, about."""
-
 
 class Sent(NamedTuple):
     """A task as the source has it and as it is sent, and what both sides hold then."""
@@ -42,6 +40,10 @@ class Sent(NamedTuple):
     row: Row
     form: Row
     base: str
+
+
+def _size(task: Sent) -> int:
+    return len(json.dumps(task.form))
 
 
 class Importer:
@@ -59,27 +61,19 @@ class Importer:
     def run(self, rows: Iterable[Row], report: Callable[[int], object]) -> None:
         """Import tasks as a source has them; call ``report`` with the number of those done."""
         done = 0
-        for batch in self._batches(rows):
+        found = self._importable(rows)
+        for batch in batches(found, number=BATCH, size=BATCH_BYTES, size_of=_size):
             self._import(batch)
             done += len(batch)
             report(done)
 
-    def _batches(self, rows: Iterable[Row]) -> Iterator[list[Sent]]:
-        batch: list[Sent] = []
-        held = 0
+    def _importable(self, rows: Iterable[Row]) -> Iterator[Sent]:
+        """Yield the tasks as they are sent, without those that no import takes."""
         for row in self._with_files(rows):
-            if (problem := odd_task(row)) is not None:
+            if (problem := odd_task(row)) is None:
+                yield self._sent(row)
+            else:
                 self.context.give_up("tasks", f"task {row['id']}", ValueError(problem))
-                continue
-            one = self._sent(row)
-            size = len(json.dumps(one.form))
-            if batch and (len(batch) >= BATCH or held + size > BATCH_BYTES):
-                yield batch
-                batch, held = [], 0
-            batch.append(one)
-            held += size
-        if batch:
-            yield batch
 
     def _with_files(self, rows: Iterable[Row]) -> Iterator[Row]:
         """Yield the tasks once the files that they refer to are uploaded, some at a time."""

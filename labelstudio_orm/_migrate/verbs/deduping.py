@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
+from ..._engine.bulk.batches import batches
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
@@ -220,7 +221,7 @@ class _Deduping:
         several = self._several()
         tasks.total = sum(len(ids) - 1 for ids in several)
         with tasks:
-            for batch in _batches(several):
+            for batch in batches(several, size=BATCH, size_of=lambda group: len(group) - 1):
                 groups = self._groups(batch)
                 self._move(groups)
                 self._delete(groups)
@@ -386,17 +387,3 @@ def create_once(client: LabelStudio, task: int, fields: Mapping[str, Any]) -> bo
             raise
         return False
     return True
-
-
-def _batches(groups: Iterable[list[int]]) -> Iterator[list[list[int]]]:
-    """Yield groups in batches of about ``BATCH`` tasks to remove."""
-    batch: list[list[int]] = []
-    held = 0
-    for group in groups:
-        if batch and held + len(group) - 1 > BATCH:
-            yield batch
-            batch, held = [], 0
-        batch.append(group)
-        held += len(group) - 1
-    if batch:
-        yield batch

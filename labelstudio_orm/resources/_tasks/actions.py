@@ -25,7 +25,7 @@ BATCH = 1000
 def perform(
     tasks: QuerySet[Any], action: str, params: Mapping[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    """See ``Tasks.perform``."""
+    """Let the server perform an action on tasks: ``Tasks.perform``."""
     query_of(tasks).require_confirmation(f"perform({action!r:.80})")
     if action == "delete_tasks":  # the server's own drops the views of a project that gets empty
         return {"processed_items": tasks.delete(progress=progress)}
@@ -52,7 +52,7 @@ def perform(
 
 
 def _selections(tasks: ReadingQuerySet[Any]) -> Iterator[dict[str, Any]]:
-    """The tasks as the server selects them: by conditions where it can say them, else by ids."""
+    """Yield the selections of a request: conditions where the server has them, else ids."""
     planned = plan_of(query_of(tasks))
     if planned.nothing:
         return
@@ -80,7 +80,7 @@ def act(
     *,
     idempotent: bool = False,
 ) -> dict[str, Any]:
-    """One request for an action. Raises ValueError where the server does not have it."""
+    """Request an action once. Raises ValueError if the server does not have it."""
     client, selected = tasks.client, body["selectedItems"]
 
     def pretended() -> dict[str, Any]:
@@ -109,8 +109,9 @@ def act(
 
 
 def _ids_in(params: Mapping[str, Any]) -> dict[str, Any]:
-    """Return an action's own parameters, objects being their ids. Raises TypeError for one without
-    a value, which the server would take for all.
+    """Return an action's own parameters, with ids for objects.
+
+    Raises TypeError for a parameter without a value, which the server would take for all.
     """
     return {
         name: value if name in _TEXTS else id_given(value, f"perform(): {name}")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
 
 OnConflict: TypeAlias = 'Literal["skip", "update", "error"] | None'
-"""What becomes of an item that the project has already."""
+"""What to do with an item that the project has already."""
 
 LOOK_UP = 1000
 """Items that are looked up together."""
@@ -177,7 +177,9 @@ class _Creation:
             items = self._fresh(items, self._existing(self.key, wanted))
             if measured and self.on_conflict == "error":  # nothing is sent if there is one
                 items = iter(list(items))
-        for batch in batches(items, batch_size, batch_bytes):
+        for batch in batches(
+            items, number=batch_size, size=batch_bytes, size_of=lambda item: item.size
+        ):
             send_isolating_failures(batch, self._send, refused, self.run)
             self.run.report()
         self._finish()

@@ -1,4 +1,4 @@
-"""Which items a project has already, told by a key in their data."""
+"""The items that a project has already, found by a key in their data."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class ItemKey:
-    """What tells one item from another: ``data.image``."""
+    """The key that distinguishes items: ``data.image``."""
 
     way: Key
 
     @classmethod
     def of(cls, queryset: QuerySet[Any], name: str | Place) -> ItemKey:
-        """From ``"data.image"``, ``"data__image"`` or ``data["image"]``. Raises FieldError for what
-        an item does not hold.
+        """Read a key: ``"data.image"``, ``"data__image"`` or ``data["image"]``.
+
+        Raises FieldError for what an item does not hold.
         """
         place = Place.of(name)
         if not place.literal:
@@ -50,14 +51,15 @@ class ItemKey:
 
     @property
     def lookup(self) -> str:
-        """As ``filter`` says it, with a lookup behind it."""
+        """The key as ``filter`` takes it, to be followed by a lookup."""
         if self.way.path[-1].endswith("_"):  # which a lookup's name would take for its own
             return name_of(self.way.field.name, self.way.path)
         return str(self.way)
 
     def value(self, item: Mapping[str, Any]) -> Any:
-        """The value in the full form of an item; None where a key is missing. Raises FieldError
-        where the name of the key may mean another one, too.
+        """Return the value of an item in its full form; None where a key is missing.
+
+        Raises FieldError where the name of the key may mean another key, too.
         """
         value: Any = item.get(self.way.field.name)
         if self.way.merged:
@@ -68,7 +70,7 @@ class ItemKey:
 
 
 def hashable_key(value: Any) -> Hashable:
-    """A value to look up by; equal where filters call the values equal. None for null."""
+    """Return a value to look up by: equal for values that filters call equal, None for null."""
     if isinstance(value, Mapping):
         return "object", frozenset((key, hashable_key(inner)) for key, inner in value.items())
     if isinstance(value, (list, tuple)):
@@ -82,9 +84,9 @@ def hashable_key(value: Any) -> Hashable:
 class ExistingTasks:
     """The tasks of a project by a key in their data.
 
-    They are looked up a few values at a time, or all of the project's are listed once, whichever
-    takes fewer requests. ``wanted``: the values that will be asked for; None where that is not
-    known beforehand: then all are listed, and only their ids kept. ``empty``: there are none.
+    They are looked up a few values at a time, or all tasks are listed once, whichever takes fewer
+    requests. ``wanted`` has the values that will be looked up; None if they are not known
+    beforehand: then all tasks are listed, and only their ids kept. ``empty``: there are no tasks.
     """
 
     def __init__(
@@ -119,7 +121,7 @@ class ExistingTasks:
         return lookups > 1 and -(-self._tasks.count() // PAGE) <= lookups
 
     def find(self, values: Mapping[Hashable, Any]) -> dict[Hashable, list[Any]]:
-        """The tasks that have one of these values, by its hashable key, each list by id."""
+        """Return the tasks with one of these values, by its hashable key, each list by id."""
         found: dict[Hashable, list[Any]] = {}
         for some in chunked(values.values(), IDS) if self._listed is None else ():
             asked = self._tasks.filter(**{f"{self._key.lookup}__in": some})
@@ -138,14 +140,15 @@ class ExistingTasks:
 
 
 def _of_the_project(tasks: QuerySet[Any]) -> QuerySet[Any]:
-    """All of the project's, whatever chooses some of them."""
+    """Return all tasks of the project, whatever the queryset selects of them."""
     scope = {name: one for name, one in query_of(tasks).scope.items() if name != "view"}
     return evolved(tasks, where=EVERYTHING, scope=scope, ordering=(), start=0, stop=None)
 
 
 def _narrows(tasks: QuerySet[Any]) -> bool:
-    """Does the server look for the values in one go? To go through the tasks for each of them costs
-    more than to list the tasks.
+    """Return whether the server looks for all values at once.
+
+    Going through the tasks for each of them takes longer than listing the tasks.
     """
     clauses = plan_without_request(query_of(tasks)).clauses
     return len(clauses) == 1 and any(item["value"] != "" for item in clauses[0])

@@ -1,5 +1,6 @@
-"""Tasks as ``export("JSON")`` writes them, for an import: what it keeps, by a rule, and nothing
-that it would lose without a word.
+"""Tasks that ``export("JSON")`` wrote, turned into items for an import.
+
+What an import keeps follows a rule, and nothing is lost without an error.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from ..._engine.records.record import Record
 
 Authors: TypeAlias = "Mapping[Any, Any] | Record | int | str | None"
-"""Who stands for the authors of exported annotations."""
+"""The users who take the place of the authors of exported annotations."""
 
 Left: TypeAlias = Literal["drafts", "predictions"]
 
@@ -65,21 +66,23 @@ annotation's ``id`` becomes its ``import_id``.
 def from_export(
     rows: Iterable[Any], *, authors: Authors = None, leave_out: Collection[Left] = ()
 ) -> Iterator[Any]:
-    """Yield the tasks that ``project.export("JSON")`` wrote as items for ``bulk_create``, which
-    takes them as they are too; this is for those of another server.
+    """Turn tasks that ``project.export("JSON")`` wrote into items for ``bulk_create``.
+
+    ``bulk_create`` takes exported tasks as they are, too; this is for those of another server.
 
     Kept are ``data meta allow_skip``, annotations with ``result completed_by was_cancelled
     ground_truth lead_time`` (their ``id`` becomes the ``import_id``), and predictions with ``result
     score model_version``. Ids, dates, counters and links are the server's own and go.
 
-    ``authors``: who stands for those of the annotations, who are ids of the server that exported
-    them: a dict from these ids (or e-mail addresses) to users, ids or e-mail addresses of the
-    target, or one user for all. Without it the ids stay, which is right on the same server.
-    ``leave_out``: what is not to come along, of what no import takes: ``"drafts"``, and
-    ``"predictions"`` where only their ids were exported. What is no exported task stays as it is.
+    ``authors``: the users who take the place of the annotations' authors, which are ids of the
+    server that exported them: a dict from these ids (or e-mail addresses) to users, ids or e-mail
+    addresses of the target, or one user for all. Without it the ids stay, which is right on the
+    same server. ``leave_out``: what to leave out of what no import takes: ``"drafts"``, and
+    ``"predictions"`` where only their ids were exported. Any item that is no exported task stays as
+    it is.
 
-    Raises ValueError, naming the item, for drafts and for ids of predictions that are not to be
-    left out, for an author whom ``authors`` does not name, and for a key that is not known.
+    Raises ValueError, naming the item, for drafts and ids of predictions that are not to be left
+    out, for an author that ``authors`` does not name, and for an unknown key.
 
     >>> rows = json.loads(project.export("JSON", "tasks.json").read_text())
     >>> copy = ls.projects.create(title="Copy", label_config=project.label_config)
@@ -111,8 +114,9 @@ def is_exported(item: Any) -> bool:
 
 
 def refuse_flat(item: Mapping[Any, Any], where: str) -> None:
-    """Raise ValueError for a row that was exported as JSON_MIN, CSV or TSV, where data and answers
-    stand beside each other, so that an import would take all of it for data.
+    """Raise ValueError for a row that was exported as JSON_MIN, CSV or TSV.
+
+    Data and answers are side by side in it, so an import would take all of it for data.
     """
     if item.keys() >= _FLAT:
         raise ValueError(
@@ -202,11 +206,10 @@ def _author_of(authors: Authors) -> Callable[[Any, str], Any]:
 
 
 def check_file(path: str | os.PathLike[str], name: str) -> dict[str, int] | None:
-    """Return how many annotations and predictions the tasks of a JSON file have; None for another
-    kind of file, and for JSON that is no list of tasks.
+    """Return how many annotations and predictions the tasks of a JSON file have.
 
-    Raises ValueError for what the server would lose, or fail at: drafts, ids of predictions, rows
-    of JSON_MIN.
+    Returns None for another kind of file, and for JSON that is no list of tasks. Raises ValueError
+    for what the server would lose, or fail at: drafts, ids of predictions, rows of JSON_MIN.
     """
     if Path(name).suffix.lower() != ".json":
         return None
@@ -230,9 +233,10 @@ def check_file(path: str | os.PathLike[str], name: str) -> dict[str, int] | None
 
 
 def with_whole_predictions(project: Project, path: Path) -> Path:
-    """Write predictions into an exported file, where the server says only their ids. No request
-    where there are none, else one for 300 tasks that have some. Raises LabelStudioError, and leaves
-    no file, where an item is no task.
+    """Write whole predictions into an exported file, in which the server writes only their ids.
+
+    No request where there are none, else one for 300 tasks that have some. Raises LabelStudioError,
+    and leaves no file, where an item is no task.
     """
     if not _names_predictions(path):
         return path
@@ -268,7 +272,7 @@ def _with_whole_predictions(project: Project, path: Path) -> Path:
 
 
 def _predictions(project: Project, ids: list[int]) -> dict[int, Any]:
-    """The predictions of tasks by their ids."""
+    """Return the predictions of tasks by their ids."""
     found: dict[int, Any] = {}
     if ids:
         tasks = project.tasks.filter(id__in=ids).only("id").prefetch("predictions")
@@ -291,8 +295,9 @@ def _names_predictions(path: Path) -> bool:
 
 
 def items_of(file: BinaryIO) -> Iterator[Any]:
-    """Yield the items of a JSON list, or the one value that a file holds, with about one item in
-    memory. Raises JSONDecodeError for what is no JSON.
+    """Yield the items of a JSON list, or the one value of a file, with about one item in memory.
+
+    Raises JSONDecodeError for what is no JSON.
     """
     text = _Text(file)
     if text.sign() != "[":
@@ -315,7 +320,7 @@ _PIECE: Final = 1 << 16
 
 
 class _Text:
-    """The text of a file as far as it was read, and the place in it."""
+    """The part of a file's text that was read, and the place in it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file, self.text, self.at = file, "", 0
@@ -324,7 +329,7 @@ class _Text:
         self._decoder = json.JSONDecoder()
 
     def more(self) -> None:
-        """Read on; twice as much each time that it was not enough."""
+        """Read on, twice as much each time that it was not enough."""
         piece = self.file.read(self._size)
         self.ended, self._size = not piece, 2 * self._size
         try:
@@ -334,7 +339,7 @@ class _Text:
         self.text, self.at = self.text[self.at :] + found, 0
 
     def sign(self) -> str:
-        """The next sign that is no space; none at the end."""
+        """Return the next character that is no space; an empty text at the end."""
         while True:
             found = _SPACE.match(self.text, self.at)
             self.at = found.end() if found else self.at
@@ -343,7 +348,7 @@ class _Text:
             self.more()
 
     def value(self) -> Any:
-        """The next value."""
+        """Return the next value."""
         self.sign()
         while True:
             try:
@@ -358,7 +363,7 @@ class _Text:
             self.more()
 
     def rest(self) -> Any:
-        """All that is left, as one value."""
+        """Return all that is left, as one value."""
         while not self.ended:
             self.more()
         return json.loads(self.text[self.at :])

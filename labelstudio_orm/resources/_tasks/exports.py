@@ -35,10 +35,10 @@ and the data, so of two exports of the same at once either may be cut short (see
 
 
 WITH_IMAGES = "_WITH_IMAGES"
-"""How the names of formats end whose archives hold the images too."""
+"""The end of the names of formats whose archives hold the images, too."""
 
 _BY_NAME = ("COCO", "YOLO")
-"""How the names of formats begin of which that alone decides."""
+"""The beginnings of formats of which only the name decides whether images are in the archive."""
 
 
 def export_project(
@@ -51,7 +51,7 @@ def export_project(
     ids: list[int] | None = None,
     progress: Progress = None,
 ) -> Path:
-    """See ``Project.export``. ``ids``: only these tasks, as many as an address holds."""
+    """Export a project: ``Project.export``. ``ids``: only these tasks, as many as fit in a URL."""
     saved_id(project, "export()")
     _check_name(format)
     check_target(path, format)
@@ -85,7 +85,7 @@ def _check_name(format: Any) -> None:
 
 
 def check_resources(format: str, wanted: bool | None) -> None:
-    """Raise ValueError where the server goes by the name of a format, and not by what was said."""
+    """Raise ValueError where the server goes by the name of a format, not by ``wanted``."""
     has = format.endswith(WITH_IMAGES)
     if wanted is not None and wanted is not has and format.startswith(_BY_NAME):
         other = format.removesuffix(WITH_IMAGES) if has else format + WITH_IMAGES
@@ -108,8 +108,8 @@ def check_snapshot(export: Export, format: Any, download_resources: bool | None 
 
 
 @contextmanager
-def telling_sizes(export: Export, format: str) -> Iterator[None]:
-    """Where a conversion fails, tell whether it is for shapes without the size of their image."""
+def naming_sizes(export: Export, format: str) -> Iterator[None]:
+    """Name shapes without the size of their image as the reason of a conversion that fails."""
     try:
         yield
     except (ServerError, JobFailed) as error:
@@ -123,8 +123,9 @@ def telling_sizes(export: Export, format: str) -> Iterator[None]:
 
 
 def check_format(project: Project, format: str, cause: Exception | None = None) -> None:
-    """Raise ValueError, with what there is, for a format that the server does not have. One
-    request.
+    """Raise ValueError, naming the known ones, for a format that the server does not have.
+
+    One request.
     """
     known = [str(one.get("name")) for one in project.exports.formats()]
     if format not in known:
@@ -135,7 +136,7 @@ def check_format(project: Project, format: str, cause: Exception | None = None) 
 
 
 def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progress) -> Path:
-    """See ``Tasks.export``."""
+    """Export some tasks: ``Tasks.export``."""
     _check_name(format)
     check_target(path, format)
     project = project_of(tasks)
@@ -156,7 +157,7 @@ def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progre
 def _with_images(
     project: Project, ids: list[int], format: str, path: Path, progress: Progress
 ) -> Path:
-    """The server brings images along from the project itself alone, and never from a snapshot."""
+    """Export with images, which the server gives of a project itself, and never of a snapshot."""
     check_format(project, format)
     if len(ids) != project.tasks.count():
         raise ValueError(
@@ -168,7 +169,7 @@ def _with_images(
 
 
 def _in_pieces(project: Project, ids: list[int], path: Path, progress: Progress) -> Path:
-    """JSON lists of a few hundred tasks each, joined into one."""
+    """Join JSON lists of a few hundred tasks each."""
     with (
         reporter(progress, f"exporting {len(ids)} tasks of {project!r}") as report,
         tempfile.TemporaryDirectory() as folder,
@@ -188,7 +189,7 @@ def _in_pieces(project: Project, ids: list[int], path: Path, progress: Progress)
 def _by_snapshot(
     project: Project, ids: list[int], format: str, path: Path, progress: Progress
 ) -> Path:
-    """Through a view of just these tasks and a snapshot of it, both removed afterwards."""
+    """Export by a view of just these tasks and a snapshot of it, both removed afterwards."""
     check_format(project, format)
     check_sizes(project, format, ids)
     filters = {"conjunction": "and", "items": [condition("id", "in_list", "Number", ids)]}

@@ -39,8 +39,9 @@ def import_body(
     file: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None,
     url: str | None,
 ) -> Iterator[dict[str, Any]]:
-    """The body of an import from one of the three, as options of a request; files are open
-    meanwhile.
+    """Yield the body of an import of one of the three, as options of a request.
+
+    Files are open within the block.
     """
     if sum(given is not None for given in (tasks, file, url)) != 1:
         raise TypeError("imports.create() takes one of: tasks, file=..., url=...")
@@ -82,8 +83,9 @@ def _name_of(path: str | os.PathLike[str]) -> str:
 def held_by(
     file: str | os.PathLike[str] | Iterable[str | os.PathLike[str]] | None,
 ) -> tuple[Any, dict[str, int]]:
-    """The files to import, and how many annotations and predictions those in JSON hold. Raises
-    ValueError for what the server would lose of them.
+    """Return the files to import, and the numbers of annotations and predictions in those of JSON.
+
+    Raises ValueError for what the server would lose of them.
     """
     if file is None or isinstance(file, (str, os.PathLike)):
         paths = [] if file is None else [file]
@@ -101,8 +103,9 @@ def pretended_import(
     tasks: Iterable[Mapping[str, Any]],
     files: Iterable[str] = (),
 ) -> dict[str, Any]:
-    """The answer to an import in a dry run, of tasks or of ``files`` by their names; how many tasks
-    a file or an address holds is not known.
+    """Return the answer to an import in a dry run, of tasks or of ``files`` by their names.
+
+    The number of tasks in a file, or at an address, is not known.
     """
     shown = ({"data": task["data"], "meta": task.get("meta", {})} for task in tasks)
     ids = [row["id"] for row in pretended(client, ({"project": project, **row} for row in shown))]
@@ -121,9 +124,9 @@ _PREDICTION_KEYS = ("result", "score", "model_version")
 def import_form(
     item: Any, where: str = "item", *, server: str | None = None, known: bool = False
 ) -> dict[str, Any]:
-    """The full form of one task to import, from any of the forms that ``bulk_create`` takes.
+    """Return the full form of a task to import, from any of the forms that ``bulk_create`` takes.
 
-    ``server``: the address that it will go to; users of another one are refused. ``known``: it
+    ``server``: the address of the target; users of another one are refused. ``known``: the task
     comes from a server, so that its regions may be odd.
 
     Raises ValueError or TypeError naming the item and the key for what the server would misread or
@@ -178,7 +181,7 @@ def _checked_keys(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
 
 
 def _item_of(task: Record, where: str) -> dict[str, Any]:
-    """The full form of a Task; of a saved one, with what was prefetched."""
+    """Return the full form of a Task; of a saved one, with what was prefetched."""
     if not is_saved(task):
         return {name: getattr(task, name) for name in task.changes if name != "project_id"}
     item = {"data": getattr(task, "data", None), "meta": getattr(task, "meta", None) or {}}
@@ -201,7 +204,7 @@ def _annotation_form(
     annotation: Any, where: str, server: str | None, known: bool
 ) -> dict[str, Any]:
     if isinstance(annotation, Record):
-        _refuse_stranger(annotation, where, server)
+        _refuse_other_server(annotation, where, server)
     form = _parts(annotation, _ANNOTATION_KEYS, where, known, also="id")
     if not known:
         _check_types(form, where)
@@ -224,7 +227,7 @@ def _check_types(form: dict[str, Any], where: str) -> None:
         form["lead_time"] = number(form["lead_time"], f"{where}: lead_time")
 
 
-def _refuse_stranger(obj: Record, where: str, server: str | None) -> None:
+def _refuse_other_server(obj: Record, where: str, server: str | None) -> None:
     if server is not None and server_of(obj) not in (None, server):
         raise ValueError(
             f"{where}: {obj!r} is on {server_of(obj)}, and the ids of users differ there; "
@@ -233,9 +236,9 @@ def _refuse_stranger(obj: Record, where: str, server: str | None) -> None:
 
 
 def _author(author: Any, where: str, server: str | None) -> Any:
-    """A user, an id or an e-mail, as the import takes it: a number or ``{"email": ...}``."""
+    """Return a user, an id or an e-mail as an import takes it: a number or ``{"email": ...}``."""
     if isinstance(author, Record):
-        _refuse_stranger(author, where, server)
+        _refuse_other_server(author, where, server)
         return saved_id(author, f"{where}: completed_by")
     if isinstance(author, str) and "@" in author:
         return {"email": author}
@@ -250,9 +253,14 @@ def _prediction_form(
     prediction: Any, where: str, _: str | None = None, known: bool = False
 ) -> dict[str, Any]:
     form = _parts(prediction, _PREDICTION_KEYS, where, known)
-    if form.get("score") is not None:  # the server would store null for what is no number
-        form["score"] = number(form["score"], f"{where}: score")
+    set_score(form, where)
     return form
+
+
+def set_score(form: dict[str, Any], where: str) -> None:
+    """Make the score of a prediction a number: for anything else the server would store null."""
+    if form.get("score") is not None:
+        form["score"] = number(form["score"], f"{where}: score")
 
 
 def _parts(
@@ -294,8 +302,9 @@ _PLACE = re.compile(r"Error at item (\d+): ")
 
 
 def refused(error: BadRequest, size: int) -> tuple[dict[int, str], bool]:
-    """Which of a batch of this size the server refused, and why, by their places in the batch; and
-    whether these are all of them: it stops looking once its list of all is a hundred long.
+    """Return the reasons by the places of refused items in a batch, and whether these are all.
+
+    The server stops looking once its list of all is a hundred long.
     """
     details = error.validation_errors
     listed = details.get("non_field_errors") if isinstance(details, dict) else details

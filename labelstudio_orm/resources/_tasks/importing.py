@@ -31,7 +31,7 @@ DAY = 86_400.0
 
 
 class Import:
-    """Batches into one project, one at a time: parallel imports stall a SQLite server."""
+    """Imports batches into a project, one at a time: parallel imports stall a SQLite server."""
 
     def __init__(self, queryset: QuerySet[Any]) -> None:
         if query_of(queryset).where != EVERYTHING or "project" not in query_of(queryset).scope:
@@ -43,7 +43,7 @@ class Import:
         self.highest = newest.id if newest is not None else 0
 
     def store(self, batch: list[dict[str, Any]], *, doing: str) -> list[Any]:
-        """One batch, in one request; stored whole or not at all."""
+        """Store a batch, whole or not at all, in one request; return its tasks."""
         project = id_of(self.project)
         for _ in range(TRIES):
             try:
@@ -102,11 +102,11 @@ class Import:
         return job
 
     def _landed(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
-        """The ids of a batch whose answer was lost, if the server has it; else ``error`` again.
+        """Return the ids of a batch whose answer was lost, if the server has it; else raise.
 
         An import is one transaction, so either all of it is there, in one run and newer than what
-        was there before, or nothing: then it may still be under way. Others may have written the
-        same: of several such runs nobody can say which one is ours.
+        was there before, or nothing: then it may still be under way. Other clients may have written
+        the same: of several such runs it cannot be known which one is ours.
         """
         newer = self.queryset.only("data", "meta").filter(id__gt=self.highest)
         for attempt in range(LOOKS):
@@ -127,7 +127,7 @@ class Import:
 
 
 def _are_ids(value: Any, number: int) -> bool:
-    """Are these so many ids? Those of a dry run are negative."""
+    """Return whether a value is a list of this number of ids; those of a dry run are negative."""
     return (
         isinstance(value, list)
         and len(value) == number
@@ -137,8 +137,10 @@ def _are_ids(value: Any, number: int) -> bool:
 
 
 def _is_bare(job: Any, batch: list[dict[str, Any]]) -> bool:
-    """Did a server keep less than the tasks? One on SQLite whose database was locked meanwhile
-    imports them anew, without the annotations and predictions that it took out the first time.
+    """Return whether a server kept only the tasks, without annotations and predictions.
+
+    A server on SQLite whose database was locked meanwhile imports the tasks anew, without the
+    annotations and predictions that it took out the first time.
     """
     if is_saved(job):  # it went on in the background, so this is no such server
         return False

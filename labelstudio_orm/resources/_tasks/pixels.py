@@ -1,4 +1,4 @@
-"""Shapes that lack the size of their image, looked for before an export in pixels."""
+"""Shapes that lack the size of their image, found before an export in pixels."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WITHOUT: Final = "have no original_width and original_height"
 
 
 def check_sizes(project: Project, format: str, ids: list[int] | None) -> None:
-    """Look at the shapes that an export in pixels is about: those of these tasks, or of all.
+    """Check the shapes that an export in pixels covers: those of these tasks, or of all.
 
     Raises ValueError for a format that fails as a whole where one lacks the size of its image, and
     warns with MissingSizeWarning for one that leaves such shapes out. No request for any other

@@ -1,4 +1,4 @@
-"""Predictions into a project, many in one request, each once."""
+"""Creating predictions, many in one request and each once, and deleting them by versions."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from collections.abc import Hashable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..._config.check import Check
-from ..._config.forms import number
 from ..._config.results import check_result
 from ..._engine.bulk.batches import Item, names_of, send_isolating_failures
 from ..._engine.bulk.deletion import delete_each
@@ -26,20 +25,18 @@ from ..._engine.values.misuse import check_items, check_number
 from ..._engine.values.near import did_you_mean
 from ..._engine.values.summary import Summary
 from ...errors import LabelStudioError, OutcomeUnknown, ServerError
-from .forms import refused
+from .forms import refused, set_score
+from .importing import LOOKS
 from .nouns import nouns_of
 
 if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
 
 OnKnown: TypeAlias = 'Literal["skip"] | None'
-"""What becomes of a prediction whose task has one of the same model version already."""
-
-LOOKS = 3
-"""How often what became of a lost answer is looked for."""
+"""What to do with a prediction whose task has one of the same model version already."""
 
 LOOK_UP = 1000
-"""Tasks whose predictions are listed together."""
+"""Tasks whose predictions are listed in one request."""
 
 
 def create_predictions(
@@ -65,7 +62,7 @@ def create_predictions(
         raise ValueError("predictions are created in a project: project.predictions.bulk_create()")
     names = names_of(items)
     with run:
-        # The server drops without a word what does not fit, so it is found here.
+        # The server silently drops what does not match the labelling config.
         check = Check(_project(predictions, project).config) if run.collects else None
 
         def form(number: int, item: Any) -> Item | None:
@@ -96,14 +93,14 @@ def create_predictions(
 
 
 class _Sending:
-    """One ``bulk_create`` of predictions; ``stored``: how many the project has."""
+    """One ``bulk_create`` of predictions; ``stored`` is their number in the project."""
 
     def __init__(self, predictions: QuerySet[Any], project: int, run: BulkRun) -> None:
         self.client, self.project, self.run = nouns_of(predictions), project, run
         self.stored = 0
 
     def unknown(self, items: list[Item]) -> list[Item]:
-        """Those that neither the server has yet, by task and model version, nor an earlier item."""
+        """Return the items that are new: by task and model version, also among themselves."""
         known = {_hashable_key(one) for one in self._there(items)}
         found = []
         for item in items:
@@ -115,7 +112,7 @@ class _Sending:
         return found
 
     def count(self) -> None:
-        """Ask how many predictions the project has, by which a lost answer is told."""
+        """Read the number of the project's predictions, by which a lost answer is found."""
         if not self.client.is_dry:
             self.stored = self._number()
 
@@ -129,7 +126,7 @@ class _Sending:
         return number
 
     def _there(self, items: Iterable[Item]) -> Iterator[dict[str, Any]]:
-        """The predictions of the tasks of some items."""
+        """Yield the predictions of the tasks of some items."""
         tasks = self.client.tasks.filter(project=self.project)
         for ids in chunked(sorted({item.form["task"] for item in items}), LOOK_UP):
             for task in tasks.filter(id__in=ids).only("id").prefetch("predictions").iterator():
@@ -137,7 +134,7 @@ class _Sending:
                     yield {**row, "task": task.id}
 
     def send(self, batch: list[Item]) -> None:
-        """One batch, in one request."""
+        """Send a batch, in one request."""
         first, last = batch[0].place, batch[-1].place
         doing = f"creating predictions {first} to {last} of Project {self.project}"
         try:
@@ -164,8 +161,10 @@ class _Sending:
             )
 
     def _must_have_landed(self, batch: list[Item], error: LabelStudioError) -> None:
-        """Raise ``error`` again unless the project has as many predictions more as were sent, and
-        the tasks those that were.
+        """Raise ``error`` again unless a batch was stored.
+
+        That is so if the project has as many predictions more as were sent, and the tasks have
+        those that were sent.
         """
         wanted = Counter(_content(item.form) for item in batch)
         for attempt in range(LOOKS):
@@ -186,7 +185,7 @@ def _hashable_key(form: Any) -> Hashable:
 
 
 def _content(form: Any) -> Hashable:
-    """What is the same of a prediction as it is sent and as the server has it."""
+    """Return the content of a prediction that is the same when sent and when stored."""
     score = form.get("score")
     told = None if score is None else float(score)
     return _hashable_key(form), told, json.dumps(form["result"], sort_keys=True, default=plain)
@@ -223,10 +222,9 @@ def _prediction(
         raise ValueError(f"{where}: a prediction needs its task")
     form["task"] = given_id(query_of(tasks), given, f"{where}: task")
     check_result(form.get("result"), f"{where}.result")
+    set_score(form, where)
     if form.get("score") is None:
         form.pop("score", None)
-    else:
-        form["score"] = number(form["score"], f"{where}: score")
     if model_version is not None:
         form.setdefault("model_version", model_version)
     version = form.get("model_version")

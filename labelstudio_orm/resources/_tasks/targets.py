@@ -1,4 +1,4 @@
-"""Where a file is to be written, looked at before the server is asked for anything."""
+"""Checks of the path that a file is written to, before anything is requested."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ SUFFIXES: Final = {
     "CSV": (".csv",),
     "TSV": (".tsv",),
 }
-"""What files of the server's formats are called; those of the others are archives, or the one file
-that would be in it.
+"""Suffixes of the server's formats; a file of another format is an archive, or the one file that
+would be in it.
 """
 
 _ARCHIVES: Final = (".zip", ".json")
@@ -20,7 +20,7 @@ _TELLING: Final = frozenset({".zip", *(suffix for known in SUFFIXES.values() for
 
 
 def check_target(path: Path, format: str | None = None) -> None:
-    """Raise for a path that no file can be written to, or whose suffix is that of another format.
+    """Raise an error for a path that cannot be written to, or with the suffix of another format.
 
     Raises FileNotFoundError or NotADirectoryError for a folder that is not there, IsADirectoryError
     for one that is, and ValueError for the suffix.
@@ -45,7 +45,7 @@ def check_target(path: Path, format: str | None = None) -> None:
 
 
 def format_of(path: Path) -> str | None:
-    """Return the format that a file's suffix tells, or None: several are archives.
+    """Return the format of a file's suffix, or None: several formats are archives.
 
     >>> format_of(Path("reviews.CSV"))
     'CSV'

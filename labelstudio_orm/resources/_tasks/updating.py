@@ -19,8 +19,9 @@ class TaskUpdate(Update):
     """An ``update`` of tasks."""
 
     def set_many(self, objects: Iterator[Any], run: BulkRun) -> Iterator[Any]:
-        """Set texts under keys of ``data`` by the server's own action, which leaves other keys as
-        they are; yield the tasks that are left: all, where it cannot.
+        """Set texts under keys of ``data`` by the server's own action; yield the other tasks.
+
+        The action leaves other keys as they are. Where it cannot be used, all tasks are yielded.
         """
         if not self._are_texts_in_data():
             yield from objects
