@@ -1,6 +1,6 @@
-"""The forms that a JSON value may have, as tables, and the places where a value differs.
+"""The forms that a JSON value may have, said as a table, and where a value departs from its form.
 
-A form is called with a value and its place, and yields a message for each problem:
+A form is called with a value and its place, and gives a sentence for each thing that is wrong:
 
 >>> list(fields({"x": measure(most=100), "rotation?": measure()})({"x": 101}, "value"))
 ['value.x: a number of at most 100 is needed, not 101']
@@ -100,9 +100,8 @@ def utterance(value: Any, what: str = "the value") -> int:
 
 
 def as_list(values: Any, what: str) -> list[Any]:
-    """Return values as a list. Raises TypeError for unordered ones, and for a text.
-
-    The letters of a text are never meant.
+    """Return values as a list. Raises TypeError for what has no order, and for a text, whose
+    letters are not meant.
 
     >>> as_list(("a", "b"), "ids")
     ['a', 'b']
@@ -113,7 +112,7 @@ def as_list(values: Any, what: str) -> list[Any]:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether a value is a finite number, also one of numpy; True and False are not."""
+    """Return whether it is a finite number, one of numpy too; True and False are none."""
     value = codec.plain(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
@@ -123,8 +122,7 @@ def is_number(value: Any) -> bool:
 def measure(most: float | None = None) -> Form:
     """Return the form of a finite number.
 
-    It may be negative: a shape that is rotated or dragged over the edge of an image begins before
-    it.
+    It may be negative: what is turned or dragged over the edge of an image begins before it.
     """
     limit = "" if most is None else f" of at most {most:g}"
     return _plain(f"a number{limit}", lambda v: is_number(v) and (most is None or v <= most))
@@ -152,7 +150,7 @@ anything: Form = _plain("a value", lambda _: True)
 
 
 def one_of(values: Sequence[str]) -> Form:
-    """Return the form of one of a few texts."""
+    """One of a few texts."""
     return _plain(f"one of {', '.join(values)}", lambda v: isinstance(v, str) and v in values)
 
 
@@ -184,7 +182,7 @@ def pair(form: Form) -> Form:
 
 
 def either(first: Form, second: Form) -> Form:
-    """Return the form of one of two forms; problems are reported for the first one."""
+    """One of two forms; what is wrong is told as the first one sees it."""
 
     def check(value: Any, place: str) -> Iterator[str]:
         wrong = list(first(value, place))
@@ -223,6 +221,6 @@ def fields(forms: Mapping[str, Form]) -> Form:
                 if value[key] is not None or key == name:
                     yield from form(value[key], f"{place}.{key}")
             elif key == name:
-                yield f"{place}: {key!r} is missing"
+                yield f"{place}: there is no {key!r}"
 
     return check

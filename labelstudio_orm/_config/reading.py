@@ -1,7 +1,7 @@
-"""The values of the regions of a control, and the regions for values.
+"""What the regions of a control say, and the regions that say it.
 
-Values are written back as they were read: those without a place for it (a choice is a text) stand
-under a name that remembers their regions, spans and shapes remember theirs.
+What is read is written back as it was: values without a place of their own for it (a choice is a
+text) are found under a name that remembers their regions, spans and shapes remember theirs.
 """
 
 from __future__ import annotations
@@ -27,9 +27,8 @@ _SEVERAL = frozenset({"choices", "taxonomy", "textarea"})
 
 
 class ControlName(str):
-    """The name of a control in the result of ``LabelConfig.values``.
-
-    It remembers the ``regions`` that were read, and the ``result`` that they are from.
+    """The name of a control in what ``LabelConfig.values`` gives: it remembers the ``regions`` that
+    were read, and the ``result`` that they are from.
     """
 
     __slots__ = ("control", "regions", "result")
@@ -51,23 +50,23 @@ class ControlName(str):
 
     @property
     def others(self) -> list[Mapping[str, Any]]:
-        """Return the regions of the result that belong to no control: its relations."""
+        """What the result has beside the regions of controls: its relations."""
         return [one for one in self.result if isinstance(one, Mapping) and not is_named(one)]
 
 
 def is_named(region: Mapping[str, Any]) -> bool:
-    """Return whether a region names its control."""
+    """Return whether a region says of which control it is."""
     return isinstance(region.get("from_name"), str)
 
 
 def region_id(end: Any) -> Any:
-    """Return the id of a region, of the mark read from it, or as it was given."""
+    """Return the id of a region, of the mark that was read of it, or given as such."""
     if isinstance(end, str):
         found: Any = end
     else:
         found = end.get("id") if isinstance(end, Mapping) else getattr(end, "id", None)
     if found in (None, ""):
-        raise ValueError(f"a relation needs two regions with ids, not {end!r:.80}")
+        raise ValueError(f"a relation is of two regions that have ids, not of {end!r:.80}")
     return found
 
 
@@ -75,7 +74,7 @@ def region_id(end: Any) -> Any:
 
 
 def read(control: ControlTag, regions: Regions) -> Any:
-    """Return the values of regions of a control: see ``LabelConfig.values``. Never raises."""
+    """Return what these regions of a control say: see ``LabelConfig.values``. Never raises."""
     key = _told_apart_by(control, regions)
     if key is None:
         return _read(control, regions)
@@ -132,10 +131,11 @@ def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
 def write(
     control: ControlTag, value: Any, was: Regions = (), options: Mapping[str, Any] | None = None
 ) -> list[Region]:
-    """Return the regions for a value: see ``LabelConfig.regions``.
+    """Return the regions that say this: see ``LabelConfig.regions``.
 
-    ``was``: the existing regions. Those with this value already are returned themselves, not
-    copied; in others everything but the value stays. ``options`` are those of the builders.
+    ``was``: the regions that are there. Those that say so already are returned themselves, no
+    copies; of others all that does not say it stays as it is. ``options`` are those of the
+    builders.
     """
     options = dict(options or {})
     if hasattr(value, "tolist"):  # an array, or a number of one
@@ -191,15 +191,13 @@ def _write(control: ControlTag, value: Any, was: Regions, options: dict[str, Any
 
 
 def _is_region(value: Any) -> bool:
-    """Return whether a value is a whole region, not only the value of one."""
+    """Return whether it is a region as a whole, not only the value of one."""
     return isinstance(value, Mapping) and {"from_name", "type", "value"} <= value.keys()
 
 
 def _own(control: ControlTag, region: Any) -> Region:
     if region["from_name"] != control.name:
-        raise ValueError(
-            f"{control}: a region of {brief(region['from_name'])} does not belong to it"
-        )
+        raise ValueError(f"{control}: a region of {brief(region['from_name'])} is none of its own")
     return region  # type: ignore[no-any-return]
 
 
@@ -214,11 +212,11 @@ def _build(control: ControlTag, kind: Kind, value: Any, options: Mapping[str, An
 
 
 _ANY_ID = "-"
-"""Stands for the id of a region that keeps its own, whatever its type."""
+"""Stands for the id of a region that keeps its own, of whatever type that is."""
 
 
 def _kept_options(control: ControlTag, region: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of a builder for a region that keeps its place."""
+    """Return what a builder must be told of a region that stays where it is."""
     kept: dict[str, Any] = {"id": _ANY_ID, "item_index": None}
     if region.get("to_name") in control.to_name:
         kept["to_name"] = region["to_name"]
@@ -232,7 +230,7 @@ def _kept(
     built: Region,
     options: Mapping[str, Any],
 ) -> Region:
-    """Return a region with another value, and everything else as it is."""
+    """Return a region with another value, and all the rest as it is."""
     if str(region.get("type")).lower() != kind.type:
         return {**built, "id": region.get("id")}
     before = _or_nothing(lambda: _build(control, kind, _read(control, [region]), options)[0])
@@ -242,14 +240,14 @@ def _kept(
 def _or_nothing(build: Callable[[], Region]) -> Region:
     try:
         return build()
-    except (TypeError, ValueError):  # a stored region may be one that no builder makes
+    except (TypeError, ValueError):  # what is stored may be what no builder would make
         return {"value": {}}
 
 
 def remembered(names: Iterable[str], written: Regions) -> list[Region]:
-    """Return the parts of the remembered results that belong to no control.
+    """Return what the results that these names remember have beside regions of controls.
 
-    A relation is dropped with either of its ends, if ``written`` lacks it.
+    A relation goes with either of its ends: one that ``written`` has not any more.
     """
     found: list[Any] = []
     for name in _of_one_result_each(names):
@@ -285,7 +283,7 @@ def _ends(relation: Mapping[str, Any]) -> list[str | int | None]:
 
 
 def _groups(kind: Kind, several: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield the spans of one region each: on a timeline all those with the same id."""
+    """Yield what goes into one region each: of a timeline all spans with the same id."""
     groups: list[list[Any]] = []
     for one in several:
         group = next((g for g in groups if _is_of_one_region(kind, g[0], one)), None)
@@ -328,7 +326,7 @@ def _write_group(
 def _changed(
     control: ControlTag, kind: Kind, raw: Mapping[str, Any], was: list[Any], group: list[Any]
 ) -> Region:
-    """Return the region that was read with its new values, and everything else as it is."""
+    """Return the region that was read with what is said now, and all the rest as it is."""
     names = _names_beside(group[0])
     same = {name for name in names if getattr(group[0], name) == getattr(was[0], name)}
     options = {k: v for k, v in _kept_options(control, raw).items() if k not in names - same}

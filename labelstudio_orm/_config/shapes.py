@@ -1,8 +1,8 @@
-"""Regions on a text, an image or a video as typed values, and their JSON.
+"""Regions on a text, an image or a video, as typed values, and how each is written in JSON.
 
-A field names its JSON key, how it is written, how it is read and which form it may have; writing,
-reading and validating follow from that. Keys that only affect the looks of a region may have any
-form. Reading does not check ranges: stored values are shown as they are.
+A field says its JSON key, how it is written, how it is read and which form it may have; writing,
+reading and validating follow from that. What only changes the looks of a region may have any form.
+Reading does not check ranges: what is stored is shown as it is.
 """
 
 from __future__ import annotations
@@ -157,7 +157,7 @@ class Passage(Mark):
 
 @frozen(repr=False)
 class Shape(OnImage):
-    """The base of all regions of an image: labels, the region's id, the image's size in pixels."""
+    """What all regions of an image have: labels, the region's id, the image's size in pixels."""
 
     labels: tuple[str, ...] = field(default=(), kw_only=True)
     id: str | None = field(default=None, kw_only=True)
@@ -179,7 +179,9 @@ class Box(Shape):
 
 @frozen(repr=False)
 class Ellipse(Shape):
-    """An ellipse about (``x``, ``y``), in percent of the image, ``rotation`` in degrees."""
+    """An ellipse about (``x``, ``y``), in percent of the image, ``rotation`` in degrees
+    clockwise.
+    """
 
     x: float = _measure("x", 0, 100, "percent")
     y: float = _measure("y", 0, 100, "percent")
@@ -190,7 +192,9 @@ class Ellipse(Shape):
 
 @frozen(repr=False)
 class KeyPoint(Shape):
-    """A point in percent of the image; ``width`` is the size of its dot."""
+    """A point in percent of the image; ``width`` is the size of its dot, in percent of the
+    width.
+    """
 
     x: float = _measure("x", 0, 100, "percent")
     y: float = _measure("y", 0, 100, "percent")
@@ -240,10 +244,10 @@ class Bitmask(Shape):
 
 @frozen
 class Keyframe:
-    """The place of a tracked box in one frame of a video (from 1), in percent of the picture.
+    """Where a tracked box is at one frame of a video (counted from 1), in percent of the picture.
 
     ``time`` is in seconds from the start, ``rotation`` in degrees, also of more than one turn.
-    ``enabled``: whether the box is visible until the next keyframe.
+    ``enabled``: is the box to be seen until the next keyframe?
     """
 
     frame: int = _stored("frame", whole, forms.whole())
@@ -289,7 +293,7 @@ class Track(Shape):
 
 
 def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON keys of a shape with these fields; a missing field has its default.
+    """Return the JSON keys of a shape with these fields. A field that is not given has its default.
 
     ``what`` is the control, for the message. Raises TypeError or ValueError naming the field.
     """
@@ -301,7 +305,9 @@ def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[
 
 
 def read_shape(shape: type[Shape], region: Mapping[str, Any], labels: tuple[str, ...]) -> Shape:
-    """Return the shape in a region. Raises TypeError, KeyError or ValueError for malformed data."""
+    """Return the shape that a region holds. Raises TypeError, KeyError or ValueError for odd
+    data.
+    """
     return shape(
         **_fields(shape, region["value"]),
         **read_beside(shape, region),
@@ -330,9 +336,9 @@ def _fields(shape: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
-    """Return the span in a region. Raises TypeError, KeyError or ValueError for malformed data.
+    """Return the span that a region holds. Raises TypeError, KeyError or ValueError for odd data.
 
-    Offsets within elements without global ones count as malformed: the place in the text is not
+    Offsets within elements without global ones are such odd data: the place in the text is not
     known here.
     """
     value = region["value"]
@@ -345,7 +351,7 @@ def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
 
 
 def read_spans(region: Mapping[str, Any], labels: tuple[str, ...]) -> list[Span]:
-    """Return the spans in a region that holds several. Raises like ``read_span``."""
+    """Return the spans of a region that holds several. Raises as ``read_span`` does."""
     return [_span(region, one, None, labels) for one in region["value"]["ranges"]]
 
 
@@ -360,7 +366,9 @@ def _span(
 
 
 def read_passage(region: Mapping[str, Any], labels: tuple[str, ...]) -> Passage:
-    """Return the passage in a region. Raises like ``read_span``."""
+    """Return the passage that a region holds. Raises TypeError, KeyError or ValueError for odd
+    data.
+    """
     value = region["value"]
     return Passage(
         _utterance(value["start"]),

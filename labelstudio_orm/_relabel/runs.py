@@ -1,4 +1,4 @@
-"""A run over a project, which sets its config and rewrites everything with labels."""
+"""A run over a project: its config is set, and everything that has labels rewritten."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class Run:
-    """One run over a project: its findings, and its progress."""
+    """One run over a project: what it found, and what it has done so far."""
 
     undo: UndoFile
 
@@ -59,7 +59,7 @@ class Run:
         self.line(sum(part.done for part in self.parts.values()), None)
 
     def report(self) -> Report:
-        """Return the report of what was done."""
+        """What was done."""
         done = sum(part.done for part in self.parts.values())
         self.line(done, done)
         return Report(
@@ -72,17 +72,17 @@ class Run:
 
     @property
     def failed(self) -> bool:
-        """Return whether an object could not be saved."""
+        """Is there something that could not be saved?"""
         return any(part.failed for part in self.parts.values())
 
     def differs(self, kind: str, id_: int | str, field: str, here: Any, there: Any) -> None:
-        """Record a value that could not be restored."""
+        """Note what could not be made as it was."""
         self.found.add(Difference(kind, id_, id_, field, here, there))
 
     # -- the config -------------------------------------------------------------------------------
 
     def configure(self, xml: str) -> None:
-        """Set the config of the project; no request where it has this config."""
+        """Let the project have this config; no request where it has."""
         project = self.project
         if project.label_config != xml:
             with restored_on_failure(project):
@@ -90,7 +90,7 @@ class Run:
                 project.save(fields=["label_config"])
 
     def finish(self, xml: str) -> None:
-        """Set a config that lacks labels which were in use."""
+        """The same, for a config without labels that were in use."""
         project = self.project
         if project.label_config == xml:
             return
@@ -133,7 +133,7 @@ class Run:
     # -- rewriting --------------------------------------------------------------------------------
 
     def rewrite(self, change: Relabelling) -> None:
-        """Rewrite all annotations, drafts and predictions."""
+        """Every annotation, draft and prediction."""
         for kind, found in self.finders.items():
             self._each(kind, found(change), partial(self._rewrite, kind, change))
 
@@ -150,7 +150,7 @@ class Run:
         return bool(traces)
 
     def restore(self, lines: Iterator[dict[str, Any]]) -> None:
-        """Restore the state in the lines of an undo file."""
+        """What the lines of an undo file say."""
         for draft in self._all_drafts():
             if is_parked(draft):
                 unpark(draft)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import re
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Set
 from datetime import date, datetime
 from decimal import Decimal
 from functools import cache
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 EQUAL = frozenset({"exact", "iexact", "in", "isnull"})
 ORDER = frozenset({"gt", "gte", "lt", "lte", "range"})
-ALL = frozenset(LOOKUPS)
+ALL = LOOKUPS.keys()
 
 
 class Mismatch(ValueError):
@@ -49,7 +49,7 @@ class ValueKind:
     """
 
     name: str
-    lookups: frozenset[str]
+    lookups: Set[str]
     take: Callable[[Any, bool], Any]
 
 
