@@ -6,12 +6,13 @@ works in ``with ls.dry_run()``.
 
 from __future__ import annotations
 
+from ._migrate.engine.archived import ArchiveSource
 from ._migrate.engine.config_compat import IncompatibleConfigs
 from ._migrate.engine.journal import Journal, JournalMismatch
 from ._migrate.engine.source import LiveSource, Source
 from ._migrate.engine.users import UnknownUsers
 from ._migrate.engine.zipped import BadSnapshot, Limits
-from ._migrate.verbs.archive import ArchiveSource, restore, snapshot
+from ._migrate.verbs.archive import restore, snapshot
 from ._migrate.verbs.copying import copy_project
 from ._migrate.verbs.deduping import Deduped, dedupe
 from ._migrate.verbs.merging import merge

@@ -8,12 +8,9 @@ import shutil
 import tempfile
 import time
 import zipfile
-from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
-from operator import itemgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, cast
@@ -26,32 +23,24 @@ from ..._engine.values.summary import Failure, Summary
 from ..._reports import Loss, Report
 from ...errors import LabelStudioError
 from ...progress import Progress, ends_line, reporter
-from ...resources.files import upload_path
+from ..engine.archived import ArchiveSource, Chunk
 from ..engine.contents import fetch
-from ..engine.fingerprints import CONTENTS, SECRET_SETTINGS, SETTINGS
+from ..engine.fingerprints import CONTENTS, SECRET_SETTINGS
 from ..engine.kinds import KINDS
 from ..engine.snapshot_form import (
     FORMAT,
-    MANIFEST,
-    SETTINGS_FORM,
-    TASK,
-    USERS,
     VERSION,
-    mismatch,
 )
 from ..engine.source import as_source, name_of
 from ..engine.uploads import files_of
-from ..engine.zipped import LIMITS, BadSnapshot, Limits, Members
+from ..engine.zipped import LIMITS, Limits
 from .copying import copy_project
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
     from ..._engine.values.codec import Row
     from ...client import LabelStudio
     from ...resources.projects import Project
     from ..engine.kinds import Kind
-    from ..engine.snapshot_form import Form
     from ..engine.source import Source
 
 CHUNK: Final = 1000
@@ -147,16 +136,6 @@ def _losses(
 # -- writing --------------------------------------------------------------------------------------
 
 
-@attrs.frozen
-class _Chunk:
-    """A member with tasks: its name, their number, and the ids of the first and the last."""
-
-    name: str
-    tasks: int
-    first: int
-    last: int
-
-
 class _Writing:
     """A snapshot that is being written."""
 
@@ -204,15 +183,15 @@ class _Writing:
     def _write_json(self, name: str, value: Any) -> None:
         self.archive.writestr(name, json.dumps(value, indent=1))
 
-    def _tasks(self) -> tuple[list[_Chunk], set[str]]:
+    def _tasks(self) -> tuple[list[Chunk], set[str]]:
         """Write the tasks; return their members, and the files that they name."""
-        chunks: list[_Chunk] = []
+        chunks: list[Chunk] = []
         named: set[str] = set()
         self.counts.update(dict.fromkeys(("tasks", *CONTENTS), 0))
         for rows in chunked(self.source.tasks(), CHUNK):
             name = f"tasks/{len(chunks):06}.jsonl"
             self._write_lines(name, rows)
-            chunks.append(_Chunk(name, len(rows), rows[0]["id"], rows[-1]["id"]))
+            chunks.append(Chunk(name, len(rows), rows[0]["id"], rows[-1]["id"]))
             for row in rows:
                 named |= files_of(row, self.about["server"])
                 for kind in CONTENTS:
@@ -265,213 +244,3 @@ class _Writing:
             written.append({"id": None, **rows.get(file, {}), "file": file, "size": size})
         self._write_lines("files.jsonl", written)
         self.counts["files"] = len(written)
-
-
-# -- reading --------------------------------------------------------------------------------------
-
-
-class ArchiveSource:
-    """A snapshot as a project to read from, for ``copy_project``, ``verify`` and ``merge``.
-
-    They read all of it first, and raise BadSnapshot if anything in it is not as it was written. A
-    context manager; ``close()`` closes the file. Tasks are read on demand, a thousand at once.
-    ``limits``: what the file may hold; see ``Limits``. Raises BadSnapshot for a file that is not a
-    snapshot, or is damaged.
-
-    >>> report = snapshot(project, "reviews.zip")
-    >>> with ArchiveSource("reviews.zip") as source:
-    ...     print(source.describe()["title"], sum(1 for task in source.tasks()))
-    Reviews 4
-    """
-
-    def __init__(self, path: str | os.PathLike[str], *, limits: Limits = LIMITS) -> None:
-        self._members = Members(Path(path), limits)
-        self._authors: set[str] | None = None
-        try:
-            self.manifest: Row = self._manifest()
-        except BaseException:
-            self.close()
-            raise
-        fields = [field.name for field in attrs.fields(_Chunk)]
-        self._chunks = [
-            _Chunk(**{name: chunk[name] for name in fields}) for chunk in self.manifest["tasks"]
-        ]
-
-    def _manifest(self) -> Row:
-        """Return the manifest, if this is a snapshot."""
-        if "manifest.json" not in self._members.names:
-            raise BadSnapshot(f"{self.path} is not a snapshot: it has no manifest.json")
-        found = self._members.json("manifest.json")
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
-            raise BadSnapshot(f"{self.path} is not a snapshot: its manifest is of another format")
-        version = found.get("version")
-        if type(version) is not int or version < 1:
-            raise self._members.bad("manifest.json", f"its version is {version!r:.80}")
-        if version > VERSION:
-            raise BadSnapshot(
-                f"{self.path} is of version {version} of the format, and this version of the "
-                f"library reads versions up to {VERSION}: use a newer library"
-            )
-        if (problem := mismatch(found, MANIFEST)) is not None:
-            raise self._members.bad("manifest.json", problem)
-        return found
-
-    @property
-    def path(self) -> Path:
-        """The path of the file."""
-        return self._members.path
-
-    @path.setter
-    def path(self, path: Path) -> None:
-        self._members.path = path
-
-    def __repr__(self) -> str:
-        return f"<ArchiveSource {str(self.path)!r}>"
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self._members.close()
-
-    def describe(self) -> Row:
-        """Describe the project; its id comes with the date of the snapshot."""
-        about = {"server": self.manifest["server"], "title": self.manifest["title"] or ""}
-        project = f"{self.manifest['project']} as of {self.manifest['created_at']}"
-        return {**about, "project": project, "tasks": sum(chunk.tasks for chunk in self._chunks)}
-
-    def settings(self) -> Row:
-        """Return the settings without the secrets."""
-        return {**dict.fromkeys(SETTINGS), **self._members.json("settings.json")}
-
-    def tasks(self, after: int | None = None) -> Iterator[Row]:
-        """Stream the tasks by id, those after an id."""
-        for chunk in self._chunks:
-            if after is None or chunk.last > after:
-                rows = self._members.lines(chunk.name)
-                yield from (row for row in rows if after is None or row["id"] > after)
-
-    def some_tasks(self, ids: Iterable[int]) -> Iterator[Row]:
-        """Yield the tasks of these ids, by id; those that do not exist are left out."""
-        wanted = sorted(set(ids))
-        for chunk in self._chunks:
-            here = set(wanted[bisect_left(wanted, chunk.first) : bisect_right(wanted, chunk.last)])
-            if here:
-                rows = self._members.lines(chunk.name)
-                yield from (row for row in rows if row["id"] in here)
-
-    def task_ids(self) -> Iterator[int]:
-        """Yield the ids of all tasks."""
-        return (row["id"] for row in self.tasks())
-
-    def unskippable(self) -> frozenset[int]:
-        """Return the ids of the tasks that annotators may not skip."""
-        return frozenset(self.manifest.get("unskippable", ()))
-
-    def related(self, kind: str) -> Iterator[Row]:
-        """Yield the objects of a kind, with None for their hidden fields."""
-        if not self._has(kind):
-            return
-        hidden = dict.fromkeys(KINDS[kind].hidden)
-        for row in self._members.lines(f"{kind}.jsonl"):
-            yield {**hidden, **row}
-
-    def _has(self, kind: str) -> bool:
-        """Return whether the snapshot has a kind; of files it may have been made without."""
-        return kind in self.manifest["counts"]
-
-    @property
-    def has_files(self) -> bool:
-        """Whether the snapshot was made with the uploaded files."""
-        return self._has("files")
-
-    def open_file(self, file: str) -> AbstractContextManager[BinaryIO]:
-        """Open an uploaded file."""
-        path = upload_path(file) or file
-        return cast("AbstractContextManager[BinaryIO]", self._members.open(f"files/{path}"))
-
-    def users(self) -> Iterator[Row]:
-        """Yield the users who annotated, then the authors that only annotations name."""
-        listed = set()
-        for row in self._members.lines("users.jsonl"):
-            listed.add(row["email"])
-            yield row
-        for email in sorted((self._authors or set()) - listed):
-            yield {"email": email}
-
-    # -- all of it --------------------------------------------------------------------------------
-
-    def check(self) -> None:
-        """Read all of it, once; raise BadSnapshot unless everything is there as it was written."""
-        if self._authors is not None:
-            return
-        counts: Counter[str] = Counter()
-        authors: set[str] = set()
-        self._check_form("settings.json", self._members.json("settings.json"), SETTINGS_FORM)
-        self._check_tasks(counts, authors)
-        counts["users"] = self._check_rows("users", USERS, itemgetter("email"))
-        for kind in KINDS.values():
-            if self._has(kind.name) or (f"{kind.name}.jsonl" in self._members.names):
-                counts[kind.name] = self._check_rows(kind.name, kind.form, kind.key)
-        for name, number in counts.items():
-            expected = self.manifest["counts"].get(name)
-            if expected != number:
-                raise self._members.bad(
-                    "manifest.json", f"it counts {expected} {name}, and there are {number}"
-                )
-        read = {"manifest.json", "settings.json", *(chunk.name for chunk in self._chunks)}
-        read |= {f"{name}.jsonl" for name in counts}
-        for member in self._members.names:
-            if member not in read:
-                self._members.read_through(member)
-        self._authors = authors
-
-    def _check_form(self, place: str, row: Any, form: Form) -> None:
-        if (problem := mismatch(row, form)) is not None:
-            raise self._members.bad(place, problem)
-
-    def _check_tasks(self, counts: Counter[str], authors: set[str]) -> None:
-        """Check all tasks: their form, their order and their number."""
-        counts.update(dict.fromkeys(("tasks", *CONTENTS), 0))
-        last, names = -1, set()
-        for chunk in self._chunks:
-            if chunk.name in names:
-                raise self._members.bad("manifest.json", f"it lists {chunk.name} twice")
-            names.add(chunk.name)
-            ids = []
-            for number, row in enumerate(self._members.lines(chunk.name), 1):
-                place = f"{chunk.name}, line {number}"
-                self._check_form(place, row, TASK)
-                if row["id"] <= last:
-                    raise self._members.bad(place, f"task {row['id']} comes after task {last}")
-                last = row["id"]
-                ids.append(last)
-                authors.update(one["completed_by"] or "" for one in row["annotations"])
-                for kind in CONTENTS:
-                    counts[kind] += len(row[kind])
-            found = len(ids), *(ids[:1] + ids[-1:] or (chunk.first, chunk.last))
-            if not ids or found != (chunk.tasks, chunk.first, chunk.last):
-                raise self._members.bad(chunk.name, "its tasks are not those of the manifest")
-            counts["tasks"] += len(ids)
-        authors.discard("")
-
-    def _check_rows(self, name: str, form: Form, key: Callable[[Row], object]) -> int:
-        """Check the rows of a member, which are all different; return their number."""
-        member = f"{name}.jsonl"
-        seen: set[object] = set()
-        for number, row in enumerate(self._members.lines(member), 1):
-            place = f"{member}, line {number}"
-            self._check_form(place, row, form)
-            which = key(row)
-            if which in seen:
-                raise self._members.bad(place, f"{which!r:.80} is there twice")
-            seen.add(which)
-            if name == "files" and self._members.size(f"files/{row['file']}") != row["size"]:
-                raise self._members.bad(
-                    place, f"files/{row['file']} is missing, or of another size"
-                )
-        return len(seen)

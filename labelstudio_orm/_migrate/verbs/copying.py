@@ -18,6 +18,7 @@ from ..._reports import Report
 from ...client import LabelStudio
 from ...errors import BadRequest, DoesNotExist
 from ...progress import Progress, ends_line, reporter
+from ..engine.comparison import Comparison
 from ..engine.context import MigrationContext
 from ..engine.diff3 import Base
 from ..engine.fingerprints import CONTENTS, SETTINGS
@@ -32,7 +33,6 @@ from ..engine.source import as_source, name_of
 from ..engine.starting import LATE_SETTINGS, begin, marked_projects, open_journal, titled_settings
 from ..engine.sync_related import save_bases
 from ..engine.users import MissingUsers
-from .verifying import Comparison
 
 if TYPE_CHECKING:
     import os

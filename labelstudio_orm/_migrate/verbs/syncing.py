@@ -23,7 +23,7 @@ from ..engine.starting import begin, open_journal
 from ..engine.sync_related import RelatedSync
 from ..engine.users import MissingUsers
 from ..engine.writing import Writer
-from .verifying import Comparison
+from ..engine.comparison import Comparison
 
 if TYPE_CHECKING:
     import os
