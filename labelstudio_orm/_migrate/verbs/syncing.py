@@ -9,6 +9,7 @@ from ..._engine.pages.sources import chunked
 from ..._reports import Difference, Differences, Report
 from ...progress import Progress, ends_line, reporter
 from ...resources.common import labelstudio_of
+from ..engine.comparison import Comparison
 from ..engine.diff3 import Base, Change, Conflicts
 from ..engine.fingerprints import CONTENTS, ORIGIN, SETTINGS
 from ..engine.fixups import Fixups
@@ -23,7 +24,6 @@ from ..engine.starting import begin, open_journal
 from ..engine.sync_related import RelatedSync
 from ..engine.users import MissingUsers
 from ..engine.writing import Writer
-from ..engine.comparison import Comparison
 
 if TYPE_CHECKING:
     import os
