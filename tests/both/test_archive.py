@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retry, User
-from labelstudio_orm._migrate.engine.archived import ArchiveSource, restore, snapshot
 from labelstudio_orm._migrate.engine.fingerprints import (
     ANNOTATION,
     ANNOTATION_ORIGIN,
@@ -26,7 +25,15 @@ from labelstudio_orm._migrate.engine.fingerprints import (
     TASK_ORIGIN,
 )
 from labelstudio_orm._migrate.engine.zipped import BadSnapshot
-from labelstudio_orm.migrate import UnknownUsers, merge, verify
+from labelstudio_orm.migrate import (
+    ArchiveSource,
+    BadSnapshot,
+    UnknownUsers,
+    merge,
+    restore,
+    snapshot,
+    verify,
+)
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 
