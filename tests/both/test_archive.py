@@ -24,7 +24,6 @@ from labelstudio_orm._migrate.engine.fingerprints import (
     SETTINGS,
     TASK_ORIGIN,
 )
-from labelstudio_orm._migrate.engine.zipped import BadSnapshot
 from labelstudio_orm.migrate import (
     ArchiveSource,
     BadSnapshot,
