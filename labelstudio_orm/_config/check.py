@@ -283,12 +283,12 @@ def _of_shown(shown: Shown, data: Mapping[str, Any]) -> Iterator[str]:
             return
         inner = inner[step]
     if shown.tag is None:
-        fits = inner is not None
+        is_valid = inner is not None
     elif shown.listed:
-        fits = isinstance(inner, list)
+        is_valid = isinstance(inner, list)
     else:
-        fits = isinstance(inner, DATA.get(shown.tag, (str,)))
-    if not fits:
+        is_valid = isinstance(inner, DATA.get(shown.tag, (str,)))
+    if not is_valid:
         kind = "a list" if shown.listed else f"what a <{shown.tag}> can show"
         yield f"{what} {brief('.'.join(shown.path))} is not {kind}: {inner!r:.80}"
 

@@ -14,6 +14,7 @@ from .._engine.values.near import unknown
 from . import reading
 from .forms import as_list, count, number, plain, utterance
 from .kinds import KINDS, Kind
+from .marks import SIZE
 from .regions import (
     ImageOptions,
     Region,
@@ -27,8 +28,6 @@ from .tags import ControlTag, Label, as_float, most_stars
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
-
-_SIZE = ("original_width", "original_height")
 
 # A HyperText shows a page of elements, a Paragraphs a list of utterances: a place there is a path.
 _OBJECTS_WITH_PATHS = frozenset({"hypertext", "paragraphs"})
@@ -196,20 +195,13 @@ class Control(ControlTag):
             start, end = (str(utterance(n, f"{self}: an utterance")) for n in (start, end))
         value: dict[str, Any] = {"start": start, "end": end}
         if isinstance(start, str) or isinstance(end, str):
-            times = kind.type == "timeserieslabels"
-            if not ((has_paths or times) and isinstance(start, str) and isinstance(end, str)):
-                raise TypeError(
-                    f"{self}: start and end must be numbers, not {brief(start)} and {brief(end)}"
-                )
-            if not times:
+            is_time = kind.type == "timeserieslabels"
+            self._check_paths(start, end, allowed=has_paths or is_time)
+            if not is_time:
                 value["startOffset"] = self._count("start_offset", start_offset)
                 value["endOffset"] = self._count("end_offset", end_offset)
         else:
-            if (start_offset, end_offset, global_offsets) != (None, None, None):
-                raise TypeError(
-                    f"{self}: start_offset, end_offset and global_offsets go with start and end "
-                    "that are XPaths, not numbers"
-                )
+            self._check_no_offsets(start_offset, end_offset, global_offsets)
             self._order(start, end)
             if has_paths:
                 global_offsets = (self._count("start", start), self._count("end", end))
@@ -224,6 +216,19 @@ class Control(ControlTag):
         if text is not None:
             value["text"] = self._string(text)
         return new_region(self, kind, self._labels(labels), options, value)
+
+    def _check_paths(self, start: Any, end: Any, *, allowed: bool) -> None:
+        if not (allowed and isinstance(start, str) and isinstance(end, str)):
+            raise TypeError(
+                f"{self}: start and end must be numbers, not {brief(start)} and {brief(end)}"
+            )
+
+    def _check_no_offsets(self, *offsets: Any) -> None:
+        if any(one is not None for one in offsets):
+            raise TypeError(
+                f"{self}: start_offset, end_offset and global_offsets go with start and end "
+                "that are XPaths, not numbers"
+            )
 
     def rectangle(
         self,
@@ -376,7 +381,7 @@ class Control(ControlTag):
         rest = {name: option for name, option in options.items() if name != "size"}
         if options["size"] is None:
             return rest
-        twice = [name for name in _SIZE if rest.get(name) is not None]
+        twice = [name for name in SIZE if rest.get(name) is not None]
         if twice:
             raise TypeError(f"{self}: size= says {twice[0]} already")
         try:
@@ -387,7 +392,7 @@ class Control(ControlTag):
             raise TypeError(
                 f"{self}: size is (width, height) in pixels, not {options['size']!r:.80}"
             ) from None
-        return {**rest, **dict(zip(_SIZE, (width, height), strict=True))}
+        return {**rest, **dict(zip(SIZE, (width, height), strict=True))}
 
     def _several(
         self, values: Sequence[Any], check: Callable[[Any], Any], unique: bool = True

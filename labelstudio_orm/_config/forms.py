@@ -63,13 +63,25 @@ def number(
     return value  # type: ignore[no-any-return]
 
 
-def _plain(what: str, fits: Callable[[Any], bool]) -> Form:
+def _plain(what: str, matches: Callable[[Any], bool]) -> Form:
     def form(value: Any, place: str) -> Iterator[str]:
-        if not fits(value):
+        if not matches(value):
             yield f"{place}: {what} is needed, not {value!r:.80}"
 
     form.__doc__ = f"{what[0].upper()}{what[1:]}."
     return form
+
+
+def writer(form: Form, convert: Callable[[Any], Any] = plain) -> Callable[[Any, str], Any]:
+    """Return a function that converts a value and raises TypeError unless it has the form."""
+
+    def write(value: Any, what: str) -> Any:
+        value = convert(value)
+        for problem in form(value, what):
+            raise TypeError(problem)
+        return value
+
+    return write
 
 
 def count(value: Any, what: str, least: int = 0, most: float | None = None) -> int:

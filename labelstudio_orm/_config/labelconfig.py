@@ -133,8 +133,8 @@ class LabelConfig(ParsedConfig):
         read: dict[str, Any] = {}
         for name, same in regions.items():
             control = self.get(name)
-            said = control.read(same) if control else same
-            read[ControlName(name, control, same, found)] = said
+            values = control.read(same) if control else same
+            read[ControlName(name, control, same, found)] = values
         return read
 
     def regions(self, values: Mapping[str, Any]) -> list[Region]:

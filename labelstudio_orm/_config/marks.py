@@ -16,17 +16,11 @@ from attrs import field, frozen
 from .._engine.values.brief import brief
 from .._engine.values.codec import plain_json, same_json
 from . import forms
-from .forms import Form, count, number
+from .forms import Form, count, number, writer
 
 
-def _as(form: Form) -> Callable[[Any, str], Any]:
-    def write(value: Any, what: str) -> Any:
-        value = plain_json(value)
-        for problem in form(value, what):
-            raise TypeError(problem)
-        return value
-
-    return write
+def _json(form: Form) -> Callable[[Any, str], Any]:
+    return writer(form, plain_json)
 
 
 def _pixels(value: Any, what: str) -> int:
@@ -52,13 +46,15 @@ class Mark:
     """
 
     item_index: int | None = _beside("item_index", count)
-    parent_id: str | None = _beside("parentID", _as(forms.text))
+    parent_id: str | None = _beside("parentID", _json(forms.text))
     score: float | None = _beside("score", number)
-    meta: Mapping[str, Any] | None = _beside("meta", _as(forms.by_name(forms.anything)), hash=False)
-    origin: str | None = _beside("origin", _as(forms.text))
-    readonly: bool | None = _beside("readonly", _as(forms.flag))
-    hidden: bool | None = _beside("hidden", _as(forms.flag))
-    locked: bool | None = _beside("locked", _as(forms.flag))
+    meta: Mapping[str, Any] | None = _beside(
+        "meta", _json(forms.by_name(forms.anything)), hash=False
+    )
+    origin: str | None = _beside("origin", _json(forms.text))
+    readonly: bool | None = _beside("readonly", _json(forms.flag))
+    hidden: bool | None = _beside("hidden", _json(forms.flag))
+    locked: bool | None = _beside("locked", _json(forms.flag))
     raw: Mapping[str, Any] | None = field(default=None, eq=False, repr=False)
 
     def __repr__(self) -> str:
@@ -68,6 +64,10 @@ class Mark:
             if one.repr and ((value := getattr(self, one.name)) is not None or not one.kw_only)
         )
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+SIZE = ("original_width", "original_height")
+"""The keys of a region that hold the size of its image in pixels."""
 
 
 @frozen(repr=False, kw_only=True)

@@ -11,9 +11,9 @@ from typing import Any
 
 from .._engine.values.codec import same_json
 from .kinds import KINDS
+from .marks import SIZE
 from .shapes import Track
 
-_SIZE = ("original_width", "original_height")
 _ENDS = ("from_id", "to_id")
 _NAMES = ("from_name", "to_name", "type")
 _WAY_OUT = (
@@ -92,7 +92,7 @@ def _lacks_size(region: Any) -> bool:
         return False
     kind = KINDS.get(str(region.get("type")).lower())
     on_an_image = kind is not None and kind.shape not in (None, Track) and kind.type[:3] != "ocr"
-    return on_an_image and not all(region.get(key) for key in _SIZE)
+    return on_an_image and not all(region.get(key) for key in SIZE)
 
 
 def with_sizes(result: list[Any], places: Iterable[int]) -> list[Any]:
@@ -103,9 +103,9 @@ def with_sizes(result: list[Any], places: Iterable[int]) -> list[Any]:
     if not lacking:
         return result
     sizes = {
-        _image_of(one): {key: one[key] for key in _SIZE}
+        _image_of(one): {key: one[key] for key in SIZE}
         for one in result
-        if isinstance(one, Mapping) and all(one.get(key) for key in _SIZE)
+        if isinstance(one, Mapping) and all(one.get(key) for key in SIZE)
     }
     return [
         {**one, **sizes.get(_image_of(one), {})} if place in lacking else one

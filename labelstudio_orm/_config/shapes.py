@@ -16,7 +16,7 @@ from attrs import NOTHING, field, frozen
 
 from .._engine.values.brief import brief
 from . import forms
-from .forms import Form, as_list, number, plain, utterance
+from .forms import Form, as_list, number, plain, utterance, writer
 from .marks import Mark, OnImage, read_beside
 
 
@@ -76,16 +76,6 @@ def _bytes(value: Any, what: str) -> list[int]:
     return rle
 
 
-def _plain(form: Form) -> Callable[[Any, str], Any]:
-    def write(value: Any, what: str) -> Any:
-        value = plain(value)
-        for problem in form(value, what):
-            raise TypeError(problem)
-        return value
-
-    return write
-
-
 _RLE = forms.items(forms.whole(0, 255), least=1)
 VERTEX = forms.fields({"x": forms.measure(), "y": forms.measure(), "id?": forms.text,
                        "isBezier?": forms.flag, "prevPointId?": forms.text})  # fmt: skip
@@ -98,7 +88,7 @@ def _stored(
     write: Callable[[Any, str], Any] | None = None,
     default: Any = NOTHING,
 ) -> Any:
-    metadata = {"key": key, "read": read, "write": write or _plain(form), "form": form}
+    metadata = {"key": key, "read": read, "write": write or writer(form), "form": form}
     return field(default=default, metadata=metadata)
 
 

@@ -146,12 +146,12 @@ def _datetime(value: Any, _: bool) -> datetime:
 
 
 def _datetime_of(text: str) -> datetime:
-    said = _DATETIME.match(text)
-    if said is None:
+    found = _DATETIME.match(text)
+    if found is None:
         raise Mismatch(
             "give an aware datetime, or its ISO 8601 text with an offset: 2026-01-31T00:00:00Z"
         )
-    day, time, seconds, fraction, offset = said.groups()
+    day, time, seconds, fraction, offset = found.groups()
     if offset is None:
         raise Mismatch("give its time zone: an offset at the end, such as +02:00 or Z")
     digits = (fraction or "").rstrip("0")

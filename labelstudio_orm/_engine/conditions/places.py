@@ -33,25 +33,25 @@ class Place:
     rest: str = ""
 
     @classmethod
-    def of(cls, said: str | Place) -> Place:
+    def of(cls, given: str | Place) -> Place:
         """Return the place that a name means. Raises TypeError for a value that is no name.
 
         >>> Place.of("-data__a__b").keys, Place.of('data["a__b"]').keys
         (('a', 'b'), ('a__b',))
         """
-        if isinstance(said, Place):
-            return said
-        if not isinstance(said, str):
+        if isinstance(given, Place):
+            return given
+        if not isinstance(given, str):
             raise TypeError(
-                f'a field is named by a str, or an expression like data["a.b"], not {said!r:.80}'
+                f'a field is named by a str, or an expression like data["a.b"], not {given!r:.80}'
             )
-        name = said.removeprefix("-")
+        name = given.removeprefix("-")
         literal = _LITERAL.fullmatch(name) if "[" in name else None
         if literal is None:
             head, *keys = name.split("__")
-            return Place(head, tuple(keys), said.startswith("-"), literal=False)
+            return Place(head, tuple(keys), given.startswith("-"), literal=False)
         head, brackets, rest = literal.groups()
-        return Place(head, _keys_in(brackets), said.startswith("-"), rest=rest or "")
+        return Place(head, _keys_in(brackets), given.startswith("-"), rest=rest or "")
 
     def __str__(self) -> str:
         if not self.literal:

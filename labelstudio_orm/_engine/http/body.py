@@ -24,8 +24,8 @@ def pieces(raw: Any, size: int = PIECE) -> Iterator[bytes]:
     """
     encodings: list[str] = []
     if isinstance(raw, urllib3.HTTPResponse):
-        said = raw.headers.get("Content-Encoding") or ""
-        encodings = [word.strip().lower() for word in said.split(",")]
+        header = raw.headers.get("Content-Encoding") or ""
+        encodings = [word.strip().lower() for word in header.split(",")]
     stream = _as_sent(raw, size)
     for encoding in reversed(encodings[:4]):
         if encoding not in _PLAIN:

@@ -185,7 +185,7 @@ def failure_from(error: BaseException, call: Call) -> AttemptFailed:
         error,
     )
     root = _root(reason)
-    said = shorten(getattr(root, "strerror", None) or str(root) or type(root).__name__, 200)
+    why = shorten(getattr(root, "strerror", None) or str(root) or type(root).__name__, 200)
     host = host_of(urlsplit(call.prepared.url or ""))
     if isinstance(error, exceptions.SSLError):
         # These come before anything is sent, and a retry would change nothing.
@@ -204,7 +204,7 @@ def failure_from(error: BaseException, call: Call) -> AttemptFailed:
         return AttemptFailed(text, may_be_done=False, root=root, hint=unsent)
     proxy = isinstance(error, exceptions.ProxyError)
     if proxy or isinstance(reason, NewConnectionError):
-        text = f"could not connect to {'the proxy for ' if proxy else ''}{host}: {said}"
+        text = f"could not connect to {'the proxy for ' if proxy else ''}{host}: {why}"
         return AttemptFailed(text, may_be_done=False, root=root, hint=unsent)
     waits = (exceptions.Timeout, ReadTimeoutError, TimeoutError)
     if any(isinstance(e, waits) for e in (error, root, *error.args)):
@@ -218,14 +218,14 @@ def failure_from(error: BaseException, call: Call) -> AttemptFailed:
     broken = (exceptions.ConnectionError, exceptions.ChunkedEncodingError)
     if isinstance(error, exceptions.RequestException) and not isinstance(error, broken):
         # requests itself refused the address or a setting.
-        return AttemptFailed(said, may_be_done=False, retryable=False, root=root, hint=unsent)
-    return AttemptFailed(f"the connection broke: {said}", may_be_done=True, root=root)
+        return AttemptFailed(why, may_be_done=False, retryable=False, root=root, hint=unsent)
+    return AttemptFailed(f"the connection broke: {why}", may_be_done=True, root=root)
 
 
 def malformed(error: Exception) -> AttemptFailed:
     """Return the failure of an answer that Python's own parsers cannot read."""
-    said = shorten(f"{type(error).__name__}: {error}", 200)
-    return AttemptFailed(f"the answer is not HTTP ({said})", may_be_done=True, root=error)
+    why = shorten(f"{type(error).__name__}: {error}", 200)
+    return AttemptFailed(f"the answer is not HTTP ({why})", may_be_done=True, root=error)
 
 
 def final_error(call: Call, failure: AttemptFailed, tries: int, lost: bool) -> LabelStudioError:

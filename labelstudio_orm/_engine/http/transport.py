@@ -664,8 +664,8 @@ def _target(here: str, response: requests.Response) -> SplitResult | None:
     """
     try:
         location = response.headers["Location"].encode("latin-1").decode("utf-8").strip()
-        said = urlsplit(location)
-        if not location or (said.scheme and not said.netloc):
+        parts = urlsplit(location)
+        if not location or (parts.scheme and not parts.netloc):
             return None
         target = urlsplit(urljoin(here, location))._replace(fragment="")
         target = target._replace(path=target.path or "/")

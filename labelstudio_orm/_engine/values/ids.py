@@ -52,7 +52,7 @@ def scope_text(scope: Mapping[str, Any]) -> str:
 
 def _shown_id(value: Any) -> Any:
     """Return the id, also that of an object that was deleted."""
-    return value._last_key if hasattr(value, "_last_key") else value
+    return getattr(value, "_last_key", value)
 
 
 def exact_id(value: Any) -> int:

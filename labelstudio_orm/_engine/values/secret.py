@@ -87,7 +87,7 @@ class Secret:
 
 def reveal(value: Any) -> Any:
     """Return the value in a Secret, and anything else as it is."""
-    return value._value if isinstance(value, Secret) else value
+    return value.reveal() if isinstance(value, Secret) else value
 
 
 def seal(value: Any) -> Any:
@@ -152,7 +152,7 @@ def secrets_in(body: Any) -> Iterator[Secret]:
             yield value
 
 
-# -- what others say ------------------------------------------------------------------------------
+# -- texts of others ------------------------------------------------------------------------------
 
 
 def redact(text: str, secrets: Iterable[Any]) -> str:
@@ -212,11 +212,16 @@ def texts_in(value: Any) -> Iterator[str]:
         for word in value.split():
             if len(word) >= _START and word != value:
                 yield word
-        if value.lstrip()[:1] == "{":
-            try:
-                yield from texts_in(json.loads(value))
-            except (ValueError, RecursionError):
-                return
+        yield from _texts_in_json(value)
+
+
+def _texts_in_json(text: str) -> Iterator[str]:
+    if text.lstrip()[:1] != "{":
+        return
+    try:
+        yield from texts_in(json.loads(text))
+    except (ValueError, RecursionError):
+        return
 
 
 def passwords_in(addresses: Iterable[Any]) -> Iterator[str]:
