@@ -40,7 +40,7 @@ class Draft(Dated, Resource):
     task_id = task.id
     annotation: ForeignKey[Annotation] = foreign_key(default=None)
     annotation_id = annotation.optional_id
-    result: list[dict[str, Any]] = field(factory=list, judge=check_result)
+    result: list[dict[str, Any]] = field(factory=list, validator=check_result)
     lead_time: float | None = None
     was_postponed: bool = False
     import_id: int | None = None

@@ -331,7 +331,7 @@ class Annotation(Dated, Labelled, Resource):
     task_id = task.id
     project: ForeignKey[Project] = readonly_foreign_key()
     project_id = project.optional_id
-    result: list[dict[str, Any]] = field(factory=list, judge=check_result)
+    result: list[dict[str, Any]] = field(factory=list, validator=check_result)
     completed_by: ForeignKey[User] = foreign_key(default=None)
     completed_by_id = completed_by.optional_id
     was_cancelled: bool = False
@@ -486,7 +486,7 @@ class Prediction(Dated, Labelled, Resource):
     task_id = task.id
     project: ForeignKey[Project] = readonly_foreign_key()
     project_id = project.optional_id
-    result: list[dict[str, Any]] = field(factory=list, judge=check_result)
+    result: list[dict[str, Any]] = field(factory=list, validator=check_result)
     score: float | None = None
     model_version: str | None = None
     cluster: int | None = None

@@ -170,7 +170,7 @@ class View(Resource):
                     "instead: data['ordering'] = ['tasks:id'], or make the view anew"
                 )
             if old.get("filters") and not self.data.get("filters"):
-                with self._unless_it_fails():
+                with self._restored_on_failure():
                     self.data["filters"] = {"conjunction": "and", "items": []}
                     super()._update(chosen)
                 return

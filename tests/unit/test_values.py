@@ -472,7 +472,7 @@ def test_what_a_verb_takes_back_is_as_it_was(ls: LabelStudio, fake: FakeLabelStu
     fake.fault("PATCH", "*", Fault.answer(400))
 
     def fails() -> None:
-        with task._unless_it_fails():
+        with task._restored_on_failure():
             task.data["deep"] = None
             task.save()
 

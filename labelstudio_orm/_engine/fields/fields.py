@@ -23,15 +23,17 @@ class _Unset:
         return False
 
 
-Judge: TypeAlias = Callable[[Any, str, Any], None]
+Validator: TypeAlias = Callable[[Any, str, Any], None]
+"""Raises for a value that no server can use; takes the value, its place in messages, and the value
+that the server has.
+"""
 
 UNSET: Final[Any] = _Unset()
-"""What a constructor argument is when it was not given: the server's own default then applies."""
+"""A constructor argument that was not given: the server's own default then applies."""
 
 
 class Field:
-    """One declared field: its name, its name on the wire, its type, and what the word before it
-    said.
+    """One declared field: its name, its JSON key, its type, and what its word declares.
 
     A class gives the Field itself (``Project.title``), an object gives the value. The value is
     read from the row when it is first touched and then lies in the object's ``__dict__``, which
@@ -55,7 +57,7 @@ class Field:
         partly: str | None = None,
         references: str | None = None,
         of: str | None = None,
-        judge: Judge | None = None,
+        validator: Validator | None = None,
     ) -> None:
         self.name, self.owner = name, owner
         self.wire = wire or references or name
@@ -65,7 +67,7 @@ class Field:
         self.secret, self.always_sent = secret, always_sent
         self.trusted_type, self.partly = trusted_type, partly
         self.references, self.of = references, of
-        self.judge = judge
+        self.validator = validator
 
     def __repr__(self) -> str:
         return f"<Field {self.owner.__name__}.{self.name}>"
@@ -80,7 +82,7 @@ class Field:
 
     @cached_property
     def read(self) -> codec.Codec:
-        """JSON to Python; never raises."""
+        """The conversion of JSON to Python; never raises."""
         return as_id if self.references else codec.reader(self.annotation)
 
     def fresh_default(self) -> Any:
@@ -91,27 +93,25 @@ class Field:
 
     @cached_property
     def deferred(self) -> bool:
-        """May a row lack it although the server has it?"""
+        """A row may lack the field although the server has it."""
         return (
             self.computed or self.null_is_unknown or self.trusted_type is not None or self.left_out
         )
 
     @cached_property
     def left_out(self) -> bool:
-        """Does a listing leave it out?"""
+        """A listing leaves the field out."""
         return self.name in header_of(self.owner).left_out
 
     def accepts(self, value: Any) -> bool:
-        """May this JSON be taken for the value, or does the field have to be fetched?"""
+        """Return whether JSON is taken for the value, so that the field need not be fetched."""
         if value is None:
             return not self.null_is_unknown
         return self.trusted_type is None or isinstance(value, self.trusted_type)
 
     @cached_property
     def element(self) -> Any:
-        """The type of each of several plain values, as ``annotators`` holds; None where it holds
-        one, or nested JSON.
-        """
+        """The type of each value of a field with several plain ones; None for others."""
         kinds = [part for part in codec.parts(self.annotation) if part is not type(None)]
         inner = typing.get_args(kinds[0]) if typing.get_origin(kinds[0]) is list else ()
         plain = inner and (inner[0] in (int, str) or typing.get_origin(inner[0]) is Literal)
@@ -119,32 +119,32 @@ class Field:
 
     @property
     def multi_valued(self) -> bool:
-        """Does it hold several plain values?"""
+        """The field holds several plain values."""
         return self.element is not None
 
     @cached_property
     def holds_regions(self) -> bool:
-        """Does it hold a list of objects, as ``result`` does?"""
+        """The field holds a list of JSON objects, as ``result`` does."""
         return bool(self.annotation == list[dict[str, Any]])
 
     @cached_property
     def nested(self) -> bool:
-        """Does it hold JSON that a user may edit in place?"""
+        """The field holds JSON that a user may edit in place."""
         return not self.references and codec.is_nested(self.annotation)
 
     @cached_property
     def has_keys(self) -> bool:
-        """Does it hold JSON with keys inside of it, and not plain values?"""
+        """The field holds JSON with keys inside, and not plain values."""
         return self.nested and not self.multi_valued
 
     @cached_property
     def may_be_keyed(self) -> bool:
-        """May it be a dict, in which a key says one value?"""
+        """The field may hold a dict, in which a key has one value."""
         kinds = {typing.get_origin(one) or one for one in codec.parts(self.annotation)}
         return self.nested and bool(kinds & {dict, Any})
 
     def same(self, left: Any, right: Any) -> bool:
-        """Are two Python values of this field the same to the server?"""
+        """Return whether two Python values of this field are the same to the server."""
         if self.nested:
             return codec.same_json(left, right)
         if type(left) in _NUMBERS and type(right) in _NUMBERS:
@@ -152,21 +152,19 @@ class Field:
         return type(left) is type(right) and bool(left == right)
 
     def keep(self, value: Any) -> Any:
-        """Return a value as it lies in an object."""
+        """Return a value as an object keeps it."""
         return value
 
     def copy(self, value: Any) -> Any:
-        """Return a copy of a value as it lies in an object."""
+        """Return a copy of a value as an object keeps it."""
         return self.keep(codec.copy_given(reveal(value)))
 
     def renew(self, held: Any, now: Any) -> Any:
-        """Return what is to lie in an object: what is held of the field there, made to say what
-        another value says (``codec.renew``).
-        """
+        """Return a held value changed into another one, in place where it is nested."""
         return self.keep(codec.renew(reveal(held), reveal(now)))
 
     def check(self, value: Any) -> Any:
-        """``value`` as it will be kept. Raises TypeError naming the resource and the field."""
+        """Return a value as it will be kept. Raises TypeError naming the resource and the field."""
         value = reveal(value)  # another resource has a secret of this name
         if is_object(value):
             if not self.references:
@@ -204,15 +202,15 @@ _NUMBERS = frozenset((int, float))
 
 
 class SecretField(Field):
-    """A field that lies sealed in its object and in the row, and is opened when it is read."""
+    """A field whose value is sealed in its object and in the row, and is opened when it is read."""
 
-    def __init__(self, name: str, owner: type[Any], **says: Any) -> None:
-        super().__init__(name, owner, **says)
+    def __init__(self, name: str, owner: type[Any], **options: Any) -> None:
+        super().__init__(name, owner, **options)
         NAMES.update((self.name, self.wire))
 
     @cached_property
     def read(self) -> codec.Codec:
-        """JSON to a Secret; never raises."""
+        """The conversion of JSON to a Secret; never raises."""
         return self.copy
 
     def keep(self, value: Any) -> Any:
@@ -222,7 +220,7 @@ class SecretField(Field):
         return super().same(reveal(left), reveal(right))
 
     def check(self, value: Any) -> Any:
-        """``value``, sealed. The TypeError says its type, and nothing else of it."""
+        """Return a value, sealed. The TypeError names its type, and nothing else of it."""
         value = seal(value)
         if codec.mismatch(reveal(value), self.annotation):
             raise TypeError(
@@ -253,6 +251,6 @@ class SecretField(Field):
 
 
 def _field_of(owner: type[Any], name: str) -> Field:
-    """The one Field of this name: what a pickled condition or order names."""
+    """Return the one Field of this name, which a pickled condition or order refers to."""
     field: Field = header_of(owner).fields[name]
     return field

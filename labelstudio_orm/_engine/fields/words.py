@@ -1,7 +1,7 @@
 """The words that a resource declaration is made of.
 
-A declaration is an annotated class body; a field without a word is simply writable. The words say
-what the annotation cannot: ``field`` ``readonly`` ``computed`` ``lazy_counter`` ``secret``
+A declaration is an annotated class body; a field without a word is simply writable. The words
+declare what an annotation cannot: ``field`` ``readonly`` ``computed`` ``lazy_counter`` ``secret``
 ``always_sent`` ``foreign_key`` ``readonly_foreign_key``; ``HasMany`` is the other direction.
 
     >>> from labelstudio_orm import Task
@@ -16,18 +16,18 @@ from typing import Any, Final, Literal, NamedTuple
 
 import attrs
 
-from .fields import UNSET, Judge
+from .fields import UNSET, Validator
 
 WORD: Final = "labelstudio_orm"
-"""The key under which a word keeps what it says in an attrs field's metadata."""
+"""The key of what a word declares in the metadata of an attrs field."""
 
 
-def _word(init: bool = True, **says: Any) -> Any:
-    default = says.pop("default", UNSET)
-    factory = says.pop("factory", None)
+def _word(init: bool = True, **options: Any) -> Any:
+    default = options.pop("default", UNSET)
+    factory = options.pop("factory", None)
     if factory is not None:
         default = attrs.Factory(factory)
-    return attrs.field(default=default, init=init, metadata={WORD: says})
+    return attrs.field(default=default, init=init, metadata={WORD: options})
 
 
 def field(
@@ -36,13 +36,15 @@ def field(
     factory: Callable[[], Any] | None = None,
     wire: str | None = None,
     fixed: bool = False,
-    judge: Judge | None = None,
+    validator: Validator | None = None,
 ) -> Any:
-    """A writable field. ``wire``: its name on the wire, default its own; ``fixed``: writable until
-    it is saved; ``judge``: looks at a value, the place to name, and what the server has, before it
-    is sent, and raises where no server can use it.
+    """Declare a writable field.
+
+    ``wire``: its JSON key, by default its name. ``fixed``: writable until the object is saved.
+    ``validator``: called with a value before it is sent, its place in messages, and the value that
+    the server has; raises where no server can use the value.
     """
-    return _word(default=default, factory=factory, wire=wire, fixed=fixed, judge=judge)
+    return _word(default=default, factory=factory, wire=wire, fixed=fixed, validator=validator)
 
 
 def readonly(
@@ -52,12 +54,11 @@ def readonly(
     trusted_type: type | None = None,
     of: str | None = None,
 ) -> Any:
-    """A field that the server owns, or would accept to its own harm: assigning to it raises
-    AttributeError.
+    """Declare a field that is not to be set: assigning to it raises AttributeError.
 
-    ``trusted_type``: the one JSON type that is accepted for the value; an answer with another one
-    (a file's key where the listing has its name) leaves the field to be fetched when it is touched.
-    ``of``: the resource whose ids are listed.
+    The server owns it, or would be harmed by a value. ``trusted_type``: the one JSON type that is
+    accepted for the value; an answer with another one (a file's key where the listing has its name)
+    leaves the field to be fetched when it is touched. ``of``: the resource whose ids it holds.
     """
     return _word(init, read_only=True, wire=wire, trusted_type=trusted_type, of=of)
 
@@ -81,22 +82,25 @@ def computed(
 
 
 def lazy_counter(*, init: Literal[False] = False) -> Any:
-    """A read-only number that the answer to a creation leaves null; fetched once when it is
-    touched.
+    """Declare a read-only number that the answer to a creation leaves null.
+
+    It is fetched once when it is touched.
     """
     return _word(init, read_only=True, null_is_unknown=True)
 
 
 def secret(*, default: Any = attrs.NOTHING, factory: Callable[[], Any] | None = None) -> Any:
-    """A writable field that never shows in a repr, ``raw``, ``changes``, ``values()``, a log or a
-    pickle.
+    """Declare a writable field whose value is never shown.
+
+    It is in no repr, ``raw``, ``changes``, ``values()``, log or pickle.
     """
     return _word(default=default, factory=factory, secret=True)
 
 
 def always_sent(*, default: Any = attrs.NOTHING, factory: Callable[[], Any] | None = None) -> Any:
-    """A writable field that every PATCH must carry, since the server would otherwise clear or
-    refuse it.
+    """Declare a writable field that is part of every update.
+
+    The server would otherwise clear it or refuse the update.
     """
     return _word(default=default, factory=factory, always_sent=True)
 
@@ -104,14 +108,14 @@ def always_sent(*, default: Any = attrs.NOTHING, factory: Callable[[], Any] | No
 class ForeignKeyWord:
     """A ``foreign_key()`` in a class body, which stands for two attributes: relation and id."""
 
-    def __init__(self, *, default: Any = UNSET, init: bool = True, **says: Any) -> None:
+    def __init__(self, *, default: Any = UNSET, init: bool = True, **options: Any) -> None:
         self.required = default is UNSET and init
         self.relation = _word(init, relation=True, required=self.required)
-        self._says = says
+        self._options = options
 
     def id_field(self, relation: str) -> Any:
         """Return the word of the id's own field."""
-        return _word(False, references=relation, **self._says)
+        return _word(False, references=relation, **self._options)
 
     @property
     def id(self) -> ForeignKeyId:
@@ -144,8 +148,8 @@ def foreign_key(
     default the relation's; ``fixed``, ``always_sent``: as for other fields.
 
     The declaration is this one line; type checkers need another. To them a line of a class body is
-    one attribute, whatever its word says, and an annotation alone (``project_id: int``) would be an
-    argument that the constructor requires. An assignment without an annotation is neither, and its
+    one attribute, whatever its word, and an annotation alone (``project_id: int``) would be an
+    argument that the constructor requires. An assignment without an annotation is none, and its
     type follows from the relation::
 
         project: ForeignKey[Project] = foreign_key(fixed=True)

@@ -1,6 +1,4 @@
-"""How a resource is declared: the header, what follows from its fields, and the registry of them
-all.
-"""
+"""The declaration of a resource: its header, and what follows from its fields."""
 
 from __future__ import annotations
 
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 else:
 
     def dataclass_transform(**_: Any) -> Any:
-        """Only type checkers look at it."""
+        """Return a decorator that does nothing: only type checkers look at it."""
         return lambda decorator: decorator
 
 
@@ -67,8 +65,8 @@ def fields(cls: M) -> M:
     return attrs.define(cls, slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
 
 
-def _explain_misuse(model: Any) -> None:
-    """Let the constructor say what was meant where it is called with what it does not take."""
+def _explain_mistakes(model: Any) -> None:
+    """Let the constructor name what was probably meant by arguments that it does not take."""
     made = model.__init__
     takes = frozenset(one.alias or one.name for one in attrs.fields(model) if one.init)
 
@@ -83,7 +81,7 @@ def _explain_misuse(model: Any) -> None:
     model.__init__ = explained
 
 
-_UNSAID: dict[str, Any] = {
+_DEFAULTS: dict[str, Any] = {
     "pages": shapes.PLAIN,
     "params": {},
     "get_params": {},
@@ -94,7 +92,7 @@ _UNSAID: dict[str, Any] = {
     "edition": "",
     "left_out": (),
 }
-"""What a header means where neither it nor a base says otherwise."""
+"""The header of a resource, where neither it nor a base gives another value."""
 
 
 @dataclass_transform(
@@ -127,20 +125,27 @@ def resource(
 ) -> Callable[[C], C]:
     """Declare a resource: the address of one object, and how its listing is read.
 
-    ``item``: path of one object; ``{id}`` and the names of relations stand in braces, those of a
-    relation's relation after a point (``{version.prompt}``); empty where one object has no address.
-    ``collection``: path of the listing and of creations; default: ``item`` up to ``{id}``, or up to
-    the brace of ``{/id}`` where it has no slash at its end.
-    ``pages``: the shape of the listing. ``params``: lookups that the server's listing understands,
-    and the parameter that says each. ``get_params``: parameters that every GET of one object
-    carries. ``label``: the field that a repr shows. ``queryset``: the class of its querysets, where
-    they have verbs of their own. ``key``: the field that tells an object from others; empty where
-    there is only one. ``update``: the verb that saves changes. ``edition``: the edition that has
-    it, where not every server does; default: ``_edition`` of the class. ``left_out``: fields that a
-    listing has not, and which are fetched when they are touched. What a header does not say it has
-    from the class's base.
+    What a header does not give, it has from the base of the class.
+
+    Args:
+        item: The path of one object. Names in braces are ``{id}``, relations, and those of a
+            relation's relation after a point (``{version.prompt}``). Empty where one object has no
+            address.
+        collection: The path of the listing and of creations; default: ``item`` up to ``{id}``, or
+            up to the brace of ``{/id}`` where it has no slash at its end.
+        pages: The shape of the listing; default: one JSON list.
+        params: The lookups that the server's listing understands, and their parameters; all other
+            conditions are checked here.
+        get_params: Parameters of every GET of one object.
+        label: The field that a repr shows.
+        queryset: The class of its querysets, where they have verbs of their own.
+        key: The field that identifies an object; empty where there is only one.
+        update: The HTTP method that saves changes.
+        edition: The edition that has it, where not every server does; default: ``_edition`` of the
+            class.
+        left_out: Fields that a listing lacks, which are fetched when they are touched.
     """
-    said: dict[str, Any] = {
+    given: dict[str, Any] = {
         "pages": pages,
         "params": params,
         "get_params": get_params,
@@ -152,7 +157,7 @@ def resource(
     }
 
     def declare(cls: C) -> C:
-        said["edition"] = getattr(cls, "_edition", None) if edition is None else edition
+        given["edition"] = getattr(cls, "_edition", None) if edition is None else edition
         spread_foreign_keys(cls)
         base: Options | None = getattr(cls, "_options", None)
         inherited = base.fields if base is not None else {}
@@ -188,7 +193,7 @@ def resource(
             on_setattr=None,
             field_transformer=read_words,
         )
-        _explain_misuse(made)
+        _explain_mistakes(made)
         sets = {
             name: value
             for base in made.__mro__
@@ -205,8 +210,8 @@ def resource(
             relations=relations,
             sets=sets,
             **{
-                name: getattr(base, name, default) if said[name] is None else said[name]
-                for name, default in _UNSAID.items()
+                name: getattr(base, name, default) if given[name] is None else given[name]
+                for name, default in _DEFAULTS.items()
             },
         )
         registry[name_of(made)] = made

@@ -1,4 +1,4 @@
-"""What ``get_or_create`` and ``update_or_create`` make of their lookups and defaults."""
+"""The fields that ``get_or_create`` and ``update_or_create`` set, from lookups and defaults."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from ..values.secret import hide
 if TYPE_CHECKING:
     from ..records.record import Record
 
-Said: TypeAlias = tuple[Leaf, Any]
+Lookup: TypeAlias = tuple[Leaf, Any]
 """An exact lookup, and the value as it was given."""
 
 MERGED = frozenset({"data", "meta"})
 """The fields that are set key by key, so that nothing in them is lost."""
 
 
-def new_fields(said: Iterable[Said], defaults: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a new object: the defaults, and what exact lookups say, key by key
-    (``{"data": {"text": "a"}}`` of ``data__text="a"``).
+def new_fields(lookups: Iterable[Lookup], defaults: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a new object: the defaults, and the values of exact lookups.
 
-    Raises ValueError where the defaults say another value for a key than the lookup, since the
-    object would never be found again.
+    Lookups of keys are merged: ``data__text="a"`` is ``{"data": {"text": "a"}}``. Raises ValueError
+    where the defaults have another value for a key than the lookup, since the object would never be
+    found again.
     """
     fields = dict(defaults)
-    for one, given in said:
+    for one, given in lookups:
         name = one.field.references or one.field.name
         if one.path:
             fields[name] = _with_key(fields.get(name), one.path, one.value, one.key)
@@ -45,11 +45,11 @@ def refuse_unmatched(
 ) -> None:
     """Raise ValueError for the fields of a new object that would not match what it is got by.
 
-    What only the server says of an object is not looked at. ``make`` makes an unsaved object.
+    Conditions on what only the server sets are not checked. ``make`` makes an unsaved object.
     """
     try:
         made = make(hide(dict(fields)))
-    except (TypeError, ValueError):  # create() says better what is wrong
+    except (TypeError, ValueError):  # create() explains better what is wrong
         return
     for part in parts_of(query.where):
         if not any(_is_of_server(one, made) for one in nodes(part)) and not predicate(part)(made):
@@ -59,7 +59,7 @@ def refuse_unmatched(
             )
 
 
-def pinned_fields(query: Query) -> list[Said]:
+def pinned_fields(query: Query) -> list[Lookup]:
     """Return what a query is filtered by exactly, of the fields that can be set."""
     return [
         (one, one.value)
@@ -70,8 +70,10 @@ def pinned_fields(query: Query) -> list[Said]:
     ]
 
 
-def exact_lookups(query: Query, conditions: Iterable[Q], lookups: Mapping[str, Any]) -> list[Said]:
-    """Return what conditions and lookups say exactly, with the values as they were given."""
+def exact_lookups(
+    query: Query, conditions: Iterable[Q], lookups: Mapping[str, Any]
+) -> list[Lookup]:
+    """Return the exact lookups among conditions and lookups, with the values as they were given."""
     asked = parts_of(build(query.model, conditions, {}, query.url))
     pairs = [
         *((one, one.value) for one in asked if isinstance(one, Leaf)),
@@ -106,7 +108,7 @@ def defaults_and_lookups(
 
 
 def _is_of_server(one: Node, made: Record) -> bool:
-    """Is it about what only the server says of a new object?"""
+    """Return whether a condition is about what only the server sets on a new object."""
     if not isinstance(one, Leaf):
         return isinstance(one, Opaque)
     filled = one.field.name not in MERGED and peek(made, one.field) is None
@@ -114,10 +116,11 @@ def _is_of_server(one: Node, made: Record) -> bool:
 
 
 def changed_fields(
-    obj: Record, said: Iterable[Said], defaults: Mapping[str, Any]
+    obj: Record, lookups: Iterable[Lookup], defaults: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """Return the fields that the defaults change in an object that fits the lookups; ``data`` and
-    ``meta`` keep their other keys.
+    """Return the fields that the defaults change in an object that matches the lookups.
+
+    ``data`` and ``meta`` keep their other keys.
     """
     fields = {
         name: {**old, **value}
@@ -127,20 +130,22 @@ def changed_fields(
         else value
         for name, value in defaults.items()
     }
-    whole = new_fields(said, fields)
+    whole = new_fields(lookups, fields)
     return {name: whole[name] for name in fields}
 
 
 def _with_key(inner: Any, path: tuple[str, ...], value: Any, key: str) -> dict[str, Any]:
-    """A copy of a dict with a value at a path."""
+    """Return a copy of a dict with a value at a path."""
     if inner is not None and not isinstance(inner, Mapping):
-        raise ValueError(f"{key}={brief(value)}: the defaults say {brief(inner)} where a dict is")
+        raise ValueError(
+            f"{key}={brief(value)}: the defaults have {brief(inner)} in the place of a dict"
+        )
     first, *rest = path
     found = dict(inner or {})
     if rest:
         found[first] = _with_key(found.get(first), tuple(rest), value, key)
     elif first in found and not same(found[first], value):
-        raise ValueError(f"{key}={brief(value)}: the defaults say {brief(found[first])}")
+        raise ValueError(f"{key}={brief(value)}: the defaults have {brief(found[first])}")
     else:
         found[first] = value
     return found

@@ -43,7 +43,7 @@ class Edited(Loaded):
                 self._relate(relation, value)
         elif name in self._options.sets:
             raise AttributeError(
-                f"{self!r}.{name} is what the server has, and nothing to be set: "
+                f"{self!r}.{name} is what the server has, and cannot be set: "
                 f".{name}.create(...), .{name}.bulk_create([...]), or change one and save() it"
             )
         elif hasattr(type(self), name):
@@ -173,7 +173,7 @@ class Edited(Loaded):
         return [fields[name] for name in names if name in changed]
 
     @contextmanager
-    def _unless_it_fails(self) -> Iterator[None]:
+    def _restored_on_failure(self) -> Iterator[None]:
         """Take back what is set within the block where the block raises."""
         names = self._options.fields.keys() & self.__dict__.keys()
         fields = self._options.fields

@@ -115,4 +115,4 @@ def body_of(obj: Record, fields: Iterable[Field]) -> dict[str, Any]:
 
 def restored_on_failure(obj: Record) -> AbstractContextManager[None]:
     """Take back what is set within the block where the block raises."""
-    return obj._unless_it_fails()
+    return obj._restored_on_failure()

@@ -1,4 +1,4 @@
-"""Where an object came from, which decides what is known of it and what has to be fetched."""
+"""The origin of an object, which decides what is known of it and what has to be fetched."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ PEERS = 300
 
 
 class Peers:
-    """The tasks that the rows of one page are of. Whoever goes through the rows gets them together;
-    where single ones are picked out, they are fetched one by one.
+    """The tasks that the rows of one page are of.
 
-    ``before``: those of the page before.
+    A loop over the rows gets them together; where single ones are picked out, they are fetched one
+    by one. ``before``: the peers of the page before.
 
     >>> peers = Peers([5, 6, 7])
     >>> peers.to_fetch(5), peers.to_fetch(6)
@@ -52,13 +52,19 @@ class Peers:
 class Origin:
     """Where an object came from; shared by all the rows of a listing.
 
-    ``parents`` are the objects that it was reached through, ``uncomputed`` the fields that the row
-    holds without truth, ``prefetched`` the relations whose rows it has inside. ``whole``: the row
-    has every plain field that the server has; ``fetched``: and the deferred ones too. ``asked`` are
-    fields that were asked for, so that the server has none that is not there, and ``inside`` those
-    of rows inside. ``shared`` are related objects that the rows of one listing have in common, by
-    type and id; ``peers`` the tasks that the rows of the same page are of, by relation. ``deleted``
-    is the id that an object had until it was deleted here.
+    Attributes:
+        client: The client that loaded it; None for a new or an unpickled object.
+        parents: The objects that it was reached through, by relation.
+        uncomputed: The fields whose values in the row are placeholders.
+        prefetched: The relations whose rows it has inside.
+        whole: The row has every plain field that the server has.
+        fetched: The row has the deferred fields too.
+        url: The address of the server, for an object without a client.
+        shared: Related objects that the rows of one listing have in common, by type and id.
+        peers: The tasks that the rows of the same page are of, by relation.
+        deleted: The id that an object had until it was deleted here.
+        asked: The fields that were asked for: the server has none of these that the row lacks.
+        inside: The same of the rows inside, by relation.
     """
 
     client: Connection | None = None

@@ -40,7 +40,7 @@ class Record(Edited):
         force: bool = False,
         check: bool = False,
     ) -> Self:
-        """Create the object, or send what was changed; returns self.
+        """Create the object, or send what was changed, and return self.
 
         One POST for a new object; one PATCH that holds only the changed fields for a saved one; no
         request when nothing was changed.
@@ -48,7 +48,7 @@ class Record(Edited):
         ``using``: the client, for an object that has none yet. ``fields``: save only these.
         ``force``: send every writable field. ``check``: first compare ``updated_at``, and the
         fields to be sent, with the server's (one more request; the server has no conditional
-        writes) and raise Conflict if somebody else saved in the meantime.
+        writes) and raise Conflict if another user saved in the meantime.
 
         Raises TypeError for a value of the wrong type before anything is sent, OutcomeUnknown when
         the answer to a creation was lost, and the errors of the server.
@@ -75,13 +75,13 @@ class Record(Edited):
         return {field.wire: self._sent(field, field.name in edited) for field in chosen}
 
     def _sent(self, field: Field, is_edited: bool) -> Any:
-        """A value as it is sent. What is only carried along is as the server has it, be it odd."""
+        """Return a value as it is sent; one that was not edited is sent as the server has it."""
         value = getattr(self, field.name)
         if not is_edited and self._is_saved:
             return codec.write(value)
-        if field.judge is not None and value is not None:
+        if field.validator is not None and value is not None:
             old = codec.copy_json(self._row.get(field.wire))
-            field.judge(value, f"{self!r}.{field.name}", old)
+            field.validator(value, f"{self!r}.{field.name}", old)
         return codec.plain_json(codec.write(field.check(value)))
 
     def _create(self) -> None:
@@ -100,9 +100,7 @@ class Record(Edited):
         set_origin(self, attrs.evolve(self._origin, client=client, fetched=False, deleted=None))
 
     def _post(self, client: Connection, body: dict[str, Any]) -> Any:
-        """Send the creation; a resource whose creation can be made safe to repeat overrides
-        this.
-        """
+        """Send the creation. A resource overrides it to make a creation safe to repeat."""
         return client.request(
             "POST",
             self._url(self._options.collection),
@@ -115,23 +113,21 @@ class Record(Edited):
     def _update(self, chosen: list[Field]) -> None:
         if not chosen:
             return
-        carried = [
+        always = [
             field
             for field in self._options.fields.values()
             if field.always_sent and field not in chosen
         ]
-        body = self._body([*chosen, *carried])
+        body = self._body([*chosen, *always])
         options = self._options
         row = self._ask(options.update, f"saving {self!r}", json=body, expect=options.expects)
-        said = {
+        sent = {
             field.wire: codec.copy_json(body[field.wire]) for field in chosen if not field.secret
         }
-        self._absorb(self._addressed({**said, **row}), sent=chosen)
+        self._absorb(self._addressed({**sent, **row}), sent=chosen)
 
     def _absorb(self, row: Any, sent: Iterable[Field] = ()) -> None:
-        """Take the answer to a write: the server's values win, edits that were not sent stay
-        edits.
-        """
+        """Take the answer to a write: the server's values win; unsent edits stay edits."""
         unsent = set(self._changed()) - {field.name for field in sent} if self._is_saved else set()
         kept = {
             key: value
@@ -146,12 +142,13 @@ class Record(Edited):
             del self._row[key]
         for name in [name for name in self.__dict__ if name in self._options.fields]:
             if name not in unsent:
-                self._settle(self._options.fields[name])
+                self._resolve(self._options.fields[name])
 
-    def _settle(self, field: Field) -> None:
-        """Let a field that was touched say what the row says. Whoever holds nested JSON goes on to
-        hold it: it is changed in place, and only where the server has something else, or where it
-        holds what JSON has not, such as numbers of numpy.
+    def _resolve(self, field: Field) -> None:
+        """Set a field that was touched to the value of the row.
+
+        Nested JSON is changed in place, since users may hold it, and only where the server has
+        something else, or where it holds what JSON does not have, such as numbers of numpy.
         """
         if not (field.nested and field.wire in self._row):
             del self.__dict__[field.name]
@@ -163,8 +160,8 @@ class Record(Edited):
     def _check_unchanged(self, chosen: Iterable[Field]) -> None:
         if "updated_at" not in self._row:
             raise ValueError(
-                f"{self!r} has no updated_at here, so save(check=True) cannot tell a conflict; "
-                "bring it along with only(..., 'updated_at') where the resource has one"
+                f"{self!r} has no updated_at here, so save(check=True) cannot detect a conflict; "
+                "load it with only(..., 'updated_at') where the resource has one"
             )
         theirs = self._get_row(f"checking {self!r} before saving")
         is_later = theirs.get("updated_at") != self._row.get("updated_at")
@@ -185,7 +182,7 @@ class Record(Edited):
 
     @one_call
     def refresh(self) -> Self:
-        """Read the object again and drop unsaved edits; returns self. One request.
+        """Read the object again, drop unsaved edits, and return self. One request.
 
         Raises DoesNotExist when it has been deleted.
         """
@@ -209,8 +206,9 @@ class Record(Edited):
 
     @one_call
     def delete(self) -> None:
-        """Delete the object on the server. One request; an object that is already gone raises
-        DoesNotExist.
+        """Delete the object on the server. One request.
+
+        Raises DoesNotExist for an object that is already gone.
         """
         key = self._saved_id("delete()")
         try:
@@ -229,8 +227,9 @@ class Record(Edited):
         object.__setattr__(self, "__dict__", kept)
 
     def _is_gone(self) -> bool:
-        """Whether the server has deleted it although it failed afterwards, as it does where it
-        cannot count the labels of an annotation.
+        """Return whether the server has deleted it although it failed afterwards.
+
+        It fails so where it cannot count the labels of an annotation.
         """
         try:
             self._ask("GET", f"looking for {self!r}")
@@ -241,5 +240,5 @@ class Record(Edited):
         return False
 
     def _is_kept(self, field: Field) -> bool:
-        """Is it part of what a deleted object would be created again with?"""
+        """Return whether a deleted object keeps the field, to be created again with it."""
         return not field.read_only and (field.name in self.__dict__ or field.wire in self._row)
