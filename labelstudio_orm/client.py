@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ._engine.http.connection import Connection, set_default
-from ._engine.models.queryset import QuerySet
+from ._engine.models.queryset import QuerySet, queryset_of
 from ._engine.models.roots import Root
 from ._engine.models.server import ServerInfo
-from ._engine.records.inside import from_row, refetch
+from ._engine.records.inside import client_of, from_row, refetch
 from ._engine.records.origin import Origin
 from ._engine.values.secret import unseen
 from .resources.comments import Comment, Comments
@@ -66,7 +66,7 @@ class LabelStudio(Connection):
 
     def all_of(self, model: type[R]) -> QuerySet[R]:
         """Return every object of a resource: ``ls.all_of(Project)`` is ``ls.projects``."""
-        return QuerySet.of(model, self)
+        return queryset_of(model, self)
 
     projects = Root(Project, 'All projects: ``ls.projects.get(title="Reviews")``.', Projects)
     tasks = Root(Task, "Tasks by id, or of a project: ``ls.tasks.filter(project=1)``.", Tasks)
@@ -137,3 +137,9 @@ def connect(url: str | None = None, api_key: str | None = None, **options: Any) 
     client = LabelStudio(url, api_key, **options)
     set_default(client)
     return client
+
+
+def labelstudio_of(owner: Resource | QuerySet[Any]) -> LabelStudio:
+    """Return the client of an object or a queryset, typed as one that has the nouns."""
+    client = owner.client if isinstance(owner, QuerySet) else client_of(owner)
+    return cast("LabelStudio", client)

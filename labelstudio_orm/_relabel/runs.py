@@ -10,21 +10,26 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 from .._engine.bulk.run import BulkRun
-from .._engine.records.inside import restored_on_failure
+from .._engine.models.queryset import queryset_of
+from .._engine.records.inside import client_of, restored_on_failure
 from .._engine.values.summary import OnError
 from .._reports import Difference, Differences, Report
 from ..errors import BadRequest, DoesNotExist, NotFound, PermissionDenied
 from ..progress import Progress, reporter
-from ..resources._parking import is_parked, unpark
-from ..resources.common import labelstudio_of
-from ..resources.tasks import Annotation
+from ..resources.drafts import Draft, is_parked, unpark
+from ..resources.tasks import Annotation, Prediction
 from .results import Relabelling, restored
 from .undofile import UndoFile
 
 if TYPE_CHECKING:
-    from ..resources.drafts import Draft
     from ..resources.projects import Project
-    from ..resources.tasks import Prediction, Task
+    from ..resources.tasks import Task
+
+_MODELS: dict[str, type[Any]] = {
+    "annotations": Annotation,
+    "drafts": Draft,
+    "predictions": Prediction,
+}
 
 
 class Run:
@@ -41,7 +46,7 @@ class Run:
         progress: Progress,
     ) -> None:
         self.project, self.what = project, what
-        self.client = labelstudio_of(project)
+        self.client = client_of(project)
         self.is_dry = self.client.is_dry
         self.found = Differences()
         self.line = reporter(progress, what)
@@ -128,7 +133,7 @@ class Run:
 
     def _all_drafts(self) -> Iterator[Draft]:
         for task in self.project.tasks.filter(draft_exists=True).only("id").iterator():
-            yield from self.client.drafts.filter(task=task)
+            yield from queryset_of(Draft, self.client).filter(task=task)
 
     # -- rewriting --------------------------------------------------------------------------------
 
@@ -158,7 +163,7 @@ class Run:
             self._each(kind, some, partial(self._restore, kind))
 
     def _restore(self, kind: str, line: dict[str, Any]) -> bool:
-        objects: Any = getattr(self.client, kind)
+        objects: Any = queryset_of(_MODELS[kind], self.client)
         try:
             obj = objects.get(line["id"])
         except DoesNotExist:

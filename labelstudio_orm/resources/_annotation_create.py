@@ -5,22 +5,20 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from .._engine.fields.options import options_of
 from .._engine.http.paths import at
-from .._engine.records.inside import url_of
+from .._engine.models.queryset import queryset_of
 from .._engine.values.codec import same_json
+from .._engine.values.registry import registry
 from ..errors import Conflict, LabelStudioError, OutcomeUnknown
-from .common import labelstudio_of
 
 if TYPE_CHECKING:
     from .._engine.http.connection import Connection
-    from .tasks import Annotation
 
 __all__ = ["post_once"]
 
 
-def post_once(annotation: Annotation, client: Connection, body: dict[str, Any]) -> Any:
-    """Create an annotation and return its row.
+def post_once(client: Connection, task: int, body: dict[str, Any]) -> Any:
+    """Create an annotation of a task and return its row.
 
     The server refuses a second one of the same ``unique_id``, so this POST may be repeated.
     """
@@ -28,11 +26,11 @@ def post_once(annotation: Annotation, client: Connection, body: dict[str, Any]) 
     # The server answers 500 without it where it would otherwise store a null that can never be
     # saved again.
     body.setdefault("result", [])
-    doing = f"creating an Annotation of Task {annotation.task_id}"
+    doing = f"creating an Annotation of Task {task}"
     try:
         return client.request(
             "POST",
-            url_of(annotation, options_of(annotation).collection),
+            at("/api/tasks/{}/annotations/", task),
             json=body,
             idempotent=True,
             doing=doing,
@@ -44,7 +42,7 @@ def post_once(annotation: Annotation, client: Connection, body: dict[str, Any]) 
         failure = error
     try:
         if isinstance(failure, Conflict):
-            return _stored(annotation, client, body, failure)
+            return _stored(client, task, body, failure)
     except LabelStudioError as blind:
         failure = blind
     # Whoever creates it anew sends another unique_id, so this must not look harmless to repeat.
@@ -55,11 +53,9 @@ def post_once(annotation: Annotation, client: Connection, body: dict[str, Any]) 
     ) from failure
 
 
-def _stored(
-    annotation: Annotation, client: Connection, body: dict[str, Any], conflict: Conflict
-) -> Any:
+def _stored(client: Connection, task_id: int, body: dict[str, Any], conflict: Conflict) -> Any:
     """Return the row that an earlier attempt stored. Only an export shows unique ids."""
-    task = labelstudio_of(annotation).tasks.get(annotation.task_id)
+    task = queryset_of(registry["Task"], client).get(task_id)
     params = {"exportType": "JSON", "download_all_tasks": "true", "ids[]": task.id}
     doing = f"looking for a new Annotation of {task!r}"
     path = at("/api/projects/{}/export", task.project_id)

@@ -14,7 +14,8 @@ from ..orm import (
     readonly_foreign_key,
     resource,
 )
-from .common import Authored, Enterprise
+from .common import Enterprise
+from .people import Authored
 
 if TYPE_CHECKING:
     from typing_extensions import Self

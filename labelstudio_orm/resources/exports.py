@@ -11,6 +11,7 @@ from .._engine.bulk.jobs import Job, last_line, wait_for
 from .._engine.http.connection import pretended
 from .._engine.http.deadline import one_call
 from .._engine.http.download import download
+from .._engine.models.queryset import queryset_of
 from .._engine.reading.by_id import given_id
 from .._engine.reading.selection import query_of
 from ..errors import BadRequest, JobFailed
@@ -29,7 +30,8 @@ from ..orm import (
 from ..progress import Progress
 from ._tasks.exports import check_snapshot, naming_sizes
 from ._tasks.targets import check_target
-from .common import CreatedBy, labelstudio_of
+from .people import CreatedBy
+from .views import View
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -90,7 +92,7 @@ class Export(CreatedBy, Job, Resource):
         """Look at the view first: the server takes one that does not exist for all tasks."""
         options = body.get("task_filter_options") or {}
         if "view" in options:
-            views = labelstudio_of(self).views
+            views = queryset_of(View, client)
             view = views.get(given_id(query_of(views), options["view"], "the view of an Export"))
             if view.project_id != self.project_id:
                 raise ValueError(f"creating an Export: {view!r} is of another project")

@@ -17,18 +17,18 @@ from .._engine.http.deadline import one_call
 from .._engine.http.download import download
 from .._engine.http.outcome import matches
 from .._engine.http.paths import at, safe_name
+from .._engine.records.inside import client_of
 from .._engine.values.ids import id_of as id_in
 from .._engine.values.summary import Summary
 from ..errors import APIError, LabelStudioError, OutcomeUnknown
 from ..orm import ForeignKey, Plain, QuerySet, Resource, readonly, readonly_foreign_key, resource
 from ..progress import Progress
 from ._tasks.forms import Renamed
-from .common import labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from ..client import LabelStudio
+    from .._engine.http.connection import Connection
     from .projects import Project
 
 __all__ = ["FileUpload", "Files", "upload_path"]
@@ -64,7 +64,7 @@ def _address(path: str) -> str:
 
 
 @contextmanager
-def _content(client: LabelStudio, path: str, doing: str) -> Iterator[BinaryIO]:
+def _content(client: Connection, path: str, doing: str) -> Iterator[BinaryIO]:
     """Open the content of a file by its path; raise APIError if the answer is something else."""
     with client.stream("GET", _address(path), doing=doing) as response:
         kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -86,7 +86,7 @@ def store(project: Project, files: Sequence[str | os.PathLike[str]]) -> list[int
     """
     job = project.imports.create(file=files, commit_to_project=False)
     ids = job.file_upload_ids
-    are_ids = labelstudio_of(project).is_dry or matches(ids, [int])
+    are_ids = client_of(project).is_dry or matches(ids, [int])
     if not are_ids or not isinstance(ids, list) or len({*ids}) != len(files):
         what = "1 file" if len(files) == 1 else f"{len(files)} files"
         raise OutcomeUnknown(f"uploading {what}: the server gave {ids!r:.80} as the ids")
@@ -125,7 +125,7 @@ class Files(QuerySet["FileUpload"]):
             raise ValueError(
                 f"{file!r:.200} is no path of an uploaded file, which is upload/<number>/<name>"
             )
-        with _content(labelstudio_of(self), path, f"reading {path}") as stream:
+        with _content(self.client, path, f"reading {path}") as stream:
             yield stream
 
     @one_call
@@ -218,7 +218,7 @@ class FileUpload(Resource):
 
         One request.
         """
-        with _content(labelstudio_of(self), self._path(), f"reading {self!r}") as stream:
+        with _content(self._client, self._path(), f"reading {self!r}") as stream:
             yield stream
 
     @one_call

@@ -15,7 +15,7 @@ from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
 from ..orm import ForeignKey, QuerySet, Resource, readonly, readonly_foreign_key, resource
 from ._tasks.forms import ANSWER, held_by, import_body, pretended_import
-from .common import Dated, labelstudio_of
+from .common import Dated
 
 if TYPE_CHECKING:
     from .projects import Project
@@ -77,7 +77,7 @@ class Imports(QuerySet["ImportJob"]):
                 doing=f"importing into Project {id_in(project)}",
                 expect=ANSWER,
                 dry=lambda: pretended_import(
-                    labelstudio_of(self),
+                    self.client,
                     id_in(project),
                     body.get("json", ()),
                     [name for name, _ in body.get("files", {}).values()],

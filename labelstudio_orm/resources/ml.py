@@ -23,7 +23,8 @@ from ..orm import (
     resource,
     secret,
 )
-from .common import Authored, Dated, Enterprise
+from .common import Dated, Enterprise
+from .people import Authored
 
 if TYPE_CHECKING:
     from typing_extensions import Self

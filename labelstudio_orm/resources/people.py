@@ -15,12 +15,13 @@ from ..orm import (
     action,
     answer,
     field,
+    fields,
     readonly,
     readonly_foreign_key,
     resource,
     secret,
 )
-from .common import NO_TOKEN, Authored, CreatedAt, labelstudio_of
+from .common import NO_TOKEN, CreatedAt, Dated
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from .._engine.http.connection import Connection
 
 __all__ = [
+    "Authored",
+    "CreatedBy",
     "Organization",
     "OrganizationMember",
     "OrganizationMembers",
@@ -144,8 +147,21 @@ class User(Resource):
         return answer(json={"custom_hotkeys": hotkeys})
 
     def _require_me(self, verb: str) -> None:
-        if self.id != labelstudio_of(self).users.me().id:
+        if self.id != Users(User, self._client).me().id:
             raise ValueError(f"{verb}() works for the current user only: ls.users.me().{verb}()")
+
+
+@fields
+class CreatedBy(CreatedAt):
+    """Who created it, and when."""
+
+    created_by: ForeignKey[User] = readonly_foreign_key()
+    created_by_id = created_by.optional_id
+
+
+@fields
+class Authored(CreatedBy, Dated):
+    """Who created it, when, and when it was last changed."""
 
 
 class Organizations(QuerySet["Organization"]):

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+from .._config.labelconfig import BrokenConfig, LabelConfig
 from .._config.markup import without_declaration
 from .._engine.fields.fields import Field
 from .._engine.http.deadline import one_call
@@ -32,14 +33,14 @@ from ..orm import (
 )
 from ..progress import Progress
 from ._tasks.exports import export_project
-from .common import CreatedBy, Dated, Enterprise
+from .common import Dated, Enterprise
+from .people import CreatedBy
 
 if TYPE_CHECKING:
     import os
 
     from typing_extensions import Self
 
-    from ..config import LabelConfig
     from ..labels import Labels
     from .comments import Comments
     from .exports import Exports
@@ -199,9 +200,6 @@ class Project(CreatedBy, Resource):
 
         >>> project.config["sentiment"].choice("Positive")
         """
-        from .._config.labelconfig import BrokenConfig
-        from ..config import LabelConfig
-
         text = self.label_config or "<View></View>"
         if not isinstance(text, str):
             raise LabelStudioError(f"{self!r}: its label_config is {text!r:.80}, and no text")
@@ -223,7 +221,7 @@ class Project(CreatedBy, Resource):
         >>> project.labels.rename("Neutral", "Mixed", control="sentiment").ok
         True
         """
-        from ..labels import Labels
+        from ..labels import Labels  # lazy: they stand above the nouns, whose objects they change
 
         return Labels(self)
 

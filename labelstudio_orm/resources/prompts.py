@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from .._engine.bulk.jobs import Job
 from .._engine.http.deadline import one_call
 from .._engine.models.actions import id_for
-from .._engine.records.inside import ask, row_of
+from .._engine.models.queryset import queryset_of
+from .._engine.records.inside import ask, client_of, row_of
 from ..errors import DoesNotExist
 from ..orm import (
     ForeignKey,
     HasMany,
     Plain,
-    QuerySet,
     Resource,
     action,
     answer,
@@ -26,14 +26,14 @@ from ..orm import (
     readonly_foreign_key,
     resource,
 )
-from .common import Authored, CreatedBy, Enterprise, labelstudio_of
+from .common import Enterprise
 from .ml import ModelProvider, Provider
+from .people import Authored, CreatedBy
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._engine.http.connection import Connection
-    from ..client import LabelStudio
     from .projects import Project
 
 __all__ = ["Prompt", "PromptIndicator", "PromptRun", "PromptVersion", "Refinement", "Subset"]
@@ -163,7 +163,7 @@ class Refinement(Job):
     'Completed'
     """
 
-    state_field = "refinement_status"
+    _state_field = "refinement_status"
 
     def __init__(self, version: PromptVersion, row: Mapping[str, Any]) -> None:
         self.version = version
@@ -182,8 +182,8 @@ class Refinement(Job):
         return f"<Refinement {self.refinement_job_id} of {self.version!r}>"
 
     @property
-    def _client(self) -> LabelStudio:
-        return labelstudio_of(self.version)
+    def _client(self) -> Connection:
+        return client_of(self.version)
 
     @one_call
     def refresh(self) -> Self:
@@ -235,7 +235,7 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
 
     def _get_row(self, doing: str) -> dict[str, Any]:
         """Look for the run in the listing: a single one has no address."""
-        runs = QuerySet.of(PromptRun, self._client, scope={"version": self.version})
+        runs = queryset_of(PromptRun, self._client, scope={"version": self.version})
         for run in runs.filter(project=self.project_id, project_subset=self.project_subset):
             if run == self:
                 return {**self._row, **row_of(run)}

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 from .._config.results import check_result
 from .._engine.bulk.batches import BATCH_BYTES, BATCH_SIZE
 from .._engine.conditions.q import Q
+from .._engine.conditions.query import Query
 from .._engine.fields.fields import UNSET
 from .._engine.http.deadline import one_call
 from .._engine.pages.keyset import TASKS
 from .._engine.pages.sources import Embedded
 from .._engine.reading.by_id import in_scope
-from .._engine.reading.selection import evolved, query_of
+from .._engine.reading.selection import evolved
 from .._engine.values.ids import id_of as id_in
+from .._engine.values.registry import registry
 from ..errors import LabelStudioError
 from ..orm import (
     ForeignKey,
@@ -32,7 +34,7 @@ from ..orm import (
     resource,
 )
 from ..progress import Progress
-from ._parking import keeping_drafts
+from ._annotation_create import post_once
 from ._tasks.actions import perform
 from ._tasks.annotating import annotate
 from ._tasks.creation import OnConflict, create_tasks
@@ -40,7 +42,8 @@ from ._tasks.deletion import delete_tasks
 from ._tasks.exports import export_tasks
 from ._tasks.predictions import OnKnown, create_predictions, delete_predictions
 from ._tasks.updating import TaskUpdate
-from .common import Dated, labelstudio_of
+from .common import Dated
+from .drafts import keeping_drafts
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -66,7 +69,7 @@ class Tasks(QuerySet["Task"]):
         found = super().filter(*conditions, **lookups)
         if view is UNSET:
             return found
-        given = in_scope(query_of(labelstudio_of(self).views), view, "tasks.filter(view=...)")
+        given = in_scope(Query(registry["View"], self.client), view, "tasks.filter(view=...)")
         known = found._query.scope.get("view")
         if known is not None and id_in(known) != id_in(given):
             raise ValueError(
@@ -380,13 +383,11 @@ class Annotation(Dated, Labelled, Resource):
         self._body(chosen)  # what is refused here, is refused before a draft is touched
         if not chosen or self.task_id is None:
             return super().save(fields=names, force=force, check=check)
-        with keeping_drafts(labelstudio_of(self), self.task_id, self.id):
+        with keeping_drafts(self._client, self.task_id, self.id):
             return super().save(fields=names, force=force, check=check)
 
     def _post(self, client: Connection, body: dict[str, Any]) -> Any:
-        from ._annotation_create import post_once
-
-        return post_once(self, client, body)
+        return post_once(client, self.task_id, body)
 
 
 class Predictions(QuerySet["Prediction"]):

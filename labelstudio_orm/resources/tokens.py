@@ -14,7 +14,7 @@ from ..orm import Resource, always_sent, field, resource
 from .common import NO_TOKEN, Dated
 
 if TYPE_CHECKING:
-    from ..client import LabelStudio
+    from .._engine.http.connection import Connection
 
 __all__ = ["JWTSettings", "SessionPolicy", "Token", "Tokens"]
 
@@ -62,7 +62,7 @@ class Token:
 class Tokens:
     """``ls.tokens``: the personal access tokens of the current user, one at most."""
 
-    client: LabelStudio
+    client: Connection
 
     def all(self) -> list[Token]:
         """List the valid tokens, without their signatures. One request."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .._engine.conditions.q import Q
 from .._engine.conditions.tree import EVERYTHING
 from .._engine.fields.fields import Field
 from .._engine.http.deadline import one_call
+from .._engine.models.queryset import queryset_of
 from .._engine.plans.view_filters import view_condition, view_filters, view_ordering
 from .._engine.reading.by_id import given_id
 from .._engine.reading.selection import evolved, query_of
 from .._engine.values.brief import brief
 from .._engine.values.ids import id_given
 from .._engine.values.ids import id_of as id_in
+from .._engine.values.registry import registry
 from .._engine.values.summary import Summary
 from ..errors import LabelStudioError
 from ..orm import (
@@ -30,7 +32,6 @@ from ..orm import (
     readonly_foreign_key,
     resource,
 )
-from .common import labelstudio_of
 
 if TYPE_CHECKING:
     from typing_extensions import Never
@@ -152,7 +153,7 @@ class View(Resource):
         The ids are listed first, since the server ignores a query beside a view.
         """
         self._saved_id("View.tasks")
-        tasks = labelstudio_of(self).tasks
+        tasks = cast("Tasks", queryset_of(registry["Task"], self._client))
         project = self._origin.parents.get("project", self.project_id)
         scope = {} if project is None else {"project": project}  # else the reading asks for it
         return evolved(tasks, scope={**scope, "view": self})

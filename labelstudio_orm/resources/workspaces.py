@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from .._engine.http.deadline import one_call
 from .._engine.models.actions import id_for
+from .._engine.models.queryset import queryset_of
 from .._engine.values.ids import id_of as id_in
 from ..orm import (
     ForeignKey,
@@ -18,7 +19,8 @@ from ..orm import (
     no_answer,
     resource,
 )
-from .common import Authored, Enterprise
+from .common import Enterprise
+from .people import Authored
 
 if TYPE_CHECKING:
     from .people import User
@@ -84,7 +86,7 @@ class WorkspaceMember(Enterprise, Resource):
     @one_call
     def delete(self) -> None:
         """Remove the user, as ``workspace.members.remove(user)`` does. One request."""
-        members: Any = QuerySet.of(
+        members: Any = queryset_of(
             WorkspaceMember, self._client, scope={"workspace": self.workspace_id}
         )
         members.remove(self.user_id)

@@ -17,7 +17,7 @@ import pytest
 from labelstudio_orm import BadRequest, DoesNotExist, LabelStudio, Project, ServerError, Task
 from labelstudio_orm._engine.http.dryrun import READS
 from labelstudio_orm._reports import Report
-from labelstudio_orm.resources.common import labelstudio_of
+from labelstudio_orm.client import labelstudio_of
 from labelstudio_orm.testing import FakeLabelStudio
 
 CONFIG = """\

@@ -25,7 +25,7 @@ from typing import Any
 from labelstudio_orm import LabelStudio, LabelStudioError
 from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http.payload import decode
-from labelstudio_orm._engine.models.queryset import QuerySet
+from labelstudio_orm._engine.models.queryset import QuerySet, queryset_of
 from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.registry import registry
@@ -171,7 +171,7 @@ def suppress_what_json_cannot_hold() -> Iterator[None]:
 
 def alone(*objects: Any) -> QuerySet[Any]:
     """A queryset of objects that are here."""
-    return QuerySet.of(type(objects[0]), objects[0]._client, loaded=list(objects))
+    return queryset_of(type(objects[0]), objects[0]._client, loaded=list(objects))
 
 
 def tables(obj: Any) -> Any:

@@ -24,7 +24,7 @@ from labelstudio_orm import (
     User,
     Workspace,
 )
-from labelstudio_orm.resources.common import labelstudio_of
+from labelstudio_orm.client import labelstudio_of
 from labelstudio_orm.testing import FakeLabelStudio
 
 operation = pytest.mark.operation

@@ -38,7 +38,7 @@ from labelstudio_orm._engine.values.codec import (
     write_datetime,
 )
 from labelstudio_orm._engine.values.registry import registry
-from labelstudio_orm.resources.common import labelstudio_of
+from labelstudio_orm.client import labelstudio_of
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.conftest import CONFIG
 from tests.helpers import present

@@ -11,7 +11,7 @@ import pytest
 from labelstudio_orm import LabelStudio, Project, PromptRun, Q, Task, View, Webhook
 from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http.required import check_address, query_of
-from labelstudio_orm._engine.models.queryset import QuerySet
+from labelstudio_orm._engine.models.queryset import QuerySet, queryset_of
 from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.registry import registry
@@ -94,7 +94,7 @@ def test_a_queryset_of_what_went_meanwhile(
             for other in options_of(model).relations
             if other in options_of(model).pages.scoped_by and other != name
         }
-        queryset = QuerySet.of(model, quiet, scope={**others, name: parent})
+        queryset = queryset_of(model, quiet, scope={**others, name: parent})
         for verb, do in READS.items():
             if verb == "ref" and (name == "view" or parent is None):
                 continue

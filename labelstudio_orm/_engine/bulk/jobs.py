@@ -31,10 +31,10 @@ FAILED = frozenset({"failed", "completed_with_errors", "Failed", "Canceled"})
 class Job:
     """A job of the server: an export, an import, a sync, a refinement, a run.
 
-    ``state_field`` is the name of the attribute that holds its state.
+    ``_state_field`` is the name of the attribute that holds its state.
     """
 
-    state_field: ClassVar[str] = "status"
+    _state_field: ClassVar[str] = "status"
 
     if TYPE_CHECKING:
 
@@ -56,7 +56,7 @@ class Job:
         """
         wait_for(
             repr(self),
-            lambda: getattr(self, self.state_field, None),
+            lambda: getattr(self, self._state_field, None),
             self.refresh,
             lambda: last_line(getattr(self, "error", None), getattr(self, "traceback", None)),
             self._client,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from typing_extensions import Never
 
     from ...progress import Progress
+    from ..http.connection import Connection
     from ..values.summary import Created, OnError, Summary
 
 R = TypeVar("R")
@@ -52,11 +53,6 @@ class QuerySet(ReadingQuerySet[R]):
     """
 
     _updating: ClassVar[type[Update]] = Update
-
-    @classmethod
-    def of(cls, model: type[Any], client: Any, **state: Any) -> QuerySet[Any]:
-        """Return a queryset of the class that the resource names in its header."""
-        return (options_of(model).queryset or QuerySet)(model, client, **state)
 
     # -- one object -------------------------------------------------------------------------------
 
@@ -295,3 +291,10 @@ class QuerySet(ReadingQuerySet[R]):
             on_error=on_error,
             progress=progress,
         )
+
+
+def queryset_of(model: type[R], client: Connection, **state: Any) -> QuerySet[R]:
+    """Return a queryset of the class that the resource names in its header."""
+    declared: Any = model
+    queryset: type[QuerySet[R]] = options_of(declared).queryset or QuerySet
+    return queryset(model, client, **state)

@@ -25,7 +25,7 @@ from ..records.record import Record
 from ..values import codec
 from ..values.brief import brief
 from ..values.ids import as_id
-from .queryset import QuerySet
+from .queryset import QuerySet, queryset_of
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -110,12 +110,12 @@ class ForeignKey(Relation, Generic[R]):
         project = origin.parents.get("project") or as_id(row_of(obj).get("project"))
         if len(ids) < 2 or shared is None or project is None:
             return None
-        tasks = QuerySet.of(self.target, client_of(obj)).filter(project=project, id__in=ids)
+        tasks = queryset_of(self.target, client_of(obj)).filter(project=project, id__in=ids)
         shared.update(((self.target, task.id), task) for task in tasks)
         return shared.get((self.target, identifier))
 
     def _fetched(self, obj: Record, identifier: int | str) -> Any:
-        objects = QuerySet.of(self.target, client_of(obj))
+        objects = queryset_of(self.target, client_of(obj))
         try:
             return objects.get(identifier)
         except LabelStudioError:
@@ -178,7 +178,7 @@ class HasMany(ReverseRelation, Generic[T]):
             asked = origin.inside.get(self.name, frozenset())
             inside = Origin(client, scope, whole=not asked, asked=asked, shared=origin.shared)
             loaded = list(view(self.target, self._shared_rows(obj), inside))
-        return QuerySet.of(self.target, client, scope=scope, loaded=loaded)
+        return queryset_of(self.target, client, scope=scope, loaded=loaded)
 
     def _shared_rows(self, obj: Record) -> list[SharedRow]:
         """Return the related rows by id, each with what is touched and edited of it.

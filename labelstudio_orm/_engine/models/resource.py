@@ -6,7 +6,7 @@ from typing import ClassVar, TypeVar
 
 from ..http.connection import default_client
 from ..records.record import Record
-from .queryset import QuerySet
+from .queryset import QuerySet, queryset_of
 
 R = TypeVar("R", bound="Resource")
 
@@ -17,7 +17,7 @@ class Objects:
     def __get__(self, instance: Resource | None, owner: type[R]) -> QuerySet[R]:
         if instance is not None:
             raise AttributeError(f"objects is of the class, {owner.__name__}.objects")
-        return QuerySet.of(owner, default_client())
+        return queryset_of(owner, default_client())
 
 
 class Resource(Record):

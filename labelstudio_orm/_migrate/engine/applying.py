@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import attrs
 
 from ..._reports import Difference
+from ...client import labelstudio_of
 from ...errors import LabelStudioError
-from ...resources.common import labelstudio_of
 from . import odd
 from .forms import edited_by, fields_of, says
 

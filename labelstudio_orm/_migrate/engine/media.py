@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
 from ..._engine.bulk.workers import each
 from ..._engine.http.connection import number_of_workers
 from ..._engine.values.summary import Failure
+from ...client import labelstudio_of
 from ...errors import APIError, BadRequest, LabelStudioError, ServerError
-from ...resources.common import labelstudio_of
 from .contents import fetch
 from .exactly_once import exactly_once
 from .late import record_duration, wait_for

@@ -27,8 +27,8 @@ from ..._engine.plans.view_filters import view_condition
 from ..._engine.values.codec import Row
 from ..._engine.values.ids import as_id
 from ..._engine.values.secret import seal
+from ...client import labelstudio_of
 from ...errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
-from ...resources.common import labelstudio_of
 from ...resources.projects import Project
 from .fingerprints import (
     ANNOTATION,

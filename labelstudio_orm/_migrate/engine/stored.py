@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import attrs
 
 from ..._engine.bulk.workers import each
+from ...client import labelstudio_of
 from ...errors import LabelStudioError
 from ...resources._tasks.forms import Renamed
-from ...resources.common import labelstudio_of
 from ...resources.files import store, upload_path
 from .contents import hashed
 from .source import LiveSource

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import attrs
 
-from ...resources._parking import keeping_drafts, unpark
+from ...resources.drafts import keeping_drafts, unpark
 from . import odd
 from .exactly_once import exactly_once
 from .fingerprints import CONTENTS, digest

@@ -18,10 +18,10 @@ from ..._engine.pages.sources import chunked
 from ..._engine.values.codec import copy_json
 from ..._engine.values.summary import Failure, Summary
 from ..._reports import Losses, Report
+from ...client import labelstudio_of
 from ...errors import Conflict, LabelStudioError
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
-from ...resources.common import labelstudio_of
 from ..engine.applying import PARENTS, Applier, Wanted
 from ..engine.forms import KEPT, KINDS, fields_again, lacking, link_drafts
 from ..engine.journal import Journal

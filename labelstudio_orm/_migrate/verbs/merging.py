@@ -17,10 +17,10 @@ from ..._engine.http.connection import number_of_workers
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure
 from ..._reports import Difference, Differences, Losses, Report
+from ...client import labelstudio_of
 from ...progress import Progress, reporter
 from ...resources._tasks.creation import create_known
 from ...resources._tasks.existing import ItemKey
-from ...resources.common import labelstudio_of
 from ...resources.projects import Project
 from ..engine.applying import Applier, Wanted
 from ..engine.config_compat import check_configs

@@ -21,10 +21,9 @@ from ..._engine.pages.sources import chunked
 from ..._engine.records.inside import client_of
 from ..._engine.values.summary import Failure, Summary
 from ..._reports import Loss, Report
-from ...client import LabelStudio
+from ...client import LabelStudio, labelstudio_of
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
-from ...resources.common import labelstudio_of
 from ..engine.fingerprints import digest
 from ..engine.keys import asking, fingerprint, first_rows, no_key
 from ..engine.source import CHUNK, LiveSource

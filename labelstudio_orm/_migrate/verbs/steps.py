@@ -55,9 +55,9 @@ from ..._console.arguments import PROJECT, SERVER, WRITES, Call, Parser, argumen
 from ..._console.running import run_guarded
 from ..._engine.values.summary import Summary
 from ..._reports import Report
+from ...client import labelstudio_of
 from ...errors import LabelStudioError
 from ...progress import Progress
-from ...resources.common import labelstudio_of
 from ..engine.journal import Journal, JournalMismatch
 
 if TYPE_CHECKING:

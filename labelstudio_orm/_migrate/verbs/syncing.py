@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Final
 from ..._engine.http.paths import at
 from ..._engine.pages.sources import chunked
 from ..._reports import Difference, Differences, Report
+from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
-from ...resources.common import labelstudio_of
 from ..engine.comparison import Comparison
 from ..engine.diff3 import Base, Change, Conflicts
 from ..engine.fingerprints import CONTENTS, ORIGIN, SETTINGS
