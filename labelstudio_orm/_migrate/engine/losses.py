@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from ..._reports import Loss
-from .fingerprints import CONTENTS, ORIGIN
+from .fingerprints import ANNOTATION_ORIGIN, CONTENTS, ORIGIN, TASK_ORIGIN
 from .kinds import KINDS
 
 if TYPE_CHECKING:
@@ -46,12 +46,8 @@ WHY: Final[Mapping[str, str]] = {
     "drafts.user": "a draft belongs to the user who creates it",
 }
 
-_TASK: Final = ("created_at", "updated_at", "file_upload", "storage_filename")
-_ANNOTATION: Final = (
-    "created_at", "updated_at", "updated_by", "import_id", "last_action", "draft_created_at",
-    "parent_annotation", "parent_prediction",
-)  # fmt: skip
-
+_TASK: Final = tuple(name for name in TASK_ORIGIN if name != "inner_id")
+_ANNOTATION: Final = tuple(name for name in ANNOTATION_ORIGIN if name != "bulk_created")
 
 Id: TypeAlias = "int | str"
 

@@ -113,6 +113,7 @@ def restore(
     Raises BadSnapshot for a file that is not a snapshot, is damaged or edited, or exceeds the
     limits, before anything is written; and the errors of ``copy_project``.
 
+    >>> saved = snapshot(project, "reviews.zip")
     >>> report = restore("reviews.zip", ls, title="Reviews again", missing_users="create")
     >>> report.target
     <Project 2 'Reviews again'>

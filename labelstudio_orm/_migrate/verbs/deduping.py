@@ -23,10 +23,10 @@ from ...errors import Conflict, LabelStudioError
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
 from ..engine.applying import PARENTS, Applier, Wanted
+from ..engine.comparison import fields_apart
 from ..engine.forms import KEPT, KINDS, fields_again, lacking, link_drafts
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, no_key, with_ids
-from ..engine.report import fields_apart
 from ..engine.source import LiveSource
 
 if TYPE_CHECKING:

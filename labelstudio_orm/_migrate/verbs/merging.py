@@ -23,6 +23,7 @@ from ...resources._tasks.creation import create_known
 from ...resources._tasks.existing import ItemKey
 from ...resources.projects import Project
 from ..engine.applying import Applier, Wanted
+from ..engine.comparison import fields_apart
 from ..engine.config_compat import check_configs
 from ..engine.fingerprints import digest, task_content
 from ..engine.forms import KINDS, fields_of, import_form, lacking, link_drafts
@@ -33,7 +34,6 @@ from ..engine.losses import is_importable
 from ..engine.media import Media
 from ..engine.odd import annotate, create
 from ..engine.remap import Translation
-from ..engine.report import fields_apart
 from ..engine.same_files import SameFiles
 from ..engine.source import LiveSource, as_source
 from ..engine.stored import Stored

@@ -1,4 +1,4 @@
-r"""Migrations of your own: named steps, run in order, each until it is done once.
+'''Migrations of your own: named steps, run in order, each until it is done once.
 
 ```python
 from labelstudio_orm import Project
@@ -10,7 +10,7 @@ migration = Migration("reviews-2026")
 
 @migration.step
 def german(project: Project, progress: Progress) -> object:
-    \"""Reviews with an umlaut are German.\"""
+    """Reviews with an umlaut are German."""
     tasks = project.tasks.filter(data__text__regex="[äöüß]").exclude(data__lang="de")
     return tasks.update(data__lang="de", progress=progress)
 
@@ -30,7 +30,7 @@ be able to begin again on what its first try left behind, and the verbs of this 
 easy: ``filter`` selects what is still to be done, as above; ``update`` and ``bulk_update`` skip
 what already has these values; ``bulk_create(key=..., on_conflict="skip")`` makes no duplicate;
 ``delete`` ignores what is gone.
-"""
+'''
 
 from __future__ import annotations
 
@@ -97,17 +97,17 @@ class StepFailed(LabelStudioError, RuntimeError):
 
 @attrs.frozen
 class Step:
-    """A named step, identified by its name and its code.
+    '''A named step, identified by its name and its code.
 
     Comments, its docstring and the functions that it calls do not count.
 
     >>> @step
     ... def without_v1(project, progress):
-    ...     \"""The predictions of v1 are wrong.\"""
+    ...     """The predictions of v1 are wrong."""
     ...     return project.predictions.filter(model_version="v1").delete(progress=progress)
     >>> without_v1.name, without_v1.about
     ('without_v1', 'The predictions of v1 are wrong.')
-    """
+    '''
 
     work: Work
     name: str
