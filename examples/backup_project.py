@@ -1,9 +1,9 @@
-"""Save a project to one file, and make a project of it again, on this server or on another one.
+"""Save a project to a file, and restore it as a new project, on this server or another one.
 
     python examples/backup_project.py save Cars cars.zip
     python examples/backup_project.py restore cars.zip
 
-A restoring that was killed goes on when it is run again.
+If restoring is killed, run it again: it continues where it was.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Copy a project to another server: everything that it holds, authors included; then compare.
+"""Copy a project with everything in it, authors included, to another server, and compare both.
 
     python examples/copy_project.py Cars
 
-From the server of LABEL_STUDIO_URL to that of LABEL_STUDIO_TO_URL. Users are matched by e-mail,
-those whom the other server lacks are made there. It may be killed, and run again: the journal knows
-what is done, and a run after the last one writes nothing.
+The servers are those of LABEL_STUDIO_URL and LABEL_STUDIO_TO_URL. Users are matched by e-mail;
+missing ones are created. If the script is killed, run it again: the journal knows what is done, and
+once all is, a further run writes nothing.
 """
 
 from __future__ import annotations

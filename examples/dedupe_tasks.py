@@ -1,9 +1,9 @@
-"""Tasks that were imported twice become one again, with the annotations of both.
+"""Merge tasks that were imported twice into one, with the annotations of both.
 
     python examples/dedupe_tasks.py Cars data.image
 
-Of tasks with the same image the one with the most annotations stays. It may be interrupted, and run
-again.
+Of tasks with the same image, the one with the most annotations stays. If the script is interrupted,
+run it again.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Run the quickstart on a real Label Studio, which is installed on the first run.
+"""Run the quickstart on a real Label Studio, which the first run installs.
 
-With --keep the server is left running, to look around in a browser; --stop ends it.
+--keep leaves the server running, to look around in a browser; --stop ends it.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ def leave(server: LocalLabelStudio) -> None:
 
 
 def kept_url() -> str | None:
-    """Where the kept server answers. Its token proves that it is still that one."""
+    """Return the URL of the kept server; its token proves that it is still the same one."""
     try:
         kept = json.loads(KEPT.read_text())
         LabelStudio(kept["url"], kept["api_key"], retries=0).users.me()

@@ -1,9 +1,9 @@
-"""Delete all predictions of one version of a model, and nothing else.
+"""Delete all predictions of one model version, and nothing else.
 
     python examples/drop_model_version.py Cars v1
 
-Three requests, however many there are. Those without a version are of "undefined" if they were
-imported, by ``bulk_create()`` too, and of "" if they were created one by one.
+This takes three requests, however many predictions there are. Predictions without a version have
+"undefined" if they were imported (``bulk_create()`` included), and "" if created one by one.
 """
 
 from __future__ import annotations

@@ -1,10 +1,10 @@
-"""Fill keys of tasks from a table, whose first column says which task: image,split,weather.
+"""Fill keys of tasks from a CSV table whose first column identifies the task: image,split,weather.
 
     python examples/fill_metadata.py Cars weather.csv
 
-Other keys and all annotations stay. Tasks that have the values already are left alone, so it may be
-interrupted, and run again. Values that many tasks share are set by an action of the server, for up
-to 1,000 tasks a request; the others take a request for each task.
+Other keys and all annotations stay. Tasks that already have the values are skipped, so that an
+interrupted run can be repeated. Values that many tasks share are set by an action of the server,
+for up to 1,000 tasks a request; the others take a request for each task.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from labelstudio_orm import LabelStudio, LabelStudioError, Task
 from labelstudio_orm.progress import reporter
 
 MANY = 10
-"""So many tasks with the same values are quicker together than one by one."""
+"""From this many tasks with the same values on, one action is faster than single requests."""
 
 
 def read(path: str) -> tuple[str, dict[str, dict[str, str]]]:
-    """The first column's name, and by what it holds the other cells of each row."""
+    """Return the first column's name, and the other cells of each row by their value in it."""
     rows: dict[str, dict[str, str]] = {}
     with open(path, encoding="utf-8-sig", newline="") as file:
         table = csv.DictReader(file, strict=True)
@@ -33,7 +33,7 @@ def read(path: str) -> tuple[str, dict[str, dict[str, str]]]:
         for row in table:
             place, name = f"{path}, line {table.line_num}", row.pop(names[0])
             if None in row or None in row.values():
-                raise ValueError(f"{place}: it has not as many cells as the first line")
+                raise ValueError(f"{place}: it does not have as many cells as the first line")
             if rows.setdefault(name, row) != row:
                 raise ValueError(f"{place}: {name} has other values in an earlier line")
     return names[0], rows

@@ -2,7 +2,7 @@
 
     python examples/grow_taxonomy.py species Animal Dog Poodle
 
-Branches on the way are made where they are missing. Projects that cannot be changed are listed.
+Missing branches on the way are added too. Projects that cannot be changed are listed.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A mirror of a project on disk, a file for each task, which further runs bring up to date.
+"""Mirror a project on disk, one file for each task; further runs bring it up to date.
 
     python examples/mirror_project.py Cars mirror
 
-What changed is found by content: dates miss imported predictions, drafts and some actions. So
-annotators may go on working meanwhile, and what this run misses the next one finds.
+Changes are found by comparing contents, since dates miss imported predictions, drafts and some
+actions. Annotators can go on working: the next run finds what this one misses.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ANNOTATION = "result", "completed_by", "was_cancelled", "ground_truth", "lead_ti
 
 
 def content(ls: LabelStudio, task: Task) -> dict[str, Any]:
-    """What the server gives of a task, with everybody's drafts, without what changes by itself."""
+    """Return a task as the server has it, with all drafts and without what changes by itself."""
     row = task.raw
     row["drafts"] = [one.raw for one in ls.drafts.filter(task=task)] if task.draft_exists else []
     for kind in ("annotations", "predictions", "drafts"):

@@ -1,8 +1,8 @@
-"""Predictions of a model for the tasks that nobody has labelled: a step of active learning.
+"""Predict the tasks that have no annotation yet: a step of active learning.
 
     python examples/predict_unlabelled.py Cars v3
 
-Tasks that have a prediction of this version are left out, so it may be run again at any time.
+Tasks that have a prediction of this version are skipped, so it can be run again at any time.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from typing import Any
 from labelstudio_orm import LabelStudio, LabelStudioError, Task
 
 AT_ONCE = 2500
-"""Tasks that are predicted, and then sent. A server takes about as long for 1,000 as for these."""
+"""Tasks to predict before sending. A server takes about as long for 1,000 as for 2,500."""
 
 
 def model(images: Iterable[str]) -> Iterable[tuple[str, tuple[float, ...], float]]:
-    """Put yours here. Of each image a label, x, y, width and height in percent, and how sure it is,
-    from 0 to 1.
+    """Put your model here. It yields for each image a label, x, y, width and height in percent, and
+    a score from 0 to 1.
     """
     for image in images:
         size = 10 + len(image) % 50

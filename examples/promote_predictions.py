@@ -1,8 +1,8 @@
-"""Predictions that are sure enough become annotations of a bot.
+"""Turn predictions with a high score into annotations of a bot.
 
     python examples/promote_predictions.py Cars v3 bot@example.com
 
-Each annotation says which prediction it comes from, and one that has been promoted is left alone.
+Each annotation refers to its prediction, and predictions that have been promoted are skipped.
 """
 
 from __future__ import annotations

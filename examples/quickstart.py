@@ -1,8 +1,8 @@
-"""Real product reviews, labelled by three people and a model: imported, asked, fixed and copied.
+"""Import real product reviews with the labels of three users and a model; query, fix and copy them.
 
     LABEL_STUDIO_URL=http://localhost:8080 LABEL_STUDIO_API_KEY=... python examples/quickstart.py
 
-Each run makes two projects, the first one also three users. It leaves everything else alone.
+Each run creates two projects, the first run also three users. It changes nothing else.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ CONFIG = """
 
 
 def main(ls: LabelStudio, *, cache: Path, limit: int | None = None) -> None:
-    """Every step. ``cache``: the folder for data and export; ``limit``: only so many sentences."""
+    """Run all steps. ``cache``: the folder for data and export; ``limit``: how many sentences."""
     print(f"Connected to Label Studio {ls.server().release} as {ls.users.me().email}")
     project = create_project(ls)
     raters = find_raters(ls)
@@ -53,7 +53,7 @@ def create_project(ls: LabelStudio) -> Project:
 
 
 def find_raters(ls: LabelStudio) -> list[User]:
-    """Annotations can be by users who never log in."""
+    """Get or create three users; annotations can be by users who never log in."""
 
     def find(name: str) -> User:
         email = f"{name}@example.com"
@@ -67,7 +67,7 @@ def find_raters(ls: LabelStudio) -> list[User]:
 def import_reviews(
     project: Project, raters: list[User], snippets: list[Snippet], model: Callable[[str], float]
 ) -> None:
-    """Tasks with their annotations and predictions inside: one request for a thousand."""
+    """Import tasks with annotations and predictions inside: one request for a thousand."""
     sentiment, rating = project.config["sentiment"], project.config["rating"]
 
     def result(value: float) -> list[dict[str, Any]]:
@@ -94,7 +94,7 @@ def import_reviews(
 
 
 def ask(project: Project, raters: list[User]) -> None:
-    """Querysets are lazy: chaining costs nothing, a request is sent when rows are needed."""
+    """Query the tasks. Querysets are lazy: a request is sent only when rows are needed."""
     tasks = project.tasks
     phones = tasks.filter(data__text__icontains="phone").exclude(data__text__icontains="camera")
     print(f"{phones.count():,} are about phones and not about cameras, first {phones.first()}")
@@ -108,7 +108,7 @@ def ask(project: Project, raters: list[User]) -> None:
 
 
 def disputed(project: Project) -> list[Task]:
-    """What no filter can say, a loop can: raters of one opinion, and the model of another."""
+    """Return the tasks whose raters agree and the model does not, which no filter can express."""
     found = []
     for task in labelled(project).iterator(progress=True):
         people = {annotation.values()["sentiment"] for annotation in task.annotations}
@@ -120,7 +120,7 @@ def disputed(project: Project) -> list[Task]:
 
 
 def clean_texts(project: Project) -> None:
-    """Some texts say "&amp;#38;" where the review had "&". An edit in place is enough."""
+    """Replace "&amp;#38;" in texts by the "&" of the review; save() notices edits in place."""
     spoilt = project.tasks.filter(data__text__contains="&amp;")
     for task in spoilt:
         task.data["text"] = html.unescape(html.unescape(task.data["text"]))
@@ -129,7 +129,7 @@ def clean_texts(project: Project) -> None:
 
 
 def mark_ground_truth(tasks: list[Task]) -> None:
-    """Annotations that the model should learn from."""
+    """Mark an annotation of each task for the model to learn from."""
     for task in tasks:
         annotation = task.annotations[0]
         annotation.ground_truth = True
@@ -138,7 +138,7 @@ def mark_ground_truth(tasks: list[Task]) -> None:
 
 
 def copy(ls: LabelStudio, project: Project) -> Project:
-    """Tasks that were read are items of an import, with what was prefetched; authors are kept."""
+    """Copy tasks with all that was prefetched: loaded tasks can be imported, and keep authors."""
     title = f"{project.title} (copy)"
     twin = ls.projects.create(title=title, label_config=project.label_config)
     twin.tasks.bulk_create(labelled(project).iterator(progress=True))
@@ -147,7 +147,7 @@ def copy(ls: LabelStudio, project: Project) -> Project:
 
 
 def verify(project: Project, twin: Project) -> None:
-    """Compare what both projects hold, object by object."""
+    """Compare the contents of both projects, object by object."""
     source, target = labelled(project), labelled(twin)
     for ours, theirs in zip(source.iterator(progress=True), target.iterator(), strict=True):
         if contents(ours) != contents(theirs):
@@ -182,7 +182,7 @@ def summarize(project: Project, raters: list[User]) -> None:
 
 
 def labelled(project: Project) -> QuerySet[Task]:
-    """All tasks with their annotations and predictions; naming fields makes it faster."""
+    """Return all tasks with annotations and predictions; naming the fields makes it faster."""
     return project.tasks.only("data", "meta").prefetch("annotations", "predictions")
 
 

@@ -2,8 +2,8 @@
 
     python examples/rename_label.py Cars Car Vehicle
 
-It says what it will do, does it, and keeps a file with which it can be taken back:
-``project.labels.undo("Car-Vehicle.undo")``. It may be interrupted, and run again.
+It prints the plan, carries it out, and keeps a file that undoes it:
+``project.labels.undo("Car-Vehicle.undo")``. If it is interrupted, run it again.
 """
 
 from __future__ import annotations

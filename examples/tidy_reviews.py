@@ -1,11 +1,11 @@
-"""A migration of one's own, as steps: each is done once, however often the script is run.
+"""Define a migration as steps, each of which is done once, however often the script runs.
 
     python examples/tidy_reviews.py Reviews --dry-run
     python examples/tidy_reviews.py Reviews
     python examples/tidy_reviews.py Reviews --list
 
-A step that failed, or was killed, is done again from its beginning by the next run. So each of them
-leaves alone what is already as it should be.
+The next run repeats a step that failed or was killed from its beginning. So each step leaves alone
+what is already as it should be.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ migration = Migration("tidy-reviews")
 
 @migration.step
 def entities(project: Project, progress: Progress) -> Summary:
-    """Texts that say &amp; say &."""
+    """Replace &amp; in texts by &."""
     spoilt = list(project.tasks.filter(data__text__contains="&amp;"))
     for task in spoilt:
         task.data["text"] = html.unescape(task.data["text"])
@@ -30,13 +30,13 @@ def entities(project: Project, progress: Progress) -> Summary:
 
 @migration.step
 def languages(project: Project, progress: Progress) -> Summary:
-    """Texts without a language are English."""
+    """Mark texts without a language as English."""
     return project.tasks.filter(data__lang=None).update(data__lang="en", progress=progress)
 
 
 @migration.step
 def old_predictions(project: Project, progress: Progress) -> Summary:
-    """The first model is forgotten."""
+    """Delete the predictions of the first model."""
     return project.predictions.filter(model_version="v1").delete(progress=progress)
 
 

@@ -1,4 +1,4 @@
-"""A project of the images in a folder, with the boxes that YOLO found in them as predictions.
+"""Create a project from a folder of images, with the boxes that YOLO found as predictions.
 
     python examples/upload_images.py Street street/
 
@@ -6,10 +6,10 @@
     street/images/a.jpg ...   the images
     street/labels/a.txt ...   their boxes: "<class> <x> <y> <width> <height>", of the centre, 0 to 1
 
-Images that the project has already are left out, so it may be interrupted, and run again.
+Images that the project already has are skipped, so an interrupted run can be repeated.
 
-The boxes lack ``original_width`` and ``original_height``: to know these takes a library for images.
-Label Studio's editor adds them when somebody submits the boxes; exports as COCO need them.
+The boxes lack ``original_width`` and ``original_height``, which only an image library could find
+out. Label Studio's editor adds them when a user submits the boxes; COCO exports need them.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from labelstudio_orm import LabelStudio, LabelStudioError
 from labelstudio_orm.config import Control
 
 AT_ONCE = 100
-"""Files that the server takes in a request."""
+"""The most files that the server takes in a request."""
 
 
 def config(labels: list[str]) -> str:
@@ -42,7 +42,7 @@ def boxes(control: Control, labels: list[str], path: Path) -> list[dict[str, Any
             label = labels[int(number)]
         except (IndexError, ValueError) as error:
             raise ValueError(f"{path}, line {place}: {error}") from error
-        # Rounded numbers may lie a little beyond the edge, which no region may.
+        # Rounded numbers may lie a little beyond the edge, where no region may be.
         left, right = (min(100, max(0, 100 * x + side * width)) for side in (-50, 50))
         top, bottom = (min(100, max(0, 100 * y + side * height)) for side in (-50, 50))
         found.append(

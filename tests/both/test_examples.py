@@ -557,8 +557,8 @@ ONE, TWO = ("/images/1.jpg", "train"), ("/images/2.jpg", "test")
 @pytest.mark.parametrize(
     ("rows", "problem"),
     [
-        ([("image", "split"), ONE, (*TWO, "zzz")], "line 3: it has not as many cells"),
-        ([("image", "split"), ONE[:1], TWO], "line 2: it has not as many cells"),
+        ([("image", "split"), ONE, (*TWO, "zzz")], "line 3: it does not have as many cells"),
+        ([("image", "split"), ONE[:1], TWO], "line 2: it does not have as many cells"),
         ([("image", "split"), ONE, TWO, (ONE[0], "test")], "line 4: /images/1.jpg has other"),
         ([("image", "split", "split"), (*ONE, "a")], "line 1: each column needs a name"),
         ([("image", "a__b"), ONE], "line 1: each column needs a name"),
