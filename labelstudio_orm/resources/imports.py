@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from .._engine.bulk.jobs import Job
 from .._engine.http.deadline import one_call
 from .._engine.http.paths import at
-from .._engine.records.origin import Origin
+from .._engine.records.inside import row_of
 from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
 from ..orm import ForeignKey, QuerySet, Resource, readonly, readonly_foreign_key, resource
-from ._tasks.forms import ANSWER, held_by, import_body, pretended_import
+from ._tasks.forms import ANSWER, held_by, import_body, job_of, pretended_import
 from .common import Dated
 
 if TYPE_CHECKING:
@@ -84,8 +84,8 @@ class Imports(QuerySet["ImportJob"]):
                 ),
                 **body,
             )
-        job = ImportJob.of(answer, self.client, project)
-        job._must_have_kept(held)
+        job: ImportJob = job_of(answer, self.client, project)
+        _check_kept(row_of(job), held)
         return job
 
 
@@ -123,37 +123,20 @@ class ImportJob(Dated, Job, Resource):
     tasks: Any = readonly()
     finished_at: datetime | None = readonly()
 
-    @classmethod
-    def of(cls, answer: dict[str, Any], client: Any, project: Any) -> ImportJob:
-        """Return the job of the answer to an import.
-
-        The answer is the id of a job that goes on, or the whole result.
-        """
-        if "import" in answer:
-            row = {"id": answer["import"], "status": "created"}
-        else:
-            row = {"status": "completed", **answer}
-        row["project"] = id_in(project)
-        parents = {} if isinstance(project, int) else {"project": project}
-        return cls._from_row(row, Origin(client, parents))
-
-    def _must_have_kept(self, held: Mapping[str, int]) -> None:
-        """Raise LabelStudioError where less was stored than was sent."""
-        stored = {
-            "annotations": self._row.get("annotation_count"),
-            "predictions": self._row.get("prediction_count"),
-        }
-        for kind, number in held.items():
-            kept = stored[kind]
-            if isinstance(kept, int) and kept < number and self._row.get("task_count"):
-                ids = self._row.get("task_ids") or []
-                raise LabelStudioError(
-                    f"importing into Project {self._row['project']}: the server stored the tasks "
-                    f"with {kept} of {number} {kind}; their ids are {ids!r:.200}. Delete them, and "
-                    "import them again"
-                )
-
     def __repr__(self) -> str:
         number = f" {self.id}" if self._is_saved else ""
         state = f" {self._row['status']!r}" if "status" in self._row else ""
         return f"<ImportJob{number}{state}>"
+
+
+def _check_kept(row: Mapping[str, Any], held: Mapping[str, int]) -> None:
+    """Raise LabelStudioError where less was stored than was sent."""
+    for kind, counter in (("annotations", "annotation_count"), ("predictions", "prediction_count")):
+        kept, number = row.get(counter), held.get(kind, 0)
+        if isinstance(kept, int) and kept < number and row.get("task_count"):
+            ids = row.get("task_ids") or []
+            raise LabelStudioError(
+                f"importing into Project {row['project']}: the server stored the tasks "
+                f"with {kept} of {number} {kind}; their ids are {ids!r:.200}. Delete them, and "
+                "import them again"
+            )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from .._engine.bulk.jobs import secrets_of
 from .._engine.fields.fields import Field
+from .._engine.http.connection import redacted
 from .._engine.http.deadline import one_call
 from .._engine.models.actions import id_for
 from ..errors import JobFailed
@@ -103,7 +104,7 @@ class MLBackend(Dated, Resource):
         )
         if row.get("errors"):
             said = "; ".join(map(str, row["errors"]))
-            raise JobFailed(f"{doing}: {self._client._transport.redact(said, secrets_of(self))}")
+            raise JobFailed(f"{doing}: {redacted(self._client, said, secrets_of(self))}")
         found: dict[str, Any] = row.get("data", row)
         return found
 

@@ -17,7 +17,7 @@ from .._engine.http.deadline import one_call
 from .._engine.pages.keyset import TASKS
 from .._engine.pages.sources import Embedded
 from .._engine.reading.by_id import in_scope
-from .._engine.reading.selection import evolved
+from .._engine.reading.selection import evolved, query_of
 from .._engine.values.ids import id_of as id_in
 from .._engine.values.registry import registry
 from ..errors import LabelStudioError
@@ -70,13 +70,13 @@ class Tasks(QuerySet["Task"]):
         if view is UNSET:
             return found
         given = in_scope(Query(registry["View"], self.client), view, "tasks.filter(view=...)")
-        known = found._query.scope.get("view")
+        known = query_of(found).scope.get("view")
         if known is not None and id_in(known) != id_in(given):
             raise ValueError(
                 f"tasks.filter(view={id_in(given)}): these are the tasks of view {id_in(known)}; "
                 "those of both: .filter(id__in=other.tasks.values_list('id', flat=True))"
             )
-        return evolved(found, scope={**found._query.scope, "view": given})
+        return evolved(found, scope={**query_of(found).scope, "view": given})
 
     @one_call
     def bulk_create(

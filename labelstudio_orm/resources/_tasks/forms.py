@@ -16,10 +16,13 @@ from ..._config.forms import number
 from ..._config.results import check_result
 from ..._engine.http.connection import pretended
 from ..._engine.http.outcome import Expected
-from ..._engine.records.inside import is_saved, origin_of, saved_id, server_of
+from ..._engine.records.inside import from_row, is_saved, origin_of, saved_id, server_of
+from ..._engine.records.origin import Origin
 from ..._engine.records.record import Record
 from ..._engine.values.codec import plain, plain_json
+from ..._engine.values.ids import id_of
 from ..._engine.values.misuse import check_items
+from ..._engine.values.registry import registry
 from ...errors import BadRequest, shorten
 from .exported import as_item, check_file, is_exported, refuse_flat
 
@@ -119,6 +122,20 @@ def pretended_import(
 _TASK_KEYS = {"data", "meta", "annotations", "predictions", "drafts", "allow_skip"}
 _ANNOTATION_KEYS = ("result", "completed_by", "was_cancelled", "ground_truth", "lead_time")
 _PREDICTION_KEYS = ("result", "score", "model_version")
+
+
+def job_of(answer: dict[str, Any], client: Connection, project: Any) -> Any:
+    """Return the ImportJob of the answer to an import.
+
+    The answer is the id of a job that goes on, or the whole result.
+    """
+    if "import" in answer:
+        row = {"id": answer["import"], "status": "created"}
+    else:
+        row = {"status": "completed", **answer}
+    row["project"] = id_of(project)
+    parents = {} if isinstance(project, int) else {"project": project}
+    return from_row(registry["ImportJob"], row, Origin(client, parents))
 
 
 def import_form(

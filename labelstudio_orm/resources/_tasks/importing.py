@@ -14,8 +14,7 @@ from ..._engine.records.origin import Origin
 from ..._engine.values.codec import copy_json
 from ..._engine.values.ids import id_of
 from ...errors import LabelStudioError, OutcomeUnknown, ServerError
-from .forms import ANSWER, pretended_import
-from .nouns import project_of
+from .forms import ANSWER, job_of, pretended_import
 
 if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
@@ -88,11 +87,7 @@ class Import:
             expect=ANSWER,
             dry=lambda: pretended_import(client, project, batch),
         )
-        job = (
-            project_of(self.queryset)
-            .imports.model.of(answer, client, self.project)
-            .wait(timeout=DAY)
-        )
+        job = job_of(answer, client, self.project).wait(timeout=DAY)
         ids = job.task_ids
         if not _are_ids(ids, len(batch)):
             raise OutcomeUnknown(
