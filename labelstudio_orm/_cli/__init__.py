@@ -1,15 +1,15 @@
 """The command ``labelstudio-orm``: the verbs of this library for a shell.
 
-What a command found goes to stdout, as text or with ``--json`` as JSON; progress, where stderr is a
-terminal, and errors go to stderr. The servers are those of ``LABEL_STUDIO_URL`` and
+The result of a command goes to stdout, as text or with ``--json`` as JSON; errors go to stderr, and
+so does progress where that is a terminal. The servers are those of ``LABEL_STUDIO_URL`` and
 ``LABEL_STUDIO_API_KEY``, and of ``LABEL_STUDIO_TO_URL`` and ``LABEL_STUDIO_TO_API_KEY``.
 
 Exit codes:
 
-* 0: done; of a comparison: all is the same
+* 0: done; for a comparison: no differences
 * 1: there are differences, something failed, or the server refused
-* 2: what was typed is wrong: an option, a project, a condition, a file
-* 3: no server could be reached, or none that accepts the credential
+* 2: the input is wrong: an option, a project, a condition, a file
+* 3: the server cannot be reached, or does not accept the credential
 * 130: interrupted by Ctrl-C
 """
 
@@ -45,7 +45,7 @@ def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"labelstudio-orm {__version__}")
-    parser.said = argv
+    parser.argv = argv
     commands = parser.add_subparsers(required=True, metavar="COMMAND", dest="command")
     for name, command in COMMANDS.items():
         one = commands.add_parser(
@@ -54,7 +54,7 @@ def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
             description=command.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        one.said = argv
+        one.argv = argv
         one.set_defaults(prog=one.prog)
         wanted = not argv or name in argv
         for flags, how in (*command.arguments, *(command.more() if wanted else ())):

@@ -1,4 +1,4 @@
-"""The commands: of each its name, its arguments, and the verb of the library that it calls."""
+"""The commands: the name, the arguments and the verb of the library of each."""
 
 from __future__ import annotations
 
@@ -45,23 +45,25 @@ Run = Callable[[Call], Any]
 
 @attrs.frozen
 class Command:
-    """A command. ``run`` gives what is to be told, or None where it has told it by itself; its
-    docstring is the description, and the first line of that the summary.
+    """A command of the program.
+
+    ``run`` returns the result to print, or None if it has printed it itself; its docstring is the
+    description, and the first line of that the summary.
     """
 
     run: Run
     arguments: tuple[Argument, ...]
     more: Callable[[], Iterable[Argument]] = tuple
-    """Gives further arguments, which are not wanted until the command is."""
+    """Returns further arguments, made only for the command that runs."""
 
     @property
     def summary(self) -> str:
-        """What it does, in a line."""
+        """The description in a line."""
         return self.description.partition("\n")[0].rstrip(".")
 
     @property
     def description(self) -> str:
-        """What it does, with examples."""
+        """The description, with examples."""
         return inspect.getdoc(self.run) or ""
 
 
@@ -72,7 +74,7 @@ COMMANDS: dict[str, Command] = {}
 def command(
     name: str, *arguments: Argument, more: Callable[[], Iterable[Argument]] = tuple
 ) -> Callable[[Run], Run]:
-    """Makes a function a command."""
+    """Return a decorator that makes a function a command."""
 
     def add(run: Run) -> Run:
         COMMANDS[name] = Command(run, arguments, more)
@@ -114,10 +116,10 @@ def count(call: Call) -> int:
 @command(
     "export",
     PROJECT,
-    argument("file", metavar="FILE", help="where to; - is the standard output"),
+    argument("file", metavar="FILE", help="the file to write; - is the standard output"),
     argument(
         "--format",
-        help="one of the server's: CSV, COCO ...; default: by the name of the file, else JSON",
+        help="a format of the server: CSV, COCO ...; default: by the suffix of the file, else JSON",
     ),
     argument("--only-annotated", action="store_true", help="leave out tasks without annotations"),
     *CONDITIONS,
@@ -157,11 +159,11 @@ def _export(call: Call, path: Path) -> Path:
     "import",
     PROJECT,
     argument("files", metavar="FILE", nargs="+", help="tasks; - is the standard input, JSON lines"),
-    argument("--key", help='what tells tasks from each other: "data.image"'),
+    argument("--key", help="the key that distinguishes tasks: data.image"),
     argument(
         "--on-conflict",
         choices=("skip", "update", "error"),
-        help="what to do with a task whose key is there already",
+        help="what to do with a task whose key exists already",
     ),
     argument("--validate", action="store_true", help="check against the labelling config first"),
     argument(
@@ -169,17 +171,17 @@ def _export(call: Call, path: Path) -> Path:
         metavar="[ID=]USER",
         action="append",
         default=[],
-        help="who stands for the author of exported annotations of this id, or for all: an id or "
-        "an e-mail address; may be repeated",
+        help="the user who takes the place of the author with this id in exported annotations, or "
+        "of all authors: an id or an e-mail address; may be repeated",
     ),
     argument(
         "--leave-out",
         choices=("drafts", "predictions"),
         action="append",
         default=[],
-        help="go on without these of exported tasks, where an import does not take them",
+        help="import exported tasks without these, where an import does not take them",
     ),
-    argument("--collect-errors", action="store_true", help="go on without the tasks that fail"),
+    argument("--collect-errors", action="store_true", help="import the others where tasks fail"),
     WRITES,
     *SERVER,
 )
@@ -187,8 +189,8 @@ def import_(call: Call) -> Any:
     """Import tasks from JSON, JSON lines, CSV or TSV.
 
     A task is its data, or a full form with its data under "data", and "meta", "annotations",
-    "predictions"; or what export wrote as JSON. The cells of a table are texts, its first line are
-    the keys. With --key and --on-conflict it may be run again.
+    "predictions"; or what export wrote as JSON. The cells of a table are texts, and its first line
+    has the keys. With --key and --on-conflict it may be run again.
 
     labelstudio-orm import Reviews reviews.csv --key data.id --on-conflict skip
     labelstudio-orm import Reviews exported.json --author 1=bob@example.com --leave-out drafts
@@ -211,13 +213,15 @@ def import_(call: Call) -> Any:
     return items.named_in(made.summary)
 
 
-def _authors(said: list[str]) -> Authors:
-    """Who stands for whom, as ``--author`` says it."""
-    pairs = [one.rpartition("=") for one in said]
+def _authors(given: list[str]) -> Authors:
+    """Read the values of ``--author``."""
+    pairs = [one.rpartition("=") for one in given]
     known = {_number(old): _number(new) for old, sign, new in pairs if sign}
     for_all = [_number(new) for _, sign, new in pairs if not sign]
     if len(for_all) > 1 or (for_all and known):
-        raise UsageError("--author is said once for all, or for each with the id before it: 1=USER")
+        raise UsageError(
+            "--author is given once for all, or for each with the id before it: 1=USER"
+        )
     return for_all[0] if for_all else known or None
 
 
@@ -227,18 +231,23 @@ def _number(text: str) -> int | str:
 
 @command(
     "shell",
-    argument("project", metavar="PROJECT", nargs="?", help="its id or title; it is project there"),
-    argument("-c", dest="code", metavar="CODE", help="run this instead of asking"),
+    argument(
+        "project",
+        metavar="PROJECT",
+        nargs="?",
+        help="its id or title; the prompt has it as project",
+    ),
+    argument("-c", dest="code", metavar="CODE", help="run this instead of a prompt"),
     WRITES,
     *SERVER,
 )
 def shell(call: Call) -> None:
-    """A Python prompt with ls, the client, and the names of this library.
+    """Open a Python prompt with ls, the client, and the names of this library.
 
     labelstudio-orm shell Reviews
     labelstudio-orm shell Reviews -c "print(project.tasks.filter(total_annotations=0).first())"
     """
-    import labelstudio_orm
+    import labelstudio_orm  # lazy: start-up time
 
     names = {name: getattr(labelstudio_orm, name) for name in labelstudio_orm.__all__}
     names = {**names, "ls": call.server, "__name__": "__console__"}
@@ -261,11 +270,11 @@ def _execute(code: str, names: dict[str, Any]) -> None:
 
 
 def _prompt(names: dict[str, Any]) -> None:
-    import code
+    import code  # lazy: start-up time
 
     with contextlib.suppress(ImportError):  # where Python was built without it
-        import readline
-        import rlcompleter
+        import readline  # lazy: not on every system
+        import rlcompleter  # lazy: it needs readline
 
         readline.set_completer(rlcompleter.Completer(names).complete)
         readline.parse_and_bind("tab: complete")
@@ -278,19 +287,19 @@ def _prompt(names: dict[str, Any]) -> None:
 JOURNAL = argument(
     "--journal",
     metavar="FILE",
-    help="what is done is noted there; run again with it, a command that died goes on",
+    help="records what is done; a command that died goes on when it is run again with it",
 )
 JOURNAL_OF_COPY = argument(
     "--journal",
     metavar="FILE",
-    help="that of the copy, which says what became of what; it is only read",
+    help="the journal of the copy, which has the new ids; it is only read",
 )
 USERS = argument(
     "--missing-users",
     action="append",
     metavar="WHAT",
-    help="those who annotated and whom the target does not have: refuse (the default), create, or "
-    "the e-mail of who stands for them; or of one of them, THEIRS=WHAT, several times",
+    help="what to do about annotators that the target does not have: refuse (the default), create, "
+    "or the e-mail of a user who takes their place; THEIRS=WHAT for one of them, may be repeated",
 )
 TITLE = argument("--title", help="another title for the new project")
 
@@ -306,7 +315,7 @@ def _switches() -> dict[str, str]:
 
     known = inspect.signature(copy_project).parameters
     kinds = {name: f"leave out the {kind.title}" for name, kind in KINDS.items() if name in known}
-    return {**kinds, "verify": "do not compare in the end"}
+    return {**kinds, "verify": "do not compare at the end"}
 
 
 def _copying_arguments() -> Iterator[Argument]:
@@ -332,28 +341,28 @@ def _copying(options: argparse.Namespace) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _missing_users(call: Call, target: LabelStudio) -> Iterator[Any]:
-    """What ``--missing-users`` says; an error about them names it.
+    """Read the values of ``--missing-users``; an error about users names the option.
 
     ``create``, ``ann@example.com``, ``ann@example.com=bob@example.com``; ``=bob@example.com`` is
     for annotations whose author is gone.
     """
-    from ..migrate import UnknownUsers
+    from ..migrate import UnknownUsers  # lazy: start-up time
 
-    said = call.options.missing_users or ["refuse"]
-    each = {theirs or None: ours for theirs, _, ours in (one.rpartition("=") for one in said)}
-    one_for_all = len(said) == 1 and "=" not in said[0]
-    if not one_for_all and not all("=" in one for one in said):
+    given = call.options.missing_users or ["refuse"]
+    each = {theirs or None: ours for theirs, _, ours in (one.rpartition("=") for one in given)}
+    one_for_all = len(given) == 1 and "=" not in given[0]
+    if not one_for_all and not all("=" in one for one in given):
         raise UsageError(
             "--missing-users is one WHAT for all, or THEIRS=WHAT of each: refuse, create, "
-            f"ann@example.com=bob@example.com; not {' and '.join(said)}"
+            f"ann@example.com=bob@example.com; not {' and '.join(given)}"
         )
     try:
-        yield said[0] if one_for_all else each
+        yield given[0] if one_for_all else each
     except UnknownUsers as error:
         raise LabelStudioError(
-            f"{target.url} does not have {', '.join(error.emails)}; nothing was written. Say what "
-            "is to become of who annotated: --missing-users create, or, of each, "
-            f"--missing-users {error.emails[0]}=SOMEBODY@THERE"
+            f"{target.url} does not have {', '.join(error.emails)}; nothing was written. Choose "
+            "what to do about these annotators: --missing-users create, or, for each, "
+            f"--missing-users {error.emails[0]}=USER@TARGET"
         ) from error
 
 
@@ -369,7 +378,7 @@ def _missing_users(call: Call, target: LabelStudio) -> Iterator[Any]:
     more=_copying_arguments,
 )
 def copy(call: Call) -> Any:
-    """Copy a project with all that it holds, to another server or on the same one; then compare.
+    """Copy a project with all that it holds, to another server or on the same one, and compare.
 
     Without --to-url and LABEL_STUDIO_TO_URL the copy is made on the same server.
 
@@ -378,7 +387,7 @@ def copy(call: Call) -> Any:
 
     labelstudio-orm copy Reviews --to-url http://b:8080 --journal reviews.db --missing-users create
     """
-    from ..migrate import copy_project
+    from ..migrate import copy_project  # lazy: start-up time
 
     options, other = call.options, call.other
     with _missing_users(call, other) as users:
@@ -418,17 +427,17 @@ TARGET = argument("target", metavar="TARGET", help="the other project's id, or i
     "sync",
     PROJECT,
     TARGET,
-    argument("--journal", metavar="FILE", required=True, help="that of the copy"),
+    argument("--journal", metavar="FILE", required=True, help="the journal of the copy"),
     argument(
         "--conflicts",
         choices=("report", "source", "target"),
         default="report",
-        help="whose version stays, of what was changed on both sides; default: only report it",
+        help="the side whose version stays where both were changed; default: only report it",
     ),
     argument(
         "--pair",
         action="store_true",
-        help="begin a journal, for a project that was copied without: pair tasks by their content",
+        help="begin a journal for a project that was copied without one: pair tasks by content",
     ),
     USERS,
     NO_FILES,
@@ -437,13 +446,13 @@ TARGET = argument("target", metavar="TARGET", help="the other project's id, or i
     *SERVER,
 )
 def sync(call: Call) -> Any:
-    """Carry over to a copy what has changed since.
+    """Apply to a copy what has changed since.
 
-    What a new storage or ML backend needs, and no server gives, is asked for on a terminal.
+    What a new storage or ML backend needs and no server gives is asked for on a terminal.
 
     labelstudio-orm sync Reviews "Reviews" --to-url http://b:8080 --journal reviews.db
     """
-    from ..migrate import sync
+    from ..migrate import sync  # lazy: start-up time
 
     options, other = call.options, call.other
     with _missing_users(call, other) as users:
@@ -464,12 +473,12 @@ def sync(call: Call) -> Any:
 def verify(call: Call) -> Any:
     """Compare two projects by what they hold; exit code 1 if anything is different.
 
-    Instead of a project it takes a snapshot, the path of a .zip.
+    Either may also be a snapshot: the path of a .zip.
 
     labelstudio-orm verify Reviews Reviews --to-url http://b:8080 --journal reviews.db
     labelstudio-orm verify Reviews reviews.zip
     """
-    from ..migrate import verify
+    from ..migrate import verify  # lazy: start-up time
 
     source = _archive(call.options.project) or call.project
     target = _archive(call.options.target) or find_project(call.other, call.options.target)
@@ -477,7 +486,7 @@ def verify(call: Call) -> Any:
 
 
 def _archive(text: str) -> Any:
-    from ..migrate import ArchiveSource
+    from ..migrate import ArchiveSource  # lazy: start-up time
 
     return ArchiveSource(text) if text.endswith(".zip") else None
 
@@ -497,7 +506,7 @@ def snapshot(call: Call) -> Any:
 
     labelstudio-orm snapshot Reviews reviews.zip
     """
-    from ..migrate import snapshot
+    from ..migrate import snapshot  # lazy: start-up time
 
     options = call.options
     return snapshot(call.project, options.file, files=options.files, progress=call.progress)
@@ -505,11 +514,11 @@ def snapshot(call: Call) -> Any:
 
 @command("restore", SNAPSHOT, TITLE, JOURNAL, USERS, WRITES, *SERVER, more=_copying_arguments)
 def restore(call: Call) -> Any:
-    """Make a project of a snapshot; then compare.
+    """Make a project of a snapshot, and compare.
 
     labelstudio-orm restore reviews.zip --title "Reviews again"
     """
-    from ..migrate import restore
+    from ..migrate import restore  # lazy: start-up time
 
     options = call.options
     with _missing_users(call, call.server) as users:
@@ -532,22 +541,22 @@ LABEL = 'a label; one of a taxonomy as JSON: \'["Animal", "Dog"]\''
 CHANGES = (
     argument("--control", metavar="NAME", help="the control, where several have the label"),
     argument(
-        "--undo", metavar="FILE", help="write down there what was, for undo-labels to take it back"
+        "--undo", metavar="FILE", help="record what was there before, for undo-labels to restore"
     ),
     WRITES,
     *SERVER,
 )
-"""For commands that change labels."""
+"""Arguments of commands that change labels."""
 
 
 def _change(call: Call, verb: str, *labels: Any, **options: Any) -> Any:
-    """Do one of the verbs of ``project.labels``."""
-    told = {"control": call.options.control, "undo": call.options.undo, "progress": call.progress}
-    return getattr(call.project.labels, verb)(*labels, **{**options, **told})
+    """Call a verb of ``project.labels``."""
+    common = {"control": call.options.control, "undo": call.options.undo, "progress": call.progress}
+    return getattr(call.project.labels, verb)(*labels, **{**options, **common})
 
 
 def _label(text: str) -> Any:
-    """A label, or the path of one."""
+    """Read a label, or the path of one."""
     path = json_or_text(text)
     if not isinstance(path, list):
         return text
@@ -575,7 +584,7 @@ def rename_label(call: Call) -> Any:
     "merge-labels",
     PROJECT,
     argument("labels", metavar="LABEL", nargs="+", help=LABEL),
-    argument("--into", metavar="LABEL", required=True, help="what takes their place"),
+    argument("--into", metavar="LABEL", required=True, help="the label that takes their place"),
     *CHANGES,
 )
 def merge_labels(call: Call) -> Any:
@@ -594,13 +603,13 @@ def merge_labels(call: Call) -> Any:
         "--regions",
         choices=("refuse", "drop"),
         default="refuse",
-        help="what becomes of a label that is in use: it stays (the default), or is taken off, "
-        "with the regions that have no other",
+        help="what to do with a label in use: refuse (the default), or drop it from regions, and "
+        "drop the regions that have no other",
     ),
     *CHANGES,
 )
 def remove_label(call: Call) -> Any:
-    """Take a label away.
+    """Remove a label.
 
     labelstudio-orm remove-label Cars Van --regions drop --undo van.undo
     """
@@ -616,7 +625,7 @@ def remove_label(call: Call) -> Any:
         metavar="NAME=VALUE",
         action="append",
         default=[],
-        help="one of its tag: hotkey=k, background=blue; may be given several times",
+        help="an attribute of its tag: hotkey=k, background=blue; may be repeated",
     ),
     *CHANGES,
 )
@@ -637,12 +646,12 @@ def add_label(call: Call) -> Any:
 @command(
     "undo-labels",
     PROJECT,
-    argument("file", metavar="FILE", help="what --undo has written"),
+    argument("file", metavar="FILE", help="the file that --undo wrote"),
     WRITES,
     *SERVER,
 )
 def undo_labels(call: Call) -> Any:
-    """Take back what was done to labels; what was edited since stays.
+    """Undo a change of labels; what was edited since stays.
 
     labelstudio-orm undo-labels Cars van.undo
     """
@@ -652,23 +661,23 @@ def undo_labels(call: Call) -> Any:
 @command(
     "dedupe",
     PROJECT,
-    argument("--key", default="data.image", help="what tells tasks from each other; data.image"),
+    argument("--key", default="data.image", help="the key that distinguishes tasks; data.image"),
     argument(
         "--keep",
         choices=("most annotations", "first", "last"),
         default="most annotations",
-        help="which task stays; default: that with the most annotations",
+        help="the task that stays; default: the one with the most annotations",
     ),
     JOURNAL,
     WRITES,
     *SERVER,
 )
 def dedupe(call: Call) -> Any:
-    """Of tasks with the same key keep one, with the annotations of all.
+    """Keep one of the tasks with the same key, with the annotations of all.
 
     labelstudio-orm dedupe Cars --key data.image --dry-run
     """
-    from ..migrate import dedupe
+    from ..migrate import dedupe  # lazy: start-up time
 
     options = call.options
     return dedupe(
@@ -689,11 +698,11 @@ def dedupe(call: Call) -> Any:
     argument(
         "--workers", type=positive, help="gunicorn processes; default: the development server"
     ),
-    argument("--data-dir", metavar="DIR", help="keep the data here; default: a temporary folder"),
+    argument("--data-dir", metavar="DIR", help="where the data is; default: a temporary folder"),
 )
 def serve(call: Call) -> None:
     """Run a real Label Studio on this machine, for tests, until Ctrl-C."""
-    from ..testing import LocalLabelStudio
+    from ..testing import LocalLabelStudio  # lazy: start-up time
 
     options = call.options
     # SIGINT as well: a shell starts its background jobs with it ignored.

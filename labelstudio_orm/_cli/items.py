@@ -1,4 +1,4 @@
-"""Files of tasks, as ``labelstudio-orm import`` reads them."""
+"""Files of tasks that ``labelstudio-orm import`` reads."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from .._engine.values.summary import Failure, Summary
 
 
 class Items(ItemNames):
-    """The tasks of these files, one after the other; ``-`` is the standard input, JSON lines.
+    r"""The tasks of these files, one after the other; ``-`` is the standard input, JSON lines.
 
     Messages name an item by its file and line. Iterating raises UsageError for an unknown kind of
     file, and for a broken one.
 
-    >>> _ = Path("more.jsonl").write_text('{"text": "a"}\\n\\n{"text": "b"}')
+    >>> _ = Path("more.jsonl").write_text('{"text": "a"}\n\n{"text": "b"}')
     >>> items = Items(["more.jsonl"])
     >>> list(items), items.one(1)
     ([{'text': 'a'}, {'text': 'b'}], 'more.jsonl: line 3')
@@ -89,7 +89,7 @@ def _opened(path: str) -> Iterator[TextIO]:
 
 
 Numbered = Iterator[tuple[int, Any]]
-"""Items, each with its line, or as which of its file it comes, from 1."""
+"""Items, each with its line, or with its number in the file, from 1."""
 
 
 def _json(file: TextIO) -> Numbered:
@@ -124,4 +124,4 @@ READERS: dict[str, Callable[[TextIO], Numbered]] = {
     ".csv": _table(","),
     ".tsv": _table("\t"),
 }
-"""How tasks are read from a file, by its suffix."""
+"""The readers of files of tasks, by suffix."""

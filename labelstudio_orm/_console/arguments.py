@@ -1,4 +1,4 @@
-"""What the commands are told: servers, projects, conditions."""
+"""Arguments of commands: servers, projects, conditions."""
 
 from __future__ import annotations
 
@@ -30,30 +30,31 @@ Argument = tuple[tuple[str, ...], dict[str, Any]]
 
 
 def argument(*flags: str, **options: Any) -> Argument:
-    """One argument of a command."""
+    """Return one argument of a command."""
     return flags, options
 
 
 class UsageError(Exception):
-    """What was typed, or the environment, is wrong; the message says what, and the way out."""
+    """An error of the user, in the arguments or the environment; its message says what to do."""
 
 
 _TOKEN: Final = re.compile(r"[0-9a-fA-F]{32,}|eyJ[\w.-]{16,}")
 
 
 class Parser(argparse.ArgumentParser):
-    """One whose errors, which end in the logs of others, quote no key: neither what follows a flag
-    that is no known one or is that of a key, nor what looks like a token.
+    """A parser whose errors, which end in the logs of others, quote no key.
+
+    Hidden are the values of unknown flags and of flags for keys, and what looks like a token.
     """
 
-    said: Sequence[str] = ()
+    argv: Sequence[str] = ()
 
     def error(self, message: str) -> NoReturn:
         super().error(redact(message, self._hidden()))
 
     def _hidden(self) -> Iterator[str]:
         known = self._option_string_actions
-        for arg, behind in zip_longest(self.said, self.said[1:], fillvalue=""):
+        for arg, behind in zip_longest(self.argv, self.argv[1:], fillvalue=""):
             flag, equals, value = arg.partition("=")
             if flag.startswith("-") and (equals or flag not in known or "key" in flag):
                 yield value if equals else behind
@@ -61,7 +62,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def positive(text: str) -> int:
-    """A number from 1 on."""
+    """Read a positive integer."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"must be at least 1, not {number}")
@@ -69,7 +70,7 @@ def positive(text: str) -> int:
 
 
 def port(text: str) -> int:
-    """A number that a port can have."""
+    """Read the number of a port."""
     number = positive(text)
     if number > 65535:
         raise argparse.ArgumentTypeError(f"must be at most 65535, not {number}")
@@ -85,7 +86,7 @@ SERVER = (
         metavar="KEY",
         help="default: LABEL_STUDIO_API_KEY, which other users of the machine cannot see",
     ),
-    argument("--json", action="store_true", help="tell it as JSON"),
+    argument("--json", action="store_true", help="print the result as JSON"),
     argument("--workers", type=positive, default=1, help="requests at once; default: 1"),
     argument(
         "--progress",
@@ -93,15 +94,17 @@ SERVER = (
         help="show progress on stderr; default: where stderr is a terminal",
     ),
 )
-"""Where a command works, and how."""
+"""The server of a command, and how it is used."""
 
 SECOND_SERVER = (
     argument("--to-url", help="the other server; default: LABEL_STUDIO_TO_URL, else the same one"),
     argument("--to-api-key", metavar="KEY", help="default: LABEL_STUDIO_TO_API_KEY"),
 )
-"""Where to, for commands between two servers."""
+"""The target of commands between two servers."""
 
-WRITES = argument("--dry-run", action="store_true", help="say what would be written, write nothing")
+WRITES = argument(
+    "--dry-run", action="store_true", help="print what would be written, write nothing"
+)
 """For commands that write."""
 
 
@@ -109,7 +112,7 @@ class Call:
     """One run of a command: its options, and the servers that they name.
 
     Clients are made when they are needed, and closed at the end. With ``--dry-run`` none of them
-    writes; ``plans`` then says what they would have, each with the address of its server.
+    writes; ``plans`` then has what they would write, each with the address of its server.
 
     >>> import argparse
     >>> options = argparse.Namespace(url="http://localhost:8080", api_key="...")
@@ -132,19 +135,20 @@ class Call:
 
     @property
     def server(self) -> LabelStudio:
-        """The server. Raises UsageError where none was named, or no credential."""
+        """The server. Raises UsageError without one, or without a credential."""
         return self._client("")
 
     @property
     def other(self) -> LabelStudio:
-        """The second server, where one was named; else the same. Raises UsageError where only a
-        credential for it was given.
+        """The second server if one was named, else the same one.
+
+        Raises UsageError if only its credential was given.
         """
-        if self._said("to_url"):
+        if self._given("to_url"):
             return self._client("to_")
-        if self._said("to_api_key"):
+        if self._given("to_api_key"):
             raise UsageError(
-                "LABEL_STUDIO_TO_API_KEY or --to-api-key is given, but not for which server: set "
+                "LABEL_STUDIO_TO_API_KEY or --to-api-key is given, but no server for it: set "
                 "LABEL_STUDIO_TO_URL, or give --to-url; for the same server leave both out"
             )
         return self.server
@@ -156,26 +160,26 @@ class Call:
 
     @property
     def progress(self) -> bool:
-        """Is progress to be shown?"""
+        """Whether to show progress."""
         asked: bool | None = getattr(self.options, "progress", None)
         return sys.stderr.isatty() if asked is None else asked
 
     @property
     def as_json(self) -> bool:
-        """Is JSON wanted?"""
+        """Whether to print JSON."""
         return bool(getattr(self.options, "json", False))
 
-    def _said(self, name: str) -> str | None:
-        """An option, or its variable in the environment."""
+    def _given(self, name: str) -> str | None:
+        """Return an option, or its environment variable."""
         given: str | None = getattr(self.options, name, None)
         return given or os.environ.get(f"LABEL_STUDIO_{name.upper()}")
 
     def _client(self, prefix: str) -> LabelStudio:
         if prefix not in self._clients:
-            said = [self._needed(f"{prefix}{name}") for name in ("url", "api_key")]
+            found = [self._needed(f"{prefix}{name}") for name in ("url", "api_key")]
             workers = getattr(self.options, "workers", 1)
             try:
-                client = LabelStudio(*said, workers=workers)
+                client = LabelStudio(*found, workers=workers)
             except ValueError as error:
                 flags = [f"--{prefix}{name}".replace("_", "-") for name in ("url", "api_key")]
                 raise UsageError(f"{' or '.join(flags)}: {error}") from error
@@ -187,11 +191,11 @@ class Call:
         return self._clients[prefix]
 
     def _needed(self, name: str) -> str:
-        said = self._said(name)
-        if not said:
+        given = self._given(name)
+        if not given:
             flag = name.replace("_", "-")
             raise UsageError(f"set LABEL_STUDIO_{name.upper()}, or give --{flag}")
-        return said
+        return given
 
 
 # -- projects -------------------------------------------------------------------------------------
@@ -201,11 +205,11 @@ PROJECT = argument("project", metavar="PROJECT", help="a project's id, or its ti
 
 
 def find_project(ls: LabelStudio, text: str) -> Project:
-    """The project of this id or title. Raises UsageError where there is none, or several."""
+    """Return the project of this id or title. Raises UsageError for none, or several."""
     try:
         return ls.projects.get(int(text)) if text.isdecimal() else ls.projects.get(title=text)
     except (DoesNotExist, MultipleObjectsReturned) as error:
-        raise UsageError(f"no one project is {text!r:.80} on {ls.url}: {error}") from error
+        raise UsageError(f"there is no single project {text!r:.80} on {ls.url}: {error}") from error
 
 
 # -- conditions -----------------------------------------------------------------------------------
@@ -216,22 +220,22 @@ CONDITIONS = (
         action="append",
         default=[],
         metavar="LOOKUP=VALUE",
-        help="only those for which it holds: total_annotations=0, data__lang__in='[\"de\"]'; "
-        "may be given several times, and all must hold",
+        help="only those that match: total_annotations=0, data__lang__in='[\"de\"]'; "
+        "may be repeated, and all must match",
     ),
     argument(
         "--exclude",
         action="append",
         default=[],
         metavar="LOOKUP=VALUE",
-        help="not those for which it holds",
+        help="leave out those that match; may be repeated",
     ),
 )
-"""Lookups as ``filter()`` takes them; a value is JSON where it is valid as such, else a text."""
+"""Lookups as ``filter()`` takes them; a value is JSON where it is valid JSON, else a text."""
 
 
 def narrowed(queryset: Q_, options: argparse.Namespace) -> Q_:
-    """The queryset with the conditions of the command line. Raises UsageError and FieldError."""
+    """Narrow a queryset by the conditions of the arguments. Raises UsageError and FieldError."""
     for text in options.filter:
         queryset = queryset.filter(condition(text))
     for text in options.exclude:
@@ -240,23 +244,25 @@ def narrowed(queryset: Q_, options: argparse.Namespace) -> Q_:
 
 
 def condition(text: str) -> Q:
-    """``total_annotations=0`` as a condition. Values are JSON where they are valid as such, else
-    texts; keys with other signs are named as in Python.
+    """Read a condition: ``total_annotations=0``.
+
+    Values are JSON where they are valid JSON, else texts; keys with other characters are written as
+    in Python.
 
     >>> condition("data__lang=de"), condition("id__in=[1, 2]")
     (Q(data__lang='de'), Q(id__in=[1, 2]))
     >>> condition('data["a=b"]=5')
     Q(data["a=b"]=5)
     """
-    said = assigned(text)
-    if said is None:
+    found = assigned(text)
+    if found is None:
         raise UsageError(f"a condition is LOOKUP=VALUE, like total_annotations=0, not {text!r:.80}")
-    key, value = said
+    key, value = found
     return Q(**{key: json_or_text(value)})
 
 
 def json_or_text(text: str) -> Any:
-    """A value as the command line has it: JSON where it is valid as such, else a text."""
+    """Read a value: JSON where it is valid JSON, else a text."""
     try:
         return json.loads(text, parse_constant=_no_constant)
     except ValueError:

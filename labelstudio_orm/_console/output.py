@@ -1,4 +1,4 @@
-"""What a command tells: text for people, JSON for programs."""
+"""The output of commands: text for people, JSON for programs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,23 @@ if TYPE_CHECKING:
 
 
 _NEW = re.compile(r"(?<=<)(\w+) -\d+(?=[ >])|^( *\w+ \S+ ->) -\d+(?=:)", re.MULTILINE)
-"""What a dry run has made up, in a text: ``<Project -1 'Cars'>``, ``tasks 5 -> -30: ...``."""
+"""Ids that a dry run has made up, in a text: ``<Project -1 'Cars'>``, ``tasks 5 -> -30: ...``."""
 
 
-def tell(result: Any, plans: Iterable[tuple[str, DryRun]] = (), *, as_json: bool = False) -> int:
-    """Print what a command found, and what dry runs would have written to which servers; returns
-    the exit code: 1 where something is different or failed.
+def print_result(
+    result: Any, plans: Iterable[tuple[str, DryRun]] = (), *, as_json: bool = False
+) -> int:
+    """Print the result of a command, and what dry runs would write to which servers.
+
+    Returns the exit code: 1 if anything is different, or failed.
     """
     plans = list(plans)
     if as_json:
-        told = plain(result)
+        shown = plain(result)
         if plans:
             writes = [{"server": url, **one} for url, plan in plans for one in _writes(plan)]
-            told = {"result": _without_made_up(told), "writes": writes}
-        print(json.dumps(told, default=str))
+            shown = {"result": _without_made_up(shown), "writes": writes}
+        print(json.dumps(shown, default=str))
     else:
         if result is not None:
             print(_planned(_text(result)) if plans else _text(result))
@@ -42,7 +45,7 @@ def tell(result: Any, plans: Iterable[tuple[str, DryRun]] = (), *, as_json: bool
 
 @singledispatch
 def plain(result: Any) -> Any:
-    """A result as JSON has it."""
+    """Return a result as JSON can hold it."""
     return result.as_json() if hasattr(result, "as_json") else result
 
 
@@ -61,7 +64,7 @@ def _text(result: Any) -> str:
 
 
 def _planned(text: str) -> str:
-    """The text of what was not done."""
+    """Return the text of a result in a dry run."""
     first, newline, rest = _NEW.sub(_new, text).partition("\n")
     return f"would be done: {first.removesuffix(': ok')}{newline}{rest}"
 
@@ -70,20 +73,20 @@ def _new(made_up: re.Match[str]) -> str:
     return f"{made_up[1] or made_up[2]} (new)"
 
 
-def _without_made_up(told: Any, key: str = "") -> Any:
-    """JSON in which null stands for the ids that a dry run has made up."""
-    if isinstance(told, dict):
-        return {name: _without_made_up(value, name) for name, value in told.items()}
-    if isinstance(told, list):
-        return [_without_made_up(value, key) for value in told]
-    if isinstance(told, str):
-        return _NEW.sub(_new, told)
-    is_made_up = key in ("target", "source") and isinstance(told, int) and told < 0
-    return None if is_made_up else told
+def _without_made_up(shown: Any, key: str = "") -> Any:
+    """Return JSON with null for the ids that a dry run has made up."""
+    if isinstance(shown, dict):
+        return {name: _without_made_up(value, name) for name, value in shown.items()}
+    if isinstance(shown, list):
+        return [_without_made_up(value, key) for value in shown]
+    if isinstance(shown, str):
+        return _NEW.sub(_new, shown)
+    is_made_up = key in ("target", "source") and isinstance(shown, int) and shown < 0
+    return None if is_made_up else shown
 
 
 def _writes(plan: DryRun) -> list[dict[str, Any]]:
-    """The writes of a dry run, by verb and resource."""
+    """Return the writes of a dry run, by verb and resource."""
     requests: Counter[tuple[str, str]] = Counter()
     items: Counter[tuple[str, str]] = Counter()
     for write in plan.writes:

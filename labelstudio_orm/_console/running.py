@@ -13,7 +13,7 @@ from .._engine.values.secret import redact
 from ..config import UnknownControl
 from ..errors import APIError, AuthenticationError, ConnectionFailed, LabelStudioError, Timeout
 from .arguments import Call, UsageError
-from .output import tell
+from .output import print_result
 
 CODES: tuple[tuple[type[Exception], int], ...] = (
     (AuthenticationError, 3),
@@ -42,8 +42,8 @@ def run_guarded(run: Callable[[Call], Any], options: argparse.Namespace) -> int:
         with warnings.catch_warnings(), Call(options) as call:
             warnings.showwarning = _show_warning
             result = run(call)
-            told = result is not None or call.plans
-            code = tell(result, call.plans, as_json=call.as_json) if told else 0
+            has_output = result is not None or call.plans
+            code = print_result(result, call.plans, as_json=call.as_json) if has_output else 0
         sys.stdout.flush()
         return code
     except KeyboardInterrupt:

@@ -231,8 +231,8 @@ def test_warnings_are_one_line(run: Run, project: Project, tasks: list[Any]) -> 
         (["count", "1", "--of", "nothing"], "--of nothing: <Project 1"),
         (["count", "1", "--of", "_client"], "has no such objects"),
         (["count", "1", "--of", "save"], "has no such objects"),
-        (["count", "99"], "no one project is '99' on http"),
-        (["count", "Nowhere"], "no one project is 'Nowhere'"),
+        (["count", "99"], "there is no single project '99' on http"),
+        (["count", "Nowhere"], "there is no single project 'Nowhere'"),
         (["export", "1", "x", "--format", "EXCEL"], "the server has no export format 'EXCEL'"),
         (["import", "1", "missing.json"], "No such file or directory: 'missing.json'"),
         (["import", "1", "tasks.xls"], "tasks.xls: tasks are read from .json, .jsonl"),
@@ -561,7 +561,7 @@ def test_users_that_the_target_lacks(
     tasks[0].annotations.create(result=[], completed_by=ann)
     refused = run("copy", project.id)
     assert refused.code == 1
-    assert "--missing-users ann@example.com=SOMEBODY@THERE" in refused.err
+    assert "--missing-users ann@example.com=USER@TARGET" in refused.err
     assert "missing_users" not in refused.err
     assert second.projects.count() == 0
     assert run("copy", project.id, "--missing-users", "create").code == 0

@@ -312,7 +312,7 @@ class Migration:
             epilog="\n".join(["steps:", *(f"  {one.name:24} {one.about}" for one in self.steps)]),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        parser.said = sys.argv[1:] if argv is None else argv
+        parser.argv = sys.argv[1:] if argv is None else argv
         parser.set_defaults(prog=parser.prog)
         for flags, how in (
             PROJECT,
