@@ -19,7 +19,7 @@ from ._config import editing
 from ._config.editing import Path, find, path_of
 from ._config.labelconfig import LabelConfig
 from ._config.tags import Label
-from ._engine.http.deadline import one_call
+from ._engine.http.deadline import deadline_of, one_call
 from ._engine.http.paths import at
 from ._engine.records.inside import client_of, refetch, row_of, saved_id
 from ._engine.values.summary import OnError, Summary
@@ -83,7 +83,7 @@ class Labels:
 
     @property
     def _deadline(self) -> float | None:
-        return self._project._deadline
+        return deadline_of(self._project)
 
     def __iter__(self) -> Iterator[Label]:
         for control in self._project.config.controls.values():

@@ -128,7 +128,7 @@ def test_conditions_may_be_nested_as_deep_as_a_loop_nests_them(depth: int) -> No
 # -- conditions on related objects ----------------------------------------------------------------
 
 
-@attrs.define
+@attrs.define(slots=False)
 class Object:
     """What conditions look at: fields, and related objects."""
 
@@ -136,8 +136,8 @@ class Object:
     annotations: list[Object] = attrs.field(factory=list)
     predictions: list[Object] = attrs.field(factory=list)
 
-    def _peek(self, field: Any) -> Any:
-        return self.fields[field.name]
+    def __attrs_post_init__(self) -> None:
+        self.__dict__.update(self.fields)
 
 
 def annotation(time: int, *labels: str) -> Object:

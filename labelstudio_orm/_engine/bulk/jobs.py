@@ -11,7 +11,6 @@ from ...progress import Progress, reporter
 from ..fields.options import options_of
 from ..http.connection import redacted
 from ..http.deadline import late, one_call
-from ..records.inside import peek
 from ..records.record import Record
 from ..values.secret import unseen
 
@@ -111,7 +110,7 @@ def secrets_of(obj: Any) -> list[Any]:
     if not isinstance(obj, Record):  # a job that is no resource
         return []
     fields = options_of(obj).fields.values()
-    return [value for one in fields if one.secret and (value := peek(obj, one)) is not None]
+    return [value for one in fields if one.secret and (value := one.peek(obj)) is not None]
 
 
 def last_line(*texts: object) -> str:

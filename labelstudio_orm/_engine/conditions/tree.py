@@ -42,7 +42,7 @@ class Binding:
             found: Any = list(getattr(chosen.obj, str(self.relation)))
         else:
             owner = chosen.owner(self.relation)
-            found = None if owner is None else owner._peek(self.field)
+            found = None if owner is None else self.field.peek(owner)
         return found if isinstance(found, list) and found else [None]
 
 
@@ -118,7 +118,7 @@ class Leaf:
         return LOOKUPS[self.lookup](None, self.value)
 
     def _holds_for(self, obj: Record) -> bool:
-        value = obj._peek(self.field)
+        value = self.field.peek(obj)
         if self.field.multi_valued or (self.path and isinstance(value, list)):
             inside = in_region if self.field.holds_regions else _inside
             found = value if isinstance(value, list) else []

@@ -163,6 +163,13 @@ class Field:
         """Return a held value changed into another one, in place where it is nested."""
         return self.keep(codec.renew(reveal(held), reveal(now)))
 
+    def peek(self, obj: Any) -> Any:
+        """Return the value of an object to compare with: nested JSON is not copied for it."""
+        untouched = self.nested and self.name not in obj.__dict__
+        if untouched and self.wire in obj._row and not obj._uncomputed(self):
+            return obj._row[self.wire]
+        return getattr(obj, self.name)
+
     def check(self, value: Any) -> Any:
         """Return a value as it will be kept. Raises TypeError naming the resource and the field."""
         value = reveal(value)  # another resource has a secret of this name

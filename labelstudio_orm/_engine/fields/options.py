@@ -83,7 +83,7 @@ class Options:
     @cached_property
     def types(self) -> dict[str, Any]:
         """The resolved annotations of the fields."""
-        querysets = (model._options.queryset for model in registry.values())
+        querysets = (options_of(model).queryset for model in registry.values())
         named = {queryset.__name__: queryset for queryset in querysets if queryset}
         namespace = {**vars(typing), **registry, **named}
         return typing.get_type_hints(self.owner, localns=namespace)

@@ -95,9 +95,15 @@ _DEADLINE: Final = "_deadline"
 """The attribute by which clients, and what belongs to one, give their deadline."""
 
 
+def deadline_of(owner: Any) -> float | None:
+    """Return the deadline of a client, or of what belongs to one."""
+    deadline: float | None = getattr(owner, _DEADLINE)
+    return deadline
+
+
 def allowed(name: str, *owners: Any) -> Allowance | None:
     """Return the allowance of a new call with these arguments; None for no bound."""
-    deadlines = [getattr(one, _DEADLINE) for one in owners if hasattr(type(one), _DEADLINE)]
+    deadlines = [deadline_of(one) for one in owners if hasattr(type(one), _DEADLINE)]
     seconds = min((one for one in deadlines if one is not None), default=None)
     return None if seconds is None else Allowance(seconds, name)
 

@@ -9,7 +9,6 @@ from ..conditions.lookups import same
 from ..conditions.q import Q, build, kept, leaf
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, Leaf, Node, Opaque, describe, nodes, parts_of, predicate
-from ..records.inside import peek
 from ..values.brief import brief, cut
 from ..values.secret import hide
 
@@ -111,7 +110,7 @@ def _is_of_server(one: Node, made: Record) -> bool:
     """Return whether a condition is about what only the server sets on a new object."""
     if not isinstance(one, Leaf):
         return isinstance(one, Opaque)
-    filled = one.field.name not in MERGED and peek(made, one.field) is None
+    filled = one.field.name not in MERGED and one.field.peek(made) is None
     return one.relation is not None or one.field.read_only or filled
 
 

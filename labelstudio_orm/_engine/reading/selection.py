@@ -12,6 +12,7 @@ from ..conditions.q import Q, build, find_field, refuse_partly
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, Node, conjunction, exactly, negation, parts_of, pins
 from ..http.connection import Connection
+from ..http.deadline import deadline_of
 from ..values.misuse import MISSING, of_missing, read_again
 from ..values.secret import hide
 from .explain import explain
@@ -55,7 +56,7 @@ class Selection(Generic[R_co]):
 
     @property
     def _deadline(self) -> float | None:
-        return self._query.client._deadline
+        return deadline_of(self._query.client)
 
     @property
     def _known(self) -> frozenset[str] | None:

@@ -141,13 +141,6 @@ class Edited(Loaded):
     def _is_writable(self, field: Field) -> bool:
         return not field.read_only and not (field.fixed and self._is_saved)
 
-    def _peek(self, field: Field) -> Any:
-        """Return the value to compare with: nested JSON is not copied for it."""
-        untouched = field.nested and field.name not in self.__dict__
-        if untouched and field.wire in self._row and not self._uncomputed(field):
-            return self._row[field.wire]
-        return getattr(self, field.name)
-
     def _chosen(self, names: Iterable[str] | None, force: bool) -> list[Field]:
         """Return the fields to save: those that were changed, of these names; ``force``: all."""
         fields = self._options.fields

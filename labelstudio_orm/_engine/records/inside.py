@@ -33,7 +33,7 @@ __all__ = [
     "ancestors", "ask", "bind", "body_of", "changed", "chosen", "client_of", "complete",
     "drop_prefetched",
     "drop_prefetched_of_parents", "from_row", "is_saved", "kept_with", "key_of", "load",
-    "origin_of", "peek", "proper_id", "refetch", "restored_on_failure", "row_of", "saved_id",
+    "origin_of", "proper_id", "refetch", "restored_on_failure", "row_of", "saved_id",
     "server_of", "set_parents", "url_of", "view",
 ]  # fmt: skip
 
@@ -91,11 +91,6 @@ def complete(obj: Record) -> None:
 def refetch(obj: Record, doing: str) -> None:
     """Fetch the object and take the server's values; edits stay edits."""
     obj._absorb(obj._get_row(doing))
-
-
-def peek(obj: Record, field: Field) -> Any:
-    """Return the value to compare with: nested JSON is not copied for it."""
-    return obj._peek(field)
 
 
 def changed(obj: Record) -> dict[str, tuple[Any, Any]]:

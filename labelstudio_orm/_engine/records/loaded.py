@@ -12,6 +12,7 @@ from ...errors import DoesNotExist, LabelStudioError, NotFound
 from ..fields.fields import Field
 from ..http.addresses import fill, names_in
 from ..http.connection import Connection, default_client
+from ..http.deadline import deadline_of
 from ..values import codec
 from ..values.brief import brief
 from ..values.ids import as_id
@@ -192,7 +193,7 @@ class Loaded(Stored):
     @property
     def _deadline(self) -> float | None:
         try:
-            return self._client._deadline
+            return deadline_of(self._client)
         except ValueError:  # it has no client yet
             return None
 

@@ -218,7 +218,7 @@ class Record(Edited):
                 raise
         drop_prefetched_of_parents(self)
         kept = {
-            name: field.keep(self._peek(field))
+            name: field.keep(field.peek(self))
             for name, field in self._options.fields.items()
             if self._is_kept(field)
         }
