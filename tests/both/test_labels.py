@@ -426,6 +426,7 @@ def test_a_run_that_was_killed_is_completed_by_the_next(
     assert writes(cars, lambda: cars.labels.undo(undo)) == []
 
 
+@pytest.mark.slow
 def test_killed_anywhere_and_killed_again_when_it_is_taken_back(
     cars: Project, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -122,6 +122,7 @@ def stored(ls: LabelStudio, project: Project, model: type[Resource], draw: Any) 
 VOLATILE = {"updated_at", "updated_by", "created_ago", "last_activity", "created_username"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", BODIES, ids=lambda model: str(model.__name__))
 def test_loading_and_saving_by_force_changes_nothing(
     ls: LabelStudio, project: Project, model: type[Resource]
@@ -197,6 +198,7 @@ def edit(draw: Any, document: Any) -> None:
         place.insert(draw(st.integers(0, len(place))), draw(values))
 
 
+@pytest.mark.slow
 def test_any_edit_in_place_is_found_and_sent(ls: LabelStudio, project: Project) -> None:
     """The witness is the JSON text with sorted keys: 1, 1.0, True and "1" are four texts."""
 

@@ -367,6 +367,7 @@ def ids_of(fake: FakeLabelStudio) -> list[int]:
     return [row["id"] for row in fake.store.rows("SELECT id FROM task ORDER BY id")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spread",
     [
@@ -484,6 +485,7 @@ def test_a_task_that_goes_while_the_server_makes_a_page(workers: int) -> None:
     assert [task.id for task in project.tasks] == ids
 
 
+@pytest.mark.slow
 def test_a_page_is_no_heavier_than_it_should_be(fake: FakeLabelStudio) -> None:
     """Its rows are as many as weigh 8 MB, judging by those of the page before."""
     project = fake.client().projects.create(title="Heavy")

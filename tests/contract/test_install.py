@@ -40,7 +40,7 @@ def _applies(requirement: str) -> bool:
     return sys.version_info[:2] < tuple(int(part) for part in marker.group(1).split(".")[:2])
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_an_empty_environment_gets_requests_attrs_cattrs_and_their_needs(tmp_path: Path) -> None:
     venv.create(tmp_path / "empty", with_pip=True)
     python = tmp_path / "empty" / "bin" / "python"

@@ -126,7 +126,7 @@ def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
 """
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_what_mypy_infers(tmp_path: Path) -> None:
     """Every ``assert_type`` holds, and each line marked as an error is one, and no other."""
     code = tmp_path / "user_code.py"

@@ -6,7 +6,7 @@ import pytest
 
 from .fuzz_fields import fuzz
 
-pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 def test_reading_never_raises_anything_else() -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from .fuzz_shapes import ENTERPRISE, MIGRATIONS, VERBS, fuzz
 
-pytestmark = [pytest.mark.long, pytest.mark.filterwarnings("ignore")]
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 
 
 def test_a_changed_answer_raises_nothing_else() -> None:

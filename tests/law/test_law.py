@@ -14,7 +14,7 @@ from labelstudio_orm._engine.plans import plan
 from . import law, views
 
 pytestmark = [
-    pytest.mark.long,
+    pytest.mark.slow,
     pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning"),
 ]
 

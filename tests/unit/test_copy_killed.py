@@ -13,7 +13,7 @@ from labelstudio_orm._migrate.engine import importing
 from labelstudio_orm.migrate import Report, sync, verify
 from tests.unit.kills import Killed, Servers
 
-pytestmark = pytest.mark.kill
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture

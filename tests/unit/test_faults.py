@@ -64,6 +64,8 @@ from labelstudio_orm import (
 from labelstudio_orm._engine.http import connection as connection_module
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 
+pytestmark = pytest.mark.slow  # some 850 tests over a real socket
+
 TRIES = 3
 PATIENCE, HASTE = 10.0, 0.2
 """Seconds to wait for an answer: where one comes, and where none will."""

@@ -369,7 +369,7 @@ def ends_right(one: World, verb: str, how: str) -> None:
     assert one.asked()["uploads"] == 0, how
 
 
-@pytest.mark.kill
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "how"),
     [*(("copy", how) for how in ("before", "after", "late")), ("merge", "after"), ("sync", "late")],
@@ -390,7 +390,7 @@ def test_killed_at_each_upload(
         ends_right(one, verb, f"killed {how} write {place}")
 
 
-@pytest.mark.kill
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "what"),
     [("copy", "lost"), ("copy", "twice"), ("merge", "lost"), ("merge", "twice"), ("sync", "twice")],

@@ -16,7 +16,7 @@ from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 from tests.unit.kills import WAITS, Killed, Wire
 
-pytestmark = pytest.mark.kill
+pytestmark = pytest.mark.slow
 
 
 class World:

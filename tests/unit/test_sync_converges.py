@@ -483,7 +483,7 @@ def chosen(all_times: list[Time]) -> Iterator[tuple[str, Time]]:
         yield names.pop(), some.choice(all_times)
 
 
-@pytest.mark.long
+@pytest.mark.slow
 def test_whatever_is_edited_whenever(tmp_path: Path, small_batches: None) -> None:
     broken = []
     for number, (name, time) in enumerate(chosen(times(tmp_path))):

@@ -14,7 +14,7 @@ from labelstudio_orm import Q
 from labelstudio_orm.migrate import Report, sync
 from tests.unit.kills import Killed, Servers
 
-pytestmark = pytest.mark.kill
+pytestmark = pytest.mark.slow
 
 HOOK = "http://example.com/"
 
