@@ -93,10 +93,10 @@ class Loss:
     )
 
     def __str__(self) -> str:
-        told = [cut(one.place, 100) for one in self.differences[:SHOWN]]
-        told = told or [cut(str(id), 100) for id in self.ids[:SHOWN]]
-        more = ["..."] if told and self.count > len(told) else []
-        which = f" ({'; '.join([*told, *more])})" if told else ""
+        shown = [cut(one.place, 100) for one in self.differences[:SHOWN]]
+        shown = shown or [cut(str(id), 100) for id in self.ids[:SHOWN]]
+        more = ["..."] if shown and self.count > len(shown) else []
+        which = f" ({'; '.join([*shown, *more])})" if shown else ""
         return f"{self.kind}.{self.field} of {self.count:,}: {self.why}{which}"
 
 

@@ -49,8 +49,8 @@ class Comparison:
         self.seen = seen
         self.here, self.there = light(here), light(there)
         self.from_, self.to = here.describe(), there.describe()
-        self.noted = journal is not None and journal.get("project") is not None
-        self.journal = journal if journal is not None and self.noted else Journal()
+        self.has_journal = journal is not None and journal.get("project") is not None
+        self.journal = journal if journal is not None and self.has_journal else Journal()
         self.files = SameFiles()
         self.left, self.right = self._translations()
         self.found = Differences()
@@ -60,7 +60,7 @@ class Comparison:
 
     def _translations(self) -> tuple[Translation, Translation]:
         servers = self.from_["server"], self.to["server"]
-        if self.noted:
+        if self.has_journal:
             return Translation.from_journal(self.journal, *servers), Translation()
         here, there = servers
         return self._anonymous(self.here, here), self._anonymous(self.there, there)
@@ -98,7 +98,7 @@ class Comparison:
 
     def _tasks(self) -> None:
         pairs = self.journal.map("tasks")
-        if self.noted:
+        if self.has_journal:
             rows = self.here.tasks()
         else:
             rows = self.here.some_tasks(self.pair_by_content(pairs))
@@ -224,12 +224,14 @@ class Comparison:
 
     @cached_property
     def _names_here(self) -> Names:
-        users = self.journal.map("user ids").get if self.noted else self._users_there.get
+        users = self.journal.map("user ids").get if self.has_journal else self._users_there.get
         return Names(user=users, task=self.journal.map("tasks").get, file=self.left.file)
 
     @cached_property
     def _names_there(self) -> Names:
-        return Names(file=partial(address_on, self.to["server"]) if self.noted else self.right.file)
+        return Names(
+            file=partial(address_on, self.to["server"]) if self.has_journal else self.right.file
+        )
 
     @cached_property
     def _users_there(self) -> dict[str, int | None]:

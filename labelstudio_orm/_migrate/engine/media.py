@@ -171,13 +171,13 @@ class Media:
     def _store(self, batch: list[Fetched]) -> None:
         """Upload files that the target does not have; of equal ones only the first."""
         firsts = {self._key(one): one for one in reversed(batch)}
-        self._note_equal(batch)
+        self._record_equal(batch)
         if not self.client.is_dry and (left := self._left(firsts.values())):
-            self._note(self.stored.find(left))
+            self._record(self.stored.find(left))
         if left := self._left(firsts.values()):
             self._send(left)
             self.uploads += len(left) - len(self._left(left))
-        self._note_equal(batch)
+        self._record_equal(batch)
         for one in self._left(batch):
             if one.file not in self.failed:
                 self._fail(one.file, self.failed[firsts[self._key(one)].file].reason)
@@ -188,16 +188,16 @@ class Media:
     def _left(self, files: Iterable[Fetched]) -> list[Fetched]:
         return [one for one in files if not self.moved.has(one.file)]
 
-    def _note(self, found: Mapping[Fetched, str]) -> None:
+    def _record(self, found: Mapping[Fetched, str]) -> None:
         self.moved.put({one.file: new for one, new in found.items()})
         self.created += len(found)
         if self.uploaded is not None and not self.client.is_dry:
             self.uploaded.update({(one.name, one.digest): new for one, new in found.items()})
 
-    def _note_equal(self, batch: Iterable[Fetched]) -> None:
+    def _record_equal(self, batch: Iterable[Fetched]) -> None:
         if self.uploaded:
             known = {one: self.uploaded.get((one.name, one.digest)) for one in self._left(batch)}
-            self._note({one: new for one, new in known.items() if new is not None})
+            self._record({one: new for one, new in known.items() if new is not None})
 
     def _send(self, files: list[Fetched]) -> None:
         """Upload files in one request.
@@ -212,7 +212,7 @@ class Media:
 
         def make() -> bool:
             started = time.monotonic()
-            self._note(self.stored.send(self._left(files)))
+            self._record(self.stored.send(self._left(files)))
             record_duration(self.journal, time.monotonic() - started)
             return True
 
@@ -258,7 +258,7 @@ class Media:
         left = self._left(files)
         if left:
             self.stored.look()
-            self._note(self.stored.find(left, after=after, whole=whole))
+            self._record(self.stored.find(left, after=after, whole=whole))
         return not self._left(left) or None
 
     def remove_duplicates(self, *, late: bool = False) -> int:

@@ -44,27 +44,27 @@ class Settings:
     @cached_property
     def _sides(self) -> tuple[Row, Row]:
         """The settings of both sides at first: later writes change some of the target."""
-        said = wanted_settings(self.context.source.settings(), self.context.journal)
-        here = settings_content(self.context.translation.value(said))
+        wanted = wanted_settings(self.context.source.settings(), self.context.journal)
+        here = settings_content(self.context.translation.value(wanted))
         return here, settings_content(self.context.there.settings())
 
-    def bring(self, names: Collection[str]) -> None:
-        """Write into the journal what a copy is about to set; ``note`` adds what came of it."""
+    def expect(self, names: Collection[str]) -> None:
+        """Write into the journal what a copy is about to set; ``save_bases`` adds what came of it."""
         here, _ = self._sides
         for name in here.keys() & set(names):
             self.fields.known[name] = (digest(here[name]),) * 2
-        self._note()
+        self._save()
 
-    def note(self) -> None:
+    def save_bases(self) -> None:
         """Write into the journal what both sides hold, when only a copy has changed the target."""
         self.context.project.refresh()
         here, there = self._sides
         self.fields.found(there)
         for _ in self.fields.changes(here, there):
             pass  # these came while it was copied
-        self._note()
+        self._save()
 
-    def _note(self) -> None:
+    def _save(self) -> None:
         self.journal.set(_BASE, self.fields.known)
         self.journal.set(_EXPECTED, self.fields.expected)
 
@@ -73,27 +73,27 @@ class Settings:
         here, there = self._sides
         here = {name: value for name, value in here.items() if name in names}
         wanted = {name: there[name] for name in here}
-        carried: dict[str, Change] = {}
+        applied: dict[str, Change] = {}
         for change in self.fields.changes(here, there):
             what = change.under(conflicts)
             if what == "apply":
                 wanted[change.field] = change.here
-                carried[change.field] = change
+                applied[change.field] = change
                 self.fields.expect(change)
             elif what == "keep":
                 self.fields.resolve(change)
             else:
                 sides = self.context.facts["project"], self.context.project.id
                 found.add(change.as_difference(*sides))
-        self._note()
+        self._save()
         self.context.project.refresh()
         now = settings_content(self.context.there.settings())
         for name, value in wanted.items():
             is_set = digest(now[name]) == digest(value) or self._set(name, value)
-            if is_set and name in carried:
-                self.fields.applied(carried[name])
+            if is_set and name in applied:
+                self.fields.applied(applied[name])
         self.fields.expected.clear()
-        self._note()
+        self._save()
 
     def _set(self, name: str, value: Any) -> bool:
         """Set a setting; return whether the target took it."""

@@ -231,7 +231,7 @@ class Copy:
         lost = sum(file in self.lost for file in self.context.media.failed)
         if not self.done and failed == self.context.given_up + lost:
             if not self.client.is_dry:
-                Settings(self.context).note()
+                Settings(self.context).save_bases()
                 save_bases(self.related)
             self.journal.set("done")
 
@@ -298,7 +298,7 @@ class Copy:
 
     def _expect_settings(self, *names: str) -> None:
         if not self.done and not self.client.is_dry:
-            Settings(self.context).bring(names)
+            Settings(self.context).expect(names)
 
     def _description(self) -> None:
         """Set the description last: until then it marks the project as that of this copy."""

@@ -114,13 +114,13 @@ def split(
     """
     tasks: Tasks = project.tasks
     if isinstance(by, Mapping):
-        tell, needed = _by_shares(tasks, by, key, seed)
+        name_part, needed = _by_shares(tasks, by, key, seed)
     elif key is not None:
         raise ValueError("split(): key= is only for shares")
     elif isinstance(by, (str, Place)):
-        tell, needed = _by_value(tasks, by)
+        name_part, needed = _by_value(tasks, by)
     elif callable(by):
-        tell, needed = _by_function(by), None
+        name_part, needed = _by_function(by), None
     else:
         raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r:.80}")
     where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
@@ -133,7 +133,7 @@ def split(
     if needed is not None and where is not None:
         needed |= {where.way.field.name}
     listed = tasks if needed is None else tasks.only(*needed)
-    parts, left = _parts(listed.iterator(), tell, where)
+    parts, left = _parts(listed.iterator(), name_part, where)
     if left and not parts and isinstance(by, (str, Place)):
         what = f"split(): none of the {left} tasks of {project!r} has anything under"
         raise no_key(ItemKey.of(tasks, by), what, first_rows(tasks))
@@ -150,43 +150,43 @@ def split(
 
 # -- which part -----------------------------------------------------------------------------------
 
-Tell: TypeAlias = "Callable[[Task], str | None]"
+NamePart: TypeAlias = "Callable[[Task], str | None]"
 
 
-def _by_value(tasks: Tasks, by: str | Place) -> tuple[Tell, set[str]]:
+def _by_value(tasks: Tasks, by: str | Place) -> tuple[NamePart, set[str]]:
     way = ItemKey.of(tasks, by).way
 
-    def tell(task: Task) -> str | None:
+    def name_part(task: Task) -> str | None:
         value = way.value(task)
         return None if fingerprint(value) is None else str(value)
 
-    return tell, {way.field.name}
+    return name_part, {way.field.name}
 
 
-def _by_function(by: Tell) -> Tell:
-    def tell(task: Task) -> str | None:
+def _by_function(by: NamePart) -> NamePart:
+    def name_part(task: Task) -> str | None:
         with asking("split(): by", task):
             return by(task)
 
-    return tell
+    return name_part
 
 
 def _by_shares(
     tasks: Tasks, shares: Mapping[str, float], key: str | Place | None, seed: int | str
-) -> tuple[Tell, set[str]]:
+) -> tuple[NamePart, set[str]]:
     if not math.isclose(math.fsum(shares.values()), 1) or min(shares.values()) < 0:
         raise ValueError(f"split(): shares are numbers that add up to 1, not {dict(shares)}")
     if key is None:
         return lambda task: part_of(task.id, shares, seed), {"id"}
-    told = ItemKey.of(tasks, key)
+    item_key = ItemKey.of(tasks, key)
 
-    def tell(task: Task) -> str:
-        value = told.way.value(task)
+    def name_part(task: Task) -> str:
+        value = item_key.way.value(task)
         if fingerprint(value) is None:
-            raise no_key(told, f"split(): {task!r} has nothing under", first_rows(tasks))
+            raise no_key(item_key, f"split(): {task!r} has nothing under", first_rows(tasks))
         return part_of(value, shares, seed)
 
-    return tell, {told.way.field.name}
+    return name_part, {item_key.way.field.name}
 
 
 def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str:
@@ -212,13 +212,13 @@ class _Part:
 
 
 def _parts(
-    tasks: Iterable[Task], tell: Tell, where: ItemKey | None
+    tasks: Iterable[Task], name_part: NamePart, where: ItemKey | None
 ) -> tuple[dict[str, _Part], int]:
     """Return the parts, in the order of their names, and the number of tasks in no part."""
     found: dict[str, _Part] = {}
     left = 0
     for task in tasks:
-        name = tell(task)
+        name = name_part(task)
         if name is None:
             left += 1
             continue
