@@ -596,13 +596,13 @@ def test_split_refuses_wrong_shares_keys_and_functions(
         split(project, 0.8)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"data\.split has the parts already"):
         split(project, "data.split")
-    with pytest.raises(ValueError, match="key= is for shares"):
+    with pytest.raises(ValueError, match="key= is only for shares"):
         split(project, "data.text", key="data.row")
     with pytest.raises(FieldError, match=r"data\.image"):
         split(project, "city")
-    with pytest.raises(ValueError, match="journal= is for parts that become projects"):
+    with pytest.raises(ValueError, match="journal= is only for parts that become projects"):
         split(project, "data.city", into="data.part", journal="folder")
-    with pytest.raises(TypeError, match="named by a text, not 1"):
+    with pytest.raises(TypeError, match="is 1, and names are strings"):
         split(project, lambda task: 1)  # type: ignore[arg-type,return-value]
     assert {request.partition(" ")[0] for request in asked()} == READS
 

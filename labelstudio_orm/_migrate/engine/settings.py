@@ -49,7 +49,7 @@ class Settings:
         return here, settings_content(self.context.there.settings())
 
     def expect(self, names: Collection[str]) -> None:
-        """Write into the journal what a copy is about to set; ``save_bases`` adds what came of it."""
+        """Write into the journal what a copy is about to set, before ``save_bases``."""
         here, _ = self._sides
         for name in here.keys() & set(names):
             self.fields.known[name] = (digest(here[name]),) * 2
