@@ -227,7 +227,8 @@ class Transport:
         call = evolve(call, expect=expect, max_answer=self.max_answer)
         if idempotent is not None:
             call = evolve(call, idempotent=idempotent)
-        answer = self._perform(call, self._authorize)
+        with until(call.bound):
+            answer = self._perform(call, self._authorize)
         if received is not None:
             received(len(answer.body))
         return answer.value
@@ -257,7 +258,8 @@ class Transport:
         call = self._call(
             method, path, doing=doing, params=params, json=json, headers=headers, timeout=timeout
         )
-        response = self._perform(evolve(call, stream=True), self._authorize).response
+        with until(call.bound):
+            response = self._perform(evolve(call, stream=True), self._authorize).response
         response.raw = CheckedBody(response.raw, call)
         try:
             yield response
@@ -350,10 +352,6 @@ class Transport:
 
     def _perform(self, call: Call, authorize: Callable[[], Secret] | None) -> Answer:
         """Send until there is a usable answer, or raise; without ``authorize`` no credential."""
-        with until(call.bound):
-            return self._try(call, authorize)
-
-    def _try(self, call: Call, authorize: Callable[[], Secret] | None) -> Answer:
         attempt = 0
         renewed = lost = False
         while True:
@@ -619,7 +617,8 @@ class Transport:
     def _exchange(self, refresh: Secret) -> Secret:
         doing = "exchanging the personal access token"
         call = self._call("POST", _REFRESH_PATH, doing=doing, json={"refresh": refresh})
-        answer = self._perform(evolve(call, idempotent=True), None)
+        with until(call.bound):
+            answer = self._perform(evolve(call, idempotent=True), None)
         found = hide(answer.value) if isinstance(answer.value, dict) else {}
         access: Secret | None = found.get("access")
         if not access or not _is_token(access.reveal()):

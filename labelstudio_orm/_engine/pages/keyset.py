@@ -153,7 +153,7 @@ class Keyset:
         yield from self.by_ids(select, ids[select.start : stop])
 
     def _without_view(self, select: Select) -> Select:
-        """In the whole project: beside a view the server drops what else it is asked for."""
+        """Return the same in the whole project: the server drops conditions beside a view."""
         scope = {name: value for name, value in select.scope.items() if name != "view"}
         if "project" not in scope:
             path = at("/api/dm/views/{}/", id_of(select.scope["view"]))

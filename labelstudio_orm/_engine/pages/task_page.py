@@ -36,7 +36,10 @@ def ask(
     order: str | None = None,
     **options: Any,
 ) -> Any:
-    """One page of tasks; ``ids`` is one more condition, ``order`` another one than by id."""
+    """Return one page of tasks.
+
+    ``ids`` is a further condition, ``order`` another order than by id.
+    """
     query: dict[str, Any] = {
         "ordering": [order or ("-tasks:id" if select.backwards else "tasks:id")]
     }
