@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -10,13 +11,15 @@ from .._engine.fields.fields import Field
 from .._engine.http.deadline import one_call
 from .._engine.values.secret import Secret
 from ..errors import NotSupportedByServer
-from ..orm import Resource, always_sent, field, resource
+from ..orm import Resource, action, always_sent, answer, field, no_answer, resource
 from .common import NO_TOKEN, Dated
 
 if TYPE_CHECKING:
     from .._engine.http.connection import Connection
 
 __all__ = ["JWTSettings", "SessionPolicy", "Token", "Tokens"]
+
+_TOKENS = "/api/token/"
 
 
 @attrs.frozen
@@ -64,67 +67,62 @@ class Tokens:
 
     client: Connection
 
+    @action("GET", _TOKENS, "listing the personal access tokens", expect=[{"token": str}])
     def all(self) -> list[Token]:
         """List the valid tokens, without their signatures. One request."""
-        rows = self._ask("GET", "", "listing the personal access tokens", expect=[{"token": str}])
-        return [self._token(row) for row in rows]
+        return answer(take=lambda rows: [self._token(row) for row in rows])
 
+    @action("POST", _TOKENS, "creating a personal access token", expect={"token": str})
     def create(self) -> Token:
         """Create a token, which is shown only here. One request.
 
         Raises Conflict if there is a valid one already.
         """
-        return self._token(
-            self._ask(
-                "POST",
-                "",
-                "creating a personal access token",
-                expect={"token": str},
-                dry={"token": NO_TOKEN},
-            )
-        )
+        return answer(take=self._token, dry={"token": NO_TOKEN})
 
+    @action(
+        "POST",
+        f"{_TOKENS}refresh/",
+        "exchanging a personal access token",
+        expect={"access": str},
+        take=itemgetter("access"),
+        idempotent=True,
+        reads=True,
+    )
     def refresh(self, refresh: str | Secret) -> str:
         """Get an access token for a personal access token. One request.
 
         The client does this by itself.
         """
         refresh = Secret(refresh)
-        doing = "exchanging a personal access token"
-        answer = self._ask(
-            "POST", "refresh/", doing, refresh, expect={"access": str}, idempotent=True, reads=True
-        )
-        return str(answer["access"])
+        return answer(json=_named(refresh))
 
+    @action("POST", f"{_TOKENS}blacklist/", "blacklisting a personal access token")
     def blacklist(self, refresh: str | Secret) -> None:
         """Make a personal access token invalid. One request. Raises NotFound if it already is."""
         refresh = Secret(refresh)
-        self._ask("POST", "blacklist/", "blacklisting a personal access token", refresh)
+        return no_answer(json=_named(refresh))
 
+    @action(
+        "POST",
+        f"{_TOKENS}rotate/",
+        "rotating a personal access token",
+        expect={"refresh": str},
+        dry={"refresh": NO_TOKEN},
+    )
     def rotate(self, refresh: str | Secret) -> Token:
         """Exchange a personal access token for a new one; it becomes invalid. One request."""
         refresh = Secret(refresh)
-        answer = self._ask(
-            "POST",
-            "rotate/",
-            "rotating a personal access token",
-            refresh,
-            expect={"refresh": str},
-            dry={"refresh": NO_TOKEN},
-        )
-        return self._token({"token": answer["refresh"]})
-
-    def _ask(
-        self, method: str, path: str, doing: str, refresh: Secret | None = None, **options: Any
-    ) -> Any:
-        if path:
-            if not refresh or not isinstance(refresh.reveal(), str):
-                raise TypeError(f"{doing}: the token is missing")
-            options["json"] = {"refresh": refresh}
-        return self.client.request(method, f"/api/token/{path}", doing=doing, **options)
+        return answer(json=_named(refresh), take=lambda row: self._token({"token": row["refresh"]}))
 
     def _token(self, row: dict[str, Any]) -> Token:
         return Token(row["token"], row.get("created_at"), row.get("expires_at"), self.client)
+
+
+def _named(token: Secret) -> dict[str, Secret]:
+    if not token or not isinstance(token.reveal(), str):
+        raise TypeError("the token is missing: give the text of a personal access token")
+    return {"refresh": token}
 
 
 @resource("/api/jwt/settings", key="", update="POST")

@@ -90,7 +90,10 @@ def action(
             owner: Any = args[0]
             if isinstance(owner, Resource) and options_of(owner).key:
                 saved_id(owner, f"{name}()")
-            sent = {**options, **cast("dict[str, Any]", body(*args, **kwargs))}
+            try:
+                sent = {**options, **cast("dict[str, Any]", body(*args, **kwargs))}
+            finally:
+                del args, kwargs  # they may be secret, and frames of errors are shown
             client = client_of(owner) if isinstance(owner, Resource) else owner.client
             if is_long:
                 sent.setdefault("timeout", client.long_timeout)
@@ -119,6 +122,8 @@ def _request(
         declared = options_of(owner.model)
         address = fill(_joined(declared.collection, path), query_of(owner).scope.__getitem__)
         return client.request(method, address, **{"edition": declared.edition, **options})
+    if not isinstance(owner, Resource):
+        return client.request(method, path, **options)
     if path.startswith("/"):
         edition = options_of(owner).edition
         return client.request(method, url_of(owner, path), **{"edition": edition, **options})
