@@ -1,9 +1,9 @@
-"""``project.labels``: labels are renamed, merged, removed and added everywhere at once.
+"""``project.labels``: renames, merges, removes and adds labels everywhere at once.
 
 A change goes in the order that the server accepts: the new label joins the old one in the config,
-everything that people and models labelled is rewritten, the old label leaves the config, and what
-came meanwhile is rewritten too. Each step looks at what is there, so a run that died is completed
-by running it again.
+all annotations, drafts and predictions are rewritten, the old label leaves the config, and anything
+saved meanwhile is rewritten too. Each step looks at the current state, so a run that died is
+completed by running it again.
 """
 
 from __future__ import annotations
@@ -35,8 +35,10 @@ if TYPE_CHECKING:
     from ._reports import Report
     from .resources.projects import Project
 
+__all__ = ["LabelName", "Labels", "UndoPath"]
+
 _STILL_USED: Final = "These labels still exist"
-"""How the server's sentence about labels that are no more in the config begins."""
+"""The beginning of the server's message about labels that are no longer in the config."""
 
 LabelName: TypeAlias = "str | Sequence[str]"
 """A label, or a branch: ``"Car"``, ``("Animal", "Dog")``."""
@@ -51,25 +53,24 @@ class Labels:
     it is stored or as it is shown; one of a taxonomy by its path, ``("Animal", "Dog")``. The
     control may be left out where only one has the label.
 
-    What changes labels changes them in the labelling config, and in the annotations (cancelled ones
-    too), drafts (everybody's) and predictions that have them. Ids, authors, ground truth, lead
-    times and all else stay, but the server notes who saved an annotation last (``updated_by``) and
-    when, and tells webhooks and ML backends. What other controls hold stays, be it the same text.
-    Each object is read again just before it is saved, since a save replaces its whole result.
+    Labels are changed in the labelling config, and in all annotations (also cancelled ones), drafts
+    (of all users) and predictions that have them. Ids, authors, ground truth, lead times and
+    everything else stay, but the server records who saved an annotation last (``updated_by``) and
+    when, and notifies webhooks and ML backends. Values of other controls stay, even with the same
+    text. Each object is read again just before it is saved, since a save replaces its whole result.
 
-    * ``undo``: a path. What was there is written to this file before each change, and
-      ``undo(path)`` takes it back. A run that was interrupted continues its file.
+    * ``undo``: a path. The previous state is written to this file before each change, and
+      ``undo(path)`` restores it. An interrupted run continues its file.
     * ``workers``: how many objects are saved at once (default: the client's).
-    * ``on_error="collect"`` goes on where one cannot be saved: it is in the report's ``failed``,
+    * ``on_error="collect"`` continues where one cannot be saved: it is in the report's ``failed``,
       and the old label stays in the config.
     * ``progress``: True for a line on stderr, or a function ``(done, total)``; the total is not
       known before the end.
 
     The verbs return a ``Report`` with ``counts`` of "annotations", "drafts" and "predictions". In a
-    dry run nothing is written, and the counts are the same. Interrupted, they are simply run again;
-    run once more, they write nothing: a label that is not there and that nothing has may have been
-    changed already, or be misspelt, and the report's ``what`` says so. An error of the server ends
-    them.
+    dry run nothing is written, and the counts are the same. An interrupted run is simply repeated;
+    repeated once more, it writes nothing: an unknown label that nothing has may have been changed
+    already, or be misspelt, and the report's ``what`` says so. An error of the server ends the run.
 
     >>> [label.value for label in project.labels]
     ['Positive', 'Neutral', 'Negative']
@@ -120,15 +121,15 @@ class Labels:
         on_error: OnError = "raise",
         progress: Progress = None,
     ) -> Report:
-        """Give a label another name. It keeps its place, its colour, hotkey and other attributes.
+        """Rename a label, which keeps its position, its colour, hotkey and other attributes.
 
-        A label with an alias is stored under that: called by what is shown, only that changes, and
-        called by its alias what is stored. Of a branch, every path through it is rewritten; it
-        stays beneath its parent. Where several labels were chosen, they keep their order, and none
-        comes twice.
+        A label with an alias is stored under that: named by the text that is shown, only that
+        changes, and named by its alias, the stored name. For a branch, every path through it is
+        rewritten; it stays beneath its parent. Where several labels were chosen, they keep their
+        order without duplicates.
 
-        Raises ValueError for a label that is not there, for a name that is taken (``merge`` joins
-        two labels), and for a path into another branch.
+        Raises ValueError for an unknown label, for a name that is taken (``merge`` joins two
+        labels), and for a path into another branch.
 
         >>> project.labels.rename("Neutral", "Mixed", control="sentiment").ok
         True
@@ -148,12 +149,12 @@ class Labels:
         on_error: OnError = "raise",
         progress: Progress = None,
     ) -> Report:
-        """Let one label take the place of several. ``into`` is made after the first of them, with
-        its attributes, where there is no such label.
+        """Replace several labels by one.
 
-        Raises ValueError for labels that are not there, unless ``into`` is and all of them are
-        gone, or the ``undo`` file says that this was begun; and for a branch with branches that
-        ``into`` lacks.
+        If ``into`` does not exist, it is created after the first of them, with its attributes.
+
+        Raises ValueError for unknown labels, unless ``into`` exists and none of them does, or the
+        ``undo`` file shows that this was begun; and for a branch with branches that ``into`` lacks.
 
         >>> project.labels.merge(["Negative", "Unclear"], into="Other", control="sentiment").ok
         True
@@ -176,18 +177,18 @@ class Labels:
         on_error: OnError = "raise",
         progress: Progress = None,
     ) -> Report:
-        """Take a label away, with the branches beneath it.
+        """Remove a label, with the branches beneath it.
 
-        Where it is in use that is refused with a ValueError that says by how many objects, unless
-        ``regions="drop"``: then it is taken off the regions that have it, and a region that is left
-        without a label is taken away, with its texts, other per-region values and relations. An
-        annotation may be left empty.
+        A label in use is refused with a ValueError that gives the number of objects, unless
+        ``regions="drop"``: then it is removed from the regions that have it, and a region that is
+        left without a label is removed, with its texts, other per-region values and relations. An
+        annotation may become empty.
 
         >>> project.labels.remove("Neutral", control="sentiment", regions="drop").ok
         True
         """
         if regions not in ("refuse", "drop"):
-            raise ValueError(f'regions is "refuse" or "drop", not {regions!r:.80}')
+            raise ValueError(f'regions must be "refuse" or "drop", not {regions!r:.80}')
         plan = partial(removal, path=path_of(label), control=control, regions=regions)
         if regions == "refuse":
             self._refuse_if_used(path_of(label), control)
@@ -203,12 +204,14 @@ class Labels:
         progress: Progress = None,
         **attributes: Any,
     ) -> Report:
-        """Add a label at the end of a control, or of a branch; one PATCH. Branches on the way that
-        do not exist are made. ``attributes``: those of its tag, ``background="blue"``.
+        """Add a label at the end of a control, or of a branch; one PATCH.
 
-        Nothing is done where it is there with these attributes; with others that raises ValueError.
-        The report's ``counts["labels"]`` tells which: the labels that were ``created``, branches
-        included, or one that was ``skipped``, being there already.
+        Missing branches on the way are created. ``attributes``: those of its tag,
+        ``background="blue"``.
+
+        Nothing is done if the label exists with these attributes; with others that raises
+        ValueError. The report's ``counts["labels"]`` distinguishes them: the labels ``created``,
+        branches included, or one ``skipped``.
 
         >>> project.labels.add("Unclear", control="sentiment", hotkey="u").counts["labels"].created
         1
@@ -229,9 +232,10 @@ class Labels:
 
     @one_call
     def usage(self, label: LabelName, *, control: str | None = None) -> dict[str, int]:
-        """How many annotations, drafts and predictions have a label, or one beneath it:
-        ``{"annotations": 2, "drafts": 0, "predictions": 1}``. Reads the tasks that have it. Raises
-        ValueError for a label that is neither in the config nor in use.
+        """Return how many annotations, drafts and predictions have a label, or one beneath it.
+
+        Reads the tasks that have it. Raises ValueError for a label that is neither in the config
+        nor in use.
 
         >>> project.labels.usage("Positive")
         {'annotations': 1, 'drafts': 0, 'predictions': 1}
@@ -245,10 +249,10 @@ class Labels:
 
     @one_call
     def recount(self) -> None:
-        """Let the server count anew the labels that are in use. One request.
+        """Make the server count the labels in use again. One request.
 
-        It keeps a count, which goes wrong where drafts change, and the settings page of the project
-        refuses a config without a label that is in use by this count.
+        Its count becomes wrong where drafts change, and the settings page of the project refuses a
+        config without a label that is in use by this count.
 
         >>> project.labels.recount()
         """
@@ -272,11 +276,11 @@ class Labels:
         on_error: OnError = "raise",
         progress: Progress = None,
     ) -> Report:
-        """Take back what was written to an undo file: the labels of the regions, and the config.
+        """Restore the labels of the regions, and the config, from an undo file.
 
-        What else was edited since stays. A region whose labels were changed again since keeps them;
-        the report names its object among the ``differences``. So it names labels that would leave
-        the config and are in use by something newer; these stay in it. It may be run again.
+        Other edits made since then stay. A region whose labels were changed again keeps them; the
+        report names its object among the ``differences``. It also names labels that would leave the
+        config but are used by something newer; these stay in it. It may be run again.
 
         Raises ValueError for a file of another project, and for one that is no undo file.
         """
@@ -285,7 +289,7 @@ class Labels:
         expected = {"server": client_of(project).url, "project": project.id}
         for name, value in expected.items():
             if job.get(name) != value:
-                raise ValueError(f"{path} is of {name} {job.get(name)}, not of {value}")
+                raise ValueError(f"{path} belongs to {name} {job.get(name)}, not to {value}")
         config = self._fresh_config()
         between, after = taken_back(config, job)
         run = Run(project, f"undoing: {job['job']} in {project!r}", workers, on_error, progress)
@@ -321,11 +325,11 @@ class Labels:
     # -- what they share --------------------------------------------------------------------------
 
     def _fresh_config(self) -> LabelConfig:
-        """The config as the server has it now."""
+        """Return the config as the server has it now."""
         project = self._project
         saved_id(project, "labels")
         if "label_config" in project.changes:
-            raise ValueError(f"{project!r} has a label_config that is not saved; save() it first")
+            raise ValueError(f"{project!r} has an unsaved label_config; save() it first")
         refetch(project, f"reading {project!r}")
         if "label_config" not in row_of(project) and not client_of(project).is_dry:
             raise LabelStudioError(f"{project!r}: the server's answer has no label_config")
@@ -357,7 +361,7 @@ class Labels:
         file = UndoFile(undo, job, is_dry=run.is_dry)
         is_begun = file.is_begun
         if plan.halfway and not is_begun:  # labels leave the config all at once
-            raise ValueError(f"{plan.missing}. One that only regions have is merged by itself")
+            raise ValueError(f"{plan.missing}. Merge a label that only regions have by itself")
         with file, run.line:
             run.undo = file
             run.configure(plan.between)
@@ -377,9 +381,10 @@ class Labels:
         return run.report()
 
     def _refuse_if_locked(self, plan: Plan, config: LabelConfig) -> None:
-        """Raise ValueError where the server accepts no config any more, not even the present one,
-        since a control of a ``<Repeater>`` is in use whose index it does not know. One request
-        where there is a Repeater.
+        """Raise ValueError where the server accepts no config any more, not even the present one.
+
+        That happens when a control of a ``<Repeater>`` is in use whose index the server does not
+        know. One request where there is a Repeater.
         """
         changes = plan.before != plan.after or plan.between != plan.after
         if not changes or not any(one.index_flags for one in config.controls.values()):
@@ -387,13 +392,13 @@ class Labels:
         try:
             self._project.validate_config(config.xml)
         except BadRequest as error:
-            if _STILL_USED in str(error):  # which counts where labels go, and is looked at there
+            if _STILL_USED in str(error):  # which matters where labels leave, and is checked there
                 return
             raise ValueError(
                 f"{plan.what} of {self._project!r}: its config has a <Repeater> whose controls are "
-                f"in use, so that the server accepts no change of it any more ({error.detail}) but "
-                'one: give the Repeater its indexFlag="{{idx}}" in project.label_config, save() '
-                "it, and run this again"
+                f"in use, so the server accepts no change of it ({error.detail}) but one: give the "
+                'Repeater its indexFlag="{{idx}}" in project.label_config, save() it, and run this '
+                "again"
             ) from error
 
     def _what(self, plan: Plan, config: LabelConfig) -> str:
@@ -414,10 +419,10 @@ class Labels:
         plan = removal(config, path, control, "drop")
         counts = self._usage(plan) if plan.becomes else {}
         if any(counts.values()):
-            said = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
+            users = ", ".join(f"{count:,} {kind}" for kind, count in counts.items() if count)
             raise ValueError(
-                f"{self._what(plan, config)} is refused: {said} have it. regions='drop' "
-                "takes it off them; merge([...], into=...) gives them another label"
+                f"{self._what(plan, config)} is refused: {users} have it. regions='drop' "
+                "removes it from them; merge([...], into=...) gives them another label"
             )
 
 
@@ -429,8 +434,8 @@ def _labels_added(plan: Plan) -> int:
 
 
 def _with_doubts(report: Report, plan: Plan, is_begun: bool) -> Report:
-    """The report of a change for which nothing was there, which it says."""
+    """Return a report that says so, if the change found nothing to do."""
     if not plan.missing or any(done.updated for done in report.counts.values()):
         return report
-    said = "done already" if is_begun else f"done already, or misspelt? {plan.missing}"
-    return attrs.evolve(report, what=f"{report.what} (nothing to do: {said})")
+    doubt = "done already" if is_begun else f"done already, or misspelt? {plan.missing}"
+    return attrs.evolve(report, what=f"{report.what} (nothing to do: {doubt})")

@@ -1,1 +1,1 @@
-"""The labelling config: its parts, by what they are about."""
+"""The labelling config: its parsing, its regions, its checks and its edits."""

@@ -1,4 +1,4 @@
-"""A labelling config from short forms instead of XML."""
+"""A labelling config built from short forms instead of XML."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ _OBJECTS = frozenset({
 def choices(values: Sequence[str], **attributes: str) -> TagForm:
     """Return a ``<Choices>`` for ``LabelConfig.build``.
 
-    >>> choices(["Positive", "Negative"], choice="multiple")
-    ('Choices', {'choice': 'multiple'}, (('Choice', {'value': 'Positive'}, ()), \
-('Choice', {'value': 'Negative'}, ())))
+    >>> choices(["Positive"], choice="multiple")
+    ('Choices', {'choice': 'multiple'}, (('Choice', {'value': 'Positive'}, ()),))
     """
     return "Choices", attributes, tuple(_tags("Choice", values))
 
@@ -38,19 +37,17 @@ def labels(values: Sequence[str], tag_type: str = "Labels", **attributes: str) -
 
 
 def taxonomy(values: Sequence[str | Sequence[Any]], **attributes: str) -> TagForm:
-    """Return a ``<Taxonomy>`` for ``LabelConfig.build``; a tuple is a branch and what is beneath
-    it.
+    """Return a ``<Taxonomy>`` for ``LabelConfig.build``; a tuple is a branch and its labels.
 
-    >>> taxonomy([("Animal", "Bird"), "Stone"])
-    ('Taxonomy', {}, (('Choice', {'value': 'Animal'}, (('Choice', {'value': 'Bird'}, ()),)), \
-('Choice', {'value': 'Stone'}, ())))
+    >>> taxonomy([("Animal", "Bird")])
+    ('Taxonomy', {}, (('Choice', {'value': 'Animal'}, (('Choice', {'value': 'Bird'}, ()),)),))
     """
     return "Taxonomy", attributes, tuple(_tags("Choice", values))
 
 
 def _tags(tag: str, values: Sequence[Any]) -> Iterator[tuple[str, dict[str, str], Any]]:
     if isinstance(values, str):
-        raise TypeError(f"a list of labels is needed, not {brief(values)}")
+        raise TypeError(f"labels must be a list, not {brief(values)}")
     for value in values:
         first, *rest = (value,) if isinstance(value, str) else value
         yield tag, {"value": first}, tuple(_tags(tag, rest))

@@ -1,4 +1,4 @@
-"""What a task or a result must be like to fit a labelling config."""
+"""Checks of a task or a result against a labelling config."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ DIRECTIONS = ("left", "right", "bi")
 """The directions that a relation may have."""
 
 _UNDEFINED = "$undefined$"
-"""The key of data that were imported without a name, which the server takes for the first shown."""
+"""The key of data imported without a name, which the server takes for the first variable shown."""
 
 _FORMS = "a task, an annotation or prediction, a dict of one, or a list of regions"
-"""What can be looked at."""
+"""What can be checked."""
 
 _RELATION = {
     "from_id": forms.text,
@@ -30,19 +30,21 @@ _RELATION = {
 }
 
 _BESIDE: Mapping[str, tuple[Form, str]] = {
-    **dict.fromkeys(("id", "parentID"), (forms.text, "the labelling editor fails at it")),
-    "item_index": (forms.whole(0), "the labelling editor fails at it"),
-    **dict.fromkeys(("original_width", "original_height"), (forms.whole(1), "exports fail at it")),
+    **dict.fromkeys(("id", "parentID"), (forms.text, "the labelling editor fails otherwise")),
+    "item_index": (forms.whole(0), "the labelling editor fails otherwise"),
+    **dict.fromkeys(
+        ("original_width", "original_height"), (forms.whole(1), "exports fail otherwise")
+    ),
 }
-"""What stands beside the value of a region and must be of a form, and why."""
+"""The keys beside the value of a region that must have a form, and why."""
 
 
 _SHOWN = 20
-"""Shapes that a warning names."""
+"""The number of shapes that a warning names."""
 
 
 def without_sizes(places: Sequence[str]) -> str:
-    """Return what a ``MissingSizeWarning`` says of the shapes at these places."""
+    """Return the message of a ``MissingSizeWarning`` for the shapes at these places."""
     shown = ", ".join(places[:_SHOWN]) + (", ..." if len(places) > _SHOWN else "")
     return (
         f"{len(places)} of the shapes have no original_width and original_height ({shown}): "
@@ -52,41 +54,37 @@ def without_sizes(places: Sequence[str]) -> str:
 
 
 class Check:
-    """A config, ready to look at many items. Nothing is sent.
+    """A config, ready to check many items. Nothing is sent.
 
-    It says no where the server would, and where the official client's validation would, by which
+    It rejects what the server rejects, and what the official client's validation rejects, by which
     the server judges predictions.
 
     >>> check = Check(config)
     >>> check.problem({"data": {"txt": "a"}})
-    "data: the labelling config shows $text, and there is no key 'text'"
+    "data: the labelling config shows $text, but there is no key 'text'"
     """
 
     def __init__(self, config: ParsedConfig) -> None:
         self.config = config
 
     def problem(self, item: Mapping[str, Any]) -> str | None:
-        """Return the first thing that is wrong with a task in its full form, and where; else
-        None.
-        """
+        """Return the first problem of a task in its full form, with its place; else None."""
         return next(self._of_task(item), None)
 
     def of_data(self, data: Mapping[str, Any]) -> str | None:
-        """Return the first thing that is wrong with the data of a task; else None."""
+        """Return the first problem of the data of a task; else None."""
         return next(self._of_data(data), None)
 
     def of_result(self, result: Any) -> str | None:
-        """Return the first thing that is wrong with the regions of a result, and where; else
-        None.
-        """
+        """Return the first problem of the regions of a result, with its place; else None."""
         return next(self._of_result(result), None)
 
     def of_prediction(self, prediction: Mapping[str, Any]) -> str | None:
-        """Return the first thing that is wrong with a prediction's result and score; else None."""
+        """Return the first problem of a prediction's result and score; else None."""
         return next(self._of_labelled(prediction), None)
 
     def problems(self, item: Any) -> Iterator[str]:
-        """Return all that is wrong with an item in any form: see ``LabelConfig.problems``."""
+        """Yield all problems of an item in any form: see ``LabelConfig.problems``."""
         if isinstance(item, (list, tuple)):
             return self._of_result(item)
         if not isinstance(item, Mapping):
@@ -100,15 +98,13 @@ class Check:
         return self._of_task(item if "data" in item else {"data": item})
 
     def of_places(self, result: Sequence[Any], places: Iterable[int]) -> Iterator[str]:
-        """Yield what is wrong with the regions at these places of a result."""
+        """Yield the problems of the regions at these places of a result."""
         siblings = _Siblings(result)
         for number in places:
             yield from self._of_one(result[number], f"result[{number}]", siblings)
 
     def without_size(self, item: Any) -> list[str]:
-        """Return the places of shapes on an image that lack its size: see
-        ``MissingSizeWarning``.
-        """
+        """Return the places of shapes on an image that lack its size in pixels."""
         return [
             f"{place}result[{number}]"
             for place, result in _results(item)
@@ -141,9 +137,9 @@ class Check:
     # -- results ---------------------------------------------------------------------------------
 
     def _of_labelled(self, labelled: Any) -> Iterator[str]:
-        """Yield what is wrong with an annotation or a prediction."""
+        """Yield the problems of an annotation or a prediction."""
         if not isinstance(labelled, Mapping) or "result" not in labelled:
-            yield f"result: there is none in {labelled!r:.80}"
+            yield f"result: it is missing in {labelled!r:.80}"
             return
         score = labelled.get("score")
         if score is not None and not (is_number(score) and 0 <= score <= 1):
@@ -160,7 +156,7 @@ class Check:
 
     def _of_one(self, region: Any, place: str, siblings: _Siblings) -> Iterator[str]:
         if not isinstance(region, Mapping):
-            yield f"{place}: a region is an object, not {region!r:.80}"
+            yield f"{place}: a region must be an object, not {region!r:.80}"
         elif region.get("type") == "relation":
             yield from siblings.of_relation(region, place)
         else:
@@ -175,7 +171,7 @@ class Check:
             what = f"{place}.from_name: the labelling config has no control"
             yield unknown(what, str(name), self.config.controls)
             return
-        # What is about several objects at once names them all, a pairwise itself.
+        # A control of several objects names them all, a pairwise itself.
         objects = [*control.to_name, ",".join(control.to_name)]
         if control.tag.lower() == "pairwise":
             objects.append(control.name)
@@ -200,9 +196,7 @@ class Check:
             yield from found or _of_labels(control, kind, value, f"{place}.value")
 
     def _is_drawn_with(self, control: ControlTag, type_: str) -> bool:
-        """Return whether the tool for another shape has made a region of a ``<Labels>`` beside
-        it.
-        """
+        """Return whether the tool for another shape made a region of the ``<Labels>`` beside it."""
         tool = type_.removesuffix("labels")
         return (
             control.tag.lower() == "labels"
@@ -216,7 +210,7 @@ class Check:
 
 
 class _Siblings:
-    """What the regions of one result must know of each other."""
+    """The ids and shapes in one result that its regions refer to."""
 
     def __init__(self, result: Any) -> None:
         regions = [one for one in result if isinstance(one, Mapping)]
@@ -233,7 +227,7 @@ class _Siblings:
         }
 
     def shape_of(self, region: Mapping[str, Any]) -> Kind | None:
-        """Return the kind of the shape that a region holds the labels of, by their id."""
+        """Return the kind of the shape with the same id, whose labels a region holds."""
         if str(region.get("type")).lower() != "labels" or not isinstance(region.get("id"), str):
             return None
         return KINDS.get(self._shapes.get(region["id"], ""))
@@ -261,7 +255,7 @@ def _results(item: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _of_ids(region: Any, place: str) -> Iterator[str]:
-    """Yield what stands beside the value of a region and breaks the editor or exports."""
+    """Yield the problems beside the value of a region that break the editor or exports."""
     for key, (form, why) in _BESIDE.items() if isinstance(region, Mapping) else ():
         if region.get(key) is not None:
             for problem in form(region[key], f"{place}.{key}"):
@@ -269,13 +263,13 @@ def _of_ids(region: Any, place: str) -> Iterator[str]:
 
 
 def _labelling(labels: Kind, shape: Kind) -> Kind:
-    """Return the kind of a ``<Labels>`` with the labels of a shape: there is no start and end."""
+    """Return the kind of a ``<Labels>`` with the labels of a shape, which has no start and end."""
     form: dict[str, Form] = {**shape.form, "labels": labels.form["labels"]}
     return Kind(labels.type, labels.key, (), labels.read, form)
 
 
 def _of_shown(shown: Shown, data: Mapping[str, Any]) -> Iterator[str]:
-    what = f"the labelling config shows ${shown.name}, and"
+    what = f"the labelling config shows ${shown.name}, but"
     inner: Any = data
     for step in shown.path:
         if not isinstance(inner, Mapping) or step not in inner:
@@ -309,7 +303,7 @@ def _of_labels(
         return
     labels = value.get(kind.key)
     if labels is None or (kind.type != control.tag.lower() and not labels):
-        yield f"{place}: there are no {kind.key!r}"
+        yield f"{place}: {kind.key!r} is missing"
         return
     for number, label in enumerate(labels if isinstance(labels, list) else ()):
         if not _has_label(control, label):

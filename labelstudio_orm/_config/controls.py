@@ -37,7 +37,7 @@ _OBJECTS_WITH_SHAPES = frozenset({"image", "pdf"})
 
 @frozen
 class Control(ControlTag):
-    """A tag that people label with (``<Choices name="sentiment" toName="text">``).
+    """A tag to label with (``<Choices name="sentiment" toName="text">``).
 
     ``to_name`` are the names of the objects that it is about, ``attributes`` all attributes as
     written, ``label_tags`` its ``<Choice>``s or ``<Label>``s in document order.
@@ -46,8 +46,7 @@ class Control(ControlTag):
     dict and takes ``id=``, ``to_name=``, ``score=`` and more (``RegionOptions``). A builder of
     another kind of control raises TypeError and names the right one; a value that the control does
     not allow raises ValueError. Choices that come from the task or from a URL
-    (``value="$options"``,
-    ``apiUrl``) are not known here, so that any is allowed.
+    (``value="$options"``, ``apiUrl``) are not known here, so any value is allowed.
 
     ```python
     task.annotations.create(result=[config["sentiment"].choice("Positive")])
@@ -57,16 +56,12 @@ class Control(ControlTag):
     # -- classifications ---------------------------------------------------------------------
 
     def choice(self, value: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
-        """Build one choice of a ``Choices``: its value or alias; a path of them with
-        ``allowNested``.
-        """
+        """Build one choice of a ``Choices``: its value or alias, or a path with ``allowNested``."""
         kind = self._kind("choice")
         return new_region(self, kind, [self._choice(value)], options)
 
     def choices(self, *values: str | Sequence[str], **options: Unpack[RegionOptions]) -> Region:
-        """Build several choices of a ``Choices`` with ``choice="multiple"``; TypeError on a single
-        one.
-        """
+        """Build several choices of a ``Choices``. Raises TypeError unless it is ``multiple``."""
         kind = self._kind("choices")
         if not self.multiple:
             raise TypeError(
@@ -95,7 +90,7 @@ class Control(ControlTag):
         return new_region(self, kind, number(value, f"{self}: the number", low, high), options)
 
     def text(self, *texts: str, **options: Unpack[RegionOptions]) -> Region:
-        """Build the text of a ``TextArea``, or several texts, as its annotators may submit."""
+        """Build the text of a ``TextArea``, or several texts, as annotators may submit them."""
         kind = self._kind("text")
         return new_region(self, kind, self._several(texts, self._string, unique=False), options)
 
@@ -116,7 +111,7 @@ class Control(ControlTag):
         """
         kind = self._kind("pairwise")
         if selected not in ("left", "right"):
-            raise ValueError(f"{self}: 'left' or 'right' can be selected, not {brief(selected)}")
+            raise ValueError(f"{self}: selected must be 'left' or 'right', not {brief(selected)}")
         return new_region(self, kind, selected, options)
 
     def ranking(
@@ -124,9 +119,7 @@ class Control(ControlTag):
         ranks: Sequence[str] | Mapping[str, Sequence[str]],
         **options: Unpack[RegionOptions],
     ) -> Region:
-        """Build the order of a ``Ranker``: ids of its items, best first, or such a list by
-        bucket.
-        """
+        """Build the order of a ``Ranker``: ids of items, best first, or such lists by bucket."""
         kind = self._kind("ranking")
         buckets = ranks if isinstance(ranks, Mapping) else {self.name: ranks}
         lists = {
@@ -151,7 +144,7 @@ class Control(ControlTag):
         return new_region(self, kind, message, options)
 
     def output(self, values: Mapping[str, Any], **options: Unpack[RegionOptions]) -> Region:
-        """Build what a ``ReactCode`` gives back: its outputs by name."""
+        """Build the output of a ``ReactCode``: its values by name."""
         kind = self._kind("output")
         return new_region(self, kind, plain_json(dict(values)), options)
 
@@ -240,11 +233,10 @@ class Control(ControlTag):
         rotation: float = 0,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """Build a box of a ``RectangleLabels`` or ``Rectangle``, in percent of the image (0 to
-        100).
+        """Build a box of a ``RectangleLabels`` or ``Rectangle``, in percent of the image.
 
-        (``x``, ``y``) is the top left corner, ``rotation`` in degrees. Raises ValueError outside of
-        the ranges: pixels must be divided by the image's size first.
+        Values are from 0 to 100. (``x``, ``y``) is the top left corner, ``rotation`` in degrees.
+        Raises ValueError outside of the ranges: divide pixels by the image's size first.
         """
         where = {"x": x, "y": y, "width": width, "height": height, "rotation": rotation}
         return self._draw("rectangle", labels, where, options)
@@ -259,10 +251,9 @@ class Control(ControlTag):
         rotation: float = 0,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """Build an ellipse of an ``EllipseLabels`` or ``Ellipse``: centre (0 to 100) and radii (0
-        to 50).
+        """Build an ellipse of an ``EllipseLabels`` or ``Ellipse``, in percent of the image.
 
-        All are percent of the image, ``rotation`` in degrees.
+        The centre is from 0 to 100, the radii from 0 to 50, ``rotation`` in degrees.
         """
         where = {"x": x, "y": y, "radius_x": radius_x, "radius_y": radius_y, "rotation": rotation}
         return self._draw("ellipse", labels, where, options)
@@ -275,8 +266,9 @@ class Control(ControlTag):
         width: float = 0.5,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """Build a point of a ``KeyPointLabels`` or ``KeyPoint``, in percent; ``width`` is that of
-        its dot.
+        """Build a point of a ``KeyPointLabels`` or ``KeyPoint``, in percent of the image.
+
+        ``width`` is the size of its dot.
         """
         return self._draw("keypoint", labels, {"x": x, "y": y, "width": width}, options)
 
@@ -287,8 +279,9 @@ class Control(ControlTag):
         closed: bool = True,
         **options: Unpack[ImageOptions],
     ) -> Region:
-        """Build a polygon of a ``PolygonLabels`` or ``Polygon``: three or more (x, y) points in
-        percent.
+        """Build a polygon of a ``PolygonLabels`` or ``Polygon`` of three or more (x, y) points.
+
+        They are in percent of the image.
         """
         return self._draw("polygon", labels, {"points": points, "closed": closed}, options)
 
@@ -303,16 +296,16 @@ class Control(ControlTag):
         return self._draw("vector", labels, {"points": points, "closed": closed}, options)
 
     def brush(self, *labels: str, rle: Iterable[int], **options: Unpack[ImageOptions]) -> Region:
-        """Build a mask of a ``BrushLabels``, ``Brush`` or ``MagicWand``, as the bytes that the
-        server stores.
+        """Build a mask of a ``BrushLabels``, ``Brush`` or ``MagicWand``, as the bytes in storage.
 
         ``rle`` is the run-length encoding as ``Brush.rle`` reads it: numbers from 0 to 255.
         """
         return self._draw("brush", labels, {"rle": rle}, options)
 
     def bitmask(self, *labels: str, image_data_url: str, **options: Unpack[ImageOptions]) -> Region:
-        """Build a mask of a ``BitmaskLabels`` or ``Bitmask``, as a ``data:image/png;base64,...``
-        URL.
+        """Build a mask of a ``BitmaskLabels`` or ``Bitmask`` from a PNG as a ``data:`` URL.
+
+        The URL is ``data:image/png;base64,...``.
         """
         return self._draw("bitmask", labels, {"image_data_url": image_data_url}, options)
 
@@ -335,15 +328,11 @@ class Control(ControlTag):
     # -- reading -----------------------------------------------------------------------------
 
     def read(self, regions: Iterable[Mapping[str, Any]]) -> Any:
-        """Return what these regions of this control say: see ``LabelConfig.values``. Never
-        raises.
-        """
+        """Return the values of regions of this control, like ``LabelConfig.values``."""
         return reading.read(self, [*regions])
 
     def write(self, value: Any, **options: Unpack[RegionOptions]) -> list[Region]:
-        """Return the regions that say this, the reverse of ``read``: see
-        ``LabelConfig.regions``.
-        """
+        """Return the regions for a value, the reverse of ``read``: see ``LabelConfig.regions``."""
         return reading.write(self, value, options=options)
 
     # -- what the builders share ---------------------------------------------------------------
@@ -375,7 +364,7 @@ class Control(ControlTag):
         return new_region(self, kind, chosen, self._sized(options), value)
 
     def _sized(self, options: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the options with a ``size`` as the width and the height that it says."""
+        """Return the options with ``size`` replaced by the width and the height."""
         if "size" not in options:
             return options
         rest = {name: option for name, option in options.items() if name != "size"}
@@ -383,14 +372,14 @@ class Control(ControlTag):
             return rest
         twice = [name for name in SIZE if rest.get(name) is not None]
         if twice:
-            raise TypeError(f"{self}: size= says {twice[0]} already")
+            raise TypeError(f"{self}: size= sets {twice[0]} already")
         try:
             width, height = options["size"]
             if None in (width, height):
                 raise TypeError
         except (TypeError, ValueError):
             raise TypeError(
-                f"{self}: size is (width, height) in pixels, not {options['size']!r:.80}"
+                f"{self}: size must be (width, height) in pixels, not {options['size']!r:.80}"
             ) from None
         return {**rest, **dict(zip(SIZE, (width, height), strict=True))}
 
@@ -420,7 +409,7 @@ class Control(ControlTag):
         # Without allowNested the editor ignores a <Choice> within a <Choice>.
         if isinstance(value, (list, tuple)):
             raise TypeError(
-                f'{self}: a str is needed, not {value!r:.80}: paths are for allowNested="true"'
+                f'{self}: a str is needed, not {value!r:.80}: paths need allowNested="true"'
             )
         return self._flat(value)[0]
 

@@ -1,5 +1,6 @@
-"""Edits of a labelling config's XML as text, so that all the rest of it stays as it is: comments,
-order, whitespace, quoting.
+"""Edits of a labelling config's XML as text, which leave everything else as it is.
+
+Comments, order, whitespace and quoting stay.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ from .parsed import ParsedConfig
 from .tags import ControlTag
 
 Path: TypeAlias = tuple[str, ...]
-"""The names from the outermost label down; of a label without branches just its own."""
+"""The names from the outermost label down; for a label without branches just its own."""
 
 Edit: TypeAlias = tuple[int, int, str]
-"""What stands from one place of a text to another is replaced."""
+"""The start and end of a range in a text, and its replacement."""
 
 # Well-formed XML is taken apart by this exactly, and elements() refuses any other.
 _TOKEN = re.compile(
@@ -38,20 +39,23 @@ _CONDITIONS = ("whenLabelValue", "whenChoiceValue")
 
 
 def path_of(label: str | Sequence[str]) -> Path:
-    """A label as a path; a str is one of one step. Raises TypeError for anything else, ValueError
-    for an empty one.
+    """Return a label as a path; a str is a path of one step.
+
+    Raises TypeError for anything else, ValueError for an empty one.
     """
     steps = tuple(label) if isinstance(label, (tuple, list)) else (label,)
     for step in steps:
         if not isinstance(step, str):
-            raise TypeError(f"a label is a str, or a tuple or list of them, not {brief(label)}")
+            raise TypeError(
+                f"a label must be a str, or a tuple or list of them, not {brief(label)}"
+            )
     if not steps or not all(step.strip() for step in steps):
-        raise ValueError(f"a label needs a name: {brief(label)}")
+        raise ValueError(f"a label must have a name: {brief(label)}")
     return steps
 
 
 def shown(path: Path) -> str:
-    """For messages: ``'Car'``, ``'Animal > Dog'``."""
+    """Return a path for messages: ``'Car'``, ``'Animal > Dog'``."""
     return brief(" > ".join(path))
 
 
@@ -60,8 +64,10 @@ def shown(path: Path) -> str:
 
 @frozen(eq=False)
 class Tag:
-    """An element and where in the text it stands: from ``start`` to ``end``; its start tag ends at
-    ``opened``, its end tag begins at ``closing`` (for ``<a/>`` that is the same place).
+    """An element and its place in the text, from ``start`` to ``end``.
+
+    Its start tag ends at ``opened``, its end tag begins at ``closing`` (for ``<a/>`` that is the
+    same place).
     """
 
     element: Element
@@ -72,11 +78,11 @@ class Tag:
 
     @property
     def is_empty(self) -> bool:
-        """Is it written as ``<a/>``?"""
+        """Return whether it is written as ``<a/>``."""
         return self.opened == self.end
 
     def attribute(self, xml: str, name: str) -> tuple[int, int] | None:
-        """From where to where the value of an attribute stands, with its quotes."""
+        """Return the range of an attribute's value, with its quotes; None without the attribute."""
         for found in _ATTRIBUTE.finditer(xml, self.start, self.opened):
             if found[1] == name:
                 return found.span(2)
@@ -84,8 +90,9 @@ class Tag:
 
 
 def tags(xml: str) -> list[Tag]:
-    """The elements of a config with their places, in document order. Raises ValueError for broken
-    XML.
+    """Return the elements of a config with their places, in document order.
+
+    Raises ValueError for broken XML.
     """
     all_ = elements(xml)
     found: list[tuple[int, int, int, int]] = []
@@ -104,19 +111,19 @@ def tags(xml: str) -> list[Tag]:
 
 @frozen(eq=False)
 class LabelTag:
-    """The tag of a label: its path by stored names, by shown names, and by both its parents."""
+    """The tag of a label, with its path by stored names and by shown names."""
 
     tag: Tag
     stored: Path
     shown: Path
 
     def is_at(self, path: Path) -> bool:
-        """Does a path name it, or one of the branches that it stands in?"""
+        """Return whether a path names it, or one of the branches around it."""
         return path in (self.stored[: len(path)], self.shown[: len(path)])
 
 
 def label_tags(config: ParsedConfig, control: str) -> list[LabelTag]:
-    """The tags of a control's labels, in document order."""
+    """Return the tags of a control's labels, in document order."""
     found = []
     for tag in tags(config.xml):
         element = tag.element
@@ -144,13 +151,13 @@ def _names(element: Element) -> tuple[Path, Path]:
 
 
 def find(config: ParsedConfig, control: str, path: Path) -> list[LabelTag]:
-    """The tags of one label: those stored so, else those shown so; mostly one."""
+    """Return the tags of a label by its stored path, or else by its shown path; usually one."""
     all_ = label_tags(config, control)
     return [one for one in all_ if one.stored == path] or [one for one in all_ if one.shown == path]
 
 
 def found(config: ParsedConfig, control: str, path: Path) -> list[LabelTag]:
-    """The tags of a label that has to be there. Raises ValueError where it is not."""
+    """Return the tags of a label. Raises ValueError for an unknown label."""
     tags_ = find(config, control, path)
     if not tags_:
         raise ValueError(no_label(config, control, path))
@@ -158,7 +165,7 @@ def found(config: ParsedConfig, control: str, path: Path) -> list[LabelTag]:
 
 
 def no_label(config: ParsedConfig, control: str | None, path: Path) -> str:
-    """The sentence about a label that a control, or none of all controls, has."""
+    """Return the message that a control, or no control at all, has a label."""
     names = config.controls if control is None else [control]
     known = [" > ".join(one.stored) for name in names for one in label_tags(config, name)]
     what = "no control has the label" if control is None else f"{config[control]} has no label"
@@ -166,9 +173,10 @@ def no_label(config: ParsedConfig, control: str | None, path: Path) -> str:
 
 
 def control_of(config: ParsedConfig, label: str | Sequence[str], control: str | None) -> str:
-    """The name of the control that is meant: the one that was named, else the only one that has
-    the label. Raises UnknownControl (a KeyError) for a name that none has, and ValueError where no
-    control has the label, or several have it.
+    """Return the name of a control: the given one, or else the only one that has the label.
+
+    Raises UnknownControl (a KeyError) for an unknown name, and ValueError where no control has the
+    label, or several have it.
     """
     if control is not None:
         return _written_name(config, control)
@@ -176,7 +184,7 @@ def control_of(config: ParsedConfig, label: str | Sequence[str], control: str | 
     having = [name for name in config.controls if find(config, name, path)]
     if len(having) > 1:
         both = " and ".join(map(repr, having))
-        raise ValueError(f"the controls {both} have a label {shown(path)}: say control=")
+        raise ValueError(f"the controls {both} have a label {shown(path)}: give control=")
     if not having:
         raise ValueError(no_label(config, None, path))
     return having[0]
@@ -186,7 +194,7 @@ def control_of(config: ParsedConfig, label: str | Sequence[str], control: str | 
 
 
 def edited(xml: str, edits: Iterable[Edit]) -> str:
-    """The text with all these edits, of which no two overlap."""
+    """Return the text with all these edits, of which no two overlap."""
     for start, end, text in sorted(edits, reverse=True):
         xml = xml[:start] + text + xml[end:]
     return xml
@@ -201,7 +209,7 @@ def with_label(
     *,
     first: bool = False,
 ) -> str:
-    """See ``LabelConfig.with_label``. ``first``: before the others of its branch."""
+    """Return the XML of ``LabelConfig.with_label``; ``first``: before the others of its branch."""
     path = path_of(label)
     here = config[control_for(config, control)]
     if len(path) > 1 and not here.nested:
@@ -210,7 +218,7 @@ def with_label(
     own = {path[-1], str(attributes.get("alias") or path[-1])}
     taken = [name for name in own if find(config, here.name, (*path[:-1], name))]
     if taken:
-        raise ValueError(f"{here} has a label {shown((*path[:-1], taken[0]))} already")
+        raise ValueError(f"{here} already has a label {shown((*path[:-1], taken[0]))}")
     beside = found(config, here.name, path_of(after))[-1] if after is not None else None
     if beside is not None and not _same_parent(beside, path):
         raise ValueError(f"{shown(beside.stored)} and {shown(path)} are not in the same branch")
@@ -238,7 +246,7 @@ def with_label(
 def renamed(
     config: ParsedConfig, old: str | Sequence[str], new: str | Sequence[str], control: str | None
 ) -> str:
-    """See ``LabelConfig.renamed``."""
+    """Return the XML of ``LabelConfig.renamed``."""
     here = config[control_of(config, old, control)]
     changes = renaming(config, here.name, path_of(old), path_of(new))
     edits: list[Edit] = []
@@ -257,8 +265,9 @@ def copied(
     control: str,
     note: str = "",
 ) -> str:
-    """The config with a label beside another, of the same attributes and branches. Taking the
-    other away gives what renaming it gives. ``note``: a comment before it.
+    """Return the config with a label beside another, with the same attributes and branches.
+
+    Removing the other one gives the same as renaming it. ``note``: a comment before the new label.
     """
     here = config[control]
     edits: list[Edit] = []
@@ -272,13 +281,13 @@ def copied(
 
 
 def also_asked(config: ParsedConfig, label: Path, other: Path, control: str) -> str:
-    """The config in which tags that depend on one label depend on another as well."""
+    """Return the config in which tags that depend on one label depend on another one as well."""
     here = config[control]
     return edited(config.xml, _conditions(config, here, label, lambda name: [name, other[-1]]))
 
 
 def without_label(config: ParsedConfig, label: str | Sequence[str], control: str | None) -> str:
-    """See ``LabelConfig.without_label``."""
+    """Return the XML of ``LabelConfig.without_label``."""
     here, xml = config[control_of(config, label, control)], config.xml
     edits: list[Edit] = []
     for one in found(config, here.name, path_of(label)):
@@ -289,7 +298,7 @@ def without_label(config: ParsedConfig, label: str | Sequence[str], control: str
 
 
 def merged(base: str, ours: str, theirs: str) -> str | None:
-    """What two edits of one text make together, tag by tag; None where they touch each other."""
+    """Return the combination of two edits of one text, tag by tag; None where they overlap."""
     split = [_TAGS.split(text) for text in (base, ours, theirs)]
     edits: list[tuple[int, int, list[str]]] = []
     for tokens in split[1:]:
@@ -312,11 +321,11 @@ def merged(base: str, ours: str, theirs: str) -> str | None:
 def renaming(
     config: ParsedConfig, control: str, old: Path, new: Path
 ) -> list[tuple[LabelTag, dict[str, str]]]:
-    """The tags of a label that is to be renamed, each with the attributes to set.
+    """Return the tags of a label to rename, each with the attributes to set.
 
-    A label with an alias is renamed where it is shown if that is what it was called by, and where
-    it is stored if it was called by its alias. Raises ValueError for a label that is not there, for
-    a name that is there already, and for a path into another branch.
+    A label with an alias is renamed where it is shown if it was named so, and where it is stored if
+    it was named by its alias. Raises ValueError for an unknown label, for a name that is taken, and
+    for a path into another branch.
     """
     tags_ = found(config, control, old)
     stays_in_its_branch(config, control, old, new)
@@ -329,33 +338,33 @@ def renaming(
     taken = [one for one in find(config, control, (*old[:-1], name)) if one not in tags_]
     if taken:
         raise ValueError(
-            f"{config[control]} has a label {shown((*old[:-1], name))} already; "
-            "labels are joined by merging them"
+            f"{config[control]} already has a label {shown((*old[:-1], name))}; "
+            "merge the labels to join them"
         )
     return changes
 
 
 def stored_names(config: ParsedConfig, control: str, old: Path, new: Path) -> tuple[Path, Path]:
-    """The path that regions hold of a label, and the one that they will when it is renamed."""
+    """Return the path that regions hold for a label, before and after its renaming."""
     one, attributes = renaming(config, control, old, new)[0]
     given = {**one.tag.element.attributes, **attributes}
     return one.stored, (*one.stored[:-1], given.get("alias") or given["value"])
 
 
 def stays_in_its_branch(config: ParsedConfig, control: str, old: Path, new: Path) -> None:
-    """Raises ValueError for a new name that is a path into another branch."""
+    """Raise ValueError for a new name that is a path into another branch."""
     parents = {old[:-1]}
     for one in find(config, control, old[:-1]):
         parents |= {one.stored, one.shown}
     if len(new) > 1 and new[:-1] not in parents:
         raise ValueError(
-            f"{shown(old)} cannot be renamed to {shown(new)}, which is in another branch: a branch "
-            "stays beneath its parent; merging it into the other one moves it"
+            f"{shown(old)} cannot be renamed to {shown(new)}, which is in another branch: a label "
+            "stays beneath its parent; merge it into the other one to move it"
         )
 
 
 def _written_name(config: ParsedConfig, control: str) -> str:
-    """The name of a control in the text: of one in a ``<Repeater>`` that of all its items."""
+    """Return the name of a control in the text: in a ``<Repeater>`` that of all its items."""
     name = config[control].name
     known = config.controls
     return name if name in known else next(n for n, one in known.items() if one.at(name))
@@ -366,8 +375,9 @@ def _same_parent(one: LabelTag, path: Path) -> bool:
 
 
 def control_for(config: ParsedConfig, control: str | None) -> str:
-    """The control that a new label is for: the one that was named, else the only one with labels.
-    Raises ValueError where there is none or several are.
+    """Return the control for a new label: the given one, or else the only one with labels.
+
+    Raises ValueError where there are none or several.
     """
     if control is not None:
         return _written_name(config, control)
@@ -375,11 +385,11 @@ def control_for(config: ParsedConfig, control: str | None) -> str:
     if len(having) == 1:
         return having[0]
     which = f"the controls {', '.join(map(repr, having))} have" if having else "no control has"
-    raise ValueError(f"{which} labels: say control=")
+    raise ValueError(f"{which} labels: give control=")
 
 
 def _tag_of_labels(control: ControlTag, known: list[LabelTag]) -> str:
-    """What a label of this control is written as. Raises ValueError for one that has none."""
+    """Return the tag of this control's labels. Raises ValueError for a control without labels."""
     if known:
         return known[0].tag.element.tag
     kind = control.tag.lower()
@@ -387,7 +397,7 @@ def _tag_of_labels(control: ControlTag, known: list[LabelTag]) -> str:
         return "Choice"
     if kind.endswith("labels"):
         return "Label"
-    raise ValueError(f"{control} is no control with labels")
+    raise ValueError(f"{control} is not a control with labels")
 
 
 def _control_tag(config: ParsedConfig, control: ControlTag) -> Tag:
@@ -398,11 +408,9 @@ def _written(kind: str, value: str, attributes: Mapping[str, Any]) -> str:
     parts = [f'<{kind} value="{_escaped(value)}"']
     for name, given in attributes.items():
         if name == "value" or not _NAME.match(name):
-            raise ValueError(
-                f"a label of the name {brief(value)} cannot have an attribute {brief(name)}"
-            )
+            raise ValueError(f"the label {brief(value)} cannot have an attribute {brief(name)}")
         if not isinstance(given, (str, int, float)):
-            raise TypeError(f"the attribute {name} of a label is a text, not {brief(given)}")
+            raise TypeError(f"the attribute {name} of a label must be a text, not {brief(given)}")
         text = str(given).lower() if isinstance(given, bool) else str(given)
         parts.append(f'{name}="{_escaped(text)}"')
     return " ".join(parts) + "/>"
@@ -420,7 +428,7 @@ def _escaped(text: str, quote: str = '"') -> str:
 
 
 def _set(xml: str, tag: Tag, attributes: Mapping[str, str]) -> Iterator[Edit]:
-    """Attributes that the tag has already get other values, in the quotes that they have."""
+    """Yield edits that change existing attributes of a tag, in the quotes that they have."""
     for name, value in attributes.items():
         place = tag.attribute(xml, name)
         assert place is not None
@@ -429,21 +437,22 @@ def _set(xml: str, tag: Tag, attributes: Mapping[str, str]) -> Iterator[Edit]:
 
 
 def with_attributes(xml: str, tag: Tag, attributes: Mapping[str, str]) -> Edit:
-    """Attributes that a tag does not have yet, behind its name."""
+    """Return the edit that adds attributes to a tag, after its name."""
     at = tag.start + 1 + len(tag.element.tag)
     return at, at, "".join(f' {name}="{_escaped(text)}"' for name, text in attributes.items())
 
 
 def removed(xml: str, tag: Tag, name: str) -> Edit:
-    """A tag without one of its attributes."""
+    """Return the edit that removes an attribute of a tag."""
     place = tag.attribute(xml, name)
     assert place is not None
     return len(xml[: xml.rindex(name, tag.start, place[0])].rstrip()), place[1], ""
 
 
 def margin(xml: str, tag: Tag) -> str:
-    """The whitespace before a tag: what is on its line, and the end of the line before if there is
-    nothing else on it.
+    """Return the whitespace before a tag on its line.
+
+    Where nothing else is on the line, that includes the end of the previous line.
     """
     start = tag.start
     while xml[start - 1 : start] in (" ", "\t"):
@@ -455,7 +464,10 @@ def margin(xml: str, tag: Tag) -> str:
 
 
 def put_inside(xml: str, outer: Tag, text: str) -> Edit:
-    """At the end of a tag's content, on a line of its own where the tag itself has one."""
+    """Return the edit that adds text at the end of a tag's content.
+
+    It is on a line of its own where the tag itself is.
+    """
     space = margin(xml, outer)
     on_lines = space[:1] in ("\r", "\n")
     before = f"{space}  " if on_lines else ""
@@ -471,8 +483,9 @@ def put_inside(xml: str, outer: Tag, text: str) -> Edit:
 def _conditions(
     config: ParsedConfig, control: ControlTag, path: Path, become: Callable[[str], list[str]]
 ) -> list[Edit]:
-    """The attributes by which other tags depend on a label. One that would be left without any is
-    kept: without it the tag would depend on nothing.
+    """Return the edits of the attributes by which other tags depend on a label.
+
+    An attribute that would become empty is kept: without it the tag would depend on nothing.
     """
     edits: list[Edit] = []
     for tag in tags(config.xml) if len(path) == 1 else ():

@@ -1,6 +1,6 @@
-"""The forms that a JSON value may have, said as a table, and where a value departs from its form.
+"""The forms that a JSON value may have, as tables, and the places where a value differs.
 
-A form is called with a value and its place, and gives a sentence for each thing that is wrong:
+A form is called with a value and its place, and yields a message for each problem:
 
 >>> list(fields({"x": measure(most=100), "rotation?": measure()})({"x": 101}, "value"))
 ['value.x: a number of at most 100 is needed, not 101']
@@ -112,8 +112,9 @@ def utterance(value: Any, what: str = "the value") -> int:
 
 
 def as_list(values: Any, what: str) -> list[Any]:
-    """Return values as a list. Raises TypeError for what has no order, and for a text, whose
-    letters are not meant.
+    """Return values as a list. Raises TypeError for unordered ones, and for a text.
+
+    The letters of a text are never meant.
 
     >>> as_list(("a", "b"), "ids")
     ['a', 'b']
@@ -124,7 +125,7 @@ def as_list(values: Any, what: str) -> list[Any]:
 
 
 def is_number(value: Any) -> bool:
-    """Return whether it is a finite number, one of numpy too; True and False are none."""
+    """Return whether a value is a finite number, also one of numpy; True and False are not."""
     value = codec.plain(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return False
@@ -134,7 +135,8 @@ def is_number(value: Any) -> bool:
 def measure(most: float | None = None) -> Form:
     """Return the form of a finite number.
 
-    It may be negative: what is turned or dragged over the edge of an image begins before it.
+    It may be negative: a shape that is rotated or dragged over the edge of an image begins before
+    it.
     """
     limit = "" if most is None else f" of at most {most:g}"
     return _plain(f"a number{limit}", lambda v: is_number(v) and (most is None or v <= most))
@@ -162,7 +164,7 @@ anything: Form = _plain("a value", lambda _: True)
 
 
 def one_of(values: Sequence[str]) -> Form:
-    """One of a few texts."""
+    """Return the form of one of a few texts."""
     return _plain(f"one of {', '.join(values)}", lambda v: isinstance(v, str) and v in values)
 
 
@@ -194,7 +196,7 @@ def pair(form: Form) -> Form:
 
 
 def either(first: Form, second: Form) -> Form:
-    """One of two forms; what is wrong is told as the first one sees it."""
+    """Return the form of one of two forms; problems are reported for the first one."""
 
     def check(value: Any, place: str) -> Iterator[str]:
         wrong = list(first(value, place))
@@ -233,6 +235,6 @@ def fields(forms: Mapping[str, Form]) -> Form:
                 if value[key] is not None or key == name:
                     yield from form(value[key], f"{place}.{key}")
             elif key == name:
-                yield f"{place}: there is no {key!r}"
+                yield f"{place}: {key!r} is missing"
 
     return check

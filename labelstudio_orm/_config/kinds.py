@@ -1,8 +1,10 @@
-"""The kinds of tags, as tables: for each control what its regions hold, and what builds, reads and
-validates them; for each tag that shows data, the types of data that it shows.
+"""The kinds of tags, as tables.
 
-To teach this package another control is one row of ``KINDS``; where its regions are of a new form,
-a shape or a reader, and a builder in ``Control``, go with it.
+For each control: the form of its regions, and what builds, reads and validates them; for each tag
+that shows data, the types of data that it shows.
+
+Another control is one row of ``KINDS``; where its regions have a new form, a shape or a reader, and
+a builder in ``Control``, go with it.
 """
 
 from __future__ import annotations
@@ -44,9 +46,9 @@ Reader: TypeAlias = Callable[["Kind", Mapping[str, Any]], "list[Any]"]
 class Kind:
     """One kind of control: ``type`` of its regions, ``key`` in their value, builders and reader.
 
-    ``read`` gives what one region says as a list, and raises KeyError, TypeError, ValueError or
-    AttributeError for data of another form. ``form`` are the keys that a value has. ``many`` says
-    that the readings of all regions stay a list however many there are. ``mark`` is the type of the
+    ``read`` gives the values of one region as a list, and raises KeyError, TypeError, ValueError or
+    AttributeError for data of another form. ``form`` are the keys of a value. ``many`` means that
+    the readings of all regions stay a list however many there are. ``mark`` is the type of the
     readings where these are marks on an object, else None; ``shape`` that of shapes.
     """
 
@@ -124,7 +126,7 @@ def _spans(
     read: Callable[..., Any] = read_span,
     mark: type[Mark] = Span,
 ) -> Kind:
-    """Return the row of a control that labels stretches of a text or of time."""
+    """Return the row of a control that labels ranges of a text or of time."""
 
     def reader(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
         found = read(region, _labels(kind, region))
@@ -141,9 +143,7 @@ def _shapes(
     key: str | None = None,
     form: Mapping[str, Form] | None = None,
 ) -> dict[str, Kind]:
-    """Return the rows of a shape without labels (``Rectangle``) and with them
-    (``RectangleLabels``).
-    """
+    """Return the rows of a shape without labels (``Rectangle``) and with (``RectangleLabels``)."""
     read = _shape if shape else _raw
     form = form if form is not None else shape_form(shape or Shape)
     labels = key or f"{tag}labels"
@@ -237,4 +237,4 @@ DATA: Mapping[str, tuple[builtins.type[Any], ...]] = {
          "PolygonLabels", "RectangleLabels", "TimeSeriesLabels"), _TEXT_OR_LIST,
     ),
 }  # fmt: skip
-"""What the server takes for a tag whose ``value`` is a variable; for any other tag it is a text."""
+"""The types that the server accepts for a tag whose ``value`` is a variable; else a text."""

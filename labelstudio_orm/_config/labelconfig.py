@@ -29,7 +29,7 @@ _MESSAGE = 1000
 
 
 class BrokenConfig(LabelStudioError, ValueError):
-    """A project has a labelling config that cannot be read."""
+    """A project has a labelling config that cannot be parsed."""
 
 
 class LabelConfig(ParsedConfig):
@@ -39,14 +39,14 @@ class LabelConfig(ParsedConfig):
     ``len`` are about the names of controls. ``str(config)`` is the XML as given; two configs are
     equal when their texts are.
 
-    Of controls in a ``<Repeater>`` the template stands under its name (``"score_{{idx}}"``), and
+    Controls in a ``<Repeater>`` are found as templates (``"score_{{idx}}"``), and
     ``config["score_2"]`` is the control of one item.
 
     ```python
     config = LabelConfig.parse(xml)
     region = config["sentiment"].choice("Positive")
     config.values([region])       # {"sentiment": "Positive"}
-    config.problems([region])     # [], it fits
+    config.problems([region])     # [], it is valid
     ```
     """
 
@@ -54,11 +54,11 @@ class LabelConfig(ParsedConfig):
 
     @classmethod
     def parse(cls, xml: str) -> LabelConfig:
-        """Return the config that this XML says.
+        """Return the config of this XML.
 
-        Raises ValueError with line and column (counted from 1) for broken XML, for a name that
-        two tags have, and for a ``toName`` that names nothing; the server refuses all three.
-        Tags that are not known here are kept as they are.
+        Raises ValueError with line and column (counted from 1) for broken XML, for a name that two
+        tags have, and for a ``toName`` that names nothing; the server refuses all three. Unknown
+        tags are kept as they are.
         """
         return cls(xml)
 
@@ -72,10 +72,11 @@ class LabelConfig(ParsedConfig):
     ) -> LabelConfig:
         """Return a config of a few tags, by name, in this order.
 
-        A tag is ``"Text"``, a tuple of tag and attributes, or what ``choices``, ``labels`` and
-        ``taxonomy`` give. An object without a ``value`` shows the data under its name; a control
-        without a ``toName`` is about the object that ``mapping`` says for its name, else about the
-        first one. ``title`` is shown above all. Raises ValueError for what the server would refuse.
+        A tag is ``"Text"``, a tuple of tag and attributes, or the result of ``choices``, ``labels``
+        or ``taxonomy``. An object without a ``value`` shows the data under its name; a control
+        without a ``toName`` is about the object that ``mapping`` gives for its name, else about the
+        first one. ``title`` is shown above all. Raises ValueError for a config that the server
+        would refuse.
 
         ```python
         config = LabelConfig.build({"text": "Text", "mood": choices(["good", "bad"])})
@@ -88,8 +89,9 @@ class LabelConfig(ParsedConfig):
 
     @property
     def data_keys(self) -> frozenset[str]:
-        """The keys of a task's data that the config shows, as objects or as labels: ``{"text"}`` of
-        ``value="$text"``.
+        """Return the keys of a task's data that the config shows, as objects or as labels.
+
+        These are ``{"text"}`` for ``value="$text"``.
         """
         tags: list[ObjectTag | Control] = [*self.objects.values(), *self.controls.values()]
         values = (one.attributes.get("value") or "" for one in tags)
@@ -100,7 +102,7 @@ class LabelConfig(ParsedConfig):
         return frozenset(found)
 
     def values(self, result: object) -> dict[str, Any]:
-        """Return what the regions of an annotation's or a prediction's ``result`` say, by control.
+        """Return the values in an annotation's or a prediction's ``result``, by control.
 
         * ``Choices``: the choice as str, a list of them with ``choice="multiple"``; each is a path
           (list of str) with ``allowNested``
@@ -116,13 +118,12 @@ class LabelConfig(ParsedConfig):
         * a control with ``perRegion``: a dict of these by the id of the region that they are about;
           one with ``perItem``, or whose regions have an ``item_index``: by that
 
-        A control without a region is absent. Several regions of a control that should have one
-        give a list. Regions of a control or of a form that is not known here stand as they are,
-        under their ``from_name``; what has no ``from_name`` (relations) is left out. Never raises.
+        A control without a region is absent. Several regions of a control that should have one give
+        a list. Regions of an unknown control or form are kept as they are, under their
+        ``from_name``; those without a ``from_name`` (relations) are left out. Never raises.
 
-        What stands beside the value of a span or shape (``item_index``, ``score``, ``meta`` ...)
-        are its fields. The names of the dict remember the regions, and the relations: see
-        ``regions``.
+        The keys beside the value of a span or shape (``item_index``, ``score``, ``meta`` ...) are
+        its fields. The names of the dict remember the regions, and the relations: see ``regions``.
         """
         found = result if isinstance(result, (list, tuple)) else ()
         regions: dict[str, list[Mapping[str, Any]]] = {}
@@ -138,14 +139,15 @@ class LabelConfig(ParsedConfig):
         return read
 
     def regions(self, values: Mapping[str, Any]) -> list[Region]:
-        """Return the regions that say these values by control: ``values`` written back.
+        """Return the regions for values by control: the reverse of ``values``.
 
-        What ``values`` has read is written as it was: all that stands beside the value of a region,
-        and relations, so that ``regions(values(result))`` are the regions of ``result``. Of a
-        region whose value was changed, all the rest stays. New regions on an image get its size
-        from the others on it. Beside spans and shapes a dict is taken, as the region is to hold it.
+        Values that ``values`` has read are written as they were, with everything beside the value
+        of a region, and relations, so that ``regions(values(result))`` are the regions of
+        ``result``. If the value of a region was changed, the rest of it stays. New regions on an
+        image get its size from the others on it. Beside spans and shapes a dict is accepted, as the
+        region is to hold it.
 
-        Raises UnknownControl, and TypeError or ValueError for a value that does not fit.
+        Raises UnknownControl, and TypeError or ValueError for an invalid value.
 
         ```python
         task.predictions.create(result=config.regions({"sentiment": "Positive", "stars": 4}))
@@ -169,7 +171,7 @@ class LabelConfig(ParsedConfig):
         return [copy_json(region) for region in written]
 
     def _remembered(self, name: str) -> list[Any]:
-        """Return the regions that a name remembers, where they were read as they are here."""
+        """Return the regions that a name remembers, if this config reads them in the same way."""
         known = isinstance(name, ControlName) and name.control == self.get(name)
         return [*name.regions] if known and isinstance(name, ControlName) else []
 
@@ -182,16 +184,18 @@ class LabelConfig(ParsedConfig):
     ) -> Region:
         """Return a relation of two regions of the same result, as plain JSON.
 
-        An end is a region, the span or shape that was read of it, or its id. ``direction``:
+        An end is a region, the span or shape that was read from it, or its id. ``direction``:
         ``"right"`` from the first to the second, ``"left"`` or ``"bi"``. Raises ValueError for
-        another one, for an end without an id, and for labels that are none of ``relations``.
+        another direction, for an end without an id, and for labels that are not in ``relations``.
 
         ```python
         result = [anna, oslo, config.relation(anna, oslo, "lives in")]
         ```
         """
         if direction not in DIRECTIONS:
-            raise ValueError(f"direction is one of {', '.join(DIRECTIONS)}, not {brief(direction)}")
+            raise ValueError(
+                f"direction must be one of {', '.join(DIRECTIONS)}, not {brief(direction)}"
+            )
         for label in labels:
             if label not in self.relations:
                 raise ValueError(unknown("no <Relation> of the config", label, self.relations))
@@ -199,7 +203,7 @@ class LabelConfig(ParsedConfig):
         return {**relation, "direction": direction, **({"labels": [*labels]} if labels else {})}
 
     def problems(self, item: Any = NOTHING) -> list[str]:
-        """Return what does not fit, each with its place; an empty list where all does.
+        """Return all problems, each with its place; an empty list if everything is valid.
 
         * ``problems()``: the config itself, what the server would refuse in it
         * ``problems(task)``: a Task, or a dict as ``bulk_create`` takes it, with or without
@@ -207,7 +211,7 @@ class LabelConfig(ParsedConfig):
         * ``problems(annotation)``: an Annotation, Prediction or draft, or a dict with a ``result``
         * ``problems([region, ...])``: the regions of one result
 
-        Nothing is sent. Of a Task that the server has only the data are looked at.
+        Nothing is sent. Of a Task from the server only the data are checked.
 
         ```python
         config.problems({"result": [region]})
@@ -217,10 +221,10 @@ class LabelConfig(ParsedConfig):
         return list(rules.problems(self.xml) if item is NOTHING else Check(self).problems(item))
 
     def validate(self, item: Any = NOTHING) -> None:
-        """Raise ValueError with all that ``problems`` finds.
+        """Raise ValueError with all ``problems``.
 
-        Shapes that lack the size of their image, which fit, but which exports in pixels leave out,
-        are named by a ``MissingSizeWarning``.
+        A ``MissingSizeWarning`` names shapes that lack the size of their image: they are valid, but
+        exports in pixels leave them out.
         """
         found = self.problems(item)
         if found:
@@ -239,32 +243,32 @@ class LabelConfig(ParsedConfig):
         after: str | Sequence[str] | None = None,
         **attributes: Any,
     ) -> LabelConfig:
-        """Return a config with one more label; ``attributes`` are those of its tag
-        (``background="red"``).
+        """Return a config with one more label; ``attributes`` are those of its tag.
 
-        It is the last one, or stands behind ``after``. A path (a tuple or list) is a branch of a
-        ``Taxonomy`` or of nested choices; the branches on the way are made where there are none.
-        ``control`` may be left out where only one has labels. ValueError for a label that is there.
+        It is the last one, or follows ``after``. A path (a tuple or list) is a branch of a
+        ``Taxonomy`` or of nested choices; missing branches on the way are created. ``control`` may
+        be left out where only one has labels. Raises ValueError for a label that exists.
+
+        ```python
+        config.with_label("Car", background="red")
+        ```
         """
         return type(self)(editing.with_label(self, label, control, attributes, after))
 
     def renamed(
         self, old: str | Sequence[str], new: str | Sequence[str], control: str | None = None
     ) -> LabelConfig:
-        """Return a config with another name of a label, which keeps its place and its attributes.
+        """Return a config with a label renamed, which keeps its position and its attributes.
 
-        A label with an alias is named by either: the one that was used is renamed. Conditions on
-        the label (``whenLabelValue``, ``whenChoiceValue``) follow. A branch keeps what is beneath
-        it.
-        ``control`` may be left out where only one has the label. ValueError where none has it, and
-        for a name that is taken.
+        A label with an alias can be named by either: the one that was used is renamed. Conditions
+        on the label (``whenLabelValue``, ``whenChoiceValue``) follow. A branch keeps its labels.
+        ``control`` may be left out where only one has the label. Raises ValueError where none has
+        it, and for a name that is taken.
         """
         return type(self)(editing.renamed(self, old, new, control))
 
     def without_label(self, label: str | Sequence[str], control: str | None = None) -> LabelConfig:
-        """Return a config without a label, and without its branches; arguments as for
-        ``renamed``.
-        """
+        """Return a config without a label and its branches; arguments as for ``renamed``."""
         return type(self)(editing.without_label(self, label, control))
 
     def union(
@@ -272,15 +276,15 @@ class LabelConfig(ParsedConfig):
     ) -> LabelConfig:
         """Return a config that has the controls and the labels of others too.
 
-        Labels keep all that their tags say (``background``, ``hotkey``, ``alias``, ``value``,
-        ``hint`` ...) and stand behind those that are here, branches under their parents; a control
-        that is not here comes as it is written. What only the other one says of a label that both
-        have is said here too.
+        Labels keep all attributes of their tags (``background``, ``hotkey``, ``alias``, ``value``,
+        ``hint`` ...) and follow the existing ones, branches under their parents; a missing control
+        is added as it is written. Attributes that only the other config has for a common label are
+        added too.
 
-        Raises ValueError, with all of them, where two say different things of a label, or give
-        two labels one hotkey: ``conflicts="first"`` keeps what this config says of them, or the
-        earlier one of ``others``. Raises it always for controls of one name that are of different
-        kinds or about different objects, for a control whose object is not here, and for labels
+        Raises ValueError, listing all conflicts, where two configs differ about a label, or give
+        two labels one hotkey: ``conflicts="first"`` keeps this config's version, or that of the
+        earlier one of ``others``. Always raises for controls of one name that are of different
+        kinds or about different objects, for a control whose object is missing here, and for labels
         that are shown or stored under each other's names.
 
         ```python
@@ -288,7 +292,7 @@ class LabelConfig(ParsedConfig):
         ```
         """
         if conflicts not in ("raise", "first"):
-            raise ValueError(f'conflicts is "raise" or "first", not {brief(conflicts)}')
+            raise ValueError(f'conflicts must be "raise" or "first", not {brief(conflicts)}')
         made = self
         for other in others:
             one = other if isinstance(other, LabelConfig) else LabelConfig.parse(other)

@@ -1,7 +1,7 @@
-"""What a region holds beside its value: the page that it is on, its parent, its score and so on.
+"""The keys of a region beside its value: the page that it is on, its parent, its score and so on.
 
-A field says its JSON key and how it is written, in one place for builders and readers. A mark that
-was read remembers its region, of which everything stays as it is stored but for what is changed.
+A field names its JSON key and how it is written, in one place for builders and readers. A mark that
+was read remembers its region, of which everything stays as it is stored but for changes.
 """
 
 from __future__ import annotations
@@ -33,16 +33,16 @@ def _beside(key: str, write: Callable[[Any, str], Any], hash: bool | None = None
 
 @frozen(repr=False, kw_only=True)
 class Mark:
-    """What spans and shapes have in common: what their region holds beside its value.
+    """The base of spans and shapes: the keys of their region beside its value.
 
-    ``item_index`` is the place, from 0, of the item that it is on, where the object shows several
-    (the images of a ``valueList``, the pages of a document); ``parent_id`` the region that it is
-    a part of; ``score`` the confidence of a prediction; ``meta`` what was noted about it;
-    ``origin`` where it comes from (``"manual"``, ``"prediction"``); ``readonly``, ``hidden`` and
-    ``locked`` are as the labelling editor has them. None says that the region does not hold it.
+    ``item_index`` is the position, from 0, of the item that it is on, where the object shows
+    several (the images of a ``valueList``, the pages of a document); ``parent_id`` the region that
+    it is a part of; ``score`` the confidence of a prediction; ``meta`` notes about it; ``origin``
+    its source (``"manual"``, ``"prediction"``); ``readonly``, ``hidden`` and ``locked`` its state
+    in the labelling editor. None means that the region does not hold it.
 
-    ``raw`` is the region as it was read, or None. Of a changed copy (``attrs.evolve``) all that was
-    not changed is written as it stands there. It does not count in comparisons.
+    ``raw`` is the region as it was read, or None. A changed copy (``attrs.evolve``) is written with
+    everything that was not changed as it stands there. It does not count in comparisons.
     """
 
     item_index: int | None = _beside("item_index", count)
@@ -72,7 +72,7 @@ SIZE = ("original_width", "original_height")
 
 @frozen(repr=False, kw_only=True)
 class OnImage(Mark):
-    """What shapes on an image have beside that: the image's size in pixels, and its rotation."""
+    """The base of shapes on an image, with the image's size in pixels, and its rotation."""
 
     original_width: int | None = _beside("original_width", _pixels)
     original_height: int | None = _beside("original_height", _pixels)
@@ -102,7 +102,7 @@ def keys_of(mark: type[Any]) -> Mapping[str, str]:
 
 
 def read_beside(mark: type[Any], region: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a region holds beside its value, by the fields of a mark, as it is stored."""
+    """Return the keys of a region beside its value, by the fields of a mark, as they are stored."""
     names = _keys(mark)
     found = names.keys() & region.keys()
     return {names[key]: region[key] for key in found} if found else {}
@@ -129,11 +129,11 @@ def options_of(mark: type[Any]) -> frozenset[str]:
 
 
 _PLACE = ("start", "end", "startOffset", "endOffset", "globalOffsets")
-"""Keys that say one place together: one of them alone says nothing."""
+"""Keys that give one place together: one of them alone is meaningless."""
 
 
 def patched(stored: Any, before: Any, after: Any) -> Any:
-    """Return stored JSON with what differs between two forms of it, and all the rest as it is.
+    """Return stored JSON with the differences between two forms of it applied.
 
     >>> patched({"x": 1, "own": 5}, {"x": 1, "rotation": 0}, {"x": 2, "rotation": 0})
     {'x': 2, 'own': 5}
@@ -149,8 +149,9 @@ def patched(stored: Any, before: Any, after: Any) -> Any:
 
 
 def _patched_items(stored: list[Any], before: list[Any], after: list[Any]) -> list[Any]:
-    """Return ``after`` with those items as they are stored that it has in common with ``before``:
-    the ranges of a timeline that are left. Items with ids name each other, and are new ones.
+    """Return ``after``, with the items that it shares with ``before`` as they are stored.
+
+    These are the remaining ranges of a timeline. Items with ids name each other, and are new ones.
     """
     if not all(isinstance(one, Mapping) and "id" not in one for one in (*before, *after)):
         return after

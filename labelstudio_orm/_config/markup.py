@@ -1,4 +1,4 @@
-"""The XML of a labelling config as a flat list of elements that know where they stand."""
+"""The XML of a labelling config as a flat list of elements with their positions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Element:
         return f"<{cut(self.tag, 40)}> at line {self.line}, column {self.column}"
 
     def ancestors(self) -> Iterator[Element]:
-        """Return the elements around this one, innermost first."""
+        """Yield the elements around this one, innermost first."""
         element = self.parent
         while element is not None:
             yield element
@@ -39,10 +39,11 @@ class Element:
 
 
 def without_declaration(xml: str) -> str:
-    """Return a config without the mark of its bytes' order and its XML declaration, which a file
-    may begin with: a text has no encoding, and servers refuse one that says so.
+    r"""Return a config without a byte order mark and an XML declaration.
 
-    >>> without_declaration('<?xml version="1.0" encoding="UTF-8"?>\\n<View/>')
+    A file may begin with them, but a text has no encoding, and servers refuse one that names it.
+
+    >>> without_declaration('<?xml version="1.0" encoding="UTF-8"?>\n<View/>')
     '<View/>'
     """
     found = _DECLARATION.match(xml)
@@ -59,7 +60,7 @@ def elements(xml: str) -> list[Element]:
     from xml.parsers import expat
 
     if not isinstance(xml, str):
-        raise TypeError(f"a labelling config is a str, not {type(xml).__name__}")
+        raise TypeError(f"a labelling config must be a str, not {type(xml).__name__}")
     parser = expat.ParserCreate()
     found: list[Element] = []
     around: list[Element] = []
@@ -75,7 +76,7 @@ def elements(xml: str) -> list[Element]:
 
     def doctype(*_: object) -> None:
         raise ValueError(
-            "a labelling config must have no <!DOCTYPE>: "
+            "a labelling config must not have a <!DOCTYPE>: "
             f"line {parser.CurrentLineNumber}, column {parser.CurrentColumnNumber + 1}"
         )
 
@@ -86,7 +87,7 @@ def elements(xml: str) -> list[Element]:
         parser.Parse(xml, True)
     except expat.ExpatError as error:
         raise ValueError(
-            f"the labelling config is broken XML: {expat.ErrorString(error.code)}: "
+            f"the labelling config is not well-formed XML: {expat.ErrorString(error.code)}: "
             f"line {error.lineno}, column {error.offset + 1}"
         ) from None
     return found

@@ -1,4 +1,4 @@
-"""A labelling config as it is parsed: its controls, objects, relations and the data it shows."""
+"""A parsed labelling config: its controls, objects, relations and the data it shows."""
 
 from __future__ import annotations
 
@@ -19,18 +19,17 @@ from .tags import Label, ObjectTag
 _NEVER_CONTROLS = frozenset({"filter"})
 _LABELS = frozenset({"label", "choice"})
 _NEVER_OBJECTS = _LABELS | {"header"}
-# These are about themselves: an object, and a control of this kind as well.
+# These are objects, and controls of this kind about themselves.
 _ALWAYS_OBJECTS = {"chat": "ChatMessage", "reactcode": "ReactCode"}
 _VARIABLE = re.compile(r"\$(\w+)")
 
 
 @frozen
 class Shown:
-    """What a tag shows of a task's data: ``path`` are the keys down to it, ``name`` as it is
-    written.
+    """A variable that a tag shows of a task's data.
 
-    ``tag`` is None where any value will do, ``listed`` says that there is one for each item of a
-    ``<Repeater>``.
+    ``name`` is the variable as written, ``path`` the keys down to the value. ``tag`` is None where
+    any value is valid, ``listed`` means that there is one for each item of a ``<Repeater>``.
     """
 
     name: str
@@ -40,7 +39,7 @@ class Shown:
 
 
 class UnknownControl(LabelStudioError, KeyError):
-    """A name that no control of the config has. The message lists the near misses and the names."""
+    """The config has no control of this name; the message lists the near misses and the names."""
 
     def __str__(self) -> str:
         return str(self.args[0])  # KeyError shows the repr of its message
@@ -55,12 +54,12 @@ class ParsedConfig:
     controls: Mapping[str, Control]
     objects: Mapping[str, ObjectTag]
     relations: tuple[str, ...]
-    """What a relation may be called, the values of the ``<Relation>``s."""
+    """The labels of relations, the values of the ``<Relation>``s."""
     shown: Mapping[str, Shown]
-    """What the config shows of a task's data, by the name as it is written, without the ``$``."""
+    """The variables that the config shows of a task's data, by name without the ``$``."""
 
     def __init__(self, xml: str) -> None:
-        """Parse the XML: the same as ``parse``."""
+        """Parse the XML, like ``parse``."""
         found = elements(xml)
         named = _named(found)
         objects = {n: ObjectTag(n, e.tag, e.attributes) for n, e in named.items() if _is_object(e)}

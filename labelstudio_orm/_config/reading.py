@@ -1,7 +1,7 @@
-"""What the regions of a control say, and the regions that say it.
+"""The values of the regions of a control, and the regions for values.
 
-What is read is written back as it was: values without a place of their own for it (a choice is a
-text) are found under a name that remembers their regions, spans and shapes remember theirs.
+Values are written back as they were read: those without a place for it (a choice is a text) stand
+under a name that remembers their regions, spans and shapes remember theirs.
 """
 
 from __future__ import annotations
@@ -27,8 +27,9 @@ _SEVERAL = frozenset({"choices", "taxonomy", "textarea"})
 
 
 class ControlName(str):
-    """The name of a control in what ``LabelConfig.values`` gives: it remembers the ``regions`` that
-    were read, and the ``result`` that they are from.
+    """The name of a control in the result of ``LabelConfig.values``.
+
+    It remembers the ``regions`` that were read, and the ``result`` that they are from.
     """
 
     __slots__ = ("control", "regions", "result")
@@ -50,23 +51,23 @@ class ControlName(str):
 
     @property
     def others(self) -> list[Mapping[str, Any]]:
-        """What the result has beside the regions of controls: its relations."""
+        """Return the regions of the result that belong to no control: its relations."""
         return [one for one in self.result if isinstance(one, Mapping) and not is_named(one)]
 
 
 def is_named(region: Mapping[str, Any]) -> bool:
-    """Return whether a region says of which control it is."""
+    """Return whether a region names its control."""
     return isinstance(region.get("from_name"), str)
 
 
 def region_id(end: Any) -> Any:
-    """Return the id of a region, of the mark that was read of it, or given as such."""
+    """Return the id of a region, of the mark read from it, or as it was given."""
     if isinstance(end, str):
         found: Any = end
     else:
         found = end.get("id") if isinstance(end, Mapping) else getattr(end, "id", None)
     if found in (None, ""):
-        raise ValueError(f"a relation is of two regions that have ids, not of {end!r:.80}")
+        raise ValueError(f"a relation needs two regions with ids, not {end!r:.80}")
     return found
 
 
@@ -74,7 +75,7 @@ def region_id(end: Any) -> Any:
 
 
 def read(control: ControlTag, regions: Regions) -> Any:
-    """Return what these regions of a control say: see ``LabelConfig.values``. Never raises."""
+    """Return the values of regions of a control: see ``LabelConfig.values``. Never raises."""
     key = _told_apart_by(control, regions)
     if key is None:
         return _read(control, regions)
@@ -131,11 +132,10 @@ def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
 def write(
     control: ControlTag, value: Any, was: Regions = (), options: Mapping[str, Any] | None = None
 ) -> list[Region]:
-    """Return the regions that say this: see ``LabelConfig.regions``.
+    """Return the regions for a value: see ``LabelConfig.regions``.
 
-    ``was``: the regions that are there. Those that say so already are returned themselves, no
-    copies; of others all that does not say it stays as it is. ``options`` are those of the
-    builders.
+    ``was``: the existing regions. Those with this value already are returned themselves, not
+    copied; in others everything but the value stays. ``options`` are those of the builders.
     """
     options = dict(options or {})
     if hasattr(value, "tolist"):  # an array, or a number of one
@@ -191,13 +191,15 @@ def _write(control: ControlTag, value: Any, was: Regions, options: dict[str, Any
 
 
 def _is_region(value: Any) -> bool:
-    """Return whether it is a region as a whole, not only the value of one."""
+    """Return whether a value is a whole region, not only the value of one."""
     return isinstance(value, Mapping) and {"from_name", "type", "value"} <= value.keys()
 
 
 def _own(control: ControlTag, region: Any) -> Region:
     if region["from_name"] != control.name:
-        raise ValueError(f"{control}: a region of {brief(region['from_name'])} is none of its own")
+        raise ValueError(
+            f"{control}: a region of {brief(region['from_name'])} does not belong to it"
+        )
     return region  # type: ignore[no-any-return]
 
 
@@ -212,11 +214,11 @@ def _build(control: ControlTag, kind: Kind, value: Any, options: Mapping[str, An
 
 
 _ANY_ID = "-"
-"""Stands for the id of a region that keeps its own, of whatever type that is."""
+"""Stands for the id of a region that keeps its own, whatever its type."""
 
 
 def _kept_options(control: ControlTag, region: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what a builder must be told of a region that stays where it is."""
+    """Return the options of a builder for a region that keeps its place."""
     kept: dict[str, Any] = {"id": _ANY_ID, "item_index": None}
     if region.get("to_name") in control.to_name:
         kept["to_name"] = region["to_name"]
@@ -230,7 +232,7 @@ def _kept(
     built: Region,
     options: Mapping[str, Any],
 ) -> Region:
-    """Return a region with another value, and all the rest as it is."""
+    """Return a region with another value, and everything else as it is."""
     if str(region.get("type")).lower() != kind.type:
         return {**built, "id": region.get("id")}
     before = _or_nothing(lambda: _build(control, kind, _read(control, [region]), options)[0])
@@ -240,14 +242,14 @@ def _kept(
 def _or_nothing(build: Callable[[], Region]) -> Region:
     try:
         return build()
-    except (TypeError, ValueError):  # what is stored may be what no builder would make
+    except (TypeError, ValueError):  # a stored region may be one that no builder makes
         return {"value": {}}
 
 
 def remembered(names: Iterable[str], written: Regions) -> list[Region]:
-    """Return what the results that these names remember have beside regions of controls.
+    """Return the parts of the remembered results that belong to no control.
 
-    A relation goes with either of its ends: one that ``written`` has not any more.
+    A relation is dropped with either of its ends, if ``written`` lacks it.
     """
     found: list[Any] = []
     for name in _of_one_result_each(names):
@@ -283,7 +285,7 @@ def _ends(relation: Mapping[str, Any]) -> list[str | int | None]:
 
 
 def _groups(kind: Kind, several: Iterable[Any]) -> Iterator[list[Any]]:
-    """Yield what goes into one region each: of a timeline all spans with the same id."""
+    """Yield the spans of one region each: on a timeline all those with the same id."""
     groups: list[list[Any]] = []
     for one in several:
         group = next((g for g in groups if _is_of_one_region(kind, g[0], one)), None)
@@ -326,7 +328,7 @@ def _write_group(
 def _changed(
     control: ControlTag, kind: Kind, raw: Mapping[str, Any], was: list[Any], group: list[Any]
 ) -> Region:
-    """Return the region that was read with what is said now, and all the rest as it is."""
+    """Return the region that was read with its new values, and everything else as it is."""
     names = _names_beside(group[0])
     same = {name for name in names if getattr(group[0], name) == getattr(was[0], name)}
     options = {k: v for k, v in _kept_options(control, raw).items() if k not in names - same}

@@ -19,18 +19,16 @@ Region: TypeAlias = dict[str, Any]
 
 
 class RegionOptions(TypedDict, total=False):
-    """What every builder takes beside the value.
+    """The options of every builder.
 
     ``id``: the region's id, by default a fresh random one; of a control with ``perRegion="true"``
-    it is the id of the region which the value is about, and required.
-    ``to_name``: the object, where the control serves several.
-    ``score``: the confidence of a prediction, a number.
-    ``item_index``: the item that it is about, from 0, where the object shows several: the images of
-    a ``valueList``, the pages of a document.
-    ``parent_id``: the id of the region that it is a part of. ``meta``: what was noted about it.
-    ``origin``: where it comes from, ``"manual"`` or ``"prediction"``. ``readonly``, ``hidden``,
-    ``locked``: how the labelling editor shows it.
-    ``extra``: further keys of the region, as they are to be stored.
+    it is the id of the region that the value is about, and required. ``to_name``: the object, where
+    the control serves several. ``score``: the confidence of a prediction, a number. ``item_index``:
+    the item that it is about, from 0, where the object shows several: the images of a
+    ``valueList``, the pages of a document. ``parent_id``: the id of the region that it is a part
+    of. ``meta``: notes about it. ``origin``: its source, ``"manual"`` or ``"prediction"``.
+    ``readonly``, ``hidden``, ``locked``: its state in the labelling editor. ``extra``: further keys
+    of the region, as they are to be stored.
     """
 
     id: str | None
@@ -47,7 +45,7 @@ class RegionOptions(TypedDict, total=False):
 
 
 class ImageOptions(RegionOptions, total=False):
-    """What the builders on an image take as well: its size in pixels, and how it is turned.
+    """The further options of builders on an image: its size in pixels, and its rotation.
 
     ``size`` is ``(original_width, original_height)``. The server needs neither, but exports to
     formats in pixels (COCO, YOLO) leave out regions without them.
@@ -69,13 +67,13 @@ def new_region(
     options: Mapping[str, Any],
     value: Mapping[str, Any] | None = None,
 ) -> Region:
-    """Return a region of a control as plain JSON, with an id and what the options say.
+    """Return a region of a control as plain JSON, with an id and its options.
 
-    ``main`` stands in its value under the kind's key, ``value`` beside it.
+    ``main`` is stored in its value under the kind's key, ``value`` beside it.
     """
     if control.index_flags:
         raise ValueError(
-            f"{control} stands in a <Repeater>: take one of its items, "
+            f"{control} is in a <Repeater>: use one of its items, "
             f"config[{brief(_example(control))}]"
         )
     mark = kind.mark or Mark
@@ -103,25 +101,23 @@ def new_region(
 def _id(control: ControlTag, value: Any) -> str:
     value = plain(value)
     if not isinstance(value, str):
-        raise TypeError(f"{control}: the id of a region is a str, not {value!r:.80}")
+        raise TypeError(f"{control}: the id of a region must be a str, not {value!r:.80}")
     if not value:
-        raise ValueError(f"{control}: the id of a region is not empty; None makes a fresh one")
+        raise ValueError(f"{control}: the id of a region must not be empty; None makes a fresh one")
     return value
 
 
 def _extra(control: ControlTag, extra: Any, known: set[str]) -> dict[str, Any]:
     if not isinstance(extra, Mapping):
-        raise TypeError(f"{control}: extra is a dict of further keys, not {extra!r:.80}")
+        raise TypeError(f"{control}: extra must be a dict of further keys, not {extra!r:.80}")
     clashing = sorted(known & {*extra})
     if clashing:
-        raise ValueError(
-            f"{control}: {brief(clashing[0])} has an argument of its own, or is the value"
-        )
+        raise ValueError(f"{control}: {brief(clashing[0])} has its own argument, or is the value")
     return {checked_text(control, key): plain_json(one) for key, one in extra.items()}
 
 
 def to_name_of(control: ControlTag, options: Mapping[str, Any]) -> str:
-    """Return the name of the object that a new region is about. Raises ValueError for another."""
+    """Return the name of a new region's object. Raises ValueError for an invalid one."""
     given = options.get("to_name")
     # A pairwise is about two objects at once, and its regions belong to itself.
     allowed = (
@@ -130,9 +126,11 @@ def to_name_of(control: ControlTag, options: Mapping[str, Any]) -> str:
     if given is None:
         if len(control.to_name) == 1 or allowed is not control.to_name:
             return allowed[0]
-        raise ValueError(f"{control} serves {', '.join(control.to_name)}: give to_name=")
+        raise ValueError(
+            f"{control} is about several objects ({', '.join(control.to_name)}): give to_name="
+        )
     if given not in allowed:
-        raise ValueError(unknown(f"{control} does not serve an object", str(given), allowed))
+        raise ValueError(unknown(f"{control} is not about an object", str(given), allowed))
     return str(given)
 
 
@@ -144,7 +142,7 @@ def _example(control: ControlTag) -> str:
 
 
 def checked_text(control: ControlTag, value: Any) -> str:
-    """Return a value as a text of Python. Raises TypeError naming the control for another type."""
+    """Return a value as a str. Raises TypeError naming the control for another type."""
     value = plain(value)
     if not isinstance(value, str):
         raise TypeError(f"{control}: a str is needed, not {value!r:.80}")

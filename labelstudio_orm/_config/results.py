@@ -1,7 +1,7 @@
-"""What can be said of a result without its labelling config: that it is a list of regions, without
-which no server can use it, and which shapes lack the size of their image.
+"""Checks of a result without its labelling config.
 
-Whether regions fit a config is judged in ``check.py``.
+It must be a list of regions, or no server can use it; and shapes may lack the size of their image.
+``check.py`` checks regions against a config.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ def check_result(result: Any, where: str = "result", known: Any = None) -> None:
     A region is a dict with the texts ``from_name``, ``to_name`` and ``type`` and the dict
     ``value``; a relation one with ``from_id`` and ``to_id``. Raises TypeError for anything of
     another type, and ValueError for a key that is missing. The message begins with the place,
-    ``where``, and names the key and what makes regions. ``known`` are regions that a server has
-    already, and which may stay, be they odd.
+    ``where``, and names the key and how to make regions. ``known`` are regions that a server has
+    already: they may stay, even if they are invalid.
 
     >>> check_result([{"from_name": "a", "to_name": "b", "type": "rating", "value": {"rating": 1}}])
     >>> check_result([{"from_name": "a", "to_name": "b", "type": "rating"}])
@@ -77,7 +77,7 @@ def regions_without_size(result: Any) -> list[int]:
     """Return the places in a result of shapes on an image that lack the image's size in pixels.
 
     Exports in pixels (COCO, YOLO, VOC) leave such regions out, or fail; ``original_width`` and
-    ``original_height`` of a builder, or ``size=``, say it. Never raises.
+    ``original_height`` of a builder, or ``size=``, set it. Never raises.
 
     >>> box = {"from_name": "box", "to_name": "image", "type": "rectangle", "value": {"x": 1}}
     >>> regions_without_size([box, {**box, "original_width": 640, "original_height": 480}])
@@ -96,8 +96,9 @@ def _lacks_size(region: Any) -> bool:
 
 
 def with_sizes(result: list[Any], places: Iterable[int]) -> list[Any]:
-    """Return the result with the size of the image in the shapes at these places that lack it, as
-    far as others on the same image (by ``to_name`` and ``item_index``) hold it.
+    """Return the result with the size of the image in the shapes at these places that lack it.
+
+    It is taken from other shapes on the same image (by ``to_name`` and ``item_index``).
     """
     lacking = {*places} & {*regions_without_size(result)}
     if not lacking:

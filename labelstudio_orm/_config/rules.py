@@ -1,4 +1,4 @@
-"""What the server asks of a labelling config beyond what can be parsed."""
+"""The server's rules for a labelling config, beyond being parsable."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from .._engine.values.brief import brief
 from .forms import is_number
 from .markup import Element, elements, without_declaration
 
-# Only there does the server look, and from the outermost <View> inwards.
+# The server checks only these, from the outermost <View> inwards.
 _INSIDE: Mapping[str, frozenset[str]] = {
     "View": frozenset({"View", "Choices", "Labels", "Choice", "Label", "Image", "Text", "HyperText",
                        "TextArea", "Number"}),
@@ -27,11 +27,11 @@ _SLOWEST, _FASTEST = 0.05, 10
 
 
 def problems(xml: str) -> Iterator[str]:
-    """Yield what the server refuses in a config that parses, each with its place."""
+    """Yield the problems for which the server refuses a config that parses, each with its place."""
     if without_declaration(xml) != xml:
         yield (
-            "line 1: an XML declaration, or a mark of the order of bytes, which belongs to a file "
-            "and not to a text: the server refuses it. Saving a project leaves it out"
+            "line 1: an XML declaration or byte order mark, which belongs in a file and not in a "
+            "text: the server refuses it. Saving a project removes it"
         )
     found = elements(xml)
     inside: dict[Element, list[Element]] = {element: [] for element in found}
@@ -61,7 +61,7 @@ def _attributes(element: Element) -> Iterator[str]:
             yield f"{element} has no {name}"
         elif "toName" in needed and not _is_name(element.attributes[name]):
             given = brief(element.attributes[name])
-            yield f"{element}: the server takes {name}={given} for no name"
+            yield f"{element}: the server does not accept {name}={given} as a name"
     if needed == ("name",):
         shown = [key for key in ("value", "valueList") if key in element.attributes]
         if len(shown) != 1:
@@ -69,7 +69,7 @@ def _attributes(element: Element) -> Iterator[str]:
 
 
 def _is_name(text: str) -> bool:
-    """Not what the server reads as a number or as true or false."""
+    """Return whether the server accepts a text as a name, and not as a number, true or false."""
     if text.lower() in ("true", "false"):
         return False
     try:
@@ -86,7 +86,7 @@ def _labels(element: Element, inside: Mapping[Element, list[Element]]) -> Iterat
     if not {label, "View"} & {*tags} and "value" not in element.attributes:
         yield f"{element} has no <{label}>, nor a value that names data with its labels"
     if label == "Choice" and tags.count("Choice") == 1 and element.parent is not None:
-        # The server mends a lone <Choice>, but not beside a <Choices> that has none.
+        # The server accepts a lone <Choice>, but not beside a <Choices> without any.
         beside = [one for one in inside[element.parent] if one.tag == "Choices"]
         if any(not any(two.tag == "Choice" for two in inside[one]) for one in beside):
             yield (

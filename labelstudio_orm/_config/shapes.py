@@ -1,8 +1,8 @@
-"""Regions on a text, an image or a video, as typed values, and how each is written in JSON.
+"""Regions on a text, an image or a video as typed values, and their JSON.
 
-A field says its JSON key, how it is written, how it is read and which form it may have; writing,
-reading and validating follow from that. What only changes the looks of a region may have any form.
-Reading does not check ranges: what is stored is shown as it is.
+A field names its JSON key, how it is written, how it is read and which form it may have; writing,
+reading and validating follow from that. Keys that only affect the looks of a region may have any
+form. Reading does not check ranges: stored values are shown as they are.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Passage(Mark):
 
 @frozen(repr=False)
 class Shape(OnImage):
-    """What all regions of an image have: labels, the region's id, the image's size in pixels."""
+    """The base of all regions of an image: labels, the region's id, the image's size in pixels."""
 
     labels: tuple[str, ...] = field(default=(), kw_only=True)
     id: str | None = field(default=None, kw_only=True)
@@ -169,9 +169,7 @@ class Box(Shape):
 
 @frozen(repr=False)
 class Ellipse(Shape):
-    """An ellipse about (``x``, ``y``), in percent of the image, ``rotation`` in degrees
-    clockwise.
-    """
+    """An ellipse about (``x``, ``y``), in percent of the image, ``rotation`` in degrees."""
 
     x: float = _measure("x", 0, 100, "percent")
     y: float = _measure("y", 0, 100, "percent")
@@ -182,9 +180,7 @@ class Ellipse(Shape):
 
 @frozen(repr=False)
 class KeyPoint(Shape):
-    """A point in percent of the image; ``width`` is the size of its dot, in percent of the
-    width.
-    """
+    """A point in percent of the image; ``width`` is the size of its dot."""
 
     x: float = _measure("x", 0, 100, "percent")
     y: float = _measure("y", 0, 100, "percent")
@@ -234,10 +230,10 @@ class Bitmask(Shape):
 
 @frozen
 class Keyframe:
-    """Where a tracked box is at one frame of a video (counted from 1), in percent of the picture.
+    """The place of a tracked box in one frame of a video (from 1), in percent of the picture.
 
     ``time`` is in seconds from the start, ``rotation`` in degrees, also of more than one turn.
-    ``enabled``: is the box to be seen until the next keyframe?
+    ``enabled``: whether the box is visible until the next keyframe.
     """
 
     frame: int = _stored("frame", whole, forms.whole())
@@ -283,7 +279,7 @@ class Track(Shape):
 
 
 def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the JSON keys of a shape with these fields. A field that is not given has its default.
+    """Return the JSON keys of a shape with these fields; a missing field has its default.
 
     ``what`` is the control, for the message. Raises TypeError or ValueError naming the field.
     """
@@ -295,9 +291,7 @@ def write_shape(shape: type[Any], what: str, values: Mapping[str, Any]) -> dict[
 
 
 def read_shape(shape: type[Shape], region: Mapping[str, Any], labels: tuple[str, ...]) -> Shape:
-    """Return the shape that a region holds. Raises TypeError, KeyError or ValueError for odd
-    data.
-    """
+    """Return the shape in a region. Raises TypeError, KeyError or ValueError for malformed data."""
     return shape(
         **_fields(shape, region["value"]),
         **read_beside(shape, region),
@@ -326,9 +320,9 @@ def _fields(shape: type[Any], value: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
-    """Return the span that a region holds. Raises TypeError, KeyError or ValueError for odd data.
+    """Return the span in a region. Raises TypeError, KeyError or ValueError for malformed data.
 
-    Offsets within elements without global ones are such odd data: the place in the text is not
+    Offsets within elements without global ones count as malformed: the place in the text is not
     known here.
     """
     value = region["value"]
@@ -341,7 +335,7 @@ def read_span(region: Mapping[str, Any], labels: tuple[str, ...]) -> Span:
 
 
 def read_spans(region: Mapping[str, Any], labels: tuple[str, ...]) -> list[Span]:
-    """Return the spans of a region that holds several. Raises as ``read_span`` does."""
+    """Return the spans in a region that holds several. Raises like ``read_span``."""
     return [_span(region, one, None, labels) for one in region["value"]["ranges"]]
 
 
@@ -356,9 +350,7 @@ def _span(
 
 
 def read_passage(region: Mapping[str, Any], labels: tuple[str, ...]) -> Passage:
-    """Return the passage that a region holds. Raises TypeError, KeyError or ValueError for odd
-    data.
-    """
+    """Return the passage in a region. Raises like ``read_span``."""
     value = region["value"]
     return Passage(
         _utterance(value["start"]),

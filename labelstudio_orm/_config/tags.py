@@ -1,4 +1,4 @@
-"""The tags of a labelling config, and what can be read off them."""
+"""The tags of a labelling config, and what can be read from them."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ObjectTag:
 
     @property
     def value(self) -> str | None:
-        """The ``value`` or ``valueList`` attribute as written, or None."""
+        """Return the ``value`` or ``valueList`` attribute as written, or None."""
         return self.attributes.get("value", self.attributes.get("valueList"))
 
 
@@ -47,23 +47,23 @@ class Label:
 
     @property
     def stored(self) -> str:
-        """What regions hold: the alias, else the value."""
+        """Return the name that regions hold: the alias, else the value."""
         return self.path[-1]
 
     @property
     def alias(self) -> str | None:
-        """The ``alias`` attribute or None."""
+        """Return the ``alias`` attribute or None."""
         return self.attributes.get("alias")
 
     @property
     def hint(self) -> str | None:
-        """The ``hint`` attribute or None."""
+        """Return the ``hint`` attribute or None."""
         return self.attributes.get("hint")
 
 
 @frozen
 class ControlTag:
-    """A tag to label with, as it is written in the config; ``Control`` adds the builders."""
+    """A tag to label with, as written in the config; ``Control`` adds the builders."""
 
     name: str = field(repr=brief)
     tag: str = field(repr=brief)
@@ -84,50 +84,49 @@ class ControlTag:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """The values that regions may hold, in document order: the alias where there is one."""
+        """Return the values that regions may hold, in document order: aliases where there are."""
         return tuple(dict.fromkeys(label.stored for label in self.label_tags))
 
     @property
     def multiple(self) -> bool:
-        """True where one region may hold several labels (``choice="multiple"``)."""
+        """Return whether one region may hold several labels (``choice="multiple"``)."""
         return self.attribute("choice") == "multiple"
 
     @property
     def nested(self) -> bool:
-        """True where labels are paths: of a ``Taxonomy``, and with ``allowNested="true"``."""
+        """Return whether labels are paths: in a ``Taxonomy``, and with ``allowNested="true"``."""
         tag = self.tag.lower()
         allowed = tag == "choices" and self.attribute("allowNested") == "true"
         return allowed or tag == "taxonomy"
 
     @property
     def per_region(self) -> bool:
-        """True where its values are about single regions (``perRegion="true"``)."""
+        """Return whether its values are about single regions (``perRegion="true"``)."""
         return self.attribute("perRegion") == "true"
 
     @property
     def per_item(self) -> bool:
-        """True where its values are about single items of the object (``perItem="true"``)."""
+        """Return whether its values are about single items of the object (``perItem="true"``)."""
         return self.attribute("perItem") == "true"
 
     @property
     def dynamic(self) -> bool:
-        """True where choices come from the task or from a URL, so that any value is allowed."""
+        """Return whether choices come from the task or from a URL, so any value is allowed."""
         sources = [self.attribute("value"), *(label.value for label in self.label_tags)]
         return bool(self.attribute("apiUrl")) or any(s.startswith("$") for s in sources)
 
     @property
     def builders(self) -> tuple[str, ...]:
-        """The names of the methods that build its regions: none for a tag not known here."""
+        """Return the names of the methods that build its regions: none for an unknown tag."""
         kind = KINDS.get(self.tag.lower())
         return kind.builders if kind else ()
 
     def attribute(self, name: str) -> str:
-        """Return an attribute, named in any case as the editor takes it, or an empty text."""
+        """Return an attribute as written, or an empty text; the case of its name does not count."""
         return self._by_kind.get(name.lower(), "")
 
     def at(self, name: str) -> Self | None:
-        """Return this control of a ``<Repeater>`` under one of its indexes, or None if ``name`` is
-        not it.
+        """Return this control of a ``<Repeater>`` for one index; None for another name.
 
         ``"score_{{idx}}"`` at ``"score_2"`` is the control of the third item.
         """

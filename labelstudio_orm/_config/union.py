@@ -1,4 +1,4 @@
-"""Labelling configs joined: controls and labels of others, with all attributes of their tags."""
+"""The union of labelling configs: controls and labels of others, with all their attributes."""
 
 from __future__ import annotations
 
@@ -27,27 +27,28 @@ from .tags import ControlTag
 
 @frozen
 class _Joined:
-    """What joining two configs takes: edits of the first, whole controls of the second, and where
-    they say different things. ``given_up``: edits of the second after which the first one's word
-    stands.
+    """The result of comparing two configs: edits of the first, whole controls of the second.
+
+    ``conflicts`` are different statements about a label; ``given_up``: edits of the second config
+    after which the first one's statement holds. ``mismatches`` cannot be resolved.
     """
 
     edits: list[Edit] = field(factory=list)
     whole: list[str] = field(factory=list)
     conflicts: list[str] = field(factory=list)
     given_up: list[Edit] = field(factory=list)
-    misfits: list[str] = field(factory=list)
+    mismatches: list[str] = field(factory=list)
 
 
 def joined(config: ParsedConfig, other: ParsedConfig, *, keeps_own: bool) -> str:
-    """See ``LabelConfig.union``."""
+    """Return the XML of ``LabelConfig.union`` for one other config."""
     found = _compare(config, other)
     if found.given_up and keeps_own:
         found = _compare(config, ParsedConfig(edited(other.xml, dict.fromkeys(found.given_up))))
-    problems = [*found.misfits, *([] if keeps_own else found.conflicts)]
+    problems = [*found.mismatches, *([] if keeps_own else found.conflicts)]
     if problems:
-        hint = "" if found.misfits else '; conflicts="first" keeps what this one says'
-        raise ValueError(f"two labelling configs say different things: {'; '.join(problems)}{hint}")
+        hint = "" if found.mismatches else '; conflicts="first" keeps the version of this one'
+        raise ValueError(f"the labelling configs conflict: {'; '.join(problems)}{hint}")
     if found.whole:
         root = tags(config.xml)[0]
         text = ("\n  " if "\n" in config.xml else "").join(found.whole)
@@ -67,19 +68,19 @@ def _compare(config: ParsedConfig, other: ParsedConfig) -> _Joined:
         if ours is None:
             _whole(config, other, theirs, found)
         elif ours.tag.lower() != theirs.tag.lower():
-            found.misfits.append(f"{ours} is a {theirs.tag} in the other one")
+            found.mismatches.append(f"{ours} is a {theirs.tag} in the other one")
         elif lacks := set(theirs.to_name) - set(ours.to_name):
-            found.misfits.append(f"{ours} is about {', '.join(sorted(lacks))} in the other one")
+            found.mismatches.append(f"{ours} is about {', '.join(sorted(lacks))} in the other one")
         else:
             _labels(config, other, ours, keys, found)
     return found
 
 
 def _whole(config: ParsedConfig, other: ParsedConfig, control: ControlTag, found: _Joined) -> None:
-    """A control that is not here comes as it is written, behind all the rest."""
+    """Add a missing control as it is written, after everything else."""
     missing = [name for name in control.to_name if name not in config.objects]
     if missing:
-        found.misfits.append(f"{control} is about {', '.join(missing)}, which is not here")
+        found.mismatches.append(f"{control} is about {', '.join(missing)}, which this one lacks")
         return
     tag = next(t for t in tags(other.xml) if t.element.attributes.get("name") == control.name)
     found.whole.append(_text(other, tag))
@@ -107,7 +108,7 @@ def _labels(
             and {label.stored[-1], label.shown[-1]} & {one.stored[-1], one.shown[-1]}
         ]
         if taken:
-            found.misfits.append(
+            found.mismatches.append(
                 f"{control} shows {shown(taken[0].shown)} and stores {shown(taken[0].stored)}, the "
                 f"other one stores {shown(one.stored)}"
             )
@@ -123,7 +124,7 @@ def _labels(
 def _put(
     config: ParsedConfig, control: ControlTag, mine: list[LabelTag], branch: Path, texts: list[str]
 ) -> Edit:
-    """New labels stand behind those of their branch."""
+    """Return the edit that adds new labels after those of their branch."""
     beside = [one for one in mine if one.stored[:-1] == branch]
     if beside:
         last = beside[-1].tag
@@ -137,7 +138,7 @@ def _put(
 
 
 def _is_taken(one: LabelTag, keys: dict[str, str], found: _Joined) -> bool:
-    """Whether a new label has the hotkey of another one here."""
+    """Return whether another label has the hotkey of a new one."""
     key = one.tag.element.attributes.get("hotkey", "")
     if key in keys:
         found.conflicts.append(
@@ -154,7 +155,7 @@ def _attributes(
     keys: dict[str, str],
     found: _Joined,
 ) -> None:
-    """What only the other one says of a label is said here too."""
+    """Add the attributes that only the other config has for a label."""
     mine = ours.tag.element.attributes
     more = {}
     for name, value in theirs.tag.element.attributes.items():

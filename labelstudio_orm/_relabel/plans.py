@@ -1,4 +1,4 @@
-"""What a change of labels makes of a labelling config: before, between and after it."""
+"""The configs of a change of labels: before it, during it and after it."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from .results import Relabelling
 
 @frozen
 class Plan:
-    """The config before, between (with the old labels and the new ones) and after, and what becomes
-    of the labels meanwhile.
+    """The config before, between (with the old and the new labels) and after, and the new labels.
 
-    ``missing`` is the sentence about labels that the config does not have: it was done already, or
-    they are misspelt. ``halfway``: the config has some of them, so that it cannot be done already.
+    ``missing`` is the message about labels that the config does not have: the change was made
+    already, or they are misspelt. ``halfway``: the config has some of them, so it cannot have been
+    made already.
     """
 
     what: str
@@ -36,8 +36,9 @@ class Plan:
 
     @property
     def relabelling(self) -> Relabelling | None:
-        """What is to be done with results; None where nothing is. Raises ValueError where regions
-        do not say whose label they have.
+        """Return the change of results; None where nothing changes.
+
+        Raises ValueError where regions do not say whose label they have.
         """
         if not self.becomes:
             return None
@@ -55,7 +56,7 @@ class Plan:
 
 
 def _share_a_video(config: LabelConfig, control: Control, other: Control) -> bool:
-    """Regions of a video hold the labels of other controls."""
+    """Return whether regions of a video may hold labels of both controls."""
     tags = {one.tag.lower() for one in config.controls.values()}
     return (
         control.name != other.name
@@ -66,7 +67,7 @@ def _share_a_video(config: LabelConfig, control: Control, other: Control) -> boo
 
 
 def _control(config: LabelConfig, control: str | None, *groups: Sequence[Path]) -> str:
-    """The control that is meant: of the first of these groups that any control has labels of."""
+    """Return the control: the given one, or the one with labels of the first of these groups."""
     if control is not None:
         return config[control].name
     for group in groups:
@@ -74,22 +75,20 @@ def _control(config: LabelConfig, control: str | None, *groups: Sequence[Path]) 
         if len(having) > 1:
             names = " and ".join(map(repr, having))
             labels = " or ".join(map(shown, group))
-            raise ValueError(f"the controls {names} have a label {labels}: say control=")
+            raise ValueError(f"the controls {names} have a label {labels}: give control=")
         if having:
             return having[0]
     return editing.control_of(config, groups[0][0], None)  # raises, naming the near misses
 
 
 def _note(control: str, old: Path, new: Path) -> str:
-    """The comment that marks a renaming which is under way, so that the two labels are not taken
-    for two labels.
-    """
+    """Return a comment that marks a renaming in progress, so the two labels count as one."""
     text = json.dumps({"control": control, "renaming": old, "to": new}, ensure_ascii=False)
     return "<!-- " + text.replace("-", "\\u002d") + " -->"  # two hyphens would end it
 
 
 def renaming(config: LabelConfig, old: Path, new: Path, control: str | None) -> Plan:
-    """See ``Labels.rename``."""
+    """Return the plan of ``Labels.rename``."""
     what = f"renaming the label {shown(old)} to {shown(new)}"
     name = _control(config, control, [old], [(*old[:-1], new[-1])])
     here, there = config[name], find(config, name, old)
@@ -118,7 +117,7 @@ def renaming(config: LabelConfig, old: Path, new: Path, control: str | None) -> 
 
 
 def merging(config: LabelConfig, labels: Sequence[Path], into: Path, control: str | None) -> Plan:
-    """See ``Labels.merge``."""
+    """Return the plan of ``Labels.merge``."""
     sources = [path for path in dict.fromkeys(labels) if path != into]
     if not sources:
         raise ValueError("merge() needs labels to merge")
@@ -158,19 +157,21 @@ def merging(config: LabelConfig, labels: Sequence[Path], into: Path, control: st
 def _branches_fit(config: LabelConfig, control: str, one: editing.LabelTag, into: Path) -> None:
     depth = len(one.stored)
     if one.stored == into[:depth] or into == one.stored[: len(into)]:
-        raise ValueError(f"{shown(one.stored)} and {shown(into)} lie on one path: rename or remove")
+        raise ValueError(
+            f"{shown(one.stored)} and {shown(into)} are on one path: rename or remove instead"
+        )
     for other in editing.label_tags(config, control):
         if other.stored[:depth] == one.stored and not find(
             config, control, (*into, *other.stored[depth:])
         ):
             raise ValueError(
                 f"{shown(one.stored)} has a branch {shown(other.stored[depth:])} that "
-                f"{shown(into)} has not: add it there, or merge it first"
+                f"{shown(into)} lacks: add it there, or merge it first"
             )
 
 
 def removal(config: LabelConfig, path: Path, control: str | None, regions: str) -> Plan:
-    """See ``Labels.remove``; unless regions are to be dropped, results stay as they are."""
+    """Return the plan of ``Labels.remove``; ``regions`` is "refuse" or "drop"."""
     what = f"removing the label {shown(path)}"
     if control is None and not any(find(config, name, path) for name in config.controls):
         missing = editing.no_label(config, None, path)
@@ -187,13 +188,13 @@ def removal(config: LabelConfig, path: Path, control: str | None, regions: str) 
 def addition(
     config: LabelConfig, path: Path, control: str | None, attributes: Mapping[str, Any]
 ) -> Plan:
-    """See ``Labels.add``."""
+    """Return the plan of ``Labels.add``."""
     name = editing.control_for(config, control)
     what = f"adding the label {shown(path)}"
     if len(path) > 1 and config[name].dynamic:
         raise ValueError(
-            f"{config[name]} takes its labels from the tasks: {shown(path)} is to be added to the "
-            "data of these"
+            f"{config[name]} takes its labels from the tasks: {shown(path)} must be added to "
+            "their data"
         )
     found = find(config, name, path)
     for one in found:
@@ -202,7 +203,7 @@ def addition(
             text = str(value).lower() if isinstance(value, bool) else str(value)
             if given.get(key) != text:
                 raise ValueError(
-                    f"{config[name]} has a label {shown(path)} already, with "
+                    f"{config[name]} already has a label {shown(path)}, with "
                     f"{key}={given.get(key)!r:.80}"
                 )
     after = config if found else config.with_label(path, name, **attributes)
@@ -210,10 +211,10 @@ def addition(
 
 
 def taken_back(config: LabelConfig, job: Mapping[str, Any]) -> tuple[str, str]:
-    """The config in which the labels of before and after a job are, and the one after its undoing.
+    """Return the config with the labels of before and after a job, and the one after its undoing.
 
-    Where the config was edited since, what the job took away is put back and what it brought is
-    taken away.
+    Where the config was edited since, the labels that the job removed are put back, and those that
+    it added are removed.
     """
     name, xml, note = job["control"], config.xml, job["note"]
     between = job["between"].replace(note, "")
@@ -240,7 +241,7 @@ def taken_back(config: LabelConfig, job: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _with_labels_of(before: LabelConfig, config: LabelConfig, control: str) -> LabelConfig:
-    """The config with the labels that it lacks, each behind the one that it was behind."""
+    """Return the config with the labels that it lacks, each after the one that it followed."""
     last: dict[Path, Path] = {}
     for one in editing.label_tags(before, control):
         if not find(config, control, one.stored):

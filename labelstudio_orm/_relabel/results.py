@@ -1,4 +1,4 @@
-"""Labels within results: what becomes of them when labels change, and how that is taken back."""
+"""Labels within results: their new labels, and how a change is undone."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from .._config.kinds import KINDS
 
 Result: TypeAlias = list[dict[str, Any]]
 Trace: TypeAlias = dict[str, Any]
-"""One change of a result, as JSON: at which place, and what was there. Of labels, the region's id
-and control and what they were and are; of a region that was taken away, the region.
+"""One change of a result, as JSON: its place, and the previous state. For labels, the region's id
+and control, the old labels and the new ones; for a region that was removed, the region.
 """
 
 
 @frozen
 class Relabelling:
-    """What becomes of labels of a control: of each path the new one, or None: it is taken away.
+    """The new labels of a control: for each path the new one, or None to remove it.
 
-    What stands in a branch goes with it. A region that is left without labels is taken away, with
-    what else is said about it: its other results, and its relations.
+    Branches follow their parent. A region that is left without labels is removed, with everything
+    that refers to it: its other results, and its relations.
 
     >>> change = Relabelling(project.config["sentiment"], {("Neutral",): ("Mixed",)})
     >>> result, traces = change.apply([project.config["sentiment"].choice("Neutral")])
@@ -36,12 +36,13 @@ class Relabelling:
 
     @property
     def names(self) -> list[str]:
-        """The names to look for: what has none of them has nothing to change."""
+        """Return the names to look for: an object with none of them has nothing to change."""
         return list(dict.fromkeys(path[-1] for path in self.becomes))
 
     def apply(self, result: Any) -> tuple[Result, list[Trace]]:
-        """The result as it becomes, and what has to be known to take that back; without traces
-        nothing changes. The given result stays as it is.
+        """Return the changed result, and the traces by which the change can be undone.
+
+        Without traces nothing changes. The given result stays as it is.
         """
         if not isinstance(result, list):
             return result, []
@@ -74,7 +75,7 @@ class Relabelling:
         return [one for place, one in enumerate(made) if place not in gone], traces
 
     def _labels(self, region: Any) -> Any:
-        """The labels of a region of this control, as they stand there; None of any other."""
+        """Return the labels of a region of this control as stored; None for another control."""
         if not isinstance(region, dict) or not isinstance(value := region.get("value"), dict):
             return None
         labels = value.get(key_of(region)) if self._is_mine(region) else None
@@ -86,7 +87,7 @@ class Relabelling:
             return False
         if name == control.name or control.at(name) is not None:
             return True
-        # In a video the shape holds the labels that another control offers.
+        # In a video the shape holds the labels of another control.
         return (
             control.tag.lower() == "labels"
             and key_of(region) == "labels"
@@ -120,7 +121,7 @@ class Relabelling:
         return label
 
     def _gone(self, result: Sequence[Any], emptied: Iterable[int]) -> set[int]:
-        """The places of what is taken away with regions that have no label any more."""
+        """Return the places of regions without labels, and of those that refer to them."""
         gone = set(emptied)
         whole: set[Any] = set()
         for place in emptied:
@@ -139,7 +140,7 @@ class Relabelling:
 
 
 def key_of(region: Mapping[str, Any]) -> str:
-    """Under what the labels of a region stand in its value."""
+    """Return the key of the labels in a region's value."""
     type_ = str(region.get("type"))
     kind = KINDS.get(type_.lower())
     return (kind.key if kind else None) or type_
@@ -150,7 +151,7 @@ def _is_path(label: Any) -> bool:
 
 
 def _is_labelled(region: Mapping[str, Any]) -> bool:
-    """Does it say what a region is, and not only something more about it?"""
+    """Return whether a region labels a shape or span, and does not only add to another one."""
     key = key_of(region)
     value = region.get("value")
     return key.endswith("labels") and isinstance(value, dict) and bool(value.get(key))
@@ -162,14 +163,15 @@ def _ends(region: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _id(region: Mapping[str, Any], key: str = "id") -> str | int | None:
-    """Return an id of a region; None for what can be none."""
+    """Return an id of a region; None for an invalid one."""
     found = region.get(key)
     return found if isinstance(found, (str, int)) else None
 
 
 def restored(result: Any, traces: Iterable[Trace]) -> tuple[Result, list[Trace]]:
-    """The result with the changes taken back, and those of which the labels were changed again
-    since. What has been taken back already stays.
+    """Return the result with the changes undone, and those whose labels were changed again.
+
+    Changes that were undone already are skipped.
     """
     now: list[Any] = list(result or ())
     changed: list[Trace] = []
@@ -187,9 +189,9 @@ def restored(result: Any, traces: Iterable[Trace]) -> tuple[Result, list[Trace]]
             and (one.get("id"), one.get("from_name")) == (trace["id"], trace["from_name"])
         ]
         for state in ("now", "was"):
-            fits = [n for n in places if _labels_of(now[n]) == trace[state]]
-            if fits:
-                place = trace["at"] if trace["at"] in fits else fits[0]
+            matching = [n for n in places if _labels_of(now[n]) == trace[state]]
+            if matching:
+                place = trace["at"] if trace["at"] in matching else matching[0]
                 key = key_of(now[place])
                 value = {**now[place]["value"], key: trace["was"]}
                 now[place] = {**now[place], "value": value}

@@ -1,4 +1,4 @@
-"""A run over a project: its config is set, and everything that has labels rewritten."""
+"""A run over a project, which sets its config and rewrites everything with labels."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MODELS: dict[str, type[Any]] = {
 
 
 class Run:
-    """One run over a project: what it found, and what it has done so far."""
+    """One run over a project: its findings, and its progress."""
 
     undo: UndoFile
 
@@ -64,7 +64,7 @@ class Run:
         self.line(sum(part.done for part in self.parts.values()), None)
 
     def report(self) -> Report:
-        """What was done."""
+        """Return the report of what was done."""
         done = sum(part.done for part in self.parts.values())
         self.line(done, done)
         return Report(
@@ -77,17 +77,17 @@ class Run:
 
     @property
     def failed(self) -> bool:
-        """Is there something that could not be saved?"""
+        """Return whether an object could not be saved."""
         return any(part.failed for part in self.parts.values())
 
     def differs(self, kind: str, id_: int | str, field: str, here: Any, there: Any) -> None:
-        """Note what could not be made as it was."""
+        """Record a value that could not be restored."""
         self.found.add(Difference(kind, id_, id_, field, here, there))
 
     # -- the config -------------------------------------------------------------------------------
 
     def configure(self, xml: str) -> None:
-        """Let the project have this config; no request where it has."""
+        """Set the config of the project; no request where it has this config."""
         project = self.project
         if project.label_config != xml:
             with restored_on_failure(project):
@@ -95,7 +95,7 @@ class Run:
                 project.save(fields=["label_config"])
 
     def finish(self, xml: str) -> None:
-        """The same, for a config without labels that were in use."""
+        """Set a config that lacks labels which were in use."""
         project = self.project
         if project.label_config == xml:
             return
@@ -138,7 +138,7 @@ class Run:
     # -- rewriting --------------------------------------------------------------------------------
 
     def rewrite(self, change: Relabelling) -> None:
-        """Every annotation, draft and prediction."""
+        """Rewrite all annotations, drafts and predictions."""
         for kind, found in self.finders.items():
             self._each(kind, found(change), partial(self._rewrite, kind, change))
 
@@ -155,7 +155,7 @@ class Run:
         return bool(traces)
 
     def restore(self, lines: Iterator[dict[str, Any]]) -> None:
-        """What the lines of an undo file say."""
+        """Restore the state in the lines of an undo file."""
         for draft in self._all_drafts():
             if is_parked(draft):
                 unpark(draft)

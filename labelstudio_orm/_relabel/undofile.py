@@ -1,4 +1,4 @@
-"""A file in which is written what was there, before each change."""
+"""A file with the previous state, written before each change."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ if TYPE_CHECKING:
 
 
 _STATE = ("before", "between", "after", "note")
-"""What is another where a run that was interrupted has begun its work."""
+"""The keys of a job that differ where an interrupted run has begun its work."""
 
 
 _CHANGE = frozenset({"kind", "id", "task", "changes"})
-"""What each line but the first says."""
+"""The keys of each line but the first."""
 
 
 class UndoFile:
-    """JSON lines: first what the job is, then a line for each change, written before that is made.
+    """JSON lines: first the job, then a line for each change, written before the change is made.
 
-    A file of the same job is continued; a line that was cut off by the end of a run is dropped,
-    since its change was not made. ``path=None``: nothing is written. ``is_dry``: nor is it then,
-    but all is refused that would be else.
+    A file of the same job is continued; a line that was truncated when a run died is dropped, since
+    its change was not made. ``path=None``: nothing is written. ``is_dry``: nothing is written
+    either, but every error is raised that a real run would raise.
 
-    It is for its owner only (0600). Raises ValueError for a file of another job, BadJournal (which
-    is one) for one that is no undo file, or damaged, and OSError for one that cannot be written.
+    Only its owner can read it (0600). Raises ValueError for a file of another job, BadJournal
+    (which is one) for a damaged one or one that is no undo file, and OSError for one that cannot be
+    written.
     """
 
     def __init__(
@@ -69,8 +70,9 @@ class UndoFile:
 
     @property
     def is_begun(self) -> bool:
-        """Has an earlier run begun to change something? Raises ValueError for a file of another
-        job.
+        """Return whether an earlier run has begun to change something.
+
+        Raises ValueError for a file of another job.
         """
         if self._path is None or not self._begun():
             return False
@@ -78,7 +80,7 @@ class UndoFile:
         return job.get("before") != job.get("after") or any(read_changes(self._path))
 
     def _begun(self) -> int:
-        """The length of what an earlier run of this job has written."""
+        """Return the length of what an earlier run of this job has written."""
         path = self._path
         if path is None or not os.path.lexists(path):
             return 0
@@ -91,12 +93,12 @@ class UndoFile:
             for _ in read_changes(path):
                 pass  # each is a line that can be read
             for name, value in self._job.items():
-                # Of a label that is gone nobody can say any more whose it was.
+                # The control of a label that is gone is no longer known.
                 known = name not in _STATE and (name, value) != ("control", "")
                 if known and theirs.get(name) != value:
                     raise ValueError(
-                        f"{path} is of another job: its {name} is {theirs.get(name)!r:.80}, "
-                        f"here it is {value!r:.80}; take another file, or remove this one"
+                        f"{path} belongs to another job: its {name} is {theirs.get(name)!r:.80}, "
+                        f"here it is {value!r:.80}; name another file, or remove this one"
                     )
         return whole
 
@@ -111,7 +113,7 @@ class UndoFile:
             self._file = None
 
     def write(self, line: Mapping[str, Any]) -> None:
-        """One line; when this returns it outlives the process."""
+        """Write one line; once this returns, the line outlives the process."""
         if self._file is not None:
             text = json.dumps(line, ensure_ascii=False) + "\n"
             with self._lock:
@@ -120,18 +122,19 @@ class UndoFile:
 
 
 def read_job(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """The first line. Raises BadJournal where it is none."""
+    """Return the first line. Raises BadJournal where it is no job."""
     must_be_file(Path(path))
     with Path(path).open("rb") as file:
         job = _parsed(file.readline())
     if not isinstance(job, dict) or "job" not in job:
-        raise BadJournal(f"{path} is no undo file: it does not begin with what it is of")
+        raise BadJournal(f"{path} is no undo file: it does not begin with a job")
     return job
 
 
 def read_changes(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
-    """The further lines, one by one; one that was cut off is left out. Raises BadJournal for what
-    is no change.
+    """Yield the further lines, leaving out a truncated one.
+
+    Raises BadJournal for a line that is no change.
     """
     with Path(path).open("rb") as file:
         file.readline()
@@ -144,14 +147,14 @@ def read_changes(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
 
 
 def check_changes(path: str | os.PathLike[str]) -> None:
-    """Raise BadJournal unless each says what was changed."""
+    """Raise BadJournal unless each line holds a change."""
     for number, line in enumerate(read_changes(path), 2):
         if not line.keys() >= _CHANGE:
             raise BadJournal(f"{path} is damaged: its line {number} is no change")
 
 
 def must_be_file(path: Path) -> None:
-    """Raise BadJournal for a folder, a link, and what else is no file."""
+    """Raise BadJournal for a folder, a link, and anything else that is no file."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
         raise BadJournal(f"{path} is no undo file: it is a {_kind(path)}; name another one")
 
@@ -161,7 +164,7 @@ def _kind(path: Path) -> str:
 
 
 def _must_be_cut_off(path: Path) -> None:
-    """Without a whole line it may be the beginning of a first one only."""
+    """Raise BadJournal unless a file without a whole line may be the beginning of the first one."""
     begin = b'{"job"'
     with path.open("rb") as file:
         text = file.read(len(begin))

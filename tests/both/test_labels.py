@@ -212,9 +212,9 @@ def test_a_config_that_is_edited_meanwhile_is_not_overwritten(
 
 
 def test_a_name_that_two_controls_have_needs_the_control(cars: Project) -> None:
-    with pytest.raises(ValueError, match="'label' and 'other' have a label 'Car': say control="):
+    with pytest.raises(ValueError, match="'label' and 'other' have a label 'Car': give control="):
         cars.labels.rename("Car", "Vehicle")
-    with pytest.raises(ValueError, match="'Van' already"):
+    with pytest.raises(ValueError, match="already has a label 'Van'"):
         cars.labels.rename("Car", "Van", control="label")
     with pytest.raises(ValueError, match="no label 'Cra'; did you mean 'Car'"):
         cars.labels.rename("Cra", "Vehicle", control="label")
@@ -229,10 +229,10 @@ def test_a_branch_stays_beneath_its_parent(cars: Project) -> None:
     """Also when it has its new name already."""
     move = partial(cars.labels.rename, ("Animal", "Dog"), ("Plant", "Hound"), control="kind")
     for _ in range(2):
-        with pytest.raises(ValueError, match="a branch stays beneath its parent"):
+        with pytest.raises(ValueError, match="a label stays beneath its parent"):
             move()
         cars.labels.rename(("Animal", "Dog"), ("Animal", "Hound"), control="kind")
-    with pytest.raises(ValueError, match="a branch stays beneath its parent"):
+    with pytest.raises(ValueError, match="a label stays beneath its parent"):
         cars.labels.rename("Van", ("Car", "Van"), control="label")
 
 
@@ -544,12 +544,12 @@ def test_a_label_that_is_in_use_again_stays(cars: Project, tmp_path: Path) -> No
 def test_an_undo_file_is_of_one_change(cars: Project, tmp_path: Path) -> None:
     undo = tmp_path / "undo.jsonl"
     cars.labels.rename("Car", "Vehicle", control="label", undo=undo)
-    with pytest.raises(ValueError, match="is of another job"):
+    with pytest.raises(ValueError, match="belongs to another job"):
         cars.labels.rename("Van", "Lorry", undo=undo)
     assert "Van" in cars.labels
     other = labelstudio_of(cars).projects.create(title="Others", label_config=CONFIG)
     try:
-        with pytest.raises(ValueError, match=f"is of project {cars.id}"):
+        with pytest.raises(ValueError, match=f"belongs to project {cars.id}"):
             other.labels.undo(undo)
     finally:
         cars._client.request("DELETE", f"/api/projects/{other.id}/")
@@ -564,7 +564,7 @@ def test_a_dry_run_refuses_an_undo_file_as_the_real_one_does(cars: Project, tmp_
     before, written = cars.label_config, undo.read_text()
     for context in (cars._client.dry_run, nullcontext):
         with context():
-            with pytest.raises(ValueError, match="is of another job"):
+            with pytest.raises(ValueError, match="belongs to another job"):
                 cars.labels.rename("Van", "Lorry", undo=undo)
             with pytest.raises(FileNotFoundError, match="nowhere"):
                 cars.labels.rename("Van", "Lorry", undo=tmp_path / "nowhere" / "undo.jsonl")
@@ -714,7 +714,7 @@ def test_adding(ls: LabelStudio, cars: Project, tmp_path: Path) -> None:
     assert writes(cars, add) == []
     with pytest.raises(ValueError, match="background='blue'"):
         cars.labels.add("Bike", control="label", background="green")
-    with pytest.raises(ValueError, match="say control="):
+    with pytest.raises(ValueError, match="give control="):
         cars.labels.add("Tram")
     cars.labels.undo(undo)
     assert cars.label_config == CONFIG
@@ -791,7 +791,7 @@ def test_only_tasks_with_the_label_are_read(
 
 def test_an_unsaved_config_is_not_lost(cars: Project) -> None:
     cars.label_config = CONFIG.replace("Good", "Fine")
-    with pytest.raises(ValueError, match=r"not saved; save\(\) it first"):
+    with pytest.raises(ValueError, match=r"unsaved label_config; save"):
         cars.labels.rename("Car", "Vehicle", control="label")
     cars.refresh()
     cars.title = "Another title"

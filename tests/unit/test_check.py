@@ -124,8 +124,8 @@ def test_what_the_editor_splits_is_held_together_by_its_id() -> None:
         "result[0].type: a region of <Labels name='l'> is 'labels', not 'ellipselabels'"
     ]
     assert config.problems([label]) == [
-        "result[0].value: there is no 'start'",
-        "result[0].value: there is no 'end'",
+        "result[0].value: 'start' is missing",
+        "result[0].value: 'end' is missing",
     ]
     label["value"] = {**label["value"], "labels": ["B"]}
     assert "has no label 'B'" in config.problems([label, box])[0]
@@ -167,7 +167,7 @@ def test_any_form_of_an_item_is_taken_and_all_that_is_wrong_is_told() -> None:
     assert CONFIG.problems(prediction) == []
     assert CONFIG.problems({"data": DATA, "predictions": [{"result": [bad]}, {}]}) == [
         *(f"predictions[0].{one}" for one in told),
-        "predictions[1].result: there is none in {}",
+        "predictions[1].result: it is missing in {}",
     ]
     assert CONFIG.problems((bad,)) == told
     task, bad_task = (
@@ -176,7 +176,7 @@ def test_any_form_of_an_item_is_taken_and_all_that_is_wrong_is_told() -> None:
     )
     assert CONFIG.problems(task) == CONFIG.problems(DATA) == []
     assert CONFIG.problems(bad_task) == [
-        "data: the labelling config shows $text, and 'text' is not what a <Text> can show: None"
+        "data: the labelling config shows $text, but 'text' is not what a <Text> can show: None"
     ]
     with pytest.raises(ValueError, match=r"has no label 'A'.*\n?") as raised:
         CONFIG.validate([bad])
@@ -220,7 +220,7 @@ def test_what_the_config_shows_must_be_there(key: str) -> None:
 
 def test_also_what_it_shows_deeper_down() -> None:
     assert CHECK.of_data({**DATA, "files": {}}) == (
-        "the labelling config shows $files.image, and there is no key 'image'"
+        "the labelling config shows $files.image, but there is no key 'image'"
     )
 
 
@@ -234,7 +234,7 @@ def test_also_what_it_shows_deeper_down() -> None:
         (0, {"to_name": None}, "not about 'None'"),
         (0, {"type": "labels"}, "'choices', not 'labels'"),
         (0, {"value": {"choices": ["A"]}}, "no label 'A'"),  # its alias is what is stored
-        (0, {"value": {}}, "no 'choices'"),
+        (0, {"value": {}}, "'choices' is missing"),
         (1, {"value": {"choices": ["A", "C"]}}, "no label 'C'"),
         (2, {"value": {"choices": [["Animal", "Cat"]]}}, "no label 'Animal > Cat'"),
         (4, {"value": {"taxonomy": [["Bird"]]}}, "no label 'Bird'"),
@@ -245,7 +245,7 @@ def test_also_what_it_shows_deeper_down() -> None:
         (0, {"value": {"choices": [["B"]]}}, "not nested"),
         (8, {"value": {"x": 101, **BOX}}, "value.x: a number of at most 100 is needed, not 101"),
         (8, {"value": {"x": "1", **BOX}}, "value.x"),
-        (8, {"value": {"x": -1}}, "value: there is no 'y'"),
+        (8, {"value": {"x": -1}}, "value: 'y' is missing"),
         (12, {"value": None}, "needs one"),
         (14, {"value": {"text": [1]}}, "value.text[0]: a text is needed, not 1"),
     ],
@@ -264,7 +264,7 @@ def test_a_config_that_shows_nothing_asks_for_nothing() -> None:
 @pytest.mark.parametrize(
     ("beside", "said"),
     [
-        ({"id": 0}, "result[0].id: a text is needed, not 0; the labelling editor fails at it"),
+        ({"id": 0}, "result[0].id: a text is needed, not 0; the labelling editor fails otherwise"),
         ({"parentID": 5}, "result[0].parentID: a text is needed, not 5"),
         ({"item_index": "2"}, "result[0].item_index: a whole number of at least 0 is needed"),
         ({"original_width": "640"}, "result[0].original_width: a whole number of at least 1"),

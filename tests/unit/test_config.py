@@ -165,7 +165,7 @@ def test_an_unknown_control_names_the_near_misses_and_the_names() -> None:
         ("", "line 1, column 1"),
         ("<View>\n  <Text></View>", "mismatched tag: line 2, column 11"),
         ("<View>&nbsp;</View>", "undefined entity: line 1, column 7"),
-        ("<!DOCTYPE v>\n<View/>", "no <!DOCTYPE>: line 1"),
+        ("<!DOCTYPE v>\n<View/>", "not have a <!DOCTYPE>: line 1"),
         (
             '<View>\n<Text name="t" value="$t"/>\n <Image name="t" value="$i"/></View>',
             "have the name 't': <Text> at line 2, column 1 and <Image> at line 3, column 2",
@@ -557,7 +557,7 @@ def test_a_relation_joins_two_regions() -> None:
     }
     with pytest.raises(ValueError, match=r"'effect'.* There are: 'cause'"):
         MORE.relation(first, second, "effect")
-    with pytest.raises(ValueError, match="direction is one of left, right, bi, not 'up'"):
+    with pytest.raises(ValueError, match="direction must be one of left, right, bi, not 'up'"):
         MORE.relation(first, second, direction="up")
 
 
@@ -709,7 +709,7 @@ def test_what_cannot_be_built_says_why(
 ) -> None:
     with pytest.raises(error, match=message):
         LabelConfig.build(tags)
-    with pytest.raises(TypeError, match="a list of labels"):
+    with pytest.raises(TypeError, match="labels must be a list"):
         choices("AB")
 
 
@@ -729,8 +729,8 @@ def test_a_good_config_has_no_problems() -> None:
         ('<Choices name="c" toName="t"><Choice alias="a"/></Choices>', "has no value"),
         ('<Choices toName="t"><Choice value="a"/></Choices>', "has no name"),
         ('<TextArea name="c"/>', "has no toName"),
-        ('<TextArea name="7" toName="t"/>', "takes name='7' for no name"),
-        ('<Number name="true" toName="t"/>', "takes name='true' for no name"),
+        ('<TextArea name="7" toName="t"/>', "does not accept name='7' as a name"),
+        ('<Number name="true" toName="t"/>', "does not accept name='true' as a name"),
         ('<View><Image name="c"/></View>', "has none of value and valueList"),
         ('<Image name="c" value="$c" valueList="$d"/>', "has both of value and valueList"),
         ('<Choices name="c" toName="t"><Choice value="a"/></Choices>'
@@ -809,7 +809,7 @@ def test_tags_are_taken_in_any_case(change: Callable[[str], str]) -> None:
 def test_a_bomb_of_entities_is_refused_at_once() -> None:
     entities = "".join(f'<!ENTITY e{n + 1} "&e{n};&e{n};">' for n in range(64))
     bomb = f'<!DOCTYPE View [<!ENTITY e0 "boom">{entities}]><View>&e64;</View>'
-    with pytest.raises(ValueError, match="no <!DOCTYPE>"):
+    with pytest.raises(ValueError, match="not have a <!DOCTYPE>"):
         LabelConfig.parse(bomb)
 
 

@@ -121,19 +121,27 @@ def test_line_ends_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("edit", "error", "words"),
     [
-        (lambda: CONFIG.renamed("Car", "Van", "box"), ValueError, "'Van' already.*merging"),
+        (
+            lambda: CONFIG.renamed("Car", "Van", "box"),
+            ValueError,
+            "already has a label 'Van'; merge",
+        ),
         (lambda: CONFIG.renamed("Car", "Bike"), ValueError, "'box' and 'scene'.*control="),
         (lambda: CONFIG.renamed("Cra", "Bike", "box"), ValueError, "did you mean 'Car'"),
         (lambda: CONFIG.renamed("Cra", "Bike"), ValueError, "no control has.*'Car'"),
         (lambda: CONFIG.renamed("Car", "Bike", "bx"), UnknownControl, "box"),
         (lambda: CONFIG.renamed(("a", "Dog"), ("b", "Dog")), ValueError, "another branch"),
-        (lambda: CONFIG.renamed("Car", " ", "box"), ValueError, "needs a name"),
+        (lambda: CONFIG.renamed("Car", " ", "box"), ValueError, "must have a name"),
         (lambda: CONFIG.renamed("Car", 5, "box"), TypeError, "str"),  # type: ignore[arg-type]
-        (lambda: CONFIG.with_label("Bike"), ValueError, "say control="),
-        (lambda: CONFIG.with_label("bus", "box"), ValueError, "'bus' already"),
-        (lambda: CONFIG.with_label("Coach", "box", alias="Van"), ValueError, "'Van' already"),
+        (lambda: CONFIG.with_label("Bike"), ValueError, "give control="),
+        (lambda: CONFIG.with_label("bus", "box"), ValueError, "already has a label 'bus'"),
+        (
+            lambda: CONFIG.with_label("Coach", "box", alias="Van"),
+            ValueError,
+            "already has a label 'Van'",
+        ),
         (lambda: CONFIG.with_label(("a", "Bike"), "box"), ValueError, "no branches"),
-        (lambda: CONFIG.with_label("Bike", "why"), ValueError, "no control with labels"),
+        (lambda: CONFIG.with_label("Bike", "why"), ValueError, "not a control with labels"),
         (lambda: CONFIG.with_label("Bike", "box", value="x"), ValueError, "'value'"),
         (lambda: CONFIG.with_label("Bike", "box", **{"a b": "x"}), ValueError, "'a b'"),
         (lambda: CONFIG.with_label("Bike", "box", hint=["x"]), TypeError, "hint"),

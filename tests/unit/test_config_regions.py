@@ -238,14 +238,14 @@ def test_a_mark_of_ones_own_is_written_with_what_stands_beside_its_value() -> No
         ({"meta": "note"}, TypeError, "meta: an object is needed"),
         ({"hidden": 1}, TypeError, "hidden: true or false is needed"),
         ({"original_width": 0}, ValueError, "original_width must be at least 1"),
-        ({"size": 5}, TypeError, r"size is \(width, height\) in pixels, not 5"),
-        ({"size": (1,)}, TypeError, r"size is \(width, height\)"),
-        ({"size": (9, 9), "original_height": 9}, TypeError, "size= says original_height already"),
-        ({"id": ""}, ValueError, "the id of a region is not empty"),
-        ({"id": 0}, TypeError, "the id of a region is a str, not 0"),
-        ({"extra": {"value": 5}}, ValueError, "'value' has an argument of its own"),
-        ({"extra": {"parentID": "a"}}, ValueError, "'parentID' has an argument of its own"),
-        ({"extra": [5]}, TypeError, "extra is a dict of further keys"),
+        ({"size": 5}, TypeError, r"size must be \(width, height\) in pixels, not 5"),
+        ({"size": (1,)}, TypeError, r"size must be \(width, height\)"),
+        ({"size": (9, 9), "original_height": 9}, TypeError, "size= sets original_height already"),
+        ({"id": ""}, ValueError, "the id of a region must not be empty"),
+        ({"id": 0}, TypeError, "the id of a region must be a str, not 0"),
+        ({"extra": {"value": 5}}, ValueError, "'value' has its own argument"),
+        ({"extra": {"parentID": "a"}}, ValueError, "'parentID' has its own argument"),
+        ({"extra": [5]}, TypeError, "extra must be a dict of further keys"),
         ({"extra": {5: 5}}, TypeError, "a str is needed"),
         ({"itemindex": 5}, TypeError, "unexpected argument itemindex"),
     ],
@@ -579,7 +579,7 @@ def test_a_region_as_a_whole_is_taken_too() -> None:
         == region
     )
     assert CONFIG.regions({"number": CONFIG["number"].number(1, id="n")})[0]["id"] == "n"
-    with pytest.raises(ValueError, match="a region of 'rectanglelabels' is none of its own"):
+    with pytest.raises(ValueError, match="a region of 'rectanglelabels' does not belong to it"):
         CONFIG.regions({"rectangle": [region]})
 
 
@@ -634,7 +634,7 @@ def test_validating_names_shapes_without_the_size_of_their_image() -> None:
 
 
 def test_a_path_is_for_nested_choices() -> None:
-    with pytest.raises(TypeError, match=r"not \('A', 'B'\): paths are for allowNested"):
+    with pytest.raises(TypeError, match=r"not \('A', 'B'\): paths need allowNested"):
         CONFIG["choices"].choice(("A", "B"))
 
 
@@ -644,7 +644,7 @@ def test_ends_of_a_relation_are_regions_marks_or_ids() -> None:
         relation = CONFIG.relation(one, two)
         assert {relation["from_id"], relation["to_id"]} == {"a", "b"}
     for none in ({"type": "choices"}, Box(1, 1, 2, 2), None, 5, ""):
-        with pytest.raises((TypeError, ValueError), match="a relation is of two regions that have"):
+        with pytest.raises((TypeError, ValueError), match="a relation needs two regions"):
             CONFIG.relation(first, none)  # type: ignore[arg-type]
 
 
@@ -706,7 +706,7 @@ def test_what_has_no_order_is_no_list(build: Any, value: Any) -> None:
 
 def test_a_size_is_of_two() -> None:
     for size in ((None, 5), (5, None), (None, None), (5,), "100", 5):
-        with pytest.raises(TypeError, match="size is"):
+        with pytest.raises(TypeError, match="size must be"):
             box(size=size)
 
 

@@ -85,7 +85,10 @@ def test_conflicts_are_told(label: str, says: str) -> None:
     [
         (CONFIG.replace("RectangleLabels", "PolygonLabels"), "is a PolygonLabels in the other one"),
         (with_labels('<Label value="Car" alias="auto"/>'), "stores 'Car', the other one.*'auto'"),
-        (CONFIG.replace('"image"', '"scan"').replace('"box"', '"x"'), "about scan, which is not"),
+        (
+            CONFIG.replace('"image"', '"scan"').replace('"box"', '"x"'),
+            "about scan, which this",
+        ),
         (CONFIG.replace('"image"', '"scan"'), "is about scan in the other one"),
     ],
 )

@@ -129,7 +129,7 @@ def test_moments_at_the_ends_of_time() -> None:
     assert write_datetime(first) == "0001-01-01T00:00:00.000000Z"
     with pytest.raises(ValueError, match="before the year 1"):
         write_datetime(datetime.fromisoformat("0001-01-01T00:00:00+14:00"))
-    with pytest.raises(ValueError, match="after 9999"):
+    with pytest.raises(ValueError, match="after the year 9999"):
         write_datetime(datetime.fromisoformat("9999-12-31T23:59:59-12:00"))
 
 
