@@ -13,12 +13,13 @@ from ..fields.relations import Relation
 from ..http.connection import Connection
 from ..values import codec
 from ..values.brief import brief
+from ..values.declared import key_of, server_of
 from ..values.misuse import MISSING, brief_name, of_attribute, read_again
 from ..values.near import did_you_mean
 from ..values.secret import seal
 from .loaded import Loaded
 from .related import forget, kept_with
-from .stored import key_of, origin_of, server_of, set_origin, set_row
+from .stored import origin_of, set_origin, set_row
 
 
 class Edited(Loaded):

@@ -11,6 +11,7 @@ from contextlib import AbstractContextManager
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ..values.declared import key_of, saved_id, server_of
 from .record import Record
 from .related import (
     ancestors,
@@ -19,7 +20,7 @@ from .related import (
     kept_with,
     set_parents,
 )
-from .stored import is_saved, key_of, origin_of, row_of, server_of
+from .stored import is_saved, origin_of, row_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,11 +57,6 @@ def from_row(model: type[R], row: dict[str, Any], origin: Origin) -> R:
 def view(model: type[R], shared: Iterable[SharedRow], origin: Origin) -> Iterator[R]:
     """Yield objects over rows that they share, edits included, with other objects."""
     return model._view(shared, origin)
-
-
-def saved_id(obj: Record, what: str) -> int:
-    """Return the id. Raises ValueError, naming ``what`` needs it, for an unsaved object."""
-    return obj._saved_id(what)
 
 
 def proper_id(obj: Record, what: str, name: str, value: Any) -> int | str:

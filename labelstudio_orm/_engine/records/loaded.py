@@ -15,10 +15,11 @@ from ..http.connection import Connection, default_client
 from ..http.deadline import deadline_of
 from ..values import codec
 from ..values.brief import brief
+from ..values.declared import key_of
 from ..values.ids import as_id
 from .origin import NOWHERE, Origin
 from .related import id_from_ancestors, kept_with
-from .stored import Stored, key_of, set_origin, set_row
+from .stored import Stored, set_origin, set_row
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -11,8 +11,9 @@ from typing import Any
 import attrs
 
 from ..fields.options import options_of
+from ..values.declared import key_of
 from ..values.ids import as_id
-from .stored import Stored, key_of, origin_of, row_of, set_origin
+from .stored import Stored, origin_of, row_of, set_origin
 
 OWNERS = frozenset({"project", "task"})
 """Relations to what holds an object and all that belongs to it."""

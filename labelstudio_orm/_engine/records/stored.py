@@ -55,11 +55,5 @@ row_of: Callable[[Stored], dict[str, Any]] = attrgetter("_row")
 origin_of: Callable[[Stored], Origin] = attrgetter("_origin")
 """Return where an object came from."""
 
-key_of: Callable[[Stored], Any] = attrgetter("_key")
-"""Return the value that identifies an object among its kind; None for an unsaved one."""
-
 is_saved: Callable[[Stored], bool] = attrgetter("_is_saved")
 """Return whether the server has the object, as far as it is known here."""
-
-server_of: Callable[[Stored], str | None] = attrgetter("_server")
-"""Return the address of an object's server; None for a new object that has no client yet."""
