@@ -111,16 +111,15 @@ class RelatedSync:
         self.related.save(kind, objects)
         if change.there is None:
             new = self._make(kind, change.here, there)
-            tally.created += new is not None
         elif kind.is_fixed(change.here, change.there):
             new = self._replace(kind, change, there)
-            tally.updated += new is not None
         else:
             new = self._update(kind, change)
-            tally.updated += new is not None
         if new is None:
             objects.expected.clear()
             return False
+        tally.created += change.there is None
+        tally.updated += change.there is not None
         objects.applied(change, new)
         return True
 
