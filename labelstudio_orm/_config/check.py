@@ -21,7 +21,7 @@ _UNDEFINED = "$undefined$"
 """The key of data imported without a name, which the server takes for the first variable shown."""
 
 _FORMS = "a task, an annotation or prediction, a dict of one, or a list of regions"
-"""What can be checked."""
+"""The forms of an item that can be checked."""
 
 _RELATION = {
     "from_id": forms.text,

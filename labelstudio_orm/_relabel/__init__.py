@@ -1,1 +1,1 @@
-"""How labels change: in the config, in results, over a whole project, and back."""
+"""Changes of labels: in the config, in results, over a whole project, and their undoing."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ..fields.fields import Field
 
 Term: TypeAlias = "Q | Opaque | Comparison | tuple[str, Any]"
-"""What a condition joins: conditions, and lookups with their values."""
+"""The terms that a condition joins: conditions, and lookups with their values."""
 
 _SIGNS = {"exact": "==", "lt": "<", "lte": "<=", "gt": ">", "gte": ">="}
 

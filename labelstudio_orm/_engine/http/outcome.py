@@ -26,9 +26,9 @@ from .payload import decode
 Expected: TypeAlias = (
     "type | UnionType | tuple[str, ...] | Mapping[str, Expected] | list[Expected] | None"
 )
-"""What an answer must be: of this type (or one of these: ``dict | None``), an object with these
-keys, an object with keys whose values are as expected (``"data?"``: an optional one), a list of
-values that are each as expected, or anything.
+"""The required form of an answer: this type (or one of these: ``dict | None``), an object with
+these keys, an object with keys whose values are as expected (``"data?"``: an optional one), a list
+of values that are each as expected, or anything.
 """
 
 MAX_ANSWER = 1 << 30

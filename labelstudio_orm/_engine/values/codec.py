@@ -16,7 +16,7 @@ from typing import Any, Final, Union
 import cattrs
 
 JSON = Any
-"""Whatever ``json.loads`` returns."""
+"""Any value that ``json.loads`` returns."""
 
 Row = dict[str, Any]
 """A JSON object as the server gives it."""

@@ -1,4 +1,4 @@
-"""What the floors below the declarations know of a resource and of its objects."""
+"""A resource and its objects, as the floors below the declarations see them."""
 
 from __future__ import annotations
 
