@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from ._engine.values.brief import brief, cut
+from ._engine.values.ids import id_text
 from ._engine.values.summary import Summary
 
 if TYPE_CHECKING:
@@ -45,19 +46,20 @@ class Difference:
     @property
     def place(self) -> str:
         """The object and its field: ``"5 -> 1005: data"``."""
-        ids = [str(id) for id in (self.source, self.target) if id is not None]
+        ids = [id_text(id) for id in (self.source, self.target) if id is not None]
         return f"{' -> '.join(ids)}{f': {self.field}' if self.field else ''}"
 
     def __str__(self) -> str:
-        name = f"{self.kind} {self.source} -> {self.target}"
+        source, target = id_text(self.source), id_text(self.target)
+        name = f"{self.kind} {source} -> {target}"
         if self.why:
             return f"{name}{f': {self.field}' if self.field else ''}: {self.why}"
         if self.source is None:
-            name = f"{self.kind} {self.target}"
+            name = f"{self.kind} {target}"
             if not self.field:
                 return f"{name}: only in the target"
         elif self.target is None:
-            name = f"{self.kind} {self.source}"
+            name = f"{self.kind} {source}"
             if not self.field:
                 return f"{name}: only in the source"
         here, there = _apart(repr(self.here), repr(self.there))
@@ -154,7 +156,14 @@ class Report:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.what}: {'ok' if self.ok else 'NOT THE SAME'}"]
+        return self._text(f"{self.what}: {'ok' if self.ok else 'NOT THE SAME'}")
+
+    def describe_plan(self) -> str:
+        """Return the text for a dry run, in which nothing is confirmed as the same."""
+        return self._text(f"would be done: {self.what}{'' if self.ok else ': NOT THE SAME'}")
+
+    def _text(self, headline: str) -> str:
+        lines = [headline]
         for kind, done in self.counts.items():
             lines.append(f"  {kind:<16} {done.describe(skipped=self.unchanged)}")
             lines += [f"    failed: {one.item!r:.80}: {one.reason}" for one in done.failed[:5]]

@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections import Counter
 from collections.abc import Iterable
 from functools import singledispatch
 from typing import TYPE_CHECKING, Any
 
 from .._engine.values.summary import Summary
+from .._reports import Report
 
 if TYPE_CHECKING:
     from .._engine.http.dryrun import DryRun
-
-
-_NEW = re.compile(r"(?<=<)(\w+) -\d+(?=[ >])|^( *\w+ \S+ ->) -\d+(?=:)", re.MULTILINE)
-"""Ids that a dry run has made up, in a text: ``<Project -1 'Cars'>``, ``tasks 5 -> -30: ...``."""
 
 
 def print_result(
@@ -35,7 +31,7 @@ def print_result(
         print(json.dumps(shown, default=str))
     else:
         if result is not None:
-            print(_planned(_text(result)) if plans else _text(result))
+            print(_planned(result) if plans else _text(result))
         written = [f"{url}: {plan.summary()}" for url, plan in plans if plan.writes]
         for line in written or ["nothing would be written"] * bool(plans):
             print(line)
@@ -63,14 +59,11 @@ def _text(result: Any) -> str:
     return str(result)
 
 
-def _planned(text: str) -> str:
+def _planned(result: Any) -> str:
     """Return the text of a result in a dry run."""
-    first, newline, rest = _NEW.sub(_new, text).partition("\n")
-    return f"would be done: {first.removesuffix(': ok')}{newline}{rest}"
-
-
-def _new(made_up: re.Match[str]) -> str:
-    return f"{made_up[1] or made_up[2]} (new)"
+    if isinstance(result, Report):
+        return result.describe_plan()
+    return f"would be done: {_text(result)}"
 
 
 def _without_made_up(shown: Any, key: str = "") -> Any:
@@ -79,8 +72,6 @@ def _without_made_up(shown: Any, key: str = "") -> Any:
         return {name: _without_made_up(value, name) for name, value in shown.items()}
     if isinstance(shown, list):
         return [_without_made_up(value, key) for value in shown]
-    if isinstance(shown, str):
-        return _NEW.sub(_new, shown)
     is_made_up = key in ("target", "source") and isinstance(shown, int) and shown < 0
     return None if is_made_up else shown
 

@@ -9,6 +9,7 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from .._engine.values.ids import made_up_ids_hidden
 from .._engine.values.secret import redact
 from ..config import UnknownControl
 from ..errors import APIError, AuthenticationError, ConnectionFailed, LabelStudioError, Timeout
@@ -39,7 +40,7 @@ def run_guarded(run: Callable[[Call], Any], options: argparse.Namespace) -> int:
     bug of this program is raised.
     """
     try:
-        with warnings.catch_warnings(), Call(options) as call:
+        with warnings.catch_warnings(), made_up_ids_hidden(), Call(options) as call:
             warnings.showwarning = _show_warning
             result = run(call)
             has_output = result is not None or call.plans

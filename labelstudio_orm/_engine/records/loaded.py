@@ -16,7 +16,7 @@ from ..http.deadline import deadline_of
 from ..values import codec
 from ..values.brief import brief
 from ..values.declared import key_of
-from ..values.ids import as_id
+from ..values.ids import as_id, id_text
 from .origin import NOWHERE, Origin
 from .related import id_from_ancestors, kept_with
 from .stored import Stored, set_origin, set_row
@@ -235,7 +235,7 @@ class Loaded(Stored):
 
     def __repr__(self) -> str:
         options = self._options
-        state = str(self._key) if self._is_saved else "unsaved"
+        state = id_text(self._key) if self._is_saved else "unsaved"
         if not self._is_saved and self._origin.deleted is not None:
             state = f"unsaved, {self._origin.deleted} was deleted"
         label = options.label

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from .codec import plain
@@ -43,6 +45,24 @@ def id_given(value: Any, what: str) -> Any:
     if value is None or value == "":
         raise TypeError(f"{what} is missing: {value!r:.80} is not an id")
     return value if saved_id is None else saved_id(what)
+
+
+_hides_made_up: ContextVar[bool] = ContextVar("hides_made_up", default=False)
+
+
+@contextmanager
+def made_up_ids_hidden() -> Iterator[None]:
+    """Let texts show ``(new)`` within the block for an id that a dry run has made up."""
+    before = _hides_made_up.set(True)
+    try:
+        yield
+    finally:
+        _hides_made_up.reset(before)
+
+
+def id_text(id: Any) -> str:
+    """Return an id as texts show it."""
+    return "(new)" if isinstance(id, int) and id < 0 and _hides_made_up.get() else str(id)
 
 
 def scope_text(scope: Mapping[str, Any]) -> str:
