@@ -16,6 +16,7 @@ from .record import Record
 from .related import (
     ancestors,
     drop_prefetched,
+    drop_prefetched_in,
     drop_prefetched_of_parents,
     kept_with,
     set_parents,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ancestors", "ask", "bind", "body_of", "changed", "chosen", "client_of", "complete",
-    "drop_prefetched",
+    "drop_prefetched", "drop_prefetched_in",
     "drop_prefetched_of_parents", "from_row", "is_saved", "kept_with", "key_of", "load",
     "origin_of", "proper_id", "refetch", "restored_on_failure", "row_of", "saved_id",
     "server_of", "set_parents", "url_of", "view",

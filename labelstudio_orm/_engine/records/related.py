@@ -73,7 +73,12 @@ def drop_prefetched(obj: Stored, name: str) -> None:
 
 def drop_prefetched_of_parents(obj: Stored) -> None:
     """Drop the rows of its relation in each parent, after the object was created or deleted."""
-    for name, parent in origin_of(obj).parents.items():
+    drop_prefetched_in(origin_of(obj).parents, type(obj))
+
+
+def drop_prefetched_in(parents: Mapping[str, Any], model: type[Any]) -> None:
+    """Drop the rows of relations to a resource in the parents, after a write to them."""
+    for name, parent in parents.items():
         for relation in options_of(parent).sets.values():
-            if relation.target is type(obj) and relation.via == name:
+            if relation.target is model and relation.via == name:
                 drop_prefetched(parent, relation.name)

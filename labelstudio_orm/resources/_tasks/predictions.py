@@ -11,14 +11,14 @@ from ..._config.check import Check
 from ..._config.results import check_result
 from ..._engine.bulk.batches import Item, names_of, send_isolating_failures
 from ..._engine.bulk.deletion import delete_each
-from ..._engine.bulk.prefetched import invalidate_prefetched
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.tree import exactly, parts_of, pins
 from ..._engine.http.paths import at
 from ..._engine.http.payload import encode
 from ..._engine.pages.sources import chunked
-from ..._engine.reading.by_id import given_id
+from ..._engine.reading.by_id import given_id, parents_in
 from ..._engine.reading.selection import query_of
+from ..._engine.records.inside import drop_prefetched_in
 from ..._engine.values.codec import plain
 from ..._engine.values.ids import id_of
 from ..._engine.values.misuse import check_items, check_number
@@ -88,7 +88,7 @@ def create_predictions(
         for batch in chunked(forms, batch_size):
             send_isolating_failures(batch, sending.send, refused, run)
             run.report()
-    invalidate_prefetched(predictions)
+    drop_prefetched_in(parents_in(query_of(predictions).scope), predictions.model)
     return run.summary()
 
 
@@ -281,5 +281,5 @@ def _delete_versions(queryset: QuerySet[Any], run: BulkRun) -> bool:
         )
         run.deleted += count
         run.report()
-    invalidate_prefetched(queryset)
+    drop_prefetched_in(parents_in(query_of(queryset).scope), queryset.model)
     return True
