@@ -68,4 +68,4 @@ def _stored(client: Connection, task_id: int, body: dict[str, Any], conflict: Co
                 raise conflict  # the caller's own unique_id, of another annotation
             path = at("/api/annotations/{}/", row["id"])
             return client.request("GET", path, doing=doing, expect=("id",))
-    raise OutcomeUnknown(f"{doing}: the server says that it has it, and does not show it")
+    raise OutcomeUnknown(f"{doing}: the server reports it as stored, but does not show it")

@@ -95,7 +95,7 @@ class Export(CreatedBy, Job, Resource):
             views = queryset_of(View, client)
             view = views.get(given_id(query_of(views), options["view"], "the view of an Export"))
             if view.project_id != self.project_id:
-                raise ValueError(f"creating an Export: {view!r} is of another project")
+                raise ValueError(f"creating an Export: {view!r} belongs to another project")
             body["task_filter_options"] = {**options, "view": view.id}
         return client.request(
             "POST",

@@ -123,7 +123,7 @@ class Files(QuerySet["FileUpload"]):
         path = upload_path(file)
         if path is None:
             raise ValueError(
-                f"{file!r:.200} is no path of an uploaded file, which is upload/<number>/<name>"
+                f"{file!r:.200} is not the path of an uploaded file, upload/<number>/<name>"
             )
         with _content(self.client, path, f"reading {path}") as stream:
             yield stream
@@ -195,8 +195,8 @@ class FileUpload(Resource):
         path = upload_path(self.file) if isinstance(self.file, str) else None
         if path is None:
             raise LabelStudioError(
-                f"{self!r}: the server says that it is at {self.file!r:.200}, which is no path of "
-                "an uploaded file, upload/<number>/<name>; nothing was asked for"
+                f"{self!r}: its path on the server is {self.file!r:.200}, which is not that of an "
+                "uploaded file, upload/<number>/<name>; nothing was requested"
             )
         return path
 

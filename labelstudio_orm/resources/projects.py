@@ -202,7 +202,7 @@ class Project(CreatedBy, Resource):
         """
         text = self.label_config or "<View></View>"
         if not isinstance(text, str):
-            raise LabelStudioError(f"{self!r}: its label_config is {text!r:.80}, and no text")
+            raise LabelStudioError(f"{self!r}: its label_config is {text!r:.80}, not text")
         cached: tuple[str, LabelConfig] | None = kept_with(self).get("config")
         if cached is None or cached[0] != text:
             try:

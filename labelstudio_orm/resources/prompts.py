@@ -263,7 +263,7 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
             row = dict(item)
             task = row.pop("task", row.pop("task_id", None))
             if task is None:
-                raise ValueError(f"{key}: each needs its task: {item!r:.80}")
+                raise ValueError(f"{key}: each item needs its task: {item!r:.80}")
             task_id = id_for(self._client, "Task", task, f"{key}: the task")
             rows.append({"task_id": task_id, **row})
         return {

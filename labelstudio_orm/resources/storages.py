@@ -82,8 +82,8 @@ class Storage(CreatedAt, Job, Resource):
     def _ask(self, method: str, doing: str, path: str | None = None, **options: Any) -> Any:
         if not self._options.item:
             raise NotSupportedByServer(
-                f"{doing}: of storages of type {self.type!r:.80} this version knows no address, "
-                f"only of {', '.join(_kinds(type(self)))}"
+                f"{doing}: this version knows no address for storages of type {self.type!r:.80}, "
+                f"only for {', '.join(_kinds(type(self)))}"
             )
         return super()._ask(method, doing, path, **options)
 

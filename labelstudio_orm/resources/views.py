@@ -136,14 +136,14 @@ class View(Resource):
             return view_condition(self.data.get("filters"))
         except (AttributeError, KeyError, TypeError) as error:
             raise LabelStudioError(
-                f"{self!r}: its filters are not of the form that the server gives them: "
+                f"{self!r}: its filters do not have the form that the server gives them: "
                 f"{brief(self.data, 300)}"
             ) from error
 
     @filters.setter
     def filters(self, condition: Q) -> None:
         if not isinstance(self.data, dict):
-            raise LabelStudioError(f"{self!r}: its data is {self.data!r:.80}, and no JSON object")
+            raise LabelStudioError(f"{self!r}: its data is {self.data!r:.80}, not a JSON object")
         self.data["filters"] = view_filters(condition, self._server)
 
     @property

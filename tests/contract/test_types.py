@@ -14,15 +14,16 @@ ROOT = Path(__file__).resolve().parents[2]
 USER_CODE = """
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar
 
 from typing_extensions import assert_type
 
 from labelstudio_orm import (
-    Annotation, Export, ExportStorage, ImportJob, ImportStorage, LabelStudio, MLBackend, Prediction,
-    Project, PromptRun, Q, QuerySet, Refinement, Task, User, View, Workspace,
+    Annotation, Draft, Export, ExportStorage, ImportJob, ImportStorage, JWTSettings, LabelStudio,
+    MLBackend, Prediction, Project, PromptRun, Q, QuerySet, Refinement, ServerInfo, Task, User,
+    View, Workspace,
     Webhook as RealWebhook,
 )
 from labelstudio_orm._engine.models.declaration import resource
@@ -30,6 +31,7 @@ from labelstudio_orm._engine.fields.fields import Field
 from labelstudio_orm.orm import (
     ForeignKey, HasMany, Resource, always_sent, foreign_key, readonly, resource, secret,
 )
+from labelstudio_orm.resources.projects import Projects
 from labelstudio_orm.resources.tasks import Tasks
 
 
@@ -73,6 +75,17 @@ def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
     assert_type(list(project.tasks.values_list("id", "data")), list[tuple[Any, ...]])
     assert_type(Project.objects.filter(title="x"), QuerySet[Project])
     assert_type(ls.users.me(), User)
+    assert_type(ls.projects, Projects)
+    assert_type(ls.drafts, QuerySet[Draft])
+    assert_type(ls.server(), ServerInfo)
+    assert_type(ls.jwt_settings(), JWTSettings)
+    assert_type(project.annotators(), list[User])
+    assert_type(project.exports.formats(), list[dict[str, Any]])
+    assert_type(project.validate_config("<View/>"), Mapping[str, Any])
+    assert_type(ls.prompts.get(1).versions.get(1).refine(
+        teacher_model_provider_connection_id=1, teacher_model_name="m", project=project,
+    ), Refinement)
+    project.views.set_order([1, ls.views.get(2)])
     task = project.tasks[0]
     assert_type(task.project_id, int)
     assert_type(task.project, Project | None)
@@ -119,6 +132,9 @@ def check(ls: LabelStudio, webhook: Webhook, board: Board) -> None:
     Task(project=1, data={}, updated_by=1)  # error: call-arg
     Webhook(url="x", created_at=None)  # error: call-arg
     project.titel  # error: attr-defined
+    project.validate_config()  # error: call-arg
+    project.exports.formats().name  # error: attr-defined
+    ls.projects = ls.projects  # error: assignment
     webhook.project = task  # error: assignment
     webhook.project_id = "5"  # error: assignment
     task.project_id = None  # error: assignment
