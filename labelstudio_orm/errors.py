@@ -149,7 +149,7 @@ class NotFound(APIError, LookupError):
 
 
 class Conflict(APIError):
-    """409, or the object changed on the server since it was read (then `status` is None).
+    """409, or the object changed on the server since it was read (then ``status`` is None).
 
     >>> task.data["seen"] = True
     >>> try:

@@ -56,7 +56,7 @@ def elements(xml: str) -> list[Element]:
     Raises ValueError with line and column for broken XML, and for a document type declaration,
     which the server refuses as well.
     """
-    # lazy: start-up time. ElementTree does not tell where an element stands, expat does.
+    # lazy: start-up time. ElementTree does not know where an element stands, expat does.
     from xml.parsers import expat
 
     if not isinstance(xml, str):

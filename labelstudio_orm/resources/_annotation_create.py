@@ -45,7 +45,7 @@ def post_once(client: Connection, task: int, body: dict[str, Any]) -> Any:
             return _stored(client, task, body, failure)
     except LabelStudioError as blind:
         failure = blind
-    # Whoever creates it anew sends another unique_id, so this must not look harmless to repeat.
+    # A second creation has another unique_id, so this must not look harmless to repeat.
     raise OutcomeUnknown(
         f"{doing}: the answer was lost, so it may or may not have been done. Look on the "
         f"server before repeating it ({failure})",

@@ -105,7 +105,7 @@ def _drafts_of(client: Connection, task: int, annotation: int) -> list[Draft]:
             if draft.annotation_id == annotation
             or (is_parked(draft) and draft.import_id == -annotation)
         ]
-    except NotFound:  # the task is gone, which the save will tell; or a server without drafts
+    except NotFound:  # the task is gone, which the save will report; or no drafts here
         return []
 
 

@@ -110,7 +110,7 @@ class MLBackend(Dated, Resource):
 
     @one_call
     def train(self, *, use_ground_truth: bool | None = None) -> Self:
-        """Tell the service to train; return self.
+        """Start a training at the service; return self.
 
         Two requests: the server answers 200 also when the service is down, so its state is read
         first.

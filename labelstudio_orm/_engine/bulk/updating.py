@@ -231,7 +231,7 @@ class Update:
 
 
 def _total(queryset: ReadingQuerySet[Any]) -> int | None:
-    """Return the number of objects, where the server can tell it."""
+    """Return the number of objects, where the server can count them."""
     if not plan_without_request(query_of(queryset).but(is_strict=False)).counts:
         return None
     return queryset.count()

@@ -206,7 +206,7 @@ class QuerySet(ReadingQuerySet[R]):
         no more from ``objects`` than they are about to save, so that it may be an endless stream.
 
         The first error stops it, once what is under way has ended, and has the ``summary``; with
-        ``on_error="collect"`` the others go on, and ``summary.failed`` tells. Objects that were
+        ``on_error="collect"`` the others go on, and ``summary.failed`` has it. Objects that were
         saved have no changes any more, so it may simply be run again.
 
         >>> tasks = list(project.tasks.filter(data__lang="de"))
@@ -241,12 +241,11 @@ class QuerySet(ReadingQuerySet[R]):
 
         The objects are listed, light, and those that have the values already are skipped. A text
         for a key of the data of tasks, other than those that the labelling config shows, is set by
-        the server's own action, 1,000 tasks a request: it leaves ``updated_at`` as it is and tells
-        no webhook. Of all others each is one PATCH, sent by ``workers`` at once (default: the
+        the server's own action, 1,000 tasks a request: it leaves ``updated_at`` as it is, and no
+        webhook is sent. Of all others each is one PATCH, sent by ``workers`` at once (default: the
         client's). A PATCH replaces a nested field, and the server has no conditional writes; so
         where a key is set, each object is read again just before (one more request), and skipped
-        when it is gone or matches the conditions no more. What others save in the moment between is
-        lost.
+        when it is gone or matches the conditions no more. What others save in between is lost.
 
         Errors as for ``bulk_update``. It may be run again.
 

@@ -138,8 +138,8 @@ class TaskListing:
         """Hold the tasks that came against those that were counted.
 
         Fewer may have come, where some were deleted or ceased to match after the count; then
-        what is still counted tells whether others were left out. With a filter tasks may also come
-        to match after the reading has passed them by, so that only a large difference says so.
+        what is still counted shows whether others were left out. With a filter tasks may also come
+        to match after the reading has passed them by, so that only a large difference means that.
         """
         promised = self.promised if self.left is None else min(self.promised, self.left)
         if not self._taken or self._taken >= promised:

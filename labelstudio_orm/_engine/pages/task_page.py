@@ -148,7 +148,7 @@ def ids_asked_for(plan: Plan) -> tuple[int, list[int]]:
 
 
 def in_pieces(select: Select) -> list[Select]:
-    """Return the same query in pieces, in order, each with so few ids that they fit an address."""
+    """Return the same query in pieces, in order, each with as few ids as an address holds."""
     place, ids = ids_asked_for(select.plan)
     if len(ids) <= IDS:
         return [select]

@@ -131,8 +131,8 @@ Values = tuple[Any, ...]
 class Column:
     """A kind of column: how a lookup with its values becomes a line.
 
-    ``nullable``: a null fulfils neither a comparison nor its opposite, so the complement of one
-    needs the nulls as well. ``empties``: the server tells which are null.
+    ``nullable``: a null matches neither a comparison nor its opposite, so the complement of one
+    needs the nulls as well. ``empties``: the server can filter by null.
     """
 
     lines: Callable[[str, str, Values], Item | bool | None]
@@ -320,12 +320,12 @@ def _moment(column: str, lookup: str, values: Values) -> Item | bool | None:
     return line(column, OPERATORS[lookup], "Datetime", _value(lookup, texts))
 
 
-def _utc(moment: datetime) -> datetime:
+def _utc(value: datetime) -> datetime:
     """Return a datetime in UTC, cut to the years 1 to 9999."""
     try:
-        return moment.astimezone(timezone.utc)
+        return value.astimezone(timezone.utc)
     except OverflowError:
-        return datetime.min if moment.year == 1 else datetime.max
+        return datetime.min if value.year == 1 else datetime.max
 
 
 def _flag(column: str, lookup: str, values: Values) -> Item | bool | None:

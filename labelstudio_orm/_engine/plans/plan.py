@@ -102,8 +102,8 @@ class Plan:
 def plan(options: Options, where: Node, undefined: Undefined = never) -> Plan:
     """Return the plan of a condition on a resource.
 
-    ``undefined`` tells which keys of data may be stored under another one. Raises FieldError where
-    a condition that only the server evaluates would have to be checked here.
+    ``undefined`` returns which keys of data may be stored under another one. Raises FieldError
+    where a condition that only the server evaluates would have to be checked here.
     """
     if where == EVERYTHING:
         return Plan()
@@ -205,7 +205,7 @@ def _is_never(where: Node) -> bool:
 
 
 class Said(str):
-    """One line as text, which tells it from others at once however often they are joined."""
+    """One line as text, so that lines are quick to compare however often they are joined."""
 
     item: Item
 

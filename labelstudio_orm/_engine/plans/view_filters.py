@@ -119,7 +119,10 @@ def _value(item: Item) -> Any:
 
 
 def _is(clauses: tuple[tuple[Item, ...], ...], item: Item) -> bool:
-    """Is it the same line? The texts of moments may differ, and ``empty`` knows no type."""
+    """Return whether the clauses are this line.
+
+    The texts of datetimes may differ, and ``empty`` has no type.
+    """
     if len(clauses) != 1 or len(clauses[0]) != 1:
         return False
     said = clauses[0][0]

@@ -109,12 +109,12 @@ def _at_hand(query: Query) -> Any:
 
 
 def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> None:
-    """Tell, once, of a key that no task of the project has, with near ones.
+    """Warn, once, of a key that no task of the project has, with near ones.
 
     The keys that the labelling config shows are known. For others the project's summary is asked
     for, once for a project that is an object; of another only for a key that looks like one of the
-    config. A server does not keep the summary up to date, so a key that it has not is looked for
-    among the tasks (one request), and told where it is sure that none has it.
+    config. A server does not keep the summary up to date, so a key that it lacks is looked for
+    among the tasks (one request), and the warning comes only where none has it for certain.
     """
     project = query.scope.get("project")
     shown = _in_config(project)
@@ -124,10 +124,10 @@ def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> No
     kept = kept_with(project)
     if not is_kept and not any(_near(key, shown) for key in strange):
         return
-    told = kept.setdefault(_TOLD, set())
+    warned = kept.setdefault(_WARNED, set())
     known = _in_tasks(query, project)
     for key in strange if known and UNDEFINED not in known else ():
-        if key in known or key in told:
+        if key in known or key in warned:
             continue
         if _is_nowhere(query, key):
             near = _near(key, known | shown)
@@ -135,7 +135,7 @@ def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> No
             _warn_once(
                 project, f"no task of Project {project.id} has {brief(key)} in its data{hint}"
             )
-            told.add(key)
+            warned.add(key)
         else:
             kept[_IN_TASKS].add(key)
 
@@ -159,13 +159,13 @@ def _is_nowhere(query: Query, key: str) -> bool:
     )
 
 
-_IN_TASKS, _TOLD = "data keys", "told"
+_IN_TASKS, _WARNED = "data keys", "warned"
 
 
 def _warn_once(project: Any, text: str) -> None:
-    told = set() if isinstance(project, int) else kept_with(project).setdefault(_TOLD, set())
-    if text not in told:
-        told.add(text)
+    warned = set() if isinstance(project, int) else kept_with(project).setdefault(_WARNED, set())
+    if text not in warned:
+        warned.add(text)
         warnings.warn(text, UnknownKeyWarning, stacklevel=3)
 
 

@@ -256,7 +256,7 @@ def is_one_page(query: Query, planned: Plan) -> bool:
 
 
 def _top(query: Query, planned: Plan, source: Keyset) -> list[Any] | None:
-    """Return the first objects, up to where the slice stops; None where that cannot be told.
+    """Return the first objects, up to where the slice stops; None where that is unknown.
 
     One request, and another one where objects tie there, which the server leaves in any order.
     """

@@ -1,4 +1,4 @@
-"""Reading the bytes of uploaded files, and digests that tell them apart."""
+"""Reading the bytes of uploaded files, and digests that identify them."""
 
 from __future__ import annotations
 

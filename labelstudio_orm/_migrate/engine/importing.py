@@ -141,10 +141,10 @@ class Importer:
             self.context.add("counts", intent["counts"])
             self.journal.resolve("tasks")
 
-    # -- what became of a batch -------------------------------------------------------------------
+    # -- the outcome of a batch -------------------------------------------------------------------
 
     def resolve(self) -> None:
-        """Find out what became of the batch that was under way when the process ended."""
+        """Find out whether the batch that was under way when the process ended is stored."""
         intent = self.journal.open_intents().get("tasks")
         if intent is None:
             return

@@ -100,7 +100,7 @@ class Kind:
     read: Callable[[Kind, Project, Emails], Iterator[Row]] = _read
     """Lists the rows of a project."""
     key: Callable[[Row], Key] = itemgetter("id")
-    """Tells the objects of a project apart."""
+    """The key that identifies an object within a project."""
     content: Callable[[Row], dict[str, Any]] = attrs.field()
     """What is the same on every server that holds the same object."""
     remap: Callable[[Row, Names], tuple[Row, Sequence[str]]] = lambda row, names: (row, ())

@@ -92,7 +92,7 @@ class RelatedSync:
     def _report(self, kind: Kind, change: Change) -> None:
         old, new = (row and kind.key(row) for row in (change.here, change.there))
         is_ours = change.why == "created in the target" and self.journal.map(kind.name).old(new)
-        if not is_ours:  # by a run that was killed before it could note that
+        if not is_ours:  # by a run that was killed before it could record that
             self.found.add(change.as_difference(old, new))
 
     # -- one change -------------------------------------------------------------------------------
@@ -233,7 +233,7 @@ class RelatedSync:
 
 
 def _forget_place(journal: Journal, kind: Kind, key: Key) -> None:
-    """Forget the place of an object that is made anew: its new place is nobody's choice."""
+    """Forget the place of an object that is made anew: its new place was not chosen."""
     was = journal.get(order_of(kind))
     if was is not None:
         journal.set(order_of(kind), [[id for id in one if id != key] for one in was])

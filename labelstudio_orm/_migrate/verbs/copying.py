@@ -69,8 +69,8 @@ def copy_project(
 
     ``journal``: the path of a file that records progress. With it a copy that was killed, at any
     moment, is finished by calling this again: nothing is duplicated and nothing lost, and a further
-    call writes nothing. Without one a copy that fails has to be deleted and made anew. Nobody
-    should work in the copy until it is finished: an object there that equals a copied one is taken
+    call writes nothing. Without one a copy that fails has to be deleted and made anew. Do not
+    work in the copy until it is finished: an object there that equals a copied one is taken
     for a duplicate of it, and is deleted. A journal belongs to one copy: another ``title`` or
     ``keep_origin`` needs another journal, and so do, once the copy is finished, parts that it left
     out.

@@ -220,7 +220,7 @@ class _Merging:
         self.users = UserMap(self.client, missing, journal())
         self.files = SameFiles()
         self.journals: defaultdict[str, Journal] = defaultdict(journal)
-        """What became of the files of a server, by its address."""
+        """The new files for those of a server, by its address."""
         self.uploaded: dict[tuple[str, str], str] = {}
         self.stored = Stored(into, self._is_copy, workers)
         self.target = self._side(LiveSource(into), lambda email: email, files=False)
@@ -342,8 +342,8 @@ class _Merging:
                 raise no_key(self.key, what, side.first_rows())
             if nameless:
                 raise ValueError(
-                    f"{len(nameless)} tasks of {side.name} have no {self.key}, by which tasks are "
-                    f"told apart: {nameless[:10]}. Nothing was written"
+                    f"{len(nameless)} tasks of {side.name} have no {self.key}, which identifies "
+                    f"tasks: {nameless[:10]}. Nothing was written"
                 )
         self._look_at_target()
 

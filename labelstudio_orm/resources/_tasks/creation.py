@@ -161,7 +161,7 @@ class _Creation:
     def _keyed(self, item: Item, key: ItemKey) -> Item:
         value = key.value(item.form)
         if value is None:
-            raise ValueError(f"{item} has no {cut(str(key), 80)}, by which items are told apart")
+            raise ValueError(f"{item} has no {cut(str(key), 80)}, by which items are identified")
         return attrs.evolve(item, key=value, hashable_key=hashable_key(value))
 
     def create(

@@ -36,7 +36,7 @@ class ItemKey:
             place = Place.of(str(name).replace(".", "__"))
         if place.head not in ("data", "meta") or not place.keys or place.descending or place.rest:
             raise FieldError(
-                f"key={str(name)!r:.80}: items are told apart by a key in their data or meta: "
+                f"key={str(name)!r:.80}: items are identified by a key in their data or meta: "
                 'key="data.image", key=data["image"]'
             )
         key = Key.of(queryset.model, place)

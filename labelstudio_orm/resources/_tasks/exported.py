@@ -197,7 +197,7 @@ def _author_of(authors: Authors) -> Callable[[Any, str], Any]:
         for name in names:
             if name in authors:
                 return authors[name]
-        raise ValueError(f"{where}: authors= says of nobody who stands for {author!r:.80}")
+        raise ValueError(f"{where}: authors= has no user for {author!r:.80}")
 
     return author_of
 

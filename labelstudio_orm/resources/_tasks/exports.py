@@ -51,7 +51,7 @@ def export_project(
     ids: list[int] | None = None,
     progress: Progress = None,
 ) -> Path:
-    """Export a project: ``Project.export``. ``ids``: only these tasks, as many as fit in a URL."""
+    """Export a project: ``Project.export``. ``ids``: only these tasks, as many as a URL holds."""
     saved_id(project, "export()")
     _check_name(format)
     check_target(path, format)
@@ -143,7 +143,7 @@ def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progre
     ids = list(tasks.values_list("id", flat=True))
     if not ids:  # the server would take that for all
         raise DoesNotExist(
-            f"no task fits {query_of(tasks).description}, so there is nothing to export"
+            f"no task matches {query_of(tasks).description}, so there is nothing to export"
         )
     if len(ids) <= IDS:
         return export_project(project, format, path, ids=ids, progress=progress)

@@ -156,7 +156,7 @@ class _Sending:
         if created != len(batch):
             raise LabelStudioError(
                 f"{doing}: the server stored {created} of {len(batch)} and does not "
-                "say which; it drops those whose result does not fit the project's labelling "
+                "say which; it drops those whose result does not match the project's labelling "
                 "config"
             )
 
@@ -187,8 +187,8 @@ def _hashable_key(form: Any) -> Hashable:
 def _content(form: Any) -> Hashable:
     """Return the content of a prediction that is the same when sent and when stored."""
     score = form.get("score")
-    told = None if score is None else float(score)
-    return _hashable_key(form), told, json.dumps(form["result"], sort_keys=True, default=plain)
+    number = None if score is None else float(score)
+    return _hashable_key(form), number, json.dumps(form["result"], sort_keys=True, default=plain)
 
 
 def _project(predictions: QuerySet[Any], project: int) -> Any:
