@@ -11,12 +11,16 @@ declare what an annotation cannot: ``field`` ``readonly`` ``computed`` ``lazy_co
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final, Literal, NamedTuple
 
 import attrs
 
 from .fields import UNSET, Validator
+
+if sys.version_info >= (3, 14):
+    import annotationlib
 
 WORD: Final = "labelstudio_orm"
 """The key of what a word declares in the metadata of an attrs field."""
@@ -169,11 +173,20 @@ def readonly_foreign_key(*, init: Literal[False] = False, wire: str | None = Non
     return ForeignKeyWord(init=init, wire=wire, read_only=True)
 
 
+def _annotations_of(cls: type) -> dict[str, Any]:
+    if sys.version_info >= (3, 14):
+        try:
+            return cls.__annotations__
+        except NameError:  # of what is defined later, or for type checkers only
+            return annotationlib.get_annotations(cls, format=annotationlib.Format.STRING)
+    return cls.__annotations__
+
+
 def spread_foreign_keys(cls: type) -> None:
     """Replace each ``foreign_key()`` of a class body by the words of its two attributes."""
     annotations: dict[str, Any] = {}
     ids = {name: one for name, one in vars(cls).items() if isinstance(one, ForeignKeyId)}
-    for name, annotation in cls.__annotations__.items():
+    for name, annotation in _annotations_of(cls).items():
         word = vars(cls).get(name)
         if isinstance(word, ForeignKeyWord):
             id_name = f"{name}_id"
