@@ -18,9 +18,8 @@ AT_ONCE = 2500
 
 
 def model(images: Iterable[str]) -> Iterable[tuple[str, tuple[float, ...], float]]:
-    """Put your model here. It yields for each image a label, x, y, width and height in percent, and
-    a score from 0 to 1.
-    """
+    """Yield a label, a box (x, y, width, height in percent) and a score for each image."""
+    # Put your model here; scores are from 0 to 1.
     for image in images:
         size = 10 + len(image) % 50
         yield "Truck" if "truck" in image else "Car", (5, 5, size, size), size / 100

@@ -27,7 +27,7 @@ def main() -> None:
     print("imports", {w.value: sum(one.where is w for one in arrows) for w in Where})
     print("files in circles", sum(map(len, in_circles)), [len(group) for group in in_circles])
     print("files in circles, typing left out", sum(map(len, at_run_time)))
-    for rule in ("PLC0415", "SLF001", "D", "C901"):
+    for rule in ("PLC0415", "SLF001", "D,D401", "C901"):
         print(f"ruff {rule}", findings(rule))
     print("lines", sum(lines(path) for path in files.values()))
     for part in ("_migrate", "testing"):
@@ -39,10 +39,10 @@ def main() -> None:
 
 
 def findings(rule: str) -> int:
-    """Return how often the linter finds a rule broken outside of `testing`."""
+    """Return how often the linter finds a rule broken outside of `testing`, exceptions counted."""
     answer = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", PACKAGE, "--exclude", f"{PACKAGE}/testing",
-         "--select", rule, "--output-format", "concise", "--exit-zero", "--quiet",
+        [sys.executable, "-m", "ruff", "check", PACKAGE, "--isolated", "--exclude",
+         f"{PACKAGE}/testing", "--select", rule, "--ignore", "D105,D107", "--output-format", "concise", "--exit-zero", "--quiet",
          "--config", "lint.pydocstyle.convention='google'"],
         cwd=ROOT, capture_output=True, text=True, check=True,
     )  # fmt: skip
