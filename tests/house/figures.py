@@ -38,14 +38,20 @@ def main() -> None:
         print(name, Walk.of(call))
 
 
-def findings(rule: str) -> int:
-    """Return how often the linter finds a rule broken outside of `testing`, exceptions counted."""
+def findings(rules: str) -> int:
+    """Return how often the linter finds rules broken outside of `testing`, exceptions counted."""
+    options = {
+        "--exclude": f"{PACKAGE}/testing",
+        "--select": rules,
+        "--ignore": "D105,D107",
+        "--output-format": "concise",
+        "--config": "lint.pydocstyle.convention='google'",
+    }
+    words = ["ruff", "check", PACKAGE, "--isolated", "--exit-zero", "--quiet"]
+    words += [word for option in options.items() for word in option]
     answer = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", PACKAGE, "--isolated", "--exclude",
-         f"{PACKAGE}/testing", "--select", rule, "--ignore", "D105,D107", "--output-format", "concise", "--exit-zero", "--quiet",
-         "--config", "lint.pydocstyle.convention='google'"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
-    )  # fmt: skip
+        [sys.executable, "-m", *words], cwd=ROOT, capture_output=True, text=True, check=True
+    )
     return len(answer.stdout.splitlines())
 
 
