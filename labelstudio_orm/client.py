@@ -28,7 +28,7 @@ from .resources.workspaces import Workspace
 if TYPE_CHECKING:
     from ._engine.models.resource import Resource
 
-__all__ = ["LabelStudio", "connect"]
+__all__ = ["LabelStudio", "connect", "labelstudio_of"]
 
 R = TypeVar("R", bound="Resource")
 
@@ -36,26 +36,32 @@ R = TypeVar("R", bound="Resource")
 class LabelStudio(Connection):
     """A client of one Label Studio server.
 
-    ``url``: with a sub-path if there is one; default: the environment's ``LABEL_STUDIO_URL``.
-    ``api_key``: a personal access token or a legacy token; default: ``LABEL_STUDIO_API_KEY``.
-    ``timeout``: seconds to connect and to wait for an answer. ``retries``: how often, or a
-    ``Retry``. ``page_size``: rows of a page of tasks (default: 100, then up to 1,000, fewer where
-    they are slow to come or large). ``workers``: threads that read tasks ahead, and that send where
-    the server takes objects one by one (default: 1). ``headers``, ``verify``, ``proxies``,
-    ``session`` as requests has them; they hold for every request.
-
-    ``deadline``: seconds that one call may take as a whole (default: none): a verb with all of its
-    requests, their retries, waits and redirects, and the reading of the answers, however slowly
-    these come. What a verb calls shares its time, also in its workers. Of a loop over objects the
-    time counts in which the loop waits for them, and not what is done in its body. A migration
-    (``copy_project``, ``sync``) is made of many calls, each with its own time. A call that is
-    not done by then raises ``Timeout`` (``OutcomeUnknown`` where a creation was under way), which
-    says what was being done and, for bulk verbs, has the ``summary`` of what was done; only what
-    the verb has to put back is still sent. ``max_answer``: bytes of an answer that is read into
-    memory, decompressed (default: 1 GiB); files, which are streamed, have no limit.
-
     Making one sends no request. It may be used from several threads, and is closed by ``close()``
-    or ``with``.
+    or ``with``. What costs no request is an attribute, ``ls.projects``; what costs one is a call,
+    ``ls.version()``.
+
+    Args:
+        url: The address, with a sub-path if there is one; default: the environment's
+            ``LABEL_STUDIO_URL``.
+        api_key: A personal access token or a legacy token; default: ``LABEL_STUDIO_API_KEY``.
+        timeout: Seconds to connect and to wait for an answer.
+        retries: The number of retries of a request, or a ``Retry``.
+        page_size: Rows of a page of tasks; default: 100, then up to 1,000, fewer where they are
+            slow to come or large.
+        workers: Threads that read tasks ahead, and that send where the server takes objects one by
+            one; default: 1.
+        headers, verify, proxies, session: As in requests; they hold for every request.
+        deadline: Seconds that one call may take as a whole; default: no limit. A call is a verb
+            with all of its requests, their retries, waits and redirects, and the reading of the
+            answers, however slowly these come; what it calls shares its time, also in its workers.
+            Of a loop over objects the time counts in which the loop waits for them, and not the
+            time in its body. A migration (``copy_project``, ``sync``) is made of many calls, each
+            with its own time. A call that is not done by then raises ``Timeout``
+            (``OutcomeUnknown`` where a creation was under way), which says what was being done
+            and, for bulk verbs, has the ``summary`` of what was done; only what the verb has to
+            put back is still sent.
+        max_answer: Bytes of an answer that is read into memory, decompressed; default: 1 GiB.
+            Files, which are streamed, have no limit.
 
     >>> with LabelStudio("http://localhost:8080", api_key="...") as ls:
     ...     print(ls.projects.count())
