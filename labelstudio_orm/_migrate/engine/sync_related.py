@@ -70,17 +70,10 @@ class RelatedSync:
             there = list(self.related.there(kind))
         if kind.goes_with_tasks and self.journal.get("emptied") and not there:
             objects.known.clear()
-        done: list[Change] = []
-        for change in objects.changes(here, there):
-            what = change.under(self.conflicts)
-            if only and not (what == "apply" and only(change)):
-                continue
-            if what == "report":
-                self._report(kind, change)
-            elif what == "keep":
-                objects.resolve(change)
-            elif self._apply(kind, objects, change, there):
-                done.append(change)
+        changes = objects.changes(here, there)
+        if only is not None:
+            changes = (one for one in changes if one.under(self.conflicts) == "apply" and only(one))
+        done = [one for one in changes if self._settle(kind, objects, one, there)]
         self.related.save(kind, objects)
         if not self.context.client.is_dry and (done or self._watched(kind) is not None):
             there = self._check(kind, objects, done)
@@ -88,6 +81,15 @@ class RelatedSync:
             self._order(kind, Order(self.related, kind, here, there))
         if kind.goes_with_tasks:
             self.journal.set("emptied", None)
+
+    def _settle(self, kind: Kind, objects: Objects, change: Change, there: list[Row]) -> bool:
+        """Report, keep or apply a change; return whether it was applied."""
+        what = change.under(self.conflicts)
+        if what == "report":
+            self._report(kind, change)
+        elif what == "keep":
+            objects.resolve(change)
+        return what == "apply" and self._apply(kind, objects, change, there)
 
     def _report(self, kind: Kind, change: Change) -> None:
         old, new = (row and kind.key(row) for row in (change.here, change.there))
