@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ..._reports import Difference
+from ..._engine.bulk.run import BulkRun
+from ..._reports import Difference, Losses
 from ...client import labelstudio_of
 from ...errors import LabelStudioError
+from ...progress import Progress
 from . import odd
-from .forms import edited_by, fields_of, says
+from .forms import KINDS, edited_by, fields_of, says
 
 if TYPE_CHECKING:
-    from ..._engine.bulk.run import BulkRun
     from ..._engine.values.codec import Row
-    from ..._reports import Losses
-    from ...client import LabelStudio
+    from ..._engine.values.summary import Summary
     from ...resources.projects import Project
 
 PARENTS = ("parent_prediction", "parent_annotation")
@@ -39,30 +40,67 @@ class Wanted:
     drafts: Sequence[Row] = ()
 
 
-@attrs.define
-class Applier:
+class Applier(ABC):
     """Creates what tasks of a project are to get, counts it, and records what is lost of it.
 
-    Errors of single objects are collected in the tallies; the tasks of these objects are then among
-    ``failed``.
+    ``why`` has the reasons of the losses that are reported. Errors of single objects are collected
+    in the tallies; the tasks of these objects are then among ``failed``. Subclasses define how
+    objects are read, created and named.
     """
 
-    project: Project
-    tallies: Mapping[str, BulkRun]
-    lost: Losses
-    me: Callable[[], str]
-    """Returns the e-mail address of the current user."""
-    fields: Callable[[Row], dict[str, Any]]
-    """Returns the fields with which an annotation is created."""
-    create: Callable[[str, Row, dict[str, Any]], bool]
-    """Creates an annotation or a draft of a task; returns False if it was there already."""
-    read: Callable[[list[int]], Mapping[int, Row]]
-    """Reads tasks of the target as they are by now."""
-    name: Callable[[Row], int | str]
-    """Returns the id under which a loss lists an object."""
-    label: Callable[[str, Row], Any]
-    """Returns how a failure names an object of a kind."""
-    failed: set[Any] = attrs.field(factory=set)
+    def __init__(
+        self,
+        project: Project,
+        why: Mapping[tuple[str, str], str],
+        *,
+        workers: int | None,
+        description: str = "",
+        progress: Progress = None,
+    ) -> None:
+        self.project, self.client = project, labelstudio_of(project)
+        self.lost = Losses(why)
+        self.tallies = {
+            kind: BulkRun(self.client, workers=workers, on_error="collect")
+            for kind in ("tasks", *KINDS)
+        }
+        self.tallies["tasks"] = BulkRun(
+            self.client, description, on_error="collect", progress=progress
+        )
+        self.failed: set[Any] = set()
+
+    @property
+    @abstractmethod
+    def my_email(self) -> str:
+        """The e-mail address of the current user."""
+
+    @abstractmethod
+    def read(self, ids: Sequence[int]) -> Mapping[int, Row]:
+        """Return tasks of the target as they are now, by id."""
+
+    @abstractmethod
+    def fields(self, annotation: Row) -> dict[str, Any]:
+        """Return the fields with which an annotation is created."""
+
+    @abstractmethod
+    def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
+        """Create an annotation or a draft of a task; return False if it existed already."""
+
+    @abstractmethod
+    def name(self, row: Row) -> int | str:
+        """Return the id under which a loss lists an object."""
+
+    @abstractmethod
+    def label(self, kind: str, row: Row) -> object:
+        """Return what stands for an object in a failure."""
+
+    def counts(self) -> dict[str, Summary]:
+        """Return what was done with the tasks, and with the other kinds if anything was."""
+        counts = {kind: run.summary() for kind, run in self.tallies.items()}
+        return {
+            kind: done
+            for kind, done in counts.items()
+            if kind == "tasks" or done or done.skipped or done.failed
+        }
 
     def apply(self, wanted: Sequence[Wanted]) -> None:
         """Create all of it. One request for an annotation or a draft, one for 1,000 predictions.
@@ -78,8 +116,8 @@ class Applier:
         for row in rows:
             self.tallies[kind].created += 1
             if kind == "drafts":
-                if row["user"] not in (None, self.me()):
-                    self.lose(kind, "user", row, row["user"], self.me())
+                if row["user"] not in (None, self.my_email):
+                    self.lose(kind, "user", row, row["user"], self.my_email)
                 if row["annotation"] and not row["edits"]:
                     self.lose(kind, "annotation", row, row["annotation"])
             else:
@@ -164,11 +202,6 @@ class Applier:
                     continue
                 held[place] += 1
                 self.count("drafts", [draft])
-
-    @property
-    def client(self) -> LabelStudio:
-        """The client of the target."""
-        return labelstudio_of(self.project)
 
     def _fail(self, rows: Iterable[Row]) -> None:
         self.failed.update(row["task"] for row in rows)

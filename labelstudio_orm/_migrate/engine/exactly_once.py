@@ -9,7 +9,7 @@ from ..._engine.http.outcome import GATEWAY
 from ...errors import ConnectionFailed, OutcomeUnknown, ServerError, Timeout
 
 if TYPE_CHECKING:
-    from ...client import LabelStudio
+    from ..._engine.http.connection import Connection
 
 T = TypeVar("T")
 
@@ -27,7 +27,7 @@ def outcome_unknown(error: Exception) -> bool:
 def exactly_once(
     look: Callable[[], T | None],
     make: Callable[[], T],
-    client: LabelStudio,
+    client: Connection,
     *,
     is_new: bool = False,
 ) -> T:

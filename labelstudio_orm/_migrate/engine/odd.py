@@ -18,6 +18,7 @@ from .fingerprints import digest
 from .losses import is_regions
 
 if TYPE_CHECKING:
+    from ..._engine.http.connection import Connection
     from ..._engine.values.codec import Row
     from ...client import LabelStudio
 
@@ -110,7 +111,7 @@ def fill(client: LabelStudio, annotation: int, result: Any) -> None:
 
 
 def change(
-    client: LabelStudio, kind: str, id: int, fields: Mapping[str, Any], *, task: int | None = None
+    client: Connection, kind: str, id: int, fields: Mapping[str, Any], *, task: int | None = None
 ) -> None:
     """Change fields of an annotation, a prediction or a draft.
 
@@ -130,7 +131,7 @@ def change(
             raise
 
 
-def _holds(client: LabelStudio, path: str, fields: Mapping[str, Any]) -> bool:
+def _holds(client: Connection, path: str, fields: Mapping[str, Any]) -> bool:
     try:
         row = client.request("GET", path, doing="looking what was stored")
     except LabelStudioError:

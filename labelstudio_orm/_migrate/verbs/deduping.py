@@ -12,12 +12,11 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 import attrs
 
 from ..._engine.bulk.batches import batches
-from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
 from ..._engine.values.codec import copy_json
 from ..._engine.values.summary import Failure, Summary
-from ..._reports import Losses, Report
+from ..._reports import Report
 from ...client import labelstudio_of
 from ...errors import Conflict, LabelStudioError
 from ...progress import Progress
@@ -32,6 +31,7 @@ from ..engine.source import LiveSource
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
     from ...client import LabelStudio
+    from ...resources.people import User
     from ...resources.projects import Project
     from ...resources.tasks import Annotation, Task
 
@@ -169,7 +169,7 @@ class _Group:
     others: Sequence[Any]
 
 
-class _Deduping:
+class _Deduping(Applier):
     """One run: a merge of a project with itself, after which the merged tasks are deleted."""
 
     def __init__(
@@ -181,40 +181,18 @@ class _Deduping:
         workers: int | None,
         progress: Progress,
     ) -> None:
-        self.project, self.rule = project, rule
-        self.key = ItemKey.of(project.tasks, key)
-        self.client = labelstudio_of(project)
+        doing = f"removing tasks of {project!r}"
+        super().__init__(project, LOST, workers=workers, description=doing, progress=progress)
+        self.rule, self.key = rule, ItemKey.of(project.tasks, key)
         self.source = LiveSource(project)
         self.chosen, self.removed = journal.map("chosen"), journal.map("removed")
-        self.lost = Losses(LOST)
-        self.tallies = {
-            "tasks": BulkRun(
-                self.client,
-                f"removing tasks of {project!r}",
-                on_error="collect",
-                progress=progress,
-            ),
-            **{kind: BulkRun(self.client, workers=workers, on_error="collect") for kind in KINDS},
-        }
-        self.applier = Applier(
-            project,
-            self.tallies,
-            self.lost,
-            me=lambda: self.me[1],
-            fields=lambda row: fields_again(row, self.client.url),
-            create=self._create,
-            read=self._rows,
-            name=lambda row: row["id"],
-            label=lambda kind, row: getattr(self.client, kind).ref(row["id"]),
-        )
         self.without = 0
         """Number of tasks that do not have the key."""
 
     @cached_property
-    def me(self) -> tuple[int, str]:
-        """The id and the e-mail address of the current user."""
-        user = self.client.users.me()
-        return user.id, user.email
+    def me(self) -> User:
+        """The current user."""
+        return self.client.users.me()
 
     def run(self) -> Deduped:
         tasks = self.tallies["tasks"]
@@ -228,15 +206,12 @@ class _Deduping:
         kept: defaultdict[int, list[int]] = defaultdict(list)
         for id, stays in self.removed.items():
             kept[stays].append(id)
-        counts = {name: tally.summary() for name, tally in self.tallies.items()}
-        counts[f"tasks without {self.key}"] = Summary(skipped=self.without)
+        counts = self.counts()
+        if self.without:
+            counts[f"tasks without {self.key}"] = Summary(skipped=self.without)
         return Deduped(
             what=f"removal of tasks of {self.project!r} with the same {self.key}",
-            counts={
-                name: done
-                for name, done in counts.items()
-                if name == "tasks" or done or done.skipped or done.failed
-            },
+            counts=counts,
             losses=self.lost.listed(),
             target=self.project,
             kept={id: tuple(kept[id]) for id in sorted(kept)},
@@ -287,14 +262,14 @@ class _Deduping:
         """
         pairs = ((group.kept.id, other.id) for group in groups for other in group.others)
         for some in chunked(pairs, RICH):
-            rows = self._rows([other for _, other in some])
+            rows = self.read([other for _, other in some])
             others: defaultdict[int, list[Row]] = defaultdict(list)
             for kept, other in some:
                 if other in rows and any(rows[other][kind] for kind in KINDS):
                     others[kept].append(rows[other])
             drafted = {kept for kept, some in others.items() if any(one["drafts"] for one in some)}
-            there = self._rows(sorted(others), drafted)
-            self.applier.apply([self._wanted(row, others[id]) for id, row in there.items()])
+            there = self.read(sorted(others), drafted)
+            self.apply([self._wanted(row, others[id]) for id, row in there.items()])
 
     def _wanted(self, kept: Row, others: Sequence[Row]) -> Wanted:
         found = {}
@@ -305,7 +280,7 @@ class _Deduping:
         annotations = [row for one in others for row in one["annotations"]]
         return Wanted(kept, annotations, found["predictions"], found["drafts"])
 
-    def _rows(self, ids: Sequence[int], drafted: Collection[int] | None = None) -> dict[int, Row]:
+    def read(self, ids: Sequence[int], drafted: Collection[int] | None = None) -> dict[int, Row]:
         """Read tasks as rows; ``drafted``: only of these with the drafts."""
         return {
             id: self._row(task, drafted is None or id in drafted)
@@ -337,15 +312,31 @@ class _Deduping:
             "created_at": one.created_at,
             **{name: copy_json(getattr(one, name)) for name in KEPT},
             **{name: getattr(one, f"{name}_id") for name in PARENTS},
-            "completed_by": self.me[0] if author is None else author,
-            "stand_in": self.me[1] if author is None else None,
+            "completed_by": self.me.id if author is None else author,
+            "stand_in": self.me.email if author is None else None,
         }
 
-    def _create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
+    # -- how they are created ---------------------------------------------------------------------
+
+    @property
+    def my_email(self) -> str:
+        return self.me.email
+
+    def fields(self, annotation: Row) -> dict[str, Any]:
+        return fields_again(annotation, self.client.url)
+
+    def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
         if kind == "annotations":
             return create_once(self.client, task["id"], fields)
         self.client.drafts.create(task=task["id"], **fields)
         return True
+
+    def name(self, row: Row) -> int:
+        id: int = row["id"]
+        return id
+
+    def label(self, kind: str, row: Row) -> object:
+        return getattr(self.client, kind).ref(row["id"])
 
     # -- removing ---------------------------------------------------------------------------------
 
@@ -354,7 +345,7 @@ class _Deduping:
         tally = self.tallies["tasks"]
         pairs = {other.id: (group.kept, other) for group in groups for other in group.others}
         why = dict.fromkeys(
-            self.applier.failed & pairs.keys(),
+            self.failed & pairs.keys(),
             "not all that it has could be created at the task that is kept",
         )
         ids = {*pairs, *(group.kept.id for group in groups)}
@@ -370,7 +361,7 @@ class _Deduping:
                 apart = fields_apart("tasks", other.id, kept.id, name, here, there)
                 self.lost.add("tasks", name, [other.id] * bool(apart), *apart)
             if other.comment_count:
-                self.applier.lose("tasks", "comments", {"id": other.id}, other.comment_count)
+                self.lose("tasks", "comments", {"id": other.id}, other.comment_count)
         self.removed.put({id: kept.id for id, (kept, _) in pairs.items()})
         if pairs:
             done = self.project.tasks.filter(id__in=list(pairs)).delete()

@@ -16,7 +16,7 @@ from ..._engine.conditions.places import Place
 from ..._engine.http.connection import number_of_workers
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure
-from ..._reports import Difference, Differences, Losses, Report
+from ..._reports import Difference, Differences, Report
 from ...client import labelstudio_of
 from ...progress import Progress, reporter
 from ...resources._tasks.creation import create_known
@@ -197,7 +197,7 @@ class _Group:
     drafts: list[Row]
 
 
-class _Merging:
+class _Merging(Applier):
     """One run."""
 
     def __init__(
@@ -213,8 +213,8 @@ class _Merging:
         progress: Progress,
         journal: Callable[[], Journal],
     ) -> None:
+        super().__init__(into, LOST, workers=workers)
         self.into, self.prefer, self.workers = into, prefer, workers
-        self.client = labelstudio_of(into)
         self.key = ItemKey.of(into.tasks, key)
         self.progress = progress
         self.users = UserMap(self.client, missing, journal())
@@ -230,22 +230,6 @@ class _Merging:
         self.place = ids.index(own) if own in ids else 0
         """Where the target is among the sources."""
         self.sides = [side for side, id in zip(sides, ids, strict=True) if id != own]
-        self.tallies = {
-            name: BulkRun(self.client, workers=workers, on_error="collect")
-            for name in ("tasks", *KINDS)
-        }
-        self.lost = Losses(LOST)
-        self.applier = Applier(
-            into,
-            self.tallies,
-            self.lost,
-            me=lambda: self.users.me.email,
-            fields=self._annotation,
-            create=self._create,
-            read=partial(self._rows, self.target),
-            name=_of_task,
-            label=lambda kind, row: f"{kind.removesuffix('s')} {_of_task(row)}",
-        )
         self.places: dict[str, tuple[int, ...]] = {}
         """The tasks with a key, by its fingerprint: the number of a side, an id, a number, an id
         and so on. The target is the last of the sides.
@@ -298,14 +282,9 @@ class _Merging:
             for _, groups in self._groups():
                 self._remove_duplicates(groups)
                 self._compare(groups, differences)
-        counts = {name: tally.summary() for name, tally in self.tallies.items()}
         return Report(
             what=f"merging of {', '.join(configs)} into {self.target.name}",
-            counts={
-                name: done
-                for name, done in counts.items()
-                if name == "tasks" or done or done.skipped or done.failed
-            },
+            counts=self.counts(),
             differences=differences.listed,
             different=differences.number,
             losses=self.lost.listed(),
@@ -378,7 +357,7 @@ class _Merging:
             done += len(chunk)
             yield done, [self._group(some) for some in found if any(some[:-1])]
 
-    def _rows(self, side: _Side, ids: list[int]) -> dict[int, Row]:
+    def _rows(self, side: _Side, ids: Sequence[int]) -> dict[int, Row]:
         found = {}
         rows = list(side.source.some_tasks(ids)) if ids else []
         for row in rows if side.media is None else side.media.ahead(rows):
@@ -419,7 +398,7 @@ class _Merging:
         imported = self._import([one for one in groups if not one.there])
         old = [one for one in groups if one.there]
         self._update(old)
-        self.applier.apply(
+        self.apply(
             [Wanted(one.there[0], one.annotations, one.predictions, one.drafts) for one in old]
             + imported
         )
@@ -439,7 +418,7 @@ class _Merging:
         for kind in ("annotations", "predictions"):
             for one in (one for row in group.tasks for one in row[kind]):
                 if not is_importable(kind, one["result"]):
-                    self.applier.lose(kind, "result", one, one["result"])
+                    self.lose(kind, "result", one, one["result"])
 
     def _import(self, groups: Sequence[_Group]) -> list[Wanted]:
         """Import tasks with annotations and predictions; return their drafts as wanted."""
@@ -461,8 +440,8 @@ class _Merging:
         ]
         done = [group for place, group in enumerate(groups) if place not in failed]
         for group in done:
-            self.applier.count("annotations", group.annotations)
-            self.applier.count("predictions", group.predictions)
+            self.count("annotations", group.annotations)
+            self.count("predictions", group.predictions)
         return [
             Wanted({"id": task.id, "annotations": ()}, drafts=group.drafts)
             for task, group in zip(made, done, strict=True)
@@ -505,16 +484,34 @@ class _Merging:
         task.data, task.meta = chosen["data"], chosen["meta"]
         return task
 
-    def _annotation(self, row: Row) -> dict[str, Any]:
-        author = self.users.id(row["completed_by"])
-        return {**fields_of("annotations", row), "completed_by": author, "import_id": row["id"]}
+    # -- how it is created ------------------------------------------------------------------------
 
-    def _create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
+    @property
+    def my_email(self) -> str:
+        return self.users.me.email
+
+    def read(self, ids: Sequence[int]) -> dict[int, Row]:
+        return self._rows(self.target, ids)
+
+    def fields(self, annotation: Row) -> dict[str, Any]:
+        return {
+            **fields_of("annotations", annotation),
+            "completed_by": self.users.id(annotation["completed_by"]),
+            "import_id": annotation["id"],
+        }
+
+    def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
         if kind == "annotations":
             annotate(self.client, task, fields)
         else:
             create(self.client, kind, task["id"], fields)
         return True
+
+    def name(self, row: Row) -> str:
+        return f"{row['id']} of task {row['task']}"
+
+    def label(self, kind: str, row: Row) -> str:
+        return f"{kind.removesuffix('s')} {self.name(row)}"
 
     # -- afterwards -------------------------------------------------------------------------------
 
@@ -558,7 +555,3 @@ def _objects(tasks: Iterable[Row], kind: str) -> list[Row]:
 
 def _which(task: Row) -> str:
     return f"{task['id']} of {task['project']}"
-
-
-def _of_task(row: Row) -> str:
-    return f"{row['id']} of task {row['task']}"
