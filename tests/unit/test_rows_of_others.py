@@ -360,6 +360,6 @@ def test_who_is_no_member_is_named(
     project.tasks[0].annotations.create(result=[REGION], completed_by=ann)
     user = other.users.create(email=email, username=email)
     other.request("DELETE", f"/api/organizations/1/memberships/{user.id}/")
-    with pytest.raises(BadRequest, match=f"{email}.*no member.*missing_users"):
+    with pytest.raises(BadRequest, match=f"{email}.*not a member.*missing_users"):
         copy_project(project, to=other, missing_users="create")
     assert not other.projects.count()

@@ -15,7 +15,7 @@ from ...client import labelstudio_of
 from ...errors import LabelStudioError
 from ...progress import Progress
 from . import odd
-from .forms import KINDS, edited_by, fields_of, says
+from .forms import KINDS, content_key, edited_by, fields_of
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -185,7 +185,9 @@ class Applier(ABC):
         now = self.read([one.task["id"] for one in edited])
         for one in wanted:
             task = now.get(one.task["id"], {"annotations": (), "drafts": ()})
-            annotations = [(row["id"], says("annotations", row)) for row in task["annotations"]]
+            annotations = [
+                (row["id"], content_key("annotations", row)) for row in task["annotations"]
+            ]
             held = Counter(draft["annotation"] for draft in task["drafts"])
             for draft in one.drafts:
                 place = edited_by(draft, annotations, held)

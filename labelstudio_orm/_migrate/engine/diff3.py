@@ -114,7 +114,7 @@ class Fields:
             if digest(self.form(ours)) == digest(self.form(theirs)):
                 self.known[name] = now
             elif now != (was := self.known.get(name, UNKNOWN)):
-                yield Change(self.kind, name, ours, theirs, _who(was, now))
+                yield Change(self.kind, name, ours, theirs, _changed_by(was, now))
 
     def resolve(self, change: Change) -> None:
         """Record that both sides are known as they are now."""
@@ -209,7 +209,7 @@ class Objects:
             elif self.is_same(one, other):
                 self.known[old] = (new, *now)
             elif now != tuple(was):
-                yield Change(self.kind, "", one, other, _who(was, now))
+                yield Change(self.kind, "", one, other, _changed_by(was, now))
         for one, other in pair_up(ours.values(), theirs.values(), self.content_of):
             if one is not None and other is not None and self.is_same(one, other):
                 # created by a run that ended before it was recorded
@@ -360,18 +360,15 @@ class Base:
 
     def expect(self, change: Change) -> None:
         """Record that the target is about to get the source's version."""
-        part = self.fields if change.field else self.objects[change.kind]
-        part.expect(change)
+        self._part(change).expect(change)
 
     def refused(self, change: Change) -> None:
         """Record that the target refused a change, and is as it was."""
-        part = self.fields if change.field else self.objects[change.kind]
-        part.refused(change)
+        self._part(change).refused(change)
 
     def resolve(self, change: Change) -> None:
         """Record that both sides are known as they are now."""
-        part = self.fields if change.field else self.objects[change.kind]
-        part.resolve(change)
+        self._part(change).resolve(change)
 
     def applied(self, change: Change, new: int | None = None) -> None:
         """Record that the target has the source's version; ``new``: the id of what was created."""
@@ -379,6 +376,9 @@ class Base:
             self.fields.applied(change)
         else:
             self.objects[change.kind].applied(change, new)
+
+    def _part(self, change: Change) -> Fields | Objects:
+        return self.fields if change.field else self.objects[change.kind]
 
 
 def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:
@@ -395,7 +395,7 @@ def _as_it_was(ours: str, theirs: str, was: Side | None) -> tuple[str, str]:
     return (ours, ours) if was == "source" else (theirs, theirs)
 
 
-def _who(was: Iterable[str], now: tuple[str, str]) -> Side | None:
+def _changed_by(was: Iterable[str], now: tuple[str, str]) -> Side | None:
     ours, theirs = was
     if ours == now[0]:
         return "target"

@@ -1,4 +1,4 @@
-"""Annotations, predictions and drafts as rows: how they are sent, and when two say the same."""
+"""Annotations, predictions and drafts as rows: how they are sent, and when two are equal."""
 
 from __future__ import annotations
 
@@ -67,11 +67,11 @@ def import_form(task: Row, *, allow_skip: bool) -> Row:
     return form if allow_skip else {**form, "allow_skip": False}
 
 
-def says(kind: str, row: Row) -> str:
-    """Return a digest of what an object says, which is the same at every task.
+def content_key(kind: str, row: Row) -> str:
+    """Return a digest of the content of an object, which is equal for equal ones of any task.
 
     Which annotation is the ground truth is left out, as a server may change that by itself. A
-    draft says also which annotation it edits, see ``link_drafts``.
+    draft includes the annotation that it edits, see ``link_drafts``.
     """
     if kind == "annotations":
         content = annotation_content(row)
@@ -83,12 +83,12 @@ def says(kind: str, row: Row) -> str:
 
 
 def link_drafts(task: Row, annotations: Iterable[Row]) -> None:
-    """Set what each draft of a task ``edits``: a digest of one of these annotations, or None.
+    """Set what each draft of a task ``edits``: the content key of an annotation, or None.
 
     The id of that annotation means nothing at another task.
     """
     if task["drafts"]:
-        known = {one["id"]: says("annotations", one) for one in annotations}
+        known = {one["id"]: content_key("annotations", one) for one in annotations}
         for draft in task["drafts"]:
             draft["edits"] = known.get(draft["annotation"])
 
@@ -98,18 +98,17 @@ def lacking(
 ) -> list[Row]:
     """Return what a target lacks of the objects of several sources.
 
-    What any one source says a number of times the target is to say as often; ``once``: what it says
-    at all.
+    The target is to have an object as often as any one of the sources has it; ``once``: only once.
     """
-    have = Counter(says(kind, one) for one in there)
+    have = Counter(content_key(kind, one) for one in there)
     found: list[Row] = []
     for source in sources:
         times: Counter[str] = Counter()
         for one in source:
-            content = says(kind, one)
-            times[content] = 1 if once else times[content] + 1
-            if times[content] > have[content]:
-                have[content] += 1
+            key = content_key(kind, one)
+            times[key] = 1 if once else times[key] + 1
+            if times[key] > have[key]:
+                have[key] += 1
                 found.append(one)
     return found
 
@@ -117,8 +116,8 @@ def lacking(
 def edited_by(draft: Row, annotations: Sequence[tuple[int, str]], drafts: Counter[Any]) -> Any:
     """Return the id of the annotation that a draft is to edit; None for a draft of its own.
 
-    Of the ``annotations`` (ids and what they say) that say what it edits, it is the newest of those
-    with the fewest ``drafts``.
+    Of the ``annotations`` (ids and content keys) that match what it edits, it is the newest of
+    those with the fewest ``drafts``.
     """
-    same = [id for id, said in annotations if said == draft["edits"]]
+    same = [id for id, key in annotations if key == draft["edits"]]
     return min(same, key=lambda id: (drafts[id], -id), default=None)

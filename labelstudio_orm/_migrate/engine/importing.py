@@ -10,7 +10,6 @@ import json
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._engine.bulk.batches import BATCH_BYTES, batches
@@ -22,6 +21,7 @@ from .exactly_once import exactly_once
 from .fingerprints import ORIGIN, digest
 from .forms import import_form
 from .losses import is_importable, lost_of_task, origin
+from .odd import odd_task
 from .source import CHUNK
 
 if TYPE_CHECKING:
@@ -226,19 +226,3 @@ def imported(row: Row) -> str:
     """Return a digest of what an import stores of a task, the same of the form and of the row."""
     found = content.task_content({**row, "drafts": ()})
     return digest({**found, "overlap": None})
-
-
-def odd_task(row: Row) -> str | None:
-    """Return what another program has left in a task that no import takes; None for most."""
-    if (problem := odd_data(row)) is not None:
-        return problem
-    if not isinstance(meta := row.get("meta"), (dict, list, NoneType)):
-        return f"its meta is {meta!r:.80}, and an import takes a JSON object or a list"
-    return None
-
-
-def odd_data(row: Row) -> str | None:
-    """Return what is wrong with the data of a task; None for most."""
-    if isinstance(row["data"], dict):
-        return None
-    return f"its data is {row['data']!r:.80}, and a server takes a JSON object only"

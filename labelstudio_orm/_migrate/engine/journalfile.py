@@ -255,4 +255,4 @@ def _check(path: Path, rows: Callable[[str], list[Any]]) -> None:
     odd = "SELECT 'fact ' || name FROM facts WHERE json_type(value) <> CASE name"
     for query in (_WRONG, f"{odd} {kinds} ELSE json_type(value) END LIMIT 1", *_WRONG_INNER):
         for (what,) in rows(query):
-            raise bad(path, f"its {what} is not what a journal says")
+            raise bad(path, f"its {what} is not as in a journal")

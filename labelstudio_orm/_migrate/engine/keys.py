@@ -47,7 +47,7 @@ def with_ids(tasks: Tasks, ids: Sequence[int], *names: str) -> dict[int, Task]:
     return {task.id: task for task in found.iterator()}
 
 
-# -- what goes wrong with keys --------------------------------------------------------------------
+# -- errors of keys -------------------------------------------------------------------------------
 
 
 def no_key(key: ItemKey, what: str, rows: Iterable[Mapping[str, Any]]) -> ValueError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
+from types import NoneType
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._config.results import check_result
@@ -143,3 +144,19 @@ def delete(obj: Any) -> None:
     """Delete an object, if it still exists."""
     with suppress(DoesNotExist):  # a proxy may have repeated a request
         obj.delete()
+
+
+def odd_task(row: Row) -> str | None:
+    """Return what another program has left in a task that no import takes; None for most."""
+    if (problem := odd_data(row)) is not None:
+        return problem
+    if not isinstance(meta := row.get("meta"), (dict, list, NoneType)):
+        return f"its meta is {meta!r:.80}, and an import takes a JSON object or a list"
+    return None
+
+
+def odd_data(row: Row) -> str | None:
+    """Return what is wrong with the data of a task; None for most."""
+    if isinstance(row["data"], dict):
+        return None
+    return f"its data is {row['data']!r:.80}, and a server takes a JSON object only"

@@ -81,8 +81,8 @@ class UserMap:
         self.me = client.users.me()
         self._known = dict(self.chosen.items())
         self._read()
-        said = missing.values() if isinstance(missing, Mapping) else (missing,)
-        for one in said:
+        choice = missing.values() if isinstance(missing, Mapping) else (missing,)
+        for one in choice:
             if one not in ("refuse", "create"):
                 self._find(one)
 
@@ -107,16 +107,16 @@ class UserMap:
                 self._ids.setdefault(email.lower(), row["id"])
                 self._emails.setdefault(row["id"], email)
         unmatched = {email: self._choice(email) for email in rows if email.lower() not in self._ids}
-        if refused := [email for email, said in unmatched.items() if said == "refuse"]:
+        if refused := [email for email, choice in unmatched.items() if choice == "refuse"]:
             raise UnknownUsers(refused, self.client.url)
         for email, row in rows.items():
-            said = unmatched.get(email)
-            if said is None:
+            choice = unmatched.get(email)
+            if choice is None:
                 self._choose(email, self._ids[email.lower()])
-            elif said == "create":
+            elif choice == "create":
                 self._choose(email, self._create(row))
             else:
-                self._choose(email, self._find(said))
+                self._choose(email, self._find(choice))
 
     def _choice(self, email: str | None) -> Any:
         """Return what to do about a user that the target does not have."""
@@ -124,12 +124,16 @@ class UserMap:
             return self.missing
         return self.missing.get(email, "refuse")
 
-    def _find(self, said: Any) -> int:
+    def _find(self, choice: Any) -> int:
         """Return the id of a user of the target, by user, id or address."""
-        found = self._ids.get(said.lower()) if isinstance(said, str) else getattr(said, "id", said)
+        found = (
+            self._ids.get(choice.lower())
+            if isinstance(choice, str)
+            else getattr(choice, "id", choice)
+        )
         if not isinstance(found, int) or found not in self._emails:
             raise ValueError(
-                f"missing_users={said!r:.80}: "
+                f"missing_users={choice!r:.80}: "
                 'it is "refuse", "create", or the e-mail address or id of a user '
                 f"of {self.client.url}; there is no such user"
             )
@@ -192,7 +196,9 @@ class UserMap:
     def _absent_author(self) -> str:
         """Return who stands for authors that are gone: by default the current user."""
         if ABSENT not in self._known:
-            said = self._choice(None) if isinstance(self.missing, Mapping) else "refuse"
-            self._choose(ABSENT, self.me.id if said in ("refuse", "create") else self._find(said))
+            choice = self._choice(None) if isinstance(self.missing, Mapping) else "refuse"
+            self._choose(
+                ABSENT, self.me.id if choice in ("refuse", "create") else self._find(choice)
+            )
         found: str = self._known[ABSENT]
         return found

@@ -27,12 +27,11 @@ from ..engine.comparison import fields_apart
 from ..engine.config_compat import check_configs
 from ..engine.fingerprints import digest, task_content
 from ..engine.forms import KINDS, fields_of, import_form, lacking, link_drafts
-from ..engine.importing import odd_task
 from ..engine.journal import Journal
 from ..engine.keys import LOOK, asking, by_key, fingerprint, first_rows, no_key
 from ..engine.losses import is_importable
 from ..engine.media import Media
-from ..engine.odd import annotate, create
+from ..engine.odd import annotate, create, odd_task
 from ..engine.remap import Translation
 from ..engine.same_files import SameFiles
 from ..engine.source import LiveSource, as_source

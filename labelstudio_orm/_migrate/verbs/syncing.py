@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from ..._engine.http.paths import at
 from ..._engine.pages.sources import chunked
 from ..._reports import Difference, Differences, Report
 from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
 from ..engine.diff3 import Base, Change, Conflicts
-from ..engine.fingerprints import CONTENTS, ORIGIN, SETTINGS
+from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.fixups import Fixups
-from ..engine.importing import Importer, imported, odd_data
+from ..engine.importing import Importer, imported
 from ..engine.journal import JournalMismatch
 from ..engine.losses import losses
 from ..engine.related import Related, Secrets, no_secrets, parts_of
@@ -260,12 +259,10 @@ class _Sync:
         self.bases.put({here["id"]: str(base)})
         if not wanted:
             return
-        fields = [change for change in wanted if change.field]
-        if fields:
+        if fields := [change for change in wanted if change.field]:
             with self.writer.unless_refused(base, fields, here["id"]):
-                self._save(here, there, {change.field: change for change in fields})
-                for change in fields:
-                    base.applied(change)
+                self.writer.write_fields(base, fields, here, there)
+                self.touched.append(here["id"])
         for change in wanted:
             if not change.field:
                 self.touched.append(here["id"])
@@ -277,24 +274,6 @@ class _Sync:
         sides = (here, there) if change.field else (change.here, change.there)
         source, target = (None if row is None else row["id"] for row in sides)
         self.found.add(change.as_difference(source, target))
-
-    def _save(self, here: Row, there: Row, fields: dict[str, Change]) -> None:
-        body = {name: here[name] for name in fields}
-        if (problem := odd_data(here)) is not None and "data" in body:
-            raise ValueError(problem)  # a server stores it, and cannot list its tasks any more
-        metas = (body.get("meta"), there["meta"])
-        if all(isinstance(one, dict) for one in metas) and ORIGIN in there["meta"]:
-            body["meta"] = {**body["meta"], ORIGIN: there["meta"][ORIGIN]}
-        # An object of the library would refuse what other programs have written: a list as meta.
-        self.context.client.request(
-            "PATCH",
-            at("/api/tasks/{}/", there["id"]),
-            json=body,
-            idempotent=True,
-            doing=f"applying Task {here['id']} to Task {there['id']}",
-        )
-        self.context.tallies["tasks"].updated += 1
-        self.touched.append(here["id"])
 
     # -- tasks that one side has -------------------------------------------------------------------
 
