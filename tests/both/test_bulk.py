@@ -104,7 +104,7 @@ def test_unsaved_tasks_are_taken_too(project: Project) -> None:
         ({"data": {"text": "a"}, "annotations": [{"result": [], "completed_by": "bob"}]}, "bob"),
         ({"data": {"text": "a"}, "predictions": [{"score": 1.0}]}, "result"),
         ({"data": {"text": "a"}, "predictions": [{"result": [], "score": "high"}]}, "score"),
-        ({1: "a"}, "text, not 1"),
+        ({1: "a"}, "string, not 1"),
         ("text", "dict"),
     ],
 )
@@ -453,10 +453,10 @@ def test_a_conflict_is_an_error_before_anything_is_sent(project: Project, asked:
     [
         ({"key": "data.image"}, "go together"),
         ({"on_conflict": "skip"}, "go together"),
-        ({"on_conflict": "ignore", "key": "data.image"}, "on_conflict is"),
+        ({"on_conflict": "ignore", "key": "data.image"}, "on_conflict must be"),
         ({"on_conflict": "skip", "key": "overlap"}, "in their data"),
         ({"on_conflict": "skip", "key": "data"}, "in their data"),
-        ({"on_error": "log"}, "on_error is"),
+        ({"on_error": "log"}, "on_error must be"),
         ({"workers": 0}, "workers"),
         ({"on_conflict": "skip", "key": "data.image"}, "item 0 has no data.image"),
     ],

@@ -119,7 +119,7 @@ def test_authors_are_kept_mapped_or_dropped_by_policy(
         found = {one.completed_by_id for one in again.tasks[0].annotations}
         assert found == wanted
     again.tasks.all().delete()
-    with pytest.raises(ValueError, match=rf"item 0, annotations\[\d\]: authors= says.*{bob.id}"):
+    with pytest.raises(ValueError, match=rf"item 0, annotations\[\d\]: authors= has.*{bob.id}"):
         again.tasks.bulk_create(from_export(rows, authors={me.id: me}))
     with pytest.raises(BadRequest, match="99999"):  # nobody is of that number there
         again.tasks.bulk_create(from_export(rows, authors=99_999))
@@ -150,9 +150,9 @@ def test_ids_of_predictions_are_refused_or_left_out(
     rows = json.loads(path.read_text())
     rows[0]["predictions"] = [one["id"] for one in rows[0]["predictions"]]
     path.write_text(json.dumps(rows))
-    with pytest.raises(ValueError, match="item 0: of its 2 predictions only the ids"):
+    with pytest.raises(ValueError, match="item 0: only the ids of its 2 predictions"):
         again.tasks.bulk_create(rows)
-    with pytest.raises(ValueError, match=r"pond\.json: task 1: of its 2 predictions only the ids"):
+    with pytest.raises(ValueError, match=r"pond\.json: task 1: only the ids of its 2 predictions"):
         again.imports.create(file=path)
     assert again.tasks.count() == 0
     again.tasks.bulk_create(from_export(rows, leave_out=["predictions"]))
@@ -226,7 +226,7 @@ def test_what_is_not_known_is_refused(fake: FakeLabelStudio, tmp_path: Path) -> 
             again.tasks.bulk_create(odd)
     with pytest.raises(ValueError, match="'id' is not kept"):  # which nobody exported so
         again.tasks.bulk_create([{"id": 1, "data": {"text": "a"}}])
-    with pytest.raises(ValueError, match="leave_out is a list"):
+    with pytest.raises(ValueError, match="leave_out must be a list"):
         list(from_export(rows, leave_out=["annotations"]))  # type: ignore[list-item]
     assert again.tasks.count() == 0
 

@@ -138,6 +138,6 @@ def test_the_name_of_a_format_says_whether_it_has_images(
     boats: Project, asked: Asked, tmp_path: Path, format: str, wanted: bool
 ) -> None:
     asked()
-    with pytest.raises(ValueError, match="by the name"):
+    with pytest.raises(ValueError, match="by its name"):
         boats.export(format, tmp_path / "boats.zip", download_resources=wanted)
     assert not asked()

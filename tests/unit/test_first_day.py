@@ -80,8 +80,8 @@ SAID: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "no lookups": (lambda p: p.tasks.update_or_create(None), TypeError, "by its name"),
     "an order": (lambda p: p.tasks.order_by("--id"), FieldError, "-id"),
     "a column": (lambda p: p.tasks.values("--id"), FieldError, "-id"),
-    "no format": (lambda p: p.export(None, "a.json"), TypeError, "a format is a text"),
-    "a list of formats": (lambda p: p.tasks.all().export(["JSON"], "a.json"), TypeError, "a text"),
+    "no format": (lambda p: p.export(None, "a.json"), TypeError, "format must be a string"),
+    "a list of formats": (lambda p: p.tasks.all().export(["JSON"], "a.json"), TypeError, "string"),
     "a file by its fields": (lambda p: p.files.create(nme="a.csv"), TypeError, "no fields"),
 }  # fmt: skip
 
@@ -213,7 +213,7 @@ def test_predictions_that_no_server_can_use(
         ({"score": "0.5"}, "score must be a number"),
         ({"score": True}, "score must be a number"),
         ({"score": math.nan}, "score must be finite"),
-        ({"model_version": 5}, "model_version is a text"),
+        ({"model_version": 5}, "model_version must be a string"),
         ({"modelversion": "a"}, "did you mean 'model_version'"),
     ],
 )
@@ -228,9 +228,9 @@ def test_fields_of_predictions(
 @pytest.mark.parametrize(
     ("odd", "said"),
     [
-        ({"ground_truth": "false"}, "ground_truth is True or False"),
-        ({"ground_truth": 1}, "ground_truth is True or False"),
-        ({"was_cancelled": "no"}, "was_cancelled is True or False"),
+        ({"ground_truth": "false"}, "ground_truth must be True or False"),
+        ({"ground_truth": 1}, "ground_truth must be True or False"),
+        ({"was_cancelled": "no"}, "was_cancelled must be True or False"),
         ({"lead_time": "2"}, "lead_time must be a number"),
         ({"lead_time": math.inf}, "lead_time must be finite"),
     ],

@@ -54,7 +54,7 @@ class BulkRun:
         total: int | None = None,
     ) -> None:
         if on_error not in ("raise", "collect"):
-            raise ValueError(f'on_error is "raise" or "collect", not {on_error!r:.80}')
+            raise ValueError(f'on_error must be "raise" or "collect", not {on_error!r:.80}')
         self.collects = on_error == "collect"
         self.workers = number_of_workers(workers, client)
         self.is_watched = bool(progress)

@@ -35,12 +35,12 @@ def perform(
             f"perform({action!r:.80}) on {query_of(tasks).description}: {project!r} has no ML "
             "backend; project.ml_backends.create(url=...) adds one"
         )
-    said, answers, done = _ids_in(params), [], 0
+    parameters, answers, done = _ids_in(params), [], 0
     with reporter(
         progress, f"performing {action!r:.80} on {query_of(tasks).description}"
     ) as report:
         for selection in _selections(tasks):
-            answers.append(act(tasks, project.id, action, {**selection, **said}))
+            answers.append(act(tasks, project.id, action, {**selection, **parameters}))
             done += len(selection["selectedItems"].get("included", ()))
             report(done, None)
         if not answers:

@@ -60,7 +60,9 @@ def create_tasks(
     """Create tasks: ``Tasks.bulk_create``. ``known``: a server has them, so they may be odd."""
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip", "update", "error"):
-        raise ValueError(f'on_conflict is "skip", "update" or "error", not {on_conflict!r:.80}')
+        raise ValueError(
+            f'on_conflict must be "skip", "update" or "error", not {on_conflict!r:.80}'
+        )
     if (on_conflict is None) != (key is None):
         raise ValueError(
             "on_conflict and key go together: "
@@ -144,7 +146,7 @@ class _Creation:
     def _checked(self, place: int, given: Any, check: Check | None) -> Item | None:
         where = self.names.one(place)
         try:
-            known = self.known or check is not None  # which says more of regions
+            known = self.known or check is not None  # its errors about regions say more
             form = import_form(given, where, server=self.tasks.client.url, known=known)
             problem = check and check.problem(form)
             if problem:
@@ -246,11 +248,11 @@ class _Creation:
             item, task = pair
             for name in item.form.keys() - {"data", "meta"}:
                 raise ValueError(
-                    f"{item} is {task!r} already, which its {name} cannot be added to: "
-                    f'leave {name} out, or say on_conflict="skip"'
+                    f"{item} is {task!r} already, and its {name} cannot be added to that: "
+                    f'leave {name} out, or pass on_conflict="skip"'
                 )
             for name, value in item.form.items():
-                getattr(task, name)  # brings it here, if it is not
+                getattr(task, name)  # fetches it, if it is not loaded
                 setattr(task, name, copy_json(value))
             if not chosen(task, None):
                 return False

@@ -99,7 +99,7 @@ def _items_from_export(
     unknown = [name for name in leave_out if name not in ("drafts", "predictions")]
     if unknown or isinstance(leave_out, str):
         raise ValueError(
-            f'leave_out is a list of "drafts" and "predictions", not {leave_out!r:.80}'
+            f'leave_out must be a list of "drafts" and "predictions", not {leave_out!r:.80}'
         )
     author_of = _author_of(authors)
     for place, row in enumerate(rows):
@@ -159,8 +159,8 @@ def as_item(
     if any(not isinstance(one, Mapping) for one in predictions):
         if "predictions" not in leave_out:
             raise ValueError(
-                f"{where}: of its {len(predictions)} predictions only the ids were exported, of "
-                "which an import makes nothing; project.export() of this library writes them "
+                f"{where}: only the ids of its {len(predictions)} predictions were exported, "
+                "which an import cannot use; project.export() of this library writes them "
                 'whole, from_export(rows, leave_out=["predictions"]) goes on without them'
             )
         predictions = []

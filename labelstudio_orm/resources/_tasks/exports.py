@@ -81,7 +81,7 @@ def export_project(
 
 def _check_name(format: Any) -> None:
     if not isinstance(format, str) or not format:
-        raise TypeError(f'exporting: a format is a text, "JSON", not {format!r:.80}')
+        raise TypeError(f'exporting: the format must be a string like "JSON", not {format!r:.80}')
 
 
 def check_resources(format: str, wanted: bool | None) -> None:
@@ -90,8 +90,8 @@ def check_resources(format: str, wanted: bool | None) -> None:
     if wanted is not None and wanted is not has and format.startswith(_BY_NAME):
         other = format.removesuffix(WITH_IMAGES) if has else format + WITH_IMAGES
         raise ValueError(
-            f"{format} with download_resources={wanted}: the server puts images into an archive, "
-            f"or not, by the name of such a format alone; take {other}"
+            f"{format} with download_resources={wanted}: for this format the server decides by "
+            f"its name alone whether the archive has images; use {other}"
         )
 
 

@@ -156,7 +156,7 @@ def import_form(
         return import_form(_item_of(item, where), where, server=server, known=known)
     item = plain_json(item)
     if not isinstance(item, Mapping):
-        raise TypeError(f"{where}: a task is a dict or an unsaved Task, not {item!r:.80}")
+        raise TypeError(f"{where}: a task must be a dict or an unsaved Task, not {item!r:.80}")
     if not isinstance(item.get("data"), Mapping):
         clashing = sorted({"annotations", "predictions"} & item.keys())
         if clashing:
@@ -193,7 +193,7 @@ def import_form(
 def _checked_keys(data: Mapping[Any, Any], where: str) -> dict[str, Any]:
     for key in data:
         if not isinstance(key, str):
-            raise TypeError(f"{where}: a key of data is a text, not {key!r:.80}")
+            raise TypeError(f"{where}: a key of data must be a string, not {key!r:.80}")
     return dict(data)
 
 
@@ -239,7 +239,7 @@ def _check_types(form: dict[str, Any], where: str) -> None:
         if value is None:
             del form[name]
         elif not isinstance(value, bool):
-            raise TypeError(f"{where}: {name} is True or False, not {value!r:.80}")
+            raise TypeError(f"{where}: {name} must be True or False, not {value!r:.80}")
     if form.get("lead_time") is not None:
         form["lead_time"] = number(form["lead_time"], f"{where}: lead_time")
 
@@ -263,7 +263,7 @@ def _author(author: Any, where: str, server: str | None) -> Any:
         return {"email": author["email"]}
     if isinstance(author, int) and not isinstance(author, bool):
         return author
-    raise TypeError(f"{where}: completed_by is a User, an id or an e-mail, not {author!r:.80}")
+    raise TypeError(f"{where}: completed_by must be a User, an id or an e-mail, not {author!r:.80}")
 
 
 def _prediction_form(
@@ -298,7 +298,7 @@ def _parts(
             )
         form = dict(labelled)
     else:
-        raise TypeError(f"{where} is a dict or an object, not {labelled!r:.80}")
+        raise TypeError(f"{where} must be a dict or an object, not {labelled!r:.80}")
     result = form.get("result")
     known = known or (isinstance(labelled, Record) and is_saved(labelled))
     if not (known and _is_kept(result, keys)):
@@ -329,9 +329,9 @@ def refused(error: BadRequest, size: int) -> tuple[dict[int, str], bool]:
     whole = True
     for problem in listed if isinstance(listed, list) else ():
         # The place is in the text: in a long list, the hundredth is overwritten with "...".
-        said = _PLACE.match(problem) if isinstance(problem, str) else None
-        if said and int(said[1]) < size:
-            reason = problem[said.end() :].partition(" :: ")[0]  # what follows is the item
-            found[int(said[1])] = shorten(reason, 500)
+        named = _PLACE.match(problem) if isinstance(problem, str) else None
+        if named and int(named[1]) < size:
+            reason = problem[named.end() :].partition(" :: ")[0]  # what follows is the item
+            found[int(named[1])] = shorten(reason, 500)
         whole = whole and problem != "..."
     return found, whole

@@ -26,5 +26,5 @@ def project_of(tasks: Selection[Any]) -> Project:
         found = view if not isinstance(view, int) else nouns_of(tasks).views.get(view)
         project = found.project_id
     if project is None:
-        raise ValueError("tasks are acted on in a project: project.tasks, view.tasks")
+        raise ValueError("this needs the tasks of one project: project.tasks, view.tasks")
     return nouns_of(tasks).projects.ref(project) if isinstance(project, int) else project

@@ -51,7 +51,9 @@ def create_predictions(
     """Create predictions: ``Predictions.bulk_create``."""
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip"):
-        raise ValueError(f'on_conflict is "skip" or None for predictions, not {on_conflict!r:.80}')
+        raise ValueError(
+            f'on_conflict must be "skip" or None for predictions, not {on_conflict!r:.80}'
+        )
     check_number("batch_size", batch_size)
     client = nouns_of(predictions)
     project = id_of(query_of(predictions).scope.get("project"))
@@ -229,7 +231,7 @@ def _prediction(
         form.setdefault("model_version", model_version)
     version = form.get("model_version")
     if version is not None and not isinstance(version, str):
-        raise TypeError(f"{where}: model_version is a text, not {version!r:.80}")
+        raise TypeError(f"{where}: model_version must be a string, not {version!r:.80}")
     return form
 
 
