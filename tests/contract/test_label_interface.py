@@ -322,6 +322,7 @@ def test_the_server_says_the_same_of_configs(ls: LabelStudio, templates: Mapping
     _says_the_same_of_configs(ls, templates)
 
 
+@pytest.mark.slow
 def test_the_server_in_memory_says_the_same_of_configs(
     fake: FakeLabelStudio, templates: Mapping[str, str]
 ) -> None:

@@ -105,6 +105,7 @@ def test_a_condition_is_neither_true_nor_false(act: Any) -> None:
         act()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("depth", [300, 5000])
 def test_conditions_may_be_nested_as_deep_as_a_loop_nests_them(depth: int) -> None:
     condition = Q(id=0)
@@ -217,6 +218,7 @@ def test_the_steps_of_a_condition_on_related_objects_say_what_it_means(
     assert [holds(one) for one in found] == [meant(tree, Chosen(one)) for one in found]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("time", "label"), [(1, "a"), (3, "c")], ids=["some", "none"])
 def test_conditions_on_related_objects_may_be_nested_as_deep(time: int, label: str) -> None:
     inner, outer = Q(annotations__lead_time=time), Q(annotations__result__kind=label)

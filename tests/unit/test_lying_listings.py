@@ -246,6 +246,7 @@ def is_one_list(queryset: QuerySet[Any]) -> bool:
     return is_of_task or isinstance(options_of(queryset.model).pages, Plain)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_a_lying_listing_gives_every_row_or_raises(name: str) -> None:
     for lie in LIES:

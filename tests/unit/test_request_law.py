@@ -96,6 +96,7 @@ def test_what_a_project_has(
     assert numbers(of(OF_A_PROJECT[name], reads)) == []
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 def test_ten_rows_and_a_hundred_take_as_many_requests() -> None:
     """A hundred are a page, so that no listing has a second one."""

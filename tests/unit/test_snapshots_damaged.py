@@ -305,6 +305,7 @@ def changed(rows: list[Any], at: tuple[Any, ...], value: Any) -> bytes:
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
+@pytest.mark.slow
 def test_any_value_in_any_place_is_restored_or_refused(
     good: dict[str, bytes], tmp_path: Path
 ) -> None:
