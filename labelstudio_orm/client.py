@@ -109,7 +109,7 @@ class LabelStudio(Connection):
         """The personal access tokens of the current user: ``ls.tokens.create()``."""
         return Tokens(self)
 
-    # What there is only one of is no queryset, and costs a request: a call, as version() is.
+    # What there is only one of is not a queryset, and costs a request: a call, as version() is.
 
     def server(self) -> ServerInfo:
         """Read version, edition, and which resources are supported. One request."""

@@ -278,7 +278,7 @@ class NotSupportedByServer(LabelStudioError, NotImplementedError):
 
 
 class BadJournal(LabelStudioError, ValueError):
-    """A file is no journal, is damaged, or comes from a later version of this library.
+    """A file is not a journal, is damaged, or comes from a later version of this library.
 
     Nothing has been written, neither to it nor to a server.
 
@@ -290,7 +290,7 @@ class BadJournal(LabelStudioError, ValueError):
     ...     Journal("notes.txt")
     ... except BadJournal as error:
     ...     print(error)
-    notes.txt is no journal: it is no SQLite file; ...
+    notes.txt is not a journal: it is not an SQLite file; ...
     """
 
 

@@ -282,7 +282,7 @@ class Labels:
         report names its object among the ``differences``. It also names labels that would leave the
         config but are used by something newer; these stay in it. It may be run again.
 
-        Raises ValueError for a file of another project, and for one that is no undo file.
+        Raises ValueError for a file of another project, and for one that is not an undo file.
         """
         job, project = read_job(path), self._project
         check_changes(path)

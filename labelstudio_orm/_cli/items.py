@@ -111,7 +111,9 @@ def _table(delimiter: str) -> Callable[[TextIO], Numbered]:
         rows = csv.DictReader(file, delimiter=delimiter, strict=True)
         for row in rows:
             if None in row or None in row.values():
-                raise ValueError(f"line {rows.line_num} has not as many cells as the first line")
+                raise ValueError(
+                    f"line {rows.line_num} does not have as many cells as the first line"
+                )
             yield rows.line_num, dict(row)
 
     return read

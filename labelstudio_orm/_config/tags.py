@@ -156,7 +156,7 @@ class ControlTag:
 
 
 def most_stars(control: ControlTag) -> float | None:
-    """Return the most stars of a ``Rating``; None where ``maxRating`` is no number."""
+    """Return the most stars of a ``Rating``; None where ``maxRating`` is not a number."""
     return as_float(control.attribute("maxRating") or "5")
 
 

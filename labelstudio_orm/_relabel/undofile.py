@@ -122,19 +122,19 @@ class UndoFile:
 
 
 def read_job(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """Return the first line. Raises BadJournal where it is no job."""
+    """Return the first line. Raises BadJournal where it is not a job."""
     must_be_file(Path(path))
     with Path(path).open("rb") as file:
         job = _parsed(file.readline())
     if not isinstance(job, dict) or "job" not in job:
-        raise BadJournal(f"{path} is no undo file: it does not begin with a job")
+        raise BadJournal(f"{path} is not an undo file: it does not begin with a job")
     return job
 
 
 def read_changes(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
     """Yield the further lines, leaving out a truncated one.
 
-    Raises BadJournal for a line that is no change.
+    Raises BadJournal for a line that is not a change.
     """
     with Path(path).open("rb") as file:
         file.readline()
@@ -142,7 +142,7 @@ def read_changes(path: str | os.PathLike[str]) -> Iterator[dict[str, Any]]:
             if text.endswith(b"\n"):
                 line = _parsed(text)
                 if not isinstance(line, dict):
-                    raise BadJournal(f"{path} is damaged: its line {number} is no change")
+                    raise BadJournal(f"{path} is damaged: its line {number} is not a change")
                 yield line
 
 
@@ -150,13 +150,13 @@ def check_changes(path: str | os.PathLike[str]) -> None:
     """Raise BadJournal unless each line holds a change."""
     for number, line in enumerate(read_changes(path), 2):
         if not line.keys() >= _CHANGE:
-            raise BadJournal(f"{path} is damaged: its line {number} is no change")
+            raise BadJournal(f"{path} is damaged: its line {number} is not a change")
 
 
 def must_be_file(path: Path) -> None:
-    """Raise BadJournal for a folder, a link, and anything else that is no file."""
+    """Raise BadJournal for a folder, a link, and anything else that is not a file."""
     if path.is_symlink() or (path.exists() and not path.is_file()):
-        raise BadJournal(f"{path} is no undo file: it is a {_kind(path)}; name another one")
+        raise BadJournal(f"{path} is not an undo file: it is a {_kind(path)}; name another one")
 
 
 def _kind(path: Path) -> str:
@@ -169,7 +169,7 @@ def _must_be_cut_off(path: Path) -> None:
     with path.open("rb") as file:
         text = file.read(len(begin))
     if not begin.startswith(text):
-        raise BadJournal(f"{path} is no undo file: it does not begin with what it is of")
+        raise BadJournal(f"{path} is not an undo file: it does not begin with what it is of")
 
 
 def _parsed(text: bytes) -> Any:

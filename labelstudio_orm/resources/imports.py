@@ -31,7 +31,7 @@ class Imports(QuerySet["ImportJob"]):
     """
 
     @one_call
-    def create(  # type: ignore[override]  # what is imported is no field of the job
+    def create(  # type: ignore[override]  # what is imported is not a field of the job
         self,
         tasks: Iterable[Mapping[str, Any] | Task] | None = None,
         *,

@@ -168,7 +168,7 @@ class View(Resource):
             if old.get("ordering") and not self.data.get("ordering"):
                 raise ValueError(
                     f"saving {self!r}: the server cannot clear a view's ordering; order by id "
-                    "instead: data['ordering'] = ['tasks:id'], or make the view anew"
+                    "instead: data['ordering'] = ['tasks:id'], or create the view again"
                 )
             if old.get("filters") and not self.data.get("filters"):
                 with self._restored_on_failure():

@@ -267,7 +267,7 @@ class LocalLabelStudio:
         is_empty_folder = self.data_dir.is_dir() and not any(self.data_dir.iterdir())
         if self.data_dir.exists() and not is_empty_folder:
             raise LocalServerError(
-                f"{self.data_dir} is no data folder: "
+                f"{self.data_dir} is not a data folder: "
                 "data_dir must be empty, missing, or left by an earlier LocalLabelStudio "
                 f"on the same database ({self.database})"
             )

@@ -403,8 +403,8 @@ def test_import_of_several_files_and_of_the_standard_input(
     [
         ("a.json", "{", "a.json: Expecting property name"),
         ("a.jsonl", '{"text": "a"}\n{', "a.jsonl: line 2: Expecting"),
-        ("a.csv", "a,b\n1\n", "a.csv: line 2 has not as many cells as the first line"),
-        ("a.csv", "a,b\n1,2,3\n", "a.csv: line 2 has not as many cells as the first line"),
+        ("a.csv", "a,b\n1\n", "a.csv: line 2 does not have as many cells as the first line"),
+        ("a.csv", "a,b\n1,2,3\n", "a.csv: line 2 does not have as many cells as the first line"),
     ],
 )
 def test_a_broken_file_imports_nothing(

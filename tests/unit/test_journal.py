@@ -108,7 +108,7 @@ def test_what_is_no_journal(tmp_path: Path) -> None:
     path = tmp_path / "notes.txt"
     path.write_text("These are my notes, and I want to keep them. " * 100)
     before = path.read_bytes()
-    with pytest.raises(LabelStudioError, match=r"notes.txt is no journal"):
+    with pytest.raises(LabelStudioError, match=r"notes.txt is not a journal"):
         Journal(path)
     assert path.read_bytes() == before
 

@@ -118,7 +118,7 @@ def test_a_data_folder_of_somebody_else_is_refused(tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.touch()
     for path in (tmp_path, notes):
-        with pytest.raises(LocalServerError, match="no data folder"):
+        with pytest.raises(LocalServerError, match="not a data folder"):
             LocalLabelStudio(data_dir=path)._fill_data_dir(tmp_path / "unused")
 
 

@@ -252,7 +252,7 @@ def test_rows_inside_that_are_none(fake: FakeLabelStudio, task: Task) -> None:
             {**task.raw, "annotations": odd},
             Origin(fake.client(), prefetched=frozenset({"annotations"}), fetched=True),
         )
-        with pytest.raises(LabelStudioError, match="annotations are no objects"):
+        with pytest.raises(LabelStudioError, match="annotations are not objects"):
             list(obj.annotations)
 
 

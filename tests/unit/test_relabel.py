@@ -239,7 +239,7 @@ def test_a_file_of_another_job_is_refused(tmp_path: Path) -> None:
     ):
         pass
     path.write_text("[1]\n")
-    with pytest.raises(ValueError, match="no undo file"):
+    with pytest.raises(ValueError, match="not an undo file"):
         read_job(path)
     with UndoFile(None, JOB) as nowhere:
         nowhere.write({"id": 1})

@@ -107,7 +107,7 @@ def wait_for(
 
 def secrets_of(obj: Any) -> list[Any]:
     """Return the secrets that an object holds, as far as they are known here."""
-    if not isinstance(obj, Record):  # a job that is no resource
+    if not isinstance(obj, Record):  # a job that is not a resource
         return []
     fields = options_of(obj).fields.values()
     return [value for one in fields if one.secret and (value := one.peek(obj)) is not None]

@@ -92,7 +92,7 @@ def ordered(objects: Iterable[R], keys: Sequence[Key]) -> list[R]:
 def _by_id(objects: list[R]) -> list[R]:
     try:
         return sorted(objects, key=lambda obj: obj.id)
-    except TypeError:  # ids that are no numbers, or none at all
+    except TypeError:  # ids that are not numbers, or none at all
         return sorted(objects, key=lambda obj: _sortable(key_of(obj)) or ())
 
 

@@ -34,7 +34,7 @@ class Place:
 
     @classmethod
     def of(cls, given: str | Place) -> Place:
-        """Return the place that a name means. Raises TypeError for a value that is no name.
+        """Return the place that a name means. Raises TypeError for a value that is not a name.
 
         >>> Place.of("-data__a__b").keys, Place.of('data["a__b"]').keys
         (('a', 'b'), ('a__b',))
@@ -89,7 +89,7 @@ def _end_of_text(text: str, start: int) -> int:
 
 
 def text_of(name: str | Place) -> str:
-    """Return a name as a text. Raises TypeError for what is no name."""
+    """Return a name as a text. Raises TypeError for anything that is not a name."""
     return name if isinstance(name, str) else str(Place.of(name))
 
 

@@ -47,7 +47,7 @@ class Write:
 
     @property
     def items(self) -> int | None:
-        """Return the number of items that the body holds or selects; None where it is no list."""
+        """Return the number of items that the body holds or selects; None for other bodies."""
         if isinstance(self.body, list):
             return len(self.body)
         selected = self.body.get("selectedItems") if isinstance(self.body, dict) else None
@@ -155,7 +155,7 @@ def _query(params: Any) -> dict[str, Any]:
 
 
 def _form(options: Mapping[str, Any]) -> Any:
-    """Return the fields and file names of a body that is no JSON."""
+    """Return the fields and file names of a body that is not JSON."""
     files = {key: file[0] for key, file in (options.get("files") or {}).items()}
     return {**(options.get("data") or {}), **files} or None
 

@@ -103,7 +103,7 @@ def segment(value: object) -> str:
             raise TypeError
         return str(index(value))  # type: ignore[arg-type]
     except TypeError:
-        raise UnsafePath(f"{_shown(value)} is no id, so it makes no path") from None
+        raise UnsafePath(f"{_shown(value)} is not an id, so it makes no path") from None
 
 
 def at(template: str, *values: object) -> str:

@@ -197,5 +197,5 @@ class HasMany(ReverseRelation, Generic[T]):
             return sorted(rows, key=itemgetter("id"))
         except (TypeError, KeyError, IndexError):
             raise LabelStudioError(
-                f"{obj!r}: its {self.name} are no objects with ids, but {brief(rows, 200)}"
+                f"{obj!r}: its {self.name} are not objects with ids, but {brief(rows, 200)}"
             ) from None

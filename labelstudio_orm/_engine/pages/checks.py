@@ -27,18 +27,18 @@ def untrue(select: Select, what: str) -> LabelStudioError:
 def believed(rows: Any, select: Select) -> list[Row]:
     """Return the rows of an answer, each once, in the order in which they came.
 
-    Raises LabelStudioError for what is no list of objects, for ids that are none, for two different
+    Raises LabelStudioError for anything but a list of objects, for invalid ids, for two different
     rows with one id, and for rows of another project, task ... than the listing is of.
     """
     if not isinstance(rows, list):
-        raise untrue(select, f"the rows are no list: {_shown(rows)}")
+        raise untrue(select, f"the rows are not a list: {_shown(rows)}")
     options = select.options
     key = options.key_wire
     kind = str if key and options.fields[options.key].annotation is str else int
     found: dict[Any, Row] = {}
     for row in rows:
         if not isinstance(row, dict):
-            raise untrue(select, f"a row is no object: {_shown(row)}")
+            raise untrue(select, f"a row is not an object: {_shown(row)}")
         for name in options.embedded & row.keys() if options.embedded else ():
             _check_embedded(name, row[name], select)
         if not key:

@@ -102,7 +102,7 @@ class Select:
         if not self.query.client.is_dry:
             for name, id in found.items():
                 if isinstance(id, int) and id < 1:  # the server takes a view 0 for no view
-                    raise ValueError(f"{self.doing}: {id} is no id of a {name}")
+                    raise ValueError(f"{self.doing}: {id} is not an id of a {name}")
         return found
 
     @property

@@ -63,7 +63,7 @@ COMPUTED = frozenset({
     "storage_filename", "annotators", "annotations_ids", "annotations_results",
     "predictions_results", "predictions_model_versions",
 })  # fmt: skip
-"""Columns that are no plain fields of a task there."""
+"""Columns that are not plain fields of a task there."""
 
 
 ABOUT_ONE = {

@@ -104,9 +104,9 @@ class ReadingQuerySet(Selection[R]):
         too. By descending id the parts descend as well. ``n`` requests for one task each; for other
         resources the ids are listed.
 
-        Raises TypeError for a slice, whose members are no range of ids, and for resources without
-        numbers as ids; ValueError for the tasks of a view, which the server does not filter, and
-        unless ``n`` is a positive integer.
+        Raises TypeError for a slice, whose members are not a range of ids, and for resources
+        without numbers as ids; ValueError for the tasks of a view, which the server does not
+        filter, and unless ``n`` is a positive integer.
 
         >>> for part in project.tasks.filter(total_annotations=0).partitions(2):
         ...     print(part.count())
@@ -310,7 +310,7 @@ class ReadingQuerySet(Selection[R]):
     def in_bulk(self, ids: Iterable[int]) -> dict[int, R]:
         """Return the objects of these ids, by id; those that do not exist are left out.
 
-        Raises TypeError for what is no list of ids, and for a text, whose letters are not meant.
+        Raises TypeError for anything but a list of ids; a text is not taken for its letters.
         """
         if isinstance(ids, (str, bytes, bytearray)) or not isinstance(ids, Iterable):
             raise TypeError(f"in_bulk() takes a list of ids, not {brief(ids)}")

@@ -211,7 +211,7 @@ class Loaded(Stored):
         """Return an id that the server gave. Raises LabelStudioError where it is none."""
         if isinstance(value, (int, str)) and not isinstance(value, bool) and value != "":
             return value
-        raise LabelStudioError(f"{what}: {self!r}.{name} is {brief(value, 80)}, which is no id")
+        raise LabelStudioError(f"{what}: {self!r}.{name} is {brief(value, 80)}, which is not an id")
 
     def _url(self, template: str | None = None) -> str:
         """Return the object's address, or that of another template, with the ids filled in."""

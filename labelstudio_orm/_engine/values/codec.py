@@ -76,7 +76,7 @@ def record(value: JSON) -> JSON | bytes:
         return dict(value)
     try:
         return marshal.dumps(value)
-    except ValueError:  # it holds what is no JSON
+    except ValueError:  # it holds something that is not JSON
         return _copied(value)
 
 
@@ -121,7 +121,7 @@ def _is_flat(value: Any) -> bool:
 
 
 def copy_given(value: Any) -> Any:
-    """Return a deep copy of a user's value; anything in it that is no JSON is kept as it is.
+    """Return a deep copy of a user's value; anything in it that is not JSON is kept as it is.
 
     (``marshal`` takes a number of numpy for bytes.)
     """
@@ -129,7 +129,7 @@ def copy_given(value: Any) -> Any:
 
 
 def _copied(value: JSON) -> JSON:
-    """Return a deep copy that keeps anything that is no JSON, such as a number of numpy."""
+    """Return a deep copy that keeps anything that is not JSON, such as a number of numpy."""
     made: JSON = type(value)()
     todo = [(value, made, 0)]
     while todo:

@@ -177,7 +177,7 @@ class Importer:
         return self.context.there.count() > len(self.tasks)
 
     def unmatched(self) -> Iterator[int]:
-        """Yield the ids of the tasks in the target that are no copies."""
+        """Yield the ids of the tasks in the target that are not copies."""
         return (id for id in self.context.there.task_ids() if self.tasks.old(id) is None)
 
     def recognise(self, ids: Iterable[int]) -> None:

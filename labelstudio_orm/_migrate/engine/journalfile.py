@@ -193,7 +193,9 @@ def open_file(path: Path) -> Database:
 
 def bad(path: object, why: str) -> BadJournal:
     """Return the error for a file that is damaged or no journal."""
-    return BadJournal(f"{path} is no journal: {why}; name another file, or put back the right one")
+    return BadJournal(
+        f"{path} is not a journal: {why}; name another file, or restore the right one"
+    )
 
 
 def _make(path: Path) -> None:
@@ -215,13 +217,13 @@ def _must_be_file(path: Path) -> None:
     if stat.S_ISLNK(mode):
         raise bad(path, "it is a link")
     if not stat.S_ISREG(mode):
-        raise bad(path, "it is a folder" if stat.S_ISDIR(mode) else "it is no file")
+        raise bad(path, "it is a folder" if stat.S_ISDIR(mode) else "it is not a file")
     with path.open("rb") as file:
         begin = file.read(16)
     if not begin:
         raise bad(path, "it is empty")
     if begin != b"SQLite format 3\0":
-        raise bad(path, "it is no SQLite file")
+        raise bad(path, "it is not an SQLite file")
 
 
 def _check_tables(path: Path) -> None:

@@ -33,7 +33,7 @@ Form: TypeAlias = "Mapping[str, Type]"
 
 
 def _type(word: str, *types: type) -> Type:
-    return Type(word, lambda value: type(value) in types)  # a bool is no number
+    return Type(word, lambda value: type(value) in types)  # a bool is not a number
 
 
 def or_null(kind: Type) -> Type:

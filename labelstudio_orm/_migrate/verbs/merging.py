@@ -53,8 +53,8 @@ CHUNK: Final = 250
 LOST: Final[Mapping[tuple[str, str], str]] = {
     ("tasks", "data"): "other data under the same key; those of the preferred task stay",
     ("tasks", "meta"): "another meta under the same key; that of the preferred task stays",
-    ("annotations", "result"): "it is no list, which is all that an import takes",
-    ("predictions", "result"): "it is no list of regions, which is all that an import takes",
+    ("annotations", "result"): "it is not a list, which is all that an import takes",
+    ("predictions", "result"): "it is not a list of regions, which is all that an import takes",
     ("annotations", "created_at"): "an annotation that is created again is dated now",
     ("annotations", "completed_by"): "the author was deleted; another user is named instead",
     ("annotations", "ground_truth"): "a task that exists already keeps the ground truth it has",

@@ -236,7 +236,7 @@ def with_whole_predictions(project: Project, path: Path) -> Path:
     """Write whole predictions into an exported file, in which the server writes only their ids.
 
     No request where there are none, else one for 300 tasks that have some. Raises LabelStudioError,
-    and leaves no file, where an item is no task.
+    and leaves no file, where an item is not a task.
     """
     if not _names_predictions(path):
         return path
@@ -297,7 +297,7 @@ def _names_predictions(path: Path) -> bool:
 def items_of(file: BinaryIO) -> Iterator[Any]:
     """Yield the items of a JSON list, or the one value of a file, with about one item in memory.
 
-    Raises JSONDecodeError for what is no JSON.
+    Raises JSONDecodeError for anything that is not JSON.
     """
     text = _Text(file)
     if text.sign() != "[":
@@ -339,7 +339,7 @@ class _Text:
         self.text, self.at = self.text[self.at :] + found, 0
 
     def sign(self) -> str:
-        """Return the next character that is no space; an empty text at the end."""
+        """Return the next character that is not a space; an empty text at the end."""
         while True:
             found = _SPACE.match(self.text, self.at)
             self.at = found.end() if found else self.at

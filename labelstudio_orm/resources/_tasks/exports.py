@@ -96,7 +96,7 @@ def check_resources(format: str, wanted: bool | None) -> None:
 
 
 def check_snapshot(export: Export, format: Any, download_resources: bool | None = None) -> None:
-    """Raise TypeError for what is no format, and ValueError for images: no snapshot has any."""
+    """Raise TypeError for anything but a format, and ValueError for images: no snapshot has any."""
     _check_name(format)
     named = format.removesuffix(WITH_IMAGES) + WITH_IMAGES
     if format == named or (download_resources and format.startswith(_BY_NAME)):

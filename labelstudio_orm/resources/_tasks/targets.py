@@ -33,7 +33,7 @@ def check_target(path: Path, format: str | None = None) -> None:
     if not folder.exists():
         raise FileNotFoundError(f"there is no folder {folder} to write {path.name} to; make it")
     if not folder.is_dir():
-        raise NotADirectoryError(f"{folder} is no folder, so {path.name} cannot be written there")
+        raise NotADirectoryError(f"{folder} is not a folder: {path.name} cannot be written there")
     wanted = _ARCHIVES if format is None else SUFFIXES.get(format, _ARCHIVES)
     suffix = path.suffix.lower()
     if format is not None and suffix in _TELLING and suffix not in wanted:
