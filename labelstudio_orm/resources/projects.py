@@ -13,7 +13,7 @@ from .._config.markup import without_declaration
 from .._engine.fields.fields import Field
 from .._engine.http.deadline import one_call
 from .._engine.pages.sources import NUMBERED
-from .._engine.reading.planner import plan_of
+from .._engine.reading.planner import plan_with_requests
 from .._engine.records.inside import kept_with
 from ..errors import LabelStudioError
 from ..orm import (
@@ -70,7 +70,7 @@ class Projects(QuerySet["Project"]):
         Lighter than the projects: one request for 100 of them, and one more for the ids where there
         is a condition that the server cannot express.
         """
-        planned = plan_of(self._query)
+        planned = plan_with_requests(self._query)
         params: dict[str, Any] = dict(planned.params)
         kept = None
         if planned.nothing:

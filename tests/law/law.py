@@ -36,7 +36,7 @@ import pandas
 import requests
 
 from labelstudio_orm import FieldError, LabelStudio, Q, data, meta
-from labelstudio_orm._engine.reading.planner import plan_of
+from labelstudio_orm._engine.reading.planner import plan_with_requests
 from labelstudio_orm._engine.reading.selection import query_of
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 
@@ -89,7 +89,7 @@ class Case:
 
     def server_part(self, query: Query) -> str:
         """Does the server find exactly these tasks, more of them, or all?"""
-        planned = plan_of(query_of(eval(query.queryset, self.names(query))))
+        planned = plan_with_requests(query_of(eval(query.queryset, self.names(query))))
         if planned.here is None:
             return "exact"
         return "superset" if planned.filters() else "none"

@@ -30,9 +30,9 @@ from labelstudio_orm._engine.http import connection
 from labelstudio_orm._engine.models.resource import Resource
 from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.codec import (
+    baseline,
     copy_json,
     portable,
-    record,
     renew,
     same_json,
     write_datetime,
@@ -89,7 +89,7 @@ def writes(fake: FakeLabelStudio) -> list[str]:
 def test_copies_are_the_same_and_apart(value: Any) -> None:
     made = copy_json(value)
     assert same_json(made, value)
-    assert same_json(copy_json(record(value)), value)
+    assert same_json(copy_json(baseline(value)), value)
     assert same_json(copy_json(portable(value)), value)
     if isinstance(value, (dict, list)):
         assert made is not value
@@ -108,7 +108,7 @@ def test_a_held_value_shows_what_is_there_now(held: Any, now: Any) -> None:
 def test_nothing_recurses(depth: int) -> None:
     value, other = nested(depth, 1), nested(depth, 2)
     assert same_json(copy_json(value), value)
-    assert same_json(copy_json(record(value)), value)
+    assert same_json(copy_json(baseline(value)), value)
     assert not same_json(value, other)
     assert same_json(renew(value, other), nested(depth, 2))
     itself: list[Any] = []

@@ -134,5 +134,8 @@ LOOKUPS: dict[str, Callable[[Any, Any], bool]] = {
 }
 """The meaning of each lookup for one value. Django's names; this table is the whole language."""
 
-TEXT_LOOKUPS = frozenset(name for name in LOOKUPS if name.endswith(("contains", "with", "regex")))
+TEXT_LOOKUPS = frozenset({
+    "contains", "icontains", "startswith", "istartswith", "endswith", "iendswith", "regex",
+    "iregex",
+})  # fmt: skip
 """The lookups that take a text, and match only texts."""

@@ -111,7 +111,7 @@ class Query:
     @property
     def is_everything(self) -> bool:
         """Return whether nothing is left out, sorted or cut."""
-        return self.where is EVERYTHING and not self.ordering and not self.is_slice
+        return self.where == EVERYTHING and not self.ordering and not self.is_slice
 
     @property
     def is_by_id(self) -> bool:

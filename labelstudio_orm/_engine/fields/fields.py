@@ -194,7 +194,7 @@ class Field:
             if self.wire in row and not (self.computed and obj._uncomputed(self)):
                 value = row[self.wire]
                 if self.nested:
-                    row[self.wire] = codec.record(value)
+                    row[self.wire] = codec.baseline(value)
                 else:
                     value = self.read(value)
             else:

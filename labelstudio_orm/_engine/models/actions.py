@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from ..conditions.query import Query
 from ..fields.options import options_of
@@ -28,9 +28,6 @@ from ..values.ids import id_of
 from ..values.registry import registry
 from .queryset import QuerySet
 from .resource import Resource
-
-if TYPE_CHECKING:
-    pass
 
 __all__ = ["action", "answer", "id_for", "no_answer"]
 

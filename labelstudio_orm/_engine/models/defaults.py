@@ -42,7 +42,7 @@ def new_fields(lookups: Iterable[Lookup], defaults: Mapping[str, Any]) -> dict[s
 def refuse_unmatched(
     query: Query, make: Callable[[Mapping[str, Any]], Any], fields: Mapping[str, Any]
 ) -> None:
-    """Raise ValueError for the fields of a new object that would not match what it is got by.
+    """Raise ValueError where a new object would not match the lookup that it was not found by.
 
     Conditions on what only the server sets are not checked. ``make`` makes an unsaved object.
     """
@@ -90,7 +90,7 @@ def defaults_and_lookups(
     """
     asked = [one for one in conditions if isinstance(one, Q)]
     given = [one for one in conditions if not isinstance(one, Q) and one is not None]
-    if conditions and not asked and not lookups and query.where is EVERYTHING:
+    if conditions and not asked and not lookups and query.where == EVERYTHING:
         raise TypeError(
             "get_or_create() and update_or_create() look for something: "
             'get_or_create(data__text="a", defaults={"meta": {...}}), each lookup by its name'

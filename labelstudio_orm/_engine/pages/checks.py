@@ -19,26 +19,26 @@ _FEW = 4
 """How often rows may be repeated."""
 
 
-def untrue(select: Select, what: str) -> LabelStudioError:
+def listing_error(select: Select, what: str) -> LabelStudioError:
     """Return the error for a listing that cannot be what was asked for."""
     return LabelStudioError(f"{select.doing}: {what}; {_WHY}")
 
 
-def believed(rows: Any, select: Select) -> list[Row]:
+def checked_rows(rows: Any, select: Select) -> list[Row]:
     """Return the rows of an answer, each once, in the order in which they came.
 
     Raises LabelStudioError for anything but a list of objects, for invalid ids, for two different
     rows with one id, and for rows of another project, task ... than the listing is of.
     """
     if not isinstance(rows, list):
-        raise untrue(select, f"the rows are not a list: {_shown(rows)}")
+        raise listing_error(select, f"the rows are not a list: {_shown(rows)}")
     options = select.options
     key = options.key_wire
     kind = str if key and options.fields[options.key].annotation is str else int
     found: dict[Any, Row] = {}
     for row in rows:
         if not isinstance(row, dict):
-            raise untrue(select, f"a row is not an object: {_shown(row)}")
+            raise listing_error(select, f"a row is not an object: {_shown(row)}")
         for name in options.embedded & row.keys() if options.embedded else ():
             _check_embedded(name, row[name], select)
         if not key:
@@ -47,12 +47,12 @@ def believed(rows: Any, select: Select) -> list[Row]:
         if not _is_key(id, kind):
             id = as_key(id)
             if not _is_key(id, kind):
-                raise untrue(select, f"the {key!r} of a row is {_shown(row.get(key))}")
+                raise listing_error(select, f"the {key!r} of a row is {_shown(row.get(key))}")
         if found.setdefault(id, row) is not row and found[id] != row:
-            raise untrue(select, f"two different rows have the {key} {_shown(id)}")
+            raise listing_error(select, f"two different rows have the {key} {_shown(id)}")
     unique = list(found.values()) if key else rows
     if len(rows) > _FEW and _FEW * len(unique) < len(rows):
-        raise untrue(select, f"the {len(rows)} rows are {len(unique)}, again and again")
+        raise listing_error(select, f"the {len(rows)} rows are {len(unique)}, again and again")
     _check_scope(unique, select)
     return unique
 
@@ -66,7 +66,7 @@ def _is_key(value: Any, kind: type) -> bool:
 def _check_embedded(name: str, rows: Any, select: Select) -> None:
     for row in rows if isinstance(rows, list) else () if rows is None else (rows,):
         if not isinstance(row, dict) or type(row.get("id")) is not int:
-            raise untrue(select, f"{_shown(row)} is among the {name} of a row")
+            raise listing_error(select, f"{_shown(row)} is among the {name} of a row")
 
 
 def _check_scope(rows: Sequence[Row], select: Select) -> None:
@@ -80,7 +80,9 @@ def _check_scope(rows: Sequence[Row], select: Select) -> None:
             said = row.get(wire)
             if said is not None and said != id and not _is_about(said, id):
                 one = f"{options.name} {_shown(as_key(row.get(options.key_wire)))}"
-                raise untrue(select, f"the server gave {one}, of {name} {_shown(as_id(said))}")
+                raise listing_error(
+                    select, f"the server gave {one}, of {name} {_shown(as_id(said))}"
+                )
 
 
 def _is_about(said: Any, id: Any) -> bool:

@@ -12,7 +12,7 @@ from ..conditions.ordering import Key
 from ..http.paths import at
 from ..plans.plan import Plan
 from ..values.ids import id_of
-from .checks import untrue
+from .checks import listing_error
 from .parallel import results
 from .ranges import IdList, TaskListing
 from .select import Page, Select
@@ -177,7 +177,7 @@ class Keyset:
                 known = {*page}.intersection(ids)
                 stale = stale + 1 if len(known) == len({*page}) else 0
                 if stale > STALE or (len(page) > 1 and 2 * len(known) > len({*page})):
-                    raise untrue(select, f"page {number} holds what earlier pages hold")
+                    raise listing_error(select, f"page {number} holds what earlier pages hold")
                 ids.extend(page)
                 number += 1
             distinct = list(dict.fromkeys(ids))
@@ -197,7 +197,7 @@ class Keyset:
         }
         answer = request(select, params=params)
         if any(type(row.get("id")) is not int for row in answer["tasks"]):
-            raise untrue(select, "a task came without an id")
+            raise listing_error(select, "a task came without an id")
         return answer
 
 

@@ -186,7 +186,7 @@ class OrderedPool(Generic[T]):
         return False
 
 
-class Prefetched(threading.Thread, Generic[T]):
+class FutureValue(threading.Thread, Generic[T]):
     """A value that a thread is computing.
 
     The thread is a daemon, so an unanswered request cannot hold up an exit.

@@ -1,6 +1,6 @@
 """Tasks by id, in pieces which several workers can read at once.
 
-A ``TaskListing`` is one loop. Its work is a line of stretches of ids (or of lists of ids), of which
+A ``TaskListing`` is one loop. Its work is a queue of ranges of ids (or of lists of ids), of which
 ``parallel.results`` takes pieces: a page each.
 """
 
@@ -19,7 +19,7 @@ from ...errors import NotFound
 from ..conditions.tree import Leaf, Node, parts_of
 from ..plans.plan import Plan
 from ..values.codec import Row
-from .checks import in_order, untrue
+from .checks import in_order, listing_error
 from .parallel import results
 from .select import Page, Select
 from .sources import FIRST_PAGE, IDS, PAGE, TRIES
@@ -109,7 +109,7 @@ class TaskListing:
         while line:
             stream = results(line, self.select.workers)
             for page in stream:
-                self._note(page)
+                self._check_length(page)
                 page = self._cut(page)
                 if self.left == 0:
                     stream.close()  # nothing is read ahead while the last page is in use
@@ -122,7 +122,7 @@ class TaskListing:
             self.cut_at = None
         self._check_end()
 
-    def _note(self, page: Page) -> None:
+    def _check_length(self, page: Page) -> None:
         """Take note of what came, so that a listing without an end is found to be one."""
         if not page.rows:
             return
@@ -131,7 +131,9 @@ class TaskListing:
         if self._taken > max(self._doubt, 2 * self.promised + PAGE):
             there = self._count()
             if 2 * there < self._taken:
-                raise untrue(self.select, f"{self._taken} tasks came, of {there} that are counted")
+                raise listing_error(
+                    self.select, f"{self._taken} tasks came, of {there} that are counted"
+                )
             self._doubt = 2 * self._taken
 
     def _check_end(self) -> None:
@@ -150,7 +152,7 @@ class TaskListing:
         else:
             is_short = there > self._taken
         if is_short:
-            raise untrue(self.select, f"{there} tasks are counted, and {self._taken} came")
+            raise listing_error(self.select, f"{there} tasks are counted, and {self._taken} came")
 
     def _count(self) -> int:
         """How many tasks there are up to the last one that came. One request."""
@@ -185,16 +187,16 @@ class TaskListing:
             if bool(rows) == bool(total) and len(rows) <= total:
                 break  # else tasks were deleted, or added, after they had been counted
         else:
-            raise untrue(select, f"{total} are left, the server says, and gives {len(rows)}")
+            raise listing_error(select, f"{total} are left, the server says, and gives {len(rows)}")
         for row in (*rows[:1], *rows[-1:]):
             if not is_between(row["id"], select, after, until):
                 upto = "" if until is None else f" up to id {until}"
-                raise untrue(
+                raise listing_error(
                     select,
                     f"asked for what comes after id {after}{upto}, the server gave {row['id']}",
                 )
         if not in_order(rows, select.backwards):
-            raise untrue(select, "the tasks do not come by id, as they were asked for")
+            raise listing_error(select, "the tasks do not come by id, as they were asked for")
         whole = select.fields is None
         return Page(rows, self._uncomputed, select.relations, whole), total
 

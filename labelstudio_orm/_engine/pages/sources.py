@@ -20,8 +20,8 @@ from ..http.paths import at
 from ..plans.plan import Plan
 from ..values.codec import Row
 from ..values.ids import as_id, id_of
-from .checks import as_key, believed, untrue
-from .parallel import Prefetched
+from .checks import as_key, checked_rows, listing_error
+from .parallel import FutureValue
 from .select import Page, Select, require_scope
 
 T = TypeVar("T")
@@ -87,7 +87,7 @@ class Plain:
             return []
         if self.single and not isinstance(rows, list):
             rows = [rows] if rows else []
-        rows = believed(rows, select)
+        rows = checked_rows(rows, select)
         in_path = select.scope.keys() & set(names_in(select.options.collection))
         for row in rows if in_path else ():
             for name in in_path:  # the address says it, the rows need not
@@ -144,7 +144,9 @@ class Numbered:
                 yield Page(_in_order(rows, select), whole=select.fields is None)
                 return
             if (rows, count) == before:  # nothing changed: it is what the server says
-                raise untrue(select, f"{count} rows are counted, and the pages hold {len(rows)}")
+                raise listing_error(
+                    select, f"{count} rows are counted, and the pages hold {len(rows)}"
+                )
             before = rows, count
         raise LabelStudioError(
             f"{select.doing}: the number of rows changed during each of {TRIES} readings"
@@ -168,7 +170,7 @@ class Numbered:
             count, before = answer["count"], count
             if number > 1 and count != before:
                 break
-            rows = believed(answer["results"], select)
+            rows = checked_rows(answer["results"], select)
             new = {as_key(row.get(key)): row for row in rows}
             if not found.keys().isdisjoint(new):
                 break
@@ -244,11 +246,11 @@ class Embedded:
         task = select.scope["task"]
         select = attrs.evolve(select, query=select.query.but(scope={"task": task}))
         if select.plan.params.get("was_cancelled") is False:
-            return believed(select.ask(select.path, expect=list), select)
+            return checked_rows(select.ask(select.path, expect=list), select)
         params = {"include": f"id,project,{self.key}", "resolve_uri": "false"}
         path = at("/api/tasks/{}/", id_of(task))
         answer = select.ask(path, params=params, expect=(self.key,))
-        return believed(answer[self.key], select)
+        return checked_rows(answer[self.key], select)
 
     def _of_project(self, select: Select) -> Iterator[Page]:
         tasks = Query(
@@ -272,10 +274,10 @@ class Embedded:
     def _in_task(self, task: Row, select: Select) -> list[Row]:
         """Return the rows inside a task's row, which must be there and belong to it."""
         if self.key not in task:
-            raise untrue(select, f"Task {task['id']} came without its {self.key}")
-        rows = believed(task[self.key], select)
+            raise listing_error(select, f"Task {task['id']} came without its {self.key}")
+        rows = checked_rows(task[self.key], select)
         if any(as_id(row.get("task", task["id"])) != task["id"] for row in rows):
-            raise untrue(select, f"Task {task['id']} came with {self.key} of another task")
+            raise listing_error(select, f"Task {task['id']} came with {self.key} of another task")
         return rows
 
     def count(self, select: Select) -> int | None:
@@ -306,7 +308,7 @@ def look_ahead(pages: Iterator[Page]) -> Iterator[Page]:
         if len(page.rows) <= half:
             page = next(pages, None)
             continue
-        coming = Prefetched(lambda: next(pages, None))
+        coming = FutureValue(lambda: next(pages, None))
         yield attrs.evolve(page, rows=page.rows[half:])
         page = coming.result()
 
@@ -322,7 +324,7 @@ def page_ahead(pages: Iterator[Page]) -> Iterator[Page]:
     yield page
     page = next(pages, None)
     while page is not None:
-        coming = Prefetched(lambda: next(pages, None))
+        coming = FutureValue(lambda: next(pages, None))
         yield page
         page = coming.result()
 

@@ -14,7 +14,7 @@ from ..fields.options import options_of
 from ..plans.columns import Item, line
 from ..plans.plan import Plan
 from ..values.codec import Row
-from .checks import believed, untrue
+from .checks import checked_rows, listing_error
 from .select import Select
 from .sources import IDS, TRIES, chunked
 
@@ -64,7 +64,7 @@ def ask(
         body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
         address = _encoded(params)
     answer = request(select, params=address, json=body, **options)
-    rows = answer["tasks"] = believed(answer["tasks"], select)
+    rows = answer["tasks"] = checked_rows(answer["tasks"], select)
     _check_asked(rows, select, ids)
     return answer
 
@@ -74,7 +74,7 @@ def _check_asked(rows: list[Row], select: Select, more: Item | None) -> None:
     for items in ({*ids_asked_for(select.plan)[1]}, {*_listed(more)}):
         stray = next((row["id"] for row in rows if row["id"] not in items), None) if items else None
         if stray is not None:
-            raise untrue(select, f"the server gave Task {stray}, whose id was not asked for")
+            raise listing_error(select, f"the server gave Task {stray}, whose id was not asked for")
 
 
 def _listed(item: Item | None) -> Sequence[int]:

@@ -33,7 +33,10 @@ TEXTS = 1000
 
 @attrs.frozen
 class Answer:
-    """A disjunction that every match satisfies; ``exact`` if nothing else does."""
+    """A disjunction that every match satisfies; ``exact`` if nothing else does.
+
+    ``plan.Approximation`` is the same of a whole condition, with lines that can be compared.
+    """
 
     clauses: tuple[tuple[Item, ...], ...]
     exact: bool
@@ -73,7 +76,7 @@ ABOUT_ONE = {
     "predictions_results": "annotation",  # where it is asked to be empty
     "predictions_model_versions": "prediction",
 }
-"""What a comparison is about one of, so that two in one line of a view are about the same one."""
+"""The related object that a column tests; two tests in one line of a view apply to the same one."""
 
 
 JOINED = frozenset({"annotators", "predictions_model_versions"})
@@ -94,11 +97,11 @@ def mixes(items: Iterable[Item]) -> bool:
     return 0 < len(joined) < len(computed)
 
 
-UNDEFINED = "$undefined$"
+UNDEFINED = "$may_be_undefined$"
 """The key under which the server keeps what was uploaded before there was a labelling config."""
 
 Undefined = Callable[[str], bool]
-"""Whether tasks that are shown with a key may be stored with ``$undefined$`` instead."""
+"""Whether tasks that are shown with a key may be stored with ``$may_be_undefined$`` instead."""
 
 
 def never(key: str) -> bool:
@@ -106,14 +109,16 @@ def never(key: str) -> bool:
     return False
 
 
-def comparison(leaf: Leaf, positive: bool = True, undefined: Undefined = never) -> Answer | None:
-    """Return the server's answer to a comparison, or to its complement; None where it has none."""
+def comparison(
+    leaf: Leaf, positive: bool = True, may_be_undefined: Undefined = never
+) -> Answer | None:
+    """Return the server's answer to a comparison, or to its complement; None for no answer."""
     if leaf.lookup == "in" and not leaf.value:
         return NEVER if positive else ALWAYS
     if leaf.relation:
         return _of_related(leaf, positive)
     if leaf.path or leaf.field.name in ("data", "meta"):
-        return _in_data(leaf, undefined) if positive and leaf.field.name == "data" else None
+        return _in_data(leaf, may_be_undefined) if positive and leaf.field.name == "data" else None
     column = EXACT.get(leaf.field.name)
     if column is not None:
         return column.answer(leaf, positive)
@@ -275,9 +280,9 @@ def _integer(column: str, lookup: str, values: Values) -> Item | bool | None:
         return found
     lookup, values = found
     if lookup in ("gt", "gte", "lt", "lte") and values[0] != int(values[0]):
-        rises = lookup.startswith("gt")
-        lookup = "gt" if rises else "lt"
-        values = (math.floor(values[0]) if rises else math.ceil(values[0]),)
+        ascends = lookup.startswith("gt")
+        lookup = "gt" if ascends else "lt"
+        values = (math.floor(values[0]) if ascends else math.ceil(values[0]),)
     elif lookup == "range":
         values = (math.ceil(values[0]), math.floor(values[1]))
     values = tuple(int(value) for value in values if value == int(value))
@@ -305,7 +310,7 @@ def _float(column: str, lookup: str, values: Values) -> Item | bool | None:
 _LARGEST = sys.float_info.max
 
 
-def _moment(column: str, lookup: str, values: Values) -> Item | bool | None:
+def _datetime_line(column: str, lookup: str, values: Values) -> Item | bool | None:
     if lookup not in OPERATORS or lookup == "in":
         return None
     if not all(isinstance(one, datetime) for one in values):
@@ -348,7 +353,7 @@ def _is_id(value: Any) -> bool:
 
 
 _COUNT = Column(_integer)
-_DATE = Column(_moment)
+_DATE = Column(_datetime_line)
 
 EXACT: Mapping[str, Column] = {
     "id": _COUNT,
@@ -361,8 +366,8 @@ EXACT: Mapping[str, Column] = {
     "overlap": _COUNT,
     "created_at": _DATE,
     "updated_at": _DATE,
-    "completed_at": Column(_moment, nullable=True, empties=True),
-    "last_comment_updated_at": Column(_moment, nullable=True, empties=True),
+    "completed_at": Column(_datetime_line, nullable=True, empties=True),
+    "last_comment_updated_at": Column(_datetime_line, nullable=True, empties=True),
     "is_labeled": Column(_flag),
     "draft_exists": Column(_flag),
     "avg_lead_time": Column(_float, nullable=True, empties=True),
@@ -471,13 +476,13 @@ def _text(column: str, leaf: Leaf, quoted: bool = False) -> Answer | None:
     return Answer(tuple((line(column, "contains", "String", one),) for one in found), False)
 
 
-def _in_data(leaf: Leaf, undefined: Undefined) -> Answer | None:
+def _in_data(leaf: Leaf, may_be_undefined: Undefined) -> Answer | None:
     """Return a superset of the tasks with a value in their data.
 
     Tasks that were uploaded before the project had a labelling config are shown with the config's
     key and stored with another, by which they have to be asked for as well.
     """
-    hidden = undefined(leaf.value if leaf.lookup == "has_key" else (*leaf.path, "")[0])
+    hidden = may_be_undefined(leaf.value if leaf.lookup == "has_key" else (*leaf.path, "")[0])
     if leaf.lookup == "has_key":
         piece = _piece(leaf.value, folds=False)
         return _whole(piece, UNDEFINED if hidden else piece) if piece.strip() else None

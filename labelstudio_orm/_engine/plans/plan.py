@@ -5,8 +5,8 @@ operator means ``equal``, text is compared without case for ASCII letters only. 
 sent only where ``columns.py`` says that the answer is *exact*, or a *superset* which is checked
 again here; everything else is checked here alone.
 
-The server can say a conjunction of comparisons, or a disjunction of clauses of two of them at most,
-of which the condition of a keyset page takes one. A tree is approximated by clauses (a disjunction
+A server takes an AND of comparisons, or an OR of clauses with at most two comparisons each; when
+paging, one of the two is the condition on the id. A tree is approximated by clauses (a disjunction
 of conjunctions) that every match satisfies, and longer clauses drop comparisons: a superset still.
 """
 
@@ -93,23 +93,26 @@ class Plan:
         return {"conjunction": "or", "items": lines}
 
     def among(self, item: Item) -> Plan:
-        """Return the same plan with one more comparison that the server answers exactly."""
+        """Return the plan narrowed by a comparison that the server answers exactly.
+
+        The lines of a disjunction have no room for it: it replaces them, and a superset is read.
+        """
         if len(self.clauses) == 1:
             return attrs.evolve(self, clauses=((*self.clauses[0], item),))
         return attrs.evolve(self, clauses=((item,),))
 
 
-def plan(options: Options, where: Node, undefined: Undefined = never) -> Plan:
+def plan(options: Options, where: Node, may_be_undefined: Undefined = never) -> Plan:
     """Return the plan of a condition on a resource.
 
-    ``undefined`` returns which keys of data may be stored under another one. Raises FieldError
-    where a condition that only the server evaluates would have to be checked here.
+    ``may_be_undefined`` tells whether a key of data may be stored under another one. Raises
+    FieldError where a condition that only the server evaluates would have to be checked here.
     """
     if where == EVERYTHING:
         return Plan()
     if not options.pages.filters_tasks:
         return _plan_params(options, where)
-    planned = _plan_tasks(where, undefined)
+    planned = _plan_tasks(where, may_be_undefined)
     if planned.here is not None and has_opaque(planned.here):
         raise FieldError(
             f"{describe(where)}: what only the server evaluates can be joined by & to what it "
@@ -204,20 +207,20 @@ def _is_never(where: Node) -> bool:
 # -- tasks: the Data Manager ----------------------------------------------------------------------
 
 
-class Said(str):
+class LineText(str):
     """One line as text, so that lines are quick to compare however often they are joined."""
 
     item: Item
 
     @classmethod
-    def of(cls, item: Item) -> Said:
+    def of(cls, item: Item) -> LineText:
         """Return the text of a line."""
         text = cls(json.dumps(item))
         text.item = item
         return text
 
 
-Saying: TypeAlias = tuple[Said, ...]
+TextClause: TypeAlias = tuple[LineText, ...]
 """A clause, as long as it is joined with others."""
 
 
@@ -225,13 +228,13 @@ Saying: TypeAlias = tuple[Said, ...]
 class Approximation:
     """A disjunction that every match satisfies; ``exact`` if nothing else does."""
 
-    clauses: tuple[Saying, ...]
+    clauses: tuple[TextClause, ...]
     exact: bool
 
     @classmethod
     def of(cls, clauses: Iterable[Clause], exact: bool) -> Approximation:
         """From the lines of clauses."""
-        return cls(tuple(tuple(map(Said.of, clause)) for clause in clauses), exact)
+        return cls(tuple(tuple(map(LineText.of, clause)) for clause in clauses), exact)
 
 
 ALL, UNKNOWN = Approximation(((),), True), Approximation(((),), False)
@@ -242,10 +245,10 @@ Signed: TypeAlias = tuple[Node, bool]
 """A node, or (False) its complement."""
 
 
-def _approximate(where: Node, undefined: Undefined) -> Approximation:
+def _approximate(where: Node, may_be_undefined: Undefined) -> Approximation:
     """Of a tree."""
     if isinstance(where, Leaf):
-        return _compared(where, True, undefined)
+        return _compared(where, True, may_be_undefined)
 
     def make(signed: Signed, parts: list[Approximation]) -> Approximation:
         node, positive = signed
@@ -258,9 +261,9 @@ def _approximate(where: Node, undefined: Undefined) -> Approximation:
                 raise FieldError(f"~ of {node}: the server has no complement of it")
             return Approximation.of([(node.item,)], True)
         if isinstance(node, Leaf):
-            return _compared(node, positive, undefined)
+            return _compared(node, positive, may_be_undefined)
         if isinstance(node, Or) and len(parts) > ALTERNATIVES:
-            parts = _merged(node, parts, positive, undefined)
+            parts = _merged(node, parts, positive, may_be_undefined)
         return _all_of(parts)[0] if isinstance(node, And) == positive else _any_of(parts)
 
     root: Signed = where, True
@@ -273,15 +276,15 @@ def _signed_parts(signed: Signed) -> list[Signed]:
     return [(part, sign) for part in parts_in(node)]
 
 
-def _compared(leaf: Leaf, positive: bool, undefined: Undefined) -> Approximation:
+def _compared(leaf: Leaf, positive: bool, may_be_undefined: Undefined) -> Approximation:
     if _is_of_none(leaf):
         return NOTHING if positive else ALL
-    answer = comparison(leaf, positive, undefined)
+    answer = comparison(leaf, positive, may_be_undefined)
     return UNKNOWN if answer is None else Approximation.of(answer.clauses, answer.exact)
 
 
 def _merged(
-    node: Or, parts: list[Approximation], positive: bool, undefined: Undefined
+    node: Or, parts: list[Approximation], positive: bool, may_be_undefined: Undefined
 ) -> list[Approximation]:
     """Return alternatives with those for one value (``Q(id=1) | Q(id=2) | ...``) as an ``in``.
 
@@ -298,7 +301,7 @@ def _merged(
             together = attrs.evolve(
                 alike[0], lookup="in", value=Members(one.value for one in alike)
             )
-            said = _compared(together, positive, undefined)
+            said = _compared(together, positive, may_be_undefined)
             if said != UNKNOWN:
                 for place in places[1:]:
                     del found[place]
@@ -307,7 +310,7 @@ def _merged(
 
 
 def _any_of(parts: Iterable[Approximation]) -> Approximation:
-    clauses, exact, narrows = list[Saying](), True, True
+    clauses, exact, narrows = list[TextClause](), True, True
     for part in parts:
         if () in part.clauses:  # it does not narrow anything
             if part.exact:
@@ -338,11 +341,11 @@ def _all_of(parts: list[Approximation]) -> tuple[Approximation, set[int]]:
     return Approximation(whole, found.exact and not left_out), left_out
 
 
-def _distinct(clauses: Iterable[Saying]) -> tuple[Saying, ...]:
+def _distinct(clauses: Iterable[TextClause]) -> tuple[TextClause, ...]:
     return tuple(dict.fromkeys(tuple(dict.fromkeys(clause)) for clause in clauses))
 
 
-def _absorbed(clauses: tuple[Saying, ...]) -> tuple[Saying, ...]:
+def _absorbed(clauses: tuple[TextClause, ...]) -> tuple[TextClause, ...]:
     """Return the clauses without those that are narrower than another one."""
     said = list(map(set, clauses))
     return tuple(
@@ -352,12 +355,12 @@ def _absorbed(clauses: tuple[Saying, ...]) -> tuple[Saying, ...]:
     )
 
 
-def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
+def _plan_tasks(where: Node, may_be_undefined: Undefined) -> Plan:
     parts = parts_of(where)
     approximations = [
-        _compared(part, True, undefined)
+        _compared(part, True, may_be_undefined)
         if isinstance(part, Leaf)
-        else _approximate(part, undefined)
+        else _approximate(part, may_be_undefined)
         for part in parts
     ]
     found, left_out = _all_of(approximations)
@@ -389,11 +392,11 @@ def _plan_tasks(where: Node, undefined: Undefined) -> Plan:
     return Plan(clauses=_lines(clauses), here=None if exact_pages else where, counts=counts)
 
 
-def _lines(clauses: Iterable[Saying]) -> tuple[Clause, ...]:
+def _lines(clauses: Iterable[TextClause]) -> tuple[Clause, ...]:
     return tuple(tuple(one.item for one in clause) for clause in clauses)
 
 
-def _pair(clause: Saying) -> Saying:
+def _pair(clause: TextClause) -> TextClause:
     """Return what a line of a disjunction has room for.
 
     A column that the server computes must come first: as the second it is not computed, or counts a
@@ -406,7 +409,7 @@ def _pair(clause: Saying) -> Saying:
     return (first, *[one for one in ranked if column_of(one.item) not in COMPUTED][:1])
 
 
-def _worth(said: Said) -> int:
+def _worth(said: LineText) -> int:
     """Return how little a comparison of a clause narrows, as far as that can be guessed."""
     item = said.item
     if item["operator"] == "contains" and item["value"] == "":

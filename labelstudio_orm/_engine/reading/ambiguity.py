@@ -108,6 +108,14 @@ def _at_hand(query: Query) -> Any:
     return query.scope.get("project") or parents.get("project")
 
 
+def wants_summary(query: Query, keys: Iterable[str]) -> bool:
+    """Return whether the project's summary, which is not at hand, is asked for unknown keys."""
+    project = query.project
+    if project is None or isinstance(project, int) or query.client.is_dry:
+        return False
+    return _IN_TASKS not in kept_with(project) and not _in_config(project).issuperset(keys)
+
+
 def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> None:
     """Warn, once, of a key that no task of the project has, with near ones.
 

@@ -1,4 +1,4 @@
-"""Telling how a queryset would be read."""
+"""How a query would be read, in words."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from ..http.addresses import names_in
 from ..http.paths import at
 from ..pages.keyset import TASKS, Keyset
 from ..pages.select import Select
-from ..pages.sources import Embedded
+from ..pages.sources import FIRST_PAGE, Embedded
 from ..plans.columns import Item
 from ..values.brief import WIDTH, brief, cut, joined
 from ..values.ids import id_of
-from .planner import plan_without_request, wants_config
+from .ambiguity import wants_summary
+from .planner import keys_of_data, plan_without_request, wants_config
 from .reader import is_one_page
 
 if TYPE_CHECKING:
@@ -123,12 +124,19 @@ def _requests(query: Query, planned: Plan) -> Iterator[str]:
     if wants_config(query):
         address = at("/api/projects/{}/", id_of(query.scope["project"]))
         yield f"GET {address}: the labelling config, for a closer filter on data"
+    if not query.may_be_new and wants_summary(query, keys_of_data(query)):
+        address = at("/api/projects/{}/summary/", id_of(query.scope["project"]))
+        yield f"GET {address}: which keys of data there are, to warn of unknown ones"
     if query.is_of_view:
         yield "GET /api/tasks/?view=: the ids of the view, 1,000 a request"
         yield "GET /api/tasks/: the rows by id, 300 a request"
     elif query.is_by_id:
         order = " from the highest" if query.is_descending else ""
-        yield f"GET /api/tasks/: pages by id{order}, 100 tasks and then up to 1,000 a request"
+        rows = query.stop - query.start if query.stop is not None and planned.here is None else 0
+        if 0 < rows <= FIRST_PAGE:
+            yield f"GET /api/tasks/: one page of {rows} by id{order}"
+        else:
+            yield f"GET /api/tasks/: pages by id{order}, 100 tasks and then up to 1,000 a request"
     elif is_one_page(query, planned):
         yield "GET /api/tasks/: one page in the server's order"
         more = "another page" if len(query.ordering) == 1 else "ids and keys of all matches"
@@ -148,7 +156,7 @@ def _requests(query: Query, planned: Plan) -> Iterator[str]:
 
 
 def _of_tasks(query: Query, planned: Plan, key: str) -> Iterator[str]:
-    """How rows are read that stand inside of tasks."""
+    """Yield how rows inside of tasks are read."""
     sorted_ = ", sorted here" if query.ordering else ""
     if "task" not in query.scope:
         yield f"GET /api/tasks/: pages by id of {_or(planned.clauses)}, with their {key}{sorted_}"

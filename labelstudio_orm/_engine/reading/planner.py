@@ -31,7 +31,7 @@ def plan_without_request(query: Query) -> Plan:
     return plan(query.options, query.where, lambda key: _may_be_undefined(query, key))
 
 
-def plan_of(query: Query) -> Plan:
+def plan_with_requests(query: Query) -> Plan:
     """Return the plan of a query, and ask the project for what makes it better.
 
     Warns of a plan that reads every task, and raises FieldError for what is refused.
@@ -44,7 +44,7 @@ def plan_of(query: Query) -> Plan:
     warn_of_unknown_controls(known)
     if not query.may_be_new:
         is_kept = not isinstance(query.scope.get("project"), int)
-        warn_of_unknown_keys(known, _data_keys(query) | _named_keys(query), is_kept)
+        warn_of_unknown_keys(known, keys_of_data(query), is_kept)
     planned = plan_without_request(known)
     if _is_full_scan(query, planned) and _nothing_is_undefined(known):
         planned = plan(query.options, query.where)
@@ -84,7 +84,7 @@ def _warn_of_full_scan(query: Query, planned: Plan) -> None:
 _warned: set[str] = set()
 
 
-# -- keys of data: which of them a task may be stored with another one than it is shown with ------
+# -- keys of data that the server may store as $undefined$ ----------------------------------------
 
 
 def wants_config(query: Query) -> bool:
@@ -126,6 +126,11 @@ def _data_keys(query: Query) -> frozenset[str]:
     )
 
 
+def keys_of_data(query: Query) -> frozenset[str]:
+    """Return the keys of ``data`` that a query names in any way."""
+    return _data_keys(query) | _named_keys(query)
+
+
 def _named_keys(query: Query) -> frozenset[str]:
     """Return the keys of ``data`` that an order, or ``values()``, names."""
     keys = [*query.ordering, *query.named]
@@ -152,6 +157,7 @@ def _nothing_is_undefined(query: Query) -> bool:
     if "project" not in query.scope or not any(_may_be_undefined(query, key) for key in keys):
         return False
     path = at("/api/projects/{}/summary/", id_of(query.scope["project"]))
+    # Not kept: a later import may store such data.
     columns = query.client.request(
         "GET", path, doing=f"listing {query.description}", expect={"all_data_columns?": dict | None}
     )

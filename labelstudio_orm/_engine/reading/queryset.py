@@ -25,7 +25,7 @@ from ..values.ids import is_beyond
 from ..values.misuse import check_number
 from ..values.secret import hide
 from .by_id import key, key_given, parents_in, ref
-from .planner import plan_of
+from .planner import plan_with_requests
 from .reader import fetch, lists, objects
 from .rows import Rows
 from .selection import Selection, query_of
@@ -137,14 +137,14 @@ class ReadingQuerySet(Selection[R]):
         return parts[::-1] if descends else parts
 
     def _cuts(self, n: int) -> list[int]:
-        source, planned = source_of(self._query), plan_of(self._query)
+        source, planned = source_of(self._query), plan_with_requests(self._query)
         if isinstance(source, Keyset) and self._query.loaded is None and not planned.nothing:
             return source.cuts(Select.of(self._query, planned), n)
         ids = [0, *sorted(key_of(obj) for obj in objects(self._query.light()))]
         return [ids[part * (len(ids) - 1) // n] for part in range(1, n)]
 
     def _reported(self, found: Iterator[R], progress: Progress) -> Iterator[R]:
-        total = None if plan_of(self._query).here else self.count()
+        total = None if plan_with_requests(self._query).here else self.count()
         with reporter(progress, f"reading {self._query.description}") as report:
             report(0, total)
             done = 0
@@ -224,7 +224,7 @@ class ReadingQuerySet(Selection[R]):
             return len(self._cache)
         query = self._query
         if query.loaded is None:
-            planned = plan_of(query)
+            planned = plan_with_requests(query)
             if planned.nothing:
                 return 0
             if planned.counts:
@@ -239,18 +239,18 @@ class ReadingQuerySet(Selection[R]):
         if self._cache is not None:
             return bool(self._cache)
         light = self._query.light().sliced(0, 1)
-        return any(True for _ in in_steps(allowed("a loop", self), objects(light)))
+        return any(True for _ in in_steps(allowed("exists()", self), objects(light)))
 
     def first(self) -> R | None:
         """Return the first object, or None.
 
-        One request where the server can filter, by id or by a column of its own; two where objects
-        tie.
+        One row is requested where the server can filter everything, by id or by a column of its
+        own (a second request where objects tie); else pages of 100 until an object matches.
         """
         if self._cache is not None:
             return self._cache[0] if self._cache else None
         found = objects(self._query.sliced(0, 1))
-        return next(in_steps(allowed("a loop", self), found), None)
+        return next(in_steps(allowed("first()", self), found), None)
 
     def last(self) -> R | None:
         """Return the last object, or None.

@@ -14,7 +14,7 @@ from ..conditions.q import build
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, Leaf, Node, conjunction, parts_of, predicate
 from ..fields.options import options_of
-from ..pages.checks import untrue
+from ..pages.checks import listing_error
 from ..pages.keyset import Keyset, asks_for_many
 from ..pages.select import Page, Select
 from ..pages.sources import FIRST_PAGE, IDS, look_ahead, page_ahead, source_of
@@ -24,7 +24,7 @@ from ..records.inside import key_of, load, row_of, set_parents
 from ..records.origin import Origin, Peers
 from ..values.ids import as_id, id_of
 from .by_id import parents_in, ref
-from .planner import plan_of
+from .planner import plan_with_requests
 
 Ahead: TypeAlias = Callable[[Iterator[Page]], Iterator[Page]]
 
@@ -93,7 +93,7 @@ def _read(
     if query.loaded is not None:
         matching = filter(predicate(query.where), query.loaded)
         return iter([ordered(matching, query.ordering)]), start, stop
-    planned = plan_of(query)
+    planned = plan_with_requests(query)
     if planned.nothing:
         return iter(()), 0, None
     if not query.is_by_id:
@@ -138,7 +138,7 @@ class Loader:
         query = self._query
         if self._is_to_verify:
             self._is_to_verify = False
-            if _is_amiss(query, page):
+            if _mostly_unmatched(query, page):
                 self._refuse_again()
         self._peers = _peers(query, page, self._peers)
         origin = Origin(
@@ -158,11 +158,11 @@ class Loader:
     def _refuse_again(self) -> None:
         select = attrs.evolve(self._select, workers=1)
         page = next(source_of(self._query).pages(select), None)
-        if page is not None and _is_amiss(self._query, page):
-            raise untrue(select, f"most tasks do not match {self._query.description}")
+        if page is not None and _mostly_unmatched(self._query, page):
+            raise listing_error(select, f"most tasks do not match {self._query.description}")
 
 
-def _is_amiss(query: Query, page: Page) -> bool:
+def _mostly_unmatched(query: Query, page: Page) -> bool:
     """Return whether more than half of the rows do not match, as far as they show it."""
     shown = [
         part
@@ -229,7 +229,7 @@ def _in_any_order(
 def _is_read_at_once(query: Query, planned: Plan) -> bool:
     """Return whether rows by id would take more requests than reading them with the keys.
 
-    So it is where very many ids are asked for, which are looked for in whole pages.
+    True for very long lists of ids, since those are read as whole pages.
     """
     if not asks_for_many(planned):
         return False

@@ -100,10 +100,12 @@ class Selection(Generic[R_co]):
         ``data__has_key``; ``data["a__b"] >= 5`` for keys of any name. Objects stand for their ids.
         Conditions on related objects are about one and the same of them, and those on its
         ``result`` about one region: ``result__label`` is any label in it, ``result__<control>``
-        what the control of this name says. Those of another call are about any.
+        what the control of this name says. Conditions in a later ``filter()`` may match a different
+        object.
         An UnknownKeyWarning reports, once, a key of ``data`` that no task of the project has, also
         where an order or ``values()`` names it. For keys that the labelling config does not show,
-        one request reads which there are; a project that is an object keeps that.
+        one request reads which there are, which a project that is an object keeps, and one looks
+        for each of them among the tasks.
         Raises FieldError at once for a field or lookup that does not exist, naming near ones.
 
         >>> project.tasks.filter(Q(annotators=7) | Q(total_predictions__gte=3), data__lang="de")

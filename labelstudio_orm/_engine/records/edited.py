@@ -32,7 +32,7 @@ class Edited(Loaded):
                 return
             if field.secret:
                 value = seal(value)  # the frame of an error shows it
-            self._refuse_fixed(field, name)
+            self._refuse_unwritable(field, name)
             if field.references:
                 self._relate(self._options.relations[field.references], value)
             else:
@@ -40,7 +40,7 @@ class Edited(Loaded):
         elif name in self._options.relations:
             relation = self._options.relations[name]
             if value is not UNSET:
-                self._refuse_fixed(self._options.fields[relation.id_name], name)
+                self._refuse_unwritable(self._options.fields[relation.id_name], name)
                 self._relate(relation, value)
         elif name in self._options.sets:
             raise AttributeError(
@@ -66,7 +66,7 @@ class Edited(Loaded):
             data = self.__dict__.get("data", self._row.get("data"))
             raise AttributeError(of_attribute(self, name, data))
 
-    def _refuse_fixed(self, field: Field, name: str) -> None:
+    def _refuse_unwritable(self, field: Field, name: str) -> None:
         if field.read_only:
             raise AttributeError(f"{type(self).__name__}.{name} is read-only")
         if field.fixed and self._is_saved:
@@ -128,7 +128,7 @@ class Edited(Loaded):
                     found[name] = (None, new)
             elif field.wire not in self._row and not self._has_all(field):
                 found[name] = (None, new)  # what the server has is not known here
-            elif not (field.nested and codec.is_recorded(new, self._row.get(field.wire))):
+            elif not (field.nested and codec.is_baseline(new, self._row.get(field.wire))):
                 old = self._old(field)
                 if not field.same(old, new):
                     found[name] = (old, new)

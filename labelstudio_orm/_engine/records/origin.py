@@ -16,7 +16,7 @@ PEERS = 300
 
 
 class Peers:
-    """The tasks that the rows of one page are of.
+    """The parent tasks of the rows of one page.
 
     A loop over the rows gets them together; where single ones are picked out, they are fetched one
     by one. ``before``: the peers of the page before.

@@ -63,7 +63,7 @@ for _plain in (bool, int, float, str):  # JSON has these already; cattrs would t
     converter.register_structure_hook(_plain, lambda value, _: value)
 
 
-def record(value: JSON) -> JSON | bytes:
+def baseline(value: JSON) -> JSON | bytes:
     """Return a copy of a JSON value to compare with, whose original may be edited in place.
 
     Each ``data`` and ``result`` that a script reads passes here: bytes cost a third of a deep copy,
@@ -80,7 +80,7 @@ def record(value: JSON) -> JSON | bytes:
         return _copied(value)
 
 
-def is_recorded(value: JSON, kept: JSON | bytes) -> bool:
+def is_baseline(value: JSON, kept: JSON | bytes) -> bool:
     """Return whether a value surely equals its record; False may mean that it does as well."""
     try:
         return type(kept) is bytes and marshal.dumps(value) == kept

@@ -9,7 +9,7 @@ from functools import cached_property, partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
-from ..._engine.pages.parallel import Prefetched
+from ..._engine.pages.parallel import FutureValue
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Summary
 from ..._reports import Difference, Differences, Report
@@ -147,10 +147,10 @@ class Comparison:
         self, rows: Iterable[Row], pairs: IdMap
     ) -> Iterator[tuple[list[Row], dict[int, Row]]]:
         """Yield tasks of the source, and those that they became by id, reading one chunk ahead."""
-        before: tuple[list[Row], Prefetched[dict[int, Row]]] | None = None
+        before: tuple[list[Row], FutureValue[dict[int, Row]]] | None = None
         for chunk in chunked(iter(rows), CHUNK):
             wanted = [new for row in chunk if (new := pairs.get(row["id"])) is not None]
-            coming = Prefetched(partial(self._of_target, wanted))
+            coming = FutureValue(partial(self._of_target, wanted))
             if before is not None:
                 yield before[0], before[1].result()
             before = chunk, coming

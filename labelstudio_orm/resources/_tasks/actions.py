@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from ..._engine.pages.sources import chunked
-from ..._engine.reading.planner import plan_of
+from ..._engine.reading.planner import plan_with_requests
 from ..._engine.reading.selection import query_of
 from ..._engine.values.ids import id_given
 from ...errors import JobFailed, ServerError
@@ -53,7 +53,7 @@ def perform(
 
 def _selections(tasks: ReadingQuerySet[Any]) -> Iterator[dict[str, Any]]:
     """Yield the selections of a request: conditions where the server has them, else ids."""
-    planned = plan_of(query_of(tasks))
+    planned = plan_with_requests(query_of(tasks))
     if planned.nothing:
         return
     if is_exact(tasks, planned) and query_of(tasks).is_by_id:

@@ -17,7 +17,7 @@ from ..._engine.pages.keyset import TASKS
 from ..._engine.pages.select import Select
 from ..._engine.pages.sources import chunked
 from ..._engine.pages.task_page import between, ids_asked_for
-from ..._engine.reading.planner import plan_of
+from ..._engine.reading.planner import plan_with_requests
 from ..._engine.reading.selection import query_of
 from ..._engine.values.ids import id_of
 from ...errors import NotFound, ServerError
@@ -69,7 +69,7 @@ def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
         run.report()
 
     # The action drops a project's views with its last task; one of ours therefore goes by itself.
-    planned = plan_of(query)
+    planned = plan_with_requests(query)
     if planned.nothing:
         return
     if planned.counts and is_exact(queryset, planned) and not ids_asked_for(planned)[1]:
