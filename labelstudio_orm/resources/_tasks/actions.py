@@ -11,7 +11,7 @@ from ..._engine.reading.selection import query_of
 from ..._engine.values.ids import id_given
 from ...errors import JobFailed, ServerError
 from ...progress import Progress, reporter
-from .nouns import nouns_of, project_of
+from .nouns import client_with_nouns, project_of
 
 if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
@@ -102,7 +102,9 @@ def act(
         )
     except ServerError as error:
         if "registered actions" in error.detail:
-            names = ", ".join(str(one.id) for one in nouns_of(tasks).projects.ref(project).actions)
+            names = ", ".join(
+                str(one.id) for one in client_with_nouns(tasks).projects.ref(project).actions
+            )
             raise ValueError(f"{doing}: the server has no such action; it has {names}") from error
         raise
     return answer

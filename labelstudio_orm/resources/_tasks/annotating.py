@@ -15,7 +15,7 @@ from ..._engine.values.codec import copy_given
 from ..._engine.values.summary import Created
 from ...errors import NotSupportedByServer
 from .actions import BATCH
-from .nouns import nouns_of
+from .nouns import client_with_nouns
 
 if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
@@ -42,7 +42,7 @@ def annotate(
         if fields.keys() <= AT_ONCE:
             try:
                 for batch in chunked(found, BATCH):
-                    made = _annotate_at_once(nouns_of(tasks), batch, fields)
+                    made = _annotate_at_once(client_with_nouns(tasks), batch, fields)
                     run.made.update(enumerate(made, start=len(run.made)))
                     done += len(batch)
                     run.created += len(batch)

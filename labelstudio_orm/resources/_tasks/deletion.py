@@ -22,7 +22,7 @@ from ..._engine.reading.selection import query_of
 from ..._engine.values.ids import id_of
 from ...errors import NotFound, ServerError
 from .actions import BATCH, is_exact
-from .nouns import nouns_of
+from .nouns import client_with_nouns
 
 if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
@@ -33,7 +33,7 @@ PIECE = 10_000
 
 def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
     """Delete tasks: ``Tasks.delete``."""
-    client, query = nouns_of(queryset), query_of(queryset)
+    client, query = client_with_nouns(queryset), query_of(queryset)
     project = id_of(query.scope.get("project"))
     if project is None:
         raise ValueError(

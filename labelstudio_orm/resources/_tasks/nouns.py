@@ -13,7 +13,7 @@ Export: TypeAlias = Any
 Project: TypeAlias = Any
 
 
-def nouns_of(selection: Selection[Any]) -> Any:
+def client_with_nouns(selection: Selection[Any]) -> Any:
     """Return the client of a queryset, which knows the nouns."""
     return selection.client
 
@@ -23,8 +23,8 @@ def project_of(tasks: Selection[Any]) -> Project:
     scope = query_of(tasks).scope
     project, view = scope.get("project"), scope.get("view")
     if project is None and view is not None:
-        found = view if not isinstance(view, int) else nouns_of(tasks).views.get(view)
+        found = view if not isinstance(view, int) else client_with_nouns(tasks).views.get(view)
         project = found.project_id
     if project is None:
         raise ValueError("this needs the tasks of one project: project.tasks, view.tasks")
-    return nouns_of(tasks).projects.ref(project) if isinstance(project, int) else project
+    return client_with_nouns(tasks).projects.ref(project) if isinstance(project, int) else project

@@ -27,7 +27,7 @@ from ..._engine.values.summary import Summary
 from ...errors import LabelStudioError, OutcomeUnknown, ServerError
 from .forms import refused, set_score
 from .importing import LOOKS
-from .nouns import nouns_of
+from .nouns import client_with_nouns
 
 if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
@@ -55,7 +55,7 @@ def create_predictions(
             f'on_conflict must be "skip" or None for predictions, not {on_conflict!r:.80}'
         )
     check_number("batch_size", batch_size)
-    client = nouns_of(predictions)
+    client = client_with_nouns(predictions)
     project = id_of(query_of(predictions).scope.get("project"))
     task = id_of(query_of(predictions).scope.get("task"))
     if project is None and task is not None:
@@ -98,7 +98,7 @@ class _Sending:
     """One ``bulk_create`` of predictions; ``stored`` is their number in the project."""
 
     def __init__(self, predictions: QuerySet[Any], project: int, run: BulkRun) -> None:
-        self.client, self.project, self.run = nouns_of(predictions), project, run
+        self.client, self.project, self.run = client_with_nouns(predictions), project, run
         self.stored = 0
 
     def unknown(self, items: list[Item]) -> list[Item]:
@@ -197,7 +197,7 @@ def _project(predictions: QuerySet[Any], project: int) -> Any:
     """Return the project of some predictions, as an object if there is one at hand."""
     found = query_of(predictions).project
     if found is None or isinstance(found, int):
-        found = nouns_of(predictions).projects.ref(project)
+        found = client_with_nouns(predictions).projects.ref(project)
     return found
 
 
