@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 import attrs
 
-from ...errors import LabelStudioError, NotFound
+from ...errors import LabelStudioError, NotFound, ServerError
 from ..conditions.ordering import Key
 from ..http.paths import at
 from ..plans.plan import Plan
@@ -18,12 +18,14 @@ from .ranges import IdList, TaskListing
 from .select import Page, Select
 from .sources import IDS, PAGE, TRIES
 from .task_page import (
+    ANSWER,
+    PATH,
     ask,
     id_at,
     ids_asked_for,
     in_pieces,
     lightest,
-    request,
+    lost_a_task,
     spread,
     uncomputed,
     with_ids,
@@ -170,6 +172,10 @@ class Keyset:
                     answer = self._view_page(select, number, PAGE)
                 except NotFound:  # "Invalid page.": there are fewer tasks by now
                     break
+                except ServerError as error:
+                    if not lost_a_task(error):
+                        raise
+                    break
                 total = answer["total"] if total is None else total
                 if answer["total"] != total or not answer["tasks"]:
                     break
@@ -195,7 +201,7 @@ class Keyset:
             "include": "id",
             "resolve_uri": "false",
         }
-        answer = request(select, params=params)
+        answer = select.ask(PATH, params=params, expect=ANSWER)
         if any(type(row.get("id")) is not int for row in answer["tasks"]):
             raise listing_error(select, "a task came without an id")
         return answer

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +24,7 @@ of 4,094.
 """
 
 
+PATH = "/api/tasks/"
 ANSWER = {"tasks": [dict], "total": int}
 """What a page of tasks is."""
 
@@ -34,11 +35,13 @@ def ask(
     ids: Item | None = None,
     number: int = 1,
     order: str | None = None,
-    **options: Any,
+    tries: int = TRIES,
+    received: Callable[[int], object] | None = None,
 ) -> Any:
     """Return one page of tasks.
 
-    ``ids`` is a further condition, ``order`` another order than by id.
+    ``ids`` is a further condition, ``order`` another order than by id, and ``received`` is called
+    with the size of the answer. Repeated where a task was deleted while the server made the page.
     """
     query: dict[str, Any] = {
         "ordering": [order or ("-tasks:id" if select.backwards else "tasks:id")]
@@ -63,7 +66,15 @@ def ask(
         # The project goes with it, so that a proxy that strips the body causes an error.
         body = {**query, **{name: params.pop(name) for name in select.scope_ids}}
         address = _encoded(params)
-    answer = request(select, params=address, json=body, **options)
+    try:
+        answer = select.query.client.request(
+            "GET", PATH, params=address, json=body, doing=select.doing, expect=ANSWER,
+            received=received,
+        )  # fmt: skip
+    except ServerError as error:
+        if tries == 1 or not lost_a_task(error):
+            raise
+        return ask(select, size, ids, number, order, tries - 1, received)
     rows = answer["tasks"] = checked_rows(answer["tasks"], select)
     _check_asked(rows, select, ids)
     return answer
@@ -81,20 +92,12 @@ def _listed(item: Item | None) -> Sequence[int]:
     return item["value"] if item and item["operator"] == "in_list" else ()
 
 
-def request(select: Select, tries: int = TRIES, **options: Any) -> Any:
-    """Send GET /api/tasks/ and return the answer.
+def lost_a_task(error: ServerError) -> bool:
+    """Return whether a task was deleted while the server made a page of tasks.
 
-    Repeated where a task was deleted while the server made the page: it answers that with error 500
-    and just the id.
+    The server answers that with error 500 and just the id.
     """
-    try:
-        return select.query.client.request(
-            "GET", "/api/tasks/", doing=select.doing, expect=ANSWER, **options
-        )
-    except ServerError as error:
-        if tries == 1 or error.status != 500 or not error.detail.isdecimal():
-            raise
-    return request(select, tries - 1, **options)
+    return error.status == 500 and error.detail.isdecimal()
 
 
 def _encoded(params: dict[str, Any]) -> str:

@@ -35,11 +35,9 @@ def objects(query: Query, workers: int = 1) -> Iterator[Any]:
 
 
 def _streams(query: Query, workers: int) -> Iterator[Iterable[Any]]:
-    """Yield streams of objects, planned when the first one is asked for."""
+    """Yield the one stream of objects, planned when the first object is asked for."""
     found, start, stop = _read(query, workers, look_ahead)
-    yield from (
-        found if (start, stop) == (0, None) else (islice(chain.from_iterable(found), start, stop),)
-    )
+    yield islice(chain.from_iterable(found), start, stop)
 
 
 def lists(query: Query, workers: int = 1) -> Iterator[list[Any]]:
