@@ -106,11 +106,14 @@ class Tasks(QuerySet["Task"]):
         ``key`` and ``on_conflict``: what to do with an item whose key (``"data.image"``,
         ``data["a.b"]``) a task of the project has already, or an earlier item. ``"skip"`` leaves
         that task as it is, so that a run that was killed can be repeated; ``"update"`` gives it the
-        item's data, and its meta if it has one, by one PATCH where anything changes, sent by
-        ``workers`` at once (default: the client's); ``"error"`` raises Conflict, before anything is
-        sent where the number of items is known. The task stands in the place of the item in the
-        result. The keys are looked up 300 at a time, or all tasks are listed once, 1,000 at a time,
-        whichever takes fewer requests; for a stream they always are.
+        item's data, and its meta if it has one, by one PATCH where anything changes; ``"error"``
+        raises Conflict, before anything is sent where the number of items is known. The task stands
+        in the place of the item in the result. The keys are looked up 300 at a time, or all tasks
+        are listed once, 1,000 at a time, whichever takes fewer requests. For an input without a
+        length, all tasks are always listed.
+
+        ``workers``: the PATCH requests at once of ``on_conflict="update"`` (default: the client's);
+        nothing else is sent in parallel.
 
         ``on_error="collect"`` goes on without the items that are refused, here or by the server:
         ``summary.failed`` names each with its place and the reason, and the result lacks them. A
