@@ -15,7 +15,7 @@ from ...client import labelstudio_of
 from ...errors import LabelStudioError
 from ...progress import Progress
 from . import odd
-from .forms import KINDS, content_key, edited_by, fields_of
+from .forms import TASK_KINDS, content_key, edited_by, fields_of
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -61,7 +61,7 @@ class Applier(ABC):
         self.lost = Losses(why)
         self.tallies = {
             kind: BulkRun(self.client, workers=workers, on_error="collect")
-            for kind in ("tasks", *KINDS)
+            for kind in ("tasks", *TASK_KINDS)
         }
         self.tallies["tasks"] = BulkRun(
             self.client, description, on_error="collect", progress=progress

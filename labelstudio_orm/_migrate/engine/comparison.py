@@ -34,8 +34,8 @@ if TYPE_CHECKING:
 class Comparison:
     """A comparison of two sides.
 
-    ``seen`` is called with pairs of tasks, both as the target has them, and whether they are the
-    same.
+    ``on_pairs`` gets triples: the source's task translated for the target, the target's task, and
+    whether they are equal.
     """
 
     def __init__(
@@ -44,9 +44,9 @@ class Comparison:
         there: Source,
         journal: Journal | None,
         progress: Progress = None,
-        seen: Callable[[list[tuple[Row, Row, bool]]], object] = lambda pairs: None,
+        on_pairs: Callable[[list[tuple[Row, Row, bool]]], object] = lambda pairs: None,
     ) -> None:
-        self.seen = seen
+        self.on_pairs = on_pairs
         self.here, self.there = light(here), light(there)
         self.from_, self.to = here.describe(), there.describe()
         self.has_journal = journal is not None and journal.get("project") is not None
@@ -126,7 +126,7 @@ class Comparison:
         """Compare tasks of the source with those that they became; return how many exist."""
         done = known = 0
         for chunk, there in self._side_by_side(rows, pairs):
-            pairs_seen = []
+            triples = []
             for row in chunk:
                 other = there.get(pairs.get(row["id"]))
                 if other is None:
@@ -137,8 +137,8 @@ class Comparison:
                 found, number = task_differences(*pair)
                 self.found.extend(found)
                 self.same.update(number)
-                pairs_seen.append((*pair, not found))
-            self.seen(pairs_seen)
+                triples.append((*pair, not found))
+            self.on_pairs(triples)
             done += len(chunk)
             self._progress(done, self._total)
         return known

@@ -47,6 +47,7 @@ class MigrationContext:
             takes_self=True,
         )
     )
+    """The counts and failures of this run by kind, made as needed; the report is made of them."""
 
     lost: defaultdict[str, list[Id]] = attrs.field(factory=lambda: defaultdict(list))
     """What this run has lost, see ``lose``."""

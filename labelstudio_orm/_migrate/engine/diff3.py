@@ -134,7 +134,7 @@ class Fields:
         self.resolve(attrs.evolve(change, there=change.here))
 
     def found(self, there: Row) -> None:
-        """Record what the target holds now as what a copy has made of the source's version."""
+        """Take the target's present content as the result of the copy; only later changes count."""
         self.reconcile(there)
         for name, (ours, _) in self.known.items():
             if name in there:
@@ -232,7 +232,7 @@ class Objects:
             self.expected[self.key(change.here)] = self._marks(change.here, change.here)
 
     def found(self, there: Iterable[Row]) -> None:
-        """Record what the target holds now as what a copy has made of the source's version."""
+        """Take the target's present content as the result of the copy; only later changes count."""
         rows = {self.key(row): row for row in there}
         self.reconcile(rows.values())
         for old, (new, ours, _) in self.known.items():
@@ -353,7 +353,7 @@ class Base:
             yield from part.changes(here[kind], there[kind])
 
     def found(self, there: Row) -> None:
-        """Record what the target holds now as what a copy has made of the source's version."""
+        """Take the target's present content as the result of the copy; only later changes count."""
         self.fields.found(content.task_fields(there))
         for kind, part in self.objects.items():
             part.found(there[kind])

@@ -33,8 +33,8 @@ def exactly_once(
 ) -> T:
     """Return what exists already, else what ``make`` makes; look for it if the answer was lost.
 
-    ``is_new``: it cannot exist yet. A write that arrives after the look for it makes a duplicate:
-    callers remove those in the end.
+    ``is_new``: do not look before the first try. A write may still arrive after the last look;
+    callers delete such duplicates at the end.
     """
     for attempt in range(TRIES):
         found = None if is_new and attempt == 0 else look()

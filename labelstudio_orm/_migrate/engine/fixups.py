@@ -22,7 +22,9 @@ class Fixups:
     """The tasks of a migration that need more than their import."""
 
     def __init__(self, context: MigrationContext) -> None:
-        self.context, self.mends = context, context.journal.map("mends")
+        self.context = context
+        self.incomplete = context.journal.map("mends")
+        """As in ``Importer``."""
         self.bases, self.writer = context.journal.map("bases"), Writer(context)
 
     def run(self, *, again: bool = False) -> int:
@@ -31,8 +33,8 @@ class Fixups:
         ``again``: look at all of them, and delete these duplicates.
         """
         removed = 0
-        waiting = (old for old, done in self.mends.items() if again or not done)
-        for chunk in chunked(waiting, CHUNK):
+        pending = (old for old, done in self.incomplete.items() if again or not done)
+        for chunk in chunked(pending, CHUNK):
             ids = [self.context.tasks.get(old) for old in chunk]
             there = {row["id"]: row for row in self._there(ids)}
             counts = Counter[str]()
@@ -42,15 +44,15 @@ class Fixups:
                     counts["drafts"] += len(row["drafts"])
                     removed += self._complete(row, other, again=again)
             with self.context.journal.transaction():
-                self.mends.put(dict.fromkeys(chunk, 1))
+                self.incomplete.put(dict.fromkeys(chunk, 1))
                 if not again:
                     self.context.add("counts", counts)
         return removed
 
-    def look_at_all(self) -> None:
-        """Take all tasks for not complete, also those that were."""
+    def mark_all_incomplete(self) -> None:
+        """Mark all tasks as incomplete, also completed ones, so that their overlap is set again."""
         for some in chunked(self.context.tasks.items(), CHUNK):
-            self.mends.put({old: 0 for old, _ in some})
+            self.incomplete.put({old: 0 for old, _ in some})
 
     def _there(self, ids: list[int]) -> Iterator[Row]:
         """Yield tasks of the target.

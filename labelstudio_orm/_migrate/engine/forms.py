@@ -14,7 +14,7 @@ from .fingerprints import prediction_content as _prediction_content
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
 
-KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+TASK_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
     "annotations": ANNOTATION,
     "predictions": PREDICTION,
     "drafts": DRAFT,
@@ -34,7 +34,7 @@ _NAMESPACE: Final = uuid.UUID("6d2f7f0a-5a0e-5d52-9d5a-0d0b8e3a6c11")
 def fields_of(kind: str, row: Row) -> dict[str, Any]:
     """Return the content of an object as the API takes it; an author is what the row has."""
     fields = {
-        name: bool(row.get(name)) if name in _FLAGS else row.get(name) for name in KINDS[kind]
+        name: bool(row.get(name)) if name in _FLAGS else row.get(name) for name in TASK_KINDS[kind]
     }
     return {**fields, "result": fields["result"] or []}
 

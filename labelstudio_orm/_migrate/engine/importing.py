@@ -52,7 +52,8 @@ class Importer:
     def __init__(self, context: MigrationContext) -> None:
         self.context, self.journal, self.tasks = context, context.journal, context.tasks
         self.contents = context.journal.map("contents")
-        self.mends = context.journal.map("mends")
+        self.incomplete = context.journal.map("mends")
+        """Tasks that an import leaves incomplete: 0 until they are completed, then 1."""
         self.bases = context.journal.map("bases")
         self.unskippable = context.source.unskippable()
         self.trimmed: set[int] = set()
@@ -108,7 +109,7 @@ class Importer:
             "old": [one.row["id"] for one in batch],
             "digests": [imported(one.form) for one in batch],
             "bases": [one.base for one in batch],
-            "mend": [one.row["id"] for one in batch if self._needs_mending(one.row)],
+            "mend": [one.row["id"] for one in batch if self._is_left_incomplete(one.row)],
             "losses": lost,
             "counts": counts,
         }
@@ -127,7 +128,7 @@ class Importer:
         for kind, number in counts.items():
             self.context.tallies[kind].created += number
 
-    def _needs_mending(self, row: Row) -> bool:
+    def _is_left_incomplete(self, row: Row) -> bool:
         usual = self.context.project.maximum_annotations
         return bool(row.get("drafts")) or row.get("overlap", 1) != usual
 
@@ -136,7 +137,7 @@ class Importer:
             self.tasks.put(dict(zip(intent["old"], ids, strict=True)))
             self.contents.put(dict(zip(intent["old"], intent["digests"], strict=True)))
             self.bases.put(dict(zip(intent["old"], intent.get("bases", ()), strict=False)))
-            self.mends.put(dict.fromkeys(intent["mend"], 0))
+            self.incomplete.put(dict.fromkeys(intent["mend"], 0))
             self.context.lose(intent["losses"])
             self.context.add("counts", intent["counts"])
             self.journal.resolve("tasks")
@@ -154,12 +155,15 @@ class Importer:
         self.journal.resolve("tasks")
 
     def _looking(self, intent: Row) -> Callable[[], list[int] | None]:
-        return lambda: self.context.wait_for(lambda: self._landed(intent))
+        return lambda: self.context.wait_for(lambda: self._find_batch(intent))
 
-    def _landed(self, intent: Row) -> list[int] | None:
+    def _find_batch(self, intent: Row) -> list[int] | None:
         """Return the ids of a batch that was stored, else None.
 
-        It is stored as a whole, so its ids are consecutive among those of unmatched tasks.
+        It is stored as a whole, so its ids are consecutive among those of unmatched tasks. The
+        import itself looks for a batch whose answer was lost (``Import._find_stored``), by data and
+        meta among newer tasks. This is for what that leaves open: a process that was killed, and a
+        batch that arrived later, which the whole content and the journal distinguish from others.
         """
         rows = self.context.there.tasks(after=intent["highest"])
         found = [(row["id"], imported(row)) for row in rows if self.tasks.old(row["id"]) is None]
@@ -204,7 +208,7 @@ class Importer:
             self.tasks.put({old: there["id"]})
             self.contents.put({old: mark})
             self.bases.put({old: str(base)})
-            self.mends.put({old: 0})
+            self.incomplete.put({old: 0})
 
     def remove_duplicates(self, after: int = 0) -> int:
         """Delete unmatched tasks with the content of a copy; return their number.

@@ -45,6 +45,40 @@ class Journal:
     Raises BadJournal for a file that is damaged or not a journal, which is left as it is, and
     OSError for one that cannot be opened or written.
 
+    Migrations keep the following in it; a KIND is a row of ``kinds.KINDS``.
+
+    Maps, old to new:
+
+    * ``tasks``, ``files``, KIND: ids, or paths, in the source and in the target.
+    * ``users``, ``user ids``: addresses of users, to their addresses and ids in the target.
+    * ``contents``: tasks to the digest of what was imported.
+    * ``bases``, ``KIND bases``: objects to digests of what both sides held.
+    * ``KIND expected``: objects to the digests that they have if a write under way is done.
+    * ``mends``: tasks that an import leaves incomplete, to 1 once they are completed, else 0.
+    * ``files lost``: files to the reason why they could not be copied.
+    * ``lost KIND.FIELD``, also of tasks: losses, the first id of a group to all its ids.
+    * ``kept``: tasks that stay in the target although they were deleted in the source.
+    * ``chosen``, ``removed``: of a dedupe, tasks to the one that is kept in their favour.
+    * ``whole``, ``data`` and ``sizes``, each with a side: of a comparison, in memory only.
+
+    Facts:
+
+    * ``job``, ``parts``, ``settings`` (those that the caller chose): what the job is.
+    * ``project``, ``marker``: the id of the target, and its description until it is finished.
+    * ``done``, ``done:files``, ``done:tasks``, ``done:KIND``: what is finished; of steps, ``done``
+      lists the steps.
+    * ``counts``, ``losses``: numbers by kind, and by kind and field.
+    * ``settings base``, ``settings expected``: as the maps, for the settings of the project.
+    * ``order of KIND``, ``order of KIND expected``: the order that both sides had, or will have.
+    * ``KIND left out``: keys of objects that were left out on purpose.
+    * ``salt``: for the digests of secrets.
+    * ``slowest``, ``unsure``: seconds of the longest import, and when a write was given up.
+    * ``files after``, ``imports after``: the last file, and task, from before the first new one.
+    * ``emptied``: the target has lost its last task, and with it what goes with tasks.
+
+    Intents: ``tasks`` and ``files`` (a batch), ``overlaps``, ``parked`` (drafts that are off their
+    annotation), ``made KIND``, ``replaced KIND KEY``, and of steps their names.
+
     >>> with Journal("copy.db") as journal:
     ...     journal.identify(what="copy", source="http://a:8080 1", target="http://b:8080")
     ...     tasks = journal.map("tasks")
@@ -158,7 +192,7 @@ def is_missing(journal: str | os.PathLike[str] | Journal | None) -> bool:
 
 
 class IdMap:
-    """Old ids and what they became: numbers or strings; any number, as they are on disk."""
+    """A table on disk from old keys to new values, of any size; both are integers or strings."""
 
     def __init__(self, database: Database, kind: str) -> None:
         self._db, self.kind = database, kind

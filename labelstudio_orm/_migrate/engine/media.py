@@ -1,7 +1,7 @@
 """Copying the uploaded files of a source, many in one request, and their addresses in tasks.
 
-A batch is an intent in the journal before it is sent. The answer has its outcome; if that is lost,
-or a refusal, the files that exist then.
+A batch is an intent in the journal before it is sent. The answer gives the outcome. If it is lost,
+or refuses the batch, the files are listed again.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Writes objects of tasks as they are, also those that this library would refuse to write.
+"""Writes annotations, predictions and drafts unchanged, even ones that the public API rejects.
 
 A server counts the labels of an annotation once it has stored it, and answers 500 where it cannot
 count them; so after a 500 the object itself shows what was done.

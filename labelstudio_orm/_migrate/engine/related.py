@@ -167,7 +167,7 @@ class Related:
         return None
 
     def remove_duplicates(self, kind: Kind, spared: Collection[Key] = ()) -> int:
-        """Delete objects that equal a copy and are none; return their number.
+        """Delete objects that equal a copied one but were not recorded as copies; return how many.
 
         ``spared``: the keys of those that stay.
         """

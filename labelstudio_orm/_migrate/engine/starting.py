@@ -31,14 +31,17 @@ LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "des
 
 @contextmanager
 def open_journal(
-    journal: str | os.PathLike[str] | Journal | None, client: LabelStudio, *, is_new: bool = True
+    journal: str | os.PathLike[str] | Journal | None,
+    client: LabelStudio,
+    *,
+    may_create: bool = True,
 ) -> Iterator[Journal]:
     """Open the journal of a migration; in a dry run a copy of it that is not kept.
 
-    Unless it may be a new one (``is_new``), raises FileNotFoundError where there is none.
+    Raises FileNotFoundError where there is none, unless it may be created (``may_create``).
     """
     if is_missing(journal):
-        if not is_new:
+        if not may_create:
             raise FileNotFoundError(
                 f"there is no journal {cut(str(journal), 500)}: a copy keeps one; pair=True pairs "
                 "the tasks by their content"
@@ -73,7 +76,7 @@ def begin(
         title=title,
         keep_origin=keep_origin,
     )
-    is_new = journal.get("project") is None
+    was_made = journal.get("project") is None
     users = UserMap(client, missing_users, journal, facts["server"])
     if again or not journal.get("done"):
         users.match(source.users())
@@ -84,7 +87,7 @@ def begin(
         source, client, journal, facts, users, project, media, translation, keep_origin
     )
     tally = context.tallies["project"]
-    tally.created, tally.skipped = int(is_new), int(not is_new)
+    tally.created, tally.skipped = int(was_made), int(not was_made)
     return context
 
 

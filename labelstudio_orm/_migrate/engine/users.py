@@ -74,7 +74,6 @@ class UserMap:
         self.is_same_server = server == client.url
         self.chosen = journal.map("users")
         self._numbers = journal.map("user ids")
-        self.created: list[str] = []
         self._ids: dict[str, int] = {}
         """The users of the target by their addresses in lower case."""
         self._emails: dict[int, str] = {}
@@ -162,7 +161,6 @@ class UserMap:
                     raise _not_created(email, self.client.url, error) from error
                 return found
             self._ids[email.lower()], self._emails[made.id] = made.id, email
-            self.created.append(email)
             return made.id
 
         return exactly_once(there, make, self.client)

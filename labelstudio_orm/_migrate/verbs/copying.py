@@ -193,6 +193,8 @@ class Copy:
         self._files()
         self._tasks()
         self._set("label_config")
+        # Most of these were set when the project was made. They are set again, since the source may
+        # have changed after a run that was killed. Equal ones cost no request.
         self._set(*(name for name in SETTINGS if name not in LATE_SETTINGS), "control_weights")
         self.fixups.run()
         self._bring(listeners=False)
@@ -204,7 +206,7 @@ class Copy:
     def compare(self) -> Report:
         """Compare what was copied."""
         source, target = self.context.source, self.context.there
-        comparison = Comparison(source, target, self.journal, seen=self._save_bases_of_tasks)
+        comparison = Comparison(source, target, self.journal, on_pairs=self._save_bases_of_tasks)
         return comparison.report(("settings", "tasks", *sorted(self.parts)))
 
     def _save_bases_of_tasks(self, pairs: list[tuple[Row, Row, bool]]) -> None:
@@ -227,13 +229,20 @@ class Copy:
 
     def finish(self) -> None:
         """Mark the copy as finished, unless a further run might do what this one could not."""
-        failed = sum(len(one.failed) for one in self.report().counts.values())
-        lost = sum(file in self.lost for file in self.context.media.failed)
-        if not self.done and failed == self.context.given_up + lost:
+        if not self.done and self._are_failures_final():
             if not self.client.is_dry:
                 Settings(self.context).save_bases()
                 save_bases(self.related)
             self.journal.set("done")
+
+    def _are_failures_final(self) -> bool:
+        """Return whether a further run would change nothing about any failure of this one.
+
+        Such are objects that no server takes, and files that failed in an earlier run as well.
+        """
+        failed = sum(len(one.failed) for one in self.report().counts.values())
+        lost = sum(file in self.lost for file in self.context.media.failed)
+        return failed == self.context.given_up + lost
 
     def report(self) -> Report:
         """Report what was done, and what is lost."""
@@ -291,7 +300,7 @@ class Copy:
         self._expect_settings(*names)
         try:
             if Overlaps(self.context).save(names):
-                self.fixups.look_at_all()
+                self.fixups.mark_all_incomplete()
         except BadRequest as error:
             self.context.tallies["settings"].fail(0, ", ".join(names), error)
             self.context.project.refresh()

@@ -23,7 +23,7 @@ from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
 from ..engine.applying import PARENTS, Applier, Wanted
 from ..engine.comparison import fields_apart
-from ..engine.forms import KEPT, KINDS, fields_again, lacking, link_drafts
+from ..engine.forms import KEPT, TASK_KINDS, fields_again, lacking, link_drafts
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, no_key, with_ids
 from ..engine.source import LiveSource
@@ -265,7 +265,7 @@ class _Deduping(Applier):
             rows = self.read([other for _, other in some])
             others: defaultdict[int, list[Row]] = defaultdict(list)
             for kept, other in some:
-                if other in rows and any(rows[other][kind] for kind in KINDS):
+                if other in rows and any(rows[other][kind] for kind in TASK_KINDS):
                     others[kept].append(rows[other])
             drafted = {kept for kept, some in others.items() if any(one["drafts"] for one in some)}
             there = self.read(sorted(others), drafted)
@@ -295,12 +295,12 @@ class _Deduping(Applier):
             "id": task.id,
             "annotations": [self._annotation(one) for one in task.annotations],
             "predictions": [
-                {"id": one.id, **{name: getattr(one, name) for name in KINDS["predictions"]}}
+                {"id": one.id, **{name: getattr(one, name) for name in TASK_KINDS["predictions"]}}
                 for one in task.predictions
             ],
             "drafts": list(self.source.drafts_of(drafts)),
         }
-        for one in (one for kind in KINDS for one in row[kind]):
+        for one in (one for kind in TASK_KINDS for one in row[kind]):
             one["task"] = task.id
         link_drafts(row, row["annotations"])
         return row

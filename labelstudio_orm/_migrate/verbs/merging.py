@@ -26,7 +26,7 @@ from ..engine.applying import Applier, Wanted
 from ..engine.comparison import fields_apart
 from ..engine.config_compat import check_configs
 from ..engine.fingerprints import digest, task_content
-from ..engine.forms import KINDS, fields_of, import_form, lacking, link_drafts
+from ..engine.forms import TASK_KINDS, fields_of, import_form, lacking, link_drafts
 from ..engine.journal import Journal
 from ..engine.keys import LOOK, asking, by_key, fingerprint, first_rows, no_key
 from ..engine.losses import is_importable
@@ -363,7 +363,7 @@ class _Merging(Applier):
             found[row["id"]] = new = side.translation.task(row)
             new["allow_skip"] = row["id"] not in side.unskippable
             new["project"] = side.name
-            for one in (one for kind in KINDS for one in new[kind]):
+            for one in (one for kind in TASK_KINDS for one in new[kind]):
                 one["task"] = _which(new)
             for one, before in zip(new["annotations"], row["annotations"], strict=True):
                 one["stand_in"] = one["completed_by"] if before["completed_by"] is None else None
@@ -376,7 +376,7 @@ class _Merging(Applier):
         rows = [row for some in ordered for row in some]
         found = {
             kind: lacking((_objects(some, kind) for some in others), _objects(there, kind), kind)
-            for kind in KINDS
+            for kind in TASK_KINDS
         }
         return _Group(rows, there, self._chosen(rows), **found)
 
@@ -533,7 +533,7 @@ class _Merging(Applier):
             if not group.there:
                 found.extend(Difference("tasks", row["id"], None) for row in group.tasks)
                 continue
-            for kind in KINDS:
+            for kind in TASK_KINDS:
                 found.extend(Difference(kind, one["id"], None) for one in getattr(group, kind))
             row, chosen = group.there[0], group.chosen
             for name in ("data", "meta"):

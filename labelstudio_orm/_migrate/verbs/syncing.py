@@ -96,7 +96,7 @@ def sync(
     client = labelstudio_of(target)
     here = as_source(source)
     facts = here.describe()
-    with open_journal(journal, client, is_new=pair) as notes:
+    with open_journal(journal, client, may_create=pair) as notes:
         known = notes.get("project")
         if known is None and not pair:
             raise ValueError(f"{notes} is of no copy; pair=True pairs the tasks by their content")

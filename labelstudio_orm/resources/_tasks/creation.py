@@ -31,7 +31,7 @@ from ..._engine.values.misuse import check_items, check_number
 from ..._engine.values.summary import Created, OnError
 from ...errors import Conflict, MissingSizeWarning, MultipleObjectsReturned
 from .existing import ExistingTasks, ItemKey, hashable_key
-from .forms import import_form, refused
+from .forms import full_form, refused
 from .importing import Import
 from .nouns import project_of
 
@@ -42,7 +42,7 @@ OnConflict: TypeAlias = 'Literal["skip", "update", "error"] | None'
 """What to do with an item that the project has already."""
 
 LOOK_UP = 1000
-"""Items that are looked up together."""
+"""Items taken from the input before a lookup."""
 
 
 def create_tasks(
@@ -71,15 +71,15 @@ def create_tasks(
     check_number("batch_size", batch_size)
     check_number("batch_bytes", batch_bytes)
     run.total = len(items) if isinstance(items, Sized) else None
-    measured = run.total is not None
+    is_sized = run.total is not None
     item_key = None if key is None else ItemKey.of(tasks, key)
     creation = _Creation(tasks, run, names_of(items), on_conflict, item_key, known)
     with run:
         checked = creation.checked(items, _check(tasks) if validate else None)
-        if measured:  # as a whole before the first request
+        if is_sized:  # as a whole before the first request
             checked = iter(list(checked))
             creation.warn_of_missing_sizes()
-        creation.create(checked, measured, batch_size, batch_bytes)
+        creation.create(checked, is_sized, batch_size, batch_bytes)
         creation.warn_of_missing_sizes()
     return run.result()
 
@@ -147,7 +147,7 @@ class _Creation:
         where = self.names.one(place)
         try:
             known = self.known or check is not None  # its errors about regions say more
-            form = import_form(given, where, server=self.tasks.client.url, known=known)
+            form = full_form(given, where, server=self.tasks.client.url, known=known)
             problem = check and check.problem(form)
             if problem:
                 raise ValueError(f"{where}, {problem}")
@@ -167,17 +167,17 @@ class _Creation:
         return attrs.evolve(item, key=value, hashable_key=hashable_key(value))
 
     def create(
-        self, items: Iterator[Item], measured: bool, batch_size: int, batch_bytes: int
+        self, items: Iterator[Item], is_sized: bool, batch_size: int, batch_bytes: int
     ) -> None:
         """Create the tasks that do not exist yet, and deal with those that do."""
         self.importer = Import(self.tasks)
         if self.key is not None:
             wanted = None
-            if measured:
+            if is_sized:
                 found = list(items)
                 wanted, items = {item.hashable_key: item.key for item in found}, iter(found)
             items = self._fresh(items, self._existing(self.key, wanted))
-            if measured and self.on_conflict == "error":  # nothing is sent if there is one
+            if is_sized and self.on_conflict == "error":  # nothing is sent if there is one
                 items = iter(list(items))
         for batch in batches(
             items, number=batch_size, size=batch_bytes, size_of=lambda item: item.size

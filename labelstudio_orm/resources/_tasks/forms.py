@@ -51,7 +51,7 @@ def import_body(
     if tasks is not None:
         check_items(tasks, "imports.create()")
         numbered = enumerate(tasks)
-        yield {"json": [import_form(item, f"item {n}", server=server) for n, item in numbered]}
+        yield {"json": [full_form(item, f"item {n}", server=server) for n, item in numbered]}
     elif url is not None:
         yield {"data": {"url": url}}
     else:
@@ -138,7 +138,7 @@ def job_of(answer: dict[str, Any], client: Connection, project: Any) -> Any:
     return from_row(registry["ImportJob"], row, Origin(client, parents))
 
 
-def import_form(
+def full_form(
     item: Any, where: str = "item", *, server: str | None = None, known: bool = False
 ) -> dict[str, Any]:
     """Return the full form of a task to import, from any of the forms that ``bulk_create`` takes.
@@ -149,11 +149,11 @@ def import_form(
     Raises ValueError or TypeError naming the item and the key for what the server would misread or
     lose.
 
-    >>> import_form({"text": "a"})
+    >>> full_form({"text": "a"})
     {'data': {'text': 'a'}}
     """
     if isinstance(item, Record):
-        return import_form(_item_of(item, where), where, server=server, known=known)
+        return full_form(_item_of(item, where), where, server=server, known=known)
     item = plain_json(item)
     if not isinstance(item, Mapping):
         raise TypeError(f"{where}: a task must be a dict or an unsaved Task, not {item!r:.80}")
@@ -167,7 +167,7 @@ def import_form(
         refuse_flat(item, where)
         return {"data": _checked_keys(item, where)}
     if is_exported(item):
-        return import_form(as_item(item, where), where, server=server, known=True)
+        return full_form(as_item(item, where), where, server=server, known=True)
     unknown = sorted(item.keys() - _TASK_KEYS)
     if unknown:
         raise ValueError(

@@ -48,7 +48,7 @@ class Import:
             try:
                 job = self._send(batch, doing)
             except (OutcomeUnknown, ServerError) as error:
-                ids = self._landed(batch, error)
+                ids = self._find_stored(batch, error)
                 break
             ids = job.task_ids
             if not _is_bare(job, batch):
@@ -96,12 +96,14 @@ class Import:
             )
         return job
 
-    def _landed(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
+    def _find_stored(self, batch: list[dict[str, Any]], error: LabelStudioError) -> list[int]:
         """Return the ids of a batch whose answer was lost, if the server has it; else raise.
 
         An import is one transaction, so either all of it is there, in one run and newer than what
         was there before, or nothing: then it may still be under way. Other clients may have written
-        the same: of several such runs it cannot be known which one is ours.
+        the same: of several such runs it cannot be known which one is ours. A migration looks once
+        more, by its journal (``Importer._find_batch``): it knows the whole content, and which tasks
+        are copies already.
         """
         newer = self.queryset.only("data", "meta").filter(id__gt=self.highest)
         for attempt in range(LOOKS):
