@@ -102,9 +102,9 @@ class Comparison:
             rows = self.here.tasks()
         else:
             rows = self.here.some_tasks(self.pair_by_content(pairs))
-        known = self.same["tasks"]
-        known += self.compare(rows, pairs)
-        if known != number_of_tasks(self.there) or not pairs.is_one_to_one():
+        existing = self.same["tasks"]
+        existing += self.compare(rows, pairs)
+        if existing != number_of_tasks(self.there) or not pairs.is_one_to_one():
             ours = set(self.here.task_ids())  # the journal may have some that were deleted since
             for id in self.there.task_ids():
                 if pairs.old(id) not in ours:
@@ -124,7 +124,7 @@ class Comparison:
 
     def compare(self, rows: Iterable[Row], pairs: IdMap) -> int:
         """Compare tasks of the source with those that they became; return how many exist."""
-        done = known = 0
+        done = existing = 0
         for chunk, there in self._side_by_side(rows, pairs):
             triples = []
             for row in chunk:
@@ -132,7 +132,7 @@ class Comparison:
                 if other is None:
                     self.found.add(Difference("tasks", row["id"], None))
                     continue
-                known += 1
+                existing += 1
                 pair = self.left.task(row), self.right.task(other)
                 found, number = task_differences(*pair)
                 self.found.extend(found)
@@ -141,7 +141,7 @@ class Comparison:
             self.on_pairs(triples)
             done += len(chunk)
             self._progress(done, self._total)
-        return known
+        return existing
 
     def _side_by_side(
         self, rows: Iterable[Row], pairs: IdMap

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._engine.bulk.batches import BATCH_BYTES, batches
 from ..._engine.pages.sources import chunked
-from ...resources._tasks.creation import create_known
+from ...resources._tasks.creation import create_from_server
 from . import fingerprints as content
 from .diff3 import Base
 from .exactly_once import exactly_once
@@ -118,7 +118,7 @@ class Importer:
         def make() -> list[int]:
             started = time.monotonic()
             tasks = self.context.project.tasks
-            made = create_known(tasks, forms, batch_size=len(forms), batch_bytes=1 << 60)
+            made = create_from_server(tasks, forms, batch_size=len(forms), batch_bytes=1 << 60)
             self.context.record_duration(time.monotonic() - started)
             return [task.id for task in made]
 

@@ -19,7 +19,7 @@ from ..._engine.values.summary import Failure
 from ..._reports import Difference, Differences, Report
 from ...client import labelstudio_of
 from ...progress import Progress, reporter
-from ...resources._tasks.creation import create_known
+from ...resources._tasks.creation import create_from_server
 from ...resources._tasks.existing import ItemKey
 from ...resources.projects import Project
 from ..engine.applying import Applier, Wanted
@@ -429,7 +429,7 @@ class _Merging(Applier):
             )
             for one in groups
         )
-        made = create_known(self.into.tasks, forms, on_error="collect")
+        made = create_from_server(self.into.tasks, forms, on_error="collect")
         tally = self.tallies["tasks"]
         failed = {failure.place for failure in made.summary.failed}
         tally.created += len(made)

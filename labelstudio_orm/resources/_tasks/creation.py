@@ -55,9 +55,12 @@ def create_tasks(
     validate: bool = False,
     batch_size: int = BATCH_SIZE,
     batch_bytes: int = BATCH_BYTES,
-    known: bool = False,
+    may_be_odd: bool = False,
 ) -> Created[Any]:
-    """Create tasks: ``Tasks.bulk_create``. ``known``: a server has them, so they may be odd."""
+    """Create tasks: ``Tasks.bulk_create``.
+
+    ``may_be_odd``: a server has them, so their regions may be odd.
+    """
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip", "update", "error"):
         raise ValueError(
@@ -73,7 +76,7 @@ def create_tasks(
     run.total = len(items) if isinstance(items, Sized) else None
     is_sized = run.total is not None
     item_key = None if key is None else ItemKey.of(tasks, key)
-    creation = _Creation(tasks, run, names_of(items), on_conflict, item_key, known)
+    creation = _Creation(tasks, run, names_of(items), on_conflict, item_key, may_be_odd)
     with run:
         checked = creation.checked(items, _check(tasks) if validate else None)
         if is_sized:  # as a whole before the first request
@@ -84,7 +87,7 @@ def create_tasks(
     return run.result()
 
 
-def create_known(
+def create_from_server(
     tasks: QuerySet[Any],
     items: Iterable[Any],
     *,
@@ -99,7 +102,7 @@ def create_known(
         BulkRun(tasks.client, on_error=on_error),
         batch_size=batch_size,
         batch_bytes=batch_bytes,
-        known=True,
+        may_be_odd=True,
     )
 
 
@@ -117,9 +120,9 @@ class _Creation:
         names: ItemNames,
         on_conflict: OnConflict,
         key: ItemKey | None,
-        known: bool,
+        may_be_odd: bool,
     ) -> None:
-        self.tasks, self.run, self.names, self.known = tasks, run, names, known
+        self.tasks, self.run, self.names, self.may_be_odd = tasks, run, names, may_be_odd
         self.on_conflict, self.key = on_conflict, key
         self.unsized: list[str] = []
         """Shapes without the size of their image that no warning has named yet."""
@@ -146,8 +149,8 @@ class _Creation:
     def _checked(self, place: int, given: Any, check: Check | None) -> Item | None:
         where = self.names.one(place)
         try:
-            known = self.known or check is not None  # its errors about regions say more
-            form = full_form(given, where, server=self.tasks.client.url, known=known)
+            may_be_odd = self.may_be_odd or check is not None  # its errors about regions say more
+            form = full_form(given, where, server=self.tasks.client.url, may_be_odd=may_be_odd)
             problem = check and check.problem(form)
             if problem:
                 raise ValueError(f"{where}, {problem}")

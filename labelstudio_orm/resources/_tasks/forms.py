@@ -139,12 +139,12 @@ def job_of(answer: dict[str, Any], client: Connection, project: Any) -> Any:
 
 
 def full_form(
-    item: Any, where: str = "item", *, server: str | None = None, known: bool = False
+    item: Any, where: str = "item", *, server: str | None = None, may_be_odd: bool = False
 ) -> dict[str, Any]:
     """Return the full form of a task to import, from any of the forms that ``bulk_create`` takes.
 
-    ``server``: the address of the target; users of another one are refused. ``known``: the task
-    comes from a server, so that its regions may be odd.
+    ``server``: the address of the target; users of another one are refused. ``may_be_odd``: the
+    task comes from a server, so that its regions may be odd.
 
     Raises ValueError or TypeError naming the item and the key for what the server would misread or
     lose.
@@ -153,7 +153,7 @@ def full_form(
     {'data': {'text': 'a'}}
     """
     if isinstance(item, Record):
-        return full_form(_item_of(item, where), where, server=server, known=known)
+        return full_form(_item_of(item, where), where, server=server, may_be_odd=may_be_odd)
     item = plain_json(item)
     if not isinstance(item, Mapping):
         raise TypeError(f"{where}: a task must be a dict or an unsaved Task, not {item!r:.80}")
@@ -167,7 +167,7 @@ def full_form(
         refuse_flat(item, where)
         return {"data": _checked_keys(item, where)}
     if is_exported(item):
-        return full_form(as_item(item, where), where, server=server, known=True)
+        return full_form(as_item(item, where), where, server=server, may_be_odd=True)
     unknown = sorted(item.keys() - _TASK_KEYS)
     if unknown:
         raise ValueError(
@@ -185,7 +185,8 @@ def full_form(
     for key, make in (("annotations", _annotation_form), ("predictions", _prediction_form)):
         if item.get(key):
             form[key] = [
-                make(one, f"{where}, {key}[{n}]", server, known) for n, one in enumerate(item[key])
+                make(one, f"{where}, {key}[{n}]", server, may_be_odd)
+                for n, one in enumerate(item[key])
             ]
     return form
 
@@ -218,12 +219,12 @@ def _item_of(task: Record, where: str) -> dict[str, Any]:
 
 
 def _annotation_form(
-    annotation: Any, where: str, server: str | None, known: bool
+    annotation: Any, where: str, server: str | None, may_be_odd: bool
 ) -> dict[str, Any]:
     if isinstance(annotation, Record):
         _refuse_other_server(annotation, where, server)
-    form = _parts(annotation, _ANNOTATION_KEYS, where, known, also="id")
-    if not known:
+    form = _parts(annotation, _ANNOTATION_KEYS, where, may_be_odd, also="id")
+    if not may_be_odd:
         _check_types(form, where)
     form["ground_truth"] = bool(form.get("ground_truth", False))  # the import's own default is True
     author = plain(form.pop("completed_by", None))
@@ -267,9 +268,9 @@ def _author(author: Any, where: str, server: str | None) -> Any:
 
 
 def _prediction_form(
-    prediction: Any, where: str, _: str | None = None, known: bool = False
+    prediction: Any, where: str, _: str | None = None, may_be_odd: bool = False
 ) -> dict[str, Any]:
-    form = _parts(prediction, _PREDICTION_KEYS, where, known)
+    form = _parts(prediction, _PREDICTION_KEYS, where, may_be_odd)
     set_score(form, where)
     return form
 
@@ -281,7 +282,7 @@ def set_score(form: dict[str, Any], where: str) -> None:
 
 
 def _parts(
-    labelled: Any, keys: tuple[str, ...], where: str, known: bool, also: str | None = None
+    labelled: Any, keys: tuple[str, ...], where: str, may_be_odd: bool, also: str | None = None
 ) -> dict[str, Any]:
     if isinstance(labelled, Record):
         names = {key: f"{key}_id" if key == "completed_by" else key for key in keys}
@@ -300,8 +301,8 @@ def _parts(
     else:
         raise TypeError(f"{where} must be a dict or an object, not {labelled!r:.80}")
     result = form.get("result")
-    known = known or (isinstance(labelled, Record) and is_saved(labelled))
-    if not (known and _is_kept(result, keys)):
+    may_be_odd = may_be_odd or (isinstance(labelled, Record) and is_saved(labelled))
+    if not (may_be_odd and _is_kept(result, keys)):
         check_result(result, f"{where}.result")
     return form
 
