@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
     P = ParamSpec("P")
 
+__all__ = ["Progress", "Reporter", "ends_line", "reporter"]
+
 T = TypeVar("T")
 
 Progress: TypeAlias = "bool | Callable[[int, int | None], object] | None"
