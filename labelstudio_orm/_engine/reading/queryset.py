@@ -247,8 +247,6 @@ class ReadingQuerySet(Selection[R]):
         One row is requested where the server can filter everything, by id or by a column of its
         own (a second request where objects tie); else pages of 100 until an object matches.
         """
-        if self._cache is not None:
-            return self._cache[0] if self._cache else None
         found = objects(self._query.sliced(0, 1))
         return next(in_steps(allowed("first()", self), found), None)
 
