@@ -97,11 +97,11 @@ def mixes(items: Iterable[Item]) -> bool:
     return 0 < len(joined) < len(computed)
 
 
-UNDEFINED = "$may_be_undefined$"
+UNDEFINED = "$undefined$"
 """The key under which the server keeps what was uploaded before there was a labelling config."""
 
 Undefined = Callable[[str], bool]
-"""Whether tasks that are shown with a key may be stored with ``$may_be_undefined$`` instead."""
+"""Whether tasks that are shown with a key may be stored with ``$undefined$`` instead."""
 
 
 def never(key: str) -> bool:

@@ -1,0 +1,1 @@
+"""What is done with many tasks at once: imports, exports, actions, predictions."""
