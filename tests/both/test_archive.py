@@ -228,7 +228,7 @@ def test_an_unfinished_snapshot_leaves_the_old_one(fake: FakeLabelStudio, tmp_pa
 
 
 def test_a_snapshot_is_no_folder(fake: FakeLabelStudio, tmp_path: Path) -> None:
-    """LineText before anything is read."""
+    """It is raised before anything is read."""
     cars = small(fake)
     fake.requests.clear()
     with pytest.raises(IsADirectoryError, match=str(tmp_path)):

@@ -15,16 +15,16 @@ from typing import Any
 from labelstudio_orm import LabelStudio, QuerySet
 from labelstudio_orm._engine.models.resource import Resource
 
-LineText = dict[str, Any]
-Call = Callable[[LabelStudio, LineText], object]
-Find = Callable[[LabelStudio, LineText], Any]
+Said = dict[str, Any]
+Call = Callable[[LabelStudio, Said], object]
+Find = Callable[[LabelStudio, Said], Any]
 """Where the objects are; takes out of the arguments those that say so."""
 
 
 def resource(group: str, find: Find, key: str = "id") -> dict[str, Call]:
     """The five calls that most resources have."""
 
-    def update(ls: LabelStudio, said: LineText) -> object:
+    def update(ls: LabelStudio, said: Said) -> object:
         return changed(find(ls, said).get(said.pop(key)), said).save()
 
     return {
@@ -36,14 +36,14 @@ def resource(group: str, find: Find, key: str = "id") -> dict[str, Call]:
     }
 
 
-def changed(obj: Resource, said: LineText) -> Any:
+def changed(obj: Resource, said: Said) -> Any:
     """The object with these fields assigned."""
     for name, value in said.items():
         setattr(obj, name, value)
     return obj
 
 
-def project(ls: LabelStudio, said: LineText, name: str = "id") -> Any:
+def project(ls: LabelStudio, said: Said, name: str = "id") -> Any:
     """A handle on the project that an argument names."""
     return ls.projects.ref(said.pop(name))
 
@@ -51,7 +51,7 @@ def project(ls: LabelStudio, said: LineText, name: str = "id") -> Any:
 # -- projects and tasks ---------------------------------------------------------------------------
 
 
-def list_projects(ls: LabelStudio, said: LineText) -> object:
+def list_projects(ls: LabelStudio, said: Said) -> object:
     found: QuerySet[Any] = ls.projects
     if "ids" in said:
         found = found.filter(id__in=[int(id) for id in said["ids"].split(",")])
@@ -62,22 +62,22 @@ def list_projects(ls: LabelStudio, said: LineText) -> object:
     return list(found.order_by(said["ordering"]) if "ordering" in said else found)
 
 
-def import_tasks(ls: LabelStudio, said: LineText) -> object:
+def import_tasks(ls: LabelStudio, said: Said) -> object:
     imports = project(ls, said).imports
     said.pop("return_task_ids", None)
     return imports.create(said.pop("request"), **said)
 
 
-def pauses(ls: LabelStudio, said: LineText) -> Any:
+def pauses(ls: LabelStudio, said: Said) -> Any:
     found = project(ls, said, "project_pk").pauses.filter(user=said.pop("user_pk"))
     return found.with_deleted() if said.pop("include_deleted", False) else found
 
 
-def exports(ls: LabelStudio, said: LineText) -> Any:
+def exports(ls: LabelStudio, said: Said) -> Any:
     return project(ls, said, "project_id").exports
 
 
-def export(ls: LabelStudio, said: LineText) -> Any:
+def export(ls: LabelStudio, said: Said) -> Any:
     return exports(ls, said).ref(said.pop("export_pk"))
 
 
@@ -85,19 +85,19 @@ OF_SNAPSHOTS = "VOC"
 """A format that they can be had in: theirs is one with images, which none has."""
 
 
-def convert(ls: LabelStudio, said: LineText) -> object:
+def convert(ls: LabelStudio, said: Said) -> object:
     made = export(ls, said)
     form = {"format": OF_SNAPSHOTS} if said.pop("export_type", None) else {}
     return made.convert(**form, **said, wait=False)
 
 
-def download_export(ls: LabelStudio, said: LineText) -> object:
+def download_export(ls: LabelStudio, said: Said) -> object:
     with tempfile.TemporaryDirectory() as folder:
         format = OF_SNAPSHOTS if "export_type" in said else None
         return export(ls, said).download(Path(folder) / "file", format)
 
 
-def export_project(ls: LabelStudio, said: LineText) -> object:
+def export_project(ls: LabelStudio, said: Said) -> object:
     source, form = project(ls, said), said.get("export_type", "JSON")
     with tempfile.TemporaryDirectory() as folder:
         if "ids" in said:
@@ -105,7 +105,7 @@ def export_project(ls: LabelStudio, said: LineText) -> object:
         return source.export(form, Path(folder) / "file", only_annotated=True)
 
 
-def list_tasks(ls: LabelStudio, said: LineText) -> object:
+def list_tasks(ls: LabelStudio, said: Said) -> object:
     scope = {name: said[name] for name in ("project", "view") if name in said}
     found = ls.tasks.filter(**scope)
     if "view" not in said and "query" in said:
@@ -113,7 +113,7 @@ def list_tasks(ls: LabelStudio, said: LineText) -> object:
     return list(found)
 
 
-def perform(ls: LabelStudio, said: LineText) -> object:
+def perform(ls: LabelStudio, said: Said) -> object:
     tasks = project(ls, said, "project").tasks
     if "selected_items" in said:  # a slice is its ids
         included = said["selected_items"]["included"]
@@ -122,13 +122,13 @@ def perform(ls: LabelStudio, said: LineText) -> object:
     return found.perform(said["id"])
 
 
-def region(said: Any) -> LineText:
+def region(said: Any) -> Said:
     """A region that holds what the schema takes for a whole result."""
     names = {"from_name": "label", "to_name": "text", "type": "choices"}
     return {"extra": said, **names, "value": {"choices": ["a"]}}
 
 
-def create_annotations(ls: LabelStudio, said: LineText) -> object:
+def create_annotations(ls: LabelStudio, said: Said) -> object:
     tasks = ls.tasks
     if "project" in said:
         tasks = project(ls, said, "project").tasks
@@ -141,19 +141,19 @@ def create_annotations(ls: LabelStudio, said: LineText) -> object:
 # -- files ----------------------------------------------------------------------------------------
 
 
-def list_files(ls: LabelStudio, said: LineText) -> object:
+def list_files(ls: LabelStudio, said: Said) -> object:
     files = project(ls, said).files
     return list(files.filter(id__in=said["ids"]) if "ids" in said else files.all())
 
 
-def replace_file(ls: LabelStudio, said: LineText) -> object:
+def replace_file(ls: LabelStudio, said: Said) -> object:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "größe.json"
         path.write_text("[]", encoding="utf-8")
         return ls.files.ref(said["id_"]).replace(path)
 
 
-def download_file(ls: LabelStudio, said: LineText) -> object:
+def download_file(ls: LabelStudio, said: Said) -> object:
     with ls.files.get(1).open() as stream:
         return stream.read()
 
@@ -171,12 +171,12 @@ def storage(group: str) -> dict[str, Call]:
     """The calls of one kind of storage."""
     family, _, kind = group.partition(".")
 
-    def find(ls: LabelStudio, said: LineText) -> Any:
+    def find(ls: LabelStudio, said: Said) -> Any:
         if "s3endpoint" in said:
             said["s3_endpoint"] = said.pop("s3endpoint")
         return getattr(getattr(ls, f"{family}s"), kind)
 
-    def validate(ls: LabelStudio, said: LineText) -> object:
+    def validate(ls: LabelStudio, said: Said) -> object:
         found = find(ls, said)
         if "id" in said:
             return changed(found.get(said.pop("id")), said).validate()
@@ -194,52 +194,52 @@ def storage(group: str) -> dict[str, Call]:
 # -- everything else ------------------------------------------------------------------------------
 
 
-def list_comments(ls: LabelStudio, said: LineText) -> object:
+def list_comments(ls: LabelStudio, said: Said) -> object:
     expanded = said.pop("expand_created_by", False)
     return list((ls.comments.with_created_by() if expanded else ls.comments).filter(**said))
 
 
-def update_webhook(ls: LabelStudio, said: LineText) -> object:
+def update_webhook(ls: LabelStudio, said: Said) -> object:
     """Where there are two arguments, the one with the long name is for the body."""
     prefix, webhook = "webhook_serializer_for_update_", ls.webhooks.get(said.pop("id_"))
     fields = {n.removeprefix(prefix): said[n] for n in said if prefix + n not in said}
     return changed(webhook, fields).save()
 
 
-def update_user(ls: LabelStudio, said: LineText) -> object:
+def update_user(ls: LabelStudio, said: Said) -> object:
     user = ls.users.get(said.pop("id"))
     if "users_update_request_id" in said:
         said["id"] = said.pop("users_update_request_id")
     return changed(user, said).save()
 
 
-def version(ls: LabelStudio, said: LineText, prompt: str = "prompt_id") -> Any:
+def version(ls: LabelStudio, said: Said, prompt: str = "prompt_id") -> Any:
     return ls.prompts.ref(said.pop(prompt)).versions.ref(said.pop("version_id"))
 
 
-def cost_estimate(ls: LabelStudio, said: LineText) -> object:
+def cost_estimate(ls: LabelStudio, said: Said) -> object:
     return version(ls, said).cost_estimate(said["project_id"], said["project_subset"])
 
 
-def refine_prompt(ls: LabelStudio, said: LineText) -> object:
+def refine_prompt(ls: LabelStudio, said: Said) -> object:
     source = version(ls, said)
     into = {"project": said.pop("project_id")} if "project_id" in said else {}
     return source.refine(**into, **said)
 
 
-def run(ls: LabelStudio, said: LineText, name: str) -> Any:
+def run(ls: LabelStudio, said: Said, name: str) -> Any:
     return ls.prompts.ref(1).versions.ref(1).runs.ref(said.pop(name, None))
 
 
-def submit_predictions(ls: LabelStudio, said: LineText) -> object:
+def submit_predictions(ls: LabelStudio, said: Said) -> object:
     return run(ls, said, "modelrun_id").submit_predictions(said["results"])
 
 
-def submit_failed_predictions(ls: LabelStudio, said: LineText) -> object:
+def submit_failed_predictions(ls: LabelStudio, said: Said) -> object:
     return run(ls, said, "modelrun_id").submit_failed_predictions(said["failed_predictions"])
 
 
-def members(ls: LabelStudio, said: LineText) -> Any:
+def members(ls: LabelStudio, said: Said) -> Any:
     return ls.workspaces.ref(said.pop("id")).members
 
 
