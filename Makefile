@@ -4,7 +4,7 @@
 #   make demo [KEEP=1]   run the quickstart on a real server; KEEP=1 leaves it running (make stop)
 #   make quick           the tests that need no server and are not slow: about two minutes
 #   make test [JOBS=4]   all tests, about 20 minutes; TESTS=tests/unit for some of them
-#   make coverage        all tests under coverage, with a gate; a third slower than make test
+#   make coverage        all tests under coverage, with a gate
 #   make law             50,000 generated queries in memory, 5,000 on a real server
 #   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
 #   make fuzz            600,000 reads of fields with any JSON in them, 1,000 malformed answers, and

@@ -1,4 +1,4 @@
-"""The engine, which no noun is known to: one floor a folder, and each imports from those below it.
+"""The engine, which knows no noun: a folder is a floor, which imports from those below it.
 
 From below: ``values``, ``http``, ``fields``, ``conditions``, ``plans``, ``pages``, ``records``,
 ``reading``, ``bulk``, ``models``. Nothing in here is promised; what is, stands in
