@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, Retry, User
 from labelstudio_orm._migrate.engine.fingerprints import (
-    ANNOTATION,
     ANNOTATION_ORIGIN,
     SETTINGS,
+    TASK_KINDS,
     TASK_ORIGIN,
 )
 from labelstudio_orm.migrate import (
@@ -350,7 +350,7 @@ class Many:
 
     def tasks(self, after: int | None = None) -> Iterator[dict[str, Any]]:
         for n in range(1, self.number + 1):
-            names = (*ANNOTATION, *ANNOTATION_ORIGIN)
+            names = (*TASK_KINDS["annotations"], *ANNOTATION_ORIGIN)
             said = {**dict.fromkeys(names), "id": n, "result": [choice()], "completed_by": "a@b.co"}
             data = {"image": f"{n}.png", "text": f"{n} " * 400}
             more = {"annotations": [said], "predictions": [], "drafts": []}

@@ -14,8 +14,9 @@ from ..._reports import Difference, Losses
 from ...client import labelstudio_of
 from ...errors import LabelStudioError
 from ...progress import Progress
-from . import odd
-from .forms import TASK_KINDS, content_key, edited_by, fields_of
+from . import task_objects
+from .fingerprints import TASK_KINDS, fields_of
+from .forms import content_key, edited_by
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -173,7 +174,7 @@ class Applier(ABC):
         left = {failure.place for failure in made.failed}
         for outcome in run.each(
             sorted(left),
-            lambda n: odd.create(self.client, "predictions", forms[n]["task"], forms[n]),
+            lambda n: task_objects.create(self.client, "predictions", forms[n]["task"], forms[n]),
             label=lambda n: (n, self.label("predictions", todo[n][1])),
         ):
             left.remove(outcome.item)
@@ -197,7 +198,11 @@ class Applier(ABC):
                 try:
                     fields = {**fields_of("drafts", draft), "annotation": place}
                     self.create("drafts", one.task, fields)
-                except (LabelStudioError, TypeError, ValueError) as error:  # such as an odd region
+                except (
+                    LabelStudioError,
+                    TypeError,
+                    ValueError,
+                ) as error:  # such as a malformed region
                     run = self.tallies["drafts"]
                     run.fail(len(run.failed), self.label("drafts", draft), error)
                     self._fail([draft])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from hashlib import blake2b
 from typing import Any, Final, TypeAlias
 
@@ -29,8 +30,15 @@ SETTINGS: Final = (
 )  # fmt: skip
 """The settings of a project that belong to it and not to the server or to a user."""
 
-ANNOTATION: Final = ("result", "completed_by", "was_cancelled", "ground_truth", "lead_time")
-PREDICTION: Final = ("result", "score", "model_version")
+TASK_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "annotations": ("result", "completed_by", "was_cancelled", "ground_truth", "lead_time"),
+    "predictions": ("result", "score", "model_version"),
+    "drafts": ("result", "lead_time", "was_postponed"),
+}
+"""The kinds of objects that a task has, and the fields of their content."""
+
+_FLAGS: Final = frozenset({"was_cancelled", "ground_truth", "was_postponed"})
+
 ANNOTATION_ORIGIN: Final = (
     "created_at", "updated_at", "updated_by", "last_action", "import_id", "draft_created_at",
     "parent_annotation", "parent_prediction", "bulk_created",
@@ -41,8 +49,6 @@ TASK_ORIGIN: Final = (
     "inner_id", "created_at", "updated_at", "file_upload", "storage_filename",
 )  # fmt: skip
 """Such fields of a task."""
-
-DRAFT: Final = ("result", "lead_time", "was_postponed")
 
 SECRET_SETTINGS: Final = frozenset({"task_data_password"})
 """The settings that must not be written to a disk."""
@@ -75,30 +81,22 @@ def task_fields(task: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def annotation_content(annotation: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of an annotation: its result, its author's e-mail address, its marks."""
-    found = fields_of(annotation, ANNOTATION)
-    found["result"] = found["result"] or []
-    found["was_cancelled"] = bool(found["was_cancelled"])
-    found["ground_truth"] = bool(found["ground_truth"])
-    return found
+def fields_of(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of an object as the API takes it; an author is what the row has."""
+    fields = {
+        name: bool(row.get(name)) if name in _FLAGS else row.get(name) for name in TASK_KINDS[kind]
+    }
+    return {**fields, "result": fields["result"] or []}
 
 
-def prediction_content(prediction: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a prediction."""
-    found = fields_of(prediction, PREDICTION)
-    found["result"] = found["result"] or []
-    return found
+def _object_content(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of an object of a task.
 
-
-def draft_content(draft: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the content of a draft.
-
-    Its author is none of it: a server gives a draft to the user who creates it.
+    Of a draft its author is none of it: a server gives a draft to the user who creates it.
     """
-    found = {**fields_of(draft, DRAFT), "is_edit": draft.get("annotation") is not None}
-    found["result"] = found["result"] or []
-    found["was_postponed"] = bool(found["was_postponed"])
+    found: dict[str, Any] = canonical(fields_of(kind, row))
+    if kind == "drafts":
+        found["is_edit"] = row.get("annotation") is not None
     return found
 
 
@@ -106,19 +104,17 @@ Content: TypeAlias = "Callable[[Mapping[str, Any]], dict[str, Any]]"
 """Gives the content of a row."""
 
 CONTENTS: Final[Mapping[str, Content]] = {
-    "annotations": annotation_content,
-    "predictions": prediction_content,
-    "drafts": draft_content,
+    kind: partial(_object_content, kind) for kind in TASK_KINDS
 }
 """The kinds of objects that belong to a task, each with its content."""
 
 
 def settings_content(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings of a project without its secrets."""
-    return fields_of(settings, (name for name in SETTINGS if name not in SECRET_SETTINGS))
+    return selected(settings, (name for name in SETTINGS if name not in SECRET_SETTINGS))
 
 
-def fields_of(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
+def selected(row: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
     """Return the values of some fields, None for those that a row lacks."""
     return {name: canonical(row.get(name)) for name in names}
 

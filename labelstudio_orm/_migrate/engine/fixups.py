@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ..._engine.pages.sources import chunked
-from . import odd
+from . import task_objects
 from .diff3 import Base, Change
-from .fingerprints import digest, draft_content
+from .fingerprints import CONTENTS, digest
 from .source import CHUNK
 from .writing import Writer
 
@@ -93,7 +93,7 @@ class Fixups:
         """Create the drafts that are missing, and delete duplicates; return the number of these."""
         ours, me = base.objects["drafts"], self.context.users.me.email
         known = [one for one in other["drafts"] if one["user"] == me]
-        marks = {one["id"]: digest(draft_content(one)) for one in known}
+        marks = {one["id"]: digest(CONTENTS["drafts"](one)) for one in known}
 
         def duplicates(*wanted: str) -> list[int]:
             taken = {new for new, *_ in ours.known.values()}
@@ -104,7 +104,7 @@ class Fixups:
             if draft["id"] in ours.known:
                 continue
             change = Change("drafts", "", draft, None, "source")
-            if found := duplicates(digest(draft_content(draft))):
+            if found := duplicates(digest(CONTENTS["drafts"](draft))):
                 base.applied(change, found[0])
                 continue
             base.expect(change)
@@ -112,7 +112,7 @@ class Fixups:
             with self.writer.unless_refused(base, [change], row["id"]):
                 self.writer.create(base, change, row, other)
                 self.context.tallies["drafts"].created += 1
-        doomed = duplicates(*(digest(draft_content(one)) for one in row["drafts"]))
+        doomed = duplicates(*(digest(CONTENTS["drafts"](one)) for one in row["drafts"]))
         for id in doomed:
-            odd.delete(self.context.client.drafts.ref(id))
+            task_objects.delete(self.context.client.drafts.ref(id))
         return len(doomed)

@@ -4,22 +4,13 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from .fingerprints import ANNOTATION, DRAFT, PREDICTION, annotation_content, digest
-from .fingerprints import draft_content as _draft_content
-from .fingerprints import prediction_content as _prediction_content
+from .fingerprints import CONTENTS, digest, fields_of
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
-
-TASK_KINDS: Final[Mapping[str, tuple[str, ...]]] = {
-    "annotations": ANNOTATION,
-    "predictions": PREDICTION,
-    "drafts": DRAFT,
-}
-"""The kinds of objects that a task has, and the fields of their content."""
 
 KEPT: Final = (
     "result", "was_cancelled", "ground_truth", "lead_time", "last_action", "draft_created_at",
@@ -27,16 +18,7 @@ KEPT: Final = (
 )  # fmt: skip
 """The fields of an annotation, beside its author, that its own server takes again."""
 
-_FLAGS: Final = frozenset({"was_cancelled", "ground_truth", "was_postponed"})
 _NAMESPACE: Final = uuid.UUID("6d2f7f0a-5a0e-5d52-9d5a-0d0b8e3a6c11")
-
-
-def fields_of(kind: str, row: Row) -> dict[str, Any]:
-    """Return the content of an object as the API takes it; an author is what the row has."""
-    fields = {
-        name: bool(row.get(name)) if name in _FLAGS else row.get(name) for name in TASK_KINDS[kind]
-    }
-    return {**fields, "result": fields["result"] or []}
 
 
 def fields_again(row: Row, server: str) -> dict[str, Any]:
@@ -49,7 +31,7 @@ def fields_again(row: Row, server: str) -> dict[str, Any]:
     author = None if row["stand_in"] else row["completed_by"]
     if author is not None:
         fields["completed_by"] = author
-    content = digest(annotation_content({**fields, "completed_by": author}))
+    content = digest(CONTENTS["annotations"]({**fields, "completed_by": author}))
     origin = f"{server} {row['id']} {row['created_at']} {content}"
     return {**fields, "unique_id": str(uuid.uuid5(_NAMESPACE, origin))}
 
@@ -73,13 +55,9 @@ def content_key(kind: str, row: Row) -> str:
     Which annotation is the ground truth is left out, as a server may change that by itself. A
     draft includes the annotation that it edits, see ``link_drafts``.
     """
-    if kind == "annotations":
-        content = annotation_content(row)
-        del content["ground_truth"]
-        return digest(content)
-    if kind == "drafts":
-        return digest({**_draft_content(row), "is_edit": row["edits"]})
-    return digest(_prediction_content(row))
+    content = CONTENTS[kind](row)
+    content.pop("ground_truth", None)
+    return digest({**content, "is_edit": row["edits"]} if kind == "drafts" else content)
 
 
 def link_drafts(task: Row, annotations: Iterable[Row]) -> None:

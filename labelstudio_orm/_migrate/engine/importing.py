@@ -21,8 +21,8 @@ from .exactly_once import exactly_once
 from .fingerprints import ORIGIN, digest
 from .forms import import_form
 from .losses import is_importable, lost_of_task, origin
-from .odd import odd_task
 from .source import CHUNK
+from .task_objects import import_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -71,7 +71,7 @@ class Importer:
     def _importable(self, rows: Iterable[Row]) -> Iterator[Sent]:
         """Yield the tasks as they are sent, without those that no import takes."""
         for row in self._with_files(rows):
-            if (problem := odd_task(row)) is None:
+            if (problem := import_problem(row)) is None:
                 yield self._sent(row)
             else:
                 self.context.give_up("tasks", f"task {row['id']}", ValueError(problem))

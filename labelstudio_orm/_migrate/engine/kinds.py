@@ -16,7 +16,7 @@ import attrs
 from ..._engine.values.codec import Row, write_datetime
 from ..._engine.values.secret import Secret
 from ...errors import LabelStudioError
-from .fingerprints import canonical, fields_of
+from .fingerprints import canonical, selected
 from .remap import translate_view, users_in
 from .snapshot_form import (
     ANYTHING,
@@ -128,7 +128,7 @@ class Kind:
 
     @content.default
     def _fields_as_content(self) -> Callable[[Row], dict[str, Any]]:
-        return lambda row: fields_of(row, self.fields)
+        return lambda row: selected(row, self.fields)
 
     @written.default
     def _all_written(self) -> tuple[str, ...]:
@@ -206,7 +206,7 @@ def _read_webhooks(kind: Kind, project: Project, email: Emails) -> Iterator[Row]
 
 
 def _webhook_content(row: Row) -> dict[str, Any]:
-    found = fields_of(row, _WEBHOOK)
+    found = selected(row, _WEBHOOK)
     found["actions"] = sorted(found["actions"] or ())
     return found
 
@@ -248,7 +248,7 @@ def _storages(owner: Owner, row: Row) -> QuerySet[Any]:
 
 
 def _storage_content(row: Row) -> dict[str, Any]:
-    found = fields_of(row, ("family", "type", *_STORAGE))
+    found = selected(row, ("family", "type", *_STORAGE))
     return {name: value for name, value in found.items() if value is not None}
 
 

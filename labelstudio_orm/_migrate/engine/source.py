@@ -31,11 +31,10 @@ from ...client import labelstudio_of
 from ...errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
 from ...resources.projects import Project
 from .fingerprints import (
-    ANNOTATION,
     ANNOTATION_ORIGIN,
-    PREDICTION,
     SECRET_SETTINGS,
     SETTINGS,
+    TASK_KINDS,
     TASK_ORIGIN,
 )
 from .kinds import KINDS, plain
@@ -181,7 +180,7 @@ class LiveSource:
         of_annotation = ("import_id",) if self.is_light else ANNOTATION_ORIGIN
         named = tasks.only(  # which the server lists in half the time
             *("data", "meta", "overlap", "draft_exists", *of_task),
-            *(f"annotations__{name}" for name in (*ANNOTATION, *of_annotation)),
+            *(f"annotations__{name}" for name in (*TASK_KINDS["annotations"], *of_annotation)),
         )
         for page in named.prefetch("annotations", "predictions").pages():
             yield from map(self._task, page)
@@ -209,7 +208,7 @@ class LiveSource:
         author = self._email(as_id(row.get("completed_by")), row["id"])
         return {
             "id": row["id"],
-            **{name: row.get(name) for name in (*ANNOTATION, *ANNOTATION_ORIGIN)},
+            **{name: row.get(name) for name in (*TASK_KINDS["annotations"], *ANNOTATION_ORIGIN)},
             "completed_by": author,
             "updated_by": self._email(as_id(row.get("updated_by"))),
         }
@@ -336,4 +335,7 @@ def _by_id(rows: list[Row] | None) -> list[Row]:
 
 
 def _prediction(row: Row) -> Row:
-    return {"id": row["id"], **{name: row.get(name) for name in (*PREDICTION, "created_at")}}
+    return {
+        "id": row["id"],
+        **{name: row.get(name) for name in (*TASK_KINDS["predictions"], "created_at")},
+    }

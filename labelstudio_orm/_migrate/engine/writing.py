@@ -10,12 +10,11 @@ import attrs
 
 from ..._engine.http.paths import at
 from ...resources.drafts import keeping_drafts, unpark
-from . import odd
+from . import task_objects
 from .exactly_once import exactly_once
-from .fingerprints import CONTENTS, ORIGIN, digest
-from .forms import fields_of
+from .fingerprints import CONTENTS, ORIGIN, digest, fields_of
 from .losses import lost_of
-from .odd import odd_data
+from .task_objects import data_problem
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -48,7 +47,7 @@ class Writer:
     def write_fields(self, base: Base, changes: Sequence[Change], here: Row, there: Row) -> None:
         """Change fields of a task, and count it. One request."""
         body = {change.field: here[change.field] for change in changes}
-        if (problem := odd_data(here)) is not None and "data" in body:
+        if (problem := data_problem(here)) is not None and "data" in body:
             raise ValueError(problem)  # a server stores it, and cannot list its tasks any more
         metas = (body.get("meta"), there["meta"])
         if all(isinstance(one, dict) for one in metas) and ORIGIN in there["meta"]:
@@ -69,7 +68,7 @@ class Writer:
         """Create, change or delete an object of a task, and count it."""
         kind, run = change.kind, self.context.tallies[change.kind]
         if change.here is None:
-            odd.delete(getattr(self.client, kind).ref(change.there["id"]))
+            task_objects.delete(getattr(self.client, kind).ref(change.there["id"]))
             base.applied(change)
             run.deleted += 1
         elif change.there is None:
@@ -84,12 +83,12 @@ class Writer:
     def create(self, base: Base, change: Change, here: Row, there: Row) -> None:
         """Create an object of a task.
 
-        An annotation with an odd region is created without regions first, which the base records,
-        so that a further run goes on with it.
+        An annotation with a malformed region is created without regions first, which the base
+        records, so that a further run goes on with it.
         """
         fields = self._fields(change.kind, change.here, there)
-        odd.check_storable(change.kind, fields["result"])
-        if change.kind != "annotations" or not odd.is_odd(fields["result"]):
+        task_objects.check_storable(change.kind, fields["result"])
+        if change.kind != "annotations" or not task_objects.is_malformed(fields["result"]):
             base.applied(change, self._make(change, fields, there))
             return
         blank = attrs.evolve(change, here={**change.here, "result": []})
@@ -100,9 +99,9 @@ class Writer:
         base.expect(change)
         self._save(base, here)
         try:
-            odd.fill(self.client, new, fields["result"])
+            task_objects.fill(self.client, new, fields["result"])
         except Exception as error:
-            if odd.is_refused(error):  # and it is gone again
+            if task_objects.is_refused(error):  # and it is gone again
                 base.applied(attrs.evolve(change, here=None, there={"id": new}))
             raise
         base.applied(attrs.evolve(change, there={**change.here, "id": new}))
@@ -126,7 +125,7 @@ class Writer:
             return None
 
         def make() -> int:
-            return odd.create(self.client, kind, there["id"], fields)
+            return task_objects.create(self.client, kind, there["id"], fields)
 
         made = exactly_once(look, make, self.client, is_new=True)
         there[kind].append({**change.here, "id": made, "import_id": change.here["id"]})
@@ -143,7 +142,7 @@ class Writer:
         new = change.there["id"]
         is_annotation = kind == "annotations"
         with self._parked(there["id"], new) if is_annotation else nullcontext():
-            odd.change(self.client, kind, new, fields, task=there["id"])
+            task_objects.change(self.client, kind, new, fields, task=there["id"])
         base.applied(change)
 
     @contextmanager
@@ -176,7 +175,7 @@ class Writer:
         try:
             yield
         except Exception as error:
-            if not odd.is_refused(error):
+            if not task_objects.is_refused(error):
                 raise
             for change in changes:
                 base.refused(change)

@@ -23,7 +23,8 @@ from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
 from ..engine.applying import PARENTS, Applier, Wanted
 from ..engine.comparison import fields_apart
-from ..engine.forms import KEPT, TASK_KINDS, fields_again, lacking, link_drafts
+from ..engine.fingerprints import TASK_KINDS
+from ..engine.forms import KEPT, fields_again, lacking, link_drafts
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, no_key, with_ids
 from ..engine.source import LiveSource

@@ -25,17 +25,17 @@ from ...resources.projects import Project
 from ..engine.applying import Applier, Wanted
 from ..engine.comparison import fields_apart
 from ..engine.config_compat import check_configs
-from ..engine.fingerprints import digest, task_content
-from ..engine.forms import TASK_KINDS, fields_of, import_form, lacking, link_drafts
+from ..engine.fingerprints import TASK_KINDS, digest, fields_of, task_content
+from ..engine.forms import import_form, lacking, link_drafts
 from ..engine.journal import Journal
 from ..engine.keys import LOOK, asking, by_key, fingerprint, first_rows, no_key
 from ..engine.losses import is_importable
 from ..engine.media import Media
-from ..engine.odd import annotate, create, odd_task
 from ..engine.remap import Translation
 from ..engine.same_files import SameFiles
 from ..engine.source import LiveSource, as_source
 from ..engine.stored import Stored
+from ..engine.task_objects import annotate, create, import_problem
 from ..engine.uploads import replace_files
 from ..engine.users import MissingUsers, UserMap
 
@@ -448,7 +448,7 @@ class _Merging(Applier):
 
     def _is_importable(self, group: _Group) -> bool:
         """Return whether an import takes a task; record a failure if it does not."""
-        problem = odd_task(group.chosen)
+        problem = import_problem(group.chosen)
         if problem is not None:
             self._refuse(group, ValueError(problem))
         return problem is None

@@ -35,7 +35,7 @@ def is_refused(error: Exception) -> bool:
     return isinstance(error, REFUSED) and not outcome_unknown(error)
 
 
-def is_odd(result: Any) -> bool:
+def is_malformed(result: Any) -> bool:
     """Return whether this library would refuse to write a result."""
     try:
         check_result(result)
@@ -63,7 +63,7 @@ def create(client: LabelStudio, kind: str, task: int, fields: Mapping[str, Any])
     """
     result = fields["result"]
     check_storable(kind, result)
-    if kind == "annotations" and is_odd(result):
+    if kind == "annotations" and is_malformed(result):
         made: int = client.annotations.create(task=task, **{**fields, "result": []}).id
         fill(client, made, result)
         return made
@@ -87,7 +87,7 @@ def annotate(client: LabelStudio, task: Row, fields: Mapping[str, Any]) -> int:
     One that an earlier run began, and left without its regions, is completed.
     """
     blank = {**fields, "result": []}
-    if is_odd(fields["result"]):
+    if is_malformed(fields["result"]):
         for one in task["annotations"]:
             if all(digest(one.get(name)) == digest(blank[name]) for name in _BEGUN):
                 fill(client, one["id"], fields["result"])
@@ -146,16 +146,16 @@ def delete(obj: Any) -> None:
         obj.delete()
 
 
-def odd_task(row: Row) -> str | None:
+def import_problem(row: Row) -> str | None:
     """Return what another program has left in a task that no import takes; None for most."""
-    if (problem := odd_data(row)) is not None:
+    if (problem := data_problem(row)) is not None:
         return problem
     if not isinstance(meta := row.get("meta"), (dict, list, NoneType)):
         return f"its meta is {meta!r:.80}, and an import takes a JSON object or a list"
     return None
 
 
-def odd_data(row: Row) -> str | None:
+def data_problem(row: Row) -> str | None:
     """Return what is wrong with the data of a task; None for most."""
     if isinstance(row["data"], dict):
         return None
