@@ -30,7 +30,8 @@ REQUESTS: dict[str, tuple[dict[str, str], ...]] = {
 """The recordings, and what may be asked for each, apart from the project, the page and the ids.
 
 First what labelstudio_orm asks for, then what the official client does (its default is
-``fields=all``); record.py has made sure that the answers are the same bytes."""
+``fields=all``); record.py has made sure that the answers are the same bytes. What a request omits
+is left out of them."""
 
 THE_LAST = {"query": FALLING, "resolve_uri": "false", "include": "id"}
 """How several workers ask for the last id, once."""
@@ -50,10 +51,12 @@ def recorded(name: str) -> dict[str, Any]:
     return page
 
 
-def row(name: str, number: int) -> bytes:
-    """Task ``number``, counted from 1, with what was recorded inside it."""
+def row(name: str, number: int, omitted: str) -> bytes:
+    """Task ``number``, counted from 1, with what was recorded inside it and is not omitted."""
     rows = recorded(name)["tasks"]
     task = {**rows[(number - 1) % len(rows)], "id": number, "inner_id": number}
+    for key in omitted.split(","):
+        task.pop(key, None)
     for key in ("annotations", "predictions"):
         if key in task:
             task[key] = [
@@ -64,10 +67,10 @@ def row(name: str, number: int) -> bytes:
 
 
 @lru_cache(maxsize=1000)
-def page(name: str, start: int, stop: int, total: int) -> bytes:
+def page(name: str, start: int, stop: int, total: int, omitted: str) -> bytes:
     """An answer with the tasks from ``start`` to ``stop``, made once and kept."""
     rest = render({**recorded(name), "tasks": 0, "total": total}).split(b'"tasks":0')
-    rows = b",".join(row(name, number + 1) for number in range(start, stop))
+    rows = b",".join(row(name, number + 1, omitted) for number in range(start, stop))
     return _answer("200 OK", b'"tasks":[%b]'.join(rest) % rows)
 
 
@@ -87,6 +90,7 @@ def answer_to(target: str) -> bytes:
     params = dict(parse_qsl(parts.query))
     tasks = int(params.pop("project", 0))
     number, size = int(params.pop("page", 1)), int(params.pop("page_size", 100))
+    omitted = params.pop("omit", "")
     last, end, params = _between(params)
     name = next((name for name, asked in REQUESTS.items() if params in asked), None)
     if parts.path == "/api/tasks/" and (params, size) == (THE_LAST, 1):
@@ -98,7 +102,7 @@ def answer_to(target: str) -> bytes:
     end = min(tasks, end)
     if start >= end and number > 1:
         return _answer("404 Not Found", END)
-    return page(name, start, min(start + size, end), end - last)
+    return page(name, start, min(start + size, end), end - last, omitted)
 
 
 def _between(params: dict[str, str]) -> tuple[int, int, dict[str, str]]:

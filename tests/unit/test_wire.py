@@ -46,8 +46,25 @@ def test_tasks_are_listed_light_unresolved_and_by_id(
     fake: FakeLabelStudio, project: Project
 ) -> None:
     params, query = sent(fake, project.tasks)
-    assert params == {"project": "1", "page_size": "100", "resolve_uri": "false"}
+    omitted = {"omit": "annotations,predictions"}
+    assert params == {"project": "1", "page_size": "100", "resolve_uri": "false", **omitted}
     assert query == {"ordering": ["tasks:id"]}
+
+
+@pytest.mark.parametrize(
+    ("relations", "omitted"),
+    [
+        (["annotations"], {"predictions", "drafts"}),
+        (["predictions"], {"annotations", "drafts"}),
+        (["annotations", "predictions"], {"drafts"}),
+    ],
+)
+def test_a_prefetch_omits_what_it_does_not_name(
+    fake: FakeLabelStudio, project: Project, relations: list[str], omitted: set[str]
+) -> None:
+    params, _ = sent(fake, project.tasks.prefetch(*relations))
+    texts = {"annotations_results", "predictions_results", "annotations_ids"}
+    assert {*params["omit"].split(",")} == {*omitted, *texts, "predictions_model_versions"}
 
 
 @pytest.mark.parametrize(

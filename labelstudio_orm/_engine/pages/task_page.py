@@ -28,6 +28,14 @@ PATH = "/api/tasks/"
 ANSWER = {"tasks": [dict], "total": int}
 """What a page of tasks is."""
 
+DRAFTS = frozenset({"drafts"})
+"""The computed fields of a full listing that take the server a query for each task."""
+
+TEXTS = frozenset({
+    "annotations_ids", "annotations_results", "predictions_model_versions", "predictions_results",
+})  # fmt: skip
+"""What a full listing says of annotations and predictions in texts, cut and without quotes."""
+
 
 def ask(
     select: Select,
@@ -59,6 +67,8 @@ def ask(
         params["fields"] = "all"
     if select.fields is not None:
         params["include"] = ",".join(_included(select))
+    else:
+        params["omit"] = ",".join(_omitted(select))
     text = json.dumps(query, separators=(",", ":"))
     # In an address, but not in a body, the server decodes the text once more than it was encoded.
     address, body = _encoded({**params, "query": text.replace("%", "%25")}), None
@@ -106,12 +116,13 @@ def _encoded(params: dict[str, Any]) -> str:
 
 def uncomputed(select: Select) -> frozenset[str]:
     """Return the fields that a listing leaves empty."""
-    return frozenset() if _is_full(select) else select.options.computed - select.wanted
+    computed = DRAFTS if _is_full(select) else select.options.computed
+    return computed - select.wanted
 
 
 def _is_full(select: Select) -> bool:
     """Return whether only the full form of a listing has what is asked for."""
-    return bool(select.relations) or "drafts" in select.wanted
+    return bool(select.relations | (DRAFTS & select.wanted))
 
 
 def lightest(select: Select) -> Select:
@@ -206,6 +217,15 @@ def _all_columns_but(select: Select) -> dict[str, list[str]]:
     """
     hidden = [f"tasks:{name}" for name in sorted(select.options.computed - select.wanted)]
     return {"explore": hidden, "labeling": hidden}
+
+
+def _omitted(select: Select) -> list[str]:
+    """Return what the server would make of every task for nothing.
+
+    It makes the predictions even of a listing that does not show them.
+    """
+    names = {*select.options.sets} - select.relations
+    return sorted(names | TEXTS | (DRAFTS - select.wanted) if _is_full(select) else names)
 
 
 def _included(select: Select) -> list[str]:

@@ -215,7 +215,8 @@ def light(operation: str, theirs: Request, ours: Request) -> Request:
     if operation == "tasks.list":
         include = theirs.asked("include")
         names = ",".join(sorted(include.split(","))) if include else None
-        return theirs.ask(fields=None, resolve_uri="false", review=None, include=names)
+        omit = None if include else "annotations,predictions"
+        return theirs.ask(fields=None, resolve_uri="false", review=None, include=names, omit=omit)
     return theirs
 
 
