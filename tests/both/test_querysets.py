@@ -457,8 +457,9 @@ def test_annotations_of_a_project_by_what_they_say(project: Project) -> None:
 def test_strict_refuses_what_would_be_checked_here(project: Project) -> None:
     project.tasks.bulk_create([{"text": "a", "lang": "de"}, {"text": "b"}])
     assert project.tasks.filter(total_annotations=0).strict().count() == 2
-    checked = project.tasks.filter(data__lang="de").strict()
-    with pytest.raises(FieldError, match="data__lang='de'"):
+    assert project.tasks.filter(data__lang="de").strict().count() == 1
+    checked = project.tasks.filter(data__lang__iexact="de").strict()
+    with pytest.raises(FieldError, match="data__lang__iexact='de'"):
         list(checked)
     with pytest.raises(FieldError, match="strict"):
         checked.count()
@@ -497,10 +498,10 @@ def test_a_summary_that_is_not_up_to_date_is_not_believed(
 
 def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
     asked()
-    found = project.tasks.filter(total_annotations=0, data__lang="de")
+    found = project.tasks.filter(total_annotations=0, data__lang__iexact="de")
     told = found.order_by("-created_at").explain()
     assert "total_annotations equal 0 and data.lang contains 'de'" in told
-    assert "data__lang='de'" in told.split("here:")[1]
+    assert "data__lang__iexact='de'" in told.split("here:")[1]
     assert "ids and keys" in told
     top = project.tasks.order_by("-created_at")[:9].explain()
     assert "one page in the server's order" in top
@@ -532,7 +533,7 @@ def test_a_key_of_data_is_looked_for_where_it_is(
         ["de"],
         [listed, read, keys, listed],
     )
-    assert "data.lang contains 'de'" in german.explain()
+    assert "data.lang in_list ['de']" in german.explain()
     assert "labelling config" not in german.explain()
     assert ([task.data["lang"] for task in german.all()], asked()) == (["de"], [listed])
     for found in (
@@ -540,6 +541,33 @@ def test_a_key_of_data_is_looked_for_where_it_is(
         ls.tasks.filter(project=project.id).exclude(~Q(data__lang="de")),
     ):
         assert (len(found), asked()) == (1, [read, listed])
+
+
+AMBIGUOUS = ["true", "false", "null", "{}", '{"a":1}', "[1]", "x" * 201]
+PLAIN = ["a", "A", "a ", "", " ", "5", "5.0", "0", "1e5", "True", "None", '"a"', "\\", "%", "a%20b"]
+PLAIN += ["_", "'", "é", "e\u0301", "\u212a", "K", "k", "İ", "😀", "\u2028", "\t", "x" * 200]
+OTHERS = [5, 5.0, 0, True, False, None, {}, [], {"a": 1}, [1], ["a"], 1e5]
+
+
+@pytest.mark.parametrize("key", ["v", "inside__v"])
+def test_the_server_finds_a_text_in_data_by_itself(
+    project: Project, asked: Asked, key: str
+) -> None:
+    """Not where another JSON value could have the same text, and not by a text of any length."""
+    first: list[Any] = [["of the first task, which an equality stumbles over"]]
+    values = [*first, *PLAIN, *AMBIGUOUS, *OTHERS]
+    items: list[dict[str, Any]] = [{"text": "x", "v": v, "inside": {"v": v}} for v in values]
+    project.tasks.bulk_create([*items, {"text": "x", "V": "a"}])
+    list(project.tasks.filter(data__v="a"))  # it looks for the keys, once
+    asked()
+    for text in (*PLAIN, *AMBIGUOUS):
+        assert project.tasks.filter(Q(**{f"data__{key}": text})).count() == 1
+        assert len(asked()) == 1
+        assert (text in AMBIGUOUS) == (
+            "here:" in project.tasks.filter(Q(**{f"data__{key}__in": [text, "no"]})).explain()
+        )
+    assert project.tasks.filter(Q(**{f"data__{key}__in": PLAIN})).count() == len(PLAIN)
+    assert len(asked()) == 1
 
 
 def test_a_mean_score_needs_a_model_version(project: Project) -> None:

@@ -2,8 +2,8 @@
 
 ``EXACT`` is the table of columns; a column's kind says which lookups it knows and whether the
 complement of each is to be had too. What holds is the same on a server with SQLite and on one with
-PostgreSQL; where they differ, the safe one is taken. A value in ``data`` or in a result is only
-ever asked for as a superset: by a piece of its text.
+PostgreSQL; where they differ, the safe one is taken. A short text under a key of ``data`` is asked
+for exactly; any other value there or in a result as a superset, by a piece of its text.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ ALTERNATIVES = 20
 
 TEXTS = 1000
 """Texts that an ``in`` of a key in ``data`` is sent with, at most."""
+
+LONGEST_TEXT = 200
+"""Characters of a text that is sent as a whole, at most; of a longer one a piece is looked for."""
 
 
 @attrs.frozen
@@ -437,7 +440,7 @@ def _piece(text: str, folds: bool) -> str:
     pieces: list[str] = []
     for run in _NEEDLE.findall(text):
         pieces.extend(_TROUBLE.split(run) if folds else re.split(r"[\"'\\]", run))
-    return max(pieces, key=len, default="")[:200]
+    return max(pieces, key=len, default="")[:LONGEST_TEXT]
 
 
 def _needles(leaf: Leaf, quoted: bool = False) -> Iterator[str | None]:
@@ -498,12 +501,25 @@ def _in_data(leaf: Leaf, may_be_undefined: Undefined) -> Answer | None:
 
 
 def _in_column(column: str, leaf: Leaf) -> Answer:
-    texts = leaf.lookup == "in" and all(isinstance(value, str) for value in leaf.value)
-    if texts and len(leaf.value) <= TEXTS:
-        # In one go, where a piece of text for each is as many scans of the table.
-        return Answer(((line(column, "in_list", "String", list(leaf.value)),),), False)
+    values = leaf.value if leaf.lookup == "in" else (leaf.value,)
+    if leaf.lookup in ("exact", "in") and len(values) <= TEXTS and all(map(_is_short, values)):
+        # One list, where a piece of each text is as many scans of the table; and no "equal", which
+        # the server refuses if the first task of the project has a list there.
+        item = line(column, "in_list", "String", list(values))
+        return Answer(((item,),), all(map(_is_only_text, values)))
     there = Answer(((line(column, "contains", "String", ""),),), False)
     return _text(column, leaf) or there
+
+
+def _is_short(value: Any) -> bool:
+    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+
+
+def _is_only_text(text: str) -> bool:
+    """Return whether no other JSON value has this text on SQLite, and no server cuts it."""
+    if text in ("true", "false", "null") or text.startswith(("{", "[")):
+        return False
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
 
 
 def _whole(*pieces: str) -> Answer:

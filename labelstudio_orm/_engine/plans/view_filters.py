@@ -9,7 +9,7 @@ from typing import Any
 from ...errors import FieldError
 from ..conditions.ordering import Key
 from ..conditions.q import Q, build, leaf
-from ..conditions.tree import Opaque
+from ..conditions.tree import Opaque, leaves
 from ..fields.options import options_of
 from ..values import codec
 from ..values.registry import registry
@@ -25,8 +25,11 @@ def view_filters(condition: Q, server: str | None = None) -> dict[str, Any]:
     >>> view_filters(Q(total_annotations=0))["items"][0]["operator"]
     'equal'
     """
-    planned = plan(options_of(registry["Task"]), build(registry["Task"], (condition,), {}, server))
-    if not planned.counts or planned.nothing:
+    where = build(registry["Task"], (condition,), {}, server)
+    planned = plan(options_of(registry["Task"]), where)
+    # Texts in data are sent as lists, which the browser does not show.
+    in_data = any(one.field.name == "data" for one in leaves(where))
+    if not planned.counts or planned.nothing or in_data:
         raise FieldError(
             f"a view cannot say {condition!r} exactly as it is meant here; filter instead: "
             "project.tasks.filter(...)"

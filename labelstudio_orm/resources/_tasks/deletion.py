@@ -21,14 +21,14 @@ from ..._engine.reading.planner import plan_with_requests
 from ..._engine.reading.selection import query_of
 from ..._engine.values.ids import id_of
 from ...errors import NotFound, ServerError
-from .actions import BATCH, is_exact
+from .actions import is_exact
 from .nouns import client_with_nouns
 
 if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
 
 PIECE = 10_000
-"""Tasks that one request deletes where the server selects them by itself; see ``BATCH``."""
+"""Tasks that one request deletes: each brings the states of all tasks of a project up to date."""
 
 
 def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
@@ -77,7 +77,7 @@ def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
     else:
         ids = list(queryset.values_list("id", flat=True))
         run.total = len(ids)
-        for chunk in chunked(ids[:-1], BATCH):
+        for chunk in chunked(ids[:-1], PIECE):
             some = client.tasks.filter(project=project, id__in=chunk)
             act({"selectedItems": {"all": False, "included": chunk}}, len(chunk), some.count)
         left = ids[-1] if ids else None
