@@ -34,7 +34,7 @@ stop: .venv/demo
 	$(BIN)/python examples/demo.py --stop
 
 test: .venv/dev
-	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder $(TESTS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 $(TESTS)
 
 quick: .venv/dev
 	$(BIN)/python -m pytest -n $(JOBS) -m "not live and not slow" --dist loadfile --no-loadscope-reorder $(TESTS)

@@ -30,7 +30,7 @@ hypothesis.settings.load_profile("tests")
 
 
 # About how long a test with a mark takes, as so many others.
-LONG = {"live": 20, "slow": 60}
+LONG = {"live": 20, "slow": 10}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

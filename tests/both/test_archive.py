@@ -309,6 +309,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("after", range(5))
 def test_an_interrupted_restore_is_finished_by_the_next(

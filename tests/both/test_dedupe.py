@@ -110,6 +110,7 @@ def twice(ann: User, number: int, both: int) -> tuple[list[Any], list[Any]]:
     return first, second
 
 
+@pytest.mark.slow
 def test_the_same_file_imported_twice(
     ls: LabelStudio, cars: Project, ann: User, asked: Asked, part: int
 ) -> None:
@@ -408,6 +409,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.parametrize("after", [0, 1, 3, 4, 5])
 @pytest.mark.parametrize("keep", ["most annotations", "last"])

@@ -28,6 +28,8 @@ from attrs import field, frozen
 from labelstudio_orm import LabelStudio, Project, Q
 from labelstudio_orm.testing import FakeLabelStudio
 
+pytestmark = pytest.mark.slow  # each is a process or two
+
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 LOGGED = Path(__file__).with_name("logged.py")
 WRITES = ("POST", "PATCH", "PUT", "DELETE")

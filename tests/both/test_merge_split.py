@@ -96,6 +96,7 @@ def union(*sides: Mapping[Any, Counter[Any]]) -> dict[Any, Counter[Any]]:
 # -- merging --------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_projects_of_two_annotators(
     ls: LabelStudio, make: Callable[..., Project], emails: list[str], asked: Asked
 ) -> None:
@@ -412,6 +413,7 @@ task = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=60)
 @given(
     tasks=st.lists(st.lists(task, max_size=4), min_size=1, max_size=3),
@@ -552,6 +554,7 @@ def test_split_into_projects(
             part.delete()
 
 
+@pytest.mark.slow
 def test_a_journal_is_of_one_way_to_split(fake: FakeLabelStudio, tmp_path: Path) -> None:
     ls, path = fake.client(), tmp_path / "parts"
     project = ls.projects.create(title="Moods", label_config=CONFIG)
@@ -647,6 +650,7 @@ def test_a_part_is_decided_by_the_value_alone(
     ]
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(less=st.floats(0.01, 0.5), more=st.floats(0.01, 0.49), seed=st.integers(0, 9))
 def test_changed_shares_move_as_few_tasks_as_possible(less: float, more: float, seed: int) -> None:

@@ -212,6 +212,7 @@ def test_what_changed_in_the_target_is_told(pair: Pair, kind: Kind, asked: Asked
     assert done(pair.sync(), kind) == (0, 1, 0), "the others go on"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", ["report", "source", "target"])
 def test_belongings_changed_on_both_sides_are_conflicts(
     pair: Pair, kind: Kind, policy: Any, asked: Asked

@@ -131,6 +131,7 @@ def _ours(xml: str) -> list[str]:
         return [str(error)]
 
 
+@pytest.mark.slow
 def test_each_template_is_a_good_config(official: Ask, templates: Mapping[str, str]) -> None:
     for name, xml in templates.items():
         assert (name, _ours(xml)) == (name, [])
@@ -236,6 +237,7 @@ def test_short_forms_build_the_same_config(
     ]
 
 
+@pytest.mark.slow
 def test_they_agree_on_configs(official: Ask, templates: Mapping[str, str]) -> None:
     found = disagreements(
         Judged(name, one, _ours(one.item), official("config", one.item))
@@ -266,6 +268,7 @@ def test_they_agree_on_tasks(task_disagreements: list[Judged]) -> None:
     assert_explained(task_disagreements, TASKS)
 
 
+@pytest.mark.slow
 def test_they_agree_on_results(
     official: Ask, templates: Mapping[str, str], samples: Mapping[str, dict[str, Any]]
 ) -> None:

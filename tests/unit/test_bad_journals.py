@@ -168,6 +168,7 @@ def files(folder: Path) -> dict[str, bytes | str]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
 def test_what_is_no_journal(
     project: Project, ls: LabelStudio, tmp_path: Path, damage: Callable[[Path], None]

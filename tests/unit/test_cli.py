@@ -731,6 +731,7 @@ def test_dedupe(run: Run, project: Project) -> None:
 # -- the installed command ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_installed_command(fake: FakeLabelStudio, project: Project, tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("labelstudio-orm")
     with fake.serve() as url:

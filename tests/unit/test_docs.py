@@ -54,6 +54,7 @@ def test_examples_in_docstrings(name: str, request: pytest.FixtureRequest) -> No
         assert run(test) == ""
 
 
+@pytest.mark.slow
 def test_examples_in_the_readme(names: dict[str, Any]) -> None:
     """One after the other, as somebody would type them."""
     blocks = re.findall(r"```python\n(.*?)```", README.read_text(), re.DOTALL)

@@ -94,6 +94,7 @@ def test_the_page_says_what_its_names_are() -> None:
     assert [row for row in rows() if used(row.code) - said] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "row",
     [

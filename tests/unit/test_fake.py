@@ -506,6 +506,7 @@ def test_threads(fake: FakeLabelStudio, ask: Ask) -> None:
     assert len({task["inner_id"] for task in listed["tasks"]}) == listed["total"] == 80
 
 
+@pytest.mark.slow
 def test_many_tasks_in_pages(fake: FakeLabelStudio) -> None:
     session = fake.session()
     session.headers["Authorization"] = f"Token {fake.api_key}"

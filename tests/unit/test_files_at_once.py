@@ -608,6 +608,7 @@ def stored(fake: FakeLabelStudio) -> list[tuple[str, bytes]]:
     return [(row["file"], row["content"]) for row in fake.store.rows("SELECT * FROM file_upload")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("lie", LIES)
 def test_doubles_that_a_listing_lies_about_stay(world: Callable[..., World], lie: str) -> None:
     """Nothing is deleted that is no double."""
@@ -659,6 +660,7 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> World:
     return one
 
 
+@pytest.mark.slow
 @settings(max_examples=25)
 @given(
     files=st.lists(a_file, max_size=9),

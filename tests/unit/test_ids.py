@@ -72,6 +72,7 @@ def of_ids(model: Any) -> list[str]:
     return [one.name for one in fields if one.name in ("id", "inner_id") or one.references]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LISTINGS)
 def test_numbers_that_no_id_can_be(name: str, world: World) -> None:
     listing = LISTINGS[name](world)

@@ -137,6 +137,7 @@ WRITER = """
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment(tmp_path: Path) -> None:
     """What was written before is there, what was written at once is there as a whole."""
     path = tmp_path / "journal.db"

@@ -353,6 +353,7 @@ def test_json_is_whole_at_its_end_and_not_before(value: Any, data: st.DataObject
     assert end.is_whole
 
 
+@pytest.mark.slow
 def test_malformed_answers_are_errors_of_this_library() -> None:
     assert fuzz(150, seed=7) == []
 

@@ -87,6 +87,7 @@ FEW, MANY = 10, 100
 __all__ = ["numbers"]  # a fixture
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", OF_A_PROJECT)
 def test_what_a_project_has(

@@ -225,6 +225,7 @@ def _pairs() -> list[Any]:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("verb", "odd"), _pairs())
 def test_an_odd_row_is_kept_or_reported(
     fake: FakeLabelStudio,
@@ -255,6 +256,7 @@ RESULTS = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", RESULTS)
 @pytest.mark.parametrize("verb", [_copied, _synced], ids=["copied", "synced"])
 def test_an_odd_row_mended_or_deleted_in_the_source_is_followed(

@@ -459,6 +459,7 @@ class Trap(Exception):
 HEADERS = {"Authorization": "Bearer canary-0123456789"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["copy", "sync", "snapshot", "verify", "secrets", "no dict"])
 def test_frames_of_migrations(tmp_path: Path, verb: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """An error at any request of one, and one of who gives the secrets."""

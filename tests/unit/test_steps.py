@@ -376,6 +376,7 @@ def test_a_script_runs_and_says_what_it_did(
     assert (tmp_path / f"tidy-{project.id}.journal").exists()
 
 
+@pytest.mark.slow
 def test_a_killed_script_goes_on_with_the_step_it_was_in(
     fake: FakeLabelStudio, script: Script, project: Project
 ) -> None:
@@ -408,6 +409,7 @@ def test_a_dry_run_shows_what_it_would_write(
     assert not project.tasks.filter(data__seen=1).exists()
 
 
+@pytest.mark.slow
 def test_list_resume_and_help(script: Script, project: Project, tmp_path: Path) -> None:
     listed = script(str(project.id), "--list")
     assert listed.stdout == "german: to do\nmarked: to do\n"

@@ -657,6 +657,7 @@ def test_no_server_is_asked_for_ids_that_it_cannot_have(
     assert len(fake.requests) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "ask",
     [list, lambda tasks: list(tasks.order_by("-created_at")), lambda tasks: tasks.count(),
@@ -675,6 +676,7 @@ def test_many_ids_take_no_more_requests_than_there_are_pages(
     assert len(fake.requests) - before <= 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "act",
     [
