@@ -5,7 +5,8 @@
     python -m tests.law.law --server postgres --queries 5000 --seed 7
 
 Prints the counts, and each query that broke the law: its code, cut down to what is needed, the
-difference, and the plan. ``--only 123`` tries one query again.
+difference, and the plan. ``--only 123`` tries one query again; ``--plans`` takes other plans than
+those that cost the least.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ from labelstudio_orm._engine.reading.planner import plan_with_requests
 from labelstudio_orm._engine.reading.selection import query_of
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 
-from . import corpus
+from . import corpus, forced
 from .queries import LISTS, PAGE_SIZES, Drawer, Query, smaller
 
 TASKS = 40
@@ -334,6 +335,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int)
     parser.add_argument("--only", type=int, help="the number of one query")
     parser.add_argument("--most", type=int, default=20, help="failures to end after")
+    parser.add_argument("--plans", choices=["chosen", *forced.PLANS], default="chosen")
     parser.add_argument("--processes", type=int, default=1, help="each with a fake of its own")
     options = parser.parse_args()
     if options.only is not None:
@@ -360,7 +362,7 @@ def _part(options: argparse.Namespace, first: int, end: int) -> Outcome:
 
     threads = options.threads or (1 if options.server == "fake" else 3)
     share = range(first * options.views // options.queries, end * options.views // options.queries)
-    with server(options.server) as make:
+    with server(options.server) as make, forced.forced(options.plans):
         made = make(seed=options.seed)
         outcome = run(made, range(first, end), threads=threads, most=options.most)
         print(outcome, file=sys.stderr)

@@ -17,7 +17,7 @@ from ..values.secret import hidden_in, seal, unseen
 from .auth import Credential
 from .dryrun import ECHO, READS, DryRun, Switch
 from .outcome import MAX_ANSWER
-from .server import ServerVersion
+from .server import ServerFacts, ServerVersion
 from .transport import Retry, Transport
 
 if TYPE_CHECKING:
@@ -85,6 +85,7 @@ class Connection:
         self.page_size = page_size
         self.workers = workers
         self._info: ServerVersion | None = None
+        self.facts = ServerFacts()
         self._dry = Switch()
         self._transport = Transport(
             url,
@@ -150,7 +151,7 @@ class Connection:
         """
         other = object.__new__(type(self))
         other.page_size, other.workers, other._info = self.page_size, self.workers, self._info
-        other._dry = self._dry
+        other.facts, other._dry = self.facts, self._dry
         other._transport = self._transport.using(
             timeout=timeout, headers=headers, deadline=deadline, max_answer=max_answer
         )

@@ -14,7 +14,7 @@ from ..plans.plan import Plan
 from ..values.ids import id_of
 from .checks import listing_error
 from .parallel import results
-from .ranges import IdList, TaskListing
+from .ranges import IdList, PageSizer, TaskListing
 from .select import Page, Select
 from .sources import IDS, PAGE, TRIES
 from .task_page import (
@@ -135,11 +135,13 @@ class Keyset:
             found.append(last)
         return found
 
-    def by_ids(self, select: Select, ids: list[int]) -> Iterator[Page]:
+    def by_ids(
+        self, select: Select, ids: list[int], sizer: PageSizer | None = None
+    ) -> Iterator[Page]:
         """Return pages of the rows of these ids, in their order; ids that are gone are left out."""
         if not ids:
             return iter(())
-        return results([IdList(self._without_view(select), ids)], select.workers)
+        return results([IdList(self._without_view(select), ids, sizer=sizer)], select.workers)
 
     def _of_view(self, select: Select) -> Iterator[Page]:
         """Yield the tasks of a saved view, in its order.

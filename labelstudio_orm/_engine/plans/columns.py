@@ -112,10 +112,38 @@ def never(key: str) -> bool:
     return False
 
 
-def comparison(
-    leaf: Leaf, positive: bool = True, may_be_undefined: Undefined = never
-) -> Answer | None:
+@attrs.frozen
+class Terms:
+    """What a plan has to go by.
+
+    Attributes:
+        may_be_undefined: Whether tasks with a key may be stored with ``$undefined$`` instead.
+        unsent: Columns that the server is not asked for, as far as a row can be checked here.
+    """
+
+    may_be_undefined: Undefined = never
+    unsent: frozenset[str] = frozenset()
+
+
+FREELY = Terms()
+"""Everything is sent that the server has an answer to."""
+
+
+def comparison(leaf: Leaf, positive: bool = True, terms: Terms = FREELY) -> Answer | None:
     """Return the server's answer to a comparison, or to its complement; None for no answer."""
+    found = _closest(leaf, positive, terms.may_be_undefined)
+    if found is None or found.exact or not terms.unsent.intersection(_columns(found)):
+        return found
+    other = _with_annotations() if leaf.relation == "annotations" else None
+    return None if other is None or terms.unsent.intersection(_columns(other)) else other
+
+
+def _columns(answer: Answer) -> set[str]:
+    return {column_of(item) for clause in answer.clauses for item in clause}
+
+
+def _closest(leaf: Leaf, positive: bool, may_be_undefined: Undefined) -> Answer | None:
+    """Return the answer that leaves the fewest rows to be checked here."""
     if leaf.lookup == "in" and not leaf.value:
         return NEVER if positive else ALWAYS
     if leaf.relation:
@@ -404,13 +432,17 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
         if found is not None:
             return found
     if leaf.relation == "annotations":
-        return Answer(((line("annotations_ids", "empty", "List", False),),), False)
+        return _with_annotations()
     if name == "model_version" and leaf.lookup in _CASE_SENSITIVE | {"in"}:
         values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
         if all(isinstance(value, str) and value for value in values):
             item = line("predictions_model_versions", "contains", "List", list(values))
             return Answer(((item,),), False)
     return None
+
+
+def _with_annotations() -> Answer:
+    return Answer(((line("annotations_ids", "empty", "List", False),),), False)
 
 
 # -- values in data, by a piece of their text -----------------------------------------------------

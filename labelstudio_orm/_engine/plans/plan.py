@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from itertools import chain
+from math import ceil
 from typing import Any, TypeAlias, cast
 
 import attrs
@@ -43,17 +44,18 @@ from ..values import codec
 from .columns import (
     ALTERNATIVES,
     COMPUTED,
+    FREELY,
     INTEGERS,
     LONG,
     TEXT,
     Item,
-    Undefined,
+    Terms,
     column_of,
     comparison,
     mixes,
     needle,
-    never,
 )
+from .costs import CHECKED, DEAR, FIRST_PAGE, PAGE, ROWS, Costs, Size, kind_of, share_of
 
 MAX_CLAUSES = 150
 """Clauses of one query, at most."""
@@ -71,7 +73,10 @@ class Plan:
     ``params`` are parameters of a plain listing; ``clauses`` the Data Manager's filter, a
     disjunction of conjunctions; ``here`` is the tree that every row is checked against on this
     side (None: the answer is exact). ``counts``: the server's own total is right. ``nothing`` says
-    that no object can match, so that no request is needed.
+    that no object can match, so that no request is needed. ``first`` is what of ``here`` can be
+    decided by less of each row than what is wanted of it: rows are then read in two stages, as
+    long as that is true of a smaller share than ``below`` of them. ``weighed``: other plans were
+    considered.
     """
 
     params: Mapping[str, Any] = attrs.field(factory=dict)
@@ -79,6 +84,9 @@ class Plan:
     here: Node | None = None
     counts: bool = True
     nothing: bool = False
+    first: Node | None = None
+    below: float = 0.0
+    weighed: bool = False
 
     def filters(self, keyset: Item | None = None) -> dict[str, Any] | None:
         """Return the Data Manager's ``filters``, with the condition of a keyset page joined in."""
@@ -92,6 +100,27 @@ class Plan:
             lines.append({**first, "child_filter": second[0]} if second else dict(first))
         return {"conjunction": "or", "items": lines}
 
+    @property
+    def dear(self) -> frozenset[str]:
+        """The columns among its filters that may cost more than they save."""
+        items = chain.from_iterable(self.clauses)
+        return frozenset(column_of(item) for item in items if kind_of(item) in DEAR)
+
+    def expected(self, costs: Costs, size: Size) -> float:
+        """Return the seconds of CPU that it will take the server, by guesses where need be."""
+        items = list(chain.from_iterable(self.clauses))
+        matching = size.tasks * share_of(self.clauses, size)
+        checked = 1.0 if self.here is None else CHECKED
+        read = matching if size.limit is None else min(matching, size.limit / checked)
+        pages = 1 + ceil(max(0.0, read - FIRST_PAGE) / PAGE)
+        row = costs.rows[size.rows]
+        if self.first is not None:
+            narrow = costs.rows[ROWS[True, bool(fields_needed(self.first)[1])]]
+            row = min(row, narrow + CHECKED * costs.by_id(size.rows))
+        # The first page is chosen from all tasks, the last one from the few behind the others.
+        choosing = (pages + 1) / 2 * size.tasks * costs.choosing(items, size.tasks)
+        return pages * costs.request + choosing + read * row
+
     def among(self, item: Item) -> Plan:
         """Return the plan narrowed by a comparison that the server answers exactly.
 
@@ -102,17 +131,16 @@ class Plan:
         return attrs.evolve(self, clauses=((item,),))
 
 
-def plan(options: Options, where: Node, may_be_undefined: Undefined = never) -> Plan:
+def plan(options: Options, where: Node, terms: Terms = FREELY) -> Plan:
     """Return the plan of a condition on a resource.
 
-    ``may_be_undefined`` tells whether a key of data may be stored under another one. Raises
-    FieldError where a condition that only the server evaluates would have to be checked here.
+    Raises FieldError where what only the server evaluates would have to be checked here.
     """
     if where == EVERYTHING:
         return Plan()
     if not options.pages.filters_tasks:
-        return _plan_params(options, where)
-    planned = _plan_tasks(where, may_be_undefined)
+        return _plan_params(options, where, terms)
+    planned = _plan_tasks(where, terms)
     if planned.here is not None and has_opaque(planned.here):
         raise FieldError(
             f"{describe(where)}: what only the server evaluates can be joined by & to what it "
@@ -124,7 +152,7 @@ def plan(options: Options, where: Node, may_be_undefined: Undefined = never) -> 
 # -- plain listings: a few parameters each, which the declaration names ---------------------------
 
 
-def _plan_params(options: Options, where: Node) -> Plan:
+def _plan_params(options: Options, where: Node, terms: Terms) -> Plan:
     if _is_never(where):
         return Plan(nothing=True)
     sent: dict[str, Any] = {}
@@ -150,8 +178,9 @@ def _plan_params(options: Options, where: Node) -> Plan:
     clauses: tuple[Clause, ...] = ((),)
     inside = getattr(options.pages, "key", None)
     if inside:  # rows inside tasks: annotations of a project
+        unsent = Terms(unsent=terms.unsent)
         there = Leaf(inside, options.fields["id"], (), "isnull", False, inside)
-        clauses = _plan_tasks(conjunction(there, _of_some(where, there)), never).clauses
+        clauses = _plan_tasks(conjunction(there, _of_some(where, there)), unsent).clauses
     return Plan(params=sent, clauses=clauses, here=where, counts=False)
 
 
@@ -245,10 +274,10 @@ Signed: TypeAlias = tuple[Node, bool]
 """A node, or (False) its complement."""
 
 
-def _approximate(where: Node, may_be_undefined: Undefined) -> Approximation:
+def _approximate(where: Node, terms: Terms) -> Approximation:
     """Of a tree."""
     if isinstance(where, Leaf):
-        return _compared(where, True, may_be_undefined)
+        return _compared(where, True, terms)
 
     def make(signed: Signed, parts: list[Approximation]) -> Approximation:
         node, positive = signed
@@ -261,9 +290,9 @@ def _approximate(where: Node, may_be_undefined: Undefined) -> Approximation:
                 raise FieldError(f"~ of {node}: the server has no complement of it")
             return Approximation.of([(node.item,)], True)
         if isinstance(node, Leaf):
-            return _compared(node, positive, may_be_undefined)
+            return _compared(node, positive, terms)
         if isinstance(node, Or) and len(parts) > ALTERNATIVES:
-            parts = _merged(node, parts, positive, may_be_undefined)
+            parts = _merged(node, parts, positive, terms)
         return _all_of(parts)[0] if isinstance(node, And) == positive else _any_of(parts)
 
     root: Signed = where, True
@@ -276,15 +305,15 @@ def _signed_parts(signed: Signed) -> list[Signed]:
     return [(part, sign) for part in parts_in(node)]
 
 
-def _compared(leaf: Leaf, positive: bool, may_be_undefined: Undefined) -> Approximation:
+def _compared(leaf: Leaf, positive: bool, terms: Terms) -> Approximation:
     if _is_of_none(leaf):
         return NOTHING if positive else ALL
-    answer = comparison(leaf, positive, may_be_undefined)
+    answer = comparison(leaf, positive, terms)
     return UNKNOWN if answer is None else Approximation.of(answer.clauses, answer.exact)
 
 
 def _merged(
-    node: Or, parts: list[Approximation], positive: bool, may_be_undefined: Undefined
+    node: Or, parts: list[Approximation], positive: bool, terms: Terms
 ) -> list[Approximation]:
     """Return alternatives with those for one value (``Q(id=1) | Q(id=2) | ...``) as an ``in``.
 
@@ -301,7 +330,7 @@ def _merged(
             together = attrs.evolve(
                 alike[0], lookup="in", value=Members(one.value for one in alike)
             )
-            said = _compared(together, positive, may_be_undefined)
+            said = _compared(together, positive, terms)
             if said != UNKNOWN:
                 for place in places[1:]:
                     del found[place]
@@ -355,12 +384,10 @@ def _absorbed(clauses: tuple[TextClause, ...]) -> tuple[TextClause, ...]:
     )
 
 
-def _plan_tasks(where: Node, may_be_undefined: Undefined) -> Plan:
+def _plan_tasks(where: Node, terms: Terms) -> Plan:
     parts = parts_of(where)
     approximations = [
-        _compared(part, True, may_be_undefined)
-        if isinstance(part, Leaf)
-        else _approximate(part, may_be_undefined)
+        _compared(part, True, terms) if isinstance(part, Leaf) else _approximate(part, terms)
         for part in parts
     ]
     found, left_out = _all_of(approximations)

@@ -9,7 +9,7 @@ from ...errors import ClientSideFilterWarning, FieldError
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, describe, leaves
 from ..http.paths import at
-from ..plans.columns import UNDEFINED
+from ..plans.columns import FREELY, UNDEFINED, Terms
 from ..plans.plan import Plan, plan
 from ..records.inside import complete
 from ..values.ids import id_of, is_beyond
@@ -20,6 +20,7 @@ from .ambiguity import (
     warn_of_unknown_keys,
 )
 from .by_id import ref
+from .weighing import cheapest, learns_database
 
 
 def plan_without_request(query: Query) -> Plan:
@@ -28,7 +29,8 @@ def plan_without_request(query: Query) -> Plan:
         return Plan(nothing=True)
     if query.is_of_view and query.where != EVERYTHING:
         return Plan(here=query.where, counts=False)  # a query beside a view is dropped
-    return plan(query.options, query.where, lambda key: _may_be_undefined(query, key))
+    terms = Terms(lambda key: _may_be_undefined(query, key))
+    return cheapest(query, plan(query.options, query.where, terms), terms)
 
 
 def plan_with_requests(query: Query) -> Plan:
@@ -46,8 +48,10 @@ def plan_with_requests(query: Query) -> Plan:
         is_kept = not isinstance(query.scope.get("project"), int)
         warn_of_unknown_keys(known, keys_of_data(query), is_kept)
     planned = plan_without_request(known)
+    if planned.weighed and learns_database(known):
+        planned = plan_without_request(known)
     if _is_full_scan(query, planned) and _nothing_is_undefined(known):
-        planned = plan(query.options, query.where)
+        planned = cheapest(query, plan(query.options, query.where), FREELY)
     _check_scores(query)
     if planned.here is not None:
         if query.is_strict:

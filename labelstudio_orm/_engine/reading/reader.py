@@ -12,14 +12,16 @@ from ...errors import DoesNotExist
 from ..conditions.ordering import ordered
 from ..conditions.q import build
 from ..conditions.query import Query
-from ..conditions.tree import EVERYTHING, Leaf, Node, conjunction, parts_of, predicate
+from ..conditions.tree import EVERYTHING, Leaf, Node, conjunction, leaves, parts_of, predicate
 from ..fields.options import options_of
 from ..pages.checks import listing_error
-from ..pages.keyset import Keyset, asks_for_many
-from ..pages.select import Page, Select
+from ..pages.keyset import TASKS, Keyset, asks_for_many
+from ..pages.ranges import PageSizer, TaskListing
+from ..pages.select import FEW, Page, Select
 from ..pages.sources import FIRST_PAGE, IDS, look_ahead, page_ahead, source_of
+from ..pages.task_page import between, ids_asked_for
 from ..plans.columns import ORDERED
-from ..plans.plan import Plan
+from ..plans.plan import Plan, fields_needed
 from ..records.inside import key_of, load, row_of, set_parents
 from ..records.origin import Origin, Peers
 from ..values.ids import as_id, id_of
@@ -105,11 +107,69 @@ def _read(
             select = attrs.evolve(select, start=start, limit=limit)
             start, stop = 0, None
     verify = isinstance(source, Keyset) and planned.here is None and query.where != EVERYTHING
+    if planned.first is not None and not ids_asked_for(planned)[1]:
+        return in_two_stages(select, planned.first, ahead), start, stop
     loader = Loader(select, planned.here, verify=verify)
     listed = source.pages(select)
     if workers == 1 and not select.is_one_page:
         listed = ahead(listed)
     return map(loader, listed), start, stop
+
+
+def in_two_stages(select: Select, first: Node, ahead: Ahead) -> Iterator[Iterable[Any]]:
+    """Yield the objects of a first page, and then of the others as that page suggests.
+
+    Where ``first`` is true of few of its rows, only what decides that is read of the other rows,
+    and those that it is true of are read by id; what may have changed meanwhile is checked again.
+    """
+    planned = select.plan
+    listing = TaskListing(attrs.evolve(select, workers=1))
+    pages = listing.pages()
+    page = next(pages, None)
+    if page is None:
+        return
+    found = list(Loader(select)(page))
+    matches = predicate(planned.here or EVERYTHING)
+    yield filter(matches, found)
+    if listing.promised - len(found) < REST:
+        yield from map(Loader(select, planned.here), pages)
+        return
+    item = between(select, page.rows[-1]["id"], None)
+    rest = attrs.evolve(select, plan=planned.among(item) if item else planned)
+    if sum(map(predicate(first), found)) < planned.below * len(found):
+        listed = _by_id(rest, first, listing.sizer)
+    else:
+        listed = pages if select.workers == 1 else TaskListing(rest, listing.sizer).pages()
+    yield from map(Loader(select, planned.here), ahead(listed) if select.workers == 1 else listed)
+
+
+REST = FIRST_PAGE
+"""Rows behind the first page from which on it matters how they are read."""
+
+
+def _by_id(select: Select, first: Node, sizer: PageSizer) -> Iterator[Page]:
+    """Yield the rows by id of which ``first`` is true, for which less is read of all rows."""
+    query = select.query
+    _, related = fields_needed(first)
+    fields = {leaf.field.name for leaf in leaves(first) if leaf.relation}
+    narrow = query.but(
+        fields=frozenset({"id"}),
+        relations=frozenset(related),
+        related_fields={relation: frozenset({"id", *fields}) for relation in related},
+    )
+    light = attrs.evolve(
+        Select.of(narrow, attrs.evolve(select.plan, here=first), workers=select.workers),
+        related_fields=narrow.related_fields,
+    )
+    loader = Loader(light, first)
+    enough = IDS if query.stop is None else min(IDS, max(FEW, query.stop))
+    whole, ids = PageSizer(query.client, min(enough, sizer.size)), list[int]()
+    for page in TaskListing(light, sizer).pages():
+        ids += [obj.id for obj in loader(page)]
+        if len(ids) >= enough:
+            yield from TASKS.by_ids(select, ids, whole)
+            ids = []
+    yield from TASKS.by_ids(select, ids, whole)
 
 
 class Loader:

@@ -1,0 +1,76 @@
+"""The plans that a query may be answered by, and the one that costs the least."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import attrs
+
+from ..conditions.tree import Leaf, Node, conjunction, has_opaque, leaves, parts_of
+from ..fields.options import Options
+from .columns import FREELY, Terms
+from .costs import ROWS, Costs, Rows, Size
+from .plan import Plan, fields_needed, plan
+
+GAIN = 0.9
+"""Two stages must be expected to take less than this much of one, since they are more requests."""
+
+UNCHECKABLE = frozenset({"predictions_score"})
+"""Fields whose values are only the server's: a mean of floats in the order of its rows."""
+
+
+@attrs.frozen
+class Alternative:
+    """A plan, how it differs from others, and the seconds that it is expected to take."""
+
+    name: str
+    plan: Plan
+    seconds: float
+
+
+def alternatives(
+    options: Options, where: Node, size: Size, costs: Costs, terms: Terms = FREELY
+) -> list[Alternative]:
+    """Return the plans of a condition that are worth considering, the one that costs least first.
+
+    One whose filters cost next to nothing has no alternative: it is the only one.
+    """
+    found = [
+        Alternative(name, one, one.expected(costs, size))
+        for name, one in _plans(options, where, terms)
+    ]
+    return sorted(found, key=lambda one: one.seconds)
+
+
+def _plans(options: Options, where: Node, terms: Terms) -> Iterator[tuple[str, Plan]]:
+    full = plan(options, where, terms)
+    yield "the server filters all it can", full
+    if not full.dear:
+        return
+    for column in sorted(full.dear):
+        unsent = attrs.evolve(terms, unsent=terms.unsent | {column})
+        yield f"without {column}", plan(options, where, unsent)
+    if not has_opaque(where) and UNCHECKABLE.isdisjoint(_names(where)):
+        yield "every task is read", Plan(params=full.params, here=where, counts=False)
+
+
+def _names(where: Node) -> set[str]:
+    return {leaf.field.name for leaf in leaves(where)}
+
+
+def in_two_stages(planned: Plan, rows: Rows, costs: Costs) -> Plan:
+    """Return the plan with what is decided first, by less of each row than is wanted of it.
+
+    Args:
+        planned: The plan.
+        rows: What is wanted of a row that matches.
+        costs: What reading rows costs.
+    """
+    if planned.here is None:
+        return planned
+    parts = parts_of(planned.here)
+    light = [part for part in parts if not isinstance(part, Leaf) or part.relation is None]
+    first = conjunction(*[part for part in light if not fields_needed(part)[1]] or parts)
+    narrow = ROWS[True, bool(fields_needed(first)[1])]
+    below = (GAIN * costs.rows[rows] - costs.rows[narrow]) / costs.by_id(rows)
+    return attrs.evolve(planned, first=first, below=below) if below > 0 else planned

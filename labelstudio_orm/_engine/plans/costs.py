@@ -1,0 +1,154 @@
+"""What a plan costs the server, as far as that can be told before it is carried out.
+
+The figures are those of ``measured.py``. They are estimates, and decide between plans that are all
+correct: what the server is not asked for is checked on this side.
+
+A page is chosen from the tasks that come behind the one before, and each filter is evaluated for
+all of these; then its rows are written. The rows are what most plans cost: a row with everything in
+it takes the server thirteen times as long as a row with its id and data.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
+from math import prod
+from typing import Literal
+
+import attrs
+
+from . import measured
+from .columns import Item, column_of
+
+Rows = Literal["ids", "light", "annotations", "whole"]
+"""How much of each row is read: some fields, or all of them; related rows with either."""
+
+ROWS: Mapping[tuple[bool, bool], Rows] = {
+    (True, False): "ids",
+    (False, False): "light",
+    (True, True): "annotations",
+    (False, True): "whole",
+}
+"""By whether only some fields are read, and whether related rows are."""
+
+FIRST_PAGE, PAGE, IDS = 100, 1000, 300
+"""Rows of the first page, of the later ones, and of a request for ids."""
+
+
+@attrs.frozen
+class Costs:
+    """What the server does, in seconds of its CPU.
+
+    Attributes:
+        request: One page, whatever is in it.
+        task: A page, for each task that it is chosen from.
+        rows: Each row of a page.
+        columns: A filter, for each task that a page is chosen from, by column and kind of operator.
+        squares: The same where it grows with the project: for each task, and task of the project.
+    """
+
+    request: float
+    task: float
+    rows: Mapping[str, float]
+    columns: Mapping[str, float]
+    squares: Mapping[str, float]
+
+    @classmethod
+    def of(cls, database: str) -> Costs:
+        """Return the costs on a database, from the table, whose figures are microseconds."""
+        found = measured.COSTS[database]
+        figures = {
+            name: {key: value / 1e6 for key, value in found[name].items()}
+            for name in ("rows", "columns", "squares")
+        }
+        return cls(found["base"]["request"] / 1e6, found["base"]["task"] / 1e6, **figures)
+
+    def or_worse(self, other: Costs) -> Costs:
+        """Return the higher one of each cost."""
+
+        def higher(one: Mapping[str, float], two: Mapping[str, float]) -> dict[str, float]:
+            return {name: max(one.get(name, 0), two.get(name, 0)) for name in {*one, *two}}
+
+        return Costs(
+            max(self.request, other.request),
+            max(self.task, other.task),
+            higher(self.rows, other.rows),
+            higher(self.columns, other.columns),
+            higher(self.squares, other.squares),
+        )
+
+    def by_id(self, rows: Rows) -> float:
+        """Return the cost of a row that is asked for by its id."""
+        return self.rows[rows] + self.request / IDS
+
+    def choosing(self, items: Iterable[Item], tasks: float) -> float:
+        """Return what filters cost for each of a project's tasks that a page is chosen from."""
+        each = self.task
+        for item in items:
+            kind = kind_of(item)
+            each += self.columns.get(kind, self.columns.get(f"* {kind.partition(' ')[2]}", 0))
+            each += self.squares.get(kind, 0) * tasks
+        return each
+
+
+def kind_of(item: Item) -> str:
+    """Return the column and the kind of operator of a line: "annotators contains"."""
+    column, operator = column_of(item), str(item["operator"]).removeprefix("not_")
+    if column.startswith("data."):
+        column = "data.key"
+    kind = operator if operator in ("contains", "empty", "in_list") else "compare"
+    return f"{column} {kind}"
+
+
+DATABASES: Mapping[str, Costs] = {name: Costs.of(name) for name in measured.COSTS}
+"""The costs by database."""
+
+UNKNOWN = reduce(Costs.or_worse, DATABASES.values())
+"""What is reckoned with where it is not known which database a server has."""
+
+DEAR = frozenset(UNKNOWN.squares)
+"""The filters that may cost more than they save."""
+
+
+@attrs.frozen
+class Size:
+    """How much there is to read, as far as it is known.
+
+    Attributes:
+        tasks: The tasks of the project.
+        annotated: The share of them that has annotations.
+        rows: What is read of a row that matches.
+        limit: How many rows are wanted at most.
+    """
+
+    tasks: float = 1000
+    annotated: float = 0.7
+    rows: Rows = "light"
+    limit: int | None = None
+
+
+# -- how many rows a condition leaves, where nothing better is known -------------------------------
+
+CHECKED = 0.3
+"""The share of rows that a condition which is checked on this side is guessed to leave."""
+
+SHARES = {"equal": 0.2, "in_list": 0.2, "contains": 0.3, "empty": 0.5}
+"""The share of tasks that a comparison is guessed to leave, by its operator."""
+
+
+def share_of(clauses: Sequence[Sequence[Item]], size: Size) -> float:
+    """Return the share of a project's tasks that a filter is guessed to leave."""
+    return 1 - prod(1 - prod(_share(item, size) for item in clause) for clause in clauses)
+
+
+def _share(item: Item, size: Size) -> float:
+    column, operator = column_of(item), str(item["operator"])
+    if column == "id" and operator == "in_list":
+        return min(1.0, len(item["value"]) / max(1.0, size.tasks))
+    if column == "annotations_ids":
+        return size.annotated
+    if operator == "contains" and item["value"] == "":
+        return 0.9
+    if operator.startswith("not_"):
+        return 1 - SHARES.get(operator.removeprefix("not_"), 0.5)
+    return SHARES.get(operator, 0.5)

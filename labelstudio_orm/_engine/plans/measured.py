@@ -1,0 +1,16 @@
+"""What the server's filters cost, measured on release 1.23.2. Made by ``tests/bench/costs.py``."""
+
+COSTS: dict[str, dict[str, dict[str, float]]] = {
+    "sqlite": {
+        "base": {"request": 35_000, "task": 10},
+        "rows": {"ids": 600, "light": 3000, "annotations": 3300, "whole": 8000},
+        "columns": {"* contains": 20, "* compare": 10, "* empty": 20, "* in_list": 10},
+        "squares": {"annotations_results contains": 10},
+    },
+    "postgresql": {
+        "base": {"request": 35_000, "task": 10},
+        "rows": {"ids": 600, "light": 3000, "annotations": 3300, "whole": 8000},
+        "columns": {"* contains": 20, "* compare": 10, "* empty": 20, "* in_list": 10},
+        "squares": {},
+    },
+}

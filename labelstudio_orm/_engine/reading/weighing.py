@@ -1,0 +1,98 @@
+"""What is weighed for a plan: how much there is to read, and what that costs the server."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import attrs
+
+from ..conditions.query import Query
+from ..pages.select import Select
+from ..pages.task_page import ask, lightest
+from ..plans.alternatives import Alternative, alternatives, in_two_stages
+from ..plans.columns import Terms, line
+from ..plans.costs import DATABASES, ROWS, UNKNOWN, Costs, Rows, Size
+from ..plans.plan import Plan, fields_needed
+
+LEAST = 1000
+"""Tasks that a project is taken to have at least: it may have grown since it was read."""
+
+SMALL = 300
+"""Tasks below which it does not matter what a filter costs."""
+
+
+def costs_of(query: Query) -> Costs:
+    """Return what reading costs the server, or the worst where its database is not known."""
+    return DATABASES.get(query.client.facts.database or "", UNKNOWN)
+
+
+def size_of(query: Query, planned: Plan) -> Size:
+    """Return how much there is to read, as far as the project at hand says it. No request."""
+    row = _counters(query)
+    tasks = max(LEAST, row.get("task_number") or 0)
+    annotations = row.get("total_annotations_number")
+    # A cancelled annotation is not counted, and has to be found as well.
+    annotated = 0.7 if not annotations else min(1.0, annotations / tasks)
+    return Size(tasks, annotated, rows_of(query, planned), query.stop)
+
+
+def _counters(query: Query) -> dict[str, Any]:
+    return cast("dict[str, Any]", getattr(query.project, "_row", {}))
+
+
+def rows_of(query: Query, planned: Plan) -> Rows:
+    """Return how much of a row is read that matches."""
+    if not query.options.pages.filters_tasks:
+        return "annotations"
+    relations = query.relations | fields_needed(planned.here)[1]
+    return ROWS[query.fields is not None, bool(relations)]
+
+
+def considered(query: Query, planned: Plan, terms: Terms) -> list[Alternative]:
+    """Return the plans that are weighed, the one that costs least first; mostly there is one."""
+    size = size_of(query, planned)
+    return alternatives(query.options, query.where, size, costs_of(query), terms)
+
+
+def cheapest(query: Query, planned: Plan, terms: Terms) -> Plan:
+    """Return the plan that is expected to cost least, ``planned`` being what filters most."""
+    if planned.here is None or not _is_of_tasks(query):
+        return planned
+    if planned.dear and not query.is_strict:
+        planned = attrs.evolve(considered(query, planned, terms)[0].plan, weighed=True)
+    if not query.options.pages.filters_tasks:
+        return planned
+    return in_two_stages(planned, rows_of(query, planned), costs_of(query))
+
+
+def _is_of_tasks(query: Query) -> bool:
+    """Return whether a query is answered by pages of the tasks of a project."""
+    return "project" in query.scope and "task" not in query.scope and not query.is_of_view
+
+
+# -- the database ---------------------------------------------------------------------------------
+
+BOUNDARY = r"^\b"
+"""A pattern that every number matches in SQLite, where it is Python's and means a word boundary,
+and none in PostgreSQL, where it means a backspace.
+"""
+
+
+def learns_database(query: Query) -> bool:
+    """Ask the server which database it has, and return whether that is known now.
+
+    One request, or two where it is PostgreSQL; none for a small project.
+    """
+    facts = query.client.facts
+    number = _counters(query).get("task_number")
+    if facts.database is not None or (number is not None and number <= SMALL):
+        return False
+    options = query.options
+    tasks = query.model if options.pages.filters_tasks else options.relations["task"].target
+    every = Query(tasks, query.connection, scope={"project": query.scope["project"]})
+    pattern = line("id", "regex", "String", BOUNDARY)
+    if ask(lightest(Select.of(every, Plan(clauses=((pattern,),)))), 1)["total"]:
+        facts.database = "sqlite"
+    elif ask(lightest(Select.of(every, Plan())), 1)["total"]:
+        facts.database = "postgresql"
+    return facts.database is not None

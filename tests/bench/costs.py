@@ -1,0 +1,256 @@
+"""Measure what each filter of the Data Manager costs a real server, and write the table of costs.
+
+    python tests/bench/costs.py measure --database sqlite --sizes 250 500 1000 2000
+    python tests/bench/costs.py measure --database postgres --sizes 250 500 1000 2000 8000
+    python tests/bench/costs.py table
+
+``measure`` keeps its figures in ``costs.json``, to which each run adds; ``table`` makes
+``labelstudio_orm/_engine/plans/costs.py`` of them. All figures are CPU seconds of the server's
+processes, those of PostgreSQL included: they say the same on a machine that others use.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import statistics
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import attrs
+from measure import TICKS
+from record import CONFIG, SUBJECTS, regions, review
+
+from labelstudio_orm import Project
+from labelstudio_orm._engine.pages.select import Select
+from labelstudio_orm._engine.pages.task_page import ask
+from labelstudio_orm._engine.plans.columns import Item, line
+from labelstudio_orm._engine.plans.plan import Plan
+from labelstudio_orm._engine.reading.selection import query_of
+from labelstudio_orm.testing._local import VERSION, LocalLabelStudio
+
+RAW = Path(__file__).with_name("costs.json")
+ANNOTATIONS = 5
+ENOUGH = 0.15
+"""CPU seconds that a case is repeated for, at least ..."""
+TIMES = 3
+"""... and how often."""
+TOO_LONG = 4.0
+"""CPU seconds of one request above which a case is not measured at larger sizes."""
+
+LONG_AGO = "2001-01-01T00:00:00.000000Z"
+
+Filter = list[Item]
+
+
+def tasks(number: int) -> Iterator[dict[str, Any]]:
+    """Reviews, each with five annotations of one or two regions, and a prediction."""
+    rand = random.Random(number)
+    for place in range(number):
+        text = review(rand)
+        yield {
+            "data": {"text": text, "product": rand.choice(SUBJECTS), "order": f"A-{place}"},
+            "annotations": [
+                {"result": regions(rand, text), "lead_time": round(rand.uniform(2, 90), 3)}
+                for _ in range(ANNOTATIONS)
+            ],
+            "predictions": [
+                {"result": regions(rand, text), "score": rand.random(), "model_version": "v7"}
+            ],
+        }
+
+
+def filters(first: int, last: int, user: int) -> dict[str, Filter]:
+    """Return a filter for each column and each kind of operator that a plan may send."""
+    middle = (first + last) // 2
+    found = {
+        "id greater": [line("id", "greater", "Number", middle)],
+        "id in_list": [line("id", "in_list", "Number", [first, middle, last])],
+        "inner_id greater": [line("inner_id", "greater", "Number", 100)],
+        "inner_id empty": [line("inner_id", "empty", "String", False)],
+        "is_labeled equal": [line("is_labeled", "equal", "Boolean", True)],
+        "updated_by contains": [line("updated_by", "contains", "List", user)],
+        "draft_exists equal": [line("draft_exists", "equal", "Boolean", False)],
+        "annotators contains": [line("annotators", "contains", "List", user)],
+        "annotators not_contains": [line("annotators", "not_contains", "List", user + 1)],
+        "annotators empty": [line("annotators", "empty", "List", False)],
+        "annotations_ids empty": [line("annotations_ids", "empty", "List", False)],
+        "data contains": [line("data", "contains", "String", "kettle")],
+        "data.product contains": [line("data.product", "contains", "String", "kettle")],
+        "data.product there": [line("data.product", "contains", "String", "")],
+        "data.product in_list": [line("data.product", "in_list", "String", ["kettle", "lamp"])],
+        "file_upload contains": [line("file_upload", "contains", "String", "a")],
+        "storage_filename contains": [line("storage_filename", "contains", "String", "a")],
+        "predictions_model_versions contains": [
+            line("predictions_model_versions", "contains", "List", ["v7"])
+        ],
+        "annotations_results contains": [
+            line("annotations_results", "contains", "String", '"Positive"')
+        ],
+        "predictions_results contains": [
+            line("predictions_results", "contains", "String", '"Positive"')
+        ],
+    }
+    for name in ("total_annotations", "cancelled_annotations", "total_predictions",
+                 "comment_count", "unresolved_comment_count", "overlap"):  # fmt: skip
+        found[f"{name} greater"] = [line(name, "greater", "Number", 0)]
+    found["total_annotations in_list"] = [line("total_annotations", "in_list", "Number", [4, 5])]
+    found["total_annotations not_equal"] = [line("total_annotations", "not_equal", "Number", 1)]
+    for name in ("created_at", "updated_at", "completed_at", "last_comment_updated_at"):
+        found[f"{name} greater"] = [line(name, "greater", "Datetime", LONG_AGO)]
+    for name in ("completed_at", "last_comment_updated_at", "avg_lead_time", "predictions_score"):
+        found[f"{name} empty"] = [line(name, "empty", "String", False)]
+    for name in ("avg_lead_time", "predictions_score"):
+        found[f"{name} greater"] = [line(name, "greater", "Number", 0.1)]
+    return found
+
+
+INSIDE = {"annotations": frozenset({"id", "result"})}
+
+ROWS: Mapping[str, dict[str, Any]] = {
+    "ids": {"fields": frozenset({"id", "data"})},
+    "light": {},
+    "annotations": {
+        "fields": frozenset({"id"}),
+        "relations": frozenset(INSIDE),
+        "related_fields": INSIDE,
+    },
+    "whole": {"relations": frozenset(INSIDE)},
+}
+"""How much of each row a page brings."""
+
+
+class Bench:
+    """A real server, one project on it at a time, and the CPU time that it takes."""
+
+    def __init__(self, server: LocalLabelStudio) -> None:
+        self.server, self.ls = server, server.client(timeout=(10, 3600))
+
+    def cpu(self) -> float:
+        """Return the CPU seconds of all processes of the server and its database so far."""
+        database = getattr(self.server._database, "_process", None)
+        return cpu_of({p.pid for p in (self.server._process, database) if p is not None})
+
+    def page(self, project: Project, size: int, items: Filter, **params: Any) -> Any:
+        """One page of tasks by id."""
+        query: dict[str, Any] = {"ordering": ["tasks:id"]}
+        if items:
+            query["filters"] = {"conjunction": "and", "items": items}
+        if hidden := params.pop("hiddenColumns", None):
+            query["hiddenColumns"] = {"explore": hidden, "labeling": hidden}
+        return self.ls.request(
+            "GET",
+            "/api/tasks/",
+            params={
+                "project": project.id, "page_size": size, "resolve_uri": "false",
+                "query": json.dumps(query), **params,
+            },
+        )  # fmt: skip
+
+    def measured(self, ask: Callable[[], object]) -> float:
+        """Return the median CPU seconds of a request."""
+        ask()
+        found = list[float]()
+        while len(found) < TIMES or (sum(found) < ENOUGH and len(found) < 6):
+            before = self.cpu()
+            ask()
+            found.append(self.cpu() - before)
+        # Ticks of the clock are 10 ms: below that the mean says more.
+        middle = statistics.median(found)
+        return statistics.fmean(found) if middle < 0.1 else middle
+
+    def project(self, number: int) -> Project:
+        """Return a project of so many tasks."""
+        project = self.ls.projects.create(title=f"{number} tasks", label_config=CONFIG)
+        project.tasks.bulk_create(tasks(number), batch_size=min(number, 2000))
+        project.model_version = "v7"
+        return project.save()
+
+    def run(self, number: int, slow: set[str]) -> dict[str, float]:
+        """Return the figures of a project of so many tasks."""
+        before = self.cpu()
+        project = self.project(number)
+        print(f"{number} tasks made in {self.cpu() - before:.0f} CPU seconds", file=sys.stderr)
+        first, last = (project.tasks.order_by(key)[0].id for key in ("id", "-id"))
+        user = self.ls.users.me().id
+        figures = dict[str, float]()
+
+        def note(name: str, ask: Callable[[], object]) -> None:
+            figures[name] = round(self.measured(ask), 4)
+            print(f"{number:6} {name:45} {figures[name]:.4f}", file=sys.stderr, flush=True)
+            if figures[name] > TOO_LONG:
+                slow.add(name)
+
+        note("one row", partial(self.page, project, 1, [], include="id"))
+        rows = min(number, 500)
+        query = query_of(project.tasks.all())
+        for name, brought in ROWS.items():
+            select = attrs.evolve(Select.of(query, Plan()), **brought)
+            note(f"rows {name}", partial(ask, select, rows))
+        for column in COMPUTED:
+            hidden = [f"tasks:{one}" for one in COMPUTED if one != column]
+            asked = {"hiddenColumns": hidden, "include": f"id,{column}"}
+            note(f"compute {column}", partial(self.page, project, rows, [], **asked))
+        for name, items in filters(first, last, user).items():
+            if f"filter {name}" not in slow:
+                note(f"filter {name}", partial(self.page, project, 1, items, include="id"))
+        project.delete()
+        return figures
+
+
+COMPUTED = (
+    "annotations_ids", "annotations_results", "annotators", "avg_lead_time", "completed_at",
+    "draft_exists", "file_upload", "predictions_model_versions", "predictions_results",
+    "predictions_score", "storage_filename",
+)  # fmt: skip
+
+
+def cpu_of(roots: set[int]) -> float:
+    """Return the CPU seconds of processes and all their descendants, those that ended included."""
+    ticks, parents = dict[int, int](), dict[int, int]()
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:  # it has just ended
+            continue
+        pid = int(stat.parent.name)
+        parents[pid], ticks[pid] = int(fields[1]), sum(map(int, fields[11:15]))
+    total = 0
+    for pid, spent in ticks.items():
+        ancestor = pid
+        while ancestor not in roots and ancestor in parents:
+            ancestor = parents[ancestor]
+        total += spent if ancestor in roots else 0
+    return total / TICKS
+
+
+def measure(database: Any, sizes: list[int]) -> None:
+    """Measure at these sizes, and keep the figures."""
+    slow = set[str]()
+    with LocalLabelStudio(database=database) as server:
+        bench = Bench(server)
+        bench.run(20, set())  # the server's own imports and caches
+        for number in sizes:
+            figures = bench.run(number, slow)
+            kept = json.loads(RAW.read_text()) if RAW.exists() else {}
+            kept.setdefault(database, {}).setdefault(str(number), {}).update(figures)
+            RAW.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+
+def main() -> None:
+    """Measure, or make the table."""
+    parser = argparse.ArgumentParser(description="Measure what filters cost a server.")
+    parser.add_argument("verb", choices=["measure", "table"])
+    parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--sizes", type=int, nargs="+", default=[250, 500, 1000, 2000])
+    args = parser.parse_args()
+    print(f"Label Studio {VERSION}", file=sys.stderr)
+    measure(args.database, args.sizes)
+
+
+if __name__ == "__main__":
+    main()

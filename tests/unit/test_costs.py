@@ -1,0 +1,135 @@
+"""Which of several plans is taken: the one that is expected to cost the server least."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from labelstudio_orm import LabelStudio, Project, Q
+from labelstudio_orm._engine.plans.columns import column_of
+from labelstudio_orm._engine.plans.costs import DATABASES
+from labelstudio_orm._engine.plans.plan import Plan
+from labelstudio_orm._engine.reading.planner import plan_without_request
+from labelstudio_orm._engine.reading.selection import query_of
+from labelstudio_orm.testing import FakeLabelStudio
+
+LABEL: dict[str, Any] = {"annotations__result__label": "b"}
+TASKS = 1500
+
+
+def sent(planned: Plan) -> set[str]:
+    """The columns that the server filters by."""
+    return {column_of(item) for clause in planned.clauses for item in clause}
+
+
+def plan_of(project: Project, database: str | None, *conditions: Q, **lookups: Any) -> Plan:
+    project._client.facts.database = database
+    return plan_without_request(query_of(project.tasks.filter(*conditions, **lookups)))
+
+
+SITUATIONS: list[tuple[str | None, dict[str, Any], set[str]]] = [
+    # The text of all results is searched for each task: the square of the project, on SQLite.
+    ("sqlite", LABEL, {"annotations_ids"}),
+    (None, LABEL, {"annotations_ids"}),
+    ("postgresql", LABEL, {"annotations_results"}),
+    ("sqlite", {**LABEL, "overlap": 2}, {"annotations_ids", "overlap"}),
+    ("postgresql", {**LABEL, "overlap": 2}, {"annotations_results", "overlap"}),
+    # The predictions are searched task by task, which costs little.
+    ("sqlite", {"predictions__result__label": "b"}, {"predictions_results"}),
+    # What the server filters exactly is always left to it.
+    ("sqlite", {"annotations__completed_by": 1}, {"annotators"}),
+    ("sqlite", {"predictions_score__gt": 0.5, **LABEL}, {"predictions_score", "annotations_ids"}),
+]
+
+
+@pytest.mark.parametrize(("database", "lookups", "columns"), SITUATIONS)
+def test_what_is_sent(
+    ls: LabelStudio, database: str | None, lookups: dict[str, Any], columns: set[str]
+) -> None:
+    project = ls.projects.create(title="Weighed", model_version="v1")
+    assert sent(plan_of(project, database, **lookups)) == columns
+
+
+@pytest.mark.parametrize("database", DATABASES)
+def test_annotations_of_a_project_are_found_by_the_same_plan(
+    ls: LabelStudio, database: str
+) -> None:
+    project = ls.projects.create(title="Weighed")
+    ls.facts.database = database
+    planned = plan_without_request(query_of(project.annotations.filter(result__label="b")))
+    assert ("annotations_results" in sent(planned)) == (database == "postgresql")
+
+
+def test_strict_sends_everything_there_is(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="Weighed")
+    planned = plan_without_request(query_of(project.tasks.filter(**LABEL).strict()))
+    assert sent(planned) == {"annotations_results"}
+
+
+@pytest.fixture(scope="module")
+def fake() -> FakeLabelStudio:
+    """A server with a project whose tasks have a number, and every second one an annotation."""
+    fake = FakeLabelStudio()
+    project = fake.client().projects.create(title="Read in stages")
+    fields = {"from_name": "a", "to_name": "t", "type": "labels"}
+    project.tasks.bulk_create(
+        {
+            "data": {"n": n},
+            "annotations": [{"result": [{**fields, "value": {"labels": ["b"]}}]}] * (n % 2 == 0),
+        }
+        for n in range(TASKS)
+    )
+    return fake
+
+
+def pages(fake: FakeLabelStudio, read: Callable[[Project], object]) -> list[tuple[int, str]]:
+    """How many rows each request asks for, and how much of them."""
+    project = fake.client().projects.get(title="Read in stages")
+    fake.requests.clear()
+    read(project)
+    found = [request.query for request in fake.requests if request.path == "/api/tasks/"]
+    return [
+        (int(one["page_size"]), one.get("include") or one.get("fields") or "light") for one in found
+    ]
+
+
+def numbers(project: Project, **lookups: Any) -> list[int]:
+    return [task.data["n"] for task in project.tasks.filter(**lookups)]
+
+
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+def test_of_rows_that_do_not_match_only_what_decides_that_is_read(fake: FakeLabelStudio) -> None:
+    found: list[int] = []
+    read = pages(fake, lambda p: found.extend(numbers(p, data__n__range=(40, 49))))
+    assert found == list(range(40, 50))
+    assert read == [(100, "light"), (1000, "data,id"), (1000, "data,id")]
+    read = pages(fake, lambda p: found.extend(numbers(p, data__n__gte=1400)))
+    assert found[10:] == list(range(1400, TASKS))
+    assert read == [(100, "light"), (1000, "data,id"), (1000, "data,id"), (100, "light")]
+
+
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+def test_where_most_rows_match_they_are_read_at_once(fake: FakeLabelStudio) -> None:
+    found: list[int] = []
+    read = pages(fake, lambda p: found.extend(numbers(p, data__n__gte=10)))
+    assert found == list(range(10, TASKS))
+    assert read == [(100, "light"), (1000, "light"), (1000, "light")]
+
+
+def test_what_light_rows_decide_goes_before_annotations(fake: FakeLabelStudio) -> None:
+    read = pages(fake, lambda p: numbers(p, data__n__lte=50, **LABEL))
+    assert read[0] == (1, "id")  # which database it is
+    assert read[1][1] == "all"
+    assert all(part == "data,id" for _, part in read[2:])
+
+
+def test_the_database_is_asked_for_once(fake: FakeLabelStudio) -> None:
+    ls = fake.client()
+    project = ls.projects.get(title="Read in stages")
+    fake.requests.clear()
+    assert project.tasks.filter(**LABEL).exists()
+    assert ls.facts.database == "sqlite"
+    assert project.tasks.filter(**LABEL).exists()
+    assert len(fake.requests) == 3
