@@ -1,11 +1,11 @@
-"""A Label Studio server as Python objects: active records, lazy querysets, data migrations."""
+"""A Label Studio server as Python objects: active records, lazy querysets, data migrations.
 
-from ._engine.conditions.expressions import data, meta
-from ._engine.conditions.q import Q
-from ._engine.http.transport import Retry
-from ._engine.models.queryset import QuerySet
-from ._engine.models.server import ServerInfo
-from ._engine.values.summary import Created, Failure, Summary
+A script pays for what it names: a resource is imported when it is touched.
+"""
+
+from typing import TYPE_CHECKING
+
+from ._engine.values.lazy import importer
 from ._version import __version__ as __version__
 from .client import LabelStudio, connect
 from .errors import (
@@ -31,22 +31,31 @@ from .errors import (
     UnknownKeyWarning,
     UnsafePath,
 )
-from .resources._tasks.exported import from_export
-from .resources.comments import Comment
-from .resources.drafts import Draft
-from .resources.exports import Export
-from .resources.files import FileUpload
-from .resources.imports import ImportJob
-from .resources.ml import MLBackend, ModelProvider
-from .resources.people import Organization, OrganizationMember, User
-from .resources.projects import Pause, Project
-from .resources.prompts import Prompt, PromptIndicator, PromptRun, PromptVersion, Refinement
-from .resources.storages import ExportStorage, ImportStorage
-from .resources.tasks import Annotation, Prediction, Task
-from .resources.tokens import JWTSettings, SessionPolicy, Token
-from .resources.views import Action, View
-from .resources.webhooks import Webhook
-from .resources.workspaces import Workspace, WorkspaceMember
+from .resources import NOUNS
+
+if TYPE_CHECKING:
+    from ._engine.conditions.expressions import data, meta
+    from ._engine.conditions.q import Q
+    from ._engine.http.transport import Retry
+    from ._engine.models.queryset import QuerySet
+    from ._engine.models.server import ServerInfo
+    from ._engine.values.summary import Created, Failure, Summary
+    from .resources._tasks.exported import from_export
+    from .resources.comments import Comment
+    from .resources.drafts import Draft
+    from .resources.exports import Export
+    from .resources.files import FileUpload
+    from .resources.imports import ImportJob
+    from .resources.ml import MLBackend, ModelProvider
+    from .resources.people import Organization, OrganizationMember, User
+    from .resources.projects import Pause, Project
+    from .resources.prompts import Prompt, PromptIndicator, PromptRun, PromptVersion, Refinement
+    from .resources.storages import ExportStorage, ImportStorage
+    from .resources.tasks import Annotation, Prediction, Task
+    from .resources.tokens import JWTSettings, SessionPolicy, Token
+    from .resources.views import Action, View
+    from .resources.webhooks import Webhook
+    from .resources.workspaces import Workspace, WorkspaceMember
 
 __all__ = [
     "APIError",
@@ -113,3 +122,20 @@ __all__ = [
     "from_export",
     "meta",
 ]
+
+_LATER = {
+    "_engine.conditions.expressions": ("data", "meta"),
+    "_engine.conditions.q": ("Q",),
+    "_engine.http.transport": ("Retry",),
+    "_engine.models.queryset": ("QuerySet",),
+    "_engine.models.server": ("ServerInfo",),
+    "_engine.values.summary": ("Created", "Failure", "Summary"),
+    "resources._tasks.exported": ("from_export",),
+    **{f"resources.{module}": names for module, names in NOUNS.items()},
+}
+
+if not TYPE_CHECKING:  # a type checker would take any name
+    __getattr__ = importer(__name__, _LATER)
+
+    def __dir__():
+        return sorted({*globals(), *__all__})

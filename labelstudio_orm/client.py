@@ -4,29 +4,31 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from . import resources
+from ._engine import models
 from ._engine.http.connection import Connection, set_default
 from ._engine.models.queryset import QuerySet, queryset_of
 from ._engine.models.roots import Root
-from ._engine.models.server import ServerInfo
 from ._engine.records.inside import client_of, from_row, refetch
 from ._engine.records.origin import Origin
 from ._engine.values.secret import unseen
-from .resources.comments import Comment, Comments
-from .resources.drafts import Draft
-from .resources.files import Files, FileUpload
-from .resources.ml import MLBackend, ModelProvider
-from .resources.people import Organization, Organizations, User, Users
-from .resources.projects import Project, Projects
-from .resources.prompts import Prompt
-from .resources.storages import ExportStorage, ExportStorages, ImportStorage, ImportStorages
-from .resources.tasks import Annotation, Prediction, Predictions, Task, Tasks
-from .resources.tokens import JWTSettings, SessionPolicy, Tokens
-from .resources.views import View, Views
-from .resources.webhooks import Webhook, Webhooks
-from .resources.workspaces import Workspace
 
 if TYPE_CHECKING:
     from ._engine.models.resource import Resource
+    from ._engine.models.server import ServerInfo
+    from .resources.comments import Comments
+    from .resources.drafts import Draft
+    from .resources.files import Files
+    from .resources.ml import MLBackend, ModelProvider
+    from .resources.people import Organizations, Users
+    from .resources.projects import Projects
+    from .resources.prompts import Prompt
+    from .resources.storages import ExportStorages, ImportStorages
+    from .resources.tasks import Annotation, Predictions, Tasks
+    from .resources.tokens import JWTSettings, SessionPolicy, Tokens
+    from .resources.views import Views
+    from .resources.webhooks import Webhooks
+    from .resources.workspaces import Workspace
 
 __all__ = ["LabelStudio", "connect", "labelstudio_of"]
 
@@ -74,54 +76,78 @@ class LabelStudio(Connection):
         """Return every object of a resource: ``ls.all_of(Project)`` is ``ls.projects``."""
         return queryset_of(model, self)
 
-    projects = Root(Project, 'All projects: ``ls.projects.get(title="Reviews")``.', Projects)
-    tasks = Root(Task, "Tasks by id, or of a project: ``ls.tasks.filter(project=1)``.", Tasks)
-    annotations = Root(Annotation, "Annotations by id; to list them: ``task.annotations``.")
-    predictions = Root(
-        Prediction, "Predictions: ``ls.predictions.filter(project=1)``.", Predictions
+    projects: Root[Projects] = Root(
+        "Project", 'All projects: ``ls.projects.get(title="Reviews")``.'
     )
-    drafts = Root(Draft, "The drafts of all users: ``ls.drafts.filter(task=1)``.")
-    views = Root(View, "Saved views by id, or of a project: ``ls.views.filter(project=1)``.", Views)
-    files = Root(FileUpload, "Uploaded files by id; to list them: ``project.files``.", Files)
-    import_storages = Root(
-        ImportStorage.Any,
+    tasks: Root[Tasks] = Root(
+        "Task", "Tasks by id, or of a project: ``ls.tasks.filter(project=1)``."
+    )
+    annotations: Root[QuerySet[Annotation]] = Root(
+        "Annotation", "Annotations by id; to list them: ``task.annotations``."
+    )
+    predictions: Root[Predictions] = Root(
+        "Prediction", "Predictions: ``ls.predictions.filter(project=1)``."
+    )
+    drafts: Root[QuerySet[Draft]] = Root(
+        "Draft", "The drafts of all users: ``ls.drafts.filter(task=1)``."
+    )
+    views: Root[Views] = Root(
+        "View", "Saved views by id, or of a project: ``ls.views.filter(project=1)``."
+    )
+    files: Root[Files] = Root(
+        "FileUpload", "Uploaded files by id; to list them: ``project.files``."
+    )
+    import_storages: Root[ImportStorages] = Root(
+        "ImportStorage.Any",
         "Storages that tasks come from, by id: ``ls.import_storages.s3.get(1)``; to list them: "
         "``project.import_storages``.",
-        ImportStorages,
     )
-    export_storages = Root(
-        ExportStorage.Any,
+    export_storages: Root[ExportStorages] = Root(
+        "ExportStorage.Any",
         "Storages that annotations go to, by id: ``ls.export_storages.s3.get(1)``; to list them: "
         "``project.export_storages``.",
-        ExportStorages,
     )
-    ml_backends = Root(MLBackend, "ML backends by id; to list them: ``project.ml_backends``.")
-    webhooks = Root(Webhook, "Webhooks: ``ls.webhooks.create(url=..., project=1)``.", Webhooks)
-    users = Root(User, 'Users: ``ls.users.get(email="a@b.co")``, ``ls.users.me()``.', Users)
-    organizations = Root(Organization, "The organizations of the current user.", Organizations)
-    workspaces = Root(Workspace, 'Workspaces (Enterprise): ``ls.workspaces.get(title="Vision")``.')
-    comments = Root(Comment, "Comments (Enterprise): ``ls.comments.filter(project=1)``.", Comments)
-    prompts = Root(Prompt, 'Prompts (Enterprise): ``ls.prompts.get(title="Mood")``.')
-    model_providers = Root(ModelProvider, "Providers of large language models (Enterprise).")
+    ml_backends: Root[QuerySet[MLBackend]] = Root(
+        "MLBackend", "ML backends by id; to list them: ``project.ml_backends``."
+    )
+    webhooks: Root[Webhooks] = Root(
+        "Webhook", "Webhooks: ``ls.webhooks.create(url=..., project=1)``."
+    )
+    users: Root[Users] = Root("User", 'Users: ``ls.users.get(email="a@b.co")``, ``ls.users.me()``.')
+    organizations: Root[Organizations] = Root(
+        "Organization", "The organizations of the current user."
+    )
+    workspaces: Root[QuerySet[Workspace]] = Root(
+        "Workspace", 'Workspaces (Enterprise): ``ls.workspaces.get(title="Vision")``.'
+    )
+    comments: Root[Comments] = Root(
+        "Comment", "Comments (Enterprise): ``ls.comments.filter(project=1)``."
+    )
+    prompts: Root[QuerySet[Prompt]] = Root(
+        "Prompt", 'Prompts (Enterprise): ``ls.prompts.get(title="Mood")``.'
+    )
+    model_providers: Root[QuerySet[ModelProvider]] = Root(
+        "ModelProvider", "Providers of large language models (Enterprise)."
+    )
 
     @property
     def tokens(self) -> Tokens:
         """The personal access tokens of the current user: ``ls.tokens.create()``."""
-        return Tokens(self)
+        return resources.tokens.Tokens(self)
 
     # What there is only one of is not a queryset, and costs a request: a call, as version() is.
 
     def server(self) -> ServerInfo:
         """Read version, edition, and which resources are supported. One request."""
-        return ServerInfo.from_version(self.version())
+        return models.server.ServerInfo.from_version(self.version())
 
     def jwt_settings(self) -> JWTSettings:
         """Read which tokens the organization accepts. One request."""
-        return self._only(JWTSettings)
+        return self._only(resources.tokens.JWTSettings)
 
     def session_policy(self) -> SessionPolicy:
         """Read how long sessions in the browser last. One request."""
-        return self._only(SessionPolicy)
+        return self._only(resources.tokens.SessionPolicy)
 
     def _only(self, model: type[R]) -> R:
         obj = from_row(model, {}, Origin(self))

@@ -419,11 +419,11 @@ def render_validation(errors: object) -> str:
 
 def shorten(text: str, limit: int) -> str:
     """Return a text on one line, cut to ``limit`` characters, without terminal controls."""
-    line = _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", " ".join(text[: 4 * limit].split()))
+    line = re.sub(_CONTROLS, "\N{REPLACEMENT CHARACTER}", " ".join(text[: 4 * limit].split()))
     return line if len(line) <= limit and len(text) <= 4 * limit else f"{line[: limit - 3]}..."
 
 
-_CONTROLS = re.compile("[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROLS = r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
 """Characters that control a terminal or the direction of a text, and halves of surrogate pairs."""
 
 

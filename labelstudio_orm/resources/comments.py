@@ -14,8 +14,8 @@ from ..orm import (
     readonly_foreign_key,
     resource,
 )
+from .authored import Authored
 from .common import Enterprise
-from .people import Authored
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from .. import _config
 from ..orm import fields, readonly
 
-__all__ = ["NO_TOKEN", "CreatedAt", "Dated", "Enterprise"]
+__all__ = ["NO_TOKEN", "CreatedAt", "Dated", "Enterprise", "valid_result"]
 
 NO_TOKEN = "no token: a dry run"
 """Stands for a token that a dry run cannot know."""
+
+
+def valid_result(value: Any, what: str, before: Any) -> None:
+    """Raise for a result that no server can use, as a field's ``validator``."""
+    _config.results.check_result(value, what, before)
 
 
 class Enterprise:

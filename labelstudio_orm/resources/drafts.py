@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from .._config.results import check_result
 from .._engine.http.deadline import afresh
 from .._engine.http.paths import at
 from .._engine.models.queryset import queryset_of
 from ..errors import BadRequest, NotFound
 from ..orm import ForeignKey, Plain, Resource, field, foreign_key, readonly, resource
-from .common import Dated
+from .common import Dated, valid_result
 
 if TYPE_CHECKING:
     from .._engine.http.connection import Connection
@@ -45,7 +44,7 @@ class Draft(Dated, Resource):
     task_id = task.id
     annotation: ForeignKey[Annotation] = foreign_key(default=None)
     annotation_id = annotation.optional_id
-    result: list[dict[str, Any]] = field(factory=list, validator=check_result)
+    result: list[dict[str, Any]] = field(factory=list, validator=valid_result)
     lead_time: float | None = None
     was_postponed: bool = False
     import_id: int | None = None

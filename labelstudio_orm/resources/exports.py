@@ -30,7 +30,7 @@ from ..orm import (
 from ..progress import Progress
 from ._tasks.exports import check_snapshot, naming_sizes
 from ._tasks.targets import check_target
-from .people import CreatedBy
+from .authored import CreatedBy
 from .views import View
 
 if TYPE_CHECKING:

@@ -24,8 +24,8 @@ from ..orm import (
     resource,
     secret,
 )
+from .authored import Authored
 from .common import Dated, Enterprise
-from .people import Authored
 
 if TYPE_CHECKING:
     from typing_extensions import Self

@@ -15,7 +15,6 @@ from ..orm import (
     action,
     answer,
     field,
-    fields,
     readonly,
     readonly_foreign_key,
     resource,
@@ -29,8 +28,6 @@ if TYPE_CHECKING:
     from .._engine.http.connection import Connection
 
 __all__ = [
-    "Authored",
-    "CreatedBy",
     "Organization",
     "OrganizationMember",
     "OrganizationMembers",
@@ -151,19 +148,6 @@ class User(Resource):
             raise ValueError(f"{verb}() works for the current user only: ls.users.me().{verb}()")
 
 
-@fields
-class CreatedBy(CreatedAt):
-    """Who created it, and when."""
-
-    created_by: ForeignKey[User] = readonly_foreign_key()
-    created_by_id = created_by.optional_id
-
-
-@fields
-class Authored(CreatedBy, Dated):
-    """Who created it, when, and when it was last changed."""
-
-
 class Organizations(QuerySet["Organization"]):
     """``ls.organizations``: those of the current user, usually one."""
 
@@ -190,7 +174,7 @@ class Organizations(QuerySet["Organization"]):
     queryset=Organizations,
     left_out=("users", "created_by_id", "updated_at", "token"),
 )
-class Organization(Authored, Resource):
+class Organization(Dated, Resource):
     """The owner of users, projects and storages.
 
     >>> [member.user.email for member in ls.organizations.get(1).members]
@@ -200,6 +184,8 @@ class Organization(Authored, Resource):
     contact_info: str | None = None
     token: str | None = secret(default=None)  # of the invitation link
     users: list[int] = readonly(of="User")
+    created_by: ForeignKey[User] = readonly_foreign_key()
+    created_by_id = created_by.optional_id
 
     members: ClassVar[HasMany[OrganizationMembers]] = HasMany()
 

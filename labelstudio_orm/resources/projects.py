@@ -8,12 +8,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from .._config.labelconfig import BrokenConfig, LabelConfig
-from .._config.markup import without_declaration
+from .. import _config
+from .._engine import reading
 from .._engine.fields.fields import Field
 from .._engine.http.deadline import one_call
 from .._engine.pages.sources import NUMBERED
-from .._engine.reading.planner import plan_with_requests
 from .._engine.records.inside import kept_with
 from ..errors import LabelStudioError
 from ..orm import (
@@ -32,15 +31,16 @@ from ..orm import (
     secret,
 )
 from ..progress import Progress
-from ._tasks.exports import export_project
+from . import _tasks
+from .authored import CreatedBy
 from .common import Dated, Enterprise
-from .people import CreatedBy
 
 if TYPE_CHECKING:
     import os
 
     from typing_extensions import Self
 
+    from .._config.labelconfig import LabelConfig
     from ..labels import Labels
     from .comments import Comments
     from .exports import Exports
@@ -70,7 +70,7 @@ class Projects(QuerySet["Project"]):
         Lighter than the projects: one request for 100 of them, and one more for the ids where there
         is a condition that the server cannot express.
         """
-        planned = plan_with_requests(self._query)
+        planned = reading.planner.plan_with_requests(self._query)
         params: dict[str, Any] = dict(planned.params)
         kept = None
         if planned.nothing:
@@ -189,7 +189,7 @@ class Project(CreatedBy, Resource):
     def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
         body = super()._body(chosen)
         if isinstance(body.get("label_config"), str):
-            body["label_config"] = without_declaration(body["label_config"])
+            body["label_config"] = _config.markup.without_declaration(body["label_config"])
         return body
 
     @property
@@ -206,9 +206,9 @@ class Project(CreatedBy, Resource):
         cached: tuple[str, LabelConfig] | None = kept_with(self).get("config")
         if cached is None or cached[0] != text:
             try:
-                cached = (text, LabelConfig.parse(text))
+                cached = (text, _config.labelconfig.LabelConfig.parse(text))
             except ValueError as error:
-                raise BrokenConfig(f"{self!r}: {error}") from error
+                raise _config.labelconfig.BrokenConfig(f"{self!r}: {error}") from error
             kept_with(self)["config"] = cached
         return cached[1]
 
@@ -240,7 +240,7 @@ class Project(CreatedBy, Resource):
         Returns its answer (``config_essential_data_has_changed``). Raises BadRequest saying what
         is wrong.
         """
-        return answer(json={"label_config": without_declaration(label_config)})
+        return answer(json={"label_config": _config.markup.without_declaration(label_config)})
 
     @one_call
     def export(
@@ -275,7 +275,7 @@ class Project(CreatedBy, Resource):
         the first request ValueError for a suffix of another format, FileNotFoundError for a folder
         that does not exist, and IsADirectoryError for a path that is a folder.
         """
-        return export_project(
+        return _tasks.exports.export_project(
             self,
             format,
             Path(path),

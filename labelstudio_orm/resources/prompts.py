@@ -26,9 +26,9 @@ from ..orm import (
     readonly_foreign_key,
     resource,
 )
+from .authored import Authored, CreatedBy
 from .common import Enterprise
 from .ml import ModelProvider, Provider
-from .people import Authored, CreatedBy
 
 if TYPE_CHECKING:
     from typing_extensions import Self

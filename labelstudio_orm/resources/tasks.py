@@ -8,9 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from .._config.results import check_result
-from .._engine.bulk.batches import BATCH_BYTES, BATCH_SIZE
-from .._engine.conditions.q import Q
+from .._engine.bulk import BATCH_BYTES, BATCH_SIZE
 from .._engine.conditions.query import Query
 from .._engine.fields.fields import UNSET
 from .._engine.http.deadline import one_call
@@ -34,23 +32,20 @@ from ..orm import (
     resource,
 )
 from ..progress import Progress
-from ._annotation_create import post_once
-from ._tasks.actions import perform
-from ._tasks.annotating import annotate
-from ._tasks.creation import OnConflict, create_tasks
-from ._tasks.deletion import delete_tasks
-from ._tasks.exports import export_tasks
-from ._tasks.predictions import OnKnown, create_predictions, delete_predictions
-from ._tasks.updating import TaskUpdate
-from .common import Dated
+from . import _tasks
+from .common import Dated, valid_result
 from .drafts import keeping_drafts
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._engine.conditions.places import Place
+    from .._engine.conditions.q import Q
     from .._engine.http.connection import Connection
     from .._engine.values.summary import Created, OnError, Summary
+    from ._tasks.creation import OnConflict
+    from ._tasks.predictions import OnKnown
+    from ._tasks.updating import TaskUpdate
     from .comments import Comments
     from .people import User
     from .projects import Project
@@ -61,8 +56,6 @@ __all__ = ["Annotation", "Labelled", "LastAction", "Prediction", "Predictions", 
 
 class Tasks(QuerySet["Task"]):
     """``project.tasks``, ``view.tasks``, ``ls.tasks.filter(project=1)``."""
-
-    _updating = TaskUpdate
 
     def filter(self, *conditions: Q, view: View | int = UNSET, **lookups: Any) -> Self:
         """Narrow as every queryset does; ``view``: only the tasks of a saved view, in its order."""
@@ -77,6 +70,9 @@ class Tasks(QuerySet["Task"]):
                 "those of both: .filter(id__in=other.tasks.values_list('id', flat=True))"
             )
         return evolved(found, scope={**query_of(found).scope, "view": given})
+
+    def _updating(self, values: Mapping[Any, Any]) -> TaskUpdate:
+        return _tasks.updating.TaskUpdate(self, values)
 
     @one_call
     def bulk_create(
@@ -134,7 +130,7 @@ class Tasks(QuerySet["Task"]):
         <Summary: 2 skipped>
         """
         run = self._run("creating", workers, on_error, progress)
-        return create_tasks(
+        return _tasks.creation.create_tasks(
             self,
             items,
             run,
@@ -169,7 +165,7 @@ class Tasks(QuerySet["Task"]):
         """
         self._query.require_confirmation("delete()")
         with self._run("deleting", workers, on_error, progress) as run:
-            delete_tasks(self, run)
+            _tasks.deletion.delete_tasks(self, run)
         return run.summary()
 
     @one_call
@@ -189,7 +185,7 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(total_predictions=0).perform("retrieve_tasks_predictions")
         """
-        return perform(self, action, params, progress)
+        return _tasks.actions.perform(self, action, params, progress)
 
     @one_call
     def create_annotations(
@@ -216,7 +212,7 @@ class Tasks(QuerySet["Task"]):
         <Summary: 3 created>
         """
         run = self._run("annotating", workers, on_error, progress)
-        return annotate(self, {"result": result, **fields}, run)
+        return _tasks.annotating.annotate(self, {"result": result, **fields}, run)
 
     @one_call
     def export(
@@ -236,7 +232,7 @@ class Tasks(QuerySet["Task"]):
 
         >>> project.tasks.filter(data__lang="de").export("JSON", "german.json")
         """
-        return export_tasks(self, format, Path(path), progress)
+        return _tasks.exports.export_tasks(self, format, Path(path), progress)
 
 
 @resource(
@@ -337,7 +333,7 @@ class Annotation(Dated, Labelled, Resource):
     task_id = task.id
     project: ForeignKey[Project] = readonly_foreign_key()
     project_id = project.optional_id
-    result: list[dict[str, Any]] = field(factory=list, validator=check_result)
+    result: list[dict[str, Any]] = field(factory=list, validator=valid_result)
     completed_by: ForeignKey[User] = foreign_key(default=None)
     completed_by_id = completed_by.optional_id
     was_cancelled: bool = False
@@ -390,7 +386,7 @@ class Annotation(Dated, Labelled, Resource):
             return super().save(fields=names, force=force, check=check)
 
     def _post(self, client: Connection, body: dict[str, Any]) -> Any:
-        return post_once(client, self.task_id, body)
+        return _tasks.annotation.post_once(client, self.task_id, body)
 
 
 class Predictions(QuerySet["Prediction"]):
@@ -434,7 +430,7 @@ class Predictions(QuerySet["Prediction"]):
         <Summary: 1 created>
         """
         run = self._run("creating", None, on_error, progress)
-        return create_predictions(
+        return _tasks.predictions.create_predictions(
             self,
             items,
             run,
@@ -466,7 +462,7 @@ class Predictions(QuerySet["Prediction"]):
         """
         self._query.require_confirmation("delete()")
         with self._run("deleting", workers, on_error, progress) as run:
-            delete_predictions(self, run)
+            _tasks.predictions.delete_predictions(self, run)
         return run.summary()
 
 
@@ -490,7 +486,7 @@ class Prediction(Dated, Labelled, Resource):
     task_id = task.id
     project: ForeignKey[Project] = readonly_foreign_key()
     project_id = project.optional_id
-    result: list[dict[str, Any]] = field(factory=list, validator=check_result)
+    result: list[dict[str, Any]] = field(factory=list, validator=valid_result)
     score: float | None = None
     model_version: str | None = None
     cluster: int | None = None

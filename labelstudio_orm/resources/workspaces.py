@@ -19,8 +19,8 @@ from ..orm import (
     no_answer,
     resource,
 )
+from .authored import Authored
 from .common import Enterprise
-from .people import Authored
 
 if TYPE_CHECKING:
     from .people import User

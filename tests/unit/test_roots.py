@@ -21,7 +21,9 @@ def test_a_root_is_the_queryset_of_its_resource_and_in_help(name: str, ls: Label
     assert objects.model is root.model
     assert f" {name}\n" in pydoc.plain(pydoc.render_doc(LabelStudio))
     assert pydoc.getdoc(root).endswith(".")
-    assert options_of(root.model).queryset in (None, root.queryset)
+    declared = options_of(root.model).queryset
+    kind = declared.__name__ if declared else f"QuerySet[{root.model.__name__}]"
+    assert LabelStudio.__annotations__[name] == f"Root[{kind}]"
 
 
 def test_a_root_is_not_set(ls: LabelStudio) -> None:

@@ -19,11 +19,6 @@ these are all of them.
 """
 
 
-BATCH_SIZE = 1000
-BATCH_BYTES = 8_000_000
-"""Items and bytes of JSON in one request, unless a call says otherwise."""
-
-
 class ItemNames:
     """How messages name the items of an input: by their places in all of it, from 0.
 

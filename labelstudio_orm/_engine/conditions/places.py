@@ -14,8 +14,8 @@ from ...errors import FieldError
 from .lookups import LOOKUPS
 
 _KEYS = r"(?:\[(?:\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')\])+"
-_ASSIGNED = re.compile(rf"([^=\[]+(?:{_KEYS}\w*)?)=(.*)", re.DOTALL)
-_LITERAL = re.compile(rf"([A-Za-z]\w*?)({_KEYS})(?:__(\w+))?", re.DOTALL)
+_ASSIGNED = rf"([^=\[]+(?:{_KEYS}\w*)?)=(.*)"
+_LITERAL = rf"([A-Za-z]\w*?)({_KEYS})(?:__(\w+))?"
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -46,7 +46,7 @@ class Place:
                 f'a field is named by a str, or an expression like data["a.b"], not {given!r:.80}'
             )
         name = given.removeprefix("-")
-        literal = _LITERAL.fullmatch(name) if "[" in name else None
+        literal = re.fullmatch(_LITERAL, name, re.DOTALL) if "[" in name else None
         if literal is None:
             head, *keys = name.split("__")
             return Place(head, tuple(keys), given.startswith("-"), literal=False)
@@ -67,7 +67,7 @@ def assigned(text: str) -> tuple[str, str] | None:
     >>> assigned('data["a=b"]__in=[1]')
     ('data["a=b"]__in', '[1]')
     """
-    found = _ASSIGNED.fullmatch(text)
+    found = re.fullmatch(_ASSIGNED, text, re.DOTALL)
     return None if found is None else (found[1], found[2])
 
 

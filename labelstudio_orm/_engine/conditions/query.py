@@ -11,11 +11,12 @@ import attrs
 from ..fields.options import Options, options_of
 from ..http.connection import Connection, default_client
 from ..values.ids import scope_text
-from .ordering import Key
 from .tree import EVERYTHING, Node, describe
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from .ordering import Key
 
 
 @attrs.frozen(slots=False, eq=False)

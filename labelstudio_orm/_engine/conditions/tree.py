@@ -46,7 +46,7 @@ class Binding:
         return found if isinstance(found, list) and found else [None]
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Chosen:
     """An object, and the related objects that conditions are evaluated for."""
 

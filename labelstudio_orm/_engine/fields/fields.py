@@ -78,7 +78,7 @@ class Field:
     @cached_property
     def annotation(self) -> Any:
         """The resolved annotation, for example ``int | None``."""
-        return header_of(self.owner).types[self.name]
+        return header_of(self.owner).annotation(self.name)
 
     @cached_property
     def read(self) -> codec.Codec:

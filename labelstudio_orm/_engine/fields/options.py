@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import typing
+from collections import ChainMap
 from collections.abc import Callable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeAlias
@@ -12,6 +14,7 @@ import attrs
 from ..http.addresses import names_in
 from ..values.declared import Declared
 from ..values.registry import registry
+from .words import annotations_of
 
 if TYPE_CHECKING:
     from .fields import Field
@@ -21,6 +24,10 @@ Parameter: TypeAlias = "str | tuple[str, Callable[[Any], str]]"
 """How a listing is asked for a lookup: the name of its parameter, and how the value is written
 where that is not the plain way (a list of ids is written ``1,2``).
 """
+
+
+_NAMES = ChainMap[str, Any](vars(typing), registry)
+"""What annotations may name, beside what the module of a resource has."""
 
 
 class Shape(Protocol):
@@ -37,7 +44,7 @@ class Shape(Protocol):
         """The relations that the listing cannot do without."""
 
 
-@attrs.frozen
+@attrs.frozen(slots=False, eq=False, repr=False)
 class Options:
     """What the header of a declaration says, and what follows from its fields."""
 
@@ -80,13 +87,14 @@ class Options:
         """Return whether an object cannot be asked for without this relation."""
         return relation in self._in_address
 
-    @cached_property
-    def types(self) -> dict[str, Any]:
-        """The resolved annotations of the fields."""
-        querysets = (options_of(model).queryset for model in registry.values())
-        named = {queryset.__name__: queryset for queryset in querysets if queryset}
-        namespace = {**vars(typing), **registry, **named}
-        return typing.get_type_hints(self.owner, localns=namespace)
+    def annotation(self, name: str) -> Any:
+        """Return the resolved annotation of a field, which may name resources."""
+        for base in self.owner.__mro__:
+            if name in (declared := annotations_of(base)):
+                known = vars(sys.modules[base.__module__])
+                text = declared[name]
+                return eval(text, known, _NAMES) if isinstance(text, str) else text
+        raise KeyError(name)
 
     @cached_property
     def wires(self) -> dict[str, Field]:

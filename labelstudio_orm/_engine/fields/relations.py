@@ -55,11 +55,7 @@ class ReverseRelation:
 
         The annotation names the class, or that of its querysets.
         """
-        name = target_of(self.owner.__annotations__[self.name])
-        for model in registry.values():
-            if name == getattr(header_of(model).queryset, "__name__", None):
-                return model
-        return registry[name]
+        return registry.related(target_of(self.owner.__annotations__[self.name]))
 
     @cached_property
     def via(self) -> str:

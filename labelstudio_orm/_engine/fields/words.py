@@ -173,7 +173,8 @@ def readonly_foreign_key(*, init: Literal[False] = False, wire: str | None = Non
     return ForeignKeyWord(init=init, wire=wire, read_only=True)
 
 
-def _annotations_of(cls: type) -> dict[str, Any]:
+def annotations_of(cls: type) -> dict[str, Any]:
+    """Return the annotations of a class body."""
     if sys.version_info >= (3, 14):
         try:
             return cls.__annotations__
@@ -186,7 +187,7 @@ def spread_foreign_keys(cls: type) -> None:
     """Replace each ``foreign_key()`` of a class body by the words of its two attributes."""
     annotations: dict[str, Any] = {}
     ids = {name: one for name, one in vars(cls).items() if isinstance(one, ForeignKeyId)}
-    for name, annotation in _annotations_of(cls).items():
+    for name, annotation in annotations_of(cls).items():
         word = vars(cls).get(name)
         if isinstance(word, ForeignKeyWord):
             id_name = f"{name}_id"

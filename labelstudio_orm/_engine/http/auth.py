@@ -146,7 +146,7 @@ class Credential:
             return self._access
 
 
-@frozen(repr=False)
+@frozen(eq=False, repr=False)
 class _Access:
     header: Secret
     renew_at: float

@@ -11,18 +11,21 @@ from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import APIError, NotSupportedByServer
+from .. import http
 from ..values.brief import cut
 from ..values.misuse import check_number, of_missing
 from ..values.secret import hidden_in, seal, unseen
 from .auth import Credential
 from .dryrun import ECHO, READS, DryRun, Switch
+from .facts import ServerFacts
 from .outcome import MAX_ANSWER
-from .server import ServerFacts, ServerVersion
 from .transport import Retry, Transport
 
 if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
+
+    from .server import ServerVersion
 
 __all__ = ["Connection", "NoClient", "default_client", "set_default"]
 
@@ -130,7 +133,7 @@ class Connection:
 
     def server(self) -> ServerVersion:
         """Read the version and the edition. One request."""
-        return ServerVersion.from_version(self.version())
+        return http.server.ServerVersion.from_version(self.version())
 
     # -- requests ---------------------------------------------------------------------------------
 

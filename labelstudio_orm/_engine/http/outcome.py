@@ -51,7 +51,7 @@ GATEWAY = frozenset({502, 503, 504})
 _TLS_REFUSALS = ("CERTIFICATE", "WRONG_VERSION", "RECORD_LAYER", "HANDSHAKE", "PROTOCOL")
 
 
-@frozen
+@frozen(eq=False)
 class Call:
     """A request that is ready to be sent, perhaps several times, and its description.
 

@@ -12,13 +12,14 @@ from ...errors import UnsafePath, shorten
 _LAYERS: Final = 8
 """The most layers of percent-encoding."""
 
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# Compiled when they are first used, as the others in what a client imports: it takes a while.
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]"
+_PERCENT = r"%(?![0-9A-Fa-f]{2})"
 _DEVICES: Final = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"]
     + [f"{port}{n}" for port in ("com", "lpt") for n in "0123456789¹²³"]
 )
-_NOT_IN_NAMES = re.compile(r'[\x00-\x1f\x7f-\x9f\u2028\u2029/\\:*?"<>|]')
+_NOT_IN_NAMES = r'[\x00-\x1f\x7f-\x9f\u2028\u2029/\\:*?"<>|]'
 _NAME_BYTES: Final = 200
 
 
@@ -37,12 +38,12 @@ def checked_path(path: str) -> str:
     way, _, query = path.partition("?")
     if "#" in path:
         raise _refused(path, "a '#', after which nothing is sent to a server: write %23")
-    if _CONTROL.search(query):
+    if re.search(_CONTROL, query):
         raise _refused(path, "a control character")
     first, *further = way.split("/")[1:]
     if any(not part for part in (first, *further[:-1])) and way != "/":
         raise _refused(path, "an empty segment; is an id missing?")
-    if "%" in way or "\\" in way or "." in way or _CONTROL.search(way):
+    if "%" in way or "\\" in way or "." in way or re.search(_CONTROL, way):
         for part in (first, *further):
             _check_segment(part, path)
     return path
@@ -52,7 +53,7 @@ def _check_segment(part: str, path: str) -> None:
     plain = _plain(part)
     if plain is None:
         raise _refused(path, "an invalid '%' escape, or too many nested ones")
-    if _CONTROL.search(plain):
+    if re.search(_CONTROL, plain):
         raise _refused(path, "a control character")
     if "\\" in plain:
         raise _refused(path, "a backslash")
@@ -64,7 +65,7 @@ def _check_segment(part: str, path: str) -> None:
 
 def _plain(text: str) -> str | None:
     """Return a quoted text, unquoted as often as possible; None for an invalid one."""
-    if _PERCENT.search(text):
+    if re.search(_PERCENT, text):
         return None
     for _ in range(_LAYERS):
         plain = unquote(text, errors="replace")
@@ -94,7 +95,7 @@ def segment(value: object) -> str:
     if type(value) is int:
         return str(value)
     if isinstance(value, str):
-        odd = not value.strip() or _CONTROL.search(value) or "/" in value or "\\" in value
+        odd = not value.strip() or re.search(_CONTROL, value) or "/" in value or "\\" in value
         if odd or value.strip() in (".", "..") or value.partition(";")[0].strip() in (".", ".."):
             raise UnsafePath(f"{_shown(value)} is not an id, so no path can be made of it")
         return quote(value, safe="")
@@ -130,7 +131,7 @@ def safe_name(text: str) -> str:
     >>> safe_name("../up:load/con.txt"), safe_name("a.png"), safe_name("")
     ('up_load_con.txt', 'a.png', 'file')
     """
-    name = _NOT_IN_NAMES.sub("_", text).rstrip(". ").lstrip(" ")
+    name = re.sub(_NOT_IN_NAMES, "_", text).rstrip(". ").lstrip(" ")
     name = re.sub(r"^(\.+_+)+|^\.+$", "", name)
     while len(name.encode("utf-8", "surrogatepass")) > _NAME_BYTES:
         stem, dot, suffix = name.rpartition(".")

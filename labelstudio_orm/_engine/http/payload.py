@@ -5,24 +5,31 @@ from __future__ import annotations
 import json
 import math
 from contextlib import suppress
+from functools import cache
+from importlib import import_module
 from typing import Any
 
 from ..values.codec import plain
 from ..values.secret import Secret, reveal
 
-try:
-    import orjson
-except ImportError:  # an optional accelerator
-    orjson = None  # type: ignore[assignment, unused-ignore]
-
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 46 if byte == 46 else 32 for byte in range(256))
 _LONG_INTEGER = b" " + b"0" * 19  # after a point it would be a fraction, which may be as long
+
+
+@cache
+def _accelerator() -> Any:
+    """Return orjson, which is optional; None where it is missing."""
+    try:
+        return import_module("orjson")
+    except ImportError:
+        return None
 
 
 def decode(body: bytes) -> Any:
     """Return the value of a JSON text. Raises ValueError for anything else."""
     # orjson turns an integer beyond 64 bits into a float, and refuses some escapes that Python
     # and the server take; both are rare, and then the standard library reads the body.
+    orjson = _accelerator()
     if orjson is not None and _LONG_INTEGER not in b" " + body.translate(_DIGITS):
         with suppress(ValueError):
             return orjson.loads(body)

@@ -16,17 +16,6 @@ _DIGITS = 9
 """Digits that one number of a version has at most; a longer one is none."""
 
 
-@attrs.define
-class ServerFacts:
-    """What a client has learnt of its server besides, so that it is asked once.
-
-    Attributes:
-        database: "sqlite" or "postgresql"; None where it is not known.
-    """
-
-    database: str | None = None
-
-
 @attrs.frozen
 class ServerVersion:
     """Version and edition of a server, as its answer to ``ls.version()`` gives them."""

@@ -27,6 +27,7 @@ from ...errors import (
     page_summary,
     shorten,
 )
+from .. import http
 from ..values.secret import (
     Secret,
     bare,
@@ -40,7 +41,6 @@ from ..values.secret import (
 )
 from .auth import Credential
 from .deadline import bound_of, clock, left, until
-from .multipart import Multipart
 from .outcome import (
     MALFORMED,
     MAX_ANSWER,
@@ -323,7 +323,7 @@ class Transport:
         if isinstance(params, Mapping):
             params = query_of(params, f"{method} {path}")
         if files is not None:
-            data = Multipart(files, data)
+            data = http.multipart.Multipart(files, data)
             every["Content-Type"] = Secret(data.content_type)
         elif json is not None:
             data = Secret(encode(json, doing))

@@ -62,7 +62,9 @@ M = TypeVar("M", bound=type)
 def fields(cls: M) -> M:
     """Declare fields that several resources have: a class to inherit from, before the header."""
     spread_foreign_keys(cls)
-    return attrs.define(cls, slots=False, eq=False, repr=False, kw_only=True, on_setattr=None)
+    return attrs.define(
+        cls, slots=False, init=False, eq=False, repr=False, kw_only=True, on_setattr=None
+    )
 
 
 def _explain_mistakes(model: Any) -> None:

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from ...errors import DoesNotExist
-from ..bulk.creation import create_each
-from ..bulk.deletion import delete_each
-from ..bulk.run import BulkRun
-from ..bulk.updating import Update, save_many
-from ..conditions.places import Place
-from ..conditions.q import Q
+from .. import bulk, models
 from ..fields.options import options_of
 from ..http.deadline import one_call
 from ..reading.by_id import parents_in
@@ -20,19 +15,15 @@ from ..records.inside import bind, drop_prefetched_of_parents, restored_on_failu
 from ..values.ids import id_given, id_of
 from ..values.misuse import check_items
 from ..values.secret import hidden_items, hide, hide_inside, seal
-from .defaults import (
-    changed_fields,
-    defaults_and_lookups,
-    exact_lookups,
-    new_fields,
-    pinned_fields,
-    refuse_unmatched,
-)
 
 if TYPE_CHECKING:
     from typing_extensions import Never
 
     from ...progress import Progress
+    from ..bulk.run import BulkRun
+    from ..bulk.updating import Update
+    from ..conditions.places import Place
+    from ..conditions.q import Q
     from ..http.connection import Connection
     from ..values.summary import Created, OnError, Summary
 
@@ -51,8 +42,6 @@ class QuerySet(ReadingQuerySet[R]):
     >>> for task in todo:                                    # pages of up to 1,000 tasks
     ...     print(task.data)
     """
-
-    _updating: ClassVar[type[Update]] = Update
 
     # -- one object -------------------------------------------------------------------------------
 
@@ -115,7 +104,9 @@ class QuerySet(ReadingQuerySet[R]):
         ({'n': 1, 'src__id': 5, 'text': 'a'}, True)
         """
         conditions, lookups = self._hidden(conditions, lookups)
-        defaults, asked, lookups = defaults_and_lookups(self._query, conditions, lookups)
+        defaults, asked, lookups = models.defaults.defaults_and_lookups(
+            self._query, conditions, lookups
+        )
         try:
             return self._but(may_be_new=True).get(*asked, **lookups), False
         except DoesNotExist:
@@ -125,10 +116,12 @@ class QuerySet(ReadingQuerySet[R]):
                     "would be of the view, so that each run could make another one; "
                     "use project.tasks"
                 ) from None
-            said = exact_lookups(self._query, asked, lookups)
-            fields = new_fields((*pinned_fields(self._query), *said), defaults)
+            said = models.defaults.exact_lookups(self._query, asked, lookups)
+            fields = models.defaults.new_fields(
+                (*models.defaults.pinned_fields(self._query), *said), defaults
+            )
             narrowed = self.filter(*asked, **hide(lookups))
-            refuse_unmatched(narrowed._query, narrowed._new, fields)
+            models.defaults.refuse_unmatched(narrowed._query, narrowed._new, fields)
             return self.create(**fields), True
 
     def _hidden(
@@ -148,13 +141,15 @@ class QuerySet(ReadingQuerySet[R]):
         ``get_or_create``.
         """
         conditions, lookups = self._hidden(conditions, lookups)
-        defaults, asked, lookups = defaults_and_lookups(self._query, conditions, lookups)
+        defaults, asked, lookups = models.defaults.defaults_and_lookups(
+            self._query, conditions, lookups
+        )
         obj, created = self.get_or_create(*asked, defaults=defaults, **lookups)
         if not created:
-            said = exact_lookups(self._query, asked, lookups)
+            said = models.defaults.exact_lookups(self._query, asked, lookups)
             made: Any = obj
             with restored_on_failure(made):
-                for name, value in changed_fields(made, said, defaults).items():
+                for name, value in models.defaults.changed_fields(made, said, defaults).items():
                     setattr(made, name, value)
                 made.save()
         return obj, created
@@ -185,7 +180,7 @@ class QuerySet(ReadingQuerySet[R]):
         check_items(items, "bulk_create()")
         items = hidden_items(items, self._known)
         run = self._run("creating", workers, on_error, progress)
-        return create_each(self.create, items, run)
+        return bulk.creation.create_each(self.create, items, run)
 
     @one_call
     def bulk_update(
@@ -216,7 +211,7 @@ class QuerySet(ReadingQuerySet[R]):
         <Summary: 1 updated>
         """
         run = self._run("saving", workers, on_error, progress)
-        return save_many(self, objects, fields, run)
+        return bulk.updating.save_many(self, objects, fields, run)
 
     @one_call
     def update(
@@ -254,7 +249,7 @@ class QuerySet(ReadingQuerySet[R]):
         """
         said = dict[Any, Any](assignments or {}) | hide(values, self._known)
         run = self._run("updating", workers, on_error, progress)
-        return self._updating(self, said).run(run)
+        return self._updating(said).run(run)
 
     @one_call
     def delete(
@@ -277,13 +272,16 @@ class QuerySet(ReadingQuerySet[R]):
         """
         self._query.require_confirmation("delete()")
         with self._run("deleting", workers, on_error, progress) as run:
-            delete_each(list(self), run)
+            bulk.deletion.delete_each(list(self), run)
         return run.summary()
+
+    def _updating(self, values: Mapping[Any, Any]) -> Update:
+        return bulk.updating.Update(self, values)
 
     def _run(
         self, doing: str, workers: int | None, on_error: OnError, progress: Progress
     ) -> BulkRun:
-        return BulkRun(
+        return bulk.run.BulkRun(
             self.client,
             f"{doing} {self._query.description}",
             workers=workers,

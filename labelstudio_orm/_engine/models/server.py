@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import attrs
 
 from ..fields.options import options_of
 from ..http.server import ServerVersion
+from ..values.declared import Declared
 from ..values.registry import registry
-
-if TYPE_CHECKING:
-    from .resource import Resource
 
 __all__ = ["ServerInfo"]
 
@@ -27,7 +23,7 @@ class ServerInfo(ServerVersion):
     '1.23.2'
     """
 
-    def supports(self, model: type[Resource]) -> bool:
+    def supports(self, model: type[Declared]) -> bool:
         """Return whether this server's edition has the resource. Costs no request.
 
         >>> ls.server().supports(Project)

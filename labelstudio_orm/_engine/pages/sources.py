@@ -1,4 +1,4 @@
-"""How listings are read: the shapes of their pages, and one page of look-ahead.
+"""How listings are read: the shapes of their pages.
 
 A *source* is the shape of one listing. It gives pages of rows for a ``Select`` and knows how to
 count; what a row means is the resource's business, and what to keep of it the queryset's.
@@ -8,21 +8,21 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, ClassVar, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
 import attrs
 
 from ...errors import BadRequest, LabelStudioError, NotFound
+from .. import pages, plans
 from ..conditions.query import Query
 from ..fields.options import Shape
 from ..http.addresses import names_in
 from ..http.paths import at
-from ..plans.plan import Plan
-from ..values.codec import Row
 from ..values.ids import as_id, id_of
-from .checks import as_key, checked_rows, listing_error
-from .parallel import FutureValue
-from .select import Page, Select, require_scope
+
+if TYPE_CHECKING:
+    from ..values.codec import Row
+    from .select import Page, Select
 
 T = TypeVar("T")
 
@@ -69,10 +69,10 @@ class Plain:
 
         A parameter that names nothing (the server answers 400) means that there are no rows.
         """
-        yield Page(_in_order(self._rows(select), select), whole=True)
+        yield pages.select.Page(_in_order(self._rows(select), select), whole=True)
 
     def _rows(self, select: Select) -> list[Row]:
-        require_scope(select, self.scoped_by)
+        pages.select.require_scope(select, self.scoped_by)
         params = {**({} if select.plan.params else self.unfiltered), **select.filters}
         try:
             rows = select.ask(select.path, params=params, expect=None if self.single else list)
@@ -87,7 +87,7 @@ class Plain:
             return []
         if self.single and not isinstance(rows, list):
             rows = [rows] if rows else []
-        rows = checked_rows(rows, select)
+        rows = pages.checks.checked_rows(rows, select)
         in_path = select.scope.keys() & set(names_in(select.options.collection))
         for row in rows if in_path else ():
             for name in in_path:  # the address says it, the rows need not
@@ -107,8 +107,10 @@ def _wire_of(select: Select, relation: str) -> str:
 def _in_order(rows: list[Row], select: Select) -> list[Row]:
     key = select.options.key_wire or "id"
     if not select.options.key_wire:
-        return sorted(rows, key=lambda row: as_key(row.get("id")) or 0, reverse=select.backwards)
-    return sorted(rows, key=lambda row: as_key(row.get(key)), reverse=select.backwards)
+        return sorted(
+            rows, key=lambda row: pages.checks.as_key(row.get("id")) or 0, reverse=select.backwards
+        )
+    return sorted(rows, key=lambda row: pages.checks.as_key(row.get(key)), reverse=select.backwards)
 
 
 # -- numbered pages -------------------------------------------------------------------------------
@@ -134,17 +136,17 @@ class Numbered:
 
         Raises LabelStudioError where the rows are not as many as the server counts.
         """
-        require_scope(select, self.scoped_by)
+        pages.select.require_scope(select, self.scoped_by)
         if not self.ordered:
             select = attrs.evolve(select, limit=None)
         before = None
         for _ in range(TRIES):
             rows, count = self._read(select)
             if len(rows) == count or len(rows) >= (select.limit or len(rows) + 1):
-                yield Page(_in_order(rows, select), whole=select.fields is None)
+                yield pages.select.Page(_in_order(rows, select), whole=select.fields is None)
                 return
             if (rows, count) == before:  # nothing changed: it is what the server says
-                raise listing_error(
+                raise pages.checks.listing_error(
                     select, f"{count} rows are counted, and the pages hold {len(rows)}"
                 )
             before = rows, count
@@ -170,8 +172,8 @@ class Numbered:
             count, before = answer["count"], count
             if number > 1 and count != before:
                 break
-            rows = checked_rows(answer["results"], select)
-            new = {as_key(row.get(key)): row for row in rows}
+            rows = pages.checks.checked_rows(answer["results"], select)
+            new = {pages.checks.as_key(row.get(key)): row for row in rows}
             if not found.keys().isdisjoint(new):
                 break
             found.update(new)
@@ -221,7 +223,7 @@ class Embedded:
     def pages(self, select: Select) -> Iterator[Page]:
         """One page for a task; pages as the tasks' pages come for a project."""
         if "task" in select.scope:
-            yield Page(_in_order(self._of_task(select), select), whole=True)
+            yield pages.select.Page(_in_order(self._of_task(select), select), whole=True)
         elif "project" in select.scope:
             yield from self._of_project(select)
         else:
@@ -246,11 +248,11 @@ class Embedded:
         task = select.scope["task"]
         select = attrs.evolve(select, query=select.query.but(scope={"task": task}))
         if select.plan.params.get("was_cancelled") is False:
-            return checked_rows(select.ask(select.path, expect=list), select)
+            return pages.checks.checked_rows(select.ask(select.path, expect=list), select)
         params = {"include": f"id,project,{self.key}", "resolve_uri": "false"}
         path = at("/api/tasks/{}/", id_of(task))
         answer = select.ask(path, params=params, expect=(self.key,))
-        return checked_rows(answer[self.key], select)
+        return pages.checks.checked_rows(answer[self.key], select)
 
     def _of_project(self, select: Select) -> Iterator[Page]:
         tasks = Query(
@@ -261,7 +263,9 @@ class Embedded:
             relations=frozenset({self.key}),
             related_fields={} if select.fields is None else {self.key: select.fields},
         )
-        inside = Select.of(tasks, Plan(clauses=select.plan.clauses), workers=select.workers)
+        inside = pages.select.Select.of(
+            tasks, plans.plan.Plan(clauses=select.plan.clauses), workers=select.workers
+        )
         for page in source_of(tasks).pages(inside):
             rows = [
                 {"task": task["id"], "project": id_of(select.scope["project"]), **row}
@@ -269,15 +273,19 @@ class Embedded:
                 # PostgreSQL leaves the order open.
                 for row in _in_order(self._in_task(task, select), select)
             ]
-            yield Page(rows, whole=select.fields is None)
+            yield pages.select.Page(rows, whole=select.fields is None)
 
     def _in_task(self, task: Row, select: Select) -> list[Row]:
         """Return the rows inside a task's row, which must be there and belong to it."""
         if self.key not in task:
-            raise listing_error(select, f"Task {task['id']} came without its {self.key}")
-        rows = checked_rows(task[self.key], select)
+            raise pages.checks.listing_error(
+                select, f"Task {task['id']} came without its {self.key}"
+            )
+        rows = pages.checks.checked_rows(task[self.key], select)
         if any(as_id(row.get("task", task["id"])) != task["id"] for row in rows):
-            raise listing_error(select, f"Task {task['id']} came with {self.key} of another task")
+            raise pages.checks.listing_error(
+                select, f"Task {task['id']} came with {self.key} of another task"
+            )
         return rows
 
     def count(self, select: Select) -> int | None:
@@ -293,40 +301,7 @@ def source_of(query: Query) -> Source:
     return cast(Source, query.options.pages)
 
 
-# -- look-ahead -----------------------------------------------------------------------------------
-
-
-def look_ahead(pages: Iterator[Page]) -> Iterator[Page]:
-    """Yield the same pages in halves, reading one page ahead.
-
-    The next page is requested once the second half of a page is asked for.
-    """
-    page = next(pages, None)
-    while page is not None:
-        half = len(page.rows) // 2 + 1
-        yield attrs.evolve(page, rows=page.rows[:half])
-        if len(page.rows) <= half:
-            page = next(pages, None)
-            continue
-        coming = FutureValue(lambda: next(pages, None))
-        yield attrs.evolve(page, rows=page.rows[half:])
-        page = coming.result()
-
-
-def page_ahead(pages: Iterator[Page]) -> Iterator[Page]:
-    """Yield the same pages, whole, reading one page ahead.
-
-    The first page is requested alone; each later one while the one before it is in use.
-    """
-    page = next(pages, None)
-    if page is None:
-        return
-    yield page
-    page = next(pages, None)
-    while page is not None:
-        coming = FutureValue(lambda: next(pages, None))
-        yield page
-        page = coming.result()
+# -- lists of items -------------------------------------------------------------------------------
 
 
 def chunked(items: Iterable[T], size: int) -> Iterator[list[T]]:

@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast, overload
 
 from ...errors import DoesNotExist, FieldError, MultipleObjectsReturned
 from ...progress import reporter
-from ..conditions.ordering import Key
-from ..conditions.places import Place, text_of
-from ..conditions.q import Q
+from .. import conditions, pages, reading
 from ..conditions.tree import exactly
 from ..http.connection import number_of_workers
 from ..http.deadline import allowed, in_steps, one_call
-from ..pages.keyset import Keyset
-from ..pages.select import Select
 from ..pages.sources import source_of
 from ..records.inside import key_of, load
 from ..records.origin import Origin
@@ -25,17 +21,17 @@ from ..values.ids import is_beyond
 from ..values.misuse import check_number
 from ..values.secret import hide
 from .by_id import key, key_given, parents_in, ref
-from .planner import plan_with_requests
-from .reader import fetch, lists, objects
-from .rows import Rows
 from .selection import Selection, query_of
-from .tables import to_pandas
 
 if TYPE_CHECKING:
     import pandas
     from typing_extensions import Self
 
     from ...progress import Progress
+    from ..conditions.places import Place
+    from ..conditions.q import Q
+    from ..pages.keyset import Keyset
+    from .rows import Rows
 
 R = TypeVar("R")
 V = TypeVar("V")
@@ -77,7 +73,7 @@ class ReadingQuerySet(Selection[R]):
         >>> for task in project.tasks.iterator(workers=4):
         ...     print(task.data)
         """
-        found = objects(self._query, number_of_workers(workers, self.client))
+        found = reading.reader.objects(self._query, number_of_workers(workers, self.client))
         if progress:
             found = self._reported(found, progress)
         return in_steps(allowed("a loop", self), found)
@@ -92,7 +88,7 @@ class ReadingQuerySet(Selection[R]):
         ...     print(len(tasks))
         3
         """
-        found = lists(self._query, number_of_workers(workers, self.client))
+        found = reading.reader.lists(self._query, number_of_workers(workers, self.client))
         return in_steps(allowed("a loop", self), found)
 
     @one_call
@@ -137,14 +133,14 @@ class ReadingQuerySet(Selection[R]):
         return parts[::-1] if descends else parts
 
     def _cuts(self, n: int) -> list[int]:
-        source, planned = source_of(self._query), plan_with_requests(self._query)
-        if isinstance(source, Keyset) and self._query.loaded is None and not planned.nothing:
-            return source.cuts(Select.of(self._query, planned), n)
-        ids = [0, *sorted(key_of(obj) for obj in objects(self._query.light()))]
+        source, planned = source_of(self._query), reading.planner.plan_with_requests(self._query)
+        if source.filters_tasks and self._query.loaded is None and not planned.nothing:
+            return cast("Keyset", source).cuts(pages.select.Select.of(self._query, planned), n)
+        ids = [0, *sorted(key_of(obj) for obj in reading.reader.objects(self._query.light()))]
         return [ids[part * (len(ids) - 1) // n] for part in range(1, n)]
 
     def _reported(self, found: Iterator[R], progress: Progress) -> Iterator[R]:
-        total = None if plan_with_requests(self._query).here else self.count()
+        total = None if reading.planner.plan_with_requests(self._query).here else self.count()
         with reporter(progress, f"reading {self._query.description}") as report:
             report(0, total)
             done = 0
@@ -224,22 +220,22 @@ class ReadingQuerySet(Selection[R]):
             return len(self._cache)
         query = self._query
         if query.loaded is None:
-            planned = plan_with_requests(query)
+            planned = reading.planner.plan_with_requests(query)
             if planned.nothing:
                 return 0
             if planned.counts:
-                total = source_of(query).count(Select.of(query, planned))
+                total = source_of(query).count(pages.select.Select.of(query, planned))
                 if total is not None:
                     stop = total if query.stop is None else min(query.stop, total)
                     return max(0, stop - query.start)
-        return sum(1 for _ in objects(query.light()))
+        return sum(1 for _ in reading.reader.objects(query.light()))
 
     def exists(self) -> bool:
         """Return whether there is any object; one request where the server can filter."""
         if self._cache is not None:
             return bool(self._cache)
         light = self._query.light().sliced(0, 1)
-        return any(True for _ in in_steps(allowed("exists()", self), objects(light)))
+        return any(True for _ in in_steps(allowed("exists()", self), reading.reader.objects(light)))
 
     def first(self) -> R | None:
         """Return the first object, or None.
@@ -247,7 +243,7 @@ class ReadingQuerySet(Selection[R]):
         One row is requested where the server can filter everything, by id or by a column of its
         own (a second request where objects tie); else pages of 100 until an object matches.
         """
-        found = objects(self._query.sliced(0, 1))
+        found = reading.reader.objects(self._query.sliced(0, 1))
         return next(in_steps(allowed("first()", self), found), None)
 
     def last(self) -> R | None:
@@ -274,7 +270,7 @@ class ReadingQuerySet(Selection[R]):
         >>> ls.projects.get(title="Reviews")
         <Project 1 'Reviews'>
         """
-        if isinstance(id, Q):
+        if _is_condition(id):
             conditions, id = (id, *conditions), _ANY
         options = self._query.options
         if id is None:
@@ -287,7 +283,7 @@ class ReadingQuerySet(Selection[R]):
         query = narrowed._query
         identifier = exactly(query.where, options.key)
         if identifier is not None and options.item and query.loaded is None:
-            return cast("R", fetch(query, identifier))
+            return cast("R", reading.reader.fetch(query, identifier))
         found = list(narrowed[:2])
         if not found:
             raise DoesNotExist(f"no {options.name} matches {query.description}")
@@ -325,7 +321,7 @@ class ReadingQuerySet(Selection[R]):
         The name of an expression is its text, ``'data["a.b"]'``. Without names: every field but
         secrets and those that a listing leaves out. Asks the server for just these fields.
         """
-        texts = tuple(map(text_of, names)) or self._plain_names()
+        texts = tuple(map(conditions.places.text_of, names)) or self._plain_names()
         return self._rows(texts, bool(names), lambda found: dict(zip(texts, found, strict=True)))
 
     @overload
@@ -340,7 +336,7 @@ class ReadingQuerySet(Selection[R]):
         """
         if flat and len(names) != 1:
             raise TypeError("values_list(flat=True) takes exactly one field")
-        texts = tuple(map(text_of, names)) or self._plain_names()
+        texts = tuple(map(conditions.places.text_of, names)) or self._plain_names()
         return self._rows(texts, bool(names), lambda found: found[0] if flat else found)
 
     def _plain_names(self) -> tuple[str, ...]:
@@ -352,13 +348,13 @@ class ReadingQuerySet(Selection[R]):
     def _rows(
         self, texts: Sequence[str], narrow: bool, shape: Callable[[tuple[Any, ...]], V]
     ) -> Rows[V]:
-        keys = [Key.of(self.model, text) for text in texts]
+        keys = [conditions.ordering.Key.of(self.model, text) for text in texts]
         for one in keys:
             if one.field.secret:
                 raise FieldError(f"{self.model.__name__}.{one.field.name} is secret: no value")
         names = frozenset({"id", *(one.field.name for one in keys)})
         found = self._but(fields=names, named=tuple(keys)) if narrow else self
-        return Rows(found, lambda obj: shape(tuple(one.value(obj) for one in keys)))
+        return reading.rows.Rows(found, lambda obj: shape(tuple(one.value(obj) for one in keys)))
 
     @one_call
     def to_pandas(self, *names: str | Place) -> pandas.DataFrame:
@@ -375,7 +371,7 @@ class ReadingQuerySet(Selection[R]):
         >>> table.groupby("data__lang").total_annotations.mean()
         """
         columns = tuple(map(str, names)) or self._plain_names()
-        return to_pandas(self._query.options, self.values(*names), columns)
+        return reading.tables.to_pandas(self._query.options, self.values(*names), columns)
 
     # -- showing ----------------------------------------------------------------------------------
 
@@ -390,6 +386,10 @@ class ReadingQuerySet(Selection[R]):
         shown = ", ".join(map(repr, self._cache[:REPR_ROWS]))
         more = ", ..." if len(self._cache) > REPR_ROWS else ""
         return f"<QuerySet [{shown}{more}]>"
+
+
+def _is_condition(value: object) -> TypeGuard[Q]:
+    return isinstance(value, conditions.q.Q)
 
 
 def loaded(selection: Selection[R], rows: Iterable[dict[str, Any]]) -> Iterator[R]:

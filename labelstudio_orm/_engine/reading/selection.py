@@ -6,19 +6,19 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ...errors import FieldError
-from ..conditions.ordering import Key
-from ..conditions.places import Place
-from ..conditions.q import Q, build, find_field, refuse_partly
+from .. import conditions, reading
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, Node, conjunction, exactly, negation, parts_of, pins
 from ..http.connection import Connection
 from ..http.deadline import deadline_of
 from ..values.misuse import MISSING, of_missing, read_again
 from ..values.secret import hide
-from .explain import explain
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from ..conditions.places import Place
+    from ..conditions.q import Q
 
 R_co = TypeVar("R_co", covariant=True)
 
@@ -114,8 +114,9 @@ class Selection(Generic[R_co]):
         self._query.refuse_slice("filtering")
         return self._narrowed(conjunction(self._query.where, self._node(conditions, lookups)))
 
-    def _node(self, conditions: tuple[Q, ...], lookups: dict[str, Any]) -> Node:
-        return build(self.model, conditions, hide(lookups, self._known), self._query.url)
+    def _node(self, given: tuple[Q, ...], lookups: dict[str, Any]) -> Node:
+        query = self._query
+        return conditions.q.build(query.model, given, hide(lookups, self._known), query.url)
 
     def _narrowed(self, where: Node) -> Self:
         """Narrow to a condition, of which what pins the scope (``project=1``) becomes scope."""
@@ -146,9 +147,9 @@ class Selection(Generic[R_co]):
         if it can filter exactly; two where tasks tie at its end.
         """
         self._query.refuse_slice("ordering")
-        parsed = tuple(Key.of(self.model, key) for key in keys)
+        parsed = tuple(conditions.ordering.Key.of(self.model, key) for key in keys)
         for key in parsed:
-            refuse_partly(key.field, str(key))
+            conditions.q.refuse_partly(key.field, str(key))
             if key.field.secret:
                 raise FieldError(f"{self.model.__name__}.{key.field.name} is secret: no order")
         return self._but(ordering=parsed, from_end=False)
@@ -162,7 +163,7 @@ class Selection(Generic[R_co]):
         query.refuse_slice("reversing")
         if query.is_of_view and not query.ordering:
             return self._but(from_end=not query.from_end)
-        keys = query.ordering or (Key.of(self.model, "id"),)
+        keys = query.ordering or (conditions.ordering.Key.of(self.model, "id"),)
         return self._but(ordering=tuple(key.reversed() for key in keys))
 
     def only(self, *names: str | Place) -> Self:
@@ -175,14 +176,16 @@ class Selection(Generic[R_co]):
         """
         fields, inner = {"id"}, dict[str, frozenset[str]]()
         for name in names:
-            place = Place.of(name)
+            place = conditions.places.Place.of(name)
             if place.keys and place.head in self._prefetchable:
                 relation, rest = place.head, "__".join(place.keys)
-                found = find_field(self._prefetchable[relation].target, rest, str(name)).name
+                found = conditions.q.find_field(
+                    self._prefetchable[relation].target, rest, str(name)
+                ).name
                 inner[relation] = inner.get(relation, frozenset({"id"})) | {found}
             else:
                 whole = place.head if place.literal else str(name)
-                fields.add(find_field(self.model, whole).name)
+                fields.add(conditions.q.find_field(self.model, whole).name)
         return self._but(fields=frozenset(fields), related_fields=inner)
 
     def prefetch(self, *relations: str) -> Self:
@@ -224,7 +227,7 @@ class Selection(Generic[R_co]):
 
         >>> print(project.tasks.filter(total_annotations=0, data__lang="de").explain())
         """
-        return explain(self._query)
+        return reading.explain.explain(self._query)
 
     # -- copies -----------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from .. import values
 from ..fields.fields import UNSET, Field
 from ..fields.relations import Relation
 from ..http.connection import Connection
@@ -15,7 +16,6 @@ from ..values import codec
 from ..values.brief import brief
 from ..values.declared import key_of, server_of
 from ..values.misuse import MISSING, brief_name, of_attribute, read_again
-from ..values.near import did_you_mean
 from ..values.secret import seal
 from .loaded import Loaded
 from .related import forget, kept_with
@@ -53,9 +53,8 @@ class Edited(Loaded):
             known = [*self._options.fields, *self._options.relations]
             value = seal(value)  # its name may be the misspelt one of a secret
             shown = brief_name(name)
-            raise AttributeError(
-                f"{type(self).__name__} has no field {shown!r}{did_you_mean(name, known)}"
-            )
+            hint = values.near.did_you_mean(name, known)
+            raise AttributeError(f"{type(self).__name__} has no field {shown!r}{hint}")
 
     if not TYPE_CHECKING:
 
@@ -162,7 +161,7 @@ class Edited(Loaded):
         for name in names:
             if name not in fields or not self._is_writable(fields[name]):
                 known = [one.name for one in fields.values() if self._is_writable(one)]
-                shown = f"{brief(name, 60)}{did_you_mean(str(name), known)}"
+                shown = f"{brief(name, 60)}{values.near.did_you_mean(str(name), known)}"
                 raise ValueError(f"{type(self).__name__} has no writable field {shown}")
         return [fields[name] for name in names if name in changed]
 

@@ -16,9 +16,8 @@ class Header(Protocol):
     fields: Any
     relations: Any
 
-    @property
-    def types(self) -> dict[str, Any]:
-        """Return the resolved annotations of the fields."""
+    def annotation(self, name: str) -> Any:
+        """Return the resolved annotation of a field."""
 
     @property
     def name(self) -> str:

@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+from .. import values
 from .brief import brief
 from .declared import Record, header_of
-from .near import did_you_mean
 from .secret import Secret, reveal
 
 MISSING: Final = object()
@@ -34,7 +34,7 @@ def of_constructor(
     header = header_of(model)
     if name in header.fields or name in header.relations:
         return f"{_name(model)}.{name} is set by the server: it cannot be given"
-    hint = did_you_mean(name, names)
+    hint = values.near.did_you_mean(name, names)
     if not hint and "data" in names:
         hint = f'; the content to label goes into data: data={{"{brief_name(name)}": ...}}'
     has = hint or "; it has " + ", ".join(names)
@@ -65,7 +65,7 @@ def of_attribute(obj: Record, name: str, data: Any = None) -> str:
     ``data`` is the data of a task: its keys are often looked for on the task itself.
     """
     known = [name for name in dir(type(obj)) if not name.startswith("_")]
-    hint = did_you_mean(name, known)
+    hint = values.near.did_you_mean(name, known)
     is_key = isinstance(data, dict) and name in data
     if "data" in header_of(obj).fields and (is_key or not hint):
         noun = type(obj).__name__.lower()
@@ -91,7 +91,7 @@ def of_missing(obj: object, name: str, model: type[Record] | None = None) -> str
     ``model`` is the resource of the queryset.
     """
     kind = type(obj)
-    hint = did_you_mean(name, [one for one in dir(kind) if not one.startswith("_")])
+    hint = values.near.did_you_mean(name, [one for one in dir(kind) if not one.startswith("_")])
     if model and (name in header_of(model).fields or hasattr(model, name)):
         hint = f"; each {_name(model)} has: .first().{name}, or loop over them"
     return f"{kind.__name__} has no {brief_name(name)!r}{hint}"

@@ -12,7 +12,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..._engine.bulk.batches import BATCH_BYTES, batches
+from ..._engine.bulk import BATCH_BYTES
+from ..._engine.bulk.batches import batches
 from ..._engine.pages.sources import chunked
 from ...resources._tasks.creation import create_from_server
 from . import fingerprints as content

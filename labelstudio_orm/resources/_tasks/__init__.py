@@ -1,1 +1,17 @@
 """What is done with many tasks at once: imports, exports, actions, predictions."""
+
+from typing import TYPE_CHECKING
+
+from ..._engine.values.lazy import importer
+
+if TYPE_CHECKING:
+    from . import actions as actions
+    from . import annotating as annotating
+    from . import annotation as annotation
+    from . import creation as creation
+    from . import deletion as deletion
+    from . import exports as exports
+    from . import predictions as predictions
+    from . import updating as updating
+else:
+    __getattr__ = importer(__name__)

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import attrs
 
 from ..._config.check import Check, without_sizes
+from ..._engine.bulk import BATCH_BYTES, BATCH_SIZE
 from ..._engine.bulk.batches import (
-    BATCH_BYTES,
-    BATCH_SIZE,
     Item,
     ItemNames,
     batches,

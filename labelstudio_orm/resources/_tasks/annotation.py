@@ -5,14 +5,14 @@ from __future__ import annotations
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from .._engine.http.paths import at
-from .._engine.models.queryset import queryset_of
-from .._engine.values.codec import same_json
-from .._engine.values.registry import registry
-from ..errors import Conflict, LabelStudioError, OutcomeUnknown
+from ..._engine.http.paths import at
+from ..._engine.models.queryset import queryset_of
+from ..._engine.values.codec import same_json
+from ..._engine.values.registry import registry
+from ...errors import Conflict, LabelStudioError, OutcomeUnknown
 
 if TYPE_CHECKING:
-    from .._engine.http.connection import Connection
+    from ..._engine.http.connection import Connection
 
 __all__ = ["post_once"]
 
