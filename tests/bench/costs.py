@@ -17,11 +17,14 @@ import random
 import statistics
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from datetime import date
 from functools import partial
 from pathlib import Path
+from pprint import pformat
 from typing import Any
 
 import attrs
+from harness import ROOT
 from measure import TICKS
 from record import CONFIG, SUBJECTS, regions, review
 
@@ -29,12 +32,14 @@ from labelstudio_orm import Project
 from labelstudio_orm._engine.pages.select import Select
 from labelstudio_orm._engine.pages.task_page import ask
 from labelstudio_orm._engine.plans.columns import Item, line
+from labelstudio_orm._engine.plans.costs import kind_of
 from labelstudio_orm._engine.plans.plan import Plan
 from labelstudio_orm._engine.reading.selection import query_of
 from labelstudio_orm.testing._local import VERSION, LocalLabelStudio
 
 RAW = Path(__file__).with_name("costs.json")
 ANNOTATIONS = 5
+MOST_ROWS = 500
 ENOUGH = 0.15
 """CPU seconds that a case is repeated for, at least ..."""
 TIMES = 3
@@ -170,7 +175,7 @@ class Bench:
         project.model_version = "v7"
         return project.save()
 
-    def run(self, number: int, slow: set[str]) -> dict[str, float]:
+    def run(self, number: int, slow: set[str], only: str = "") -> dict[str, float]:
         """Return the figures of a project of so many tasks."""
         before = self.cpu()
         project = self.project(number)
@@ -180,13 +185,15 @@ class Bench:
         figures = dict[str, float]()
 
         def note(name: str, ask: Callable[[], object]) -> None:
+            if not name.startswith((only, "one row")):
+                return
             figures[name] = round(self.measured(ask), 4)
             print(f"{number:6} {name:45} {figures[name]:.4f}", file=sys.stderr, flush=True)
             if figures[name] > TOO_LONG:
                 slow.add(name)
 
         note("one row", partial(self.page, project, 1, [], include="id"))
-        rows = min(number, 500)
+        rows = min(number, MOST_ROWS)
         query = query_of(project.tasks.all())
         for name, brought in ROWS.items():
             select = attrs.evolve(Select.of(query, Plan()), **brought)
@@ -228,17 +235,83 @@ def cpu_of(roots: set[int]) -> float:
     return total / TICKS
 
 
-def measure(database: Any, sizes: list[int]) -> None:
+def measure(database: Any, sizes: list[int], only: str) -> None:
     """Measure at these sizes, and keep the figures."""
     slow = set[str]()
     with LocalLabelStudio(database=database) as server:
         bench = Bench(server)
-        bench.run(20, set())  # the server's own imports and caches
+        bench.run(20, set(), only)  # the server's own imports and caches
         for number in sizes:
-            figures = bench.run(number, slow)
+            figures = bench.run(number, slow, only)
             kept = json.loads(RAW.read_text()) if RAW.exists() else {}
             kept.setdefault(database, {}).setdefault(str(number), {}).update(figures)
             RAW.write_text(json.dumps(kept, indent=1, sort_keys=True) + "\n")
+
+
+# -- the table ------------------------------------------------------------------------------------
+
+TABLE = ROOT / "labelstudio_orm/_engine/plans/measured.py"
+NAMES = {"sqlite": "sqlite", "postgres": "postgresql"}
+WORSE = 1.5
+"""How many times as much a task costs in the largest project where that is more than linear."""
+
+HEAD = '''"""What pages of tasks cost a server, in microseconds; made by ``tests/bench/costs.py``.
+
+CPU time, measured on {date} with release {release}; a task has {annotations} annotations and a
+prediction. A ``linear`` cost is one for each task that a page is chosen from, a ``quadratic`` one
+for each of these and each task of the project; "*" is the median, for what is not in the table.
+``request`` is a page whatever is in it, ``rows`` are its rows.
+"""
+
+COSTS: dict[str, dict[str, dict[str, float]]] = '''
+
+
+def table(raw: Mapping[str, Mapping[str, Mapping[str, float]]]) -> str:
+    """Return the module with the costs that follow from figures."""
+    costs = {NAMES[database]: costs_of(figures) for database, figures in raw.items()}
+    head = HEAD.format(date=date.today(), release=VERSION, annotations=ANNOTATIONS)
+    return head + pformat(costs, sort_dicts=False) + "\n"
+
+
+def costs_of(figures: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+    """Return the costs on one database."""
+    sizes = sorted(map(int, figures))
+    at = {size: figures[str(size)] for size in sizes}
+    large = sizes[-1]
+    request = min(at[size]["one row"] for size in sizes)
+    linear, quadratic = dict[str, float](), dict[str, float]()
+    for name, items in filters(1, 2, 1).items():
+        found = {
+            n: at[n][f"filter {name}"] - at[n]["one row"]
+            for n in sizes
+            if f"filter {name}" in at[n]
+        }
+        *_, before, last = found
+        kind = kind_of(items[0])
+        if found[last] / last > WORSE * found[before] / before and found[last] > 1:
+            quadratic[kind] = max(quadratic.get(kind, 0), micro(found[last] / last**2))
+        else:
+            linear[kind] = max(linear.get(kind, 0), micro(found[last] / last))
+    for family in ("compare", "contains", "empty", "in_list"):
+        some = [cost for kind, cost in linear.items() if kind.endswith(f" {family}")]
+        linear[f"* {family}"] = statistics.median(some)
+    rows = {
+        name: micro((at[large][f"rows {name}"] - at[large]["one row"]) / min(large, MOST_ROWS))
+        for name in ROWS
+    }
+    task = micro((at[large]["one row"] - request) / large)
+    base = {"request": micro(request), "task": task}
+    return {
+        "base": base,
+        "rows": rows,
+        "linear": dict(sorted(linear.items())),
+        "quadratic": quadratic,
+    }
+
+
+def micro(seconds: float) -> float:
+    """Return microseconds with two digits that mean something."""
+    return float(f"{max(0.0, seconds) * 1e6:.2g}")
 
 
 def main() -> None:
@@ -247,9 +320,12 @@ def main() -> None:
     parser.add_argument("verb", choices=["measure", "table"])
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
     parser.add_argument("--sizes", type=int, nargs="+", default=[250, 500, 1000, 2000])
+    parser.add_argument("--only", default="", help='what begins so: "rows", "filter", "compute"')
     args = parser.parse_args()
-    print(f"Label Studio {VERSION}", file=sys.stderr)
-    measure(args.database, args.sizes)
+    if args.verb == "measure":
+        measure(args.database, args.sizes, args.only)
+    else:
+        TABLE.write_text(table(json.loads(RAW.read_text())))
 
 
 if __name__ == "__main__":

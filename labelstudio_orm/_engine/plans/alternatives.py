@@ -21,7 +21,7 @@ UNCHECKABLE = frozenset({"predictions_score"})
 
 @attrs.frozen
 class Alternative:
-    """A plan, how it differs from others, and the seconds that it is expected to take."""
+    """A plan, how it differs from the others, and the seconds it is expected to take the server."""
 
     name: str
     plan: Plan
@@ -35,10 +35,10 @@ def alternatives(
 
     One whose filters cost next to nothing has no alternative: it is the only one.
     """
-    found = [
-        Alternative(name, one, one.expected(costs, size))
-        for name, one in _plans(options, where, terms)
-    ]
+    found = []
+    for name, one in _plans(options, where, terms):
+        ready = in_two_stages(options, one, size.rows, costs)
+        found.append(Alternative(name, ready, ready.expected(costs, size)))
     return sorted(found, key=lambda one: one.seconds)
 
 
@@ -58,15 +58,12 @@ def _names(where: Node) -> set[str]:
     return {leaf.field.name for leaf in leaves(where)}
 
 
-def in_two_stages(planned: Plan, rows: Rows, costs: Costs) -> Plan:
-    """Return the plan with what is decided first, by less of each row than is wanted of it.
+def in_two_stages(options: Options, planned: Plan, rows: Rows, costs: Costs) -> Plan:
+    """Return the plan with what is decided first, by less of each row than ``rows``.
 
-    Args:
-        planned: The plan.
-        rows: What is wanted of a row that matches.
-        costs: What reading rows costs.
+    Only tasks are read so, and only where something is checked here.
     """
-    if planned.here is None:
+    if planned.here is None or not options.pages.filters_tasks:
         return planned
     parts = parts_of(planned.here)
     light = [part for part in parts if not isinstance(part, Leaf) or part.relation is None]

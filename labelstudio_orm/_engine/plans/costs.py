@@ -43,15 +43,15 @@ class Costs:
         request: One page, whatever is in it.
         task: A page, for each task that it is chosen from.
         rows: Each row of a page.
-        columns: A filter, for each task that a page is chosen from, by column and kind of operator.
-        squares: The same where it grows with the project: for each task, and task of the project.
+        linear: A filter, for each task that a page is chosen from, by column and kind of operator.
+        quadratic: The same where that grows with the project, for each of the project's tasks.
     """
 
     request: float
     task: float
     rows: Mapping[str, float]
-    columns: Mapping[str, float]
-    squares: Mapping[str, float]
+    linear: Mapping[str, float]
+    quadratic: Mapping[str, float]
 
     @classmethod
     def of(cls, database: str) -> Costs:
@@ -59,7 +59,7 @@ class Costs:
         found = measured.COSTS[database]
         figures = {
             name: {key: value / 1e6 for key, value in found[name].items()}
-            for name in ("rows", "columns", "squares")
+            for name in ("rows", "linear", "quadratic")
         }
         return cls(found["base"]["request"] / 1e6, found["base"]["task"] / 1e6, **figures)
 
@@ -73,8 +73,8 @@ class Costs:
             max(self.request, other.request),
             max(self.task, other.task),
             higher(self.rows, other.rows),
-            higher(self.columns, other.columns),
-            higher(self.squares, other.squares),
+            higher(self.linear, other.linear),
+            higher(self.quadratic, other.quadratic),
         )
 
     def by_id(self, rows: Rows) -> float:
@@ -86,8 +86,8 @@ class Costs:
         each = self.task
         for item in items:
             kind = kind_of(item)
-            each += self.columns.get(kind, self.columns.get(f"* {kind.partition(' ')[2]}", 0))
-            each += self.squares.get(kind, 0) * tasks
+            each += self.linear.get(kind, self.linear.get(f"* {kind.partition(' ')[2]}", 0))
+            each += self.quadratic.get(kind, 0) * tasks
         return each
 
 
@@ -106,7 +106,7 @@ DATABASES: Mapping[str, Costs] = {name: Costs.of(name) for name in measured.COST
 UNKNOWN = reduce(Costs.or_worse, DATABASES.values())
 """What is reckoned with where it is not known which database a server has."""
 
-DEAR = frozenset(UNKNOWN.squares)
+DEAR = frozenset(UNKNOWN.quadratic)
 """The filters that may cost more than they save."""
 
 

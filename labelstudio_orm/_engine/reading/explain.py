@@ -16,8 +16,9 @@ from ..plans.columns import Item
 from ..values.brief import WIDTH, brief, cut, joined
 from ..values.ids import id_of
 from .ambiguity import wants_summary
-from .planner import keys_of_data, plan_without_request, wants_config
+from .planner import keys_of_data, plan_without_request, plans_without_request, wants_config
 from .reader import is_one_page
+from .weighing import asks_for_database, size_of
 
 if TYPE_CHECKING:
     from ..plans.plan import Plan
@@ -54,6 +55,16 @@ def _lines(query: Query) -> Iterator[tuple[str, str]]:
         if len(parts) > PARTS:
             yield "here", f"... {len(parts) - PARTS:,} more conditions"
     yield from (("requests", text) for text in _requests(query, planned))
+    yield from (("costs", text) for text in _costs(query, planned))
+
+
+def _costs(query: Query, planned: Plan) -> Iterator[str]:
+    """Yield what the plan will cost the server by a guess, and what others would."""
+    tasks = size_of(query, planned).tasks
+    for place, one in enumerate(plans_without_request(query, planned)):
+        unit = f" of the server's CPU for {tasks:,} tasks" if place == 0 else ""
+        name = f": {one.name}" if planned.weighed else ""
+        yield f"about {one.seconds:.2g} s{unit}{name}"
 
 
 def _order(query: Query) -> str:
@@ -114,6 +125,8 @@ def _looked_up(scope: Mapping[str, Any], name: str) -> Any:
 
 def _requests(query: Query, planned: Plan) -> Iterator[str]:
     options = query.options
+    if planned.weighed and asks_for_database(query):
+        yield "GET /api/tasks/: one task, to learn which database the server has"
     if isinstance(options.pages, Embedded):
         yield from _of_tasks(query, planned, options.pages.key)
         return
@@ -144,6 +157,9 @@ def _requests(query: Query, planned: Plan) -> Iterator[str]:
     else:
         yield "GET /api/tasks/: ids and keys of all matches, by id, to be sorted here"
         yield "GET /api/tasks/: the rows by id, 300 a request"
+    if planned.first is not None and query.is_by_id:
+        first = cut(describe(planned.first), 60)
+        yield f"then by id, where {first} holds for less than {planned.below:.0%} of the first page"
     needed = Select.of(query, planned)
     if needed.relations:
         yield f"with {' and '.join(sorted(needed.relations))} in the same requests"

@@ -9,6 +9,7 @@ from ...errors import ClientSideFilterWarning, FieldError
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, describe, leaves
 from ..http.paths import at
+from ..plans.alternatives import Alternative
 from ..plans.columns import FREELY, UNDEFINED, Terms
 from ..plans.plan import Plan, plan
 from ..records.inside import complete
@@ -20,7 +21,7 @@ from .ambiguity import (
     warn_of_unknown_keys,
 )
 from .by_id import ref
-from .weighing import cheapest, learns_database
+from .weighing import cheapest, considered, is_of_tasks, learns_database
 
 
 def plan_without_request(query: Query) -> Plan:
@@ -29,8 +30,17 @@ def plan_without_request(query: Query) -> Plan:
         return Plan(nothing=True)
     if query.is_of_view and query.where != EVERYTHING:
         return Plan(here=query.where, counts=False)  # a query beside a view is dropped
-    terms = Terms(lambda key: _may_be_undefined(query, key))
+    terms = _terms(query)
     return cheapest(query, plan(query.options, query.where, terms), terms)
+
+
+def _terms(query: Query) -> Terms:
+    return Terms(lambda key: _may_be_undefined(query, key))
+
+
+def plans_without_request(query: Query, planned: Plan) -> list[Alternative]:
+    """Return the plans that were weighed, as far as the project is known, the chosen one first."""
+    return considered(query, planned, _terms(query)) if is_of_tasks(query) else []
 
 
 def plan_with_requests(query: Query) -> Plan:

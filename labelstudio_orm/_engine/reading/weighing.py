@@ -8,6 +8,7 @@ import attrs
 
 from ..conditions.query import Query
 from ..pages.select import Select
+from ..pages.sources import Embedded
 from ..pages.task_page import ask, lightest
 from ..plans.alternatives import Alternative, alternatives, in_two_stages
 from ..plans.columns import Terms, line
@@ -42,7 +43,7 @@ def _counters(query: Query) -> dict[str, Any]:
 
 def rows_of(query: Query, planned: Plan) -> Rows:
     """Return how much of a row is read that matches."""
-    if not query.options.pages.filters_tasks:
+    if not query.options.pages.filters_tasks:  # rows inside of tasks
         return "annotations"
     relations = query.relations | fields_needed(planned.here)[1]
     return ROWS[query.fields is not None, bool(relations)]
@@ -56,18 +57,18 @@ def considered(query: Query, planned: Plan, terms: Terms) -> list[Alternative]:
 
 def cheapest(query: Query, planned: Plan, terms: Terms) -> Plan:
     """Return the plan that is expected to cost least, ``planned`` being what filters most."""
-    if planned.here is None or not _is_of_tasks(query):
+    if planned.here is None or not is_of_tasks(query):
         return planned
     if planned.dear and not query.is_strict:
-        planned = attrs.evolve(considered(query, planned, terms)[0].plan, weighed=True)
-    if not query.options.pages.filters_tasks:
-        return planned
-    return in_two_stages(planned, rows_of(query, planned), costs_of(query))
+        return attrs.evolve(considered(query, planned, terms)[0].plan, weighed=True)
+    return in_two_stages(query.options, planned, rows_of(query, planned), costs_of(query))
 
 
-def _is_of_tasks(query: Query) -> bool:
+def is_of_tasks(query: Query) -> bool:
     """Return whether a query is answered by pages of the tasks of a project."""
-    return "project" in query.scope and "task" not in query.scope and not query.is_of_view
+    pages = query.options.pages
+    lists_tasks = pages.filters_tasks or isinstance(pages, Embedded)
+    return lists_tasks and "project" in query.scope and not query.scope.keys() & {"task", "view"}
 
 
 # -- the database ---------------------------------------------------------------------------------
@@ -78,15 +79,20 @@ and none in PostgreSQL, where it means a backspace.
 """
 
 
+def asks_for_database(query: Query) -> bool:
+    """Return whether it is not known which database the server has, and matters."""
+    number = _counters(query).get("task_number")
+    return query.client.facts.database is None and (number is None or number > SMALL)
+
+
 def learns_database(query: Query) -> bool:
     """Ask the server which database it has, and return whether that is known now.
 
     One request, or two where it is PostgreSQL; none for a small project.
     """
-    facts = query.client.facts
-    number = _counters(query).get("task_number")
-    if facts.database is not None or (number is not None and number <= SMALL):
+    if not asks_for_database(query):
         return False
+    facts = query.client.facts
     options = query.options
     tasks = query.model if options.pages.filters_tasks else options.relations["task"].target
     every = Query(tasks, query.connection, scope={"project": query.scope["project"]})
