@@ -4,24 +4,29 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
 
 from ..._engine.bulk.run import BulkRun
 from ..._reports import Difference, Losses
 from ...client import labelstudio_of
-from ...errors import LabelStudioError
 from ...progress import Progress
 from . import task_objects
+from .comparison import fields_apart
 from .fingerprints import TASK_KINDS, fields_of
 from .forms import content_key, edited_by
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
     from ..._engine.values.summary import Summary
+    from ...resources.people import User
     from ...resources.projects import Project
+
+_Item: TypeAlias = "tuple[Row, Row, dict[str, Any]]"
+"""A task of the target, an object that it is to get, and the fields that this is created with."""
 
 PARENTS = ("parent_prediction", "parent_annotation")
 
@@ -32,7 +37,7 @@ class Wanted:
 
     Each of these names its own ``task``. An annotation whose author is gone has the e-mail address
     of the user who stands for them as ``stand_in``, else None; a draft has what it ``edits`` (see
-    ``link_drafts``).
+    ``link``).
     """
 
     task: Row
@@ -69,10 +74,10 @@ class Applier(ABC):
         )
         self.failed: set[Any] = set()
 
-    @property
-    @abstractmethod
-    def my_email(self) -> str:
-        """The e-mail address of the current user."""
+    @cached_property
+    def me(self) -> User:
+        """The current user."""
+        return self.client.users.me()
 
     @abstractmethod
     def read(self, ids: Sequence[int]) -> Mapping[int, Row]:
@@ -83,16 +88,20 @@ class Applier(ABC):
         """Return the fields with which an annotation is created."""
 
     @abstractmethod
-    def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
-        """Create an annotation or a draft of a task; return False if it existed already."""
-
-    @abstractmethod
     def name(self, row: Row) -> int | str:
         """Return the id under which a loss lists an object."""
 
     @abstractmethod
     def label(self, kind: str, row: Row) -> object:
         """Return what stands for an object in a failure."""
+
+    def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
+        """Create an object of a task; return False if it existed already."""
+        if kind == "annotations":
+            task_objects.annotate(self.client, task, fields)
+        else:
+            task_objects.create(self.client, kind, task["id"], fields)
+        return True
 
     def counts(self) -> dict[str, Summary]:
         """Return what was done with the tasks, and with the other kinds if anything was."""
@@ -108,80 +117,79 @@ class Applier(ABC):
 
         The drafts come last: of tasks that have edits among them, the annotations are read again.
         """
-        self._annotate(wanted)
-        self._predict(wanted)
-        self._draft([one for one in wanted if one.drafts])
+        self._create("annotations", list(self._annotations(wanted)))
+        self._predict([(one.task, row) for one in wanted for row in one.predictions])
+        self._create("drafts", list(self._drafts([one for one in wanted if one.drafts])))
 
-    def count(self, kind: str, rows: Iterable[Row]) -> None:
-        """Count objects as created, and record what these have lost."""
-        for row in rows:
-            self.tallies[kind].created += 1
-            if kind == "drafts":
-                if row["user"] not in (None, self.my_email):
-                    self.lose(kind, "user", row, row["user"], self.my_email)
-                if row["annotation"] and not row["edits"]:
-                    self.lose(kind, "annotation", row, row["annotation"])
-            else:
-                self.lost.add(kind, "created_at", [self.name(row)])
-            if row.get("stand_in"):
-                self.lose(kind, "completed_by", row, None, row["stand_in"])
-            for name in PARENTS:
-                if row.get(name) is not None:
-                    self.lose(kind, name, row, row[name])
+    def count(self, kind: str, row: Row) -> None:
+        """Count an object as created, and record what it has lost."""
+        self.tallies[kind].created += 1
+        if kind == "drafts":
+            if row["user"] not in (None, self.me.email):
+                self.lose(kind, "user", row, row["user"], self.me.email)
+            if row["annotation"] and not row["edits"]:
+                self.lose(kind, "annotation", row, row["annotation"])
+        else:
+            self.lost.add(kind, "created_at", [self.name(row)])
+        if row.get("stand_in"):
+            self.lose(kind, "completed_by", row, None, row["stand_in"])
+        for name in PARENTS:
+            if row.get(name) is not None:
+                self.lose(kind, name, row, row[name])
 
     def lose(self, kind: str, field: str, row: Row, here: Any, there: Any = None) -> None:
         """Record that an object has lost the value of a field."""
         which = self.name(row)
         self.lost.add(kind, field, [which], Difference(kind, which, None, field, here, there))
 
-    def _annotate(self, wanted: Iterable[Wanted]) -> None:
-        todo: list[tuple[Row, Row, dict[str, Any]]] = []
-        for one in wanted:
-            # The server takes the mark off what had it when another annotation gets it.
-            is_marked = any(annotation["ground_truth"] for annotation in one.task["annotations"])
-            for row in one.annotations:
-                mark = bool(row["ground_truth"])
-                todo.append(
-                    (one.task, row, {**self.fields(row), "ground_truth": mark and not is_marked})
-                )
-                is_marked = is_marked or mark
-        left = {id(row): row for _, row, _ in todo}
-        run = self.tallies["annotations"]
+    def lose_data(self, here: Row, there: Row, source: int | str, target: int | str) -> None:
+        """Record what the data and meta of another task have in their stead, if they differ."""
+        for name in ("data", "meta"):
+            apart = fields_apart("tasks", source, target, name, here[name], there[name])
+            self.lost.add("tasks", name, [source] * bool(apart), *apart)
+
+    def _create(self, kind: str, todo: Sequence[_Item]) -> None:
+        """Create objects of a kind in a request each."""
+        run, left = self.tallies[kind], {id(row): row for _, row, _ in todo}
         for outcome in run.each(
             todo,
-            lambda item: self.create("annotations", item[0], item[2]),
+            lambda item: self.create(kind, item[0], item[2]),
             identity=lambda item: item[0]["id"],
-            label=lambda item: (item[1]["id"], self.label("annotations", item[1])),
+            label=lambda item: (item[1]["id"], self.label(kind, item[1])),
         ):
             _, row, fields = outcome.item
             del left[id(row)]
             if not outcome.value:
                 run.skipped += 1
                 continue
-            self.count("annotations", [row])
-            if row["ground_truth"] and not fields["ground_truth"]:
-                self.lose("annotations", "ground_truth", row, True, False)
-        self._fail(left.values())
+            self.count(kind, row)
+            if row.get("ground_truth") and not fields["ground_truth"]:
+                self.lose(kind, "ground_truth", row, True, False)
+        self.failed.update(row["task"] for row in left.values())
 
-    def _predict(self, wanted: Iterable[Wanted]) -> None:
-        todo = [(one.task["id"], row) for one in wanted for row in one.predictions]
-        if not todo:
+    def _annotations(self, wanted: Iterable[Wanted]) -> Iterator[_Item]:
+        for one in wanted:
+            # The server takes the mark off what had it when another annotation gets it.
+            is_marked = any(annotation["ground_truth"] for annotation in one.task["annotations"])
+            for row in one.annotations:
+                mark = bool(row["ground_truth"])
+                yield one.task, row, {**self.fields(row), "ground_truth": mark and not is_marked}
+                is_marked = is_marked or mark
+
+    def _predict(self, pairs: Sequence[tuple[Row, Row]]) -> None:
+        if not pairs:
             return
-        forms = [_prediction(task, row) for task, row in todo]
-        run = self.tallies["predictions"]
+        todo = [(task, row, _prediction(task["id"], row)) for task, row in pairs]
+        forms = [form for _, _, form in todo]
         made = self.project.predictions.bulk_create(forms, on_error="collect")
         # What does not match the labelling config, a server takes one by one.
         left = {failure.place for failure in made.failed}
-        for outcome in run.each(
-            sorted(left),
-            lambda n: task_objects.create(self.client, "predictions", forms[n]["task"], forms[n]),
-            label=lambda n: (n, self.label("predictions", todo[n][1])),
-        ):
-            left.remove(outcome.item)
-        self.count("predictions", (row for n, (_, row) in enumerate(todo) if n not in left))
-        self._fail(todo[n][1] for n in left)
+        for n, (_, row) in enumerate(pairs):
+            if n not in left:
+                self.count("predictions", row)
+        self._create("predictions", [todo[n] for n in sorted(left)])
 
-    def _draft(self, wanted: Sequence[Wanted]) -> None:
+    def _drafts(self, wanted: Sequence[Wanted]) -> Iterator[_Item]:
         edited = [one for one in wanted if any(draft["edits"] for draft in one.drafts)]
         now = self.read([one.task["id"] for one in edited])
         for one in wanted:
@@ -193,25 +201,10 @@ class Applier(ABC):
             for draft in one.drafts:
                 place = edited_by(draft, annotations, held)
                 if draft["edits"] and place is None and not self.client.is_dry:
-                    self._fail([draft])  # as its annotation did
-                    continue
-                try:
-                    fields = {**fields_of("drafts", draft), "annotation": place}
-                    self.create("drafts", one.task, fields)
-                except (
-                    LabelStudioError,
-                    TypeError,
-                    ValueError,
-                ) as error:  # such as a malformed region
-                    run = self.tallies["drafts"]
-                    run.fail(len(run.failed), self.label("drafts", draft), error)
-                    self._fail([draft])
+                    self.failed.add(draft["task"])  # as its annotation did
                     continue
                 held[place] += 1
-                self.count("drafts", [draft])
-
-    def _fail(self, rows: Iterable[Row]) -> None:
-        self.failed.update(row["task"] for row in rows)
+                yield one.task, draft, {**fields_of("drafts", draft), "annotation": place}
 
 
 def _prediction(task: int, row: Row) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
-from .fingerprints import CONTENTS, digest, fields_of
+from .fingerprints import CONTENTS, TASK_KINDS, digest, fields_of
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -53,18 +53,21 @@ def content_key(kind: str, row: Row) -> str:
     """Return a digest of the content of an object, which is equal for equal ones of any task.
 
     Which annotation is the ground truth is left out, as a server may change that by itself. A
-    draft includes the annotation that it edits, see ``link_drafts``.
+    draft includes the annotation that it edits, see ``link``.
     """
     content = CONTENTS[kind](row)
     content.pop("ground_truth", None)
     return digest({**content, "is_edit": row["edits"]} if kind == "drafts" else content)
 
 
-def link_drafts(task: Row, annotations: Iterable[Row]) -> None:
-    """Set what each draft of a task ``edits``: the content key of an annotation, or None.
+def link(task: Row, name: int | str, annotations: Iterable[Row]) -> None:
+    """Let the objects of a task name it, and its drafts the annotation that they edit.
 
-    The id of that annotation means nothing at another task.
+    That is the content key of one of these annotations, or None, as ``edits``: the id of the
+    annotation means nothing at another task.
     """
+    for one in (one for kind in TASK_KINDS for one in task[kind]):
+        one["task"] = name
     if task["drafts"]:
         known = {one["id"]: content_key("annotations", one) for one in annotations}
         for draft in task["drafts"]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +12,7 @@ from ...resources._tasks.existing import ItemKey
 from .fingerprints import digest
 
 if TYPE_CHECKING:
-    from ...resources.tasks import Task, Tasks
+    from ...resources.tasks import Tasks
 
 LOOK: Final = 100
 """Tasks whose keys are suggested in place of one that no task has."""
@@ -35,16 +35,18 @@ def by_key(
         yield task.id, fingerprint(form(key.way.value(task)))
 
 
-def with_ids(tasks: Tasks, ids: Sequence[int], *names: str) -> dict[int, Task]:
-    """Return tasks by their ids, as they are now, with just these fields.
-
-    Without names they have all fields, and their annotations and predictions.
-    """
-    if not ids:
-        return {}
-    found = tasks.filter(id__in=list(ids))
-    found = found.only(*names) if names else found.prefetch("annotations", "predictions")
-    return {task.id: task for task in found.iterator()}
+def ids_by_key(
+    pairs: Iterable[tuple[int, str | None]],
+) -> tuple[dict[str, tuple[int, ...]], list[int]]:
+    """Return the ids of tasks by the fingerprints of their keys, and of those that have none."""
+    found: dict[str, tuple[int, ...]] = {}
+    without: list[int] = []
+    for id, value in pairs:
+        if value is None:
+            without.append(id)
+        else:
+            found[value] = (*found.get(value, ()), id)
+    return found, without
 
 
 # -- errors of keys -------------------------------------------------------------------------------

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
@@ -14,27 +13,25 @@ import attrs
 from ..._engine.bulk.batches import batches
 from ..._engine.conditions.places import Place, text_of
 from ..._engine.pages.sources import chunked
-from ..._engine.values.codec import copy_json
 from ..._engine.values.summary import Failure, Summary
 from ..._reports import Report
 from ...client import labelstudio_of
 from ...errors import Conflict, LabelStudioError
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
-from ..engine.applying import PARENTS, Applier, Wanted
-from ..engine.comparison import fields_apart
+from ..engine.applying import Applier, Wanted
 from ..engine.fingerprints import TASK_KINDS
-from ..engine.forms import KEPT, fields_again, lacking, link_drafts
+from ..engine.forms import fields_again, lacking, link
 from ..engine.journal import Journal
-from ..engine.keys import asking, by_key, first_rows, no_key, with_ids
+from ..engine.keys import asking, by_key, first_rows, ids_by_key, no_key
 from ..engine.source import LiveSource
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
     from ...client import LabelStudio
-    from ...resources.people import User
     from ...resources.projects import Project
-    from ...resources.tasks import Annotation, Task
+    from ...resources.tasks import Task
+    from ..engine.snapshot_form import Form
 
 Keep: TypeAlias = "Literal['most annotations', 'first', 'last'] | Callable[[Sequence[Task]], Task]"
 """Which of several tasks with the same key is kept."""
@@ -170,6 +167,16 @@ class _Group:
     others: Sequence[Any]
 
 
+class _OwnSource(LiveSource):
+    """A project as a source in which users are ids, since its tasks stay on their server."""
+
+    def _email(self, user: Any, annotation: int | None = None) -> Any:
+        return user
+
+    def _checked(self, kind: str, row: Row, form: Form) -> Row:
+        return row
+
+
 class _Deduping(Applier):
     """One run: a merge of a project with itself, after which the merged tasks are deleted."""
 
@@ -185,15 +192,10 @@ class _Deduping(Applier):
         doing = f"removing tasks of {project!r}"
         super().__init__(project, LOST, workers=workers, description=doing, progress=progress)
         self.rule, self.key = rule, ItemKey.of(project.tasks, key)
-        self.source = LiveSource(project)
+        self.source = _OwnSource(project)
         self.chosen, self.removed = journal.map("chosen"), journal.map("removed")
         self.without = 0
         """Number of tasks that do not have the key."""
-
-    @cached_property
-    def me(self) -> User:
-        """The current user."""
-        return self.client.users.me()
 
     def run(self) -> Deduped:
         tasks = self.tallies["tasks"]
@@ -220,28 +222,26 @@ class _Deduping(Applier):
 
     # -- which ------------------------------------------------------------------------------------
 
-    def _several(self) -> list[list[int]]:
+    def _several(self) -> list[tuple[int, ...]]:
         """Return the ids of the tasks that share a key with others, in ascending order."""
-        first: dict[str, int] = {}
-        found: dict[int, list[int]] = {}
-        for id, value in by_key(self.project.tasks, self.key):
-            if value is None:
-                self.without += 1
-                continue
-            known = first.setdefault(value, id)
-            if known != id:
-                found.setdefault(known, [known]).append(id)
-        if self.without and not first:
+        found, without = ids_by_key(by_key(self.project.tasks, self.key))
+        self.without = len(without)
+        if without and not found:
             what = f"none of the {self.without} tasks of {self.project!r} has anything under"
             raise no_key(self.key, what, first_rows(self.project.tasks))
-        return list(found.values())
+        return [ids for ids in found.values() if len(ids) > 1]
 
     def _groups(self, batch: Sequence[Sequence[int]]) -> list[_Group]:
-        found = with_ids(self.project.tasks, [id for group in batch for id in group], *LIGHT)
+        found = self._tasks([id for group in batch for id in group], *LIGHT)
         present = ([found[id] for id in group if id in found] for group in batch)
         groups = [self._group(tasks) for tasks in present if len(tasks) > 1]
         self.chosen.put({task.id: one.kept.id for one in groups for task in one.others})
         return groups
+
+    def _tasks(self, ids: Sequence[int], *names: str) -> dict[int, Task]:
+        """Return tasks by their ids, as they are now, with just these fields."""
+        found = self.project.tasks.filter(id__in=list(ids)).only(*names)
+        return {task.id: task for task in found.iterator()}
 
     def _group(self, tasks: list[Task]) -> _Group:
         """Choose which of some tasks is kept: as the journal has it, else as the rule says."""
@@ -268,8 +268,7 @@ class _Deduping(Applier):
             for kept, other in some:
                 if other in rows and any(rows[other][kind] for kind in TASK_KINDS):
                     others[kept].append(rows[other])
-            drafted = {kept for kept, some in others.items() if any(one["drafts"] for one in some)}
-            there = self.read(sorted(others), drafted)
+            there = self.read(sorted(others))
             self.apply([self._wanted(row, others[id]) for id, row in there.items()])
 
     def _wanted(self, kept: Row, others: Sequence[Row]) -> Wanted:
@@ -281,47 +280,17 @@ class _Deduping(Applier):
         annotations = [row for one in others for row in one["annotations"]]
         return Wanted(kept, annotations, found["predictions"], found["drafts"])
 
-    def read(self, ids: Sequence[int], drafted: Collection[int] | None = None) -> dict[int, Row]:
-        """Read tasks as rows; ``drafted``: only of these with the drafts."""
-        return {
-            id: self._row(task, drafted is None or id in drafted)
-            for id, task in with_ids(self.project.tasks, ids).items()
-        }
-
-    def _row(self, task: Task, with_drafts: bool) -> Row:
-        drafts = (
-            self.client.drafts.filter(task=task.id) if with_drafts and task.draft_exists else ()
-        )
-        row: Row = {
-            "id": task.id,
-            "annotations": [self._annotation(one) for one in task.annotations],
-            "predictions": [
-                {"id": one.id, **{name: getattr(one, name) for name in TASK_KINDS["predictions"]}}
-                for one in task.predictions
-            ],
-            "drafts": list(self.source.drafts_of(drafts)),
-        }
-        for one in (one for kind in TASK_KINDS for one in row[kind]):
-            one["task"] = task.id
-        link_drafts(row, row["annotations"])
-        return row
-
-    def _annotation(self, one: Annotation) -> Row:
-        author = one.completed_by_id
-        return {
-            "id": one.id,
-            "created_at": one.created_at,
-            **{name: copy_json(getattr(one, name)) for name in KEPT},
-            **{name: getattr(one, f"{name}_id") for name in PARENTS},
-            "completed_by": self.me.id if author is None else author,
-            "stand_in": self.me.email if author is None else None,
-        }
+    def read(self, ids: Sequence[int]) -> dict[int, Row]:
+        found = {row["id"]: row for row in self.source.some_tasks(ids)} if ids else {}
+        for task in found.values():
+            for one in task["annotations"]:
+                is_mine = one["completed_by"] is None
+                one["stand_in"] = self.me.email if is_mine else None
+                one["completed_by"] = self.me.id if is_mine else one["completed_by"]
+            link(task, task["id"], task["annotations"])
+        return found
 
     # -- how they are created ---------------------------------------------------------------------
-
-    @property
-    def my_email(self) -> str:
-        return self.me.email
 
     def fields(self, annotation: Row) -> dict[str, Any]:
         return fields_again(annotation, self.client.url)
@@ -329,8 +298,10 @@ class _Deduping(Applier):
     def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
         if kind == "annotations":
             return create_once(self.client, task["id"], fields)
-        self.client.drafts.create(task=task["id"], **fields)
-        return True
+        if kind == "drafts":
+            self.client.drafts.create(task=task["id"], **fields)
+            return True
+        return super().create(kind, task, fields)
 
     def name(self, row: Row) -> int:
         id: int = row["id"]
@@ -350,17 +321,17 @@ class _Deduping(Applier):
             "not all that it has could be created at the task that is kept",
         )
         ids = {*pairs, *(group.kept.id for group in groups)}
-        now = with_ids(self.project.tasks, sorted(ids), "updated_at")
+        now = self._tasks(sorted(ids), "updated_at")
         for id, (kept, other) in pairs.items():
             if kept.id not in now or (id in now and now[id].updated_at != other.updated_at):
                 why.setdefault(id, "it, or the task that is kept, was changed meanwhile")
         for id, reason in why.items():
             tally.failed.append(Failure(id, pairs.pop(id)[1], f"{reason}; run it again"))
         for kept, other in pairs.values():
-            for name in ("data", "meta"):
-                here, there = (getattr(task, name) or {} for task in (other, kept))
-                apart = fields_apart("tasks", other.id, kept.id, name, here, there)
-                self.lost.add("tasks", name, [other.id] * bool(apart), *apart)
+            here, there = (
+                {"data": task.data or {}, "meta": task.meta or {}} for task in (other, kept)
+            )
+            self.lose_data(here, there, other.id, kept.id)
             if other.comment_count:
                 self.lose("tasks", "comments", {"id": other.id}, other.comment_count)
         self.removed.put({id: kept.id for id, (kept, _) in pairs.items()})

@@ -23,25 +23,23 @@ from ...resources._tasks.creation import create_from_server
 from ...resources._tasks.existing import ItemKey
 from ...resources.projects import Project
 from ..engine.applying import Applier, Wanted
-from ..engine.comparison import fields_apart
 from ..engine.config_compat import check_configs
 from ..engine.fingerprints import TASK_KINDS, digest, fields_of, task_content
-from ..engine.forms import import_form, lacking, link_drafts
+from ..engine.forms import import_form, lacking, link
 from ..engine.journal import Journal
-from ..engine.keys import LOOK, asking, by_key, fingerprint, first_rows, no_key
+from ..engine.keys import LOOK, asking, by_key, fingerprint, first_rows, ids_by_key, no_key
 from ..engine.losses import is_importable
 from ..engine.media import Media
 from ..engine.remap import Translation
 from ..engine.same_files import SameFiles
 from ..engine.source import LiveSource, as_source
 from ..engine.stored import Stored
-from ..engine.task_objects import annotate, create, import_problem
+from ..engine.task_objects import import_problem
 from ..engine.uploads import replace_files
 from ..engine.users import MissingUsers, UserMap
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
-    from ...resources.tasks import Task
     from ..engine.source import Source
 
 Prefer: TypeAlias = "Literal['first', 'last'] | Callable[[Sequence[Row]], Row]"
@@ -146,7 +144,7 @@ def _sources(projects: Iterable[Project | Source], into: Project) -> list[Source
     return sources
 
 
-@attrs.frozen
+@attrs.define
 class _Side:
     """A project that is merged: what describes it, and how its rows read in the target."""
 
@@ -155,6 +153,8 @@ class _Side:
     translation: Translation
     media: Media | None
     unskippable: frozenset[int]
+    ids: Mapping[str, Sequence[int]] = attrs.field(factory=dict)
+    """The tasks by the fingerprints of their keys."""
 
     @property
     def name(self) -> str:
@@ -165,10 +165,10 @@ class _Side:
             return first_rows(self.source.project.tasks)
         return islice(self.source.tasks(), LOOK)
 
-    def keys(self, key: ItemKey, files: SameFiles) -> Iterator[tuple[int, str | None]]:
-        """Yield the ids of the tasks, and the fingerprints of their keys.
+    def look(self, key: ItemKey, files: SameFiles) -> list[int]:
+        """Find the tasks by their keys; return the ids of those that have none.
 
-        Uploaded files have names in these that are equal where the files are.
+        Uploaded files have names in the keys that are equal where the files are.
         """
         server = self.about["server"]
 
@@ -176,24 +176,35 @@ class _Side:
             return replace_files(value, partial(files.name, self.source, server), server)
 
         if type(self.source) is LiveSource:
-            yield from by_key(self.source.project.tasks, key, named)
+            pairs = by_key(self.source.project.tasks, key, named)
         else:
-            for row in self.source.tasks():
-                yield row["id"], fingerprint(named(key.value(row)))
+            pairs = ((row["id"], fingerprint(named(key.value(row)))) for row in self.source.tasks())
+        self.ids, without = ids_by_key(pairs)
+        return without
+
+    def rows(self, ids: Sequence[int]) -> dict[int, Row]:
+        """Read tasks, as they read in the target."""
+        rows = list(self.source.some_tasks(ids)) if ids else []
+        found = {}
+        for row in rows if self.media is None else self.media.ahead(rows):
+            found[row["id"]] = new = self.translation.task(row)
+            new["allow_skip"] = row["id"] not in self.unskippable
+            new["project"] = self.name
+            for one, before in zip(new["annotations"], row["annotations"], strict=True):
+                one["stand_in"] = one["completed_by"] if before["completed_by"] is None else None
+            link(new, _which(new), _objects([new], "annotations"))
+        return found
 
 
-@attrs.define
-class _Group:
-    """Tasks with the same key: those of the sources, and what the target lacks of them."""
+@attrs.define(kw_only=True)
+class _Group(Wanted):
+    """Tasks with the same key: those of all projects, and what the target lacks of them."""
 
     tasks: list[Row]
     """All of them in order, those of the target too: what ``prefer`` chooses from."""
     there: list[Row]
     """Those of the target."""
     chosen: Row
-    annotations: list[Row]
-    predictions: list[Row]
-    drafts: list[Row]
 
 
 class _Merging(Applier):
@@ -217,6 +228,7 @@ class _Merging(Applier):
         self.key = ItemKey.of(into.tasks, key)
         self.progress = progress
         self.users = UserMap(self.client, missing, journal())
+        self.me = self.users.me
         self.files = SameFiles()
         self.journals: defaultdict[str, Journal] = defaultdict(journal)
         """The new files for those of a server, by its address."""
@@ -229,10 +241,7 @@ class _Merging(Applier):
         self.place = ids.index(own) if own in ids else 0
         """Where the target is among the sources."""
         self.sides = [side for side, id in zip(sides, ids, strict=True) if id != own]
-        self.places: dict[str, tuple[int, ...]] = {}
-        """The tasks with a key, by its fingerprint: the number of a side, an id, a number, an id
-        and so on. The target is the last of the sides.
-        """
+        self.keys: list[str] = []
 
     def _side(
         self, source: Source, email: Callable[[str | None], str | None], files: bool
@@ -264,7 +273,7 @@ class _Merging(Applier):
         self.newest = 0 if newest is None else newest.id
         self.users.match(user for side in self.sides for user in side.source.users())
         version = self.into.model_version
-        total = len(self.places)
+        total = len(self.keys)
         line = reporter(self.progress, f"merging into {self.into!r}")
         with self.tallies["tasks"], line as report:
             for done, groups in self._groups():
@@ -307,68 +316,40 @@ class _Merging(Applier):
     # -- which tasks there are --------------------------------------------------------------------
 
     def _look(self) -> None:
-        for number, side in enumerate(self.sides):
-            found, nameless = 0, []
-            for id, value in side.keys(self.key, self.files):
-                if value is None:
-                    nameless.append(id)
-                else:
-                    found += 1
-                    self.places[value] = (*self.places.get(value, ()), number, id)
-            if nameless and not found:
-                what = f"none of the {len(nameless)} tasks of {side.name} has anything under"
+        for side in self.sides:
+            without = side.look(self.key, self.files)
+            if without and not side.ids:
+                what = f"none of the {len(without)} tasks of {side.name} has anything under"
                 raise no_key(self.key, what, side.first_rows())
-            if nameless:
+            if without:
                 raise ValueError(
-                    f"{len(nameless)} tasks of {side.name} have no {self.key}, which identifies "
-                    f"tasks: {nameless[:10]}. Nothing was written"
+                    f"{len(without)} tasks of {side.name} have no {self.key}, which identifies "
+                    f"tasks: {without[:10]}. Nothing was written"
                 )
+        self.keys = list(dict.fromkeys(key for side in self.sides for key in side.ids))
         self._look_at_target()
 
     def _look_at_target(self) -> None:
-        last, here = len(self.sides), self.target.about["server"]
+        here = self.target.about["server"]
         for server, journal in self.journals.items():
             for old, new in journal.map("files").items():
                 self.files.note(here, new, same_as=(server, old))
-        for key, place in self.places.items():
-            if last in place[::2]:
-                self.places[key] = place[: 2 * place[::2].index(last)]
-        for id, value in self.target.keys(self.key, self.files):
-            if value in self.places:
-                self.places[value] = (*self.places[value], last, id)
+        self.target.look(self.key, self.files)
 
     def _groups(self) -> Iterator[tuple[int, list[_Group]]]:
         """Yield the tasks by key, a few keys at a time, and how many keys there have been."""
         done = 0
-        for chunk in chunked(self.places.values(), CHUNK):
-            tasks = [list(zip(place[::2], place[1::2], strict=True)) for place in chunk]
-            rows = [
-                self._rows(side, [id for some in tasks for its, id in some if its == number])
-                for number, side in enumerate([*self.sides, self.target])
+        for keys in chunked(self.keys, CHUNK):
+            sides = [
+                (side.ids, side.rows([id for key in keys for id in side.ids.get(key, ())]))
+                for side in (*self.sides, self.target)
             ]
             found = [
-                [
-                    [by_id[id] for its, id in some if its == number and id in by_id]
-                    for number, by_id in enumerate(rows)
-                ]
-                for some in tasks
+                [[rows[id] for id in ids.get(key, ()) if id in rows] for ids, rows in sides]
+                for key in keys
             ]
-            done += len(chunk)
+            done += len(keys)
             yield done, [self._group(some) for some in found if any(some[:-1])]
-
-    def _rows(self, side: _Side, ids: Sequence[int]) -> dict[int, Row]:
-        found = {}
-        rows = list(side.source.some_tasks(ids)) if ids else []
-        for row in rows if side.media is None else side.media.ahead(rows):
-            found[row["id"]] = new = side.translation.task(row)
-            new["allow_skip"] = row["id"] not in side.unskippable
-            new["project"] = side.name
-            for one in (one for kind in TASK_KINDS for one in new[kind]):
-                one["task"] = _which(new)
-            for one, before in zip(new["annotations"], row["annotations"], strict=True):
-                one["stand_in"] = one["completed_by"] if before["completed_by"] is None else None
-            link_drafts(new, _objects([new], "annotations"))
-        return found
 
     def _group(self, tasks: list[list[Row]]) -> _Group:
         *others, there = tasks
@@ -378,7 +359,8 @@ class _Merging(Applier):
             kind: lacking((_objects(some, kind) for some in others), _objects(there, kind), kind)
             for kind in TASK_KINDS
         }
-        return _Group(rows, there, self._chosen(rows), **found)
+        task = there[0] if there else {}
+        return _Group(tasks=rows, there=there, chosen=self._chosen(rows), task=task, **found)
 
     def _chosen(self, rows: list[Row]) -> Row:
         if callable(self.prefer):
@@ -394,34 +376,22 @@ class _Merging(Applier):
     def _write(self, groups: Sequence[_Group]) -> None:
         for group in groups:
             self._record_losses(group)
-        imported = self._import([one for one in groups if not one.there])
+        new = self._import([one for one in groups if not one.there])
         old = [one for one in groups if one.there]
         self._update(old)
-        self.apply(
-            [Wanted(one.there[0], one.annotations, one.predictions, one.drafts) for one in old]
-            + imported
-        )
+        self.apply([*old, *new])
 
     def _record_losses(self, group: _Group) -> None:
-        chosen = group.chosen
-        for name in ("data", "meta"):
-            apart = [
-                one
-                for row in group.tasks
-                for one in fields_apart(
-                    "tasks", _which(row), _which(chosen), name, row[name], chosen[name]
-                )
-            ]
-            ids = dict.fromkeys(one.source for one in apart if one.source)
-            self.lost.add("tasks", name, ids, *apart)
+        for row in group.tasks:
+            self.lose_data(row, group.chosen, _which(row), _which(group.chosen))
         for kind in ("annotations", "predictions"):
             for one in (one for row in group.tasks for one in row[kind]):
                 if not is_importable(kind, one["result"]):
                     self.lose(kind, "result", one, one["result"])
 
-    def _import(self, groups: Sequence[_Group]) -> list[Wanted]:
-        """Import tasks with annotations and predictions; return their drafts as wanted."""
-        groups = [one for one in groups if self._is_importable(one)]
+    def _import(self, groups: Sequence[_Group]) -> list[_Group]:
+        """Import tasks with annotations and predictions; return those that are there then."""
+        groups = [one for one in groups if not self._refuse(one, import_problem(one.chosen))]
         forms = (
             import_form(
                 {**one.chosen, "annotations": one.annotations, "predictions": one.predictions},
@@ -431,66 +401,49 @@ class _Merging(Applier):
         )
         made = create_from_server(self.into.tasks, forms, on_error="collect")
         tally = self.tallies["tasks"]
-        failed = {failure.place for failure in made.summary.failed}
         tally.created += len(made)
-        tally.failed += [
-            attrs.evolve(one, item=f"task {_which(groups[one.place].chosen)}")
-            for one in made.summary.failed
-        ]
+        failed = {failure.place for failure in made.summary.failed}
+        for failure in made.summary.failed:
+            self._refuse(groups[failure.place], failure.reason)
         done = [group for place, group in enumerate(groups) if place not in failed]
-        for group in done:
-            self.count("annotations", group.annotations)
-            self.count("predictions", group.predictions)
-        return [
-            Wanted({"id": task.id, "annotations": ()}, drafts=group.drafts)
-            for task, group in zip(made, done, strict=True)
-        ]
+        for task, group in zip(made, done, strict=True):
+            for kind in ("annotations", "predictions"):
+                for row in getattr(group, kind):
+                    self.count(kind, row)
+            group.task = {"id": task.id, "annotations": ()}
+            group.annotations = group.predictions = ()
+        return done
 
-    def _is_importable(self, group: _Group) -> bool:
-        """Return whether an import takes a task; record a failure if it does not."""
-        problem = import_problem(group.chosen)
+    def _refuse(self, group: _Group, problem: str | None) -> bool:
+        """Return whether there is a problem with a task, which is recorded as failed then."""
+        failed = self.tallies["tasks"].failed
         if problem is not None:
-            self._refuse(group, ValueError(problem))
-        return problem is None
-
-    def _refuse(self, group: _Group, error: Exception) -> None:
-        tally = self.tallies["tasks"]
-        tally.fail(len(tally.failed), f"task {_which(group.chosen)}", error)
+            failed.append(Failure(len(failed), f"task {_which(group.chosen)}", problem))
+        return problem is not None
 
     def _update(self, groups: Sequence[_Group]) -> None:
         """Give tasks the data and meta of the preferred ones."""
         tally, changed = self.tallies["tasks"], []
         for group in groups:
-            try:
-                task = self._changed(group)
-            except TypeError as error:  # other programs have left a list, or a text
-                self._refuse(group, error)
-                continue
-            if task is not None:
-                changed.append(task)
-            else:
+            now, wanted = ([row["data"], row["meta"]] for row in (group.task, group.chosen))
+            if digest(now) == digest(wanted):
                 tally.skipped += 1
+                continue
+            task = self.into.tasks.ref(group.task["id"])
+            try:
+                task.data, task.meta = wanted
+            except TypeError as error:  # other programs have left a list, or a text
+                self._refuse(group, str(error))
+            else:
+                changed.append(task)
         done = self.into.tasks.bulk_update(changed, workers=self.workers, on_error="collect")
         tally.updated += done.updated
         tally.failed += done.failed
 
-    def _changed(self, group: _Group) -> Task | None:
-        """Return the target's task with the preferred data and meta; None if it has these."""
-        row, chosen = group.there[0], group.chosen
-        if digest([row["data"], row["meta"]]) == digest([chosen["data"], chosen["meta"]]):
-            return None
-        task = self.into.tasks.ref(row["id"])
-        task.data, task.meta = chosen["data"], chosen["meta"]
-        return task
-
     # -- how it is created ------------------------------------------------------------------------
 
-    @property
-    def my_email(self) -> str:
-        return self.users.me.email
-
     def read(self, ids: Sequence[int]) -> dict[int, Row]:
-        return self._rows(self.target, ids)
+        return self.target.rows(ids)
 
     def fields(self, annotation: Row) -> dict[str, Any]:
         return {
@@ -498,13 +451,6 @@ class _Merging(Applier):
             "completed_by": self.users.id(annotation["completed_by"]),
             "import_id": annotation["id"],
         }
-
-    def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
-        if kind == "annotations":
-            annotate(self.client, task, fields)
-        else:
-            create(self.client, kind, task["id"], fields)
-        return True
 
     def name(self, row: Row) -> str:
         return f"{row['id']} of task {row['task']}"
