@@ -34,8 +34,7 @@ if TYPE_CHECKING:
 class Comparison:
     """A comparison of two sides.
 
-    ``on_pairs`` gets triples: the source's task translated for the target, the target's task, and
-    whether they are equal.
+    ``on_pairs`` gets pairs of tasks: the source's, translated for the target, and the target's.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class Comparison:
         there: Source,
         journal: Journal | None,
         progress: Progress = None,
-        on_pairs: Callable[[list[tuple[Row, Row, bool]]], object] = lambda pairs: None,
+        on_pairs: Callable[[list[tuple[Row, Row]]], object] = lambda pairs: None,
     ) -> None:
         self.on_pairs = on_pairs
         self.here, self.there = light(here), light(there)
@@ -126,7 +125,7 @@ class Comparison:
         """Compare tasks of the source with those that they became; return how many exist."""
         done = existing = 0
         for chunk, there in self._side_by_side(rows, pairs):
-            triples = []
+            tasks = []
             for row in chunk:
                 other = there.get(pairs.get(row["id"]))
                 if other is None:
@@ -137,8 +136,8 @@ class Comparison:
                 found, number = task_differences(*pair)
                 self.found.extend(found)
                 self.same.update(number)
-                triples.append((*pair, not found))
-            self.on_pairs(triples)
+                tasks.append(pair)
+            self.on_pairs(tasks)
             done += len(chunk)
             self._progress(done, self._total)
         return existing

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ..._engine.bulk.run import BulkRun
-from . import late
 from .losses import losses, packed, unpacked
 from .source import LiveSource
 
@@ -19,13 +18,12 @@ if TYPE_CHECKING:
     from ...client import LabelStudio
     from ...resources.projects import Project
     from .journal import IdMap, Journal
+    from .kinds import Secrets
     from .losses import Id
     from .media import Media
     from .remap import Translation
     from .source import Source
     from .users import UserMap
-
-T = TypeVar("T")
 
 
 @attrs.define
@@ -40,6 +38,9 @@ class MigrationContext:
     project: Project
     media: Media
     translation: Translation
+    parts: frozenset[str]
+    """The names of the wanted kinds, and ``EXPORTS``."""
+    secrets: Secrets
     keep_origin: bool = False
     tallies: defaultdict[str, BulkRun] = attrs.field(
         default=attrs.Factory(
@@ -94,22 +95,8 @@ class MigrationContext:
             ]
             for name in numbers
         }
-        return losses(numbers, ids, kept=self.keep_origin)
+        return losses(ids, numbers=numbers, kept=self.keep_origin)
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """Add to the counts in the journal under this name."""
         self.journal.set(name, dict(Counter(self.journal.get(name, {})) + Counter(counts)))
-
-    # -- what is late -----------------------------------------------------------------------------
-
-    def record_duration(self, seconds: float) -> None:
-        """Write the duration of an import into the journal."""
-        late.record_duration(self.journal, seconds)
-
-    def wait_for(self, look: Callable[[], T | None]) -> T | None:
-        """Return what ``look`` finds, at once or after a while."""
-        return late.wait_for(self.client, self.journal, look)
-
-    def wait_for_late_writes(self, look: Callable[[], T | None]) -> None:
-        """Wait until writes that were given up can no longer arrive, or ``look`` finds them."""
-        late.wait_for_the_rest(self.client, self.journal, look)

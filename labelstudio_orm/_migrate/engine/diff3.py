@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
-from ..._reports import Difference
+from ..._reports import Difference, Differences
 from . import fingerprints as content
 from .fingerprints import CONTENTS, digest
 from .pairing import pair_up
@@ -40,18 +40,26 @@ UNKNOWN: Final = (NEVER, NEVER)
 
 @attrs.frozen
 class Change:
-    """A field or an object that differs from its base.
+    """A field or an object that differs from its base, of which it is in this ``part``.
 
     ``here`` and ``there`` are the rows (or values) of both sides, None where a side has none.
     ``by`` is the side that changed it, None if both did; ``reason`` describes what else happened.
+    ``old`` and ``new`` are the keys of the object, or of that which the field is of, on both sides.
     """
 
-    kind: str
-    field: str
+    part: Fields | Objects = attrs.field(repr=False, eq=False)
     here: Any
     there: Any
     by: Side | None
+    old: Any = None
+    new: Any = None
+    field: str = ""
     reason: str = ""
+
+    @property
+    def kind(self) -> str:
+        """The kind of the object."""
+        return self.part.kind
 
     def under(self, conflicts: Conflicts) -> Literal["apply", "keep", "report"]:
         """Return whether to apply it to the target, to keep the target's, or to report it."""
@@ -74,17 +82,20 @@ class Change:
             return "deleted in the target"
         return "changed in the source, deleted in the target"
 
-    def as_difference(self, source: Key | None, target: Key | None) -> Difference:
-        """Return it for a report, as a difference of objects with these ids."""
-        here, there = (self.here, self.there) if self.field else (None, None)
-        return Difference(self.kind, source, target, self.field, here, there, self.why)
+    def as_difference(self) -> Difference:
+        """Return it for a report."""
+        if self.field:
+            values = self.field, self.here, self.there
+            return Difference(self.kind, self.old, self.new, *values, self.why)
+        old, new = (row and key for row, key in ((self.here, self.old), (self.there, self.new)))
+        return Difference(self.kind, old, new, why=self.why)
 
 
 class Fields:
     """Values by name, compared in a ``form``.
 
     ``known`` has what both sides held, ``expected`` what they hold if a write that was under way is
-    done.
+    done. ``ids`` are those of the object that has them, on both sides.
     """
 
     def __init__(
@@ -93,8 +104,9 @@ class Fields:
         known: Mapping[str, Iterable[str]] | None = None,
         form: Callable[[Any], Any] = lambda value: value,
         expected: Mapping[str, Iterable[str]] | None = None,
+        ids: tuple[Any, Any] = (None, None),
     ) -> None:
-        self.kind, self.form = kind, form
+        self.kind, self.form, self.ids = kind, form, ids
         self.known = _tuples(known)
         self.expected = _tuples(expected)
 
@@ -114,7 +126,7 @@ class Fields:
             if digest(self.form(ours)) == digest(self.form(theirs)):
                 self.known[name] = now
             elif now != (was := self.known.get(name, UNKNOWN)):
-                yield Change(self.kind, name, ours, theirs, _changed_by(was, now))
+                yield Change(self, ours, theirs, _changed_by(was, now), *self.ids, name)
 
     def resolve(self, change: Change) -> None:
         """Record that both sides are known as they are now."""
@@ -128,8 +140,8 @@ class Fields:
         """Record that the target refused a change, and is as it was."""
         self.expected.pop(change.field, None)
 
-    def applied(self, change: Change) -> None:
-        """Record that the target has the source's version."""
+    def applied(self, change: Change, new: Key | None = None) -> None:
+        """Record that the target has the source's version; ``new`` is of no use to a field."""
         self.expected.pop(change.field, None)
         self.resolve(attrs.evolve(change, there=change.here))
 
@@ -209,16 +221,20 @@ class Objects:
             elif self.is_same(one, other):
                 self.known[old] = (new, *now)
             elif now != tuple(was):
-                yield Change(self.kind, "", one, other, _changed_by(was, now))
+                yield Change(self, one, other, _changed_by(was, now), old, new)
         for one, other in pair_up(ours.values(), theirs.values(), self.content_of):
             if one is not None and other is not None and self.is_same(one, other):
                 # created by a run that ended before it was recorded
                 self.known[self.key(one)] = (self.key(other), *self._marks(one, other))
                 continue
             if one is not None:
-                yield Change(self.kind, "", one, None, "source")
+                yield self.creation(one)
             if other is not None:
-                yield Change(self.kind, "", None, other, "target")
+                yield Change(self, None, other, "target", new=self.key(other))
+
+    def creation(self, row: Row) -> Change:
+        """Return the change for an object that is new in the source."""
+        return Change(self, row, None, "source", self.key(row))
 
     def is_same(self, one: Row | None, other: Row | None) -> bool:
         """Return whether two rows have the same content."""
@@ -229,7 +245,7 @@ class Objects:
     def expect(self, change: Change) -> None:
         """Record that the target is about to get the source's version."""
         if change.here is not None:
-            self.expected[self.key(change.here)] = self._marks(change.here, change.here)
+            self.expected[change.old] = self._marks(change.here, change.here)
 
     def found(self, there: Iterable[Row]) -> None:
         """Take the target's present content as the result of the copy; only later changes count."""
@@ -239,37 +255,23 @@ class Objects:
             if new in rows:
                 self.known[old] = (new, ours, self._mark(rows[new]))
 
-    def resolve(self, change: Change, new: Key | None = None) -> None:
-        """Record that both sides are known as they are now.
-
-        ``new`` is the key in the target of what was created.
-        """
-        old = self._old(change)
-        if old is None:
-            return
-        if new is None:
-            new = self.key(change.there) if change.there else self.known.get(old, (None,))[0]
-        self.known[old] = (new, *self._marks(change.here, change.there))
+    def resolve(self, change: Change) -> None:
+        """Record that both sides are known as they are now."""
+        if change.old is not None:
+            self.known[change.old] = (change.new, *self._marks(change.here, change.there))
 
     def refused(self, change: Change) -> None:
         """Record that the target refused a change, and is as it was."""
-        if change.here is not None:
-            self.expected.pop(self.key(change.here), None)
+        self.expected.pop(change.old, None)
 
     def applied(self, change: Change, new: Key | None = None) -> None:
-        """Record that the target has the source's version."""
+        """Record that the target has the source's version; ``new``: the key of what was created."""
+        self.expected.pop(change.old, None)
         if change.here is None:
-            self.known.pop(self._old(change), None)
-            return
-        self.expected.pop(self.key(change.here), None)
-        id = change.there["id"] if new is None else new
-        self.resolve(attrs.evolve(change, there={**change.here, "id": id}), new)
-
-    def _old(self, change: Change) -> Any:
-        if change.here is not None:
-            return self.key(change.here)
-        new = self.key(change.there)
-        return next((old for old, one in self.known.items() if one[0] == new), None)
+            self.known.pop(change.old, None)
+        else:
+            marks = self._marks(change.here, change.here)
+            self.known[change.old] = (change.new if new is None else new, *marks)
 
     def _marks(self, one: Row | None, other: Row | None) -> tuple[str, str]:
         return (
@@ -281,18 +283,10 @@ class Objects:
 class Base:
     """What a task and its objects were when both sides were last the same."""
 
-    def __init__(
-        self,
-        fields: Mapping[str, Iterable[str]] | None = None,
-        objects: Mapping[str, Mapping[int, Iterable[Any]]] | None = None,
-        expected: Mapping[str, Mapping[Any, Iterable[str]]] | None = None,
-    ) -> None:
-        expects = expected or {}
-        self.fields = Fields("tasks", fields, expected=expects.get("fields"))
-        self.objects = {
-            kind: Objects(kind, content_of, (objects or {}).get(kind), expected=expects.get(kind))
-            for kind, content_of in CONTENTS.items()
-        }
+    def __init__(self) -> None:
+        self.fields = Fields("tasks")
+        self.objects = {kind: Objects(kind, content_of) for kind, content_of in CONTENTS.items()}
+        self._parts: dict[str, Fields | Objects] = {"fields": self.fields, **self.objects}
 
     @classmethod
     def sent(cls, task: Row, overlap: int) -> Base:
@@ -329,25 +323,26 @@ class Base:
     @classmethod
     def parse(cls, text: str) -> Base:
         """Return a base that the journal has."""
-        raw = json.loads(text)
-        expected = raw.get("expected", {})
-        objects, expects = (
-            {kind: _by_number(part.get(kind, {})) for kind in CONTENTS} for part in (raw, expected)
-        )
-        return cls(raw["fields"], objects, {"fields": expected.get("fields", {}), **expects})
+        base, raw = cls(), json.loads(text)
+        for name, part in base._parts.items():
+            key = str if part is base.fields else int
+            part.known, part.expected = (
+                {key(old): tuple(was) for old, was in held.get(name, {}).items()}
+                for held in (raw, raw.get("expected", {}))
+            )
+        return base
 
     def __str__(self) -> str:
         """Return the base as the journal keeps it."""
-        parts: dict[str, Fields | Objects] = {"fields": self.fields, **self.objects}
-        parts_known: dict[str, Any] = {name: part.known for name, part in parts.items()}
-        expected = {name: part.expected for name, part in parts.items() if part.expected}
-        if expected:
-            parts_known["expected"] = expected
-        return json.dumps(parts_known, separators=(",", ":"))
+        found: dict[str, Any] = {name: part.known for name, part in self._parts.items()}
+        if any(part.expected for part in self._parts.values()):
+            found["expected"] = {name: part.expected for name, part in self._parts.items()}
+        return json.dumps(found, separators=(",", ":"))
 
     def changes(self, here: Row, there: Row) -> Iterator[Change]:
         """Yield what differs from the base and between the sides; record what is the same now."""
         ours, theirs = content.task_fields(here), content.task_fields(there)
+        self.fields.ids = here["id"], there["id"]
         yield from self.fields.changes({name: ours[name] for name in FIELDS}, theirs)
         for kind, part in self.objects.items():
             yield from part.changes(here[kind], there[kind])
@@ -358,35 +353,28 @@ class Base:
         for kind, part in self.objects.items():
             part.found(there[kind])
 
-    def expect(self, change: Change) -> None:
-        """Record that the target is about to get the source's version."""
-        self._part(change).expect(change)
 
-    def refused(self, change: Change) -> None:
-        """Record that the target refused a change, and is as it was."""
-        self._part(change).refused(change)
+def applicable(
+    changes: Iterable[Change],
+    conflicts: Conflicts,
+    found: Differences,
+) -> Iterator[Change]:
+    """Yield the changes to apply to the target.
 
-    def resolve(self, change: Change) -> None:
-        """Record that both sides are known as they are now."""
-        self._part(change).resolve(change)
-
-    def applied(self, change: Change, new: int | None = None) -> None:
-        """Record that the target has the source's version; ``new``: the id of what was created."""
-        if change.field:
-            self.fields.applied(change)
+    Of the others keep what it has, or add them to the differences that were ``found``.
+    """
+    for change in changes:
+        what = change.under(conflicts)
+        if what == "apply":
+            yield change
+        elif what == "keep":
+            change.part.resolve(change)
         else:
-            self.objects[change.kind].applied(change, new)
-
-    def _part(self, change: Change) -> Fields | Objects:
-        return self.fields if change.field else self.objects[change.kind]
+            found.add(change.as_difference())
 
 
 def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:
     return {key: tuple(one) for key, one in (marks or {}).items()}
-
-
-def _by_number(marks: Mapping[str, Iterable[Any]]) -> dict[int, Iterable[Any]]:
-    return {int(key): one for key, one in marks.items()}
 
 
 def _as_it_was(ours: str, theirs: str, was: Side | None) -> tuple[str, str]:

@@ -80,14 +80,15 @@ class Fixups:
             self.bases.put({row["id"]: str(base)})
 
     def _overlap(self, row: Row, other: Row, base: Base) -> None:
-        change = Change("tasks", "overlap", row["overlap"], other["overlap"], "source")
+        sides = row["overlap"], other["overlap"]
+        change = Change(base.fields, *sides, "source", field="overlap")
         if change.here != change.there:
-            base.expect(change)
+            change.part.expect(change)
             self._save(row, base)
             task = self.context.project.tasks.ref(other["id"])
             task.overlap = row["overlap"]
             task.save()
-        base.applied(change)
+        change.part.applied(change)
 
     def _drafts(self, row: Row, other: Row, base: Base) -> int:
         """Create the drafts that are missing, and delete duplicates; return the number of these."""
@@ -103,13 +104,13 @@ class Fixups:
         for draft in row["drafts"]:
             if draft["id"] in ours.known:
                 continue
-            change = Change("drafts", "", draft, None, "source")
+            change = ours.creation(draft)
             if found := duplicates(digest(CONTENTS["drafts"](draft))):
-                base.applied(change, found[0])
+                change.part.applied(change, found[0])
                 continue
-            base.expect(change)
+            change.part.expect(change)
             self._save(row, base)
-            with self.writer.unless_refused(base, [change], row["id"]):
+            with self.writer.unless_refused([change], row["id"]):
                 self.writer.create(base, change, row, other)
                 self.context.tallies["drafts"].created += 1
         doomed = duplicates(*(digest(CONTENTS["drafts"](one)) for one in row["drafts"]))

@@ -21,6 +21,7 @@ from .diff3 import Base
 from .exactly_once import exactly_once
 from .fingerprints import ORIGIN, digest
 from .forms import import_form
+from .late import record_duration, wait_for
 from .losses import is_importable, lost_of_task, origin
 from .source import CHUNK
 from .task_objects import import_problem
@@ -120,7 +121,7 @@ class Importer:
             started = time.monotonic()
             tasks = self.context.project.tasks
             made = create_from_server(tasks, forms, batch_size=len(forms), batch_bytes=1 << 60)
-            self.context.record_duration(time.monotonic() - started)
+            record_duration(self.journal, time.monotonic() - started)
             return [task.id for task in made]
 
         self.journal.intent("tasks", intent)
@@ -156,7 +157,8 @@ class Importer:
         self.journal.resolve("tasks")
 
     def _looking(self, intent: Row) -> Callable[[], list[int] | None]:
-        return lambda: self.context.wait_for(lambda: self._find_batch(intent))
+        client, journal = self.context.client, self.journal
+        return lambda: wait_for(client, journal, lambda: self._find_batch(intent))
 
     def _find_batch(self, intent: Row) -> list[int] | None:
         """Return the ids of a batch that was stored, else None.

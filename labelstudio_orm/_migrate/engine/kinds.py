@@ -49,6 +49,11 @@ Owner: TypeAlias = "Project | LabelStudio"
 Emails: TypeAlias = "Callable[[int], str | None]"
 """Gives the e-mail address of a user by id."""
 
+Secrets: TypeAlias = "Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]"
+"""Gives the secrets of an object, by its kind ("storages", "backends") and its settings:
+``{"aws_access_key_id": ..., "aws_secret_access_key": ...}``; None leaves the object out.
+"""
+
 
 @attrs.frozen(kw_only=True)
 class Names:

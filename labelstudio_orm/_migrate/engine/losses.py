@@ -128,13 +128,16 @@ def is_regions(result: Any) -> bool:
 
 
 def losses(
-    found: Mapping[str, int], ids: Mapping[str, Sequence[Id]], *, kept: bool
+    ids: Mapping[str, Sequence[Id]], *, kept: bool, numbers: Mapping[str, int] | None = None
 ) -> Iterator[Loss]:
-    """Yield losses for a report, from their numbers and ids by kind and field.
+    """Yield losses for a report, from the ids by kind and field.
 
-    ``kept``: the tasks' meta keeps dates and ids.
+    ``numbers``: of how many objects, where the ids are not all known. ``kept``: the tasks' meta
+    keeps dates and ids.
     """
-    for name, count in found.items():
+    if numbers is None:
+        numbers = {name: len(some) for name, some in ids.items()}
+    for name, count in numbers.items():
         if count:
             kind, _, field = name.partition(".")
             why = WHY.get(name) or _why_of_kind(kind, field)

@@ -10,8 +10,8 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, Final
 
 from ..._engine.values.secret import seal
 from ...errors import DoesNotExist, LabelStudioError
@@ -26,11 +26,6 @@ if TYPE_CHECKING:
     from .journal import Journal, Key
     from .losses import Id
 
-Secrets: TypeAlias = "Callable[[str, Mapping[str, Any]], Mapping[str, Any] | None]"
-"""Gives the secrets of an object, by its kind ("storages", "backends") and its settings:
-``{"aws_access_key_id": ..., "aws_secret_access_key": ...}``; None leaves the object out.
-"""
-
 EXPORTS: Final = "exports"
 """The name of objects that are copied only if all are asked for, among the parts of a copy."""
 
@@ -39,17 +34,14 @@ _ROUNDS: Final = 100_000
 
 
 class Related:
-    """The objects of a migration, kind by kind.
+    """The objects of a migration, kind by kind."""
 
-    ``parts`` are the names of the wanted kinds, and ``EXPORTS``.
-    """
-
-    def __init__(self, context: MigrationContext, parts: Collection[str], secrets: Secrets) -> None:
-        self.context, self.journal, self.secrets = context, context.journal, secrets
+    def __init__(self, context: MigrationContext) -> None:
+        self.context, self.journal, self.secrets = context, context.journal, context.secrets
         self.target = context.there
-        self.has_exports = EXPORTS in parts
+        self.has_exports = EXPORTS in context.parts
         self.kinds = [
-            kind for kind in KINDS.values() if kind.name in parts and not kind.is_uploaded
+            kind for kind in KINDS.values() if kind.name in context.parts and not kind.is_uploaded
         ]
         """The wanted kinds; those that listen to changes come last."""
         self.kinds.sort(key=lambda kind: kind.is_listener)
@@ -81,27 +73,35 @@ class Related:
 
     def bring(self, kind: Kind) -> None:
         """Make the objects of a kind that the target does not have yet."""
-        objects, tally = self.objects(kind), self.context.tallies[kind.name]
-        if objects.expected:
-            objects.reconcile(self.there(kind))
-            self.save(kind, objects)
+        objects = self.objects(kind)
         for row in list(self.here(kind)):
             if kind.key(row) in objects.known:
-                tally.skipped += 1
-                continue
-            change = Change(kind.name, "", row, None, "source")
-            objects.expect(change)
-            self.save(kind, objects)
-            new = self.make(kind, row)
-            objects.expected.clear()
-            if new is not None:
-                objects.applied(change, new)
-                self.save(kind, objects)
-                tally.created += 1
+                self.context.tallies[kind.name].skipped += 1
+            elif self.write(kind, objects, objects.creation(row), partial(self.make, kind, row)):
                 self.context.add("counts", {kind.name: 1})
         if not self.journal.get(f"done:{kind.name}"):
             self._set_order(kind)
             self.journal.set(f"done:{kind.name}")
+
+    def write(
+        self, kind: Kind, objects: Objects, change: Change, send: Callable[[], Key | None]
+    ) -> bool:
+        """Let ``send`` make or change an object of the target, and count and record that.
+
+        Returns whether it was done.
+        """
+        tally = self.context.tallies[kind.name]
+        objects.expect(change)
+        self.save(kind, objects)
+        new = send()
+        if new is None:
+            objects.expected.clear()
+            return False
+        objects.applied(change, new)
+        self.save(kind, objects)
+        tally.created += change.there is None
+        tally.updated += change.there is not None
+        return True
 
     def _set_order(self, kind: Kind) -> None:
         if kind.set_order is None:
@@ -186,12 +186,15 @@ class Related:
     # -- what both sides held ---------------------------------------------------------------------
 
     def objects(self, kind: Kind) -> Objects:
-        """Return what both sides held of a kind, from the journal."""
+        """Return what both sides held of a kind, from the journal.
+
+        What was under way when an earlier run ended is looked for in the target.
+        """
         moved, bases = self.journal.map(kind.name), self.journal.map(f"{kind.name} bases")
         unknown = " ".join(UNKNOWN)
         known = {old: (new, *bases.get(old, unknown).split()) for old, new in moved.items()}
         expected = self.journal.map(f"{kind.name} expected").items()
-        return Objects(
+        objects = Objects(
             kind.name,
             kind.whole,
             known,
@@ -200,6 +203,10 @@ class Related:
             mark=lambda row: self._mark(kind, row),
             expected={old: was.split() for old, was in expected},
         )
+        if objects.expected:
+            objects.reconcile(self.there(kind))
+            self.save(kind, objects)
+        return objects
 
     def save(self, kind: Kind, objects: Objects) -> None:
         """Write into the journal what both sides hold."""

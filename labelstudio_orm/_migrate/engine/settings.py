@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..._engine.pages.sources import chunked
 from ...errors import BadRequest
-from .diff3 import NEVER, Base, Change, Conflicts, Fields
+from .diff3 import NEVER, Base, Change, Conflicts, Fields, applicable
 from .fingerprints import digest, settings_content
 from .source import CHUNK
 
@@ -38,6 +38,7 @@ class Settings:
             self.journal.get(_BASE),
             lambda value: value or None,
             self.journal.get(_EXPECTED),
+            (context.facts["project"], context.project.id),
         )
         self.overlaps = Overlaps(context)
 
@@ -74,17 +75,11 @@ class Settings:
         here = {name: value for name, value in here.items() if name in names}
         wanted = {name: there[name] for name in here}
         applied: dict[str, Change] = {}
-        for change in self.fields.changes(here, there):
-            what = change.under(conflicts)
-            if what == "apply":
-                wanted[change.field] = change.here
-                applied[change.field] = change
-                self.fields.expect(change)
-            elif what == "keep":
-                self.fields.resolve(change)
-            else:
-                sides = self.context.facts["project"], self.context.project.id
-                found.add(change.as_difference(*sides))
+        changes = self.fields.changes(here, there)
+        for change in applicable(changes, conflicts, found):
+            wanted[change.field] = change.here
+            applied[change.field] = change
+            self.fields.expect(change)
         self._save()
         self.context.project.refresh()
         now = settings_content(self.context.there.settings())

@@ -15,14 +15,15 @@ from .journal import Journal, is_missing, opened
 from .late import wait_for
 from .media import Media
 from .remap import Translation
+from .settings import wanted_settings
 from .users import MissingUsers, UserMap
 
 if TYPE_CHECKING:
     import os
 
-    from ..._engine.values.codec import Row
     from ...client import LabelStudio
     from ...resources.projects import Project
+    from .kinds import Secrets
     from .source import Source
 
 LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "description")
@@ -57,11 +58,11 @@ def begin(
     source: Source,
     client: LabelStudio,
     journal: Journal,
-    facts: Row,
     *,
     title: str | None,
     missing_users: MissingUsers,
-    files: bool,
+    parts: frozenset[str],
+    secrets: Secrets,
     keep_origin: bool,
     again: bool = False,
 ) -> MigrationContext:
@@ -69,6 +70,7 @@ def begin(
 
     ``again``: match the users also of a copy that is finished.
     """
+    facts = source.describe()
     journal.identify(
         what="copy",
         source=f"{facts['server']} project {facts['project']}",
@@ -80,18 +82,30 @@ def begin(
     users = UserMap(client, missing_users, journal, facts["server"])
     if again or not journal.get("done"):
         users.match(source.users())
-    project = _project(source, client, journal, title)
-    media = Media(source, project, journal, facts["server"], wanted=files)
+    if title is not None:
+        journal.set("settings", {"title": title})
+    project = _project(source, client, journal)
+    media = Media(source, project, journal, facts["server"], wanted="files" in parts)
     translation = Translation(users.email, media.address, facts["server"])
     context = MigrationContext(
-        source, client, journal, facts, users, project, media, translation, keep_origin
+        source,
+        client,
+        journal,
+        facts,
+        users,
+        project,
+        media,
+        translation,
+        parts,
+        secrets,
+        keep_origin,
     )
     tally = context.tallies["project"]
     tally.created, tally.skipped = int(was_made), int(not was_made)
     return context
 
 
-def _project(source: Source, client: LabelStudio, journal: Journal, title: str | None) -> Project:
+def _project(source: Source, client: LabelStudio, journal: Journal) -> Project:
     """Return the target: that of the journal, one marked in its description, or a new one."""
     number = journal.get("project")
     if number is not None:
@@ -106,11 +120,9 @@ def _project(source: Source, client: LabelStudio, journal: Journal, title: str |
     is_new = journal.get("marker") is None
     if is_new:
         journal.set("marker", f"This project is being copied: {uuid.uuid4()}")
-    if title is not None:
-        journal.set("settings", {"title": title})
     first = {
         name: value
-        for name, value in titled_settings(source, title).items()
+        for name, value in wanted_settings(source.settings(), journal).items()
         if value is not None and name not in LATE_SETTINGS
     }
     first["description"] = journal.get("marker")
@@ -121,11 +133,6 @@ def _project(source: Source, client: LabelStudio, journal: Journal, title: str |
     project = exactly_once(look, lambda: client.projects.create(**first), client, is_new=is_new)
     journal.set("project", project.id)
     return project
-
-
-def titled_settings(source: Source, title: str | None) -> Row:
-    """Return the settings of a source, with another title unless that is None."""
-    return {**source.settings(), **({} if title is None else {"title": title})}
 
 
 def marked_projects(client: LabelStudio, journal: Journal) -> Iterator[Project]:

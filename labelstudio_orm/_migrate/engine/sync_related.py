@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
 from ..._reports import Difference
 from ...errors import LabelStudioError
-from .diff3 import Change
-from .related import left_out, no_secrets, order_of
+from .diff3 import Change, applicable
+from .related import Related, left_out, no_secrets, order_of
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
     from ..._reports import Differences
+    from .context import MigrationContext
     from .diff3 import Conflicts, Objects, Side
     from .journal import Journal, Key
     from .kinds import Kind
-    from .related import Related
 
 
 def save_bases(related: Related) -> None:
@@ -36,12 +37,12 @@ def save_bases(related: Related) -> None:
                 order.save()
 
 
-class RelatedSync:
+class RelatedSync(Related):
     """Applies the changes of the source, kind by kind; ``found`` collects the differences."""
 
-    def __init__(self, related: Related, conflicts: Conflicts, found: Differences) -> None:
-        self.related, self.conflicts, self.found = related, conflicts, found
-        self.context, self.journal = related.context, related.journal
+    def __init__(self, context: MigrationContext, conflicts: Conflicts, found: Differences) -> None:
+        super().__init__(context)
+        self.conflicts, self.found = conflicts, found
 
     def disable_listeners(self) -> None:
         """Delete and switch off webhooks before the other changes trigger them."""
@@ -49,81 +50,62 @@ class RelatedSync:
         def is_off(change: Change) -> bool:
             return not (change.here and change.here.get("is_active", True))
 
-        for kind in self.related.kinds if not self.context.client.is_dry else ():
+        for kind in self.kinds if not self.context.client.is_dry else ():
             if kind.is_listener:  # in a dry run the same would be planned twice
                 self._apply_kind(kind, is_off)
 
     def apply(self, *, listeners: bool) -> None:
         """Apply the changes of the kinds that listen to changes, or of all others."""
-        for kind in self.related.kinds:
+        for kind in self.kinds:
             if kind.is_listener is listeners:
                 self._apply_kind(kind)
 
     def _apply_kind(self, kind: Kind, only: Callable[[Change], bool] | None = None) -> None:
         """Apply the changes of a kind; or ``only`` some, without reporting differences."""
-        objects = self.related.objects(kind)
-        here, there = list(self.related.here(kind)), list(self.related.there(kind))
-        if objects.expected:
-            objects.reconcile(there)
-            self.related.save(kind, objects)
+        objects = self.objects(kind)
+        here, there = list(self.here(kind)), list(self.there(kind))
         if self._finish_replacing(kind):
-            there = list(self.related.there(kind))
+            there = list(self.there(kind))
         if kind.goes_with_tasks and self.journal.get("emptied") and not there:
             objects.known.clear()
-        changes = objects.changes(here, there)
+        moved = self.journal.map(kind.name)
+        changes: Iterator[Change] = (
+            one
+            for one in objects.changes(here, there)
+            # A run that was killed may have made what seems to be new in the target.
+            if not (one.why == "created in the target" and moved.old(one.new))
+        )
         if only is not None:
             changes = (one for one in changes if one.under(self.conflicts) == "apply" and only(one))
-        done = [one for one in changes if self._settle(kind, objects, one, there)]
-        self.related.save(kind, objects)
+        changes = applicable(changes, self.conflicts, self.found)
+        done = [one for one in changes if self._apply(kind, objects, one, there)]
+        self.save(kind, objects)
         if not self.context.client.is_dry and (done or self._watched(kind) is not None):
             there = self._check(kind, objects, done)
         if kind.set_order is not None:
-            self._order(kind, Order(self.related, kind, here, there))
+            self._order(kind, objects, Order(self, kind, here, there))
         if kind.goes_with_tasks:
             self.journal.set("emptied", None)
-
-    def _settle(self, kind: Kind, objects: Objects, change: Change, there: list[Row]) -> bool:
-        """Report, keep or apply a change; return whether it was applied."""
-        what = change.under(self.conflicts)
-        if what == "report":
-            self._report(kind, change)
-        elif what == "keep":
-            objects.resolve(change)
-        return what == "apply" and self._apply(kind, objects, change, there)
-
-    def _report(self, kind: Kind, change: Change) -> None:
-        old, new = (row and kind.key(row) for row in (change.here, change.there))
-        is_ours = change.why == "created in the target" and self.journal.map(kind.name).old(new)
-        if not is_ours:  # by a run that was killed before it could record that
-            self.found.add(change.as_difference(old, new))
 
     # -- one change -------------------------------------------------------------------------------
 
     def _apply(self, kind: Kind, objects: Objects, change: Change, there: list[Row]) -> bool:
         """Make, change or delete an object in the target; return whether it was done."""
-        tally = self.context.tallies[kind.name]
         if change.here is None:
-            self.related.delete(kind, change.there)
+            self.delete(kind, change.there)
             objects.applied(change)
-            tally.deleted += 1
+            self.context.tallies[kind.name].deleted += 1
             return True
         if self._is_left(kind, change):
             return False
-        objects.expect(change)
-        self.related.save(kind, objects)
+        return self.write(kind, objects, change, partial(self._send, kind, change, there))
+
+    def _send(self, kind: Kind, change: Change, there: list[Row]) -> Key | None:
         if change.there is None:
-            new = self._make(kind, change.here, there)
-        elif kind.is_fixed(change.here, change.there):
-            new = self._replace(kind, change, there)
-        else:
-            new = self._update(kind, change)
-        if new is None:
-            objects.expected.clear()
-            return False
-        tally.created += change.there is None
-        tally.updated += change.there is not None
-        objects.applied(change, new)
-        return True
+            return self._make(kind, change.here, there)
+        if kind.is_fixed(change.here, change.there):
+            return self._replace(kind, change, there)
+        return self._update(kind, change)
 
     def _needs_secrets(self, kind: Kind, change: Change) -> bool:
         """Return whether an object needs secrets that the target does not have."""
@@ -132,7 +114,7 @@ class RelatedSync:
 
     def _is_left(self, kind: Kind, change: Change) -> bool:
         """Return whether an object stays as it is for want of secrets."""
-        if self.related.secrets is not no_secrets:
+        if self.secrets is not no_secrets:
             return False
         key, new = kind.key(change.here), change.there and kind.key(change.there)
         if new is None and key in left_out(self.journal, kind):
@@ -147,7 +129,7 @@ class RelatedSync:
         """Make an object; a duplicate is recognised later by what was there before."""
         if self._watched(kind) is None:
             self.journal.intent(f"made {kind.name}", [kind.key(one) for one in there])
-        return self.related.make(kind, row)
+        return self.make(kind, row)
 
     def _watched(self, kind: Kind) -> list[Key] | None:
         keys: list[Key] | None = self.journal.open_intents().get(f"made {kind.name}")
@@ -157,7 +139,7 @@ class RelatedSync:
         here, there = change.here, change.there
         ours, theirs = kind.whole(here), kind.whole(there)
         needed = self._needs_secrets(kind, change)
-        secrets = (self.related.secrets_of(kind, here) if needed else None) or {}
+        secrets = (self.secrets_of(kind, here) if needed else None) or {}
         names = [name for name in kind.written if ours.get(name) != theirs.get(name)]
         fields = {name: here[name] for name in names if name in here} | secrets
         tally = self.context.tallies[kind.name]
@@ -179,7 +161,7 @@ class RelatedSync:
         _forget_place(self.journal, kind, kind.key(change.here))
         new = self._make(kind, change.here, there)
         if new is not None:
-            self.related.delete(kind, change.there)
+            self.delete(kind, change.there)
         self.journal.resolve(intent)
         return new
 
@@ -189,7 +171,7 @@ class RelatedSync:
         for name, row in self.journal.open_intents().items():
             if name.startswith(f"replaced {kind.name} "):
                 if moved.old(row["id"]) is None:
-                    self.related.delete(kind, row)
+                    self.delete(kind, row)
                 self.journal.resolve(name)
                 found = True
         return found
@@ -198,33 +180,32 @@ class RelatedSync:
         """Report changes that the target did not take as they are; return what it has now."""
         spared = self._watched(kind)
         if spared is not None:
-            self.related.remove_duplicates(kind, spared)
+            self.remove_duplicates(kind, spared)
             self.journal.resolve(f"made {kind.name}")
-        rows = {kind.key(row): row for row in self.related.there(kind)}
+        rows = {kind.key(row): row for row in self.there(kind)}
         for change in done:
             if change.here is None:
                 continue
             old = kind.key(change.here)
             there = rows.get(objects.known[old][0])
             if there is not None:
-                objects.resolve(attrs.evolve(change, there=there))
+                objects.resolve(attrs.evolve(change, there=there, new=kind.key(there)))
                 if not objects.is_same(change.here, there):
                     why = "the target stored something else"
                     self.found.add(Difference(kind.name, old, kind.key(there), why=why))
-        self.related.save(kind, objects)
+        self.save(kind, objects)
         return list(rows.values())
 
     # -- the order --------------------------------------------------------------------------------
 
-    def _order(self, kind: Kind, order: Order) -> None:
-        change = order.change()
+    def _order(self, kind: Kind, objects: Objects, order: Order) -> None:
+        projects = self.context.facts["project"], self.context.project.id
+        change = order.change(objects, *projects)
         if change is None or kind.set_order is None:
             return
         what = change.under(self.conflicts)
         if what == "report":
-            self.found.add(
-                change.as_difference(self.context.facts["project"], self.context.project.id)
-            )
+            self.found.add(change.as_difference())
             return
         if what == "apply":
             order.expect()
@@ -266,7 +247,7 @@ class Order:
         """Write into the journal which order is about to be set."""
         self.journal.set(f"{order_of(self.kind)} expected", self.ours)
 
-    def change(self) -> Change | None:
+    def change(self, objects: Objects, source: int, target: int) -> Change | None:
         """Return the change of the order, if it is not the same; new objects do not count."""
         was = self.journal.get(order_of(self.kind))
         if self.ours == self.theirs:
@@ -288,7 +269,7 @@ class Order:
                 by = "source"
             elif before[0] == now[0]:
                 by = "target"
-        return Change(self.kind.name, "order", self.ours, self.theirs, by)
+        return Change(objects, self.ours, self.theirs, by, source, target, "order")
 
     def wanted(self) -> list[int]:
         """Return all objects of the target in the source's order; its own stay in their places."""

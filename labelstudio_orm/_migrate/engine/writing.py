@@ -44,7 +44,7 @@ class Writer:
                 unpark(draft)
             self.journal.resolve(_PARKED)
 
-    def write_fields(self, base: Base, changes: Sequence[Change], here: Row, there: Row) -> None:
+    def write_fields(self, changes: Sequence[Change], here: Row, there: Row) -> None:
         """Change fields of a task, and count it. One request."""
         body = {change.field: here[change.field] for change in changes}
         if (problem := data_problem(here)) is not None and "data" in body:
@@ -62,14 +62,14 @@ class Writer:
         )
         self.context.tallies["tasks"].updated += 1
         for change in changes:
-            base.applied(change)
+            change.part.applied(change)
 
     def write(self, base: Base, change: Change, here: Row, there: Row) -> None:
         """Create, change or delete an object of a task, and count it."""
         kind, run = change.kind, self.context.tallies[change.kind]
         if change.here is None:
             task_objects.delete(getattr(self.client, kind).ref(change.there["id"]))
-            base.applied(change)
+            change.part.applied(change)
             run.deleted += 1
         elif change.there is None:
             self.create(base, change, here, there)
@@ -77,7 +77,7 @@ class Writer:
             self.context.lose({f"{kind}.{name}": [change.here["id"]] for name in lost})
             run.created += 1
         else:
-            self._change(base, change, there)
+            self._change(change, there)
             run.updated += 1
 
     def create(self, base: Base, change: Change, here: Row, there: Row) -> None:
@@ -89,22 +89,22 @@ class Writer:
         fields = self._fields(change.kind, change.here, there)
         task_objects.check_storable(change.kind, fields["result"])
         if change.kind != "annotations" or not task_objects.is_malformed(fields["result"]):
-            base.applied(change, self._make(change, fields, there))
+            change.part.applied(change, self._make(change, fields, there))
             return
         blank = attrs.evolve(change, here={**change.here, "result": []})
-        base.expect(blank)
+        blank.part.expect(blank)
         self._save(base, here)
         new = self._make(blank, {**fields, "result": []}, there)
-        base.applied(blank, new)
-        base.expect(change)
+        blank.part.applied(blank, new)
+        change.part.expect(change)
         self._save(base, here)
         try:
             task_objects.fill(self.client, new, fields["result"])
         except Exception as error:
             if task_objects.is_refused(error):  # and it is gone again
-                base.applied(attrs.evolve(change, here=None, there={"id": new}))
+                change.part.applied(attrs.evolve(change, here=None))
             raise
-        base.applied(attrs.evolve(change, there={**change.here, "id": new}))
+        change.part.applied(change, new)
 
     def _save(self, base: Base, here: Row) -> None:
         self.bases.put({here["id"]: str(base)})
@@ -131,7 +131,7 @@ class Writer:
         there[kind].append({**change.here, "id": made, "import_id": change.here["id"]})
         return made
 
-    def _change(self, base: Base, change: Change, there: Row) -> None:
+    def _change(self, change: Change, there: Row) -> None:
         kind, content_of = change.kind, CONTENTS[change.kind]
         ours, theirs = content_of(change.here), content_of(change.there)
         fields = {
@@ -143,7 +143,7 @@ class Writer:
         is_annotation = kind == "annotations"
         with self._parked(there["id"], new) if is_annotation else nullcontext():
             task_objects.change(self.client, kind, new, fields, task=there["id"])
-        base.applied(change)
+        change.part.applied(change)
 
     @contextmanager
     def _parked(self, task: int, annotation: int) -> Iterator[None]:
@@ -167,7 +167,7 @@ class Writer:
         return fields
 
     @contextmanager
-    def unless_refused(self, base: Base, changes: Sequence[Change], task: int) -> Iterator[None]:
+    def unless_refused(self, changes: Sequence[Change], task: int) -> Iterator[None]:
         """Record what no server takes as failed, and let the rest go on.
 
         Other programs have left it in this ``task`` of the source. Each run tries it again.
@@ -178,7 +178,7 @@ class Writer:
             if not task_objects.is_refused(error):
                 raise
             for change in changes:
-                base.refused(change)
+                change.part.refused(change)
             change = changes[0]
             label = f"task {task}"
             if not change.field:

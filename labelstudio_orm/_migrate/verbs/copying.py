@@ -25,12 +25,13 @@ from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.fixups import Fixups
 from ..engine.importing import Importer
 from ..engine.journal import Journal, JournalMismatch
-from ..engine.kinds import KINDS
+from ..engine.kinds import KINDS, Secrets
+from ..engine.late import wait_for_the_rest
 from ..engine.losses import losses
-from ..engine.related import EXPORTS, Related, Secrets, left_out, parts_of
-from ..engine.settings import Overlaps, Settings
+from ..engine.related import EXPORTS, Related, left_out, parts_of
+from ..engine.settings import Overlaps, Settings, wanted_settings
 from ..engine.source import as_source, name_of
-from ..engine.starting import LATE_SETTINGS, begin, marked_projects, open_journal, titled_settings
+from ..engine.starting import LATE_SETTINGS, begin, marked_projects, open_journal
 from ..engine.sync_related import save_bases
 from ..engine.users import MissingUsers
 
@@ -112,34 +113,27 @@ def copy_project(
             "brings tasks into an existing project"
         )
     here = as_source(source)
-    facts = here.describe()
     wanted: dict[str, object] = {
         "files": files,
         "views": views,
         "webhooks": webhooks,
         "storages": storages,
         "backends": backends,
+        EXPORTS: storages == "all",
     }
-    parts = frozenset(name for name in KINDS if wanted.get(name, True))
+    parts = frozenset(name for name in (*KINDS, EXPORTS) if wanted.get(name, True))
     with open_journal(journal, to) as notes:
         context = begin(
             here,
             to,
             notes,
-            facts,
             title=title,
             missing_users=missing_users,
-            files=files,
-            keep_origin=keep_origin,
-        )
-        copy = Copy(
-            context,
-            title=title,
             parts=parts,
             secrets=secrets or (lambda kind, row: {}),
-            export_storages=storages == "all",
-            progress=progress,
+            keep_origin=keep_origin,
         )
+        copy = Copy(context, progress)
         copy.run()
         if not verify or to.is_dry:
             copy.finish()
@@ -156,22 +150,12 @@ def copy_project(
 class Copy:
     """A copy: its steps in order, each of which may be begun again."""
 
-    def __init__(
-        self,
-        context: MigrationContext,
-        *,
-        title: str | None,
-        parts: frozenset[str],
-        secrets: Secrets,
-        export_storages: bool,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, context: MigrationContext, progress: Progress) -> None:
         self.context, self.journal, self.client = context, context.journal, context.client
-        self.title, self.parts = title, parts
+        self.parts = context.parts
         self._progress = reporter(progress, f"copying {name_of(context.facts)}")
         self.importer, self.fixups = Importer(context), Fixups(context)
-        self.all_parts = parts | ({EXPORTS} if export_storages else frozenset())
-        self.related = Related(context, self.all_parts, secrets)
+        self.related = Related(context)
         self.done: bool = context.journal.get("done", False)
         self.lost = dict(context.media.lost.items())
         """The files that an earlier run could not copy, with the reasons."""
@@ -180,7 +164,7 @@ class Copy:
     def run(self) -> None:
         """Do the steps that are not done yet."""
         if self.done:
-            missing = sorted(self.all_parts - parts_of(self.journal))
+            missing = sorted(self.parts - parts_of(self.journal))
             if missing:
                 raise JournalMismatch(
                     f"{self.journal} is of a copy that is finished, without {', '.join(missing)}; "
@@ -189,7 +173,7 @@ class Copy:
             for kind, number in self.journal.get("counts", {}).items():
                 self.context.tallies[kind].skipped = number
             return
-        self.journal.set("parts", sorted(self.all_parts))
+        self.journal.set("parts", sorted(self.parts))
         self._files()
         self._tasks()
         self._set("label_config")
@@ -200,16 +184,16 @@ class Copy:
         self._bring(listeners=False)
         self._set("model_version")  # which may be that of an ML backend
         self.remove_duplicates()
-        self._description()
+        self._set("description")  # until then it marks the project as that of this copy
         self._bring(listeners=True)  # last, since all other writes would trigger them
 
     def compare(self) -> Report:
         """Compare what was copied."""
         source, target = self.context.source, self.context.there
         comparison = Comparison(source, target, self.journal, on_pairs=self._save_bases_of_tasks)
-        return comparison.report(("settings", "tasks", *sorted(self.parts)))
+        return comparison.report(("settings", "tasks", *sorted(self.parts - {EXPORTS})))
 
-    def _save_bases_of_tasks(self, pairs: list[tuple[Row, Row, bool]]) -> None:
+    def _save_bases_of_tasks(self, pairs: list[tuple[Row, Row]]) -> None:
         """Write into the journal what both sides hold, which lets a sync see who changed what.
 
         Only this copy has written to the target so far.
@@ -217,11 +201,9 @@ class Copy:
         if self.done:
             return
         bases, found = self.journal.map("bases"), {}
-        for here, there, is_same in pairs:
+        for here, there in pairs:
             text = bases.get(here["id"])
-            if is_same:
-                found[here["id"]] = str(Base.of(here, there))
-            elif text is not None:
+            if text is not None:
                 base = Base.parse(text)
                 base.found(there)
                 found[here["id"]] = str(base)
@@ -260,12 +242,11 @@ class Copy:
         for one in self.related.kinds:
             keys = left_out(self.journal, one)
             lost[f"{one.name}.secrets"] = [key for key in keys if not one.is_opt_in(key)]
-        numbers = {name: len(ids) for name, ids in lost.items()}
         name = f"{self.context.project!r} on {self.client.url}"
         return Report(
             what=f"copy of {name_of(self.context.facts)} to {name}",
             counts={kind: tally.summary() for kind, tally in tallies.items()},
-            losses=[*losses(numbers, lost, kept=self.context.keep_origin), *self.context.losses()],
+            losses=[*losses(lost, kept=self.context.keep_origin), *self.context.losses()],
             target=self.context.project,
         )
 
@@ -293,28 +274,20 @@ class Copy:
 
     def _set(self, *names: str) -> None:
         """Set settings to those of the source, if the target takes them."""
-        settings = self.context.translation.value(titled_settings(self.context.source, self.title))
+        settings = wanted_settings(self.context.source.settings(), self.journal)
+        settings = self.context.translation.value(settings)
+        settings["description"] = settings["description"] or ""
         for name in names:
             if settings[name] is not None:
                 setattr(self.context.project, name, settings[name])
-        self._expect_settings(*names)
+        if not self.client.is_dry:
+            Settings(self.context).expect(names)
         try:
             if Overlaps(self.context).save(names):
                 self.fixups.mark_all_incomplete()
         except BadRequest as error:
             self.context.tallies["settings"].fail(0, ", ".join(names), error)
             self.context.project.refresh()
-
-    def _expect_settings(self, *names: str) -> None:
-        if not self.done and not self.client.is_dry:
-            Settings(self.context).expect(names)
-
-    def _description(self) -> None:
-        """Set the description last: until then it marks the project as that of this copy."""
-        self._expect_settings("description")
-        text = self.context.translation.value(self.context.source.settings()["description"])
-        self.context.project.description = text or ""
-        self.context.project.save()
 
     def _bring(self, *, listeners: bool) -> None:
         for kind in self.related.kinds:
@@ -328,7 +301,7 @@ class Copy:
         """
         if self.client.is_dry:
             return 0
-        self.context.wait_for_late_writes(lambda: self.importer.are_too_many() or None)
+        wait_for_the_rest(self.client, self.journal, lambda: self.importer.are_too_many() or None)
         marked = marked_projects(self.client, self.journal)
         projects = [one for one in marked if one.id != self.context.project.id]
         for project in projects:

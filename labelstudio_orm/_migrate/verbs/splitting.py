@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import blake2b
@@ -113,30 +112,29 @@ def split(
     True
     """
     tasks: Tasks = project.tasks
+    own = ItemKey.of(tasks, by) if isinstance(by, (str, Place)) else None
+    hashed = None if key is None else ItemKey.of(tasks, key)
+    where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
+    keys = {one.way.field.name for one in (own, hashed, where) if one is not None}
+    listed = tasks.only(*(keys or {"id"}))
     if isinstance(by, Mapping):
-        name_part, needed = _by_shares(tasks, by, key, seed)
+        name_part = _by_shares(tasks, by, hashed, seed)
     elif key is not None:
         raise ValueError("split(): key= is only for shares")
-    elif isinstance(by, (str, Place)):
-        name_part, needed = _by_value(tasks, by)
+    elif own is not None:
+        name_part = _by_value(own)
     elif callable(by):
-        name_part, needed = _by_function(by), None
+        name_part, listed = _by_function(by), tasks
     else:
         raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r:.80}")
-    where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
     if where is not None and journal is not None:
         raise ValueError("split(): journal= is only for parts that become projects")
-    if where is not None and where == (
-        ItemKey.of(tasks, by) if isinstance(by, (str, Place)) else None
-    ):
+    if where is not None and where == own:
         raise ValueError(f"split(): {into} has the parts already")
-    if needed is not None and where is not None:
-        needed |= {where.way.field.name}
-    listed = tasks if needed is None else tasks.only(*needed)
     parts, left = _parts(listed.iterator(), name_part, where)
-    if left and not parts and isinstance(by, (str, Place)):
+    if left and not parts and own is not None:
         what = f"split(): none of the {left} tasks of {project!r} has anything under"
-        raise no_key(ItemKey.of(tasks, by), what, first_rows(tasks))
+        raise no_key(own, what, first_rows(tasks))
     if where is not None:
         done = _set_parts(project, parts, where, workers, progress)
     else:
@@ -153,14 +151,12 @@ def split(
 NamePart: TypeAlias = "Callable[[Task], str | None]"
 
 
-def _by_value(tasks: Tasks, by: str | Place) -> tuple[NamePart, set[str]]:
-    way = ItemKey.of(tasks, by).way
-
+def _by_value(key: ItemKey) -> NamePart:
     def name_part(task: Task) -> str | None:
-        value = way.value(task)
+        value = key.way.value(task)
         return None if fingerprint(value) is None else str(value)
 
-    return name_part, {way.field.name}
+    return name_part
 
 
 def _by_function(by: NamePart) -> NamePart:
@@ -172,21 +168,18 @@ def _by_function(by: NamePart) -> NamePart:
 
 
 def _by_shares(
-    tasks: Tasks, shares: Mapping[str, float], key: str | Place | None, seed: int | str
-) -> tuple[NamePart, set[str]]:
+    tasks: Tasks, shares: Mapping[str, float], key: ItemKey | None, seed: int | str
+) -> NamePart:
     if not math.isclose(math.fsum(shares.values()), 1) or min(shares.values()) < 0:
         raise ValueError(f"split(): shares are numbers that add up to 1, not {dict(shares)}")
-    if key is None:
-        return lambda task: part_of(task.id, shares, seed), {"id"}
-    item_key = ItemKey.of(tasks, key)
 
     def name_part(task: Task) -> str:
-        value = item_key.way.value(task)
-        if fingerprint(value) is None:
-            raise no_key(item_key, f"split(): {task!r} has nothing under", first_rows(tasks))
+        value = task.id if key is None else key.way.value(task)
+        if key is not None and fingerprint(value) is None:
+            raise no_key(key, f"split(): {task!r} has nothing under", first_rows(tasks))
         return part_of(value, shares, seed)
 
-    return name_part, {item_key.way.field.name}
+    return name_part
 
 
 def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str:
@@ -368,10 +361,13 @@ def _copy(
         )
         for name, part in parts.items()
     }
-    lost: defaultdict[tuple[str, str, str], list[Loss]] = defaultdict(list)
-    for report in reports.values():
-        for one in report.losses:
-            lost[one.kind, one.field, one.why].append(one)
+    lost: dict[tuple[str, str, str], Loss] = {}
+    for one in (one for report in reports.values() for one in report.losses):
+        before = lost.get((one.kind, one.field, one.why), attrs.evolve(one, count=0, ids=()))
+        ids = (*before.ids, *one.ids)
+        lost[one.kind, one.field, one.why] = attrs.evolve(
+            before, count=before.count + one.count, ids=ids
+        )
     return Split(
         what=f"split of {project!r} into projects on {into.url}",
         counts={
@@ -380,20 +376,13 @@ def _copy(
             for kind, done in report.counts.items()
         },
         differences=[one for report in reports.values() for one in report.differences],
-        losses=[
-            Loss(kind, field, sum(one.count for one in some), why, ids=_ids(some))
-            for (kind, field, why), some in lost.items()
-        ],
+        losses=lost.values(),
         different=sum(report.different for report in reports.values()),
         parts={name: len(part.ids) for name, part in parts.items()},
         projects={
             name: report.target for name, report in reports.items() if report.target is not None
         },
     )
-
-
-def _ids(lost: Iterable[Loss]) -> Iterator[int | str]:
-    return (id for one in lost for id in one.ids)
 
 
 def _file_name(part: str) -> str:

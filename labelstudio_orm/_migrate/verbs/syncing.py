@@ -9,13 +9,15 @@ from ..._reports import Difference, Differences, Report
 from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
-from ..engine.diff3 import Base, Change, Conflicts
+from ..engine.diff3 import Base, Change, Conflicts, Side, applicable
 from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.fixups import Fixups
 from ..engine.importing import Importer, imported
 from ..engine.journal import JournalMismatch
+from ..engine.kinds import Secrets
+from ..engine.late import wait_for_the_rest
 from ..engine.losses import losses
-from ..engine.related import Related, Secrets, no_secrets, parts_of
+from ..engine.related import no_secrets, parts_of
 from ..engine.settings import Settings
 from ..engine.sideeffects import without_side_effects
 from ..engine.source import CHUNK, as_source, name_of
@@ -95,7 +97,6 @@ def sync(
         raise ValueError(f'conflicts is "report", "source" or "target", not {conflicts!r:.80}')
     client = labelstudio_of(target)
     here = as_source(source)
-    facts = here.describe()
     with open_journal(journal, client, may_create=pair) as notes:
         known = notes.get("project")
         if known is None and not pair:
@@ -112,32 +113,18 @@ def sync(
             here,
             client,
             notes,
-            facts,
             title=copied.get("title"),
             missing_users=missing_users,
-            files="files" in parts,
+            parts=parts,
+            secrets=secrets or no_secrets,
             keep_origin=copied.get("keep_origin", False),
             again=True,
         )
-        return _Sync(
-            context,
-            parts=parts,
-            secrets=secrets or no_secrets,
-            conflicts=conflicts,
-            progress=progress,
-        ).run()
+        return _Sync(context, conflicts, progress).run()
 
 
 class _Sync:
-    def __init__(
-        self,
-        context: MigrationContext,
-        *,
-        parts: frozenset[str],
-        secrets: Secrets,
-        conflicts: Conflicts,
-        progress: Progress,
-    ) -> None:
+    def __init__(self, context: MigrationContext, conflicts: Conflicts, progress: Progress) -> None:
         self.context, self.journal, self.conflicts = context, context.journal, conflicts
         self.tasks = context.tasks
         self.bases = context.journal.map("bases")
@@ -145,8 +132,7 @@ class _Sync:
         self.writer = Writer(context)
         self.found = Differences()
         self.settings = Settings(context)
-        self.related = RelatedSync(Related(context, parts, secrets), conflicts, self.found)
-        self.with_files = "files" in parts
+        self.related = RelatedSync(context, conflicts, self.found)
         self.touched: list[int] = []
         self._progress = reporter(progress, f"synchronising {name_of(context.facts)}")
 
@@ -159,7 +145,7 @@ class _Sync:
         if not len(self.tasks):
             self._pair()
         self.related.disable_listeners()
-        if self.with_files:
+        if self.context.media.wanted:
             self.context.media.bring_all()  # also those that no task refers to
         self.settings.apply(_EARLY, self.conflicts, self.found)
         self._changed()
@@ -169,7 +155,7 @@ class _Sync:
         self.related.apply(listeners=False)
         self.settings.apply(_LATE, self.conflicts, self.found)
         self.related.apply(listeners=True)
-        if self.with_files:
+        if self.context.media.wanted:
             self._files()
         self._unmatched()
         if not self.context.client.is_dry:
@@ -183,11 +169,7 @@ class _Sync:
             },
             differences=tuple(self.found.listed),
             different=self.found.number,
-            losses=losses(
-                {name: len(ids) for name, ids in self.context.lost.items()},
-                self.context.lost,
-                kept=self.context.keep_origin,
-            ),
+            losses=losses(self.context.lost, kept=self.context.keep_origin),
             target=self.context.project,
         )
 
@@ -221,17 +203,19 @@ class _Sync:
 
     def _deleted_there(self, here: Row, new: int) -> None:
         """Report a task that was deleted in the target, or take it for a new one."""
-        if self.conflicts == "source" and self._has_changed(here):
+        if self.conflicts == "source" and self._is_changed(here["id"], here, "source"):
             self.tasks.remove(here["id"])  # and it is created anew
         else:
             self.found.add(Difference("tasks", here["id"], new, why="deleted in the target"))
 
-    def _has_changed(self, here: Row) -> bool:
-        text = self.bases.get(here["id"])
+    def _is_changed(self, old: int, row: Row, side: Side) -> bool:
+        """Return whether a side has changed a task that the other one has deleted."""
+        text = self.bases.get(old)
         if text is None:
-            copied = self.journal.map("contents").get(here["id"])
-            return copied is not None and copied != imported(here)
-        return any(change.by != "target" for change in Base.parse(text).changes(here, _empty(here)))
+            unknown = imported(row) if side == "source" else None
+            return bool(self.journal.map("contents").get(old, unknown) != imported(row))
+        sides = (row, _empty(row)) if side == "source" else (_empty(row), row)
+        return any(change.by in (side, None) for change in Base.parse(text).changes(*sides))
 
     def _base(self, here: Row, there: Row) -> Base:
         """Return what both sides were: as the journal has it, else as far as the copy shows."""
@@ -246,34 +230,25 @@ class _Sync:
     def _task(self, here: Row, there: Row) -> None:
         base = self._base(here, there)
         wanted: list[Change] = []
-        changes = list(base.changes(here, there))
-        for change in without_side_effects(changes, here, there, base, self.conflicts):
-            what = change.under(self.conflicts)
-            if what == "report":
-                self._report(change, here, there)
-            elif what == "keep":
-                base.resolve(change)
-            else:
-                wanted.append(change)
-                base.expect(change)
+        changes = without_side_effects(
+            list(base.changes(here, there)), here, there, base, self.conflicts
+        )
+        for change in applicable(changes, self.conflicts, self.found):
+            wanted.append(change)
+            change.part.expect(change)
         self.bases.put({here["id"]: str(base)})
         if not wanted:
             return
         if fields := [change for change in wanted if change.field]:
-            with self.writer.unless_refused(base, fields, here["id"]):
-                self.writer.write_fields(base, fields, here, there)
+            with self.writer.unless_refused(fields, here["id"]):
+                self.writer.write_fields(fields, here, there)
                 self.touched.append(here["id"])
         for change in wanted:
             if not change.field:
                 self.touched.append(here["id"])
-                with self.writer.unless_refused(base, [change], here["id"]):
+                with self.writer.unless_refused([change], here["id"]):
                     self.writer.write(base, change, here, there)
         self.bases.put({here["id"]: str(base)})
-
-    def _report(self, change: Change, here: Row, there: Row) -> None:
-        sides = (here, there) if change.field else (change.here, change.there)
-        source, target = (None if row is None else row["id"] for row in sides)
-        self.found.add(change.as_difference(source, target))
 
     # -- tasks that one side has -------------------------------------------------------------------
 
@@ -294,7 +269,8 @@ class _Sync:
             self._record(some)
         before = self.journal.get("imports after")
         if before is not None and not self.context.client.is_dry:
-            self.context.wait_for_late_writes(lambda: next(self.importer.unmatched(), None))
+            client, unmatched = self.context.client, self.importer.unmatched
+            wait_for_the_rest(client, self.journal, lambda: next(unmatched(), None))
             self.importer.remove_duplicates(after=before)
             self.journal.set("imports after", None)
 
@@ -318,7 +294,7 @@ class _Sync:
         for some in chunked((new for new in gone if new not in kept), CHUNK):
             for row in self.context.there.some_tasks(some):
                 old = gone[row["id"]]
-                if self.conflicts == "source" or not self._changed_there(old, row):
+                if self.conflicts == "source" or not self._is_changed(old, row, "target"):
                     doomed.append(row["id"])
                     continue
                 kept.add(row["id"])
@@ -335,14 +311,6 @@ class _Sync:
         for new in gone.keys() - kept:
             for name in ("tasks", "bases", "contents", "mends"):
                 self.journal.map(name).remove(gone[new])
-
-    def _changed_there(self, old: int, there: Row) -> bool:
-        text = self.bases.get(old)
-        if text is None:
-            return bool(self.journal.map("contents").get(old) != imported(there))
-        return any(
-            change.by != "source" for change in Base.parse(text).changes(_empty(there), there)
-        )
 
     def _files(self) -> None:
         """Delete files that were uploaded twice, and count the others."""
