@@ -18,10 +18,9 @@ from ..._engine.pages.sources import chunked
 from ...resources._tasks.creation import create_from_server
 from . import fingerprints as content
 from .diff3 import Base
-from .exactly_once import exactly_once
+from .exactly_once import exactly_once, record_duration, wait_for
 from .fingerprints import ORIGIN, digest
 from .forms import import_form
-from .late import record_duration, wait_for
 from .losses import is_importable, lost_of_task, origin
 from .source import CHUNK
 from .task_objects import import_problem

@@ -19,8 +19,7 @@ from ..._engine.values.summary import Failure
 from ...client import labelstudio_of
 from ...errors import APIError, BadRequest, LabelStudioError, ServerError
 from .contents import fetch
-from .exactly_once import exactly_once
-from .late import record_duration, wait_for
+from .exactly_once import exactly_once, record_duration, wait_for
 from .stored import Fetched, Stored
 from .uploads import address_on, files_of, original_name
 

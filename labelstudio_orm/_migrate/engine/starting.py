@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 from ..._engine.values.brief import cut
 from ...errors import DoesNotExist
 from .context import MigrationContext
-from .exactly_once import exactly_once
+from .exactly_once import exactly_once, wait_for
 from .journal import Journal, is_missing, opened
-from .late import wait_for
 from .media import Media
 from .remap import Translation
 from .settings import wanted_settings

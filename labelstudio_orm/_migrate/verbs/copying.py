@@ -21,12 +21,12 @@ from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
 from ..engine.context import MigrationContext
 from ..engine.diff3 import Base
+from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.fixups import Fixups
 from ..engine.importing import Importer
 from ..engine.journal import Journal, JournalMismatch
 from ..engine.kinds import KINDS, Secrets
-from ..engine.late import wait_for_the_rest
 from ..engine.losses import losses
 from ..engine.related import EXPORTS, Related, left_out, parts_of
 from ..engine.settings import Overlaps, Settings, wanted_settings

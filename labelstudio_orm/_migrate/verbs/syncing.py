@@ -10,12 +10,12 @@ from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
 from ..engine.diff3 import Base, Change, Conflicts, Side, applicable
+from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.fixups import Fixups
 from ..engine.importing import Importer, imported
 from ..engine.journal import JournalMismatch
 from ..engine.kinds import Secrets
-from ..engine.late import wait_for_the_rest
 from ..engine.losses import losses
 from ..engine.related import no_secrets, parts_of
 from ..engine.settings import Settings
