@@ -92,28 +92,18 @@ class Fixups:
 
     def _drafts(self, row: Row, other: Row, base: Base) -> int:
         """Create the drafts that are missing, and delete duplicates; return the number of these."""
-        ours, me = base.objects["drafts"], self.context.users.me.email
-        known = [one for one in other["drafts"] if one["user"] == me]
-        marks = {one["id"]: digest(CONTENTS["drafts"](one)) for one in known}
-
-        def duplicates(*wanted: str) -> list[int]:
-            taken = {new for new, *_ in ours.known.values()}
-            return [id for id, mark in marks.items() if id not in taken and mark in wanted]
-
-        ours.reconcile(known)
-        for draft in row["drafts"]:
-            if draft["id"] in ours.known:
-                continue
-            change = ours.creation(draft)
-            if found := duplicates(digest(CONTENTS["drafts"](draft))):
-                change.part.applied(change, found[0])
-                continue
-            change.part.expect(change)
-            self._save(row, base)
-            with self.writer.unless_refused([change], row["id"]):
-                self.writer.create(base, change, row, other)
-                self.context.tallies["drafts"].created += 1
-        doomed = duplicates(*(digest(CONTENTS["drafts"](one)) for one in row["drafts"]))
-        for id in doomed:
-            task_objects.delete(self.context.client.drafts.ref(id))
-        return len(doomed)
+        me, content_of = self.context.users.me.email, CONTENTS["drafts"]
+        mine = [one for one in other["drafts"] if one["user"] == me]
+        wanted = {digest(content_of(one)) for one in row["drafts"]}
+        removed = 0
+        for change in list(base.objects["drafts"].changes(row["drafts"], mine)):
+            if change.there is None and change.by == "source":
+                change.part.expect(change)
+                self._save(row, base)
+                with self.writer.unless_refused([change], row["id"]):
+                    self.writer.create(base, change, row, other)
+                    self.context.tallies["drafts"].created += 1
+            elif change.old is None and digest(content_of(change.there)) in wanted:
+                task_objects.delete(self.context.client.drafts.ref(change.new))
+                removed += 1
+        return removed
