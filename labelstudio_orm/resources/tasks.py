@@ -12,6 +12,7 @@ from .._engine.bulk import BATCH_BYTES, BATCH_SIZE
 from .._engine.conditions.query import Query
 from .._engine.fields.fields import UNSET
 from .._engine.http.deadline import one_call
+from .._engine.pages.counters import Counters
 from .._engine.pages.keyset import TASKS
 from .._engine.pages.sources import Embedded
 from .._engine.reading.by_id import in_scope
@@ -22,6 +23,7 @@ from ..errors import LabelStudioError
 from ..orm import (
     ForeignKey,
     HasMany,
+    Plain,
     QuerySet,
     Resource,
     computed,
@@ -316,7 +318,16 @@ class Labelled:
 @resource(
     "/api/annotations/{id}/",
     collection="/api/tasks/{task}/annotations/",
-    pages=Embedded("annotations"),
+    pages=Embedded(
+        "annotations",
+        Counters(
+            total=("total_annotations_number", "skipped_annotations_number"),
+            flags={
+                "was_cancelled": "skipped_annotations_number",
+                "ground_truth": "ground_truth_number",
+            },
+        ),
+    ),
     params={"was_cancelled__exact": "was_cancelled"},
 )
 class Annotation(Dated, Labelled, Resource):
@@ -468,6 +479,7 @@ class Predictions(QuerySet["Prediction"]):
 
 @resource(
     "/api/predictions/{id}/",
+    pages=Plain(counters=Counters(total=("total_predictions_number",), texts="model_version")),
     params={"task_id__exact": "task", "project_id__exact": "project"},
     queryset=Predictions,
 )

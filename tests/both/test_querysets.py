@@ -506,6 +506,8 @@ def test_explain_tells_the_plan(project: Project, asked: Asked) -> None:
     top = project.tasks.order_by("-created_at")[:9].explain()
     assert "one page in the server's order" in top
     assert "another page, where tasks tie" in top
+    further = project.tasks.order_by("-created_at", "id")[:9].explain()
+    assert "another page by id, where tasks tie" in further
     assert "every row is read" in project.tasks.filter(meta__x=1).explain()
     assert "count() is one request" in project.tasks.filter(total_annotations=0).explain()
     assert "no object can match" in project.tasks.filter(id__in=[]).explain()

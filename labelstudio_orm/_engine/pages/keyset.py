@@ -13,6 +13,7 @@ from ..http.paths import at
 from ..plans.plan import Plan
 from ..values.ids import id_of
 from .checks import listing_error
+from .counters import Counters
 from .parallel import results
 from .ranges import IdList, PageSizer, TaskListing
 from .select import Page, Select
@@ -55,6 +56,7 @@ class Keyset:
     filters_tasks: ClassVar[bool] = True
     by_id_within: ClassVar[str] = ""
     scoped_by: tuple[str, ...] = ("project",)
+    counters: ClassVar[Counters | None] = None
 
     def pages(self, select: Select) -> Iterator[Page]:
         """Return pages of growing size. Raises ValueError without a project and a view."""

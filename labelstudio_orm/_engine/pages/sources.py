@@ -22,6 +22,7 @@ from ..values.ids import as_id, id_of
 
 if TYPE_CHECKING:
     from ..values.codec import Row
+    from .counters import Counters
     from .select import Page, Select
 
 T = TypeVar("T")
@@ -42,6 +43,10 @@ class Source(Shape, Protocol):
     def pages(self, select: Select) -> Iterator[Page]:
         """Yield the rows, a page at a time; each page is requested when it is asked for."""
 
+    @property
+    def counters(self) -> Counters | None:
+        """The counters of a project that are about the rows."""
+
     def count(self, select: Select) -> int | None:
         """How many rows the server says there are, in one request; None where it does not say."""
 
@@ -55,12 +60,13 @@ class Plain:
 
     ``scoped_by``: the relations that it cannot do without. ``unfiltered``: parameters for all of
     it, where the server would otherwise give nothing. ``single``: the server may give one bare
-    object.
+    object. ``counters``: those of a project that are about its rows.
     """
 
     scoped_by: tuple[str, ...] = ()
     unfiltered: Mapping[str, str] = attrs.field(factory=dict)
     single: bool = False
+    counters: Counters | None = None
     filters_tasks: ClassVar[bool] = False
     by_id_within: ClassVar[str] = ""
 
@@ -128,6 +134,7 @@ class Numbered:
 
     scoped_by: tuple[str, ...] = ()
     ordered: bool = True
+    counters: ClassVar[Counters | None] = None
     filters_tasks: ClassVar[bool] = False
     by_id_within: ClassVar[str] = ""
 
@@ -212,10 +219,11 @@ class Embedded:
     """Annotations, which are read inside of their tasks.
 
     Of one task they come from the task itself, since their own listing hides the cancelled ones; of
-    a project from its tasks.
+    a project from its tasks. ``counters``: those of a project that are about its rows.
     """
 
     key: str
+    counters: Counters | None = None
     filters_tasks: ClassVar[bool] = False
     by_id_within: ClassVar[str] = "task"
     scoped_by: ClassVar[tuple[str, ...]] = ("task", "project")
@@ -266,14 +274,32 @@ class Embedded:
         inside = pages.select.Select.of(
             tasks, plans.plan.Plan(clauses=select.plan.clauses), workers=select.workers
         )
-        for page in source_of(tasks).pages(inside):
-            rows = [
-                {"task": task["id"], "project": id_of(select.scope["project"]), **row}
+        listing, limit = source_of(tasks), select.limit
+        if limit is not None and limit <= FIRST_PAGE:
+            few = self._by_task(listing.pages(attrs.evolve(inside, limit=limit)), select)
+            found = list(itertools.chain.from_iterable(few))
+            # A task may lose its last one while the page is made.
+            if all(found) or sum(map(len, found)) >= limit:
+                yield self._page(found, select)
+                return
+        for found in self._by_task(listing.pages(inside), select):
+            yield self._page(found, select)
+
+    def _by_task(self, listed: Iterator[Page], select: Select) -> Iterator[list[list[Row]]]:
+        """Yield the rows of each task of a page; PostgreSQL leaves their order open."""
+        project = id_of(select.scope["project"])
+        for page in listed:
+            yield [
+                [
+                    {"task": task["id"], "project": project, **row}
+                    for row in _in_order(self._in_task(task, select), select)
+                ]
                 for task in page.rows
-                # PostgreSQL leaves the order open.
-                for row in _in_order(self._in_task(task, select), select)
             ]
-            yield pages.select.Page(rows, whole=select.fields is None)
+
+    def _page(self, found: list[list[Row]], select: Select) -> Page:
+        rows = list(itertools.chain.from_iterable(found))
+        return pages.select.Page(rows, whole=select.fields is None)
 
     def _in_task(self, task: Row, select: Select) -> list[Row]:
         """Return the rows inside a task's row, which must be there and belong to it."""

@@ -424,6 +424,8 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
         operator = "contains" if positive else "not_contains"
         if _is_id(leaf.value):
             return _exactly(line("annotators", operator, "List", leaf.value))
+    if name == "id" and leaf.lookup == "isnull":
+        return _has_none(str(leaf.relation), leaf.value is positive)
     if not positive or leaf.holds_of_nothing:
         return None  # a task without any of them matches too
     if name == "result" and leaf.path and leaf.lookup in _CASE_SENSITIVE | {"in"}:
@@ -439,6 +441,17 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
             item = line("predictions_model_versions", "contains", "List", list(values))
             return Answer(((item,),), False)
     return None
+
+
+def _has_none(relation: str, wanted: bool) -> Answer | None:
+    """Return the tasks without any of a relation, or those with some.
+
+    Predictions are asked for by their model version, which may be null.
+    """
+    if relation == "annotations":
+        return _exactly(line("annotations_ids", "empty", "List", wanted))
+    item = line("predictions_model_versions", "empty", "List", True)
+    return Answer(((item,),), False) if wanted else None
 
 
 def _with_annotations() -> Answer:

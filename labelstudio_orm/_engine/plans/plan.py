@@ -136,10 +136,10 @@ def plan(options: Options, where: Node, terms: Terms = FREELY) -> Plan:
 
     Raises FieldError where what only the server evaluates would have to be checked here.
     """
-    if where == EVERYTHING:
-        return Plan()
     if not options.pages.filters_tasks:
         return _plan_params(options, where, terms)
+    if where == EVERYTHING:
+        return Plan()
     planned = _plan_tasks(where, terms)
     if planned.here is not None and has_opaque(planned.here):
         raise FieldError(
@@ -181,7 +181,8 @@ def _plan_params(options: Options, where: Node, terms: Terms) -> Plan:
         unsent = Terms(unsent=terms.unsent)
         there = Leaf(inside, options.fields["id"], (), "isnull", False, inside)
         clauses = _plan_tasks(conjunction(there, _of_some(where, there)), unsent).clauses
-    return Plan(params=sent, clauses=clauses, here=where, counts=False)
+    here = None if where == EVERYTHING else where
+    return Plan(params=sent, clauses=clauses, here=here, counts=here is None)
 
 
 def _of_some(where: Node, there: Leaf) -> Node:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..values.lazy import importer
 
 if TYPE_CHECKING:
+    from . import counted as counted
     from . import explain as explain
     from . import planner as planner
     from . import reader as reader

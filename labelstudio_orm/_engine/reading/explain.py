@@ -16,6 +16,7 @@ from ..plans.columns import Item
 from ..values.brief import WIDTH, brief, cut, joined
 from ..values.ids import id_of
 from .ambiguity import wants_summary
+from .counted import is_counted
 from .planner import keys_of_data, plan_without_request, plans_without_request, wants_config
 from .reader import is_one_page
 from .weighing import asks_for_database, size_of
@@ -127,6 +128,9 @@ def _requests(query: Query, planned: Plan) -> Iterator[str]:
     options = query.options
     if planned.weighed and asks_for_database(query):
         yield "GET /api/tasks/: one task, to learn which database the server has"
+    if is_counted(query):
+        path = at("/api/projects/{}/", id_of(query.scope["project"]))
+        yield f"count() and exists() are one request: GET {path} for its counters"
     if isinstance(options.pages, Embedded):
         yield from _of_tasks(query, planned, options.pages.key)
         return
@@ -152,8 +156,8 @@ def _requests(query: Query, planned: Plan) -> Iterator[str]:
             yield f"GET /api/tasks/: pages by id{order}, 100 tasks and then up to 1,000 a request"
     elif is_one_page(query, planned):
         yield "GET /api/tasks/: one page in the server's order"
-        more = "another page" if len(query.ordering) == 1 else "ids and keys of all matches"
-        yield f"GET /api/tasks/: {more}, where tasks tie at its end"
+        further = f" by {joined(map(str, query.ordering[1:]), ', ')}" if query.ordering[1:] else ""
+        yield f"GET /api/tasks/: another page{further}, where tasks tie at its end"
     else:
         yield "GET /api/tasks/: ids and keys of all matches, by id, to be sorted here"
         yield "GET /api/tasks/: the rows by id, 300 a request"

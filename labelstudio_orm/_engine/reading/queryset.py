@@ -214,11 +214,15 @@ class ReadingQuerySet(Selection[R]):
     def count(self) -> int:
         """Return how many objects there are.
 
-        One request where the server can say; else the rows are read, with their ids only.
+        One request where the server can say; else the rows are read, with their ids only. Of the
+        annotations and predictions of a project the server can say it without a condition, and with
+        one on ``was_cancelled``, on ``ground_truth`` or on ``model_version``.
         """
         if self._cache is not None:
             return len(self._cache)
         query = self._query
+        if (number := reading.counted.counted(query)) is not None:
+            return number
         if query.loaded is None:
             planned = reading.planner.plan_with_requests(query)
             if planned.nothing:
@@ -230,12 +234,14 @@ class ReadingQuerySet(Selection[R]):
                     return max(0, stop - query.start)
         return sum(1 for _ in reading.reader.objects(query.light()))
 
+    @one_call
     def exists(self) -> bool:
-        """Return whether there is any object; one request where the server can filter."""
+        """Return whether there is any object; one request where the server can filter or count."""
         if self._cache is not None:
             return bool(self._cache)
-        light = self._query.light().sliced(0, 1)
-        return any(True for _ in in_steps(allowed("exists()", self), reading.reader.objects(light)))
+        if (number := reading.counted.counted(self._query)) is not None:
+            return number > 0
+        return any(True for _ in reading.reader.objects(self._query.light().sliced(0, 1)))
 
     def first(self) -> R | None:
         """Return the first object, or None.

@@ -317,9 +317,10 @@ def is_one_page(query: Query, planned: Plan) -> bool:
 def _top(query: Query, planned: Plan, source: Keyset) -> list[Any] | None:
     """Return the first objects, up to where the slice stops; None where that is unknown.
 
-    One request, and another one where objects tie there, which the server leaves in any order.
+    One request. Where objects tie there, which the server leaves in any order, those that tie are
+    asked for by the further keys.
     """
-    stop, key = query.stop or 0, query.ordering[0]
+    stop, key, further = query.stop or 0, query.ordering[0], query.ordering[1:]
     names = {one.field.name for one in query.ordering}
     select = Select.of(query, planned, also=names)
     page = source.top(select, key, stop + 1)
@@ -332,10 +333,8 @@ def _top(query: Query, planned: Plan, source: Keyset) -> list[Any] | None:
     before = [obj for obj in found if key.value(obj) != last]
     if len(before) == stop:
         return before
-    if len(query.ordering) > 1:
-        return None
     lookup = {f"{key.field.name}__isnull": True} if last is None else {key.field.name: last}
     where = conjunction(query.where, build(query.model, (), lookup, query.url))
-    tied = query.but(where=where, ordering=(), start=0, stop=stop - len(before))
+    tied = query.but(where=where, ordering=further, start=0, stop=stop - len(before))
     found = before + list(objects(tied))
     return found if len(set(found)) == stop else None

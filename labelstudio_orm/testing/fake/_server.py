@@ -44,7 +44,6 @@ _MISSING_METHODS = {
     ("GET", "/api/projects/{id}/tasks/"),
     ("POST", "/api/projects/{id}/tasks/"),
     ("GET", "/api/projects/{id}/validate/"),
-    ("GET", "/api/projects/{id}/model-versions/"),
     ("GET", "/api/annotations/{id}/convert-to-draft"),
 }
 

@@ -331,6 +331,26 @@ def model_versions(store: Store, project: Row) -> list[str]:
     return versions + ([current] if current and current not in versions else [])
 
 
+@routes.add("GET", "/api/projects/{id}/model-versions/")
+def list_model_versions(request: Request, id: int) -> Any:
+    """List the versions of a project's predictions, latest first, with numbers: 0 of null."""
+    store, project = request.fake.store, find_project(request, id)
+    unknown = set(request.query) - {"extended"}
+    if unknown:
+        raise not_implemented(f"{sorted(unknown)} of model-versions/")
+    rows = store.rows(
+        "SELECT model_version, COUNT(model_version) AS count, MAX(created_at) AS latest "
+        "FROM prediction WHERE project_id = ? GROUP BY model_version ORDER BY latest DESC",
+        id,
+    )
+    if request.query.flag("extended", False):
+        return {"static": [dict(row) for row in rows], "live": None}
+    numbers = {row["model_version"]: row["count"] for row in rows}
+    if project["model_version"]:
+        numbers.setdefault(project["model_version"], 0)
+    return numbers
+
+
 @routes.add("DELETE", "/api/projects/{id}/model-versions/")
 def delete_model_version(request: Request, id: int) -> Any:
     """Delete the predictions of a version.
