@@ -23,7 +23,7 @@ class Killed(BaseException):
 
 
 class Wire(FakeAdapter):
-    """The way to a server. ``trouble(number)`` is asked at each write, counted from 0."""
+    """The way to a server. ``trouble(number)`` is called at each write, counted from 0."""
 
     def __init__(self, fake: FakeLabelStudio) -> None:
         super().__init__(fake)
@@ -33,11 +33,23 @@ class Wire(FakeAdapter):
         self.reads_until_late = 0
 
     def strike(self, place: int, what: str) -> None:
-        """Let one write go wrong: ``"before"``, ``"after"`` kill the process there, ``"late"`` too,
-        and the request arrives much later; ``"lost"`` is an answer, ``"twice"`` a request that the
-        network repeats.
+        """Let one write go wrong.
+
+        ``"before"`` and ``"after"`` kill the process there; so does ``"late"``, and the request
+        arrives much later. ``"lost"`` loses the answer, ``"twice"`` repeats the request.
         """
         self.trouble = lambda number: what if number == place else ""
+
+    def killed_later_each_time(self, run: Callable[[], Report]) -> Report:
+        """Run again and again, each time killed one write later, until a run ends."""
+        for place in range(100):
+            how = ("before", "after")[place % 2]
+            self.strike(self.writes + place, how)
+            try:
+                return run()
+            except Killed:
+                continue
+        raise AssertionError("a hundred runs do not end")
 
     def send(self, request: requests.PreparedRequest, *args: Any, **more: Any) -> Any:
         if self.late and request.method in READS:
@@ -91,7 +103,7 @@ class Servers:
         )
 
     def state(self) -> dict[str, Any]:
-        """What is on the other server, with all ids but those of what the network doubled."""
+        """Return how much of what is on the other server, without ids."""
         ls = self.there.client()
         tables = ("project", "task", "annotation", "prediction", "draft", "view", "webhook")
         counts = {name: self.there.store.value(f"SELECT count(*) FROM {name}") for name in tables}

@@ -1,4 +1,4 @@
-"""A copy that is killed at any of its requests, and resumed, ends as one that was not."""
+"""A copy that is killed at any of its requests and resumed ends like one that was not killed."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ import pytest
 from labelstudio_orm import Project, Q
 from labelstudio_orm._migrate.engine import importing
 from labelstudio_orm.migrate import Report, sync, verify
+from tests.helpers import present
 from tests.unit.kills import Killed, Servers
-
-pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
@@ -38,11 +37,12 @@ def undisturbed(servers: Callable[[], Servers]) -> tuple[dict[str, Any], int]:
 
 
 def told(report: Report) -> dict[str, int]:
-    """How many there are by now, made in this run or in an earlier one."""
+    """Return how many objects there are by now, created in this run or in an earlier one."""
     kinds = ("tasks", "annotations", "predictions", "drafts")
     return {kind: report.counts[kind].created + report.counts[kind].skipped for kind in kinds}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["before", "after", "late"])
 def test_killed_at_each_write(servers: Callable[[], Servers], how: str) -> None:
     expected, writes = undisturbed(servers)
@@ -62,6 +62,7 @@ def test_killed_at_each_write(servers: Callable[[], Servers], how: str) -> None:
         assert one.wire.writes == sent, "a further run writes nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["lost", "twice", "twice, first answer"])
 def test_each_write_goes_wrong_on_the_way(servers: Callable[[], Servers], what: str) -> None:
     expected, writes = undisturbed(servers)
@@ -84,9 +85,10 @@ def test_killed_at_every_other_write(servers: Callable[[], Servers]) -> None:
         except Killed:
             continue
         break
-    assert report.ok
+    assert report.ok, str(report)
+    assert told(report) == {"tasks": 7, "annotations": 7, "predictions": 7, "drafts": 2}
     assert one.state() == expected
-    assert verify(one.project, report.target).ok  # type: ignore[arg-type]
+    assert verify(one.project, present(report.target)).ok
 
 
 # -- a sync ----------------------------------------------------------------------------------------
@@ -123,21 +125,29 @@ def synced(one: Servers) -> Report:
     return sync(one.project, target, journal=one.journal)
 
 
-@pytest.mark.parametrize("how", ["before", "after"])
-def test_a_sync_that_is_killed(servers: Callable[[], Servers], tmp_path: Path, how: str) -> None:
-    def prepared() -> Servers:
+@pytest.fixture
+def copied(servers: Callable[[], Servers], tmp_path: Path) -> Callable[[], Servers]:
+    """``copied()`` gives a copy, and changes of each kind since."""
+
+    def make() -> Servers:
         one = servers()
         assert one.copy().ok
         one.wire.writes = 0
         changed(one.project, tmp_path)
         return one
 
-    calm = prepared()
+    return make
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("how", ["before", "after"])
+def test_a_sync_that_is_killed(copied: Callable[[], Servers], how: str) -> None:
+    calm = copied()
     assert synced(calm).ok
     expected, writes = calm.state(), calm.wire.writes
     assert writes > 10
     for place in range(writes):
-        one = prepared()
+        one = copied()
         one.wire.strike(place, how)
         with pytest.raises(Killed):
             synced(one)
@@ -147,6 +157,18 @@ def test_a_sync_that_is_killed(servers: Callable[[], Servers], tmp_path: Path, h
         sent = one.wire.writes
         assert synced(one).ok
         assert one.wire.writes == sent, "a further run writes nothing"
+
+
+def test_a_sync_that_is_killed_later_each_time(copied: Callable[[], Servers]) -> None:
+    calm = copied()
+    assert synced(calm).ok
+    one = copied()
+    report = one.wire.killed_later_each_time(lambda: synced(one))
+    assert report.ok, str(report)
+    assert one.state() == calm.state()
+    sent = one.wire.writes
+    assert synced(one).ok
+    assert one.wire.writes == sent, "a further run writes nothing"
 
 
 def test_a_sync_whose_import_arrives_twice(servers: Callable[[], Servers], tmp_path: Path) -> None:

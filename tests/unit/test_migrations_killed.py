@@ -1,5 +1,5 @@
-"""Removing duplicates and merging, killed at any of their requests and begun again, end as if they
-had not been.
+"""A dedupe or a merge that is killed at any of its requests and begun again ends like one that was
+not killed.
 """
 
 from __future__ import annotations
@@ -16,13 +16,9 @@ from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 from tests.unit.kills import WAITS, Killed, Wire
 
-pytestmark = pytest.mark.slow
-
 
 class World:
-    """Two projects that say something of the same texts, and the first one also of the same text
-    twice.
-    """
+    """Two projects with annotations of the same texts; the first has some texts several times."""
 
     def __init__(self) -> None:
         self.fake = FakeLabelStudio()
@@ -72,7 +68,7 @@ class World:
         return merge([ls.projects.get(1), ls.projects.get(2)], into=into, key="data.text")
 
     def state(self) -> dict[str, Any]:
-        """What every project says of each text."""
+        """What each project has of each text."""
         ls = self.fake.client()
         found: dict[str, Any] = {}
         for project in ls.projects.order_by("id"):
@@ -105,6 +101,7 @@ def undisturbed(job: Callable[[World], Report]) -> tuple[int, dict[str, Any]]:
     return world.wire.writes, world.state()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["before", "after", "lost"])
 @pytest.mark.parametrize("name", JOBS)
 def test_killed_at_each_write_and_begun_again(name: str, trouble: str) -> None:
@@ -122,6 +119,17 @@ def test_killed_at_each_write_and_begun_again(name: str, trouble: str) -> None:
         assert world.state() == state, f"at write {number}"
 
 
+@pytest.mark.parametrize("name", JOBS)
+def test_killed_later_each_time(name: str) -> None:
+    job = JOBS[name]
+    _, state = undisturbed(job)
+    world = World()
+    report = world.wire.killed_later_each_time(lambda: job(world))
+    assert report.ok, str(report)
+    assert world.state() == state
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["twice", "twice, first answer"])
 def test_an_import_that_the_network_repeats_is_merged_once(trouble: str) -> None:
     job = JOBS["merge into a new one"]
@@ -133,10 +141,11 @@ def test_an_import_that_the_network_repeats_is_merged_once(trouble: str) -> None
         assert report.ok, f"at write {number}: {report}"
         found = world.state()
         for *_, drafts in found["Both"]:
-            drafts[:] = sorted(set(drafts))  # nothing tells a draft from its double
+            drafts[:] = sorted(set(drafts))  # nothing tells a draft from its duplicate
         assert found == state, f"at write {number}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["twice", "twice, first answer"])
 def test_an_annotation_that_the_network_repeats_is_moved_once(trouble: str) -> None:
     job = JOBS["dedupe"]

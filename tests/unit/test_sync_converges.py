@@ -1,8 +1,8 @@
-"""Whatever is edited in the source, and whenever, nobody touching the target: a sync brings it over
-without a conflict, and a further one has nothing to do.
+"""Whatever is edited in the source, and whenever: as long as the target is left alone, a sync
+applies it without a conflict, and a further one has nothing to do.
 
-The times are each write to the target: an edit falls into a copy there, or between its end by a
-kill and its resumption, and so into a sync. ``SYNC_LAW=5000`` plays so many of all.
+An edit may fall on each write of a copy or of a sync, also between its end by a kill and its
+resumption. ``SYNC_LAW=5000`` plays so many of all combinations.
 """
 
 from __future__ import annotations
@@ -412,8 +412,9 @@ def plain(ls: LabelStudio) -> Project:
 
 @attrs.frozen
 class Time:
-    """When something is edited: at which write to the target, of which verb; ``kill``: the process
-    ends there, before or after the write.
+    """When something is edited: at which write to the target, of which verb.
+
+    ``kill``: the process ends there, before or after the write.
     """
 
     verb: str
@@ -474,13 +475,38 @@ def times(folder: Path) -> list[Time]:
 
 
 def chosen(all_times: list[Time]) -> Iterator[tuple[str, Time]]:
-    """So many edits and times, each edit about as often as any other."""
+    """Yield random pairs of an edit and a time, each edit about as often as any other."""
     rounds = int(os.environ.get("SYNC_LAW", "30"))
     some = random.Random(int(os.environ.get("SYNC_SEED", "7")))
     names: list[str] = []
     for _ in range(rounds):
         names = names or some.sample(list(EDITS), len(EDITS))
         yield names.pop(), some.choice(all_times)
+
+
+ENDS = ("no_", "overlap_of_all_and_a_task_goes")
+
+
+@pytest.mark.parametrize(
+    "time", [Time("between", -1), Time("copy", 9, "after"), Time("sync", 3, "before")], ids=str
+)
+def test_everything_is_edited_at_once(tmp_path: Path, small_batches: None, time: Time) -> None:
+    """What deletes an object, which others change, comes last."""
+    names = sorted(EDITS.keys() - {"all_tasks_go"}, key=lambda name: (name.startswith(ENDS), name))
+
+    def edit_all(project: Project) -> None:
+        for name in names:
+            EDITS[name](project)
+
+    world = World(tmp_path)
+    play(world, edit_all, time)
+    world.has_converged()
+
+
+def test_all_tasks_go_after_a_copy(tmp_path: Path, small_batches: None) -> None:
+    world = World(tmp_path)
+    play(world, EDITS["all_tasks_go"], Time("between", -1))
+    world.has_converged()
 
 
 @pytest.mark.slow

@@ -1,5 +1,5 @@
-"""Carrying over what changed in views and webhooks, killed at any request or over a bad network,
-ends as if nothing had happened.
+"""A sync of views and webhooks that is killed at any request, or sent over a bad network, ends as
+if nothing had happened.
 """
 
 from __future__ import annotations
@@ -14,13 +14,11 @@ from labelstudio_orm import Q
 from labelstudio_orm.migrate import Report, sync
 from tests.unit.kills import Killed, Servers
 
-pytestmark = pytest.mark.slow
-
 HOOK = "http://example.com/"
 
 
 def synced(one: Servers) -> Report:
-    """The source's version of what both sides changed."""
+    """Sync; where both sides were changed, the source's version stays."""
     target = one.client().projects.all()[0]
     return sync(one.project, target, journal=one.journal, conflicts="source")
 
@@ -62,7 +60,7 @@ def prepared(tmp_path: Path) -> Callable[[], Servers]:
             views[title].save()
         (target,) = one.there.client().projects.all()
         (theirs,) = [view for view in target.views.all() if view.data["title"] == "Both"]
-        theirs.data["ordering"] = ["-tasks:id"]  # which nobody can take away again
+        theirs.data["ordering"] = ["-tasks:id"]  # which no request can remove again
         theirs.save()
         new = project.views.create(title="New", filters=Q(total_annotations=1))
         first = [new, views["Both"], views["Plain"]]
@@ -89,6 +87,7 @@ def undisturbed(prepared: Callable[[], Servers]) -> tuple[dict[str, Any], int]:
     return expected, one.wire.writes
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["before", "after"])
 def test_killed_at_each_write(prepared: Callable[[], Servers], how: str) -> None:
     expected, writes = undisturbed(prepared)
@@ -106,6 +105,7 @@ def test_killed_at_each_write(prepared: Callable[[], Servers], how: str) -> None
         assert one.wire.writes == sent, "a further run writes nothing"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("what", ["lost", "twice", "twice, first answer"])
 def test_each_write_goes_wrong_on_the_way(prepared: Callable[[], Servers], what: str) -> None:
     expected, writes = undisturbed(prepared)
@@ -117,8 +117,18 @@ def test_each_write_goes_wrong_on_the_way(prepared: Callable[[], Servers], what:
         assert report.ok, f"write {place} {what}: {report}"
 
 
-def test_a_view_that_the_target_made_alike_is_no_double(prepared: Callable[[], Servers]) -> None:
-    """Only what came while this run was making something can be one."""
+def test_killed_later_each_time(prepared: Callable[[], Servers]) -> None:
+    expected, _ = undisturbed(prepared)
+    one = prepared()
+    report = one.wire.killed_later_each_time(lambda: synced(one))
+    assert report.ok, str(report)
+    assert state(one) == expected
+
+
+def test_an_equal_view_of_the_target_is_no_duplicate(
+    prepared: Callable[[], Servers],
+) -> None:
+    """Only what came while this run was creating something can be one."""
     one = prepared()
     (target,) = one.there.client().projects.all()
     plain = next(view for view in target.views.all() if view.data["title"] == "Plain")
