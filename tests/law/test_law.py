@@ -13,10 +13,7 @@ from labelstudio_orm._engine.plans import plan
 
 from . import law, views
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning"),
-]
+pytestmark = pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
 
 
 def check(outcome: law.Outcome, queries: int) -> None:
@@ -31,13 +28,17 @@ def check_views(outcome: law.Outcome) -> None:
     assert min(outcome.views[kind] for kind in ("made", "found")) > 3
 
 
-def test_a_queryset_is_its_predicate() -> None:
+@pytest.mark.parametrize(
+    ("queries", "tabs"), [(120, 25), pytest.param(1000, 70, marks=pytest.mark.slow)]
+)
+def test_a_queryset_is_its_predicate(queries: int, tabs: int) -> None:
     with law.server("fake") as make:
         cases = make(seed=1)
-        check(law.run(cases, range(1000), most=3), 1000)
-        check_views(views.run(cases, range(70), most=3))
+        check(law.run(cases, range(queries), most=3), queries)
+        check_views(views.run(cases, range(tabs), most=3))
 
 
+@pytest.mark.slow
 @pytest.mark.live
 def test_a_queryset_is_its_predicate_on_the_real_server() -> None:
     with law.server("sqlite") as make:
@@ -58,6 +59,7 @@ def _believing(real: Callable[..., plan.Plan]) -> Callable[..., plan.Plan]:
     return planned
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defect", ["lookup", "superset taken for exact", "negation", "order"])
 def test_the_law_would_notice(monkeypatch: pytest.MonkeyPatch, defect: str) -> None:
     if defect == "lookup":
@@ -73,6 +75,7 @@ def test_the_law_would_notice(monkeypatch: pytest.MonkeyPatch, defect: str) -> N
         assert law.run(make(seed=1), range(400), most=1).broken
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("defect", ["condition", "order"])
 def test_the_law_for_views_would_notice(monkeypatch: pytest.MonkeyPatch, defect: str) -> None:
     from labelstudio_orm.resources import views as nouns

@@ -353,9 +353,9 @@ def test_json_is_whole_at_its_end_and_not_before(value: Any, data: st.DataObject
     assert end.is_whole
 
 
-@pytest.mark.slow
-def test_malformed_answers_are_errors_of_this_library() -> None:
-    assert fuzz(150, seed=7) == []
+@pytest.mark.parametrize("answers", [20, pytest.param(150, marks=pytest.mark.slow)])
+def test_malformed_answers_are_errors_of_this_library(answers: int) -> None:
+    assert fuzz(answers, seed=7) == []
 
 
 def test_a_project_without_a_config_is_no_answer(fake: FakeLabelStudio, project: Project) -> None:
