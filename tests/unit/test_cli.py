@@ -7,9 +7,12 @@ import io
 import json
 import os
 import re
+import runpy
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -152,6 +155,16 @@ def test_the_examples_in_the_help_are_valid(monkeypatch: pytest.MonkeyPatch) -> 
         assert cli._parser().parse_args(words).command == words[0]
 
 
+def test_the_module_is_the_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["labelstudio-orm", "--help"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("labelstudio_orm", run_name="__main__")
+    assert ended.value.code == 0
+    assert "usage: labelstudio-orm " in capsys.readouterr().out
+
+
 def test_help_needs_no_server_and_loads_little() -> None:
     program = (
         "import sys; from labelstudio_orm._cli import main\n"
@@ -207,6 +220,15 @@ def test_count_without_a_project(run: Run, ls: LabelStudio, project: Project) ->
     assert run("count").out == "1\n"
     assert run("count", "--of", "users").out == "2\n"
     assert run("count", "--filter", "title=Nothing").out == "0\n"
+
+
+def test_an_item_that_no_task_can_be_made_of(run: Run, project: Project, tmp_path: Path) -> None:
+    (tmp_path / "tasks.json").write_text('[{"text": "a"}, 5]')
+    done = run("import", project.id, "tasks.json")
+    assert (done.code, done.out) == (2, "")
+    assert "tasks.json" in done.err
+    assert "not 5" in done.err
+    assert not project.tasks.exists()
 
 
 @pytest.mark.filterwarnings("default")
@@ -629,6 +651,16 @@ class Terminal(io.StringIO):
         return True
 
 
+def test_a_prompt_has_the_client_and_the_project(
+    run: Run, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("print(project.tasks.count(), Q(id=1))\n"))
+    done = run("shell", project.id)
+    assert done.code == 0
+    assert f"project is <Project {project.id} " in done.err
+    assert "0 Q(id=1)" in done.out
+
+
 def test_keys_of_storages_are_asked_for(
     run: Run,
     fake: FakeLabelStudio,
@@ -726,6 +758,43 @@ def test_dedupe(run: Run, project: Project) -> None:
     assert project.tasks.count() == 3
     assert run(*arguments, "--json").json["kept"] == {str(made[0].id): [made[2].id]}
     assert [task.id for task in project.tasks] == [made[0].id, made[1].id]
+
+
+# -- serve ----------------------------------------------------------------------------------------
+
+
+def test_a_server_is_served_until_a_signal(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """``tests/live`` serves a real one."""
+
+    class Stub(AbstractContextManager["Stub"]):
+        url, email, password, api_key = "http://localhost:1", "a@b.c", "word", "key"
+        ended = 0
+
+        def __init__(self, **options: Any) -> None:
+            self.options = options
+            servers.append(self)
+
+        def __exit__(self, *_: object) -> None:
+            self.ended += 1
+
+        def wait(self) -> None:
+            signal.raise_signal(signal.SIGTERM)
+
+    servers: list[Stub] = []
+    monkeypatch.setattr("labelstudio_orm.testing.LocalLabelStudio", Stub)
+    before = [(one, signal.getsignal(one)) for one in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        done = run("serve", "--port", 8123, "--workers", 2, "--data-dir", "there")
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)
+    assert done.code == 0
+    assert done.out.split() == [
+        "url", Stub.url, "user", Stub.email, "password", Stub.password, "token", Stub.api_key
+    ]  # fmt: skip
+    (server,) = servers
+    assert server.options == {"port": 8123, "workers": 2, "data_dir": "there"}
+    assert server.ended == 1
 
 
 # -- the installed command ------------------------------------------------------------------------

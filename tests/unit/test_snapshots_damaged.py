@@ -266,6 +266,33 @@ def test_what_is_nested_too_deeply(
         refused(path, target, "nested")
 
 
+@pytest.mark.parametrize(
+    ("line", "says"),
+    [
+        (b"5", "line 1: it is 5, not a JSON object"),
+        (b'{"id": NaN}', "NaN is not a JSON number"),
+        (b'{"id": 1e999}', "1e999 is not a number that a server can store"),
+        (b'{"id": "\\ud800"}', "surrogates not allowed"),
+        (b'{"id": "\xff"}', "invalid start byte"),
+    ],
+)
+def test_what_no_server_can_store(
+    good: dict[str, bytes], target: LabelStudio, tmp_path: Path, line: bytes, says: str
+) -> None:
+    refused(write(tmp_path / "odd.zip", {**good, "views.jsonl": line}), target, says)
+
+
+def test_a_member_of_one_text_is_no_longer_than_a_row(
+    good: dict[str, bytes], target: LabelStudio, tmp_path: Path
+) -> None:
+    path = write(
+        tmp_path / "long.zip", {**good, "settings.json": good["settings.json"] + b" " * 9999}
+    )
+    refused(
+        path, target, r"a settings\.json of more bytes.*limits=Limits\(row", limits=Limits(row=9000)
+    )
+
+
 # -- what stands in the JSON ----------------------------------------------------------------------
 
 GONE: Final = object()
