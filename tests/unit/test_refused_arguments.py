@@ -68,7 +68,7 @@ REFUSED: dict[str, tuple[Call, type[Exception], str]] = {
         "must be a str, not int",
     ),
     "a flat list of two fields": (
-        lambda project, ls: project.tasks.values_list("id", "data", flat=True),
+        lambda project, ls: project.tasks.values_list("id", "data", flat=True),  # type: ignore[call-overload]
         TypeError,
         "takes exactly one field",
     ),
