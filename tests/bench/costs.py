@@ -294,11 +294,9 @@ def costs_of(figures: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, 
             linear[kind] = max(linear.get(kind, 0), micro(found[last] / last))
     for family in ("compare", "contains", "empty", "in_list"):
         some = [cost for kind, cost in linear.items() if kind.endswith(f" {family}")]
-        linear[f"* {family}"] = statistics.median(some)
-    rows = {
-        name: micro((at[large][f"rows {name}"] - at[large]["one row"]) / min(large, MOST_ROWS))
-        for name in ROWS
-    }
+        linear[f"* {family}"] = round(statistics.median(some))
+    most = at[max(size for size in sizes if "rows ids" in at[size])]
+    rows = {name: micro((most[f"rows {name}"] - most["one row"]) / MOST_ROWS) for name in ROWS}
     task = micro((at[large]["one row"] - request) / large)
     base = {"request": micro(request), "task": task}
     return {
@@ -311,7 +309,7 @@ def costs_of(figures: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, 
 
 def micro(seconds: float) -> float:
     """Return microseconds with two digits that mean something."""
-    return float(f"{max(0.0, seconds) * 1e6:.2g}")
+    return round(float(f"{max(0.0, seconds) * 1e6:.2g}"))
 
 
 def main() -> None:

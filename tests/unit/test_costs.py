@@ -118,6 +118,26 @@ def test_where_most_rows_match_they_are_read_at_once(fake: FakeLabelStudio) -> N
     assert read == [(100, "light"), (1000, "light"), (1000, "light")]
 
 
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
+@pytest.mark.parametrize("order", ["id", "-id"])
+@pytest.mark.parametrize("workers", [1, 3])
+def test_rows_in_stages_come_in_order(fake: FakeLabelStudio, order: str, workers: int) -> None:
+    project = fake.client().projects.get(title="Read in stages")
+    found = project.tasks.filter(data__n__range=(1000, 1009)).order_by(order)
+    ids = [task.data["n"] for task in found.iterator(workers=workers)]
+    assert ids == sorted(range(1000, 1010), reverse=order == "-id")
+
+
+def test_a_disjunction_is_filtered_in_every_stage(fake: FakeLabelStudio) -> None:
+    project = fake.client().projects.get(title="Read in stages")
+    either = Q(annotations__result__label="c") | Q(id__lt=project.tasks[300].id)
+    fake.requests.clear()
+    assert project.tasks.filter(either).count() == 300
+    listed = [one.query["query"] for one in fake.requests if "query" in one.query]
+    assert all("annotations_ids" in query for query in listed[1:] if "in_list" not in query)
+    assert len(listed) > 2
+
+
 def test_what_light_rows_decide_goes_before_annotations(fake: FakeLabelStudio) -> None:
     read = pages(fake, lambda p: numbers(p, data__n__lte=50, **LABEL))
     assert read[0] == (1, "id")  # which database it is

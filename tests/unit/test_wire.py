@@ -100,7 +100,7 @@ def test_a_prefetch_omits_what_it_does_not_name(
         (Q(data__n=10), "and", [line("data.n", "contains", "String", "10")]),
         (Q(data__n=True), "and", [line("data.n", "contains", "String", "true")]),
         (Q(data__n__gt=3), "and", [line("data.n", "contains", "String", "")]),
-        (data["a"]["b"] == "x", "and", [line("data.a__b", "contains", "String", "x")]),
+        (data["a"]["b"] == "x", "and", [line("data.a__b", "in_list", "String", ["x"])]),
         (Q(data__exact__contains="a"), "and", [line("data", "contains", "String", "a")]),
         (Q(data__has_key="lang"), "and", [line("data", "contains", "String", "lang")]),
         (Q(annotators__isnull=True), "and", [line("annotators", "empty", "List", True)]),

@@ -75,10 +75,12 @@ class PageSizer:
 
 
 class TaskListing:
-    """One reading of tasks by id, from its first page to its last."""
+    """One reading of tasks by id, from its first page, or behind an id, to its last."""
 
-    def __init__(self, select: Select, sizer: PageSizer | None = None) -> None:
-        self.select = select
+    def __init__(
+        self, select: Select, sizer: PageSizer | None = None, after: int | None = None
+    ) -> None:
+        self.select, self._after = select, after
         self._uncomputed = uncomputed(select)
         parts = in_pieces(select)
         jumps = len(parts) == 1 and _jumps(select)
@@ -89,7 +91,7 @@ class TaskListing:
         self.sizer = sizer or PageSizer(select.query.client, min(first, IDS))
         first_of = partial(IdRange, self, is_first=True)
         self._line: list[Offset | IdRange] = (
-            [Offset(self)] if jumps else [first_of(part, *_bounds(part)) for part in parts]
+            [Offset(self)] if jumps else [first_of(part, *_bounds(part, after)) for part in parts]
         )
         self.cut_at: int | None = None
         self.promised = 0
@@ -157,7 +159,7 @@ class TaskListing:
     def _count(self) -> int:
         """How many tasks there are up to the last one that came. One request."""
         parts = in_pieces(lightest(self.select))
-        until = [between(part, None, self._last) for part in parts]
+        until = [between(part, self._after, self._last) for part in parts]
         return sum(ask(part, 1, end)["total"] for part, end in zip(parts, until, strict=True))
 
     def _cut(self, page: Page) -> Page:
@@ -380,17 +382,18 @@ def _jumps(select: Select) -> bool:
     return select.start >= FIRST_PAGE or (select.start > 0 and _is_a_page(select))
 
 
-def _bounds(select: Select) -> tuple[int | None, int | None]:
+def _bounds(select: Select, after: int | None) -> tuple[int | None, int | None]:
     """Return behind which id, and up to which one, all matches are; None for no end there.
 
     For disjunctions, whose lines have no room for it; other filters say it themselves.
     """
     if len(select.plan.clauses) == 1 or select.plan.here is None:
-        return None, None
+        return after, None
     low, high = _ids_in(select.plan.here)
-    if select.backwards:
-        return None if high is None else high + 1, low
-    return None if low is None else low - 1, high
+    start, end = (high, low) if select.backwards else (low, high)
+    if after is not None or start is None:
+        return after, end
+    return start + (1 if select.backwards else -1), end
 
 
 def _ids_in(node: Node) -> tuple[int | None, int | None]:

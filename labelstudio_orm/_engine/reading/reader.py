@@ -20,9 +20,9 @@ from ..pages.keyset import TASKS, Keyset, asks_for_many
 from ..pages.ranges import PageSizer, TaskListing
 from ..pages.select import FEW, Page, Select
 from ..pages.sources import FIRST_PAGE, IDS, source_of
-from ..pages.task_page import between, ids_asked_for
+from ..pages.task_page import ids_asked_for
 from ..plans.columns import ORDERED
-from ..plans.plan import Plan, fields_needed
+from ..plans.plan import Plan
 from ..records.inside import key_of, load, row_of, set_parents
 from ..records.origin import Origin, Peers
 from ..values.ids import as_id, id_of
@@ -135,12 +135,11 @@ def in_two_stages(select: Select, first: Node, ahead: Ahead) -> Iterator[Iterabl
     if listing.promised - len(found) < REST:
         yield from map(Loader(select, planned.here), pages)
         return
-    item = between(select, page.rows[-1]["id"], None)
-    rest = attrs.evolve(select, plan=planned.among(item) if item else planned)
+    last = page.rows[-1]["id"]
     if sum(map(predicate(first), found)) < planned.below * len(found):
-        listed = _by_id(rest, first, listing.sizer)
+        listed = _by_id(select, first, listing.sizer, last)
     else:
-        listed = pages if select.workers == 1 else TaskListing(rest, listing.sizer).pages()
+        listed = pages if select.workers == 1 else TaskListing(select, listing.sizer, last).pages()
     yield from map(Loader(select, planned.here), ahead(listed) if select.workers == 1 else listed)
 
 
@@ -148,16 +147,18 @@ REST = FIRST_PAGE
 """Rows behind the first page from which on it matters how they are read."""
 
 
-def _by_id(select: Select, first: Node, sizer: PageSizer) -> Iterator[Page]:
-    """Yield the rows by id of which ``first`` is true, for which less is read of all rows."""
+def _by_id(select: Select, first: Node, sizer: PageSizer, after: int) -> Iterator[Page]:
+    """Yield by id the rows behind ``after`` of which ``first`` is true.
+
+    What decides that is all that is read of every row.
+    """
     query = select.query
-    _, related = fields_needed(first)
-    fields = {leaf.field.name for leaf in leaves(first) if leaf.relation}
-    narrow = query.but(
-        fields=frozenset({"id"}),
-        relations=frozenset(related),
-        related_fields={relation: frozenset({"id", *fields}) for relation in related},
-    )
+    inside: dict[str, frozenset[str]] = {}
+    for leaf in leaves(first):
+        if leaf.relation is not None:
+            before = inside.get(leaf.relation, frozenset({"id"}))
+            inside[leaf.relation] = before | {leaf.field.name}
+    narrow = query.but(fields=frozenset({"id"}), relations=frozenset(inside), related_fields=inside)
     light = attrs.evolve(
         Select.of(narrow, attrs.evolve(select.plan, here=first), workers=select.workers),
         related_fields=narrow.related_fields,
@@ -165,7 +166,7 @@ def _by_id(select: Select, first: Node, sizer: PageSizer) -> Iterator[Page]:
     loader = Loader(light, first)
     enough = IDS if query.stop is None else min(IDS, max(FEW, query.stop))
     whole, ids = PageSizer(query.client, min(enough, sizer.size)), list[int]()
-    for page in TaskListing(light, sizer).pages():
+    for page in TaskListing(light, sizer, after).pages():
         ids += [obj.id for obj in loader(page)]
         if len(ids) >= enough:
             yield from TASKS.by_ids(select, ids, whole)
