@@ -35,6 +35,7 @@ class Query:
         fields: The only fields to bring; None for all that a listing has.
         relations: The related rows to bring along.
         related_fields: The only fields of these, by relation.
+        forward: The relations to single objects that are brought along.
         all_confirmed: ``all()`` was called, so that a bulk verb may act on everything.
         is_strict: Refuse what the server cannot filter exactly.
         from_end: The order of a view, from its end.
@@ -54,6 +55,7 @@ class Query:
     fields: frozenset[str] | None = None
     relations: frozenset[str] = frozenset()
     related_fields: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+    forward: frozenset[str] = frozenset()
     all_confirmed: bool = False
     is_strict: bool = False
     from_end: bool = False
@@ -88,7 +90,8 @@ class Query:
 
     def light(self) -> Self:
         """Return the query of the ids of the same objects, by id."""
-        return self.but(fields=frozenset({"id"}), relations=frozenset(), ordering=())
+        none = frozenset[str]()
+        return self.but(fields=frozenset({"id"}), relations=none, forward=none, ordering=())
 
     def sliced(self, start: int, stop: int | None) -> Self:
         """Return the query of the objects from one place to another within this one."""

@@ -7,6 +7,7 @@ from ..values.lazy import importer
 if TYPE_CHECKING:
     from . import counted as counted
     from . import explain as explain
+    from . import forward as forward
     from . import planner as planner
     from . import reader as reader
     from . import rows as rows

@@ -56,6 +56,8 @@ def _lines(query: Query) -> Iterator[tuple[str, str]]:
         if len(parts) > PARTS:
             yield "here", f"... {len(parts) - PARTS:,} more conditions"
     yield from (("requests", text) for text in _requests(query, planned))
+    if query.forward:
+        yield "requests", f"the {' and '.join(sorted(query.forward))} of many of them at once"
     yield from (("costs", text) for text in _costs(query, planned))
 
 

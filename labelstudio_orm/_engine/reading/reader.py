@@ -27,6 +27,7 @@ from ..records.inside import key_of, load, row_of, set_parents
 from ..records.origin import Origin, Peers
 from ..values.ids import as_id, id_of
 from .by_id import parents_in, ref
+from .forward import Forward, with_forward, without_forward
 from .planner import plan_with_requests
 
 Ahead: TypeAlias = Callable[[Iterator[Page]], Iterator[Page]]
@@ -34,7 +35,8 @@ Ahead: TypeAlias = Callable[[Iterator[Page]], Iterator[Page]]
 
 def objects(query: Query, workers: int = 1) -> Iterator[Any]:
     """Return the objects, streamed, one page ahead; nothing is kept."""
-    return chain.from_iterable(_streams(query, workers))
+    found = chain.from_iterable(_streams(without_forward(query), workers))
+    return with_forward(query, found, objects) if query.forward else found
 
 
 def _streams(query: Query, workers: int) -> Iterator[Iterable[Any]]:
@@ -45,13 +47,13 @@ def _streams(query: Query, workers: int) -> Iterator[Iterable[Any]]:
 
 def lists(query: Query, workers: int = 1) -> Iterator[list[Any]]:
     """Yield the objects in lists: those of a page of the server each, none of them empty."""
-    found, start, stop = _read(query, workers, page_ahead)
-    place = 0
+    found, start, stop = _read(without_forward(query), workers, page_ahead)
+    place, bring = 0, Forward(query, objects)
     for some in map(list, found):
         shown = some[max(0, start - place) : None if stop is None else stop - place]
         place += len(some)
         if shown:
-            yield shown
+            yield bring(shown)
         if stop is not None and place >= stop:
             return
 

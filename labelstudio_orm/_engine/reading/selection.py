@@ -189,18 +189,33 @@ class Selection(Generic[R_co]):
         return self._but(fields=frozenset(fields), related_fields=inner)
 
     def prefetch(self, *relations: str) -> Self:
-        """Bring related objects along in the same requests.
+        """Bring related objects along.
+
+        The annotations and predictions of tasks come in the same requests. Single objects, as the
+        task and the author of an annotation, are read for many at once: one request for 300 tasks,
+        or one for all users.
 
         >>> project.tasks.prefetch("annotations", "predictions")
+        >>> for prediction in project.predictions.prefetch("task"):
+        ...     print(prediction.task.data["text"], prediction.score)
         """
-        known = self._prefetchable
+        query, inside = self._query, self._prefetchable
+        forward = {
+            name: relation
+            for name, relation in query.options.relations.items()
+            if reading.forward.can_bring(relation)
+        }
         for name in relations:
-            if name not in known:
+            if name not in inside and name not in forward:
                 raise FieldError(
                     f"{self.model.__name__} cannot prefetch {name!r:.80}; "
-                    f"it can prefetch {', '.join(known) or 'nothing'}"
+                    f"it can prefetch {', '.join((*inside, *forward)) or 'nothing'}"
                 )
-        return self._but(relations=self._query.relations | set(relations))
+        named = frozenset(relations)
+        return self._but(
+            relations=query.relations | named & inside.keys(),
+            forward=query.forward | named & forward.keys(),
+        )
 
     @property
     def _prefetchable(self) -> Mapping[str, Any]:
