@@ -50,7 +50,7 @@ def _parser(argv: Sequence[str] = ()) -> argparse.ArgumentParser:
     for name, command in COMMANDS.items():
         one = commands.add_parser(
             name,
-            help=command.summary,
+            help=command.description.partition("\n")[0].rstrip("."),
             description=command.description,
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )

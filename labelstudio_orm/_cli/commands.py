@@ -32,9 +32,10 @@ from .._console.arguments import (
     narrowed,
     port,
     positive,
+    repeated,
+    switch,
 )
 from .._engine.models.queryset import QuerySet
-from ..client import LabelStudio
 from ..errors import LabelStudioError
 from ..resources._tasks.exported import Authors, from_export
 from ..resources._tasks.targets import format_of
@@ -48,7 +49,7 @@ class Command:
     """A command of the program.
 
     ``run`` returns the result to print, or None if it has printed it itself; its docstring is the
-    description, and the first line of that the summary.
+    description, with examples, and the first line of that the summary.
     """
 
     run: Run
@@ -57,13 +58,8 @@ class Command:
     """Returns further arguments, made only for the command that runs."""
 
     @property
-    def summary(self) -> str:
-        """The description in a line."""
-        return self.description.partition("\n")[0].rstrip(".")
-
-    @property
     def description(self) -> str:
-        """The description, with examples."""
+        """What the command does, with examples."""
         return inspect.getdoc(self.run) or ""
 
 
@@ -88,7 +84,7 @@ def command(
 
 @command(
     "count",
-    argument("project", metavar="PROJECT", nargs="?", help="a project's id, or its title"),
+    argument("project", nargs="?", help="a project's id, or its title"),
     argument(
         "--of",
         metavar="KIND",
@@ -116,12 +112,12 @@ def count(call: Call) -> int:
 @command(
     "export",
     PROJECT,
-    argument("file", metavar="FILE", help="the file to write; - is the standard output"),
+    argument("file", help="the file to write; - is the standard output"),
     argument(
         "--format",
         help="a format of the server: CSV, COCO ...; default: by the suffix of the file, else JSON",
     ),
-    argument("--only-annotated", action="store_true", help="leave out tasks without annotations"),
+    switch("--only-annotated", help="leave out tasks without annotations"),
     *CONDITIONS,
     *SERVER,
 )
@@ -165,23 +161,19 @@ def _export(call: Call, path: Path) -> Path:
         choices=("skip", "update", "error"),
         help="what to do with a task whose key exists already",
     ),
-    argument("--validate", action="store_true", help="check against the labelling config first"),
-    argument(
+    switch("--validate", help="check against the labelling config first"),
+    repeated(
         "--author",
         metavar="[ID=]USER",
-        action="append",
-        default=[],
         help="the user who takes the place of the author with this id in exported annotations, or "
-        "of all authors: an id or an e-mail address; may be repeated",
+        "of all authors: an id or an e-mail address",
     ),
-    argument(
+    repeated(
         "--leave-out",
         choices=("drafts", "predictions"),
-        action="append",
-        default=[],
         help="import exported tasks without these, where an import does not take them",
     ),
-    argument("--collect-errors", action="store_true", help="import the others where tasks fail"),
+    switch("--collect-errors", help="import the others where tasks fail"),
     WRITES,
     *SERVER,
 )
@@ -216,13 +208,13 @@ def import_(call: Call) -> Any:
 def _authors(given: list[str]) -> Authors:
     """Read the values of ``--author``."""
     pairs = [one.rpartition("=") for one in given]
-    known = {_number(old): _number(new) for old, sign, new in pairs if sign}
+    each = {_number(old): _number(new) for old, sign, new in pairs if sign}
     for_all = [_number(new) for _, sign, new in pairs if not sign]
-    if len(for_all) > 1 or (for_all and known):
+    if len(for_all) > 1 or (for_all and each):
         raise UsageError(
             "--author is given once for all, or for each with the id before it: 1=USER"
         )
-    return for_all[0] if for_all else known or None
+    return for_all[0] if for_all else each or None
 
 
 def _number(text: str) -> int | str:
@@ -233,7 +225,6 @@ def _number(text: str) -> int | str:
     "shell",
     argument(
         "project",
-        metavar="PROJECT",
         nargs="?",
         help="its id or title; the prompt has it as project",
     ),
@@ -294,113 +285,70 @@ JOURNAL_OF_COPY = argument(
     metavar="FILE",
     help="the journal of the copy, which has the new ids; it is only read",
 )
-USERS = argument(
+USERS = repeated(
     "--missing-users",
-    action="append",
     metavar="WHAT",
     help="what to do about annotators that the target does not have: refuse (the default), create, "
-    "or the e-mail of a user who takes their place; THEIRS=WHAT for one of them, may be repeated",
+    "or the e-mail of a user who takes their place; THEIRS=WHAT for one of them",
 )
 TITLE = argument("--title", help="another title for the new project")
 
-NO_FILES = argument(
-    "--no-files", dest="files", action="store_false", help="leave out the uploaded files"
-)
+
+def without(name: str, help: str) -> Argument:
+    """Return the argument that switches a parameter off."""
+    return argument(f"--no-{name}", dest=name, action="store_false", help=help)
 
 
-def _switches() -> dict[str, str]:
-    """Return the parameters of ``copy_project`` that are on by default, with their help."""
-    from .._migrate.engine.kinds import KINDS  # lazy: start-up time
-    from ..migrate import copy_project  # lazy: start-up time
-
-    known = inspect.signature(copy_project).parameters
-    kinds = {name: f"leave out the {kind.title}" for name, kind in KINDS.items() if name in known}
-    return {**kinds, "verify": "do not compare at the end"}
+NO_FILES = without("files", "leave out the uploaded files")
+TARGET = argument("target", help="the other project's id, or its title")
+SNAPSHOT = argument("file", help="the snapshot, a .zip")
 
 
-def _copying_arguments() -> Iterator[Argument]:
-    """Yield the arguments of commands that copy."""
-    for name, help in _switches().items():
-        yield argument(f"--no-{name}", dest=name, action="store_false", help=help)
-    yield argument(
-        "--all-storages",
-        dest="storages",
-        action="store_const",
-        const="all",
-        default=True,
-        help="also the storages that annotations are written to",
-    )
-    yield argument(
-        "--keep-origin", action="store_true", help='keep dates and ids in meta["_origin"]'
-    )
+def _migrate(call: Call, name: str, *sides: Any, like: str = "") -> Any:
+    """Call a verb of ``labelstudio_orm.migrate`` with its options, or those of a verb ``like`` it.
 
-
-def _copying(options: argparse.Namespace) -> dict[str, Any]:
-    return {name: getattr(options, name) for name in (*_switches(), "keep_origin")}
-
-
-@contextlib.contextmanager
-def _missing_users(call: Call, target: LabelStudio) -> Iterator[Any]:
-    """Read the values of ``--missing-users``; an error about users names the option.
-
-    ``create``, ``ann@example.com``, ``ann@example.com=bob@example.com``; ``=bob@example.com`` is
-    for annotations whose author is gone.
+    An error about users names the option.
     """
-    from ..migrate import UnknownUsers  # lazy: start-up time
+    from .. import migrate  # lazy: start-up time
 
-    given = call.options.missing_users or ["refuse"]
-    each = {theirs or None: ours for theirs, _, ours in (one.rpartition("=") for one in given)}
-    one_for_all = len(given) == 1 and "=" not in given[0]
-    if not one_for_all and not all("=" in one for one in given):
-        raise UsageError(
-            "--missing-users is one WHAT for all, or THEIRS=WHAT of each: refuse, create, "
-            f"ann@example.com=bob@example.com; not {' and '.join(given)}"
-        )
+    verb = getattr(migrate, name)
+    options = {**_parameters(call.options, like or name), "progress": call.progress}
+    if "missing_users" in options:
+        options["missing_users"] = _missing_users(call.options.missing_users or ["refuse"])
+        options["secrets"] = _secrets()
     try:
-        yield given[0] if one_for_all else each
-    except UnknownUsers as error:
+        return verb(*sides, **options)
+    except migrate.UnknownUsers as error:
         raise LabelStudioError(
-            f"{target.url} does not have {', '.join(error.emails)}; nothing was written. Choose "
+            f"{error.server} does not have {', '.join(error.emails)}; nothing was written. Choose "
             "what to do about these annotators: --missing-users create, or, for each, "
             f"--missing-users {error.emails[0]}=USER@TARGET"
         ) from error
 
 
-@command(
-    "copy",
-    PROJECT,
-    TITLE,
-    JOURNAL,
-    USERS,
-    WRITES,
-    *SECOND_SERVER,
-    *SERVER,
-    more=_copying_arguments,
-)
-def copy(call: Call) -> Any:
-    """Copy a project with all that it holds, to another server or on the same one, and compare.
+def _parameters(options: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Return the options of a command that are parameters of a verb, given by name."""
+    from .. import migrate  # lazy: start-up time
 
-    Without --to-url and LABEL_STUDIO_TO_URL the copy is made on the same server.
+    parameters = inspect.signature(getattr(migrate, name)).parameters.values()
+    names = (one.name for one in parameters if one.kind is one.KEYWORD_ONLY)
+    return {name: getattr(options, name) for name in names if name in options}
 
-    No server gives the keys of storages and the passwords of ML backends: on a terminal they are
-    asked for.
 
-    labelstudio-orm copy Reviews --to-url http://b:8080 --journal reviews.db --missing-users create
+def _missing_users(given: list[str]) -> Any:
+    """Read the values of ``--missing-users``.
+
+    ``create``, ``ann@example.com``, ``ann@example.com=bob@example.com``; ``=bob@example.com`` is
+    for annotations whose author is gone.
     """
-    from ..migrate import copy_project  # lazy: start-up time
-
-    options, other = call.options, call.other
-    with _missing_users(call, other) as users:
-        return copy_project(
-            call.project,
-            to=other,
-            title=options.title,
-            journal=options.journal,
-            missing_users=users,
-            secrets=_secrets(),
-            progress=call.progress,
-            **_copying(options),
+    if len(given) == 1 and "=" not in given[0]:
+        return given[0]
+    if not all("=" in one for one in given):
+        raise UsageError(
+            "--missing-users is one WHAT for all, or THEIRS=WHAT of each: refuse, create, "
+            f"ann@example.com=bob@example.com; not {' and '.join(given)}"
         )
+    return {theirs or None: ours for theirs, _, ours in (one.rpartition("=") for one in given)}
 
 
 def _secrets() -> Callable[[str, Mapping[str, Any]], dict[str, str]] | None:
@@ -420,7 +368,41 @@ def _secrets() -> Callable[[str, Mapping[str, Any]], dict[str, str]] | None:
     return ask
 
 
-TARGET = argument("target", metavar="TARGET", help="the other project's id, or its title")
+def _copying_arguments() -> Iterator[Argument]:
+    """Yield the arguments of commands that copy: a switch for each kind that can be left out."""
+    from .._migrate.engine.kinds import KINDS  # lazy: start-up time
+    from ..migrate import copy_project  # lazy: start-up time
+
+    names = inspect.signature(copy_project).parameters
+    kinds = {name: f"leave out the {kind.title}" for name, kind in KINDS.items() if name in names}
+    for name, help in {**kinds, "verify": "do not compare at the end"}.items():
+        yield without(name, help)
+    yield argument(
+        "--all-storages",
+        dest="storages",
+        action="store_const",
+        const="all",
+        default=True,
+        help="also the storages that annotations are written to",
+    )
+    yield switch("--keep-origin", help='keep dates and ids in meta["_origin"]')
+
+
+COPYING = (TITLE, JOURNAL, USERS, WRITES, *SERVER)
+
+
+@command("copy", PROJECT, *COPYING, *SECOND_SERVER, more=_copying_arguments)
+def copy(call: Call) -> Any:
+    """Copy a project with all that it holds, to another server or on the same one, and compare.
+
+    Without --to-url and LABEL_STUDIO_TO_URL the copy is made on the same server.
+
+    No server gives the keys of storages and the passwords of ML backends: on a terminal they are
+    asked for.
+
+    labelstudio-orm copy Reviews --to-url http://b:8080 --journal reviews.db --missing-users create
+    """
+    return _migrate(call, "copy_project", call.project, call.other)
 
 
 @command(
@@ -434,9 +416,8 @@ TARGET = argument("target", metavar="TARGET", help="the other project's id, or i
         default="report",
         help="the side whose version stays where both were changed; default: only report it",
     ),
-    argument(
+    switch(
         "--pair",
-        action="store_true",
         help="begin a journal for a project that was copied without one: pair tasks by content",
     ),
     USERS,
@@ -452,21 +433,7 @@ def sync(call: Call) -> Any:
 
     labelstudio-orm sync Reviews "Reviews" --to-url http://b:8080 --journal reviews.db
     """
-    from ..migrate import sync  # lazy: start-up time
-
-    options, other = call.options, call.other
-    with _missing_users(call, other) as users:
-        return sync(
-            call.project,
-            find_project(other, options.target),
-            journal=options.journal,
-            pair=options.pair,
-            conflicts=options.conflicts,
-            missing_users=users,
-            files=options.files,
-            secrets=_secrets(),
-            progress=call.progress,
-        )
+    return _migrate(call, "sync", call.project, find_project(call.other, call.options.target))
 
 
 @command("verify", PROJECT, TARGET, JOURNAL_OF_COPY, *SECOND_SERVER, *SERVER)
@@ -478,11 +445,9 @@ def verify(call: Call) -> Any:
     labelstudio-orm verify Reviews Reviews --to-url http://b:8080 --journal reviews.db
     labelstudio-orm verify Reviews reviews.zip
     """
-    from ..migrate import verify  # lazy: start-up time
-
     source = _archive(call.options.project) or call.project
     target = _archive(call.options.target) or find_project(call.other, call.options.target)
-    return verify(source, target, journal=call.options.journal, progress=call.progress)
+    return _migrate(call, "verify", source, target)
 
 
 def _archive(text: str) -> Any:
@@ -491,51 +456,47 @@ def _archive(text: str) -> Any:
     return ArchiveSource(text) if text.endswith(".zip") else None
 
 
-SNAPSHOT = argument("file", metavar="FILE", help="the snapshot, a .zip")
-
-
-@command(
-    "snapshot",
-    PROJECT,
-    SNAPSHOT,
-    NO_FILES,
-    *SERVER,
-)
+@command("snapshot", PROJECT, SNAPSHOT, NO_FILES, *SERVER)
 def snapshot(call: Call) -> Any:
     """Write a whole project into one file.
 
     labelstudio-orm snapshot Reviews reviews.zip
     """
-    from ..migrate import snapshot  # lazy: start-up time
-
-    options = call.options
-    return snapshot(call.project, options.file, files=options.files, progress=call.progress)
+    return _migrate(call, "snapshot", call.project, call.options.file)
 
 
-@command("restore", SNAPSHOT, TITLE, JOURNAL, USERS, WRITES, *SERVER, more=_copying_arguments)
+@command("restore", SNAPSHOT, *COPYING, more=_copying_arguments)
 def restore(call: Call) -> Any:
     """Make a project of a snapshot, and compare.
 
     labelstudio-orm restore reviews.zip --title "Reviews again"
     """
-    from ..migrate import restore  # lazy: start-up time
-
-    options = call.options
-    with _missing_users(call, call.server) as users:
-        return restore(
-            options.file,
-            call.server,
-            title=options.title,
-            journal=options.journal,
-            missing_users=users,
-            secrets=_secrets(),
-            progress=call.progress,
-            **_copying(options),
-        )
+    return _migrate(call, "restore", call.options.file, call.server, like="copy_project")
 
 
-# -- inside a project -----------------------------------------------------------------------------
+@command(
+    "dedupe",
+    PROJECT,
+    argument("--key", default="data.image", help="the key that distinguishes tasks; data.image"),
+    argument(
+        "--keep",
+        choices=("most annotations", "first", "last"),
+        default="most annotations",
+        help="the task that stays; default: the one with the most annotations",
+    ),
+    JOURNAL,
+    WRITES,
+    *SERVER,
+)
+def dedupe(call: Call) -> Any:
+    """Keep one of the tasks with the same key, with the annotations of all.
 
+    labelstudio-orm dedupe Cars --key data.image --dry-run
+    """
+    return _migrate(call, "dedupe", call.project, call.options.key)
+
+
+# -- labels ---------------------------------------------------------------------------------------
 
 LABEL = 'a label; one of a taxonomy as JSON: \'["Animal", "Dog"]\''
 CHANGES = (
@@ -568,8 +529,8 @@ def _label(text: str) -> Any:
 @command(
     "rename-label",
     PROJECT,
-    argument("old", metavar="OLD", help=LABEL),
-    argument("new", metavar="NEW", help="its new name"),
+    argument("old", help=LABEL),
+    argument("new", help="its new name"),
     *CHANGES,
 )
 def rename_label(call: Call) -> Any:
@@ -598,7 +559,7 @@ def merge_labels(call: Call) -> Any:
 @command(
     "remove-label",
     PROJECT,
-    argument("label", metavar="LABEL", help=LABEL),
+    argument("label", help=LABEL),
     argument(
         "--regions",
         choices=("refuse", "drop"),
@@ -619,13 +580,11 @@ def remove_label(call: Call) -> Any:
 @command(
     "add-label",
     PROJECT,
-    argument("label", metavar="LABEL", help=LABEL),
-    argument(
+    argument("label", help=LABEL),
+    repeated(
         "--attribute",
         metavar="NAME=VALUE",
-        action="append",
-        default=[],
-        help="an attribute of its tag: hotkey=k, background=blue; may be repeated",
+        help="an attribute of its tag: hotkey=k, background=blue",
     ),
     *CHANGES,
 )
@@ -646,7 +605,7 @@ def add_label(call: Call) -> Any:
 @command(
     "undo-labels",
     PROJECT,
-    argument("file", metavar="FILE", help="the file that --undo wrote"),
+    argument("file", help="the file that --undo wrote"),
     WRITES,
     *SERVER,
 )
@@ -656,37 +615,6 @@ def undo_labels(call: Call) -> Any:
     labelstudio-orm undo-labels Cars van.undo
     """
     return call.project.labels.undo(call.options.file, progress=call.progress)
-
-
-@command(
-    "dedupe",
-    PROJECT,
-    argument("--key", default="data.image", help="the key that distinguishes tasks; data.image"),
-    argument(
-        "--keep",
-        choices=("most annotations", "first", "last"),
-        default="most annotations",
-        help="the task that stays; default: the one with the most annotations",
-    ),
-    JOURNAL,
-    WRITES,
-    *SERVER,
-)
-def dedupe(call: Call) -> Any:
-    """Keep one of the tasks with the same key, with the annotations of all.
-
-    labelstudio-orm dedupe Cars --key data.image --dry-run
-    """
-    from ..migrate import dedupe  # lazy: start-up time
-
-    options = call.options
-    return dedupe(
-        call.project,
-        options.key,
-        keep=options.keep,
-        journal=options.journal,
-        progress=call.progress,
-    )
 
 
 # -- servers --------------------------------------------------------------------------------------

@@ -30,8 +30,24 @@ Argument = tuple[tuple[str, ...], dict[str, Any]]
 
 
 def argument(*flags: str, **options: Any) -> Argument:
-    """Return one argument of a command."""
-    return flags, options
+    """Return one argument of a command; one without dashes is shown in capitals."""
+    shown = {} if flags[0].startswith("-") else {"metavar": flags[0].upper()}
+    return flags, {**shown, **options}
+
+
+def switch(*flags: str, help: str) -> Argument:
+    """Return an argument that is off by default."""
+    return flags, {"action": "store_true", "help": help}
+
+
+def repeated(*flags: str, help: str, **options: Any) -> Argument:
+    """Return an argument that may be given several times; without it the list is empty."""
+    return flags, {
+        "action": "append",
+        "default": [],
+        "help": f"{help}; may be repeated",
+        **options,
+    }
 
 
 class UsageError(Exception):
@@ -86,7 +102,7 @@ SERVER = (
         metavar="KEY",
         help="default: LABEL_STUDIO_API_KEY, which other users of the machine cannot see",
     ),
-    argument("--json", action="store_true", help="print the result as JSON"),
+    switch("--json", help="print the result as JSON"),
     argument("--workers", type=positive, default=1, help="requests at once; default: 1"),
     argument(
         "--progress",
@@ -102,9 +118,7 @@ SECOND_SERVER = (
 )
 """The target of commands between two servers."""
 
-WRITES = argument(
-    "--dry-run", action="store_true", help="print what would be written, write nothing"
-)
+WRITES = switch("--dry-run", help="print what would be written, write nothing")
 """For commands that write."""
 
 
@@ -200,7 +214,7 @@ class Call:
 
 # -- projects -------------------------------------------------------------------------------------
 
-PROJECT = argument("project", metavar="PROJECT", help="a project's id, or its title")
+PROJECT = argument("project", help="a project's id, or its title")
 """The project that a command is about."""
 
 
@@ -215,21 +229,12 @@ def find_project(ls: LabelStudio, text: str) -> Project:
 # -- conditions -----------------------------------------------------------------------------------
 
 CONDITIONS = (
-    argument(
+    repeated(
         "--filter",
-        action="append",
-        default=[],
         metavar="LOOKUP=VALUE",
-        help="only those that match: total_annotations=0, data__lang__in='[\"de\"]'; "
-        "may be repeated, and all must match",
+        help="only those that match, each of them: total_annotations=0, data__lang__in='[\"de\"]'",
     ),
-    argument(
-        "--exclude",
-        action="append",
-        default=[],
-        metavar="LOOKUP=VALUE",
-        help="leave out those that match; may be repeated",
-    ),
+    repeated("--exclude", metavar="LOOKUP=VALUE", help="leave out those that match"),
 )
 """Lookups as ``filter()`` takes them; a value is JSON where it is valid JSON, else a text."""
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import json
 import os
@@ -22,10 +21,10 @@ from attrs import frozen
 from labelstudio_orm import ImportStorage, JobFailed, LabelStudio, Project
 from labelstudio_orm import _cli as cli
 from labelstudio_orm._cli import main
-from labelstudio_orm._cli.commands import _copying, _switches
+from labelstudio_orm._cli.commands import _parameters
 from labelstudio_orm._console.running import exit_code
 from labelstudio_orm.config import LabelConfig
-from labelstudio_orm.migrate import Migration, copy_project
+from labelstudio_orm.migrate import Migration
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 
 COMMANDS = [
@@ -631,17 +630,22 @@ def test_what_a_copy_leaves_out(run: Run, second: LabelStudio, project: Project)
     assert copied("--no-webhooks", "--no-storages", "--no-backends", "--no-files") == (1, 0)
 
 
-def test_the_switches_of_a_copy_are_its_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_switches_of_a_copy_are_its_parameters() -> None:
     """Each of them is given to the verb of the library."""
-    told: dict[str, Any] = {}
     parser = cli._parser()
+    parts = ["views", "webhooks", "storages", "backends", "files", "verify"]
+
+    def told(*words: str) -> dict[str, Any]:
+        return _parameters(parser.parse_args([*words]), "copy_project")
+
     for name in ("copy", "restore"):
-        words = [name, "1", *(f"--no-{part}" for part in _switches()), "--keep-origin"]
-        told = _copying(parser.parse_args(words))
-        assert told == {**dict.fromkeys(_switches(), False), "keep_origin": True}
-        assert _copying(parser.parse_args([name, "1", "--all-storages"]))["storages"] == "all"
-        assert all(_copying(parser.parse_args([name, "1"]))[part] is True for part in _switches())
-        assert told.keys() <= inspect.signature(copy_project).parameters.keys()
+        off = told(name, "1", *(f"--no-{part}" for part in parts), "--keep-origin", "--title", "t")
+        known = {*parts, "keep_origin", "title", "journal", "missing_users", "progress"}
+        assert off.keys() == known
+        assert [off[part] for part in parts] == [False] * len(parts)
+        assert (off["keep_origin"], off["title"]) == (True, "t")
+        assert told(name, "1", "--all-storages")["storages"] == "all"
+        assert all(told(name, "1")[part] is True for part in parts)
 
 
 class Terminal(io.StringIO):

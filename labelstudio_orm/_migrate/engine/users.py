@@ -29,7 +29,7 @@ ABSENT = ""
 class UnknownUsers(LabelStudioError, LookupError):
     """The target does not have these users, and ``missing_users`` does not say who stands for them.
 
-    ``emails`` are their e-mail addresses. Nothing was written.
+    ``emails`` are their e-mail addresses, ``server`` is that of the target. Nothing was written.
 
     >>> task.annotations.create(result=[], completed_by=user)  # "ann@example.com"
     >>> try:
@@ -40,7 +40,7 @@ class UnknownUsers(LabelStudioError, LookupError):
     """
 
     def __init__(self, emails: Iterable[str], server: str) -> None:
-        self.emails = sorted(emails)
+        self.emails, self.server = sorted(emails), server
         super().__init__(
             f"{server} does not have {', '.join(self.emails)}, who annotated here: pass "
             'missing_users="create", or missing_users={"a@example.com": "b@example.com"}. Nothing '
