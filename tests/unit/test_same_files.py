@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project
 from labelstudio_orm._migrate.engine.archived import ArchiveSource
+from labelstudio_orm._migrate.engine.contents import SameFiles
 from labelstudio_orm._migrate.engine.journal import Journal
 from labelstudio_orm._migrate.engine.media import Media
-from labelstudio_orm._migrate.engine.same_files import SameFiles
 from labelstudio_orm._migrate.engine.source import LiveSource
 from labelstudio_orm.migrate import copy_project, dedupe, merge, snapshot, verify
 from labelstudio_orm.testing import FakeLabelStudio

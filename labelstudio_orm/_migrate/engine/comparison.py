@@ -14,13 +14,13 @@ from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Summary
 from ..._reports import Difference, Differences, Report
 from ...progress import Progress, ends_line, reporter
+from .contents import SameFiles
 from .fingerprints import CONTENTS, digest, settings_content, task_content, task_fields, text_of
 from .journal import Journal
 from .kinds import KINDS, Kind, Names
 from .pairing import pair_up
 from .related import left_out
 from .remap import Translation
-from .same_files import SameFiles
 from .settings import wanted_settings
 from .source import CHUNK, has_files, light, name_of, number_of_tasks
 from .uploads import address_on, original_name
@@ -39,37 +39,35 @@ class Comparison:
 
     def __init__(
         self,
-        here: Source,
-        there: Source,
+        source: Source,
+        target: Source,
         journal: Journal | None,
         progress: Progress = None,
         on_pairs: Callable[[list[tuple[Row, Row]]], object] = lambda pairs: None,
     ) -> None:
         self.on_pairs = on_pairs
-        self.here, self.there = light(here), light(there)
-        self.from_, self.to = here.describe(), there.describe()
+        self.source, self.target = light(source), light(target)
+        self.from_, self.to = source.describe(), target.describe()
         self.has_journal = journal is not None and journal.get("project") is not None
         self.journal = journal if journal is not None and self.has_journal else Journal()
         self.files = SameFiles()
         self.left, self.right = self._translations()
         self.found = Differences()
         self.same: Counter[str] = Counter()
-        total = self.from_.get("tasks")
-        self._progress, self._total = reporter(progress, "comparing tasks"), total
+        self._progress = reporter(progress, "comparing tasks")
 
     def _translations(self) -> tuple[Translation, Translation]:
         servers = self.from_["server"], self.to["server"]
         if self.has_journal:
             return Translation.from_journal(self.journal, *servers), Translation()
-        here, there = servers
-        return self._anonymous(self.here, here), self._anonymous(self.there, there)
+        return self._anonymous(self.source, servers[0]), self._anonymous(self.target, servers[1])
 
     def _anonymous(self, source: Source, server: str) -> Translation:
         """Name files so that names are equal where the files are, which reads some on both sides.
 
         Without the files of a side they have the names from before they were uploaded.
         """
-        if has_files(self.here) and has_files(self.there):
+        if has_files(self.source) and has_files(self.target):
             return Translation(file=partial(self.files.name, source, server), server=server)
         return Translation(file=lambda path: f"upload:{original_name(path)}", server=server)
 
@@ -98,36 +96,36 @@ class Comparison:
     def _tasks(self) -> None:
         pairs = self.journal.map("tasks")
         if self.has_journal:
-            rows = self.here.tasks()
+            rows = self.source.tasks()
         else:
-            rows = self.here.some_tasks(self.pair_by_content(pairs))
+            rows = self.source.some_tasks(self.pair_by_content(pairs))
         existing = self.same["tasks"]
         existing += self.compare(rows, pairs)
-        if existing != number_of_tasks(self.there) or not pairs.is_one_to_one():
-            ours = set(self.here.task_ids())  # the journal may have some that were deleted since
-            for id in self.there.task_ids():
+        if existing != number_of_tasks(self.target) or not pairs.is_one_to_one():
+            ours = set(self.source.task_ids())  # the journal may have some that were deleted since
+            for id in self.target.task_ids():
                 if pairs.old(id) not in ours:
                     self.found.add(Difference("tasks", None, id))
         self._skipping(pairs)
 
     def _skipping(self, pairs: IdMap) -> None:
         """Compare which tasks may be skipped, which is not in their rows."""
-        ours = {pairs.get(id) for id in self.here.unskippable() if pairs.has(id)}
-        theirs = {id for id in self.there.unskippable() if pairs.old(id) is not None}
+        ours = {pairs.get(id) for id in self.source.unskippable() if pairs.has(id)}
+        theirs = {id for id in self.target.unskippable() if pairs.old(id) is not None}
         apart = sorted(ours ^ theirs)
-        here = {pairs.get(row["id"]) for row in self.here.some_tasks(map(pairs.old, apart))}
-        for row in self.there.some_tasks(apart):
-            if (id := row["id"]) in here:
+        exist = {pairs.get(row["id"]) for row in self.source.some_tasks(map(pairs.old, apart))}
+        for row in self.target.some_tasks(apart):
+            if (id := row["id"]) in exist:
                 sides = id not in ours, id not in theirs
                 self.found.add(Difference("tasks", pairs.old(id), id, "allow_skip", *sides))
 
     def compare(self, rows: Iterable[Row], pairs: IdMap) -> int:
         """Compare tasks of the source with those that they became; return how many exist."""
         done = existing = 0
-        for chunk, there in self._side_by_side(rows, pairs):
+        for chunk, theirs in self._side_by_side(rows, pairs):
             tasks = []
             for row in chunk:
-                other = there.get(pairs.get(row["id"]))
+                other = theirs.get(pairs.get(row["id"]))
                 if other is None:
                     self.found.add(Difference("tasks", row["id"], None))
                     continue
@@ -139,35 +137,35 @@ class Comparison:
                 tasks.append(pair)
             self.on_pairs(tasks)
             done += len(chunk)
-            self._progress(done, self._total)
+            self._progress(done, self.from_.get("tasks"))
         return existing
 
     def _side_by_side(
         self, rows: Iterable[Row], pairs: IdMap
     ) -> Iterator[tuple[list[Row], dict[int, Row]]]:
         """Yield tasks of the source, and those that they became by id, reading one chunk ahead."""
-        before: tuple[list[Row], FutureValue[dict[int, Row]]] | None = None
+        before: list[tuple[list[Row], FutureValue[dict[int, Row]]]] = []
         for chunk in chunked(iter(rows), CHUNK):
             wanted = [new for row in chunk if (new := pairs.get(row["id"])) is not None]
-            coming = FutureValue(partial(self._of_target, wanted))
-            if before is not None:
-                yield before[0], before[1].result()
-            before = chunk, coming
-        if before is not None:
-            yield before[0], before[1].result()
+            before.append((chunk, FutureValue(partial(self._of_target, wanted))))
+            if len(before) > 1:
+                ours, theirs = before.pop(0)
+                yield ours, theirs.result()
+        for ours, theirs in before:
+            yield ours, theirs.result()
 
     def _of_target(self, ids: list[int]) -> dict[int, Row]:
-        return {row["id"]: row for row in self.there.some_tasks(ids)} if ids else {}
+        return {row["id"]: row for row in self.target.some_tasks(ids)} if ids else {}
 
     def pair_by_content(self, pairs: IdMap) -> list[int]:
         """Pair tasks of equal content, else of equal data; return the ids of those not the same."""
-        sides = ((self.here, self.left, "here"), (self.there, self.right, "there"))
+        sides = ((self.source, self.left, "source"), (self.target, self.right, "target"))
         for _ in zip_longest(*(self._digests(*side) for side in sides)):
             pass  # a chunk of each in turn keeps both servers busy
         name = self.journal.map
-        whole, data, sizes = name("whole here"), name("data here"), name("sizes there")
+        whole, data, sizes = name("whole source"), name("data source"), name("sizes target")
         others: list[int] = []
-        for id, its_whole in name("whole there").items():
+        for id, its_whole in name("whole target").items():
             old = whole.old(its_whole)
             if old is None:
                 others.append(id)
@@ -177,7 +175,7 @@ class Comparison:
             pairs.put({old: id})
             self.same.update(tasks=1, **json.loads(sizes.get(id)))
         for id in others:
-            old = data.old(name("data there").get(id))
+            old = data.old(name("data target").get(id))
             if old is not None:
                 data.remove(old)
                 pairs.put({old: id})
@@ -198,58 +196,52 @@ class Comparison:
     # -- the rest ---------------------------------------------------------------------------------
 
     def _settings(self) -> None:
-        here = wanted_settings(self.left.value(self.here.settings()), self.journal)
-        there = self.right.value(self.there.settings())
-        here, there = settings_content(here), settings_content(there)
+        ours = wanted_settings(self.left.value(self.source.settings()), self.journal)
+        theirs = self.right.value(self.target.settings())
         sides = self.from_["project"], self.to["project"]
-        found = [
-            Difference("settings", *sides, name, value, there[name])
-            for name, value in here.items()
-            if (value or None) != (there[name] or None)
-        ]
+        contents = settings_content(ours), settings_content(theirs)
+        found = _field_differences("settings", *sides, *contents, lambda value: value or None)
         self.found.extend(found)
         self.same["settings"] += not found
 
     def _related(self, kind: Kind) -> None:
         skipped = left_out(self.journal, kind)
-        rows = (row for row in self.here.related(kind.name) if kind.key(row) not in skipped)
-        here = [kind.remap(row, self._names_here)[0] for row in rows]
-        there = [kind.remap(row, self._names_there)[0] for row in self.there.related(kind.name)]
-        found, same = object_differences(kind.name, here, there, kind.content)
+        rows = (row for row in self.source.related(kind.name) if kind.key(row) not in skipped)
+        ours = [kind.remap(row, self._source_names)[0] for row in rows]
+        theirs = [kind.remap(row, self._target_names)[0] for row in self.target.related(kind.name)]
+        found, same = object_differences(kind.name, ours, theirs, kind.content)
         self.found.extend(found)
         self.same[kind.name] += same
         if kind.set_order is not None:
-            self._order(kind, here, there)
+            self._order(kind, ours, theirs)
 
     @cached_property
-    def _names_here(self) -> Names:
-        users = self.journal.map("user ids").get if self.has_journal else self._users_there.get
+    def _source_names(self) -> Names:
+        users = self.journal.map("user ids").get if self.has_journal else self._target_users.get
         return Names(user=users, task=self.journal.map("tasks").get, file=self.left.file)
 
     @cached_property
-    def _names_there(self) -> Names:
+    def _target_names(self) -> Names:
         return Names(
             file=partial(address_on, self.to["server"]) if self.has_journal else self.right.file
         )
 
     @cached_property
-    def _users_there(self) -> dict[str, int | None]:
-        return {row["email"]: row.get("id") for row in self.there.users()}
+    def _target_users(self) -> dict[str, int | None]:
+        return {row["email"]: row.get("id") for row in self.target.users()}
 
-    def _order(self, kind: Kind, here: list[Row], there: list[Row]) -> None:
+    def _order(self, kind: Kind, ours: list[Row], theirs: list[Row]) -> None:
         """Compare the order of the objects that both sides have."""
-        places = {id(row): place for place, row in enumerate(there)}
         twins = {
-            id(row): places[id(other)]
-            for row, other in pair_up(here, there, kind.content)
+            id(other): row["id"]
+            for row, other in pair_up(ours, theirs, kind.content)
             if row is not None and other is not None
         }
-        ours = [row for row in here if id(row) in twins]
-        theirs = sorted(ours, key=lambda row: twins[id(row)])
-        if ours != theirs:
-            ids, there_ids = ([row["id"] for row in side] for side in (ours, theirs))
+        there = [twins[id(row)] for row in theirs if id(row) in twins]
+        ids = [row["id"] for row in ours if row["id"] in there]
+        if ids != there:
             sides = self.from_["project"], self.to["project"]
-            self.found.add(Difference(kind.name, *sides, "order", ids, there_ids))
+            self.found.add(Difference(kind.name, *sides, "order", ids, there))
 
 
 def task_differences(here: Row, there: Row) -> tuple[list[Difference], Counter[str]]:
@@ -257,12 +249,9 @@ def task_differences(here: Row, there: Row) -> tuple[list[Difference], Counter[s
 
     Both are as the target has them.
     """
-    ours, theirs = task_fields(here), task_fields(there)
-    found = [
-        Difference("tasks", here["id"], there["id"], name, value, theirs[name])
-        for name, value in ours.items()
-        if text_of(value) != text_of(theirs[name])
-    ]
+    found = _field_differences(
+        "tasks", here["id"], there["id"], task_fields(here), task_fields(there)
+    )
     same: Counter[str] = Counter()
     for kind, content_of in CONTENTS.items():
         more, same[kind] = object_differences(kind, here[kind], there[kind], content_of)
@@ -289,16 +278,27 @@ def object_differences(
             left, right = (None if one is None else one["id"] for one in (row, other))
             found.append(Difference(kind, left, right))
             continue
-        ours, its = content_of(row), content_of(other)
-        fields = [
-            name for name in {**ours, **its} if text_of(ours.get(name)) != text_of(its.get(name))
-        ]
+        contents = content_of(row), content_of(other)
+        fields = _field_differences(kind, row["id"], other["id"], *contents)
         same += not fields
-        found += [
-            Difference(kind, row["id"], other["id"], name, ours.get(name), its.get(name))
-            for name in fields
-        ]
+        found += fields
     return found, same
+
+
+def _field_differences(
+    kind: str,
+    source: int | str,
+    target: int | str,
+    ours: Row,
+    theirs: Row,
+    form: Callable[[Any], Any] = lambda value: value,
+) -> list[Difference]:
+    """Return the differences of two objects, field by field, in a ``form`` of the values."""
+    return [
+        Difference(kind, source, target, name, ours.get(name), theirs.get(name))
+        for name in {**ours, **theirs}
+        if text_of(form(ours.get(name))) != text_of(form(theirs.get(name)))
+    ]
 
 
 def fields_apart(

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ..._engine.bulk.batches import batches
 from ..._engine.bulk.workers import each
 from ..._engine.http.connection import number_of_workers
 from ..._engine.values.summary import Failure
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from ...resources.projects import Project
     from .journal import Journal
     from .source import Source
-
-T = TypeVar("T")
 
 Wanted: TypeAlias = "tuple[int, str, int | None]"
 """A file to be fetched: its place, its path, and its size if that is known."""
@@ -139,8 +138,9 @@ class Media:
         """
         ordered = sorted(files.items(), key=lambda item: item[0].endswith(_TABLES))
         wanted = ((number, file, size) for number, (file, size) in enumerate(ordered))
-        for lot in _lots(wanted, lambda one: one[2] or 0):
-            yield from _lots(self._fetch(lot, folder), lambda one: one.size)
+        for lot in batches(wanted, number=FILES, size=BYTES, size_of=lambda one: one[2] or 0):
+            fetched = self._fetch(lot, folder)
+            yield from batches(fetched, number=FILES, size=BYTES, size_of=lambda one: one.size)
 
     def _fetch(self, lot: list[Wanted], folder: Path) -> Iterator[Fetched]:
         def ends(error: Exception) -> bool:
@@ -164,6 +164,10 @@ class Media:
     def _fail(self, file: str, why: object) -> None:
         self.failed[file] = Failure(len(self.failed), file, str(why))
         self.lost.put({file: str(why)})
+
+    def _fail_all(self, files: list[Fetched], why: Exception) -> None:
+        for one in self._left(files):
+            self._fail(one.file, why)
 
     # -- storing ----------------------------------------------------------------------------------
 
@@ -195,8 +199,8 @@ class Media:
 
     def _record_equal(self, batch: Iterable[Fetched]) -> None:
         if self.uploaded:
-            known = {one: self.uploaded.get((one.name, one.digest)) for one in self._left(batch)}
-            self._record({one: new for one, new in known.items() if new is not None})
+            equal = {one: self.uploaded.get((one.name, one.digest)) for one in self._left(batch)}
+            self._record({one: new for one, new in equal.items() if new is not None})
 
     def _send(self, files: list[Fetched]) -> None:
         """Upload files in one request.
@@ -206,8 +210,8 @@ class Media:
         after = self.stored.highest
         if self.journal.get(_BEFORE) is None:
             self.journal.set(_BEFORE, after)
-        known = [[one.file, one.name, one.size, one.digest] for one in files]
-        self.journal.intent(INTENT, {"after": after, "files": known})
+        facts = [[one.file, one.name, one.size, one.digest] for one in files]
+        self.journal.intent(INTENT, {"after": after, "files": facts})
 
         def make() -> bool:
             started = time.monotonic()
@@ -222,18 +226,15 @@ class Media:
             try:  # some may exist now: files stay even if their import fails
                 self._look_for(files, after, whole=isinstance(error, BadRequest))
             except LabelStudioError:  # a further run looks again
-                for one in self._left(files):
-                    self._fail(one.file, error)
+                self._fail_all(files, error)
                 return
             left = self._left(files)
             if len(files) == 1 or not _is_of_some(error):
-                for one in left:
-                    self._fail(one.file, error)
+                self._fail_all(left, error)
             else:
                 middle = (len(left) + 1) // 2
-                for half in (left[:middle], left[middle:]):
-                    if half:
-                        self._send(half)
+                for half in filter(None, (left[:middle], left[middle:])):
+                    self._send(half)
         self.journal.resolve(INTENT)
 
     # -- the outcome of a batch -------------------------------------------------------------------
@@ -278,17 +279,3 @@ def _is_of_some(error: Exception) -> bool:
     if isinstance(error, APIError) and error.status == 413:
         return True
     return isinstance(error, (ServerError, ValueError))
-
-
-def _lots(items: Iterable[T], size: Callable[[T], int]) -> Iterator[list[T]]:
-    """Yield batches of items, each as large as one request takes."""
-    lot: list[T] = []
-    held = 0
-    for item in items:
-        if lot and (len(lot) >= FILES or held + size(item) > BYTES):
-            yield lot
-            lot, held = [], 0
-        lot.append(item)
-        held += size(item)
-    if lot:
-        yield lot

@@ -121,7 +121,7 @@ class Stored:
 
     def _content(self, file: str) -> str:
         with self.there.open_file(file) as stream:
-            return hashed(stream)
+            return hashed(stream)[0]
 
     def _seen(self, ids: Iterable[int]) -> None:
         self.highest = max([self.highest, *ids])

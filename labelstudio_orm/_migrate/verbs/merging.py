@@ -24,6 +24,7 @@ from ...resources._tasks.existing import ItemKey
 from ...resources.projects import Project
 from ..engine.applying import Applier, Wanted
 from ..engine.config_compat import check_configs
+from ..engine.contents import SameFiles
 from ..engine.fingerprints import TASK_KINDS, digest, fields_of, task_content
 from ..engine.forms import import_form, lacking, link
 from ..engine.journal import Journal
@@ -31,7 +32,6 @@ from ..engine.keys import LOOK, asking, by_key, fingerprint, first_rows, ids_by_
 from ..engine.losses import is_importable
 from ..engine.media import Media
 from ..engine.remap import Translation
-from ..engine.same_files import SameFiles
 from ..engine.source import LiveSource, as_source
 from ..engine.stored import Stored
 from ..engine.task_objects import import_problem

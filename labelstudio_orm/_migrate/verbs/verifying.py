@@ -55,26 +55,26 @@ def verify(
     >>> verify(project, copy).ok
     True
     """
-    known = (*PARTS, *KINDS)
+    all_parts = (*PARTS, *KINDS)
     for part in parts or ():
-        if part not in known:
-            raise ValueError(f"verify() knows the parts {', '.join(known)}, not {part!r:.80}")
-    here, there = as_source(source), as_source(target)
+        if part not in all_parts:
+            raise ValueError(f"verify() knows the parts {', '.join(all_parts)}, not {part!r:.80}")
+    sides = as_source(source), as_source(target)
     if is_missing(journal):
         raise FileNotFoundError(f"there is no journal {cut(str(journal), 500)}")
     with opened(journal) as notes:
-        comparison = Comparison(here, there, notes, progress)
+        comparison = Comparison(*sides, notes, progress)
         if notes is not None:
             _check_journal(notes, comparison.from_, comparison.to)
-        return comparison.report(known if parts is None else parts)
+        return comparison.report(all_parts if parts is None else parts)
 
 
 def _check_journal(journal: Journal, source: Row, target: Row) -> None:
     """Raise JournalMismatch for the journal of another copy."""
-    known = journal.get("job", {}).get("source"), journal.get("project")
+    of = journal.get("job", {}).get("source"), journal.get("project")
     wanted = f"{source['server']} project {source['project']}", target["project"]
-    if known != wanted:
+    if of != wanted:
         raise JournalMismatch(
-            f"{journal} is of a copy of {known[0]} to project {known[1]}, not of {wanted[0]} to "
+            f"{journal} is of a copy of {of[0]} to project {of[1]}, not of {wanted[0]} to "
             f"project {wanted[1]}"
         )
