@@ -386,7 +386,11 @@ def test_any_value_in_any_place_is_restored_or_refused(
         ),
         ("manifest", lambda row: row["tasks"].append(row["tasks"][0]), "000000.jsonl twice"),
         ("manifest", lambda row: row["tasks"].clear(), "tasks, and there are 0"),
-        ("manifest", lambda row: row["tasks"][0].update(name="users.jsonl"), "a list of members"),
+        (
+            "manifest",
+            lambda row: row["tasks"][0].update(name="users.jsonl"),
+            r"tasks\[0\]: name is",
+        ),
         ("settings", lambda row: row.pop("label_config"), "label_config is missing"),
         ("settings", lambda row: row.update(is_published="no"), "is_published is 'no', not true"),
         ("settings", lambda row: row.update(sampling="x"), "sampling is 'x', not one of"),

@@ -11,8 +11,6 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
-import attrs
-
 from ...resources.files import upload_path
 from .fingerprints import CONTENTS, SETTINGS
 from .kinds import KINDS
@@ -24,16 +22,6 @@ if TYPE_CHECKING:
 
     from ..._engine.values.codec import Row
     from .snapshot_form import Form
-
-
-@attrs.frozen
-class Chunk:
-    """A member with tasks: its name, their number, and the ids of the first and the last."""
-
-    name: str
-    tasks: int
-    first: int
-    last: int
 
 
 class ArchiveSource:
@@ -58,10 +46,7 @@ class ArchiveSource:
         except BaseException:
             self.close()
             raise
-        fields = [field.name for field in attrs.fields(Chunk)]
-        self._chunks = [
-            Chunk(**{name: chunk[name] for name in fields}) for chunk in self.manifest["tasks"]
-        ]
+        self._chunks: list[Row] = self.manifest["tasks"]
 
     def _manifest(self) -> Row:
         """Return the manifest, if this is a snapshot."""
@@ -78,8 +63,8 @@ class ArchiveSource:
                 f"{self.path} is of version {version} of the format, and this version of the "
                 f"library reads versions up to {VERSION}: use a newer library"
             )
-        if (problem := mismatch(found, MANIFEST)) is not None:
-            raise self._members.bad("manifest.json", problem)
+        found.setdefault("unskippable", [])  # the first releases did not write them
+        self._check_form("manifest.json", found, MANIFEST)
         return found
 
     @property
@@ -108,7 +93,7 @@ class ArchiveSource:
         """Describe the project; its id comes with the date of the snapshot."""
         about = {"server": self.manifest["server"], "title": self.manifest["title"] or ""}
         project = f"{self.manifest['project']} as of {self.manifest['created_at']}"
-        return {**about, "project": project, "tasks": sum(chunk.tasks for chunk in self._chunks)}
+        return {**about, "project": project, "tasks": sum(chunk["tasks"] for chunk in self._chunks)}
 
     def settings(self) -> Row:
         """Return the settings without the secrets."""
@@ -117,18 +102,18 @@ class ArchiveSource:
     def tasks(self, after: int | None = None) -> Iterator[Row]:
         """Stream the tasks by id, those after an id."""
         for chunk in self._chunks:
-            if after is None or chunk.last > after:
-                rows = self._members.lines(chunk.name)
+            if after is None or chunk["last"] > after:
+                rows = self._members.lines(chunk["name"])
                 yield from (row for row in rows if after is None or row["id"] > after)
 
     def some_tasks(self, ids: Iterable[int]) -> Iterator[Row]:
         """Yield the tasks of these ids, by id; those that do not exist are left out."""
         wanted = sorted(set(ids))
         for chunk in self._chunks:
-            here = set(wanted[bisect_left(wanted, chunk.first) : bisect_right(wanted, chunk.last)])
-            if here:
-                rows = self._members.lines(chunk.name)
-                yield from (row for row in rows if row["id"] in here)
+            start, end = bisect_left(wanted, chunk["first"]), bisect_right(wanted, chunk["last"])
+            if some := set(wanted[start:end]):
+                rows = self._members.lines(chunk["name"])
+                yield from (row for row in rows if row["id"] in some)
 
     def task_ids(self) -> Iterator[int]:
         """Yield the ids of all tasks."""
@@ -136,7 +121,7 @@ class ArchiveSource:
 
     def unskippable(self) -> frozenset[int]:
         """Return the ids of the tasks that annotators may not skip."""
-        return frozenset(self.manifest.get("unskippable", ()))
+        return frozenset(self.manifest["unskippable"])
 
     def related(self, kind: str) -> Iterator[Row]:
         """Yield the objects of a kind, with None for their hidden fields."""
@@ -189,7 +174,7 @@ class ArchiveSource:
                 raise self._members.bad(
                     "manifest.json", f"it counts {expected} {name}, and there are {number}"
                 )
-        read = {"manifest.json", "settings.json", *(chunk.name for chunk in self._chunks)}
+        read = {"manifest.json", "settings.json", *(chunk["name"] for chunk in self._chunks)}
         read |= {f"{name}.jsonl" for name in counts}
         for member in self._members.names:
             if member not in read:
@@ -200,18 +185,23 @@ class ArchiveSource:
         if (problem := mismatch(row, form)) is not None:
             raise self._members.bad(place, problem)
 
+    def _checked(self, member: str, form: Form) -> Iterator[tuple[str, Row]]:
+        """Yield the rows of a member, each with its place, once they are checked."""
+        for number, row in enumerate(self._members.lines(member), 1):
+            place = f"{member}, line {number}"
+            self._check_form(place, row, form)
+            yield place, row
+
     def _check_tasks(self, counts: Counter[str], authors: set[str]) -> None:
         """Check all tasks: their form, their order and their number."""
         counts.update(dict.fromkeys(("tasks", *CONTENTS), 0))
         last, names = -1, set()
         for chunk in self._chunks:
-            if chunk.name in names:
-                raise self._members.bad("manifest.json", f"it lists {chunk.name} twice")
-            names.add(chunk.name)
+            if chunk["name"] in names:
+                raise self._members.bad("manifest.json", f"it lists {chunk['name']} twice")
+            names.add(chunk["name"])
             ids = []
-            for number, row in enumerate(self._members.lines(chunk.name), 1):
-                place = f"{chunk.name}, line {number}"
-                self._check_form(place, row, TASK)
+            for place, row in self._checked(chunk["name"], TASK):
                 if row["id"] <= last:
                     raise self._members.bad(place, f"task {row['id']} comes after task {last}")
                 last = row["id"]
@@ -219,9 +209,9 @@ class ArchiveSource:
                 authors.update(one["completed_by"] or "" for one in row["annotations"])
                 for kind in CONTENTS:
                     counts[kind] += len(row[kind])
-            found = len(ids), *(ids[:1] + ids[-1:] or (chunk.first, chunk.last))
-            if not ids or found != (chunk.tasks, chunk.first, chunk.last):
-                raise self._members.bad(chunk.name, "its tasks are not those of the manifest")
+            found = {"tasks": len(ids), "first": ids[0], "last": ids[-1]} if ids else {}
+            if not found or not found.items() <= chunk.items():
+                raise self._members.bad(chunk["name"], "its tasks are not those of the manifest")
             counts["tasks"] += len(ids)
         authors.discard("")
 
@@ -229,9 +219,7 @@ class ArchiveSource:
         """Check the rows of a member, which are all different; return their number."""
         member = f"{name}.jsonl"
         seen: set[object] = set()
-        for number, row in enumerate(self._members.lines(member), 1):
-            place = f"{member}, line {number}"
-            self._check_form(place, row, form)
+        for place, row in self._checked(member, form):
             which = key(row)
             if which in seen:
                 raise self._members.bad(place, f"{which!r:.80} is there twice")

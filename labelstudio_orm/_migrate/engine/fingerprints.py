@@ -45,10 +45,17 @@ ANNOTATION_ORIGIN: Final = (
 )  # fmt: skip
 """The fields of an annotation beside its content, which an import does not take."""
 
+BESIDE: Final[Mapping[str, tuple[str, ...]]] = {
+    "annotations": ANNOTATION_ORIGIN,
+    "predictions": ("created_at",),
+    "drafts": ("annotation", "user", "created_at"),
+}
+"""The fields of a row beside the id and the content, by kind."""
+
 TASK_ORIGIN: Final = (
     "inner_id", "created_at", "updated_at", "file_upload", "storage_filename",
 )  # fmt: skip
-"""Such fields of a task."""
+"""The fields of a task that an import does not take."""
 
 SECRET_SETTINGS: Final = frozenset({"task_data_password"})
 """The settings that must not be written to a disk."""

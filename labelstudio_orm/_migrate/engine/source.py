@@ -32,6 +32,7 @@ from ...errors import BadRequest, DoesNotExist, LabelStudioError, ServerError
 from ...resources.projects import Project
 from .fingerprints import (
     ANNOTATION_ORIGIN,
+    BESIDE,
     SECRET_SETTINGS,
     SETTINGS,
     TASK_KINDS,
@@ -199,23 +200,21 @@ class LiveSource:
             **dict.fromkeys(TASK_ORIGIN),
             **({} if self.is_light else {name: plain(getattr(task, name)) for name in TASK_ORIGIN}),
             "annotations": [self._annotation(one) for one in _by_id(row.get("annotations"))],
-            "predictions": [_prediction(one) for one in _by_id(row.get("predictions"))],
+            "predictions": [_object("predictions", one) for one in _by_id(row.get("predictions"))],
             "drafts": list(self._drafts(task)),
         }
         return self._checked("tasks", found, TASK)
 
     def _annotation(self, row: Row) -> Row:
-        author = self._email(as_id(row.get("completed_by")), row["id"])
         return {
-            "id": row["id"],
-            **{name: row.get(name) for name in (*TASK_KINDS["annotations"], *ANNOTATION_ORIGIN)},
-            "completed_by": author,
+            **_object("annotations", row),
+            "completed_by": self._email(as_id(row.get("completed_by")), row["id"]),
             "updated_by": self._email(as_id(row.get("updated_by"))),
         }
 
     def drafts_of(self, drafts: Iterable[Draft]) -> Iterator[Row]:
         """Yield drafts as rows of their task."""
-        names = ("id", "result", "lead_time", "was_postponed", "user")
+        names = ("id", *TASK_KINDS["drafts"], "user")
         for draft in drafts:
             found = {name: getattr(draft, name) for name in names}
             created = plain(draft.created_at)
@@ -334,8 +333,6 @@ def _by_id(rows: list[Row] | None) -> list[Row]:
     return sorted(rows or (), key=itemgetter("id"))
 
 
-def _prediction(row: Row) -> Row:
-    return {
-        "id": row["id"],
-        **{name: row.get(name) for name in (*TASK_KINDS["predictions"], "created_at")},
-    }
+def _object(kind: str, row: Row) -> Row:
+    """Return an annotation or a prediction as a row of its task."""
+    return {name: row.get(name) for name in ("id", *TASK_KINDS[kind], *BESIDE[kind])}

@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final, NoReturn
 
@@ -78,7 +79,7 @@ LIMITS: Final = Limits()
 
 
 class Members:
-    """The members of an archive; a context manager."""
+    """The members of an archive."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self.path, self.limits = path, limits
@@ -95,12 +96,6 @@ class Members:
         except BaseException:
             self.close()
             raise
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -185,26 +180,25 @@ class Members:
     def json(self, name: str) -> Any:
         """Return the value of a member that is one JSON text."""
         with self.open(name) as stream:
-            text = stream.read(self.limits.row + 1)
-            if len(text) > self.limits.row:
-                raise self._too_much(f"a {name} of more bytes", "row", f"{self.limits.row:,}")
-            with self.faults(name):
-                return parsed(text, self.limits.depth)
+            return self._parsed(stream.read(self.limits.row + 1), f"a {name} of more bytes", name)
 
     def lines(self, name: str) -> Iterator[dict[str, Any]]:
         """Yield the rows of a member that has one JSON object a line."""
         with self.open(name) as stream:
-            number = 0
-            while line := stream.readline(self.limits.row + 1):
-                number += 1
+            for number in count(1):
+                if not (line := stream.readline(self.limits.row + 1)):
+                    return
                 place = f"{name}, line {number}"
-                if len(line) > self.limits.row:
-                    raise self._too_much(f"a longer line, {place}", "row", f"{self.limits.row:,}")
-                with self.faults(place):
-                    row = parsed(line, self.limits.depth)
+                row = self._parsed(line, f"a longer line, {place}", place)
                 if not isinstance(row, dict):
                     raise self.bad(place, f"it is {row!r:.80}, not a JSON object")
                 yield row
+
+    def _parsed(self, text: bytes, excess: str, place: str) -> Any:
+        if len(text) > self.limits.row:
+            raise self._too_much(excess, "row", f"{self.limits.row:,}")
+        with self.faults(place):
+            return parsed(text, self.limits.depth)
 
 
 class Stream:

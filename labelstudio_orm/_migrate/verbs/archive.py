@@ -23,14 +23,11 @@ from ..._engine.values.summary import Failure, Summary
 from ..._reports import Loss, Report
 from ...errors import LabelStudioError
 from ...progress import Progress, ends_line, reporter
-from ..engine.archived import ArchiveSource, Chunk
+from ..engine.archived import ArchiveSource
 from ..engine.contents import fetch
 from ..engine.fingerprints import CONTENTS, SECRET_SETTINGS
 from ..engine.kinds import KINDS
-from ..engine.snapshot_form import (
-    FORMAT,
-    VERSION,
-)
+from ..engine.snapshot_form import FORMAT, VERSION
 from ..engine.source import as_source, name_of
 from ..engine.uploads import files_of
 from ..engine.zipped import LIMITS, Limits
@@ -154,11 +151,11 @@ class _Writing:
     def run(self) -> Report:
         self._write_json("settings.json", self._shown_settings())
         chunks, named = self._tasks()
-        self._rows("users", self.source.users())
+        self.counts["users"] = self._write_lines("users.jsonl", self.source.users())
         for kind in KINDS.values():
             if not kind.is_uploaded:
-                rows = self.source.related(kind.name)
-                self._rows(kind.name, (self._shown(kind, row) for row in rows))
+                rows = (self._shown(kind, row) for row in self.source.related(kind.name))
+                self.counts[kind.name] = self._write_lines(f"{kind.name}.jsonl", rows)
         if self.files:
             self._media(named)
         manifest = {
@@ -168,7 +165,7 @@ class _Writing:
             **{name: self.about[name] for name in ("server", "project", "title")},
             "counts": dict(self.counts),
             "secrets": {name: len(ids) for name, ids in self.lost.items()},
-            "tasks": [attrs.asdict(chunk) for chunk in chunks],
+            "tasks": chunks,
             "unskippable": sorted(self.source.unskippable()),
         }
         self._write_json("manifest.json", manifest)
@@ -184,15 +181,16 @@ class _Writing:
     def _write_json(self, name: str, value: Any) -> None:
         self.archive.writestr(name, json.dumps(value, indent=1))
 
-    def _tasks(self) -> tuple[list[Chunk], set[str]]:
+    def _tasks(self) -> tuple[list[Row], set[str]]:
         """Write the tasks; return their members, and the files that they name."""
-        chunks: list[Chunk] = []
+        chunks: list[Row] = []
         named: set[str] = set()
         self.counts.update(dict.fromkeys(("tasks", *CONTENTS), 0))
         for rows in chunked(self.source.tasks(), CHUNK):
             name = f"tasks/{len(chunks):06}.jsonl"
             self._write_lines(name, rows)
-            chunks.append(Chunk(name, len(rows), rows[0]["id"], rows[-1]["id"]))
+            ends = {"first": rows[0]["id"], "last": rows[-1]["id"]}
+            chunks.append({"name": name, "tasks": len(rows), **ends})
             for row in rows:
                 named |= files_of(row, self.about["server"])
                 for kind in CONTENTS:
@@ -202,15 +200,14 @@ class _Writing:
         self.progress(self.counts["tasks"], self.counts["tasks"])
         return chunks, named
 
-    def _rows(self, name: str, rows: Iterable[Row]) -> None:
-        known = list(rows)
-        self._write_lines(f"{name}.jsonl", known)
-        self.counts[name] = len(known)
-
-    def _write_lines(self, name: str, rows: Iterable[Row]) -> None:
+    def _write_lines(self, name: str, rows: Iterable[Row]) -> int:
+        """Write rows into a member; return their number."""
+        written = 0
         with self.archive.open(name, "w", force_zip64=True) as member:
             for row in rows:
                 member.write(json.dumps(row).encode() + b"\n")
+                written += 1
+        return written
 
     def _shown_settings(self) -> Row:
         settings = self.source.settings()
@@ -243,5 +240,4 @@ class _Writing:
                 with self.archive.open(member, "w", force_zip64=True) as copy:
                     shutil.copyfileobj(content, copy)
             written.append({"id": None, **rows.get(file, {}), "file": file, "size": size})
-        self._write_lines("files.jsonl", written)
-        self.counts["files"] = len(written)
+        self.counts["files"] = self._write_lines("files.jsonl", written)
