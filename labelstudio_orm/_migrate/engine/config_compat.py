@@ -53,7 +53,7 @@ def _mismatches(config: LabelConfig, mine: LabelConfig) -> Iterator[str]:
         elif missing := set(theirs.to_name) - set(control.to_name):
             yield f"{theirs} is not about {', '.join(sorted(missing))} there"
         else:
-            known = {label.path for label in control.label_tags}
-            lacks = [label.stored for label in theirs.label_tags if label.path not in known]
+            paths = {label.path for label in control.label_tags}
+            lacks = [label.stored for label in theirs.label_tags if label.path not in paths]
             if lacks:
                 yield f"{theirs} has no {', '.join(map(repr, lacks))} there"

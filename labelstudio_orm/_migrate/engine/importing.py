@@ -191,19 +191,19 @@ class Importer:
 
         The journal may not have them: it may be an older copy of itself.
         """
-        unknown: dict[str, list[Row]] = {}
+        unmatched: dict[str, list[Row]] = {}
         for chunk in chunked(self.unmatched(), CHUNK):
             for row in self.context.there.some_tasks(chunk):
-                unknown.setdefault(imported(row), []).append(row)
-        if not unknown:
+                unmatched.setdefault(imported(row), []).append(row)
+        if not unmatched:
             return
         for row in self.context.source.some_tasks(ids):
             sent = self._sent(row)
             mark = imported(sent.form)
-            if unknown.get(mark):
-                self._record_known(sent, mark, unknown[mark].pop(0))
+            if unmatched.get(mark):
+                self._record_existing(sent, mark, unmatched[mark].pop(0))
 
-    def _record_known(self, sent: Sent, mark: str, there: Row) -> None:
+    def _record_existing(self, sent: Sent, mark: str, there: Row) -> None:
         old, base = sent.row["id"], Base.parse(sent.base)
         base.found(there)
         with self.journal.transaction():

@@ -2,6 +2,40 @@
 
 A SQLite file. Every method commits before it returns, so a process that is killed at any moment
 loses at most the request that was under way; and of that the journal has the intent.
+
+What migrations keep in it, where a KIND is a row of ``kinds.KINDS``:
+
+Maps, old to new:
+
+* ``tasks``, ``files``, KIND: ids, or paths, in the source and in the target.
+* ``users``, ``user ids``: addresses of users, to their addresses and ids in the target.
+* ``contents``: tasks to the digest of what was imported.
+* ``bases``, ``KIND bases``: objects to digests of what both sides held.
+* ``KIND expected``: objects to the digests that they have if a write under way is done.
+* ``mends``: tasks that an import leaves incomplete, to 1 once they are completed, else 0.
+* ``files lost``: files to the reason why they could not be copied.
+* ``lost KIND.FIELD``, also of tasks: losses, the first id of a group to all its ids.
+* ``kept``: tasks that stay in the target although they were deleted in the source.
+* ``chosen``, ``removed``: of a dedupe, tasks to the one that is kept in their favour.
+* ``whole``, ``data`` and ``sizes``, each with a side: of a comparison, in memory only.
+
+Facts:
+
+* ``job``, ``parts``, ``settings`` (those that the caller chose): what the job is.
+* ``project``, ``marker``: the id of the target, and its description until it is finished.
+* ``done``, ``done:files``, ``done:tasks``, ``done:KIND``: what is finished; of steps, ``done``
+  lists the steps.
+* ``counts``, ``losses``: numbers by kind, and by kind and field.
+* ``settings base``, ``settings expected``: as the maps, for the settings of the project.
+* ``order of KIND``, ``order of KIND expected``: the order that both sides had, or will have.
+* ``KIND left out``: keys of objects that were left out on purpose.
+* ``salt``: for the digests of secrets.
+* ``slowest``, ``unsure``: seconds of the longest import, and when a write was given up.
+* ``files after``, ``imports after``: the last file, and task, from before the first new one.
+* ``emptied``: the target has lost its last task, and with it what goes with tasks.
+
+Intents: ``tasks`` and ``files`` (a batch), ``overlaps``, ``parked`` (drafts that are off their
+annotation), ``made KIND``, ``replaced KIND KEY``, and of steps their names.
 """
 
 from __future__ import annotations
@@ -44,40 +78,6 @@ class Journal:
 
     Raises BadJournal for a file that is damaged or not a journal, which is left as it is, and
     OSError for one that cannot be opened or written.
-
-    Migrations keep the following in it; a KIND is a row of ``kinds.KINDS``.
-
-    Maps, old to new:
-
-    * ``tasks``, ``files``, KIND: ids, or paths, in the source and in the target.
-    * ``users``, ``user ids``: addresses of users, to their addresses and ids in the target.
-    * ``contents``: tasks to the digest of what was imported.
-    * ``bases``, ``KIND bases``: objects to digests of what both sides held.
-    * ``KIND expected``: objects to the digests that they have if a write under way is done.
-    * ``mends``: tasks that an import leaves incomplete, to 1 once they are completed, else 0.
-    * ``files lost``: files to the reason why they could not be copied.
-    * ``lost KIND.FIELD``, also of tasks: losses, the first id of a group to all its ids.
-    * ``kept``: tasks that stay in the target although they were deleted in the source.
-    * ``chosen``, ``removed``: of a dedupe, tasks to the one that is kept in their favour.
-    * ``whole``, ``data`` and ``sizes``, each with a side: of a comparison, in memory only.
-
-    Facts:
-
-    * ``job``, ``parts``, ``settings`` (those that the caller chose): what the job is.
-    * ``project``, ``marker``: the id of the target, and its description until it is finished.
-    * ``done``, ``done:files``, ``done:tasks``, ``done:KIND``: what is finished; of steps, ``done``
-      lists the steps.
-    * ``counts``, ``losses``: numbers by kind, and by kind and field.
-    * ``settings base``, ``settings expected``: as the maps, for the settings of the project.
-    * ``order of KIND``, ``order of KIND expected``: the order that both sides had, or will have.
-    * ``KIND left out``: keys of objects that were left out on purpose.
-    * ``salt``: for the digests of secrets.
-    * ``slowest``, ``unsure``: seconds of the longest import, and when a write was given up.
-    * ``files after``, ``imports after``: the last file, and task, from before the first new one.
-    * ``emptied``: the target has lost its last task, and with it what goes with tasks.
-
-    Intents: ``tasks`` and ``files`` (a batch), ``overlaps``, ``parked`` (drafts that are off their
-    annotation), ``made KIND``, ``replaced KIND KEY``, and of steps their names.
 
     >>> with Journal("copy.db") as journal:
     ...     journal.identify(what="copy", source="http://a:8080 1", target="http://b:8080")
@@ -128,14 +128,14 @@ class Journal:
 
         Raises JournalMismatch, which names the difference, if it belongs to another job.
         """
-        known = self.get("job")
-        if known is None:
+        job = self.get("job")
+        if job is None:
             self.set("job", facts)
             return
-        for name in {**known, **facts}:
-            if known.get(name) != _as_json(facts.get(name)):
+        for name in {**job, **facts}:
+            if job.get(name) != _as_json(facts.get(name)):
                 raise JournalMismatch(
-                    f"{self} is of another job: its {name} is {known.get(name)!r}, not "
+                    f"{self} is of another job: its {name} is {job.get(name)!r}, not "
                     f"{facts.get(name)!r}; use another file for another job"
                 )
 
@@ -147,7 +147,7 @@ class Journal:
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return a fact that was set, else ``default``."""
-        found = self._db.all("SELECT value FROM facts WHERE name = ?", (name,))
+        found = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,))
         return json.loads(found[0][0]) if found else default
 
     # -- ids --------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ class Journal:
 
     def open_intents(self) -> dict[str, Any]:
         """Return what was about to be written and may or may not have been, oldest first."""
-        rows = self._db.all("SELECT name, value FROM intents ORDER BY number")
+        rows = self._db.execute("SELECT name, value FROM intents ORDER BY number")
         return {name: json.loads(value) for name, value in rows}
 
     def resolve(self, name: str) -> None:
@@ -247,14 +247,14 @@ class IdMap:
     def items(self) -> Iterator[tuple[Any, Any]]:
         """Yield all pairs by old id, streamed; writes in between are safe."""
         query = "SELECT old, new FROM pairs WHERE kind = ? ORDER BY old LIMIT 1000"
-        rows = self._db.all(query, (self.kind,))
+        rows = self._db.execute(query, (self.kind,))
         while rows:
             yield from rows
             further = query.replace("ORDER", "AND old > ? ORDER")
-            rows = self._db.all(further, (self.kind, rows[-1][0]))
+            rows = self._db.execute(further, (self.kind, rows[-1][0]))
 
     def _one(self, query: str, *values: Any, default: Any = None) -> Any:
-        found = self._db.all(query, values)
+        found = self._db.execute(query, values)
         return found[0][0] if found else default
 
 

@@ -35,45 +35,41 @@ _COLUMNS: Final = {
 _FACTS: Final = {
     "job": "object", "project": "integer", "marker": "text", "parts": "array", "counts": "object",
     "losses": "object", "settings": "object", "settings base": "object",
-    "settings expected": "object",
+    "settings expected": "object", "files after": "integer null",
 }  # fmt: skip
 """JSON types of a few facts, as SQLite calls them."""
 
-_WRONG: Final = """
-SELECT 'fact ' || name FROM facts WHERE NOT json_valid(value)
-UNION ALL SELECT 'intent ' || name FROM intents WHERE NOT json_valid(value)
-UNION ALL SELECT 'pair of ' || kind FROM pairs WHERE kind = 'tasks'
-    AND (typeof(old) <> 'integer' OR typeof(new) <> 'integer')
-UNION ALL SELECT 'pair of ' || kind FROM pairs WHERE kind IN ('files', 'files lost')
-    AND (typeof(old) <> 'text' OR typeof(new) <> 'text')
-UNION ALL SELECT 'base of task ' || old FROM pairs WHERE kind = 'bases'
-    AND CASE WHEN json_valid(new) THEN json_type(new, '$.fields') IS NOT 'object' ELSE 1 END
-UNION ALL SELECT 'job' WHERE EXISTS (SELECT 1 FROM pairs WHERE kind = 'bases')
-    AND NOT EXISTS (SELECT 1 FROM facts WHERE name = 'job')
-LIMIT 1
-"""
+_PAIRS: Final = {"tasks": "integer", "files": "text", "files lost": "text"}
+"""Types of both values of a few maps."""
 
-_WRONG_SETTINGS: Final = """
-SELECT 'fact ' || facts.name FROM facts, json_each(facts.value) AS inner
-WHERE facts.name IN ('settings base', 'settings expected') AND inner.type <> 'array'
-LIMIT 1
-"""
-
-
-_WRONG_FILES: Final = """
-SELECT 'fact ' || name FROM facts
-WHERE name = 'files after' AND json_type(value) NOT IN ('integer', 'null')
-UNION ALL SELECT 'intent ' || name FROM intents WHERE name = 'files'
-    AND (json_type(value, '$.after') IS NOT 'integer' OR json_type(value, '$.files') IS NOT 'array')
-UNION ALL SELECT 'intent ' || name FROM intents, json_each(intents.value, '$.files') AS inner
-    WHERE name = 'files' AND CASE inner.type WHEN 'array' THEN
-    json_type(inner.value, '$[0]') IS NOT 'text' OR json_type(inner.value, '$[1]') IS NOT 'text'
-    OR json_type(inner.value, '$[2]') IS NOT 'integer' OR json_array_length(inner.value) <> 4
-    ELSE 1 END
-LIMIT 1
-"""
-
-_WRONG_INNER: Final = (_WRONG_SETTINGS, _WRONG_FILES)
+_FAULTS: Final = (
+    "'fact ' || name FROM facts WHERE NOT json_valid(value)",
+    "'intent ' || name FROM intents WHERE NOT json_valid(value)",
+    *(
+        f"'fact ' || name FROM facts WHERE name = '{name}' "
+        f"AND NOT instr('{types}', json_type(value))"
+        for name, types in _FACTS.items()
+    ),
+    *(
+        f"'pair of ' || kind FROM pairs WHERE kind = '{kind}' AND NOT (typeof(old) = '{of}' AND "
+        f"typeof(new) = '{of}')"
+        for kind, of in _PAIRS.items()
+    ),
+    "'base of task ' || old FROM pairs WHERE kind = 'bases' AND "
+    "CASE WHEN json_valid(new) THEN json_type(new, '$.fields') IS NOT 'object' ELSE 1 END",
+    "'job' WHERE EXISTS (SELECT 1 FROM pairs WHERE kind = 'bases') "
+    "AND NOT EXISTS (SELECT 1 FROM facts WHERE name = 'job')",
+    "'fact ' || facts.name FROM facts, json_each(facts.value) AS inner "
+    "WHERE facts.name IN ('settings base', 'settings expected') AND inner.type <> 'array'",
+    "'intent ' || name FROM intents WHERE name = 'files' AND "
+    "(json_type(value, '$.after') IS NOT 'integer' OR json_type(value, '$.files') IS NOT 'array')",
+    "'intent ' || name FROM intents, json_each(intents.value, '$.files') AS inner "
+    "WHERE name = 'files' AND CASE inner.type WHEN 'array' THEN "
+    "json_type(inner.value, '$[0]') IS NOT 'text' OR json_type(inner.value, '$[1]') IS NOT 'text' "
+    "OR json_type(inner.value, '$[2]') IS NOT 'integer' OR json_array_length(inner.value) <> 4 "
+    "ELSE 1 END",
+)
+"""Queries for what is not as in a journal; each relies on those before it."""
 
 
 class Database:
@@ -87,25 +83,15 @@ class Database:
         # Without a name it is a temporary file, which SQLite keeps in memory while it is small.
         self._raw = sqlite3.connect(path or "", isolation_level=None, check_same_thread=False)
 
-    @property
-    def in_transaction(self) -> bool:
-        """Whether a transaction is under way."""
-        return self._raw.in_transaction
-
-    def execute(self, query: str, values: Any = ()) -> sqlite3.Cursor:
-        """Execute one statement."""
-        with self._named_errors():
-            return self._raw.execute(query, values)
-
-    def executemany(self, query: str, rows: Any) -> sqlite3.Cursor:
-        """Execute a statement for each of some rows."""
-        with self._named_errors():
-            return self._raw.executemany(query, rows)
-
-    def all(self, query: str, values: Any = ()) -> list[Any]:
-        """Return all rows of a query."""
+    def execute(self, query: str, values: Any = ()) -> list[Any]:
+        """Execute one statement and return its rows."""
         with self._named_errors():
             return self._raw.execute(query, values).fetchall()
+
+    def executemany(self, query: str, rows: Any) -> None:
+        """Execute a statement for each of some rows."""
+        with self._named_errors():
+            self._raw.executemany(query, rows)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -113,14 +99,14 @@ class Database:
 
         Within another transaction it is a part of that.
         """
-        if self.in_transaction:
+        if self._raw.in_transaction:
             yield
             return
         self.execute("BEGIN")
         try:
             yield
         except BaseException:
-            if self.in_transaction:  # a disk that is full has ended it
+            if self._raw.in_transaction:  # a disk that is full has ended it
                 self.execute("ROLLBACK")
             raise
         self.execute("COMMIT")
@@ -177,7 +163,7 @@ def open_file(path: Path) -> Database:
     try:
         database.execute("PRAGMA busy_timeout = 1000")
         database.execute("PRAGMA locking_mode = EXCLUSIVE")
-        _check(path, database.all)
+        _check(path, database.execute)
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA journal_mode = WAL")
         database.execute("BEGIN IMMEDIATE")  # takes the lock, to keep it
@@ -253,8 +239,6 @@ def _check(path: Path, rows: Callable[[str], list[Any]]) -> None:
     ((checked,),) = rows("PRAGMA quick_check(1)")
     if checked != "ok":
         raise bad(path, f"it is damaged ({checked})")
-    kinds = " ".join(f"WHEN '{name}' THEN '{kind}'" for name, kind in _FACTS.items())
-    odd = "SELECT 'fact ' || name FROM facts WHERE json_type(value) <> CASE name"
-    for query in (_WRONG, f"{odd} {kinds} ELSE json_type(value) END LIMIT 1", *_WRONG_INNER):
-        for (what,) in rows(query):
+    for fault in _FAULTS:
+        for (what,) in rows(f"SELECT {fault} LIMIT 1"):
             raise bad(path, f"its {what} is not as in a journal")

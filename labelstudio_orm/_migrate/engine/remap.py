@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from .fingerprints import TASK_KINDS
 from .uploads import address_on, replace_files
 
 if TYPE_CHECKING:
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
 
 USER_COLUMNS: Final = frozenset({"annotators", "updated_by", "comment_authors"})
 TASK_COLUMNS: Final = frozenset({"id"})
+_MEANINGLESS: Final = frozenset({"inner_id", "annotations_ids", "file_upload", "storage_filename"})
+"""The columns whose values belong to one server."""
+
 EXACT: Final = frozenset(
     {"equal", "not_equal", "in_list", "not_in_list", "contains", "not_contains"}
 )
@@ -50,21 +54,15 @@ class Translation:
             **row,
             "data": self.value(row["data"]),
             "meta": {} if (meta := row.get("meta")) is None else self.value(meta),
-            "annotations": [
-                {
-                    **one,
-                    "completed_by": self.email(one["completed_by"]),
-                    "result": self.value(one["result"]),
-                }
-                for one in row.get("annotations") or ()
-            ],
-            "predictions": [
-                {**one, "result": self.value(one["result"])} for one in row.get("predictions") or ()
-            ],
-            "drafts": [
-                {**one, "result": self.value(one["result"])} for one in row.get("drafts") or ()
-            ],
+            **{kind: [self._object(one) for one in row.get(kind) or ()] for kind in TASK_KINDS},
         }
+
+    def _object(self, row: Row) -> Row:
+        """Return an annotation, a prediction or a draft as the target has it."""
+        found = {**row, "result": self.value(row["result"])}
+        if "completed_by" in row:
+            found["completed_by"] = self.email(row["completed_by"])
+        return found
 
     def value(self, value: Any) -> Any:
         """Return some JSON with the target's files."""
@@ -80,35 +78,24 @@ def translate_view(
     """
     emails = view.get("users") or {}
     lost: list[str] = []
+    ids: dict[str, Callable[[Any], Any]] = {
+        **dict.fromkeys(
+            USER_COLUMNS, lambda id: user(emails[str(id)]) if str(id) in emails else None
+        ),
+        **dict.fromkeys(TASK_COLUMNS, task),
+    }
 
-    def user_of(id: Any) -> Any:
-        return user(emails[str(id)]) if str(id) in emails else None
-
-    def item(line: Any) -> Any:
-        if not isinstance(line, Mapping):  # of another program, which this library leaves alone
-            return line
-        column = str(line.get("filter", "")).removeprefix("filter:tasks:")
-        new: Callable[[Any], Any] | None = None
-        if column in USER_COLUMNS:
-            new = user_of
-        elif column in TASK_COLUMNS:
-            new = task
-        value = line.get("value")
-        if new is not None and line.get("operator") != "empty":
-            known = _each(value, new) if str(line.get("operator")) in EXACT else None
-            if known is None:
-                lost.append(column)
-            else:
-                value = known
-        elif column in ("inner_id", "annotations_ids", "file_upload", "storage_filename"):
+    def new_value(column: str, operator: str, value: Any) -> Any:
+        if column in ids and operator != "empty":
+            found = _each(value, ids[column]) if operator in EXACT else None
+            if found is not None:
+                return found
             lost.append(column)
-        child = line.get("child_filter")
-        return {**line, "value": value, **({"child_filter": item(child)} if child else {})}
+        elif column in _MEANINGLESS:
+            lost.append(column)
+        return value
 
-    data = dict(view.get("data") or {})
-    filters = data.get("filters")
-    if isinstance(filters, Mapping) and (lines := _lines(filters)):
-        data["filters"] = {**filters, "items": [item(line) for line in lines]}
+    data = _with_values(view.get("data") or {}, new_value)
     chosen = view.get("selected_items") or data.get("selectedItems")
     data.pop("selectedItems", None)
     if isinstance(chosen, Mapping):
@@ -125,25 +112,34 @@ def users_in(view: Row) -> set[int]:
     """Return the ids of the users that a view's filters name."""
     found: set[int] = set()
 
-    def collect(line: Any) -> None:
-        if not isinstance(line, Mapping):
-            return
-        column = str(line.get("filter", "")).removeprefix("filter:tasks:")
+    def collect(column: str, operator: str, value: Any) -> None:
         if column in USER_COLUMNS:
-            _each(line.get("value"), lambda id: found.add(id) or id)  # type: ignore[func-returns-value]
-        if line.get("child_filter"):
-            collect(line["child_filter"])
+            _each(value, lambda id: found.add(id) or id)  # type: ignore[func-returns-value]
 
-    data = view.get("data")
-    for line in _lines(data.get("filters") if isinstance(data, Mapping) else None):
-        collect(line)
+    if isinstance(view.get("data"), Mapping):
+        _with_values(view["data"], collect)
     return found
 
 
-def _lines(filters: Any) -> list[Any]:
-    """Return the conditions of a view; none if another program wrote something else."""
-    items = filters.get("items") if isinstance(filters, Mapping) else None
-    return items if isinstance(items, list) else []
+def _with_values(data: Mapping[str, Any], new: Callable[[str, str, Any], Any]) -> Row:
+    """Return the data of a view whose filters have other values.
+
+    ``new`` gets the column, the operator and the value of each. What another program has written in
+    other forms is left alone.
+    """
+
+    def item(line: Any) -> Any:
+        if not isinstance(line, Mapping):
+            return line
+        column = str(line.get("filter", "")).removeprefix("filter:tasks:")
+        value = new(column, str(line.get("operator")), line.get("value"))
+        child = line.get("child_filter")
+        return {**line, "value": value, **({"child_filter": item(child)} if child else {})}
+
+    filters = data.get("filters")
+    if not isinstance(filters, Mapping) or not isinstance(items := filters.get("items"), list):
+        return dict(data)
+    return {**data, "filters": {**filters, "items": [item(line) for line in items]}}
 
 
 def _each(value: Any, new: Callable[[Any], Any]) -> Any:

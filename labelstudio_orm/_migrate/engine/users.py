@@ -76,9 +76,8 @@ class UserMap:
         self._numbers = journal.map("user ids")
         self._ids: dict[str, int] = {}
         """The users of the target by their addresses in lower case."""
-        self._emails: dict[int, str] = {}
         self.me = client.users.me()
-        self._known = dict(self.chosen.items())
+        self._authors = dict(self.chosen.items())
         self._read()
         choice = missing.values() if isinstance(missing, Mapping) else (missing,)
         for one in choice:
@@ -87,18 +86,16 @@ class UserMap:
 
     def _read(self) -> None:
         members = [*self.client.users.all(), self.me]
-        users = [
-            user for user in members if "@" in user.email
-        ]  # else "Deleted", of a user who left
-        self._ids = {user.email.lower(): user.id for user in users}
-        self._emails = {user.id: user.email for user in users}
+        # The server calls a user who left "Deleted".
+        self._emails = {user.id: user.email for user in members if "@" in user.email}
+        self._ids = {email.lower(): id for id, email in self._emails.items()}
 
     def match(self, users: Iterable[Row]) -> None:
         """Match users of the source, or create them.
 
         Raises UnknownUsers before anything is written.
         """
-        rows = {row["email"]: row for row in users if row["email"] not in self._known}
+        rows = {row["email"]: row for row in users if row["email"] not in self._authors}
         for email, row in rows.items() if self.is_same_server else ():
             # Also those who left, whom no list shows; but not if another user has their id by now,
             # as the server may have been set up anew.
@@ -109,15 +106,14 @@ class UserMap:
         if refused := [email for email, choice in unmatched.items() if choice == "refuse"]:
             raise UnknownUsers(refused, self.client.url)
         for email, row in rows.items():
-            choice = unmatched.get(email)
-            if choice is None:
+            if email not in unmatched:
                 self._choose(email, self._ids[email.lower()])
-            elif choice == "create":
+            elif unmatched[email] == "create":
                 self._choose(email, self._create(row))
             else:
-                self._choose(email, self._find(choice))
+                self._choose(email, self._find(unmatched[email]))
 
-    def _choice(self, email: str | None) -> Any:
+    def _choice(self, email: str) -> Any:
         """Return what to do about a user that the target does not have."""
         if not isinstance(self.missing, Mapping):
             return self.missing
@@ -125,11 +121,8 @@ class UserMap:
 
     def _find(self, choice: Any) -> int:
         """Return the id of a user of the target, by user, id or address."""
-        found = (
-            self._ids.get(choice.lower())
-            if isinstance(choice, str)
-            else getattr(choice, "id", choice)
-        )
+        is_email = isinstance(choice, str)
+        found = self._ids.get(choice.lower()) if is_email else getattr(choice, "id", choice)
         if not isinstance(found, int) or found not in self._emails:
             raise ValueError(
                 f"missing_users={choice!r:.80}: "
@@ -139,7 +132,7 @@ class UserMap:
         return found
 
     def _choose(self, email: str, user: int) -> None:
-        self._known[email] = self._emails[user]
+        self._authors[email] = self._emails[user]
         self.chosen.put({email: self._emails[user]})
 
     def _create(self, row: Row) -> int:
@@ -171,9 +164,9 @@ class UserMap:
         """Return the address in the target for the address of an author."""
         if email is None:
             return self._absent_author()
-        if email not in self._known:
+        if email not in self._authors:
             self.match([{"email": email}])
-        found: str = self._known[email]
+        found: str = self._authors[email]
         return found
 
     def id(self, email: str | None) -> int:
@@ -186,17 +179,16 @@ class UserMap:
 
     def known_id(self, email: str) -> int | None:
         """Return the id in the target of a user who did not annotate; None if it has none."""
-        found: int | None = self._ids.get(self._known.get(email, email).lower())
+        found: int | None = self._ids.get(self._authors.get(email, email).lower())
         if found is not None:
             self._numbers.put({email: found})
         return found
 
     def _absent_author(self) -> str:
         """Return who stands for authors that are gone: by default the current user."""
-        if ABSENT not in self._known:
-            choice = self._choice(None) if isinstance(self.missing, Mapping) else "refuse"
-            self._choose(
-                ABSENT, self.me.id if choice in ("refuse", "create") else self._find(choice)
-            )
-        found: str = self._known[ABSENT]
+        if ABSENT not in self._authors:
+            choice = self.missing.get(None) if isinstance(self.missing, Mapping) else None
+            stands = self.me.id if choice in (None, "refuse", "create") else self._find(choice)
+            self._choose(ABSENT, stands)
+        found: str = self._authors[ABSENT]
         return found
