@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
@@ -21,6 +21,7 @@ from .fingerprints import digest
 from .kinds import KINDS, Kind, Names
 
 if TYPE_CHECKING:
+    from ..._engine.bulk.run import BulkRun
     from ..._engine.values.codec import Row
     from .context import MigrationContext
     from .journal import Journal, Key
@@ -33,94 +34,109 @@ _ROUNDS: Final = 100_000
 """PBKDF2 rounds."""
 
 
+def wanted_kinds(context: MigrationContext) -> list[Kind]:
+    """Return the kinds of a migration that are made one by one.
+
+    Those that listen to changes come last.
+    """
+    wanted = (kind for kind in KINDS.values() if kind.name in context.parts)
+    return sorted(
+        (kind for kind in wanted if not kind.is_uploaded), key=lambda kind: kind.is_listener
+    )
+
+
 class Related:
-    """The objects of a migration, kind by kind."""
+    """The objects of one kind in a migration."""
 
-    def __init__(self, context: MigrationContext) -> None:
-        self.context, self.journal, self.secrets = context, context.journal, context.secrets
-        self.target = context.there
-        self.has_exports = EXPORTS in context.parts
-        self.kinds = [
-            kind for kind in KINDS.values() if kind.name in context.parts and not kind.is_uploaded
-        ]
-        """The wanted kinds; those that listen to changes come last."""
-        self.kinds.sort(key=lambda kind: kind.is_listener)
+    def __init__(self, context: MigrationContext, kind: Kind) -> None:
+        self.context, self.journal, self.kind = context, context.journal, kind
+        self.moved = context.journal.map(kind.name)
+        """Which object became which, by key."""
+        self._bases = context.journal.map(f"{kind.name} bases")
+        self._expected = context.journal.map(f"{kind.name} expected")
+        self.objects = Objects(kind.name, kind.whole)
 
-    def here(self, kind: Kind) -> Iterator[Row]:
-        """Yield the wanted objects of the source as the target has them.
+    def here(self) -> list[Row]:
+        """Return the wanted objects of the source as the target has them.
 
         ``own`` is a row as the source itself has it, which stays when tasks of it go.
         """
+        kind = self.kind
         names = Names(user=self.context.users.known_id, task=self.context.tasks.get)
         lost: defaultdict[str, list[Id]] = defaultdict(list)
+        found = []
         for row in self.context.source.related(kind.name):
-            if not self._is_wanted(kind, row):
-                self._set_left_out(kind, row, True)
+            if not self._is_wanted(row):
+                self._set_left_out(row, True)
                 continue
             new, fields = kind.remap(row, names)
             for field in fields:
                 lost[f"{kind.name}.{field}"].append(row["id"])
-            yield row if new is row else {**new, "own": row}
+            found.append(row if new is row else {**new, "own": row})
         if lost and not self.journal.get(f"done:{kind.name}"):
             self.context.lose(lost)
+        return found
 
-    def there(self, kind: Kind) -> Iterator[Row]:
-        """Yield the objects of the target."""
-        return (row for row in self.target.related(kind.name) if self._is_wanted(kind, row))
+    def there(self) -> list[Row]:
+        """Return the objects of the target."""
+        return [row for row in self.context.there.related(self.kind.name) if self._is_wanted(row)]
 
-    def _is_wanted(self, kind: Kind, row: Row) -> bool:
-        return self.has_exports or not kind.is_opt_in(kind.key(row))
+    def _is_wanted(self, row: Row) -> bool:
+        return EXPORTS in self.context.parts or not self.kind.is_opt_in(self.kind.key(row))
 
-    def bring(self, kind: Kind) -> None:
-        """Make the objects of a kind that the target does not have yet."""
-        objects = self.objects(kind)
-        for row in list(self.here(kind)):
-            if kind.key(row) in objects.known:
-                self.context.tallies[kind.name].skipped += 1
-            elif self.write(kind, objects, objects.creation(row), partial(self.make, kind, row)):
-                self.context.add("counts", {kind.name: 1})
-        if not self.journal.get(f"done:{kind.name}"):
-            self._set_order(kind)
-            self.journal.set(f"done:{kind.name}")
+    @property
+    def tally(self) -> BulkRun:
+        """The counts and failures of this run."""
+        return self.context.tallies[self.kind.name]
 
-    def write(
-        self, kind: Kind, objects: Objects, change: Change, send: Callable[[], Key | None]
-    ) -> bool:
+    def bring(self) -> None:
+        """Make the objects that the target does not have yet."""
+        self.load()
+        tally = self.tally
+        for row in self.here():
+            if self.kind.key(row) in self.objects.known:
+                tally.skipped += 1
+            elif self.write(self.objects.creation(row), partial(self.make, row)):
+                self.context.add("counts", {self.kind.name: 1})
+        if not self.journal.get(f"done:{self.kind.name}"):
+            self._set_order()
+            self.journal.set(f"done:{self.kind.name}")
+
+    def write(self, change: Change, send: Callable[[], Key | None]) -> bool:
         """Let ``send`` make or change an object of the target, and count and record that.
 
         Returns whether it was done.
         """
-        tally = self.context.tallies[kind.name]
-        objects.expect(change)
-        self.save(kind, objects)
+        self.objects.expect(change)
+        self.save()
         new = send()
         if new is None:
-            objects.expected.clear()
+            self.objects.expected.clear()
             return False
-        objects.applied(change, new)
-        self.save(kind, objects)
-        tally.created += change.there is None
-        tally.updated += change.there is not None
+        self.objects.applied(change, new)
+        self.save()
+        self.tally.created += change.there is None
+        self.tally.updated += change.there is not None
         return True
 
-    def _set_order(self, kind: Kind) -> None:
-        if kind.set_order is None:
+    def _set_order(self) -> None:
+        if self.kind.set_order is None:
             return
-        moved = self.journal.map(kind.name)
-        ours = [row["id"] for row in self.context.source.related(kind.name) if moved.has(row["id"])]
+        rows = self.context.source.related(self.kind.name)
+        ours = [row["id"] for row in rows if self.moved.has(row["id"])]
         if len(ours) > 1:
-            kind.set_order(self.context.project, [moved.get(id) for id in ours])
-        self.journal.set(order_of(kind), [ours, ours])
+            self.kind.set_order(self.context.project, [self.moved.get(id) for id in ours])
+        self.journal.set(order_of(self.kind), [ours, ours])
 
-    def make(self, kind: Kind, row: Row) -> Key | None:
+    def make(self, row: Row) -> Key | None:
         """Return the key of an object in the target, which is made unless it is there.
 
         None if the target refuses it, or it is to be left out.
         """
-        key = kind.key(row)
-        secrets = self.secrets_of(kind, row) if kind.credentials else {}
+        kind, key = self.kind, self.kind.key(row)
+        secrets = self.secrets_of(row) if kind.credentials else {}
         if secrets is None:
-            self._set_left_out(kind, row, True)
+            self._set_left_out(row, True)
             return None
 
         def make() -> Key:
@@ -129,103 +145,99 @@ class Related:
             return kind.key({**row, "id": made.id})
 
         try:
-            new = exactly_once(lambda: self._twin(kind, row), make, self.context.client)
+            new = exactly_once(lambda: self._twin(row), make, self.context.client)
         except (LabelStudioError, TypeError, ValueError) as error:
-            tally = self.context.tallies[kind.name]
-            tally.fail(len(tally.failed), key, error)
+            self.tally.fail(len(self.tally.failed), key, error)
             return None
-        self.journal.map(kind.name).put({key: new})
-        self._set_left_out(kind, row, False)
+        self.moved.put({key: new})
+        self._set_left_out(row, False)
         return new
 
-    def secrets_of(self, kind: Kind, row: Row) -> dict[str, Any] | None:
+    def secrets_of(self, row: Row) -> dict[str, Any] | None:
         """Return the secrets of an object, sealed; None to leave it out.
 
         Raises TypeError for secrets that are not a dict.
         """
-        given = seal(self.secrets(kind.name, row))
+        given = seal(self.context.secrets(self.kind.name, row))
         if given is None:
             return None
         if not isinstance(given.reveal(), Mapping):
             of = type(given.reveal()).__name__
-            raise TypeError(f"secrets({kind.name!r}, ...) returns a dict or None, not {of}")
+            raise TypeError(f"secrets({self.kind.name!r}, ...) returns a dict or None, not {of}")
         return {name: seal(value) for name, value in given.reveal().items()}
 
-    def delete(self, kind: Kind, row: Row) -> None:
+    def delete(self, row: Row) -> None:
         """Delete an object of the target, if it is still there."""
         with suppress(DoesNotExist):
-            kind.objects(self.context.client, row).ref(row["id"]).delete()
+            self.kind.objects(self.context.client, row).ref(row["id"]).delete()
 
-    def _twin(self, kind: Kind, row: Row) -> Key | None:
+    def _unmatched(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
+        """Yield objects of the target that are no copies, with the digests of their content."""
+        for row in rows:
+            if self.moved.old(self.kind.key(row)) is None:
+                yield row, digest(self.kind.whole(row))
+
+    def _twin(self, row: Row) -> Key | None:
         """Return the key of an equal object of the target that is not a copy of another one."""
-        if self.context.client.is_dry:
-            return None
-        wanted, moved = digest(kind.whole(row)), self.journal.map(kind.name)
-        for one in self.there(kind):
-            if moved.old(kind.key(one)) is None and digest(kind.whole(one)) == wanted:
-                return kind.key(one)
-        return None
+        there = () if self.context.client.is_dry else self.there()
+        wanted = digest(self.kind.whole(row))
+        keys = (self.kind.key(one) for one, mark in self._unmatched(there) if mark == wanted)
+        return next(keys, None)
 
-    def remove_duplicates(self, kind: Kind, spared: Collection[Key] = ()) -> int:
+    def remove_duplicates(self, spared: Collection[Key] = ()) -> int:
         """Delete objects that equal a copied one but were not recorded as copies; return how many.
 
         ``spared``: the keys of those that stay.
         """
-        moved = self.journal.map(kind.name)
-        rows = [(row, digest(kind.whole(row))) for row in self.there(kind)]
-        copies = {mark for row, mark in rows if moved.old(kind.key(row)) is not None}
-        duplicates = [
-            row
-            for row, mark in rows
-            if mark in copies and moved.old(kind.key(row)) is None and kind.key(row) not in spared
+        key, rows = self.kind.key, self.there()
+        copies = {
+            digest(self.kind.whole(row)) for row in rows if self.moved.old(key(row)) is not None
+        }
+        doomed = [
+            row for row, mark in self._unmatched(rows) if mark in copies and key(row) not in spared
         ]
-        for row in duplicates:
-            self.delete(kind, row)
-        return len(duplicates)
+        for row in doomed:
+            self.delete(row)
+        return len(doomed)
 
     # -- what both sides held ---------------------------------------------------------------------
 
-    def objects(self, kind: Kind) -> Objects:
-        """Return what both sides held of a kind, from the journal.
+    def load(self) -> None:
+        """Read from the journal what both sides held.
 
         What was under way when an earlier run ended is looked for in the target.
         """
-        moved, bases = self.journal.map(kind.name), self.journal.map(f"{kind.name} bases")
         unknown = " ".join(UNKNOWN)
-        known = {old: (new, *bases.get(old, unknown).split()) for old, new in moved.items()}
-        expected = self.journal.map(f"{kind.name} expected").items()
-        objects = Objects(
-            kind.name,
-            kind.whole,
-            known,
-            key=kind.key,
+        self.objects = Objects(
+            self.kind.name,
+            self.kind.whole,
+            {old: (new, *self._bases.get(old, unknown).split()) for old, new in self.moved.items()},
+            key=self.kind.key,
             own=lambda row: row.get("own", row),
-            mark=lambda row: self._mark(kind, row),
-            expected={old: was.split() for old, was in expected},
+            mark=self._mark,
+            expected={old: was.split() for old, was in self._expected.items()},
         )
-        if objects.expected:
-            objects.reconcile(self.there(kind))
-            self.save(kind, objects)
-        return objects
+        if self.objects.expected:
+            self.objects.reconcile(self.there())
+            self.save()
 
-    def save(self, kind: Kind, objects: Objects) -> None:
+    def save(self) -> None:
         """Write into the journal what both sides hold."""
-        moved, bases = self.journal.map(kind.name), self.journal.map(f"{kind.name} bases")
-        expected = self.journal.map(f"{kind.name} expected")
+        known, expected = self.objects.known, self.objects.expected
         with self.journal.transaction():
-            for old in [old for old, _ in expected.items() if old not in objects.expected]:
-                expected.remove(old)
-            expected.put({old: " ".join(was) for old, was in objects.expected.items()})
-            for old in [old for old, _ in moved.items() if old not in objects.known]:
-                moved.remove(old)
-                bases.remove(old)
-            moved.put({old: new for old, (new, *_) in objects.known.items()})
-            bases.put({old: " ".join(was) for old, (_, *was) in objects.known.items()})
+            for old in [old for old, _ in self._expected.items() if old not in expected]:
+                self._expected.remove(old)
+            self._expected.put({old: " ".join(was) for old, was in expected.items()})
+            for old in [old for old, _ in self.moved.items() if old not in known]:
+                self.moved.remove(old)
+                self._bases.remove(old)
+            self.moved.put({old: new for old, (new, *_) in known.items()})
+            self._bases.put({old: " ".join(was) for old, (_, *was) in known.items()})
 
-    def _mark(self, kind: Kind, row: Row) -> str:
+    def _mark(self, row: Row) -> str:
         """Return a digest of an object; of secrets one that cannot be reversed by trying."""
-        mark = digest(kind.whole(row))
-        if not any(row.get(name) for name in kind.hidden):
+        mark = digest(self.kind.whole(row))
+        if not any(row.get(name) for name in self.kind.hidden):
             return mark
         if self.journal.get("salt") is None:
             self.journal.set("salt", os.urandom(16).hex())
@@ -233,14 +245,14 @@ class Related:
 
     # -- what is left out -------------------------------------------------------------------------
 
-    def _set_left_out(self, kind: Kind, row: Row, is_left_out: bool) -> None:
-        keys, key = left_out(self.journal, kind), kind.key(row)
+    def _set_left_out(self, row: Row, is_left_out: bool) -> None:
+        keys, key = left_out(self.journal, self.kind), self.kind.key(row)
         if is_left_out is (key in keys):
             return
         left = [*keys, key] if is_left_out else [one for one in keys if one != key]
-        self.journal.set(f"{kind.name} left out", left)
-        if is_left_out and kind.is_opt_in(key):
-            self.context.lose({f"{kind.name}.export": [key]})
+        self.journal.set(f"{self.kind.name} left out", left)
+        if is_left_out and self.kind.is_opt_in(key):
+            self.context.lose({f"{self.kind.name}.export": [key]})
 
 
 def left_out(journal: Journal, kind: Kind) -> list[Key]:

@@ -17,209 +17,182 @@ if TYPE_CHECKING:
     from ..._engine.values.codec import Row
     from ..._reports import Differences
     from .context import MigrationContext
-    from .diff3 import Conflicts, Objects, Side
-    from .journal import Journal, Key
+    from .diff3 import Conflicts, Side
+    from .journal import Key
     from .kinds import Kind
 
 
 def save_bases(related: Related) -> None:
     """Write into the journal what both sides hold at the end of a copy."""
-    for kind in related.kinds:
-        objects = related.objects(kind)
-        here, there = list(related.here(kind)), list(related.there(kind))
-        objects.found(there)  # which only the copy has written to
-        for _ in objects.changes(here, there):
-            pass  # these came while it was copied
-        related.save(kind, objects)
-        if kind.set_order is not None:
-            order = Order(related, kind, here, there)
-            if order.ours == order.theirs:
-                order.save()
+    related.load()
+    here, there = related.here(), related.there()
+    related.objects.found(there)  # which only the copy has written to
+    for _ in related.objects.changes(here, there):
+        pass  # these came while it was copied
+    related.save()
+    if related.kind.set_order is not None:
+        order = Order(related, here, there)
+        if order.ours == order.theirs:
+            order.save()
 
 
 class RelatedSync(Related):
-    """Applies the changes of the source, kind by kind; ``found`` collects the differences."""
+    """Applies the changes of the source; ``found`` collects the differences."""
 
-    def __init__(self, context: MigrationContext, conflicts: Conflicts, found: Differences) -> None:
-        super().__init__(context)
+    def __init__(
+        self, context: MigrationContext, kind: Kind, conflicts: Conflicts, found: Differences
+    ) -> None:
+        super().__init__(context, kind)
         self.conflicts, self.found = conflicts, found
+        self._made = f"made {kind.name}"
+        """The intent while objects are made: the keys of those that were there before."""
 
-    def disable_listeners(self) -> None:
-        """Delete and switch off webhooks before the other changes trigger them."""
-
-        def is_off(change: Change) -> bool:
-            return not (change.here and change.here.get("is_active", True))
-
-        for kind in self.kinds if not self.context.client.is_dry else ():
-            if kind.is_listener:  # in a dry run the same would be planned twice
-                self._apply_kind(kind, is_off)
-
-    def apply(self, *, listeners: bool) -> None:
-        """Apply the changes of the kinds that listen to changes, or of all others."""
-        for kind in self.kinds:
-            if kind.is_listener is listeners:
-                self._apply_kind(kind)
-
-    def _apply_kind(self, kind: Kind, only: Callable[[Change], bool] | None = None) -> None:
-        """Apply the changes of a kind; or ``only`` some, without reporting differences."""
-        objects = self.objects(kind)
-        here, there = list(self.here(kind)), list(self.there(kind))
-        if self._finish_replacing(kind):
-            there = list(self.there(kind))
-        if kind.goes_with_tasks and self.journal.get("emptied") and not there:
-            objects.known.clear()
-        moved = self.journal.map(kind.name)
+    def apply(self, only: Callable[[Change], bool] | None = None) -> None:
+        """Apply the changes; or ``only`` some, without reporting differences."""
+        self.load()
+        here, there = self.here(), self.there()
+        if self._finish_replacing():
+            there = self.there()
+        if self.kind.goes_with_tasks and self.journal.get("emptied") and not there:
+            self.objects.known.clear()
         changes: Iterator[Change] = (
             one
-            for one in objects.changes(here, there)
+            for one in self.objects.changes(here, there)
             # A run that was killed may have made what seems to be new in the target.
-            if not (one.why == "created in the target" and moved.old(one.new))
+            if not (one.why == "created in the target" and self.moved.old(one.new))
         )
         if only is not None:
             changes = (one for one in changes if one.under(self.conflicts) == "apply" and only(one))
         changes = applicable(changes, self.conflicts, self.found)
-        done = [one for one in changes if self._apply(kind, objects, one, there)]
-        self.save(kind, objects)
-        if not self.context.client.is_dry and (done or self._watched(kind) is not None):
-            there = self._check(kind, objects, done)
-        if kind.set_order is not None:
-            self._order(kind, objects, Order(self, kind, here, there))
-        if kind.goes_with_tasks:
+        done = [one for one in changes if self._apply(one, there)]
+        self.save()
+        if not self.context.client.is_dry and (done or self._spared() is not None):
+            there = self._check(done)
+        if self.kind.set_order is not None:
+            self._order(Order(self, here, there))
+        if self.kind.goes_with_tasks:
             self.journal.set("emptied", None)
 
     # -- one change -------------------------------------------------------------------------------
 
-    def _apply(self, kind: Kind, objects: Objects, change: Change, there: list[Row]) -> bool:
+    def _apply(self, change: Change, there: list[Row]) -> bool:
         """Make, change or delete an object in the target; return whether it was done."""
         if change.here is None:
-            self.delete(kind, change.there)
-            objects.applied(change)
-            self.context.tallies[kind.name].deleted += 1
+            self.delete(change.there)
+            self.objects.applied(change)
+            self.tally.deleted += 1
             return True
-        if self._is_left(kind, change):
+        if self._is_left(change):
             return False
-        return self.write(kind, objects, change, partial(self._send, kind, change, there))
+        return self.write(change, partial(self._send, change, there))
 
-    def _send(self, kind: Kind, change: Change, there: list[Row]) -> Key | None:
+    def _send(self, change: Change, there: list[Row]) -> Key | None:
         if change.there is None:
-            return self._make(kind, change.here, there)
-        if kind.is_fixed(change.here, change.there):
-            return self._replace(kind, change, there)
-        return self._update(kind, change)
+            return self._make(change.here, there)
+        if self.kind.is_fixed(change.here, change.there):
+            return self._replace(change, there)
+        return self._update(change)
 
-    def _needs_secrets(self, kind: Kind, change: Change) -> bool:
+    def _needs_secrets(self, change: Change) -> bool:
         """Return whether an object needs secrets that the target does not have."""
-        has_none = change.there is None or not kind.needs_secrets(change.there)
-        return kind.needs_secrets(change.here) and has_none
+        has_none = change.there is None or not self.kind.needs_secrets(change.there)
+        return self.kind.needs_secrets(change.here) and has_none
 
-    def _is_left(self, kind: Kind, change: Change) -> bool:
+    def _is_left(self, change: Change) -> bool:
         """Return whether an object stays as it is for want of secrets."""
-        if self.secrets is not no_secrets:
+        if self.context.secrets is not no_secrets:
             return False
-        key, new = kind.key(change.here), change.there and kind.key(change.there)
-        if new is None and key in left_out(self.journal, kind):
+        if change.new is None and change.old in left_out(self.journal, self.kind):
             return True
-        if not self._needs_secrets(kind, change):
+        if not self._needs_secrets(change):
             return False
-        why = f"{'changed' if new else 'created'} in the source, and its secrets are not known"
-        self.found.add(Difference(kind.name, key, new, why=why))
+        how = "created" if change.there is None else "changed"
+        new = None if change.there is None else change.new
+        why = f"{how} in the source, and its secrets are not known"
+        self.found.add(Difference(self.kind.name, change.old, new, why=why))
         return True
 
-    def _make(self, kind: Kind, row: Row, there: list[Row]) -> Key | None:
+    def _make(self, row: Row, there: list[Row]) -> Key | None:
         """Make an object; a duplicate is recognised later by what was there before."""
-        if self._watched(kind) is None:
-            self.journal.intent(f"made {kind.name}", [kind.key(one) for one in there])
-        return self.make(kind, row)
+        if self._spared() is None:
+            self.journal.intent(self._made, [self.kind.key(one) for one in there])
+        return self.make(row)
 
-    def _watched(self, kind: Kind) -> list[Key] | None:
-        keys: list[Key] | None = self.journal.open_intents().get(f"made {kind.name}")
+    def _spared(self) -> list[Key] | None:
+        keys: list[Key] | None = self.journal.open_intents().get(self._made)
         return keys
 
-    def _update(self, kind: Kind, change: Change) -> Key | None:
-        here, there = change.here, change.there
+    def _update(self, change: Change) -> Key | None:
+        kind, here, there = self.kind, change.here, change.there
         ours, theirs = kind.whole(here), kind.whole(there)
-        needed = self._needs_secrets(kind, change)
-        secrets = (self.secrets_of(kind, here) if needed else None) or {}
+        secrets = (self.secrets_of(here) if self._needs_secrets(change) else None) or {}
         names = [name for name in kind.written if ours.get(name) != theirs.get(name)]
         fields = {name: here[name] for name in names if name in here} | secrets
-        tally = self.context.tallies[kind.name]
         try:
             obj = kind.objects(self.context.client, there).get(there["id"])
             for name, value in fields.items():
                 setattr(obj, name, value)
             obj.save(fields=fields)
         except (LabelStudioError, TypeError, ValueError) as error:
-            tally.fail(len(tally.failed), kind.key(here), error)
+            self.tally.fail(len(self.tally.failed), change.old, error)
             return None
-        key: Key = kind.key(there)
-        return key
+        return kind.key(there)
 
-    def _replace(self, kind: Kind, change: Change, there: list[Row]) -> Key | None:
+    def _replace(self, change: Change, there: list[Row]) -> Key | None:
         """Make an object anew that cannot be changed, and delete the old one."""
-        intent = f"replaced {kind.name} {kind.key(change.there)}"
+        intent = f"replaced {self.kind.name} {change.new}"
         self.journal.intent(intent, {"id": change.there["id"]})
-        _forget_place(self.journal, kind, kind.key(change.here))
-        new = self._make(kind, change.here, there)
+        was = self.journal.get(order_of(self.kind))
+        if was is not None:  # its new place was not chosen
+            order = [[id for id in one if id != change.old] for one in was]
+            self.journal.set(order_of(self.kind), order)
+        new = self._make(change.here, there)
         if new is not None:
-            self.delete(kind, change.there)
+            self.delete(change.there)
         self.journal.resolve(intent)
         return new
 
-    def _finish_replacing(self, kind: Kind) -> bool:
+    def _finish_replacing(self) -> bool:
         """Delete what a run that was killed has replaced; return whether there was something."""
-        moved, found = self.journal.map(kind.name), False
-        for name, row in self.journal.open_intents().items():
-            if name.startswith(f"replaced {kind.name} "):
-                if moved.old(row["id"]) is None:
-                    self.delete(kind, row)
-                self.journal.resolve(name)
-                found = True
-        return found
+        begun = f"replaced {self.kind.name} "
+        intents = self.journal.open_intents()
+        replaced = {name: row for name, row in intents.items() if name.startswith(begun)}
+        for name, row in replaced.items():
+            if self.moved.old(row["id"]) is None:
+                self.delete(row)
+            self.journal.resolve(name)
+        return bool(replaced)
 
-    def _check(self, kind: Kind, objects: Objects, done: list[Change]) -> list[Row]:
+    def _check(self, done: list[Change]) -> list[Row]:
         """Report changes that the target did not take as they are; return what it has now."""
-        spared = self._watched(kind)
+        spared = self._spared()
         if spared is not None:
-            self.remove_duplicates(kind, spared)
-            self.journal.resolve(f"made {kind.name}")
-        rows = {kind.key(row): row for row in self.there(kind)}
+            self.remove_duplicates(spared)
+            self.journal.resolve(self._made)
+        rows = {self.kind.key(row): row for row in self.there()}
         for change in done:
-            if change.here is None:
-                continue
-            old = kind.key(change.here)
-            there = rows.get(objects.known[old][0])
-            if there is not None:
-                objects.resolve(attrs.evolve(change, there=there, new=kind.key(there)))
-                if not objects.is_same(change.here, there):
+            new = self.objects.known[change.old][0] if change.here is not None else None
+            if new in rows:
+                change = attrs.evolve(change, there=rows[new], new=new)
+                self.objects.resolve(change)
+                if not self.objects.is_same(change.here, change.there):
                     why = "the target stored something else"
-                    self.found.add(Difference(kind.name, old, kind.key(there), why=why))
-        self.save(kind, objects)
+                    self.found.add(Difference(self.kind.name, change.old, new, why=why))
+        self.save()
         return list(rows.values())
 
     # -- the order --------------------------------------------------------------------------------
 
-    def _order(self, kind: Kind, objects: Objects, order: Order) -> None:
-        projects = self.context.facts["project"], self.context.project.id
-        change = order.change(objects, *projects)
-        if change is None or kind.set_order is None:
-            return
-        what = change.under(self.conflicts)
-        if what == "report":
-            self.found.add(change.as_difference())
-            return
+    def _order(self, order: Order) -> None:
+        change = order.change()
+        what = change and change.under(self.conflicts)
         if what == "apply":
-            order.expect()
-            kind.set_order(self.context.project, order.wanted())
-            order.theirs = order.ours
-            self.context.tallies[kind.name].updated += 1
-        order.save()
-
-
-def _forget_place(journal: Journal, kind: Kind, key: Key) -> None:
-    """Forget the place of an object that is made anew: its new place was not chosen."""
-    was = journal.get(order_of(kind))
-    if was is not None:
-        journal.set(order_of(kind), [[id for id in one if id != key] for one in was])
+            order.apply()
+            self.tally.updated += 1
+        elif what == "keep":
+            order.save()
+        elif change:
+            self.found.add(change.as_difference())
 
 
 class Order:
@@ -228,11 +201,9 @@ class Order:
     ``ours`` is that of the source, ``theirs`` that of the target.
     """
 
-    def __init__(
-        self, related: Related, kind: Kind, here: Sequence[Row], there: Sequence[Row]
-    ) -> None:
-        self.kind, self.journal = kind, related.journal
-        self.moved = related.journal.map(kind.name)
+    def __init__(self, related: Related, here: Sequence[Row], there: Sequence[Row]) -> None:
+        self.related, self.journal, self.moved = related, related.journal, related.moved
+        self.name = order_of(related.kind)
         self.there = [row["id"] for row in there]
         ours = [row["id"] for row in here]
         self.theirs = [old for id in self.there if (old := self.moved.old(id)) in ours]
@@ -240,22 +211,18 @@ class Order:
 
     def save(self) -> None:
         """Write into the journal that both are known to be what they are now."""
-        self.journal.set(order_of(self.kind), [self.ours, self.theirs])
-        self.journal.set(f"{order_of(self.kind)} expected", None)
+        self.journal.set(self.name, [self.ours, self.theirs])
+        self.journal.set(f"{self.name} expected", None)
 
-    def expect(self) -> None:
-        """Write into the journal which order is about to be set."""
-        self.journal.set(f"{order_of(self.kind)} expected", self.ours)
-
-    def change(self, objects: Objects, source: int, target: int) -> Change | None:
+    def change(self) -> Change | None:
         """Return the change of the order, if it is not the same; new objects do not count."""
-        was = self.journal.get(order_of(self.kind))
+        was = self.journal.get(self.name)
         if self.ours == self.theirs:
             if was != [self.ours, self.theirs]:
                 self.save()
             return None
         by: Side | None = None
-        wanted = self.journal.get(f"{order_of(self.kind)} expected")
+        wanted = self.journal.get(f"{self.name} expected")
         if wanted is not None and _of(wanted, self.theirs) == _of(self.theirs, wanted):
             was = [wanted, wanted]
         if was is not None:
@@ -269,13 +236,19 @@ class Order:
                 by = "source"
             elif before[0] == now[0]:
                 by = "target"
-        return Change(objects, self.ours, self.theirs, by, source, target, "order")
+        context = self.related.context
+        ids = context.facts["project"], context.project.id
+        return Change(self.related.objects, self.ours, self.theirs, by, *ids, "order")
 
-    def wanted(self) -> list[int]:
-        """Return all objects of the target in the source's order; its own stay in their places."""
-        new = iter(self.moved.get(old) for old in self.ours)
-        ours = set(self.theirs)
-        return [next(new) if self.moved.old(id) in ours else id for id in self.there]
+    def apply(self) -> None:
+        """Put the target's objects into the source's order; its own stay in their places."""
+        assert self.related.kind.set_order is not None
+        self.journal.set(f"{self.name} expected", self.ours)
+        new, ours = iter(self.moved.get(old) for old in self.ours), set(self.theirs)
+        wanted = [next(new) if self.moved.old(id) in ours else id for id in self.there]
+        self.related.kind.set_order(self.related.context.project, wanted)
+        self.theirs = self.ours
+        self.save()
 
 
 def _of(order: Iterable[Any], some: Collection[Any]) -> list[Any]:

@@ -28,7 +28,7 @@ from ..engine.importing import Importer
 from ..engine.journal import Journal, JournalMismatch
 from ..engine.kinds import KINDS, Secrets
 from ..engine.losses import losses
-from ..engine.related import EXPORTS, Related, left_out, parts_of
+from ..engine.related import EXPORTS, Related, left_out, parts_of, wanted_kinds
 from ..engine.settings import Overlaps, Settings, wanted_settings
 from ..engine.source import as_source, name_of
 from ..engine.starting import LATE_SETTINGS, begin, marked_projects, open_journal
@@ -155,7 +155,7 @@ class Copy:
         self.parts = context.parts
         self._progress = reporter(progress, f"copying {name_of(context.facts)}")
         self.importer, self.fixups = Importer(context), Fixups(context)
-        self.related = Related(context)
+        self.related = [Related(context, kind) for kind in wanted_kinds(context)]
         self.done: bool = context.journal.get("done", False)
         self.lost = dict(context.media.lost.items())
         """The files that an earlier run could not copy, with the reasons."""
@@ -214,7 +214,8 @@ class Copy:
         if not self.done and self._are_failures_final():
             if not self.client.is_dry:
                 Settings(self.context).save_bases()
-                save_bases(self.related)
+                for one in self.related:
+                    save_bases(one)
             self.journal.set("done")
 
     def _are_failures_final(self) -> bool:
@@ -239,7 +240,7 @@ class Copy:
             files.failed = _given_up(self.lost) if self.done else list(media.failed.values())
         here = self.context.facts["project"]
         lost = {"project.created_at": [here], "project.created_by": [here]}
-        for one in self.related.kinds:
+        for one in wanted_kinds(self.context):
             keys = left_out(self.journal, one)
             lost[f"{one.name}.secrets"] = [key for key in keys if not one.is_opt_in(key)]
         name = f"{self.context.project!r} on {self.client.url}"
@@ -290,9 +291,9 @@ class Copy:
             self.context.project.refresh()
 
     def _bring(self, *, listeners: bool) -> None:
-        for kind in self.related.kinds:
-            if kind.is_listener is listeners:
-                self.related.bring(kind)
+        for one in self.related:
+            if one.kind.is_listener is listeners:
+                one.bring()
 
     def remove_duplicates(self, *, all_ids: bool = False) -> int:
         """Remove duplicates, made by late requests or repeating proxies; return their number.
@@ -307,7 +308,7 @@ class Copy:
         for project in projects:
             with suppress(DoesNotExist):  # a proxy may have repeated this request too
                 project.delete()
-        removed = len(projects) + sum(map(self.related.remove_duplicates, self.related.kinds))
+        removed = len(projects) + sum(one.remove_duplicates() for one in self.related)
         if all_ids or self.importer.are_too_many():
             removed += self.importer.remove_duplicates()
         removed += self.fixups.run(again=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..._engine.pages.sources import chunked
@@ -17,7 +18,7 @@ from ..engine.importing import Importer, imported
 from ..engine.journal import JournalMismatch
 from ..engine.kinds import Secrets
 from ..engine.losses import losses
-from ..engine.related import no_secrets, parts_of
+from ..engine.related import no_secrets, parts_of, wanted_kinds
 from ..engine.settings import Settings
 from ..engine.sideeffects import without_side_effects
 from ..engine.source import CHUNK, as_source, name_of
@@ -132,7 +133,9 @@ class _Sync:
         self.writer = Writer(context)
         self.found = Differences()
         self.settings = Settings(context)
-        self.related = RelatedSync(context, conflicts, self.found)
+        self.related = [
+            RelatedSync(context, kind, conflicts, self.found) for kind in wanted_kinds(context)
+        ]
         self.touched: list[int] = []
         self._progress = reporter(progress, f"synchronising {name_of(context.facts)}")
 
@@ -144,7 +147,8 @@ class _Sync:
         self.writer.resolve()
         if not len(self.tasks):
             self._pair()
-        self.related.disable_listeners()
+        if not self.context.client.is_dry:  # in a dry run the same would be planned twice
+            self._related(listeners=True, only=_is_off)
         if self.context.media.wanted:
             self.context.media.bring_all()  # also those that no task refers to
         self.settings.apply(_EARLY, self.conflicts, self.found)
@@ -152,9 +156,9 @@ class _Sync:
         ids = set(self.context.source.task_ids())
         self._created(ids)
         self._deleted(ids)
-        self.related.apply(listeners=False)
+        self._related(listeners=False)
         self.settings.apply(_LATE, self.conflicts, self.found)
-        self.related.apply(listeners=True)
+        self._related(listeners=True)
         if self.context.media.wanted:
             self._files()
         self._unmatched()
@@ -172,6 +176,11 @@ class _Sync:
             losses=losses(self.context.lost, kept=self.context.keep_origin),
             target=self.context.project,
         )
+
+    def _related(self, *, listeners: bool, only: Callable[[Change], bool] | None = None) -> None:
+        for one in self.related:
+            if one.kind.is_listener is listeners:
+                one.apply(only)
 
     def _pair(self) -> None:
         """Pair the tasks of a project that was copied without a journal."""
@@ -335,6 +344,11 @@ class _Sync:
         for one in comparison.found.listed:
             if (one.kind, one.source, one.target) not in known:
                 self.found.add(one)
+
+
+def _is_off(change: Change) -> bool:
+    """Return whether a webhook is deleted or switched off: before other changes trigger it."""
+    return not (change.here and change.here.get("is_active", True))
 
 
 def _empty(row: Row) -> Row:
