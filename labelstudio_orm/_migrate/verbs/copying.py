@@ -7,7 +7,6 @@ the objects of the target that are in no journal but equal a copy are duplicates
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
@@ -237,7 +236,9 @@ class Copy:
         if "files" in self.parts:
             files = tallies["files"]
             files.created, files.skipped = media.created, len(media.moved) - media.created
-            files.failed = _given_up(self.lost) if self.done else list(media.failed.values())
+            files.failed = list(media.failed.values())
+            if self.done:  # this run has tried none
+                files.failed = [Failure(place, *one) for place, one in enumerate(self.lost.items())]
         here = self.context.facts["project"]
         lost = {"project.created_at": [here], "project.created_by": [here]}
         for one in wanted_kinds(self.context):
@@ -313,7 +314,3 @@ class Copy:
             removed += self.importer.remove_duplicates()
         removed += self.fixups.run(again=True)
         return removed + (self.context.media.remove_duplicates() if "files" in self.parts else 0)
-
-
-def _given_up(lost: Mapping[str, str]) -> list[Failure]:
-    return [Failure(place, file, why) for place, (file, why) in enumerate(lost.items())]

@@ -159,12 +159,8 @@ def dedupe(
         return _Deduping(project, key, rule, notes, workers, progress).run()
 
 
-@attrs.frozen
-class _Group:
-    """Tasks with the same key: the one that is kept, and the others."""
-
-    kept: Any
-    others: Sequence[Any]
+_Group: TypeAlias = "tuple[Task, Sequence[Task]]"
+"""The one of some tasks with the same key that is kept, and the others."""
 
 
 class _OwnSource(LiveSource):
@@ -235,7 +231,7 @@ class _Deduping(Applier):
         found = self._tasks([id for group in batch for id in group], *LIGHT)
         present = ([found[id] for id in group if id in found] for group in batch)
         groups = [self._group(tasks) for tasks in present if len(tasks) > 1]
-        self.chosen.put({task.id: one.kept.id for one in groups for task in one.others})
+        self.chosen.put({task.id: kept.id for kept, others in groups for task in others})
         return groups
 
     def _tasks(self, ids: Sequence[int], *names: str) -> dict[int, Task]:
@@ -251,7 +247,7 @@ class _Deduping(Applier):
             kept = by_id[min(before)] if before else self.rule(tuple(tasks))
         if kept not in tasks:
             raise ValueError(f"keep: {kept!r:.80} is none of the tasks that it was given: {tasks}")
-        return _Group(kept, [task for task in tasks if task != kept])
+        return kept, [task for task in tasks if task != kept]
 
     # -- what the kept ones lack ------------------------------------------------------------------
 
@@ -261,7 +257,7 @@ class _Deduping(Applier):
         All of the others are read, as the counters of a task may be wrong: those of one whose
         annotation was moved by the API, for example.
         """
-        pairs = ((group.kept.id, other.id) for group in groups for other in group.others)
+        pairs = ((kept.id, other.id) for kept, others in groups for other in others)
         for some in chunked(pairs, RICH):
             rows = self.read([other for _, other in some])
             others: defaultdict[int, list[Row]] = defaultdict(list)
@@ -315,12 +311,12 @@ class _Deduping(Applier):
     def _delete(self, groups: Sequence[_Group]) -> None:
         """Delete the merged tasks that were not changed since they were read."""
         tally = self.tallies["tasks"]
-        pairs = {other.id: (group.kept, other) for group in groups for other in group.others}
+        pairs = {other.id: (kept, other) for kept, others in groups for other in others}
         why = dict.fromkeys(
             self.failed & pairs.keys(),
             "not all that it has could be created at the task that is kept",
         )
-        ids = {*pairs, *(group.kept.id for group in groups)}
+        ids = {*pairs, *(kept.id for kept, _ in groups)}
         now = self._tasks(sorted(ids), "updated_at")
         for id, (kept, other) in pairs.items():
             if kept.id not in now or (id in now and now[id].updated_at != other.updated_at):
