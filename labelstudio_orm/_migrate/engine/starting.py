@@ -31,12 +31,9 @@ LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "des
 
 @contextmanager
 def open_journal(
-    journal: str | os.PathLike[str] | Journal | None,
-    client: LabelStudio,
-    *,
-    may_create: bool = True,
+    journal: str | os.PathLike[str] | Journal | None, *, writes: bool, may_create: bool = True
 ) -> Iterator[Journal]:
-    """Open the journal of a migration; in a dry run a copy of it that is not kept.
+    """Open the journal of a migration; a copy of it in memory unless the migration ``writes``.
 
     Raises FileNotFoundError where there is none, unless it may be created (``may_create``).
     """
@@ -46,11 +43,11 @@ def open_journal(
                 f"there is no journal {cut(str(journal), 500)}: a copy keeps one; pair=True pairs "
                 "the tasks by their content"
             )
-        if client.is_dry:
+        if not writes:
             journal = None
     with opened(journal) as found:
         notes = found or Journal()
-        yield notes.copy() if client.is_dry else notes
+        yield notes if writes else notes.copy()
 
 
 def begin(

@@ -121,7 +121,7 @@ def copy_project(
         EXPORTS: storages == "all",
     }
     parts = frozenset(name for name in (*KINDS, EXPORTS) if wanted.get(name, True))
-    with open_journal(journal, to) as notes:
+    with open_journal(journal, writes=not to.is_dry) as notes:
         context = begin(
             here,
             to,

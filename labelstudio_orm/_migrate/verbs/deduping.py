@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
@@ -25,6 +24,7 @@ from ..engine.forms import fields_again, lacking, link
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, ids_by_key, no_key
 from ..engine.source import LiveSource
+from ..engine.starting import open_journal
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -150,12 +150,9 @@ def dedupe(
         named = ", ".join(map(repr, RULES))
         raise ValueError(f"keep is {named}, or a function of tasks, not {keep!r:.80}")
     client = labelstudio_of(project)
-    with ExitStack() as stack:
-        notes = stack.enter_context(Journal(journal))
+    with open_journal(journal, writes=not client.is_dry) as notes:
         facts = {"key": text_of(key), "keep": keep if isinstance(keep, str) else "a function"}
         notes.identify(what="dedupe", project=f"{client.url} {project.id}", **facts)
-        if client.is_dry:
-            notes = stack.enter_context(notes.copy())
         return _Deduping(project, key, rule, notes, workers, progress).run()
 
 

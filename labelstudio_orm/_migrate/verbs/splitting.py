@@ -335,7 +335,7 @@ def _journals(
         return
     folder = Path(journal)
     folder.mkdir(parents=True, exist_ok=True)
-    with open_journal(folder / JOURNAL, into) as notes:
+    with open_journal(folder / JOURNAL, writes=not into.is_dry) as notes:
         here = f"{labelstudio_of(project).url} project {project.id}"
         notes.identify(what="split", source=here, target=into.url, **how)
         yield folder

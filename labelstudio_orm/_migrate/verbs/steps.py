@@ -59,6 +59,7 @@ from ...client import labelstudio_of
 from ...errors import LabelStudioError
 from ...progress import Progress
 from ..engine.journal import Journal, JournalMismatch
+from ..engine.starting import open_journal
 
 if TYPE_CHECKING:
     from ...resources.projects import Project
@@ -208,7 +209,7 @@ class Migration:
         with ExitStack() as stack:
             if dry_run and not client.is_dry:
                 stack.enter_context(client.dry_run())
-            opened = stack.enter_context(_opened(journal, writes=not client.is_dry))
+            opened = stack.enter_context(open_journal(journal, writes=not client.is_dry))
             done = self._done(opened, project, accept_changes)
             opened.set(DONE, done)
             counts = {"steps": Summary(updated=len(self.steps) - len(done), skipped=len(done))}
@@ -291,7 +292,7 @@ class Migration:
 
         Changes nothing. Raises JournalMismatch as ``run`` does.
         """
-        with _opened(journal, writes=False) as opened:
+        with open_journal(journal, writes=False) as opened:
             done = self._done(opened, project, True)
             begun = opened.open_intents()
             found = {one.name: "begun" if one.name in begun else "to do" for one in self.steps}
@@ -353,14 +354,6 @@ class Migration:
             if error.__cause__ and not isinstance(error.__cause__, LabelStudioError):
                 traceback.print_exception(error.__cause__)  # a bug of the step
             raise
-
-
-def _opened(path: str | os.PathLike[str] | None, *, writes: bool) -> Journal:
-    """Open the journal; a copy in memory unless something may be written."""
-    if writes or path is None or not Path(path).exists():
-        return Journal(path if writes else None)
-    with Journal(path) as journal:
-        return journal.copy()
 
 
 def _counts(name: str, returned: object) -> dict[str, Summary]:

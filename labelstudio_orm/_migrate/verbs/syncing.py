@@ -98,7 +98,7 @@ def sync(
         raise ValueError(f'conflicts is "report", "source" or "target", not {conflicts!r:.80}')
     client = labelstudio_of(target)
     here = as_source(source)
-    with open_journal(journal, client, may_create=pair) as notes:
+    with open_journal(journal, writes=not client.is_dry, may_create=pair) as notes:
         known = notes.get("project")
         if known is None and not pair:
             raise ValueError(f"{notes} is of no copy; pair=True pairs the tasks by their content")
