@@ -161,7 +161,10 @@ _Group: TypeAlias = "tuple[Task, Sequence[Task]]"
 
 
 class _OwnSource(LiveSource):
-    """A project as a source in which users are ids, since its tasks stay on their server."""
+    """A project as a source in which users are ids, since its tasks stay on their server.
+
+    So its rows do not have the form of a snapshot, where users are e-mail addresses.
+    """
 
     def _email(self, user: Any, annotation: int | None = None) -> Any:
         return user
