@@ -35,9 +35,9 @@ PARENTS = ("parent_prediction", "parent_annotation")
 class Wanted:
     """A task of the target as it is, and the objects of other tasks that it is to get.
 
-    Each of these names its own ``task``. An annotation whose author is gone has the e-mail address
-    of the user who stands for them as ``stand_in``, else None; a draft has what it ``edits`` (see
-    ``link``).
+    Each of these has its own ``task``, and a ``name`` under which a loss lists it (see ``link``).
+    An annotation whose author is gone has the e-mail address of the user who stands for them as
+    ``stand_in``, else None; a draft has what it ``edits``.
     """
 
     task: Row
@@ -88,10 +88,6 @@ class Applier(ABC):
         """Return the fields with which an annotation is created."""
 
     @abstractmethod
-    def name(self, row: Row) -> int | str:
-        """Return the id under which a loss lists an object."""
-
-    @abstractmethod
     def label(self, kind: str, row: Row) -> object:
         """Return what stands for an object in a failure."""
 
@@ -130,7 +126,7 @@ class Applier(ABC):
             if row["annotation"] and not row["edits"]:
                 self.lose(kind, "annotation", row, row["annotation"])
         else:
-            self.lost.add(kind, "created_at", [self.name(row)])
+            self.lost.add(kind, "created_at", [row["name"]])
         if row.get("stand_in"):
             self.lose(kind, "completed_by", row, None, row["stand_in"])
         for name in PARENTS:
@@ -139,8 +135,8 @@ class Applier(ABC):
 
     def lose(self, kind: str, field: str, row: Row, here: Any, there: Any = None) -> None:
         """Record that an object has lost the value of a field."""
-        which = self.name(row)
-        self.lost.add(kind, field, [which], Difference(kind, which, None, field, here, there))
+        difference = Difference(kind, row["name"], None, field, here, there)
+        self.lost.add(kind, field, [row["name"]], difference)
 
     def lose_data(self, here: Row, there: Row, source: int | str, target: int | str) -> None:
         """Record what the data and meta of another task have in their stead, if they differ."""

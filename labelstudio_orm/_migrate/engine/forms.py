@@ -60,14 +60,15 @@ def content_key(kind: str, row: Row) -> str:
     return digest({**content, "is_edit": row["edits"]} if kind == "drafts" else content)
 
 
-def link(task: Row, name: int | str, annotations: Iterable[Row]) -> None:
-    """Let the objects of a task name it, and its drafts the annotation that they edit.
+def link(task: Row, annotations: Iterable[Row], project: str = "") -> None:
+    """Let the objects of a task name it and themselves, and drafts the annotation that they edit.
 
-    That is the content key of one of these annotations, or None, as ``edits``: the id of the
-    annotation means nothing at another task.
+    ``project`` is in the names where these are of several projects. What a draft ``edits`` is the
+    content key of one of these annotations, or None: an id means nothing at another task.
     """
+    which = f"{task['id']} of {project}" if project else task["id"]
     for one in (one for kind in TASK_KINDS for one in task[kind]):
-        one["task"] = name
+        one["task"], one["name"] = which, f"{one['id']} of task {which}" if project else one["id"]
     if task["drafts"]:
         known = {one["id"]: content_key("annotations", one) for one in annotations}
         for draft in task["drafts"]:

@@ -283,7 +283,7 @@ class _Deduping(Applier):
                 is_mine = one["completed_by"] is None
                 one["stand_in"] = self.me.email if is_mine else None
                 one["completed_by"] = self.me.id if is_mine else one["completed_by"]
-            link(task, task["id"], task["annotations"])
+            link(task, task["annotations"])
         return found
 
     # -- how they are created ---------------------------------------------------------------------
@@ -298,10 +298,6 @@ class _Deduping(Applier):
             self.client.drafts.create(task=task["id"], **fields)
             return True
         return super().create(kind, task, fields)
-
-    def name(self, row: Row) -> int:
-        id: int = row["id"]
-        return id
 
     def label(self, kind: str, row: Row) -> object:
         return getattr(self.client, kind).ref(row["id"])
@@ -329,7 +325,7 @@ class _Deduping(Applier):
             )
             self.lose_data(here, there, other.id, kept.id)
             if other.comment_count:
-                self.lose("tasks", "comments", {"id": other.id}, other.comment_count)
+                self.lose("tasks", "comments", {"name": other.id}, other.comment_count)
         self.removed.put({id: kept.id for id, (kept, _) in pairs.items()})
         if pairs:
             done = self.project.tasks.filter(id__in=list(pairs)).delete()

@@ -192,7 +192,7 @@ class _Side:
             new["project"] = self.name
             for one, before in zip(new["annotations"], row["annotations"], strict=True):
                 one["stand_in"] = one["completed_by"] if before["completed_by"] is None else None
-            link(new, _which(new), _objects([new], "annotations"))
+            link(new, _objects([new], "annotations"), self.name)
         return found
 
 
@@ -452,11 +452,8 @@ class _Merging(Applier):
             "import_id": annotation["id"],
         }
 
-    def name(self, row: Row) -> str:
-        return f"{row['id']} of task {row['task']}"
-
     def label(self, kind: str, row: Row) -> str:
-        return f"{kind.removesuffix('s')} {self.name(row)}"
+        return f"{kind.removesuffix('s')} {row['name']}"
 
     # -- afterwards -------------------------------------------------------------------------------
 
