@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from labelstudio_orm._engine.plans import plan
 from labelstudio_orm._engine.plans.costs import Costs
-from labelstudio_orm._engine.reading import reader, weighing
+from labelstudio_orm._engine.reading import weighing
 
 EQUAL = {"ids": 1.0, "light": 1.0, "annotations": 1.0, "whole": 1.0}
 NARROW = {"ids": 0.001, "light": 1.0, "annotations": 0.01, "whole": 1.0}
@@ -43,5 +43,4 @@ def forced(name: str) -> Iterator[None]:
         if name != "chosen":
             stack.enter_context(patch.object(weighing, "costs_of", lambda _: PLANS[name]))
             stack.enter_context(patch.object(plan, "DEAR", Everything()))
-            stack.enter_context(patch.object(reader, "REST", 0))
         yield

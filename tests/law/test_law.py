@@ -11,7 +11,7 @@ from labelstudio_orm._engine.conditions import lookups, ordering
 from labelstudio_orm._engine.conditions import q as query
 from labelstudio_orm._engine.plans import plan
 
-from . import law, views
+from . import forced, law, views
 
 pytestmark = pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
 
@@ -39,6 +39,14 @@ def test_a_queryset_is_its_predicate(queries: int, tabs: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("plans", forced.PLANS)
+def test_every_plan_that_could_be_chosen_keeps_the_law(plans: str) -> None:
+    with law.server("fake") as make, forced.forced(plans):
+        outcome = law.run(make(seed=3), range(200), most=3)
+    assert not outcome.broken, "\n".join(["", *outcome.broken])
+    assert (outcome.plans["superset"] < outcome.plans["none"] / 5) == plans.startswith("scanned")
+
+
 @pytest.mark.live
 def test_a_queryset_is_its_predicate_on_the_real_server() -> None:
     with law.server("sqlite") as make:

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q
-from labelstudio_orm._engine.plans.columns import column_of
-from labelstudio_orm._engine.plans.costs import DATABASES
+from labelstudio_orm._engine.conditions.tree import EVERYTHING
+from labelstudio_orm._engine.plans.columns import column_of, line
+from labelstudio_orm._engine.plans.costs import DATABASES, Costs, Size, Stages
 from labelstudio_orm._engine.plans.plan import Plan
 from labelstudio_orm._engine.reading.planner import plan_without_request
 from labelstudio_orm._engine.reading.selection import query_of
@@ -66,6 +67,54 @@ def test_strict_sends_everything_there_is(ls: LabelStudio) -> None:
     project = ls.projects.create(title="Weighed")
     planned = plan_without_request(query_of(project.tasks.filter(**LABEL).strict()))
     assert sent(planned) == {"annotations_results"}
+
+
+STAGES = Stages(EVERYTHING, narrow=0.5, wide=2.0, request=30.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "share", "pays"),
+    [
+        (1000, 0.0, True),  # 30 + 500 beside 30 + 2,000
+        (1000, 0.5, True),  # 90 + 500 + 1,000
+        (1000, 0.7, False),  # 120 + 500 + 1,400
+        (20, 0.4, False),  # 60 + 10 + 16 beside 30 + 40: few rows are not worth another request
+    ],
+)
+def test_two_stages_pay_where_few_of_many_rows_match(rows: int, share: float, pays: bool) -> None:
+    assert STAGES.pay(rows, share) == pays
+
+
+def test_what_a_plan_is_expected_to_cost() -> None:
+    costs = Costs(30.0, 0.0, {"light": 2.0}, {"* compare": 0.1}, {"* contains": 0.0})
+    everything, half = Plan(), Plan(clauses=((line("overlap", "greater", "Number", 1),),))
+    assert everything.expected(costs, Size(100)) == 30 + 100 * 2
+    assert half.expected(costs, Size(100)) == 30 + 100 * 0.1 + 50 * 2
+    assert everything.expected(costs, Size(2100)) == 3 * 30 + 2100 * 2
+    assert everything.expected(costs, Size(2100, limit=1)) == 30 + 1 * 2
+
+
+def test_the_project_is_taken_to_have_grown(ls: LabelStudio) -> None:
+    """Its counters are as old as the object; a wrong guess would cost the square of its size."""
+    project = ls.projects.create(title="Grown")
+    project.tasks.create(data={"n": 1})
+    project.refresh()
+    assert project.task_number == 1
+    assert sent(plan_of(project, "sqlite", **LABEL)) == {"annotations_ids"}
+    assert "for 1,000 tasks" in project.tasks.filter(**LABEL).explain()
+
+
+def test_explain_shows_what_was_weighed(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="Weighed")
+    lines = project.tasks.filter(**LABEL).explain().splitlines()
+    costs = [line.removeprefix("costs:").strip() for line in lines if line.startswith("costs:")]
+    assert [text.rpartition(": ")[2] for text in costs] == [
+        "without annotations_results", "every task is read", "the server filters all it can",
+    ]  # fmt: skip
+    seconds = [float(text.split()[1]) for text in costs]
+    assert seconds == sorted(seconds)
+    one = project.tasks.filter(overlap=2).explain()
+    assert one.count("costs:") == 1
 
 
 @pytest.fixture(scope="module")

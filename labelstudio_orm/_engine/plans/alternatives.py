@@ -6,14 +6,11 @@ from collections.abc import Iterator
 
 import attrs
 
-from ..conditions.tree import Leaf, Node, conjunction, has_opaque, leaves, parts_of
+from ..conditions.tree import Node, conjunction, has_opaque, leaves, parts_of
 from ..fields.options import Options
 from .columns import FREELY, Terms
-from .costs import ROWS, Costs, Rows, Size
+from .costs import PAGE, ROWS, Costs, Rows, Size, Stages
 from .plan import Plan, fields_needed, plan
-
-GAIN = 0.9
-"""Two stages must be expected to take less than this much of one, since they are more requests."""
 
 UNCHECKABLE = frozenset({"predictions_score"})
 """Fields whose values are only the server's: a mean of floats in the order of its rows."""
@@ -66,8 +63,8 @@ def in_two_stages(options: Options, planned: Plan, rows: Rows, costs: Costs) -> 
     if planned.here is None or not options.pages.filters_tasks:
         return planned
     parts = parts_of(planned.here)
-    light = [part for part in parts if not isinstance(part, Leaf) or part.relation is None]
-    first = conjunction(*[part for part in light if not fields_needed(part)[1]] or parts)
+    light = [part for part in parts if not fields_needed(part)[1]]
+    first = conjunction(*light or parts)
     narrow = ROWS[True, bool(fields_needed(first)[1])]
-    below = (GAIN * costs.rows[rows] - costs.rows[narrow]) / costs.by_id(rows)
-    return attrs.evolve(planned, first=first, below=below) if below > 0 else planned
+    stages = Stages(first, costs.rows[narrow], costs.rows[rows], costs.request)
+    return attrs.evolve(planned, stages=stages) if stages.pay(PAGE, 0) else planned

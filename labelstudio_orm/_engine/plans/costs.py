@@ -12,13 +12,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from math import prod
-from typing import Literal
+from math import ceil, prod
+from typing import TYPE_CHECKING, Literal
 
 import attrs
 
 from . import measured
 from .columns import Item, column_of
+
+if TYPE_CHECKING:
+    from ..conditions.tree import Node
 
 Rows = Literal["ids", "light", "annotations", "whole"]
 """How much of each row is read: some fields, or all of them; related rows with either."""
@@ -77,10 +80,6 @@ class Costs:
             higher(self.quadratic, other.quadratic),
         )
 
-    def by_id(self, rows: Rows) -> float:
-        """Return the cost of a row that is asked for by its id."""
-        return self.rows[rows] + self.request / IDS
-
     def choosing(self, items: Iterable[Item], tasks: float) -> float:
         """Return what filters cost for each of a project's tasks that a page is chosen from."""
         each = self.task
@@ -89,6 +88,37 @@ class Costs:
             each += self.linear.get(kind, self.linear.get(f"* {kind.partition(' ')[2]}", 0))
             each += self.quadratic.get(kind, 0) * tasks
         return each
+
+
+@attrs.frozen
+class Stages:
+    """How rows may be read in two stages: what decides of all, and the rest by id.
+
+    Attributes:
+        first: What is decided by less of a row than is wanted of it.
+        narrow: The seconds that a row takes the server as far as that decides it.
+        wide: The seconds that what is wanted of it takes.
+        request: The seconds of a request.
+    """
+
+    first: Node
+    narrow: float
+    wide: float
+    request: float
+
+    def seconds(self, rows: float, share: float) -> float:
+        """Return what rows take of which ``first`` is true for a share."""
+        requests = ceil(rows / PAGE) + ceil(rows * share / IDS)
+        return requests * self.request + rows * (self.narrow + share * self.wide)
+
+    def pay(self, rows: float, share: float) -> bool:
+        """Return whether that is clearly less than to read all that is wanted at once."""
+        at_once = ceil(rows / PAGE) * self.request + rows * self.wide
+        return self.seconds(rows, share) < GAIN * at_once
+
+
+GAIN = 0.85
+"""Two stages must be expected to take less than this much of one: the share is a guess."""
 
 
 def kind_of(item: Item) -> str:

@@ -55,7 +55,7 @@ from .columns import (
     mixes,
     needle,
 )
-from .costs import CHECKED, DEAR, FIRST_PAGE, PAGE, ROWS, Costs, Size, kind_of, share_of
+from .costs import CHECKED, DEAR, FIRST_PAGE, PAGE, Costs, Size, Stages, kind_of, share_of
 
 MAX_CLAUSES = 150
 """Clauses of one query, at most."""
@@ -73,10 +73,8 @@ class Plan:
     ``params`` are parameters of a plain listing; ``clauses`` the Data Manager's filter, a
     disjunction of conjunctions; ``here`` is the tree that every row is checked against on this
     side (None: the answer is exact). ``counts``: the server's own total is right. ``nothing`` says
-    that no object can match, so that no request is needed. ``first`` is what of ``here`` can be
-    decided by less of each row than what is wanted of it: rows are then read in two stages, as
-    long as that is true of a smaller share than ``below`` of them. ``weighed``: other plans were
-    considered.
+    that no object can match, so that no request is needed. ``stages`` is how rows may be read of
+    which few match. ``weighed``: other plans were considered.
     """
 
     params: Mapping[str, Any] = attrs.field(factory=dict)
@@ -84,8 +82,7 @@ class Plan:
     here: Node | None = None
     counts: bool = True
     nothing: bool = False
-    first: Node | None = None
-    below: float = 0.0
+    stages: Stages | None = None
     weighed: bool = False
 
     def filters(self, keyset: Item | None = None) -> dict[str, Any] | None:
@@ -113,13 +110,12 @@ class Plan:
         checked = 1.0 if self.here is None else CHECKED
         read = matching if size.limit is None else min(matching, size.limit / checked)
         pages = 1 + ceil(max(0.0, read - FIRST_PAGE) / PAGE)
-        row = costs.rows[size.rows]
-        if self.first is not None:
-            narrow = costs.rows[ROWS[True, bool(fields_needed(self.first)[1])]]
-            row = min(row, narrow + CHECKED * costs.by_id(size.rows))
+        rows = read * costs.rows[size.rows]
+        if self.stages is not None:
+            rows = min(rows, self.stages.seconds(read, CHECKED))
         # The first page is chosen from all tasks, the last one from the few behind the others.
         choosing = (pages + 1) / 2 * size.tasks * costs.choosing(items, size.tasks)
-        return pages * costs.request + choosing + read * row
+        return pages * costs.request + choosing + rows
 
     def among(self, item: Item) -> Plan:
         """Return the plan narrowed by a comparison that the server answers exactly.

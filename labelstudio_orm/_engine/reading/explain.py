@@ -163,9 +163,9 @@ def _requests(query: Query, planned: Plan) -> Iterator[str]:
     else:
         yield "GET /api/tasks/: ids and keys of all matches, by id, to be sorted here"
         yield "GET /api/tasks/: the rows by id, 300 a request"
-    if planned.first is not None and query.is_by_id:
-        first = cut(describe(planned.first), 60)
-        yield f"then by id, where {first} holds for less than {planned.below:.0%} of the first page"
+    if planned.stages is not None and query.is_by_id:
+        first = cut(describe(planned.stages.first), 60)
+        yield f"then by id, where {first} holds for few rows of the first page"
     needed = Select.of(query, planned)
     if needed.relations:
         yield f"with {' and '.join(sorted(needed.relations))} in the same requests"

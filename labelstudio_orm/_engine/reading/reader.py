@@ -22,6 +22,7 @@ from ..pages.select import FEW, Page, Select
 from ..pages.sources import FIRST_PAGE, IDS, source_of
 from ..pages.task_page import ids_asked_for
 from ..plans.columns import ORDERED
+from ..plans.costs import Stages
 from ..plans.plan import Plan
 from ..records.inside import key_of, load, row_of, set_parents
 from ..records.origin import Origin, Peers
@@ -110,8 +111,8 @@ def _read(
             select = attrs.evolve(select, start=start, limit=limit)
             start, stop = 0, None
     verify = isinstance(source, Keyset) and planned.here is None and query.where != EVERYTHING
-    if planned.first is not None and not ids_asked_for(planned)[1]:
-        return in_two_stages(select, planned.first, ahead), start, stop
+    if planned.stages is not None and not ids_asked_for(planned)[1]:
+        return in_two_stages(select, planned.stages, ahead), start, stop
     loader = Loader(select, planned.here, verify=verify)
     listed = source.pages(select)
     if workers == 1 and not select.is_one_page:
@@ -119,34 +120,26 @@ def _read(
     return map(loader, listed), start, stop
 
 
-def in_two_stages(select: Select, first: Node, ahead: Ahead) -> Iterator[Iterable[Any]]:
+def in_two_stages(select: Select, stages: Stages, ahead: Ahead) -> Iterator[Iterable[Any]]:
     """Yield the objects of a first page, and then of the others as that page suggests.
 
-    Where ``first`` is true of few of its rows, only what decides that is read of the other rows,
+    Where ``stages.first`` is true of few of its rows, only what decides that is read of the others,
     and those that it is true of are read by id; what may have changed meanwhile is checked again.
     """
-    planned = select.plan
+    planned, first = select.plan, stages.first
     listing = TaskListing(attrs.evolve(select, workers=1))
-    pages = listing.pages()
-    page = next(pages, None)
+    listed = listing.pages()
+    page = next(listed, None)
     if page is None:
         return
     found = list(Loader(select)(page))
-    matches = predicate(planned.here or EVERYTHING)
-    yield filter(matches, found)
-    if listing.promised - len(found) < REST:
-        yield from map(Loader(select, planned.here), pages)
-        return
-    last = page.rows[-1]["id"]
-    if sum(map(predicate(first), found)) < planned.below * len(found):
+    yield filter(predicate(planned.here or EVERYTHING), found)
+    last, left = page.rows[-1]["id"], listing.promised - len(found)
+    if left > 0 and stages.pay(left, sum(map(predicate(first), found)) / len(found)):
         listed = _by_id(select, first, listing.sizer, last)
-    else:
-        listed = pages if select.workers == 1 else TaskListing(select, listing.sizer, last).pages()
+    elif left > 0 and select.workers > 1:
+        listed = TaskListing(select, listing.sizer, last).pages()
     yield from map(Loader(select, planned.here), ahead(listed) if select.workers == 1 else listed)
-
-
-REST = FIRST_PAGE
-"""Rows behind the first page from which on it matters how they are read."""
 
 
 def _by_id(select: Select, first: Node, sizer: PageSizer, after: int) -> Iterator[Page]:
