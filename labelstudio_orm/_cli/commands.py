@@ -223,11 +223,7 @@ def _number(text: str) -> int | str:
 
 @command(
     "shell",
-    argument(
-        "project",
-        nargs="?",
-        help="its id or title; the prompt has it as project",
-    ),
+    argument("project", nargs="?", help="its id or title; the prompt has it as project"),
     argument("-c", dest="code", metavar="CODE", help="run this instead of a prompt"),
     WRITES,
     *SERVER,
@@ -603,11 +599,7 @@ def add_label(call: Call) -> Any:
 
 
 @command(
-    "undo-labels",
-    PROJECT,
-    argument("file", help="the file that --undo wrote"),
-    WRITES,
-    *SERVER,
+    "undo-labels", PROJECT, argument("file", help="the file that --undo wrote"), WRITES, *SERVER
 )
 def undo_labels(call: Call) -> Any:
     """Undo a change of labels; what was edited since stays.

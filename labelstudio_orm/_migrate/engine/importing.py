@@ -71,16 +71,12 @@ class Importer:
 
     def _importable(self, rows: Iterable[Row]) -> Iterator[Sent]:
         """Yield the tasks as they are sent, without those that no import takes."""
-        for row in self._with_files(rows):
-            if (problem := import_problem(row)) is None:
-                yield self._sent(row)
-            else:
-                self.context.give_up("tasks", f"task {row['id']}", ValueError(problem))
-
-    def _with_files(self, rows: Iterable[Row]) -> Iterator[Row]:
-        """Yield the tasks once the files that they refer to are uploaded, some at a time."""
         for some in chunked(rows, BATCH):
-            yield from self.context.media.ahead(some)
+            for row in self.context.media.ahead(some):
+                if (problem := import_problem(row)) is None:
+                    yield self._sent(row)
+                else:
+                    self.context.give_up("tasks", f"task {row['id']}", ValueError(problem))
 
     def _sent(self, row: Row) -> Sent:
         there = self.context.translation.task(row)
@@ -201,16 +197,11 @@ class Importer:
             sent = self._sent(row)
             mark = imported(sent.form)
             if unmatched.get(mark):
-                self._record_existing(sent, mark, unmatched[mark].pop(0))
-
-    def _record_existing(self, sent: Sent, mark: str, there: Row) -> None:
-        old, base = sent.row["id"], Base.parse(sent.base)
-        base.found(there)
-        with self.journal.transaction():
-            self.tasks.put({old: there["id"]})
-            self.contents.put({old: mark})
-            self.bases.put({old: str(base)})
-            self.incomplete.put({old: 0})
+                there, base = unmatched[mark].pop(0), Base.parse(sent.base)
+                base.found(there)
+                old = [row["id"]]
+                facts = {"old": old, "digests": [mark], "bases": [str(base)], "mend": old}
+                self._record({**facts, "losses": {}, "counts": {}}, [there["id"]])
 
     def remove_duplicates(self, after: int = 0) -> int:
         """Delete unmatched tasks with the content of a copy; return their number.

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from .journal import Journal
     from .source import Source
 
-Wanted: TypeAlias = "tuple[int, str, int | None]"
-"""A file to be fetched: its place, its path, and its size if that is known."""
+Wanted: TypeAlias = "tuple[str, int | None]"
+"""A file to be fetched: its path, and its size if the source lists it."""
 
 FILES: Final = 100
 """Files in one request: a server takes no more."""
@@ -137,8 +137,7 @@ class Media:
         Those that a server reads as tables come last, since it takes no image together with them.
         """
         ordered = sorted(files.items(), key=lambda item: item[0].endswith(_TABLES))
-        wanted = ((number, file, size) for number, (file, size) in enumerate(ordered))
-        for lot in batches(wanted, number=FILES, size=BYTES, size_of=lambda one: one[2] or 0):
+        for lot in batches(ordered, number=FILES, size=BYTES, size_of=lambda one: one[1] or 0):
             fetched = self._fetch(lot, folder)
             yield from batches(fetched, number=FILES, size=BYTES, size_of=lambda one: one.size)
 
@@ -152,14 +151,14 @@ class Media:
             elif outcome.error is not None:
                 if ends(outcome.error):
                     raise outcome.error
-                self._fail(outcome.item[1], outcome.error)
+                self._fail(outcome.item[0], outcome.error)
 
     def _copied(self, folder: Path, wanted: Wanted) -> Fetched:
-        number, file, size = wanted
-        path = folder / str(number)  # its own name may be invalid on this system
-        with path.open("w+b") as copy:
-            found = "" if self.client.is_dry else fetch(self.source, file, copy, size)
-            return Fetched(file, original_name(file), copy.tell(), found, path)
+        file, size = wanted
+        handle, path = tempfile.mkstemp(dir=folder)  # its own name may be invalid on this system
+        with open(handle, "w+b") as copy:
+            digest = "" if self.client.is_dry else fetch(self.source, file, copy, size)
+            return Fetched(file, original_name(file), copy.tell(), digest, Path(path))
 
     def _fail(self, file: str, why: object) -> None:
         self.failed[file] = Failure(len(self.failed), file, str(why))
