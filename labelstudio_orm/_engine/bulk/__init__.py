@@ -14,4 +14,4 @@ else:
 
 BATCH_SIZE = 1000
 BATCH_BYTES = 8_000_000
-"""Items and bytes of JSON in one request, unless a call says otherwise."""
+"""Items of the first request, and bytes of JSON in each, unless a call says otherwise."""

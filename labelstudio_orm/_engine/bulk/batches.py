@@ -9,6 +9,7 @@ import attrs
 
 from ...errors import BadRequest, render_validation
 from ..pages.sources import chunked
+from . import BATCH_SIZE
 from .run import BulkRun
 
 T = TypeVar("T")
@@ -17,6 +18,39 @@ Refusals = Callable[[BadRequest, int], tuple[dict[int, str], bool]]
 """Reads from an error, for a batch of this size, the reasons by places in the batch, and whether
 these are all of them.
 """
+
+
+LARGEST_BATCH = 10_000
+"""Items in one request, at most, unless a call says otherwise; the first has ``BATCH_SIZE``."""
+
+SMALLEST_BATCH = 100
+"""Items in a request to a server that is slow, at least."""
+
+BATCH_SECONDS = 4.0
+"""Seconds that a request should take: as many items go into the next one as took that time."""
+
+
+class BatchSizer:
+    """How many items to put into a request: more while the server answers quickly.
+
+    Each request has at most twice as many as the one before. A size that a call gives stays.
+    """
+
+    def __init__(self, size: int | None = None) -> None:
+        self.is_fixed = size is not None
+        self.size = size or BATCH_SIZE
+        self._most = LARGEST_BATCH
+
+    def saw(self, items: int, seconds: float) -> None:
+        """Learn from a request; few items say more of the request than of the items."""
+        if not self.is_fixed and 2 * items >= self.size:
+            by_time = int(items / max(seconds, 0.001) * BATCH_SECONDS)
+            self.size = max(SMALLEST_BATCH, min(2 * self.size, by_time, self._most))
+
+    def refused(self, most: int) -> None:
+        """Put no more than so many items into a request from now on."""
+        self._most = min(self._most, max(1, most))
+        self.size = min(self.size, self._most)
 
 
 class ItemNames:
@@ -60,7 +94,7 @@ class Item:
     """One item of an input: its place and name there, as it was given, and as it is sent.
 
     ``key`` distinguishes it from others; ``hashable_key`` is the same to look up by. ``size`` is
-    the number of its bytes.
+    the number of its bytes, ``text`` its JSON unless there is too much of it to be kept.
     """
 
     place: int
@@ -70,20 +104,28 @@ class Item:
     key: Any = None
     hashable_key: Hashable = None
     size: int = 0
+    text: bytes = attrs.field(default=b"", repr=False)
 
     def __str__(self) -> str:
         return self.name
 
 
 def batches(
-    items: Iterable[T], *, size: int, size_of: Callable[[T], int], number: int | None = None
+    items: Iterable[T],
+    *,
+    size: int,
+    size_of: Callable[[T], int],
+    sizer: BatchSizer | None = None,
 ) -> Iterator[list[T]]:
-    """Yield batches of at most this size together, and this number; one item may be larger."""
+    """Yield batches of at most this size together, and as many items as a sizer says then.
+
+    One item may be larger.
+    """
     batch: list[T] = []
     held = 0
     for item in items:
         added = size_of(item)
-        if batch and (len(batch) == number or held + added > size):
+        if batch and ((sizer and len(batch) >= sizer.size) or held + added > size):
             yield batch
             batch, held = [], 0
         batch.append(item)
@@ -91,6 +133,9 @@ def batches(
     if batch:
         yield batch
 
+
+TOO_LARGE = 413
+"""The status with which a server, or a proxy in front of it, refuses the size of a request."""
 
 NAMED = 99
 """The number of refused items of a batch that a server is sure to name."""
@@ -105,7 +150,8 @@ def send_isolating_failures(
     """Send a batch; where it is refused, isolate the items that are at fault and send the others.
 
     A batch that is refused was not stored at all. It is sent again without the items that the
-    server named, or in two halves where it named none.
+    server named, or in two halves where it named none. One that is too large for a request goes in
+    halves too, whether failures are collected or not.
     """
     try:
         send(batch)
@@ -113,14 +159,16 @@ def send_isolating_failures(
     except BadRequest as caught:
         error = caught
     reasons, are_all = refusals(error, len(batch))
-    if not run.collects:
+    is_too_large = error.status == TOO_LARGE and len(batch) > 1
+    if not run.collects and not is_too_large:
         raise _naming(batch, reasons, error) from error
     if not reasons and len(batch) == 1:
         reasons = {0: render_validation(error.validation_errors) or error.detail or str(error)}
     for place, reason in reasons.items():
         run.fail(batch[place].place, batch[place].given, error, reason)
     rest = [item for place, item in enumerate(batch) if place not in reasons]
-    size = -(-len(rest) // 2) if not reasons else len(rest) if are_all else NAMED
+    in_halves = not reasons or len(rest) > BATCH_SIZE
+    size = len(rest) if reasons and are_all else -(-len(rest) // 2) if in_halves else NAMED
     for part in chunked(rest, size):
         send_isolating_failures(part, send, refusals, run)
 

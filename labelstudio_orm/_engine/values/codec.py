@@ -287,12 +287,29 @@ def plain_json(value: JSON) -> JSON:
     >>> plain_json({"sizes": [1, 2]})
     {'sizes': [1, 2]}
     """
-    if all(plain(one) is one for one in scalars(value)):
+    if _is_plain(value) or all(plain(one) is one for one in scalars(value)):
         return value
     try:
         return _plain_inside(value)
     except RecursionError:  # nested too deeply, or inside itself: not to be sent in any case
         return value
+
+
+def _is_plain(value: JSON) -> bool:
+    """Return whether all values are surely of Python's own types, looking at whole containers."""
+    pending = [value]
+    for one in pending:
+        kind = type(one)
+        if kind not in _NESTED or len(pending) > _DEEPEST:  # it may contain itself
+            return False
+        kinds = {*map(type, one.values() if kind is dict else one)}
+        if not kinds <= _PYTHONS:
+            return False
+        if not kinds.isdisjoint(_NESTED):
+            pending += [
+                inner for inner in (one.values() if kind is dict else one) if type(inner) in _NESTED
+            ]
+    return True
 
 
 def scalars(value: JSON) -> Iterator[Any]:

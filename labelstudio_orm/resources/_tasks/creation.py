@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Hashable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -11,6 +12,8 @@ import attrs
 from ..._config.check import Check, without_sizes
 from ..._engine.bulk import BATCH_BYTES, BATCH_SIZE
 from ..._engine.bulk.batches import (
+    TOO_LARGE,
+    BatchSizer,
     Item,
     ItemNames,
     batches,
@@ -28,7 +31,7 @@ from ..._engine.values.codec import copy_json
 from ..._engine.values.ids import id_of
 from ..._engine.values.misuse import check_items, check_number
 from ..._engine.values.summary import Created, OnError
-from ...errors import Conflict, MissingSizeWarning, MultipleObjectsReturned
+from ...errors import BadRequest, Conflict, MissingSizeWarning, MultipleObjectsReturned
 from .existing import ExistingTasks, ItemKey, hashable_key
 from .forms import full_form, refused
 from .importing import Import
@@ -43,6 +46,9 @@ OnConflict: TypeAlias = 'Literal["skip", "update", "error"] | None'
 LOOK_UP = 1000
 """Items taken from the input before a lookup."""
 
+TEXTS = 64_000_000
+"""Bytes of JSON that are kept of items that are checked as a whole; others are encoded twice."""
+
 
 def create_tasks(
     tasks: QuerySet[Any],
@@ -52,7 +58,7 @@ def create_tasks(
     on_conflict: OnConflict = None,
     key: str | Place | None = None,
     validate: bool = False,
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     batch_bytes: int = BATCH_BYTES,
     may_be_odd: bool = False,
 ) -> Created[Any]:
@@ -70,18 +76,20 @@ def create_tasks(
             "on_conflict and key go together: "
             'bulk_create(items, on_conflict="skip", key="data.image")'
         )
-    check_number("batch_size", batch_size)
+    if batch_size is not None:
+        check_number("batch_size", batch_size)
     check_number("batch_bytes", batch_bytes)
     run.total = len(items) if isinstance(items, Sized) else None
     is_sized = run.total is not None
     item_key = None if key is None else ItemKey.of(tasks, key)
     creation = _Creation(tasks, run, names_of(items), on_conflict, item_key, may_be_odd)
+    creation.sizer = BatchSizer(batch_size)
     with run:
         checked = creation.checked(items, _check(tasks) if validate else None)
         if is_sized:  # as a whole before the first request
             checked = iter(list(checked))
             creation.warn_of_missing_sizes()
-        creation.create(checked, is_sized, batch_size, batch_bytes)
+        creation.create(checked, is_sized, batch_bytes)
         creation.warn_of_missing_sizes()
     return run.result()
 
@@ -91,7 +99,7 @@ def create_from_server(
     items: Iterable[Any],
     *,
     on_error: OnError = "raise",
-    batch_size: int = BATCH_SIZE,
+    batch_size: int | None = None,
     batch_bytes: int = BATCH_BYTES,
 ) -> Created[Any]:
     """Create tasks that a server has, with all that another client may have written."""
@@ -123,6 +131,9 @@ class _Creation:
     ) -> None:
         self.tasks, self.run, self.names, self.may_be_odd = tasks, run, names, may_be_odd
         self.on_conflict, self.key = on_conflict, key
+        self.sizer = BatchSizer()
+        self.held = 0
+        """Bytes of JSON of the items so far."""
         self.unsized: list[str] = []
         """Shapes without the size of their image that no warning has named yet."""
         self.first: dict[Hashable, int] = {}
@@ -155,12 +166,18 @@ class _Creation:
                 raise ValueError(f"{where}, {problem}")
             if check:
                 self.unsized += [f"{where}, {one}" for one in check.without_size(form)]
-            size = len(encode(form, where))  # raises for what JSON cannot hold
-            item = Item(place, given, form, where, size=size)
+            text = encode(form, where)  # raises for what JSON cannot hold
+            item = Item(place, given, form, where, size=len(text), text=self._kept(text))
             return item if self.key is None else self._keyed(item, self.key)
         except (TypeError, ValueError) as error:
             self.run.fail(place, given, error)
             return None
+
+    def _kept(self, text: bytes) -> bytes:
+        if self.run.total is None:  # no more are held than are in a batch
+            return text
+        self.held += len(text)
+        return text if self.held <= TEXTS else b""
 
     def _keyed(self, item: Item, key: ItemKey) -> Item:
         value = key.value(item.form)
@@ -168,9 +185,7 @@ class _Creation:
             raise ValueError(f"{item} has no {cut(str(key), 80)}, by which items are identified")
         return attrs.evolve(item, key=value, hashable_key=hashable_key(value))
 
-    def create(
-        self, items: Iterator[Item], is_sized: bool, batch_size: int, batch_bytes: int
-    ) -> None:
+    def create(self, items: Iterator[Item], is_sized: bool, batch_bytes: int) -> None:
         """Create the tasks that do not exist yet, and deal with those that do."""
         self.importer = Import(self.tasks)
         if self.key is not None:
@@ -182,7 +197,7 @@ class _Creation:
             if is_sized and self.on_conflict == "error":  # nothing is sent if there is one
                 items = iter(list(items))
         for batch in batches(
-            items, number=batch_size, size=batch_bytes, size_of=lambda item: item.size
+            items, sizer=self.sizer, size=batch_bytes, size_of=lambda item: item.size
         ):
             send_isolating_failures(batch, self._send, refused, self.run)
             self.run.report()
@@ -292,6 +307,13 @@ class _Creation:
         project = id_of(query_of(self.tasks).scope["project"])
         which = self.names.several(batch[0].place, batch[-1].place)
         doing = f"importing {which} into Project {project}"
-        stored = self.importer.store([item.form for item in batch], doing=doing)
+        started = time.monotonic()
+        try:
+            stored = self.importer.store(batch, doing=doing)
+        except BadRequest as error:
+            # Of many items that it refuses the server names but a few.
+            self.sizer.refused(len(batch) // 2 if error.status == TOO_LARGE else BATCH_SIZE)
+            raise
+        self.sizer.saw(len(batch), time.monotonic() - started)
         self.run.made.update(zip((item.place for item in batch), stored, strict=True))
         self.run.created += len(stored)

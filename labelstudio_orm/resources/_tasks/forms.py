@@ -155,9 +155,9 @@ def full_form(
     if isinstance(item, Record):
         return full_form(_item_of(item, where), where, server=server, may_be_odd=may_be_odd)
     item = plain_json(item)
-    if not isinstance(item, Mapping):
+    if not isinstance(item, (dict, Mapping)):  # the first is quicker to be told
         raise TypeError(f"{where}: a task must be a dict or an unsaved Task, not {item!r:.80}")
-    if not isinstance(item.get("data"), Mapping):
+    if not isinstance(item.get("data"), (dict, Mapping)):
         clashing = sorted({"annotations", "predictions"} & item.keys())
         if clashing:
             raise ValueError(

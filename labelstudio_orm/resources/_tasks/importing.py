@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from ..._engine.bulk.batches import Item
 from ..._engine.conditions.lookups import same
 from ..._engine.conditions.tree import EVERYTHING
 from ..._engine.http.paths import at
+from ..._engine.http.payload import EncodedList, encode
 from ..._engine.reading.selection import query_of
 from ..._engine.records.inside import is_saved, load
 from ..._engine.records.origin import Origin
@@ -41,9 +43,13 @@ class Import:
         newest = queryset.only("id").last()
         self.highest = newest.id if newest is not None else 0
 
-    def store(self, batch: list[dict[str, Any]], *, doing: str) -> list[Any]:
+    def store(self, items: list[Item], *, doing: str) -> list[Any]:
         """Store a batch, whole or not at all, in one request; return its tasks."""
         project = id_of(self.project)
+        batch = EncodedList(
+            (item.form for item in items),
+            (item.text or encode(item.form, item.name) for item in items),
+        )
         for _ in range(TRIES):
             try:
                 job = self._send(batch, doing)
