@@ -23,6 +23,7 @@ from labelstudio_orm import (
     Q,
     Task,
 )
+from labelstudio_orm._engine.bulk import updating
 from labelstudio_orm.resources._tasks import deletion
 
 Asked = Callable[[], list[str]]
@@ -632,12 +633,30 @@ def test_update_of_a_key_in_data_leaves_the_other_keys(project: Project) -> None
     assert chosen.update(data__n=5) == 0
 
 
-def test_update_keeps_what_others_save_meanwhile(ls: LabelStudio, project: Project) -> None:
+class Clock:
+    """A clock that tests turn on."""
+
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
+def test_update_keeps_what_others_save_meanwhile(
+    ls: LabelStudio,
+    project: Project,
+    asked: Asked,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It reads again what it read longer ago than is relied on."""
+    monkeypatch.setattr(updating, "time", clock := Clock())
     tasks = project.tasks.bulk_create([{"text": str(n), "state": "old"} for n in range(6)])
+    asked()
 
     def others(done: int, total: int | None) -> None:
-        """After the listing and the first PATCH: another person at work."""
+        """After the listing and the first PATCH: another person at work, for a while."""
         if done == 1:
+            clock.now += updating.FRESH
             ls.tasks.get(tasks[2].id).delete()
             for place, key in ((3, "note"), (4, "state")):
                 task = ls.tasks.get(tasks[place].id)
@@ -646,6 +665,8 @@ def test_update_keeps_what_others_save_meanwhile(ls: LabelStudio, project: Proje
 
     done = project.tasks.filter(data__state="old").update(data__split=7, progress=others)
     assert (done.updated, done.skipped) == (4, 2)
+    # Counted, listed, read again before the first; afterwards in lots of one, two and two.
+    assert asked().count("GET /api/tasks/") == 6
     rows = [
         tuple(task.data.get(key) for key in ("text", "split", "state", "note"))
         for task in project.tasks
@@ -657,6 +678,18 @@ def test_update_keeps_what_others_save_meanwhile(ls: LabelStudio, project: Proje
         ("4", None, "mine", None),
         ("5", 7, "old", None),
     ]
+
+
+def test_a_task_that_goes_before_its_patch_is_skipped(ls: LabelStudio, project: Project) -> None:
+    tasks = project.tasks.bulk_create([{"text": str(n)} for n in range(4)])
+
+    def others(done: int, total: int | None) -> None:
+        if done == 1:
+            ls.tasks.get(tasks[2].id).delete()
+
+    done = project.tasks.all().update(data__split=7, progress=others)
+    assert (done.updated, done.skipped) == (3, 1)
+    assert [task.data["split"] for task in project.tasks] == [7, 7, 7]
 
 
 def test_a_text_under_a_key_is_set_by_the_servers_action(

@@ -115,17 +115,18 @@ def batches(
     *,
     size: int,
     size_of: Callable[[T], int],
-    sizer: BatchSizer | None = None,
+    number: int | BatchSizer | None = None,
 ) -> Iterator[list[T]]:
-    """Yield batches of at most this size together, and as many items as a sizer says then.
+    """Yield batches of at most this size together, and this number; one item may be larger.
 
-    One item may be larger.
+    A ``BatchSizer`` is asked for the number of each batch when that is begun.
     """
     batch: list[T] = []
     held = 0
     for item in items:
         added = size_of(item)
-        if batch and ((sizer and len(batch) >= sizer.size) or held + added > size):
+        most = number.size if isinstance(number, BatchSizer) else number
+        if batch and (len(batch) == most or held + added > size):
             yield batch
             batch, held = [], 0
         batch.append(item)

@@ -162,9 +162,10 @@ class BulkRun:
         update: Callable[[T], bool],
         *,
         identity: Callable[[T], object] | None = None,
+        label: Callable[[T], tuple[int, Any]] | None = None,
     ) -> None:
         """Update each item, as ``each`` does it; ``update`` returns False where nothing changed."""
-        for outcome in self.each(items, update, identity=identity):
+        for outcome in self.each(items, update, identity=identity, label=label):
             if outcome.value:
                 self.updated += 1
             else:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sized
+import math
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ...errors import DoesNotExist, FieldError
+from ...errors import DoesNotExist, FieldError, LabelStudioError
 from ..conditions.lookups import same
 from ..conditions.ordering import Key
 from ..conditions.places import Place
@@ -16,6 +18,7 @@ from ..conditions.q import find_field
 from ..conditions.tree import EVERYTHING
 from ..fields.options import options_of
 from ..http.payload import encode
+from ..pages.sources import IDS
 from ..reading.ambiguity import refuse_ambiguous
 from ..reading.planner import plan_without_request
 from ..reading.selection import evolved, query_of
@@ -161,10 +164,38 @@ class Assignment:
             inner[last] = value
 
 
+FRESH = 5.0
+"""Seconds for which what was read of an object is relied on when a PATCH replaces a field of it."""
+
+LOT = 20
+"""Objects that are read again together, at first; later as many as are saved in that time."""
+
+
+@attrs.frozen(eq=False)
+class Target:
+    """An object to update, its place among the others, and what was read of it again, and when.
+
+    ``current`` is None where it is gone, or matches no more.
+    """
+
+    place: int
+    obj: Any
+    current: Any = None
+    read: float = -math.inf
+
+    @property
+    def is_fresh(self) -> bool:
+        """Return whether what was read again may still be relied on."""
+        return time.monotonic() - self.read < FRESH
+
+
 class Update:
     """An ``update`` of the objects of a queryset: the values, and how they are set.
 
-    A resource whose server can do more overrides ``set_many`` and ``reread``.
+    A PATCH replaces a nested field, which may have been saved since it was listed. So where a key
+    is set, an object is read again not more than ``FRESH`` seconds before.
+
+    A resource whose server can do more overrides ``set_many``, ``reread`` and ``reread_many``.
     """
 
     def __init__(self, queryset: ReadingQuerySet[Any], values: Mapping[Any, Any]) -> None:
@@ -180,14 +211,22 @@ class Update:
         self.names = {one.key.field.name for one in self.assignments}
         self.merges = any(one.key.path for one in self.assignments)
         light = evolved(queryset, fields=frozenset({"id", *self.names}), relations=frozenset())
-        self.listed = queryset if query_of(queryset).loaded is not None else light
+        self.is_of_caller = query_of(queryset).loaded is not None
+        """Whether the objects are the caller's own, and were read at some time before."""
+        self.listed = queryset if self.is_of_caller else light
         self.queryset = queryset
 
     def run(self, run: BulkRun) -> Summary:
         """Set the values of all objects."""
         run.total = _total(self.queryset) if run.is_watched else None
         with run:
-            run.update_each(self.set_many(self.listed.iterator(), run), self._update)
+            objects = self.set_many(self.listed.iterator(), run)
+            targets = itertools.starmap(Target, enumerate(objects))
+            run.update_each(
+                self._reread(targets) if self.merges and not self.is_of_caller else targets,
+                self._update,
+                label=lambda target: (target.place, target.obj),
+            )
         return run.summary()
 
     def set_many(self, objects: Iterator[Any], run: BulkRun) -> Iterator[Any]:
@@ -201,26 +240,74 @@ class Update:
         except DoesNotExist:
             return None
 
+    def reread_many(self, objects: Sequence[Any]) -> Mapping[Any, Any] | None:
+        """Read objects again in one request; return those that still match by their ids.
+
+        None where that is not possible.
+        """
+        return None
+
     @property
     def where(self) -> Node:
         """The condition that objects must still match; those of a slice or a view are fixed."""
         is_fixed = query_of(self.queryset).is_slice or "view" in query_of(self.queryset).scope
         return EVERYTHING if is_fixed else query_of(self.queryset).where
 
-    def _update(self, obj: Any) -> bool:
-        if query_of(self.queryset).loaded is None:
-            return self._change(obj)
-        with restored_on_failure(obj):  # it is the caller's own
-            return self._change(obj)
+    def _reread(self, targets: Iterator[Target]) -> Iterator[Target]:
+        """Read objects again, as many at a time as are saved while that is fresh."""
+        size, left = LOT, list[Target]()
+        while left := [*left, *itertools.islice(targets, max(0, size - len(left)))]:
+            read = time.monotonic()
+            some = left[:size]
+            found = self._read_many([target for target in some if self._may_change(target.obj)])
+            done = 0
+            for target in some:
+                if found is None:
+                    yield target
+                elif done and time.monotonic() - read >= FRESH:
+                    break
+                else:
+                    yield attrs.evolve(target, current=found.get(target.obj.id), read=read)
+                done += 1
+            seconds = max(time.monotonic() - read, 0.001)
+            size = max(1, min(2 * size, int(done / seconds * FRESH), IDS))
+            left = left[done:]
 
-    def _change(self, obj: Any) -> bool:
+    def _may_change(self, obj: Any) -> bool:
+        try:
+            return self._apply(obj)
+        except (LabelStudioError, TypeError, ValueError):
+            return False  # it is raised where the object is saved
+
+    def _read_many(self, targets: list[Target]) -> Mapping[Any, Any] | None:
+        """Return the objects of targets as they are now; None where each is to be read alone."""
+        if not targets:
+            return {}
+        try:
+            return self.reread_many([target.obj for target in targets])
+        except LabelStudioError:  # of one of them, or of all: that shows where each is read
+            return None
+
+    def _update(self, target: Target) -> bool:
+        if not self.is_of_caller:
+            return self._change(target)
+        with restored_on_failure(target.obj):
+            return self._change(target)
+
+    def _change(self, target: Target) -> bool:
+        obj = target.obj
         if not self._apply(obj):
             return False
-        if self.merges:  # it may have been saved since it was listed, and a PATCH replaces it all
-            obj = self.reread(obj)
+        if self.merges:
+            obj = target.current if target.is_fresh else self.reread(obj)
             if obj is None or not self._apply(obj):
                 return False
-        obj.save(fields=self.names)
+        try:
+            obj.save(fields=self.names)
+        except DoesNotExist:
+            if not self.merges:
+                raise
+            return False  # it went since it was read again
         return True
 
     def _apply(self, obj: Any) -> bool:

@@ -239,8 +239,9 @@ class QuerySet(ReadingQuerySet[R]):
         the server's own action, 1,000 tasks a request: it leaves ``updated_at`` as it is, and no
         webhook is sent. Of all others each is one PATCH, sent by ``workers`` at once (default: the
         client's). A PATCH replaces a nested field, and the server has no conditional writes; so
-        where a key is set, each object is read again just before (one more request), and skipped
-        when it is gone or matches the conditions no more. What others save in between is lost.
+        where a key is set, each object is read again before, and skipped when it is gone or matches
+        the conditions no more: tasks many in one request, not more than 5 s before, other objects
+        one by one. What others save in between is lost; ``save(check=True)`` of one object looks.
 
         Errors as for ``bulk_update``. It may be run again.
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._engine.bulk import BATCH_BYTES
-from ..._engine.bulk.batches import BatchSizer, batches
+from ..._engine.bulk.batches import batches
 from ..._engine.pages.sources import chunked
 from ...resources._tasks.creation import create_from_server
 from . import fingerprints as content
@@ -64,7 +64,7 @@ class Importer:
         """Import tasks as a source has them; call ``report`` with the number of those done."""
         done = 0
         found = self._importable(rows)
-        for batch in batches(found, sizer=BatchSizer(BATCH), size=BATCH_BYTES, size_of=_size):
+        for batch in batches(found, number=BATCH, size=BATCH_BYTES, size_of=_size):
             self._import(batch)
             done += len(batch)
             report(done)

@@ -197,7 +197,7 @@ class _Creation:
             if is_sized and self.on_conflict == "error":  # nothing is sent if there is one
                 items = iter(list(items))
         for batch in batches(
-            items, sizer=self.sizer, size=batch_bytes, size_of=lambda item: item.size
+            items, number=self.sizer, size=batch_bytes, size_of=lambda item: item.size
         ):
             send_isolating_failures(batch, self._send, refused, self.run)
             self.run.report()

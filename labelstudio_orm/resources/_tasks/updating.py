@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -62,6 +62,13 @@ class TaskUpdate(Update):
         if "project" not in query_of(self.queryset).scope:
             return super().reread(obj)
         return self._matching.filter(id=obj.id).first()
+
+    def reread_many(self, objects: Sequence[Any]) -> Mapping[Any, Any] | None:
+        """Read tasks again by a filter, in one request."""
+        if "project" not in query_of(self.queryset).scope:
+            return None
+        found = self._matching.filter(id__in=[obj.id for obj in objects])
+        return {task.id: task for task in found.iterator()}
 
     @cached_property
     def _matching(self) -> Any:
