@@ -33,6 +33,13 @@ First what labelstudio_orm asks for, then what the official client does (its def
 ``fields=all``); record.py has made sure that the answers are the same bytes. What a request omits
 is left out of them."""
 
+OMITTED = {
+    "light": "annotations,predictions",
+    "embedded": "annotations_ids,annotations_results,drafts,predictions_model_versions,"
+    "predictions_results",
+}
+"""What labelstudio_orm leaves out of the recordings, and the bare loop, too."""
+
 THE_LAST = {"query": FALLING, "resolve_uri": "false", "include": "id"}
 """How several workers ask for the last id, once."""
 
@@ -51,26 +58,27 @@ def recorded(name: str) -> dict[str, Any]:
     return page
 
 
-def row(name: str, number: int, omitted: str) -> bytes:
+def row(name: str, project: int, number: int, omitted: str) -> bytes:
     """Task ``number``, counted from 1, with what was recorded inside it and is not omitted."""
     rows = recorded(name)["tasks"]
     task = {**rows[(number - 1) % len(rows)], "id": number, "inner_id": number}
+    task["project"] = project
     for key in omitted.split(","):
         task.pop(key, None)
     for key in ("annotations", "predictions"):
         if key in task:
             task[key] = [
-                {**inner, "id": 10 * number + place, "task": number}
+                {**inner, "id": 10 * number + place, "task": number, "project": project}
                 for place, inner in enumerate(task[key])
             ]
     return render(task)
 
 
 @lru_cache(maxsize=1000)
-def page(name: str, start: int, stop: int, total: int, omitted: str) -> bytes:
+def page(name: str, project: int, start: int, stop: int, total: int, omitted: str) -> bytes:
     """An answer with the tasks from ``start`` to ``stop``, made once and kept."""
     rest = render({**recorded(name), "tasks": 0, "total": total}).split(b'"tasks":0')
-    rows = b",".join(row(name, number + 1, omitted) for number in range(start, stop))
+    rows = b",".join(row(name, project, number + 1, omitted) for number in range(start, stop))
     return _answer("200 OK", b'"tasks":[%b]'.join(rest) % rows)
 
 
@@ -102,7 +110,7 @@ def answer_to(target: str) -> bytes:
     end = min(tasks, end)
     if start >= end and number > 1:
         return _answer("404 Not Found", END)
-    return page(name, start, min(start + size, end), end - last, omitted)
+    return page(name, tasks, start, min(start + size, end), end - last, omitted)
 
 
 def _between(params: dict[str, str]) -> tuple[int, int, dict[str, str]]:

@@ -190,11 +190,11 @@ class Field:
         def __get__(self, obj, owner=None):
             if obj is None:
                 return self
-            row = obj._row
-            if self.wire in row and not (self.computed and obj._uncomputed(self)):
-                value = row[self.wire]
+            row, wire = obj._row, self.wire
+            if wire in row and not (self.computed and obj._uncomputed(self)):
+                value = row[wire]
                 if self.nested:
-                    row[self.wire] = codec.baseline(value)
+                    row[wire] = codec.baseline(value)
                 else:
                     value = self.read(value)
             else:

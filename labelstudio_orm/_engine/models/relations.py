@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ...errors import LabelStudioError
+from ..conditions.query import Query
 from ..fields.options import options_of
 from ..fields.relations import Relation, ReverseRelation
+from ..reading.selection import holding
 from ..records.inside import (
     ancestors,
     client_of,
@@ -172,13 +175,14 @@ class HasMany(ReverseRelation, Generic[T]):
         if not is_saved(obj):
             saved_id(obj, f"{type(obj).__name__}.{self.name}")  # which raises
         origin = origin_of(obj)
-        client, scope = client_of(obj), {self.via: obj}
-        loaded = None
-        if self.name in origin.prefetched:
-            asked = origin.inside.get(self.name, frozenset())
-            inside = Origin(client, scope, whole=not asked, asked=asked, shared=origin.shared)
-            loaded = list(view(self.target, self._shared_rows(obj), inside))
-        return queryset_of(self.target, client, scope=scope, loaded=loaded)
+        model, client, scope = self.target, client_of(obj), {self.via: obj}
+        if self.name not in origin.prefetched:
+            return queryset_of(model, client, scope=scope)
+        asked = origin.inside.get(self.name, frozenset())
+        inside = Origin(client, scope, whole=not asked, asked=asked, shared=origin.shared)
+        loaded = view(model, self._shared_rows(obj), inside)
+        described = partial(Query, model, client, scope=scope, loaded=loaded)
+        return holding(options_of(model).queryset or QuerySet, loaded, described)
 
     def _shared_rows(self, obj: Record) -> list[SharedRow]:
         """Return the related rows by id, each with what is touched and edited of it.

@@ -35,26 +35,34 @@ def checked_rows(rows: Any, select: Select) -> list[Row]:
     options = select.options
     key = options.key_wire
     kind = str if key and options.fields[options.key].annotation is str else int
-    found: dict[Any, Row] = {}
     for row in rows:
         if not isinstance(row, dict):
             raise listing_error(select, f"a row is not an object: {_shown(row)}")
-        for name in options.embedded & row.keys() if options.embedded else ():
-            _check_embedded(name, row[name], select)
-        if not key:
-            continue
-        id = row.get(key)
+    for name in options.embedded:
+        for inner in [row[name] for row in rows if name in row]:
+            _check_embedded(name, inner, select)
+    unique = _unique(rows, key, kind, select) if key else rows
+    if len(rows) > _FEW and _FEW * len(unique) < len(rows):
+        raise listing_error(select, f"the {len(rows)} rows are {len(unique)}, again and again")
+    _check_scope(unique, select)
+    return unique
+
+
+def _unique(rows: list[Row], key: str, kind: type, select: Select) -> list[Row]:
+    """Return each row once. Raises LabelStudioError for invalid ids, and two rows of one."""
+    ids: list[Any] = [row.get(key) for row in rows]
+    are_numbers = kind is int and set(map(type, ids)) == {int}
+    if are_numbers and 0 < min(ids) <= max(ids) < BIGGEST and len(set(ids)) == len(ids):
+        return rows  # as nearly always, and each listing passes here
+    found: dict[Any, Row] = {}
+    for row, id in zip(rows, ids, strict=True):
         if not _is_key(id, kind):
             id = as_key(id)
             if not _is_key(id, kind):
                 raise listing_error(select, f"the {key!r} of a row is {_shown(row.get(key))}")
         if found.setdefault(id, row) is not row and found[id] != row:
             raise listing_error(select, f"two different rows have the {key} {_shown(id)}")
-    unique = list(found.values()) if key else rows
-    if len(rows) > _FEW and _FEW * len(unique) < len(rows):
-        raise listing_error(select, f"the {len(rows)} rows are {len(unique)}, again and again")
-    _check_scope(unique, select)
-    return unique
+    return list(found.values())
 
 
 def _is_key(value: Any, kind: type) -> bool:
@@ -76,9 +84,9 @@ def _check_scope(rows: Sequence[Row], select: Select) -> None:
         if relation is None:
             continue
         wire = options.fields[relation.id_name].wire
-        for row in rows:
+        for row in [row for row in rows if row.get(wire) != id]:
             said = row.get(wire)
-            if said is not None and said != id and not _is_about(said, id):
+            if said is not None and not _is_about(said, id):
                 one = f"{options.name} {_shown(as_key(row.get(options.key_wire)))}"
                 raise listing_error(
                     select, f"the server gave {one}, of {name} {_shown(as_id(said))}"

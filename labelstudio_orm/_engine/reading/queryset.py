@@ -151,11 +151,11 @@ class ReadingQuerySet(Selection[R]):
                 report(done, done)
 
     def __iter__(self) -> Iterator[R]:
+        if self._cache is not None:
+            return iter(self._cache)
         query = self._query
         if query.loaded is not None and query.is_everything and not query.forward:
             return iter(query.loaded)
-        if self._cache is not None:
-            return iter(self._cache)
         return self._filling()
 
     def _filling(self) -> Iterator[R]:

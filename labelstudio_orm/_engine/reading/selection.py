@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from ...errors import FieldError
@@ -26,8 +27,13 @@ R_co = TypeVar("R_co", covariant=True)
 class Selection(Generic[R_co]):
     """Some objects of one resource, which no method here reads."""
 
-    _query: Query
     _cache: list[Any] | None
+
+    @cached_property
+    def _query(self) -> Query:
+        """What is asked: made when it is needed where the objects came inside of another row."""
+        made: Query = self.__dict__["_described"]()
+        return made
 
     def __init__(self, model: type[Any], client: Connection | str, **state: Any) -> None:
         self._set(Query(model, client, **state))
@@ -261,6 +267,13 @@ class Selection(Generic[R_co]):
 
 
 S = TypeVar("S", bound=Selection[Any])
+
+
+def holding(kind: type[S], objects: list[Any], described: Callable[[], Query]) -> S:
+    """Return a selection of objects that are there; a loop over them needs no description."""
+    made = object.__new__(kind)
+    made.__dict__.update(_cache=objects, _described=described)
+    return made
 
 
 def query_of(selection: Selection[Any]) -> Query:

@@ -55,8 +55,8 @@ def from_row(model: type[R], row: dict[str, Any], origin: Origin) -> R:
     return model._from_row(row, origin)
 
 
-def view(model: type[R], shared: Iterable[SharedRow], origin: Origin) -> Iterator[R]:
-    """Yield objects over rows that they share, edits included, with other objects."""
+def view(model: type[R], shared: Iterable[SharedRow], origin: Origin) -> list[R]:
+    """Return objects over rows that they share, edits included, with other objects."""
     return model._view(shared, origin)
 
 

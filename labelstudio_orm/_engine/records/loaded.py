@@ -59,14 +59,16 @@ class Loaded(Stored):
             yield obj
 
     @classmethod
-    def _view(cls, shared: Iterable[SharedRow], origin: Origin) -> Iterator[Self]:
-        """Yield objects over rows that they share, edits included, with other objects."""
+    def _view(cls, shared: Iterable[SharedRow], origin: Origin) -> list[Self]:
+        """Return objects over rows that they share, edits included, with other objects."""
+        found, new, set_touched = [], cls.__new__, object.__setattr__
         for row, touched in shared:
-            obj = cls.__new__(cls)
+            obj = new(cls)
             set_row(obj, row)
             set_origin(obj, origin)
-            object.__setattr__(obj, "__dict__", touched)
-            yield obj
+            set_touched(obj, "__dict__", touched)
+            found.append(obj)
+        return found
 
     @classmethod
     def _from_row(cls, row: dict[str, Any], origin: Origin) -> Self:

@@ -70,10 +70,12 @@ def baseline(value: JSON) -> JSON | bytes:
     and the garbage collector need not traverse them. JSON itself has no bytes, so ``copy_json``
     recognizes a record.
     """
-    if type(value) not in _NESTED:
-        return value
-    if _is_flat(value):
-        return dict(value)
+    kind = type(value)
+    if kind is not list:
+        if kind is not dict:
+            return value
+        if _NESTED.isdisjoint(map(type, value.values())):
+            return dict(value)
     try:
         return marshal.dumps(value)
     except ValueError:  # it holds something that is not JSON
