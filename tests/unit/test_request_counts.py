@@ -196,6 +196,41 @@ def test_each_reading_asks_for_these_fields(
         assert ("hiddenColumns" in request.query["query"]) == (name == "only computed")
 
 
+NESTED: dict[str, tuple[Callable[[Project], Any], str]] = {
+    "count": (
+        lambda p: p.tasks.filter(annotations__lead_time=None).count(),
+        "annotations,id,lead_time",
+    ),
+    "ids": (
+        lambda p: loop(p.tasks.filter(annotations__lead_time=None).values_list("id", flat=True)),
+        "annotations,id,lead_time",
+    ),
+    "of one region": (
+        lambda p: p.tasks.filter(annotations__result__a=1, annotations__import_id=2).exists(),
+        "annotations,id,import_id,result",
+    ),
+    "beside what is wanted": (
+        lambda p: loop(
+            p.tasks.filter(annotations__lead_time=None)
+            .only("annotations__result")
+            .prefetch("annotations")
+        ),
+        "annotations,id,lead_time,result",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", NESTED)
+def test_of_annotations_only_what_is_checked_is_asked_for(
+    fake: FakeLabelStudio, project: Project, name: str
+) -> None:
+    do, fields = NESTED[name]
+    do(project)
+    found = [one.query.get("include") for one in listings(fake)]
+    assert set(found) <= {fields, "id"}
+    assert fields in found
+
+
 def test_another_order_asks_for_its_keys_and_then_for_the_rows(
     fake: FakeLabelStudio, project: Project
 ) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import attrs
 
 from ..conditions.query import Query
+from ..conditions.tree import EVERYTHING, leaves
 from ..fields.options import Options
 from ..http.addresses import fill, names_in
 from ..plans.plan import Plan, fields_needed
@@ -26,6 +27,27 @@ def _seal_rows(answer: Any, secrets: frozenset[str]) -> None:
     for row in rows if isinstance(rows, list) else ():
         for wire in secrets.intersection(row) if isinstance(row, dict) else ():
             row[wire] = seal(row[wire])
+
+
+def _related_fields(
+    query: Query, plan: Plan, checked: Iterable[str]
+) -> Mapping[str, frozenset[str]]:
+    """Return the only fields to bring of related rows, by relation: what is wanted and checked.
+
+    A relation of which all fields are brought is not in it.
+    """
+    if query.fields is None:
+        return {} if checked else query.related_fields
+    found = dict(query.related_fields)
+    for relation in checked:
+        if relation in found or relation not in query.relations:
+            names = {
+                one.field.name
+                for one in leaves(plan.here or EVERYTHING)
+                if one.relation == relation
+            }
+            found[relation] = found.get(relation, frozenset({"id"})) | names
+    return found
 
 
 @attrs.frozen(slots=False)
@@ -70,7 +92,7 @@ class Select:
             fields=None if query.fields is None else query.fields | needed,
             wanted=query.options.computed & (needed | (query.fields or frozenset())),
             relations=query.relations | related,
-            related_fields={} if related else query.related_fields,
+            related_fields=_related_fields(query, plan, related),
             workers=workers,
             backwards=query.is_descending or query.from_end,
         )

@@ -205,7 +205,7 @@ class Loader:
             shared=self._shared,
             peers=self._peers,
             asked=query.fields or frozenset(),
-            inside=query.related_fields,
+            inside=self._select.related_fields,
         )
         found = load(query.model, page.rows, origin)
         return found if self._matches is None else filter(self._matches, found)
