@@ -11,6 +11,7 @@ import pytest
 
 from labelstudio_orm import Annotation, LabelStudio, Project, Q, Retry, Task
 from labelstudio_orm.errors import (
+    BadRequest,
     Conflict,
     JobFailed,
     LabelStudioError,
@@ -214,3 +215,52 @@ def test_annotations_of_another_server(project: Project, task: Task) -> None:
     annotation.lead_time = 5.0
     with pytest.raises(ValueError, match=r"is on http://other\.fake, the queryset on http://label"):
         project.annotations.bulk_update([annotation])
+
+
+LISTINGS: dict[str, tuple[str, Callable[[LabelStudio], Any], Any, str]] = {
+    "a page again": (
+        "/api/projects/counts/", lambda ls: ls.projects.counts(),
+        {"results": [{"id": 1, "task_number": 1}], "next": "there", "count": 9},
+        "page 2 holds what earlier pages hold",
+    ),
+    "more than are counted": (
+        "/api/projects/counts/", lambda ls: ls.projects.counts(),
+        {"results": [{"id": 1}, {"id": 2}], "next": None, "count": 1},
+        "lists more than the 1 it counts",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LISTINGS)
+def test_counters_that_cannot_be(fake: FakeLabelStudio, name: str) -> None:
+    path, call, answer, text = LISTINGS[name]
+    fake.fault("GET", path, Fault.answer(200, answer), times=None)
+    with pytest.raises(LabelStudioError, match=text):
+        call(fake.client())
+
+
+def test_counters_of_nothing_take_no_request(fake: FakeLabelStudio, ls: LabelStudio) -> None:
+    before = len(fake.requests)
+    assert ls.projects.filter(id__in=[]).counts() == {}
+    assert len(fake.requests) == before
+
+
+def test_a_server_without_webhooks_of_the_organization(fake: FakeLabelStudio) -> None:
+    fake.fault("POST", "/api/webhooks/", Fault.answer(404))
+    with pytest.raises(
+        NotSupportedByServer, match="none for the whole organization; name a project"
+    ):
+        fake.client().webhooks.create(url="http://example.com/hook")
+
+
+def test_a_conversion_that_runs_already_is_waited_for(
+    fake: FakeLabelStudio, project: Project
+) -> None:
+    export = project.exports.create(title="April")
+    assert export.convert("CSV").converted_formats
+    refused = Fault.answer(400, {"detail": "CSV conversion already started"})
+    fake.fault("POST", f"/api/projects/{project.id}/exports/{export.id}/convert", refused)
+    assert present(export.convert("CSV")).id == export.id
+    fake.fault("POST", "*/convert", Fault.answer(400, {"detail": "the disk is full"}))
+    with pytest.raises(BadRequest, match="the disk is full"):
+        export.convert("CSV")

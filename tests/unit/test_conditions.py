@@ -247,7 +247,7 @@ def test_the_time_that_conditions_take_grows_with_their_number(join: Any) -> Non
 
     seconds(100)
     took = min(seconds(1000) for _ in range(3))
-    assert took < 0.1
+    assert took < 0.5  # under coverage, too
     assert min(seconds(4000) for _ in range(3)) < 12 * took
 
 
