@@ -17,6 +17,16 @@ from tests.conftest import CONFIG
 WRONG: Any = "wrong"
 """A word that no parameter takes."""
 
+
+class Table:
+    """A table of Polars, as far as it is told by."""
+
+    columns = ("text",)
+
+    def to_dicts(self) -> list[dict[str, str]]:
+        return []
+
+
 Call = Callable[[Project, LabelStudio], Any]
 
 REFUSED: dict[str, tuple[Call, type[Exception], str]] = {
@@ -29,6 +39,21 @@ REFUSED: dict[str, tuple[Call, type[Exception], str]] = {
         lambda project, ls: ls.predictions.bulk_create([{"task": 1, "result": []}]),
         ValueError,
         r"project\.predictions\.bulk_create\(\)",
+    ),
+    "a table instead of items": (
+        lambda project, ls: project.tasks.bulk_create(Table()),  # type: ignore[arg-type]
+        TypeError,
+        r"for a table give table\.to_dicts\(\)",
+    ),
+    "a control character in a query": (
+        lambda project, ls: ls.request("GET", "/api/tasks/?page=1\n"),
+        ValueError,
+        "a control character",
+    ),
+    "an escape of an escape": (
+        lambda project, ls: ls.request("GET", f"/api/%{'25' * 30}41/"),
+        ValueError,
+        "too many nested ones",
     ),
     "an import of no files": (
         lambda project, ls: project.imports.create(file=[]),

@@ -296,3 +296,21 @@ def test_a_control_of_a_repeater_is_named_as_that_of_all_items_or_of_one() -> No
         assert config.with_label("Chart", name)["kind_1"].labels == ("Map", "Chart")
         assert config.renamed("Map", "Plan", name)["kind_1"].labels == ("Plan",)
         assert config.without_label("Map", name)["kind_1"].labels == ()
+
+
+def test_labels_are_merged_into_a_new_one_of_another_branch(fake: FakeLabelStudio) -> None:
+    config = """<View><Text name="t" value="$text"/><Taxonomy name="kind" toName="t">
+      <Choice value="Animal"><Choice value="Dog"/><Choice value="Cat"/></Choice>
+      <Choice value="Plant"/></Taxonomy></View>"""
+    project = fake.client().projects.create(title="Kinds", label_config=config)
+    kind = project.config["kind"]
+    results = [[kind.taxonomy(["Animal", name])] for name in ("Dog", "Cat")]
+    project.tasks.bulk_create(
+        [{"data": {"text": "a"}, "annotations": [{"result": one} for one in results]}]
+    )
+    pets = [("Animal", "Dog"), ("Animal", "Cat")]
+    report = project.labels.merge(pets, ("Plant", "Coral"), control="kind")
+    assert report.ok, str(report)
+    assert [one.values() for one in project.annotations] == [{"kind": [["Plant", "Coral"]]}] * 2
+    paths = [one.path for one in project.refresh().config["kind"].label_tags]
+    assert paths == [("Animal",), ("Plant",), ("Plant", "Coral")]
