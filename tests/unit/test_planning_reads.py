@@ -118,7 +118,7 @@ def test_what_a_queryset_shows_of_itself(ls: LabelStudio, project: Project) -> N
     assert len(tasks) == 30
     assert repr(tasks).startswith("<QuerySet [<Task ")
     assert repr(tasks).endswith(", ...]>")
-    assert repr(type(ls).__dict__["projects"]) == "<Root projects of Projects>"
+    assert repr(type(ls).__dict__["projects"]).startswith("<Root projects of Project")
 
 
 def note(seen: list[Any], done: int, total: int | None) -> None:

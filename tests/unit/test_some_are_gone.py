@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import Annotation, LabelStudio, Project
-from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing import FakeLabelStudio, Fault
 
 
 @pytest.fixture
@@ -109,3 +109,14 @@ def test_an_item_that_repeats_a_failed_one_fails_too(project: Project) -> None:
     first, second = done.summary.failed
     assert '"text" key is expected' in first.reason
     assert second.reason == "item 1 has the meta.k of item 0, which failed"
+
+
+@pytest.mark.parametrize("fault", [Fault.reset(committed=True), Fault.truncated()])
+def test_an_import_whose_answer_is_lost_is_found(
+    fake: FakeLabelStudio, project: Project, fault: Fault
+) -> None:
+    project.tasks.bulk_create([{"text": "old"}])
+    fake.fault("POST", f"/api/projects/{project.id}/import", fault)
+    made = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}, {"text": "a"}])
+    assert made.summary.created == 3
+    assert [task.data["text"] for task in project.tasks] == ["old", "a", "b", "a"]
