@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import BadRequest, DoesNotExist, LabelStudio, Project, ServerError, Task
+from labelstudio_orm._engine.http.connection import facts_of
 from labelstudio_orm._engine.http.dryrun import READS
 from labelstudio_orm._reports import Report
 from labelstudio_orm.client import labelstudio_of
@@ -766,7 +767,8 @@ def test_the_labels_of_a_project(cars: Project) -> None:
 def test_only_tasks_with_the_label_are_read(
     ls: LabelStudio, project: Project, asked: Callable[[], list[str]]
 ) -> None:
-    """Where the server can tell by the text of the results."""
+    """Where it costs the server least to search the text of the results."""
+    facts_of(ls).database = "postgresql"
     control = project.config["sentiment"]
     results = [[control.choice("Positive")] for _ in range(40)]
     results[20] = [control.choice("Negative")]

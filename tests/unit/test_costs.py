@@ -9,6 +9,7 @@ import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q
 from labelstudio_orm._engine.conditions.tree import EVERYTHING
+from labelstudio_orm._engine.http.connection import facts_of
 from labelstudio_orm._engine.plans.columns import column_of, line
 from labelstudio_orm._engine.plans.costs import DATABASES, Costs, Size, Stages
 from labelstudio_orm._engine.plans.plan import Plan
@@ -26,7 +27,7 @@ def sent(planned: Plan) -> set[str]:
 
 
 def plan_of(project: Project, database: str | None, *conditions: Q, **lookups: Any) -> Plan:
-    project._client.facts.database = database
+    facts_of(project._client).database = database
     return plan_without_request(query_of(project.tasks.filter(*conditions, **lookups)))
 
 
@@ -58,7 +59,7 @@ def test_annotations_of_a_project_are_found_by_the_same_plan(
     ls: LabelStudio, database: str
 ) -> None:
     project = ls.projects.create(title="Weighed")
-    ls.facts.database = database
+    facts_of(ls).database = database
     planned = plan_without_request(query_of(project.annotations.filter(result__label="b")))
     assert ("annotations_results" in sent(planned)) == (database == "postgresql")
 
@@ -199,6 +200,6 @@ def test_the_database_is_asked_for_once(fake: FakeLabelStudio) -> None:
     project = ls.projects.get(title="Read in stages")
     fake.requests.clear()
     assert project.tasks.filter(**LABEL).exists()
-    assert ls.facts.database == "sqlite"
+    assert facts_of(ls).database == "sqlite"
     assert project.tasks.filter(**LABEL).exists()
     assert len(fake.requests) == 3

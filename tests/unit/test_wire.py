@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, unquote, urlencode
 import pytest
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project, Q, QuerySet, Task, data
+from labelstudio_orm._engine.http.connection import facts_of
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.helpers import client_of
 
@@ -172,7 +173,9 @@ def test_a_prefetch_omits_what_it_does_not_name(
 def test_filters(
     fake: FakeLabelStudio, project: Project, condition: Q, conjunction: str, items: list[Any]
 ) -> None:
-    project._client.facts.database = "postgresql"  # on SQLite some filters cost more than they save
+    facts_of(
+        project._client
+    ).database = "postgresql"  # SQLite has dear filters
     _, query = sent(fake, project.tasks.filter(condition))
     assert query["filters"] == {"conjunction": conjunction, "items": items}
 

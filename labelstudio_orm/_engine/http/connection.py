@@ -51,6 +51,11 @@ def redacted(client: Connection, text: str, secrets: Iterable[Any] = ()) -> str:
     return client._transport.redact(text, secrets)
 
 
+def facts_of(client: Connection) -> ServerFacts:
+    """Return what has been learnt about the server of a client so far."""
+    return client._facts
+
+
 class Connection:
     """One server, one credential, one session: see ``LabelStudio``, which has the objects too."""
 
@@ -88,7 +93,7 @@ class Connection:
         self.page_size = page_size
         self.workers = workers
         self._info: ServerVersion | None = None
-        self.facts = ServerFacts()
+        self._facts = ServerFacts()
         self._dry = Switch()
         self._transport = Transport(
             url,
@@ -154,7 +159,7 @@ class Connection:
         """
         other = object.__new__(type(self))
         other.page_size, other.workers, other._info = self.page_size, self.workers, self._info
-        other.facts, other._dry = self.facts, self._dry
+        other._facts, other._dry = self._facts, self._dry
         other._transport = self._transport.using(
             timeout=timeout, headers=headers, deadline=deadline, max_answer=max_answer
         )

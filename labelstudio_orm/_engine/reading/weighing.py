@@ -7,6 +7,7 @@ from typing import Any, cast
 import attrs
 
 from ..conditions.query import Query
+from ..http.connection import facts_of
 from ..pages.select import Select
 from ..pages.sources import Embedded
 from ..pages.task_page import ask, lightest
@@ -24,17 +25,17 @@ SMALL = 300
 
 def costs_of(query: Query) -> Costs:
     """Return what reading costs the server, or the worst where its database is not known."""
-    return DATABASES.get(query.client.facts.database or "", UNKNOWN)
+    return DATABASES.get(facts_of(query.client).database or "", UNKNOWN)
 
 
 def size_of(query: Query, planned: Plan) -> Size:
     """Return how much there is to read, as far as the project at hand says it. No request."""
     row = _counters(query)
-    tasks = max(LEAST, row.get("task_number") or 0)
+    counted = row.get("task_number") or LEAST
     annotations = row.get("total_annotations_number")
     # A cancelled annotation is not counted, and has to be found as well.
-    annotated = 0.7 if not annotations else min(1.0, annotations / tasks)
-    return Size(tasks, annotated, rows_of(query, planned), query.stop)
+    annotated = 0.7 if not annotations else min(1.0, annotations / counted)
+    return Size(max(LEAST, counted), annotated, rows_of(query, planned), query.stop)
 
 
 def _counters(query: Query) -> dict[str, Any]:
@@ -82,7 +83,7 @@ and none in PostgreSQL, where it means a backspace.
 def asks_for_database(query: Query) -> bool:
     """Return whether it is not known which database the server has, and matters."""
     number = _counters(query).get("task_number")
-    return query.client.facts.database is None and (number is None or number > SMALL)
+    return facts_of(query.client).database is None and (number is None or number > SMALL)
 
 
 def learns_database(query: Query) -> bool:
@@ -92,7 +93,7 @@ def learns_database(query: Query) -> bool:
     """
     if not asks_for_database(query):
         return False
-    facts = query.client.facts
+    facts = facts_of(query.client)
     options = query.options
     tasks = query.model if options.pages.filters_tasks else options.relations["task"].target
     every = Query(tasks, query.connection, scope={"project": query.scope["project"]})
