@@ -173,9 +173,7 @@ def test_a_prefetch_omits_what_it_does_not_name(
 def test_filters(
     fake: FakeLabelStudio, project: Project, condition: Q, conjunction: str, items: list[Any]
 ) -> None:
-    facts_of(
-        project._client
-    ).database = "postgresql"  # SQLite has dear filters
+    facts_of(project._client).database = "postgresql"  # SQLite has dear filters
     _, query = sent(fake, project.tasks.filter(condition))
     assert query["filters"] == {"conjunction": conjunction, "items": items}
 
