@@ -268,6 +268,7 @@ def test_a_field_that_a_listing_leaves_out_is_never_shown_empty(
 # -- loops over what changes meanwhile ------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_loop_visits_each_task_that_exists_throughout_once(
     ls: LabelStudio, project: Project
 ) -> None:

@@ -108,6 +108,7 @@ QUERIES: dict[str, Callable[[Project], QuerySet[Any]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", QUERIES)
 def test_workers_give_what_one_gives(ls: LabelStudio, filled: Project, name: str) -> None:
     queryset = QUERIES[name](filled)
@@ -431,6 +432,7 @@ def test_an_error_of_a_worker_comes_after_the_rows_before_it(
     assert_no_workers()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [0, 1, 2, 5, 11])
 @pytest.mark.parametrize(
     ("fault", "error"),

@@ -16,6 +16,8 @@ from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 from tests.both.test_sync import Asked, Pair, whys, writes
 from tests.live.parts.ml_backend import MLBackendService
 
+pytestmark = pytest.mark.slow  # a copy and a sync each
+
 HOOK = "http://127.0.0.1:9/"
 
 

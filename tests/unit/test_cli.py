@@ -363,6 +363,7 @@ def test_a_mistake_of_this_program_keeps_its_traceback(
 # -- servers: 3 where there is none, 1 where it refuses -------------------------------------------
 
 
+@pytest.mark.slow
 def test_no_server_and_no_access_are_3(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     refused = run("count", "--api-key", "a-secret-that-is-wrong")
     assert refused.code == 3

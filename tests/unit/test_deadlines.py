@@ -105,6 +105,7 @@ SEVERAL_CALLS = {
 """Rows of the table that call several verbs of one request, one after the other."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("edition", "async_jobs", "verbs"),
     [("Community", False, VERBS), ("Community", True, VERBS), ("Enterprise", True, ENTERPRISE)],

@@ -325,6 +325,7 @@ def test_an_unknown_parameter_is_refused(shared: Server, operation: Operation) -
     assert refused(shared.run(operation, query=query)) == {"page": ["Unknown field."]}
 
 
+@pytest.mark.slow
 @parts("body")
 @settings(max_examples=10)
 @given(data=st.data())

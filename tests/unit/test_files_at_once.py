@@ -25,6 +25,8 @@ from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import FakeAdapter, Fault
 from tests.unit.kills import WAITS, Killed, Wire
 
+pytestmark = pytest.mark.slow  # whole migrations, with files
+
 CONFIG = '<View><Image name="image" value="$image"/></View>'
 PAIRS = '<View><Image name="image" value="$image"/><Image name="two" value="$two"/></View>'
 

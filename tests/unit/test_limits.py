@@ -116,6 +116,7 @@ SLOW: dict[str, Serve] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("slow", [name for name in SLOW if name != "it redirects"])
 @pytest.mark.parametrize("method", ["GET", "POST", "stream"])
 def test_a_deadline_ends_a_call(slow: str, method: str) -> None:

@@ -288,6 +288,7 @@ def test_an_odd_row_mended_or_deleted_in_the_source_is_followed(
     assert {"a", "z"} <= _rest(target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odd", RESULTS)
 def test_what_is_odd_in_the_target(
     fake: FakeLabelStudio, project: Project, other: LabelStudio, tmp_path: Path, odd: str

@@ -207,6 +207,7 @@ WHOLE: tuple[Any, ...] = (Webhook.headers, ImportStorage.S3.aws_secret_access_ke
 """The fields of which every verb is tried with every answer; of the others with some."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "field"), FIELDS)
 def test_servers_that_quote_what_they_are_sent(model: Any, field: Field) -> None:
     found = {}

@@ -816,6 +816,7 @@ def in_threads(count: int, work: Callable[[], object]) -> list[Exception]:
     return errors
 
 
+@pytest.mark.slow
 def test_many_threads_while_tokens_expire(serve: Serve) -> None:
     tokens = TokenServer(1.0)
     server = serve(reply=tokens)

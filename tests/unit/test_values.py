@@ -67,6 +67,7 @@ def asked(field: Field, lookup: str, value: Any) -> Leaf:
     return leaf(field.owner, f"{field.name}__{lookup}", listed.get(lookup, value))
 
 
+@pytest.mark.slow
 @each_resource
 def test_a_lookup_takes_what_the_field_may_have(name: str) -> None:
     for field, lookup, value in product(fields(name), LOOKUPS, VALUES):
