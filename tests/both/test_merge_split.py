@@ -414,7 +414,7 @@ task = st.fixed_dictionaries(
 
 
 @pytest.mark.slow
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(
     tasks=st.lists(st.lists(task, max_size=4), min_size=1, max_size=3),
     beside=st.booleans(),

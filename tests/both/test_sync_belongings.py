@@ -214,8 +214,11 @@ def test_what_changed_in_the_target_is_told(pair: Pair, kind: Kind, asked: Asked
     assert done(pair.sync(), kind) == (0, 1, 0), "the others go on"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("policy", ["report", "source", "target"])
+@pytest.mark.parametrize(
+    ("ls", "policy"),
+    [("fake", "report"), ("fake", "source"), ("fake", "target"), ("real", "source")],
+    indirect=["ls"],
+)
 def test_belongings_changed_on_both_sides_are_conflicts(
     pair: Pair, kind: Kind, policy: Any, asked: Asked
 ) -> None:
@@ -240,6 +243,7 @@ def test_belongings_changed_on_both_sides_are_conflicts(
     assert writes(asked) == []
 
 
+@pytest.mark.parametrize("ls", ["fake"], indirect=True)
 def test_a_sync_of_belongings_in_a_dry_run_writes_nothing(
     pair: Pair, kind: Kind, ls: LabelStudio, asked: Asked
 ) -> None:
@@ -278,6 +282,7 @@ def test_what_changed_while_it_was_copied(
     assert set(kind.texts(pair.target)) == {"late"}
 
 
+@pytest.mark.parametrize("ls", ["fake"], indirect=True)
 def test_a_journal_without_bases(pair: Pair, kind: Kind) -> None:
     """What is the same is taken note of; who changed the rest cannot be told."""
     kind.change(pair.source, "one", "changed")

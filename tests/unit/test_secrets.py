@@ -504,7 +504,7 @@ def test_frames_of_migrations(tmp_path: Path, verb: str, monkeypatch: pytest.Mon
         return real(*args, **options)
 
     monkeypatch.setattr(requests.Session, "send", send)
-    for number in range(1, 80, 3):
+    for number in range(1, 80, 5):
         left[0] = number
         with suppress(Trap):
             _watched(acts[verb])
