@@ -12,7 +12,7 @@ from labelstudio_orm.testing import LocalLabelStudio
 from labelstudio_orm.testing._local import _free_port
 from tests.live.parts import emulators
 from tests.live.parts.ml_backend import MLBackendService
-from tests.live.parts.places import Disk, Place
+from tests.live.parts.places import GCS, Disk, Place
 from tests.live.parts.webhook_receiver import WebhookReceiver
 
 
@@ -23,13 +23,14 @@ def disk(tmp_path_factory: pytest.TempPathFactory) -> Disk:
 
 
 @pytest.fixture(scope="session")
-def gcs_port() -> int:
-    """Known before the server starts, which is told it; the emulator follows when needed."""
-    return _free_port()
+def gcs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GCS]:
+    """Started before the server, which is told its address."""
+    with emulators.gcs(_free_port(), tmp_path_factory.mktemp("gcs")) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")
-def open_server(disk: Disk, gcs_port: int) -> Iterator[LocalLabelStudio]:
+def open_server(disk: Disk, gcs: GCS) -> Iterator[LocalLabelStudio]:
     """A real Label Studio that talks to the parts.
 
     Its guards against addresses of its own machine are off, here in the tests only.
@@ -39,7 +40,7 @@ def open_server(disk: Disk, gcs_port: int) -> Iterator[LocalLabelStudio]:
         "ML_BLOCK_LOCAL_IP": "false",
         "LOCAL_FILES_SERVING_ENABLED": "true",
         "LOCAL_FILES_DOCUMENT_ROOT": str(disk.root),
-        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{gcs_port}",
+        "STORAGE_EMULATOR_HOST": gcs.url,
         # It gives its listeners a second, which a busy machine may need for itself.
         "WEBHOOK_TIMEOUT": "20",
         "ML_CONNECTION_TIMEOUT": "20",
@@ -79,19 +80,19 @@ def ml_service() -> Iterator[MLBackendService]:
 
 @pytest.fixture(scope="session")
 def place(
-    disk: Disk, gcs_port: int, tmp_path_factory: pytest.TempPathFactory
+    disk: Disk, gcs: GCS, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Callable[[str], Place]]:
     """``place("s3")`` is where storages of that type find their objects; started when first
     asked.
     """
-    started: dict[str, Place] = {"local": disk}
+    started: dict[str, Place] = {"local": disk, "gcs": gcs}
     with contextlib.ExitStack() as stack:
 
         def find(kind: str) -> Place:
             if kind not in started:
-                port = gcs_port if kind == "gcs" else _free_port()
                 begin = getattr(emulators, kind)
-                started[kind] = stack.enter_context(begin(port, tmp_path_factory.mktemp(kind)))
+                folder = tmp_path_factory.mktemp(kind)
+                started[kind] = stack.enter_context(begin(_free_port(), folder))
             return started[kind]
 
         yield find

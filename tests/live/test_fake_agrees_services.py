@@ -29,14 +29,14 @@ CONFIG = (
 
 
 @pytest.fixture(scope="module")
-def twins(disk: Disk, gcs_port: int) -> Iterator[Twins]:
+def twins(disk: Disk, gcs: GCS) -> Iterator[Twins]:
     """Start a new real server, and a fake one that continues with the same ids."""
     settings = {
         "SSRF_PROTECTION_ENABLED": "false",
         "ML_BLOCK_LOCAL_IP": "false",
         "LOCAL_FILES_SERVING_ENABLED": "true",
         "LOCAL_FILES_DOCUMENT_ROOT": str(disk.root),
-        "STORAGE_EMULATOR_HOST": f"http://127.0.0.1:{gcs_port}",
+        "STORAGE_EMULATOR_HOST": gcs.url,
         "WEBHOOK_TIMEOUT": "20",
     }
     fake = FakeLabelStudio()
