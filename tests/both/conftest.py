@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from uuid import uuid4
 
 import pytest
 
-from labelstudio_orm import LabelStudio
+from labelstudio_orm import LabelStudio, User
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 
 
@@ -18,6 +19,13 @@ def ls(request: pytest.FixtureRequest) -> Iterator[LabelStudio]:
     else:
         with request.getfixturevalue("server").client() as client:
             yield client
+
+
+@pytest.fixture
+def bob(ls: LabelStudio) -> User:
+    """A second author."""
+    name = f"bob-{uuid4().hex[:8]}"
+    return ls.users.create(username=name, email=f"{name}@example.org")
 
 
 @pytest.fixture

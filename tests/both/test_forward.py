@@ -4,21 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
-from labelstudio_orm import FieldError, LabelStudio, Project, Task, User
+from labelstudio_orm import FieldError, Project, Task, User
 from tests.helpers import present
 
 Asked = Callable[[], list[str]]
-
-
-@pytest.fixture
-def bob(ls: LabelStudio) -> User:
-    """A second author."""
-    name = f"bob-{uuid4().hex[:8]}"
-    return ls.users.create(username=name, email=f"{name}@example.org")
 
 
 @pytest.fixture

@@ -4,20 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
-from uuid import uuid4
 
 import pytest
 
 from labelstudio_orm import FieldError, LabelStudio, Project, Q, User
 
 pytestmark = pytest.mark.filterwarnings("ignore::labelstudio_orm.ClientSideFilterWarning")
-
-
-@pytest.fixture
-def bob(ls: LabelStudio) -> User:
-    """Somebody else."""
-    name = f"bob-{uuid4().hex[:8]}"
-    return ls.users.create(username=name, email=f"{name}@example.org")
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from typing import Any
 import attrs
 
 from ..conditions.query import Query
-from ..conditions.tree import EVERYTHING, leaves
+from ..conditions.tree import EVERYTHING
 from ..fields.options import Options
 from ..http.addresses import fill, names_in
-from ..plans.plan import Plan, fields_needed
+from ..plans.plan import Plan, fields_needed, related_fields_needed
 from ..values.codec import Row
 from ..values.ids import id_given, scope_text
 from ..values.secret import seal
@@ -39,14 +39,10 @@ def _related_fields(
     if query.fields is None:
         return {} if checked else query.related_fields
     found = dict(query.related_fields)
+    needed = related_fields_needed(plan.here or EVERYTHING)
     for relation in checked:
         if relation in found or relation not in query.relations:
-            names = {
-                one.field.name
-                for one in leaves(plan.here or EVERYTHING)
-                if one.relation == relation
-            }
-            found[relation] = found.get(relation, frozenset({"id"})) | names
+            found[relation] = found.get(relation, frozenset()) | needed[relation]
     return found
 
 

@@ -443,6 +443,16 @@ def _worth(said: LineText) -> int:
     return 5 if item["operator"].startswith("not") or item["operator"] == "empty" else 2
 
 
+def related_fields_needed(node: Node) -> dict[str, frozenset[str]]:
+    """Return the fields of related rows that checking a condition here reads, by relation."""
+    found: dict[str, frozenset[str]] = {}
+    for leaf in leaves(node):
+        if leaf.relation is not None:
+            before = found.get(leaf.relation, frozenset({"id"}))
+            found[leaf.relation] = before | {leaf.field.name}
+    return found
+
+
 def fields_needed(node: Node | None) -> tuple[set[str], set[str]]:
     """Return the fields and the relations that checking a condition here reads."""
     found = list(leaves(node)) if node is not None else []

@@ -12,7 +12,7 @@ from ...errors import DoesNotExist
 from ..conditions.ordering import ordered
 from ..conditions.q import build
 from ..conditions.query import Query
-from ..conditions.tree import EVERYTHING, Leaf, Node, conjunction, leaves, parts_of, predicate
+from ..conditions.tree import EVERYTHING, Leaf, Node, conjunction, parts_of, predicate
 from ..fields.options import options_of
 from ..pages.ahead import look_ahead, page_ahead
 from ..pages.checks import listing_error
@@ -23,7 +23,7 @@ from ..pages.sources import FIRST_PAGE, IDS, source_of
 from ..pages.task_page import ids_asked_for
 from ..plans.columns import ORDERED
 from ..plans.costs import Stages
-from ..plans.plan import Plan
+from ..plans.plan import Plan, related_fields_needed
 from ..records.inside import key_of, load, row_of, set_parents
 from ..records.origin import Origin, Peers
 from ..values.ids import as_id, id_of
@@ -147,12 +147,7 @@ def _by_id(select: Select, first: Node, sizer: PageSizer, after: int) -> Iterato
 
     What decides that is all that is read of every row.
     """
-    query = select.query
-    inside: dict[str, frozenset[str]] = {}
-    for leaf in leaves(first):
-        if leaf.relation is not None:
-            before = inside.get(leaf.relation, frozenset({"id"}))
-            inside[leaf.relation] = before | {leaf.field.name}
+    query, inside = select.query, related_fields_needed(first)
     narrow = query.but(fields=frozenset({"id"}), relations=frozenset(inside), related_fields=inside)
     light = attrs.evolve(
         Select.of(narrow, attrs.evolve(select.plan, here=first), workers=select.workers),
