@@ -17,8 +17,8 @@ from ..conditions.places import Place
 from ..conditions.q import find_field
 from ..conditions.tree import EVERYTHING
 from ..fields.options import options_of
+from ..http.page_sizes import IDS
 from ..http.payload import encode
-from ..pages.sources import IDS
 from ..reading.ambiguity import refuse_ambiguous
 from ..reading.planner import plan_without_request
 from ..reading.selection import evolved, query_of

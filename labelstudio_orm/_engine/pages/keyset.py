@@ -9,6 +9,7 @@ import attrs
 
 from ...errors import LabelStudioError, NotFound, ServerError
 from ..conditions.ordering import Key
+from ..http.page_sizes import IDS, PAGE
 from ..http.paths import at
 from ..plans.plan import Plan
 from ..values.ids import id_of
@@ -17,7 +18,7 @@ from .counters import Counters
 from .parallel import results
 from .ranges import IdList, PageSizer, TaskListing
 from .select import Page, Select
-from .sources import IDS, PAGE, TRIES
+from .sources import TRIES
 from .task_page import (
     ANSWER,
     PATH,

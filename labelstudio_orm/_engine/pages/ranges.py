@@ -17,12 +17,13 @@ import attrs
 
 from ...errors import NotFound
 from ..conditions.tree import Leaf, Node, parts_of
+from ..http.page_sizes import FIRST_PAGE, IDS, PAGE
 from ..plans.plan import Plan
 from ..values.codec import Row
 from .checks import in_order, listing_error
 from .parallel import results
 from .select import Page, Select
-from .sources import FIRST_PAGE, IDS, PAGE, TRIES
+from .sources import TRIES
 from .task_page import (
     among,
     ask,

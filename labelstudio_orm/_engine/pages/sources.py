@@ -17,6 +17,7 @@ from .. import pages, plans
 from ..conditions.query import Query
 from ..fields.options import Shape
 from ..http.addresses import names_in
+from ..http.page_sizes import FIRST_PAGE
 from ..http.paths import at
 from ..values.ids import as_id, id_of
 
@@ -26,12 +27,6 @@ if TYPE_CHECKING:
     from .select import Page, Select
 
 T = TypeVar("T")
-
-FIRST_PAGE, PAGE = 100, 1000
-"""Rows of the first page, and of the later ones at most."""
-
-IDS = 300
-"""Ids that one request asks for: an address with as many stays below what proxies take."""
 
 TRIES = 5
 """Readings of a listing that changes meanwhile, where it has to be read at once."""

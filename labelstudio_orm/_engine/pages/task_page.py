@@ -11,12 +11,13 @@ import attrs
 
 from ...errors import NotFound, ServerError
 from ..fields.options import options_of
+from ..http.page_sizes import IDS
 from ..plans.columns import Item, line
 from ..plans.plan import Plan
 from ..values.codec import Row
 from .checks import checked_rows, listing_error
 from .select import Select
-from .sources import IDS, TRIES, chunked
+from .sources import TRIES, chunked
 
 BODY_LIMIT = 3500
 """Bytes of an address above which its query travels in the body of the GET: gunicorn refuses a line

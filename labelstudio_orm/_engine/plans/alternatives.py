@@ -8,8 +8,9 @@ import attrs
 
 from ..conditions.tree import Node, conjunction, has_opaque, leaves, parts_of
 from ..fields.options import Options
+from ..http.page_sizes import PAGE
 from .columns import FREELY, Terms
-from .costs import PAGE, ROWS, Costs, Rows, Size, Stages
+from .costs import ROWS, Costs, Rows, Size, Stages
 from .plan import Plan, fields_needed, plan
 
 UNCHECKABLE = frozenset({"predictions_score"})

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Literal
 
 import attrs
 
+from ..http.page_sizes import IDS, PAGE
 from . import measured
 from .columns import Item, column_of
 
@@ -33,9 +34,6 @@ ROWS: Mapping[tuple[bool, bool], Rows] = {
     (False, True): "whole",
 }
 """By whether only some fields are read, and whether related rows are."""
-
-FIRST_PAGE, PAGE, IDS = 100, 1000, 300
-"""Rows of the first page, of the later ones, and of a request for ids."""
 
 
 @attrs.frozen

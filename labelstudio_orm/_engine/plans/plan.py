@@ -40,6 +40,7 @@ from ..conditions.tree import (
     parts_of,
 )
 from ..fields.options import Options
+from ..http.page_sizes import FIRST_PAGE, PAGE
 from ..values import codec
 from .columns import (
     ALTERNATIVES,
@@ -55,7 +56,7 @@ from .columns import (
     mixes,
     needle,
 )
-from .costs import CHECKED, DEAR, FIRST_PAGE, PAGE, Costs, Size, Stages, kind_of, share_of
+from .costs import CHECKED, DEAR, Costs, Size, Stages, kind_of, share_of
 
 MAX_CLAUSES = 150
 """Clauses of one query, at most."""

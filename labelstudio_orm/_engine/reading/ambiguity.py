@@ -12,9 +12,9 @@ from ..conditions.places import Merged, ambiguous
 from ..conditions.q import build
 from ..conditions.query import Query
 from ..conditions.tree import REGION, leaves
+from ..http.page_sizes import FIRST_PAGE
 from ..http.paths import at
 from ..pages.select import Select
-from ..pages.sources import FIRST_PAGE
 from ..pages.task_page import ask
 from ..plans.columns import UNDEFINED
 from ..plans.plan import plan

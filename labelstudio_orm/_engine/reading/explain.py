@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, Node, describe, parts_of
 from ..http.addresses import names_in
+from ..http.page_sizes import FIRST_PAGE
 from ..http.paths import at
 from ..pages.keyset import TASKS, Keyset
 from ..pages.select import Select
-from ..pages.sources import FIRST_PAGE, Embedded
+from ..pages.sources import Embedded
 from ..plans.columns import Item
 from ..values.brief import WIDTH, brief, cut, joined
 from ..values.ids import id_of

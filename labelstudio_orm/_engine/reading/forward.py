@@ -10,7 +10,7 @@ from ..conditions.q import build
 from ..conditions.query import Query
 from ..fields.options import options_of
 from ..http.addresses import names_in
-from ..pages.sources import FIRST_PAGE, PAGE
+from ..http.page_sizes import FIRST_PAGE, PAGE
 from ..records.inside import ancestors, kept_with, key_of
 
 if TYPE_CHECKING:

@@ -14,12 +14,13 @@ from ..conditions.q import build
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, Leaf, Node, conjunction, parts_of, predicate
 from ..fields.options import options_of
+from ..http.page_sizes import FIRST_PAGE, IDS
 from ..pages.ahead import look_ahead, page_ahead
 from ..pages.checks import listing_error
 from ..pages.keyset import TASKS, Keyset, asks_for_many
 from ..pages.ranges import PageSizer, TaskListing
 from ..pages.select import FEW, Page, Select
-from ..pages.sources import FIRST_PAGE, IDS, source_of
+from ..pages.sources import source_of
 from ..pages.task_page import ids_asked_for
 from ..plans.columns import ORDERED
 from ..plans.costs import Stages

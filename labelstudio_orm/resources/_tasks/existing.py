@@ -10,7 +10,8 @@ import attrs
 from ..._engine.conditions.ordering import Key
 from ..._engine.conditions.places import Place, merged, name_of
 from ..._engine.conditions.tree import EVERYTHING
-from ..._engine.pages.sources import IDS, PAGE, chunked
+from ..._engine.http.page_sizes import IDS, PAGE
+from ..._engine.pages.sources import chunked
 from ..._engine.reading.planner import plan_without_request
 from ..._engine.reading.selection import evolved, query_of
 from ...errors import FieldError

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from ..._engine.http.deadline import afresh
 from ..._engine.http.download import download
-from ..._engine.pages.sources import IDS, chunked
+from ..._engine.http.page_sizes import IDS
+from ..._engine.pages.sources import chunked
 from ..._engine.plans.columns import line as condition
 from ..._engine.reading.selection import query_of
 from ..._engine.records.inside import client_of, saved_id, url_of
