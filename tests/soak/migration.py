@@ -69,9 +69,10 @@ class Copying:
 
     def whole(self, journal: Path, title: str, urls: Sequence[str] = ()) -> dict[str, Any]:
         """One that nobody kills; what it printed. Raises CalledProcessError if it fails."""
-        done = subprocess.run(
-            self.command(journal, title, urls), stdout=subprocess.PIPE, cwd=ROOT, check=True
-        )
+        done = subprocess.run(self.command(journal, title, urls), stdout=subprocess.PIPE, cwd=ROOT)
+        if done.returncode:
+            print(done.stdout.decode(), file=sys.stderr)  # the report says what is not the same
+            done.check_returncode()
         found: dict[str, Any] = json.loads(done.stdout)
         return found
 
@@ -194,6 +195,8 @@ def network(
                 break
             except subprocess.CalledProcessError as error:
                 print(f"run {runs} gave up: {error}", file=sys.stderr)
+        else:
+            raise SystemExit(f"not one of {runs} runs ended right")
         first, second = (there.projects.get(one["report"]["target"]) for one in (calm, last))
         compare(there, first, second, projects + 2)
         troubles = sum((proxy.done for proxy in proxies), Counter())

@@ -645,6 +645,20 @@ def test_doubles_that_a_listing_lies_about_stay(world: Callable[..., World], lie
     }  # fmt: skip
 
 
+def test_duplicates_are_found_over_a_connection_that_breaks(world: Callable[..., World]) -> None:
+    """A file that cannot be read at once is read again, and not taken for another one."""
+    one = world(pictures(3))
+    assert one.copy().ok
+    target = one.target
+    late = one.upload(target, "1.png", b"picture 1")
+    with Journal(one.journal) as journal:
+        into = one.client().projects.get(target.id)
+        brought = Media(LiveSource(one.project), into, journal, one.here.url)
+        one.there.fault("GET", f"/data/{late}", Fault.truncated(keep_length=True), times=2)
+        assert brought.remove_duplicates() == 1
+    assert one.files(target) == pictures(3)
+
+
 # -- a law -----------------------------------------------------------------------------------------
 
 a_file = st.tuples(

@@ -22,24 +22,12 @@ PIECE: Final = 1 << 16
 
 
 def fetch(source: Source, file: str, copy: BinaryIO, size: int | None = None) -> str:
-    """Copy a file of a source and return its digest; begin again if the connection breaks.
+    """Copy a file of a source and return its digest.
 
     ``size``: its bytes, if the server lists them. Raises LabelStudioError for an answer of another
     size, which is not this file.
     """
-    for attempt in range(TRIES):
-        copy.seek(0)
-        copy.truncate()
-        try:
-            with source.open_file(file) as stream:
-                found, number = hashed(stream, copy)
-            break
-        except LabelStudioError as error:
-            if attempt == TRIES - 1 or not outcome_unknown(error):
-                raise
-        client = getattr(source, "client", None)
-        if client is not None:
-            client.retries.sleep(client.retries.wait(attempt))
+    found, number = read(source, file, copy)
     if size is not None and number != size:
         raise LabelStudioError(
             f"reading {file}: the server sent {number:,} bytes and lists {size:,}, so the "
@@ -48,9 +36,29 @@ def fetch(source: Source, file: str, copy: BinaryIO, size: int | None = None) ->
     return found
 
 
-def hashed(stream: BinaryIO, copy: BinaryIO | None = None) -> tuple[str, int]:
-    """Return the digest and the size of a stream, while writing its bytes to ``copy``."""
+def read(source: Source, file: str, copy: BinaryIO | None = None) -> tuple[str, int]:
+    """Return the digest and the size of a file of a source, while writing its bytes to ``copy``.
+
+    Where the connection breaks, it is read from the beginning again.
+    """
+    for attempt in range(TRIES):
+        try:
+            with source.open_file(file) as stream:
+                return _hashed(stream, copy)
+        except LabelStudioError as error:
+            if attempt == TRIES - 1 or not outcome_unknown(error):
+                raise
+        client = getattr(source, "client", None)
+        if client is not None:
+            client.retries.sleep(client.retries.wait(attempt))
+    raise AssertionError("unreachable")
+
+
+def _hashed(stream: BinaryIO, copy: BinaryIO | None) -> tuple[str, int]:
     found, size = hashlib.sha256(), 0
+    if copy is not None:
+        copy.seek(0)
+        copy.truncate()
     while piece := stream.read(PIECE):
         found.update(piece)
         size += len(piece)
@@ -75,8 +83,7 @@ class _File:
         if self.content is not None:
             return
         try:
-            with self.source.open_file(self.path) as stream:
-                self.content, self.size = hashed(stream)
+            self.content, self.size = read(self.source, self.path)
         except LabelStudioError as error:
             self.content, self.error = f"unknown: {self.token}", error
 

@@ -15,7 +15,7 @@ from ...client import labelstudio_of
 from ...errors import LabelStudioError
 from ...resources._tasks.forms import Renamed
 from ...resources.files import store, upload_path
-from .contents import hashed
+from .contents import read
 from .source import LiveSource
 from .uploads import original_name
 
@@ -120,8 +120,7 @@ class Stored:
             self._digests[outcome.item] = outcome.value
 
     def _content(self, file: str) -> str:
-        with self.there.open_file(file) as stream:
-            return hashed(stream)[0]
+        return read(self.there, file)[0]
 
     def _seen(self, ids: Iterable[int]) -> None:
         self.highest = max([self.highest, *ids])
