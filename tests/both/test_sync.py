@@ -26,6 +26,14 @@ from tests.helpers import client_of, present
 Asked = Callable[[], list[str]]
 
 
+by_policy = pytest.mark.parametrize(
+    ("ls", "policy"),
+    [("fake", "report"), ("fake", "source"), ("fake", "target"), ("real", "source")],
+    indirect=["ls"],
+)
+"""A policy decides on this side what is sent; that of most writes is tried on a real server too."""
+
+
 @attrs.define
 class Pair:
     """A project and its copy."""
@@ -167,7 +175,7 @@ def test_changes_of_both_sides_to_different_things(pair: Pair) -> None:
     assert len(there.annotations) == 2
 
 
-@pytest.mark.parametrize("policy", ["report", "source", "target"])
+@by_policy
 def test_a_change_on_both_sides_is_a_conflict(pair: Pair, policy: Any) -> None:
     (here, there), (annotated, annotated_there), (gone, gone_there), *_ = pair.tasks()
     for task, text in ((here, "here"), (there, "there")):
@@ -197,7 +205,7 @@ def test_a_change_on_both_sides_is_a_conflict(pair: Pair, policy: Any) -> None:
     assert len(tasks) == (5 if ours else 6)
 
 
-@pytest.mark.parametrize("policy", ["report", "source", "target"])
+@by_policy
 def test_an_annotation_that_one_side_deleted(pair: Pair, policy: Any, asked: Asked) -> None:
     (gone, changed), (changed_here, gone_there), *_ = pair.tasks()
     for task in (gone, gone_there):

@@ -13,7 +13,7 @@ from labelstudio_orm import LabelStudio, Project, Q
 from labelstudio_orm._migrate.verbs import copying
 from labelstudio_orm.migrate import Journal, copy_project, sync
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
-from tests.both.test_sync import Asked, Pair, whys, writes
+from tests.both.test_sync import Asked, Pair, by_policy, whys, writes
 from tests.live.parts.ml_backend import MLBackendService
 
 pytestmark = pytest.mark.slow  # a copy and a sync each
@@ -214,11 +214,7 @@ def test_what_changed_in_the_target_is_told(pair: Pair, kind: Kind, asked: Asked
     assert done(pair.sync(), kind) == (0, 1, 0), "the others go on"
 
 
-@pytest.mark.parametrize(
-    ("ls", "policy"),
-    [("fake", "report"), ("fake", "source"), ("fake", "target"), ("real", "source")],
-    indirect=["ls"],
-)
+@by_policy
 def test_belongings_changed_on_both_sides_are_conflicts(
     pair: Pair, kind: Kind, policy: Any, asked: Asked
 ) -> None:
@@ -363,7 +359,7 @@ def test_a_new_view_has_its_place(tabs: Pair, asked: Asked) -> None:
     assert writes(asked) == []
 
 
-@pytest.mark.parametrize("policy", ["report", "source", "target"])
+@by_policy
 def test_the_order_of_views_that_the_target_changed(tabs: Pair, policy: Any, asked: Asked) -> None:
     reorder(tabs.target, "one", "two", "three", "four")
     assert whys(tabs.sync(conflicts="source")) == [("views", "order", "changed in the target")]
