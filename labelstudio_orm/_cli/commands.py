@@ -614,6 +614,7 @@ def undo_labels(call: Call) -> Any:
 
 @command(
     "serve",
+    argument("--version", metavar="RELEASE", help="of Label Studio; default: 1.23.2"),
     argument("--port", type=port, help="default: a free one"),
     argument(
         "--workers", type=positive, help="gunicorn processes; default: the development server"
@@ -628,7 +629,10 @@ def serve(call: Call) -> None:
     # SIGINT as well: a shell starts its background jobs with it ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    server = LocalLabelStudio(port=options.port, workers=options.workers, data_dir=options.data_dir)
+    chosen = {"version": options.version} if options.version else {}
+    server = LocalLabelStudio(
+        **chosen, port=options.port, workers=options.workers, data_dir=options.data_dir
+    )
     with contextlib.suppress(KeyboardInterrupt), server:
         print(
             f"url       {server.url}",

@@ -34,7 +34,12 @@ def cache_folder() -> Path:
 
 
 def environment(
-    folder: Path, requirements: Sequence[str], *, what: str, progress: Progress = print_progress
+    folder: Path,
+    requirements: Sequence[str],
+    *,
+    what: str,
+    progress: Progress = print_progress,
+    python: str = sys.executable,
 ) -> Path:
     """Return the interpreter of a virtual environment, which is made when it is missing.
 
@@ -45,35 +50,42 @@ def environment(
         requirements: What pip installs.
         what: A name for it in messages.
         progress: Called with each line of progress.
+        python: The interpreter to make it with.
 
     Raises:
         LocalServerError: The environment could not be made.
     """
-    version = ".".join(map(str, sys.version_info[:2]))
+    version = _version_of(python)
     venv = folder / f"python{version}"
-    python, complete = venv / "bin" / "python", venv / "complete"
+    own, complete = venv / "bin" / "python", venv / "complete"
     wanted = "\n".join(requirements)
 
     def is_complete() -> bool:
-        return python.exists() and complete.exists() and complete.read_text() == wanted
+        return own.exists() and complete.exists() and complete.read_text() == wanted
 
     if is_complete():
-        return python
+        return own
     with locked(folder, progress):
         if not is_complete():
             progress(f"Installing {what} into {venv} (once, about a minute) ...")
             shutil.rmtree(venv, ignore_errors=True)
-            run([sys.executable, "-m", "venv", str(venv)], "make a virtual environment")
-            pip = [str(python), "-m", "pip", "install", "--quiet", "--prefer-binary"]
+            run([python, "-m", "venv", str(venv)], "make a virtual environment")
+            pip = [str(own), "-m", "pip", "install", "--quiet", "--prefer-binary"]
             run([*pip, *requirements], f"install {what} with Python {version}")
             complete.write_text(wanted)
-    return python
+    return own
 
 
 def packages(python: Path) -> Path:
     """Return the folder with the packages of the environment of this interpreter."""
-    version = ".".join(map(str, sys.version_info[:2]))
-    return python.parents[1] / "lib" / f"python{version}" / "site-packages"
+    return next((python.parents[1] / "lib").glob("python3*")) / "site-packages"
+
+
+def _version_of(python: str) -> str:
+    if python == sys.executable:
+        return ".".join(map(str, sys.version_info[:2]))
+    show = "import sys; print('.'.join(map(str, sys.version_info[:2])))"
+    return subprocess.check_output([python, "-I", "-c", show], text=True).strip()
 
 
 @contextlib.contextmanager
@@ -102,4 +114,4 @@ def run(command: list[str], purpose: str, env: Mapping[str, str] | None = None) 
     )
     if done.returncode:
         lines = "\n".join((done.stdout + done.stderr).splitlines()[-20:])
-        raise LocalServerError(f"could not {purpose} ({sys.executable}):\n{lines}")
+        raise LocalServerError(f"could not {purpose} ({command[0]}):\n{lines}")

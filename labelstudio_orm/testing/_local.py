@@ -21,31 +21,30 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
+from .._engine.http.server import numbers_of
 from .._engine.values.secret import Secret, redact, reveal, unseen
 from ..client import LabelStudio
 from ._databases import PRIVATE, Database, Postgres, SQLite
 from ._environments import (
     LocalServerError,
     Progress,
-    cache_folder,
-    environment,
     locked,
     packages,
     print_progress,
     run,
 )
+from ._releases import VERSION, check_release, folder_of, installed
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
 __all__ = ["VERSION", "LocalLabelStudio", "LocalServerError"]
 
-VERSION = "1.23.2"
-"""The release of Label Studio that is installed."""
-
-REQUIREMENTS = (f"label-studio=={VERSION}", "gunicorn==23.0.0")
 EMAIL = "admin@example.com"
 PASSWORD = "labelstudio"
+RELEASE_FILE = "release"
+"""The file of a data folder with the release that used it last."""
+
 SEED = "seed-1"  # raise the number when _seed changes
 HOST = "127.0.0.1"
 DATABASES: dict[str, Callable[[], Database]] = {"sqlite": SQLite, "postgres": Postgres}
@@ -88,7 +87,7 @@ _MAY_BE_SECRET = re.compile(r"PASS|SECRET|TOKEN|KEY|CREDENTIAL|DSN|URL", re.IGNO
 
 
 class LocalLabelStudio:
-    """A real Label Studio server (Community 1.23.2) on this machine, for tests.
+    """A real Label Studio server (Community) on this machine, for tests.
 
     The first use on a machine installs the server into the cache folder and makes its database,
     which takes about two minutes; every later start takes some seconds. The cache folder is
@@ -102,6 +101,9 @@ class LocalLabelStudio:
     (``api_key``) and signing key are its own, so that no other server accepts them.
 
     Args:
+        version: The release of Label Studio, by default 1.23.2. Releases have environments of their
+            own; those before 1.23 need Python 3.10 or 3.11, those before 1.14 need 3.10, which may
+            be another interpreter of this machine (on the PATH or of pyenv).
         port: The port to listen on; default: a free one.
         workers: Serve with so many gunicorn processes; default: the development server, as
             ``label-studio start`` does (one process, threaded).
@@ -109,7 +111,8 @@ class LocalLabelStudio:
             into the cache folder as well. It starts and ends with the server.
         settings: More environment variables for the server, text to text.
         data_dir: Keep the data here. An empty or missing folder is filled, one that an earlier
-            server left is used again with its user and token. Default: a temporary folder.
+            server left is used again with its user and token, by the same release or a newer one,
+            which brings its database up to date. Default: a temporary folder.
         keep: Do not remove the temporary folder at the end.
         progress: Called with one line of text at each long step; default: prints to stderr.
 
@@ -118,6 +121,7 @@ class LocalLabelStudio:
         api_key: The token of the administrator. In an existing ``data_dir`` known after ``start``.
         email: The administrator's e-mail.
         password: The administrator's password.
+        version: The release.
         data_dir: The folder with the database and the files.
         log: The file with what the server printed.
 
@@ -125,7 +129,7 @@ class LocalLabelStudio:
         LocalServerError: From ``start``: the installation failed, the port is in use, or the server
             did not become ready; the message holds the end of its log.
         TypeError: A setting is not text.
-        ValueError: There is no such database.
+        ValueError: There is no such database, or ``version`` is not the number of a release.
 
     Example::
 
@@ -140,6 +144,7 @@ class LocalLabelStudio:
     def __init__(
         self,
         *,
+        version: str = VERSION,
         port: int | None = None,
         workers: int | None = None,
         database: Literal["sqlite", "postgres"] = "sqlite",
@@ -156,6 +161,7 @@ class LocalLabelStudio:
                 raise TypeError(f"settings[{name!r}] must be text, not {kind}")
         if database not in DATABASES:
             raise ValueError(f"database is {' or '.join(map(repr, DATABASES))}, not {database!r}")
+        self.version = check_release(version)
         self.port = _free_port() if port is None else port
         self.url = f"http://{HOST}:{self.port}"
         self._api_key = Secret(secrets.token_hex(20))
@@ -208,9 +214,9 @@ class LocalLabelStudio:
             return self
         self.stop()
         _check_port(self.port)
-        python = _installed(self._progress)
+        python = installed(self.version, self._progress)
         try:
-            self._fill_data_dir(_seed(python, self._database, self._progress))
+            self._fill_data_dir(_seed(self.version, python, self._database, self._progress))
             self._process = self._launch(python)
             atexit.register(self.stop)
             self._wait_until_ready(time.monotonic() + timeout)
@@ -260,7 +266,15 @@ class LocalLabelStudio:
         return LabelStudio(self.url, self.api_key, **options)
 
     def _fill_data_dir(self, seed: Path) -> None:
+        kept = self.data_dir / RELEASE_FILE
         if self._database.exists(self.data_dir):
+            left = kept.read_text() if kept.exists() else VERSION
+            if numbers_of(left) > numbers_of(self.version):
+                raise LocalServerError(
+                    f"{self.data_dir} was left by Label Studio {left}, whose database "
+                    f"{self.version} does not understand; give version={left!r} or a newer one"
+                )
+            kept.write_text(self.version)
             self._database.start(self.data_dir)
             self._api_key = Secret(self._token())
             return
@@ -277,6 +291,7 @@ class LocalLabelStudio:
         admin = f"(SELECT id FROM htx_user WHERE email = '{EMAIL}')"
         change = "UPDATE authtoken_token SET key = '{}' WHERE user_id = {}"
         self._database.execute(Secret(change.format(self.api_key, admin)))
+        kept.write_text(self.version)
         (self.data_dir / ".env").write_text(f"SECRET_KEY={secrets.token_urlsafe(50)}\n")
 
     def _token(self) -> str:
@@ -334,19 +349,13 @@ class LocalLabelStudio:
         hidden = [self._api_key, *secret]
         lines = [redact(line, [one for one in hidden if len(one.reveal()) > 7]) for line in lines]
         log = "\n".join(f"  {line}" for line in lines) or "  (empty)"
-        return LocalServerError(f"Label Studio {VERSION} {what}. The end of its log:\n{log}")
+        return LocalServerError(f"Label Studio {self.version} {what}. The end of its log:\n{log}")
 
 
-def _installed(progress: Progress) -> Path:
-    """Return the interpreter of the server's environment, which is made when it is missing."""
-    folder = cache_folder() / f"label-studio-{VERSION}"
-    return environment(folder, REQUIREMENTS, what=f"Label Studio {VERSION}", progress=progress)
-
-
-def _seed(python: Path, database: Database, progress: Progress) -> Path:
+def _seed(version: str, python: Path, database: Database, progress: Progress) -> Path:
     """Return the folder with a new server's data, to copy for each start; it is made if missing."""
     name = SEED if database.kind == "sqlite" else f"{SEED}-{database.kind}"
-    seed = cache_folder() / f"label-studio-{VERSION}" / name
+    seed = folder_of(version) / name
     if seed.exists():
         return seed
     with locked(seed.parent, progress):
@@ -358,7 +367,7 @@ def _seed(python: Path, database: Database, progress: Progress) -> Path:
             try:
                 database.start(draft)
                 user = {"LABEL_STUDIO_USERNAME": EMAIL, "LABEL_STUDIO_PASSWORD": PASSWORD}
-                init = ["-m", "label_studio.server", "init", "--quiet", "--enable-legacy-api-token"]
+                init = ["-m", "label_studio.server", "init", "--quiet", *_legacy_tokens(python)]
                 env = _environ(draft, {**user, **database.settings()})
                 run([*_isolated(python), *init], "make the database", env=env)
                 database.stop()
@@ -369,6 +378,13 @@ def _seed(python: Path, database: Database, progress: Progress) -> Path:
                 database.stop()
                 shutil.rmtree(draft, ignore_errors=True)
     return seed
+
+
+def _legacy_tokens(python: Path) -> list[str]:
+    """Return the option that lets a server take its old tokens, which releases before 1.17 do."""
+    option = "--enable-legacy-api-token"
+    arguments = packages(python) / "label_studio" / "core" / "argparser.py"
+    return [option] if option in arguments.read_text() else []
 
 
 def _isolated(python: Path) -> list[str]:

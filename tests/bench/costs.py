@@ -35,7 +35,8 @@ from labelstudio_orm._engine.plans.columns import Item, line
 from labelstudio_orm._engine.plans.costs import kind_of
 from labelstudio_orm._engine.plans.plan import Plan
 from labelstudio_orm._engine.reading.selection import query_of
-from labelstudio_orm.testing._local import VERSION, LocalLabelStudio
+from labelstudio_orm.testing._local import LocalLabelStudio
+from labelstudio_orm.testing._releases import VERSION
 
 RAW = Path(__file__).with_name("costs.json")
 ANNOTATIONS = 5

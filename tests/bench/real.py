@@ -35,7 +35,8 @@ from harness import (
 from record import CONFIG, item
 
 from labelstudio_orm import LabelStudio, Project
-from labelstudio_orm.testing._local import VERSION, LocalLabelStudio
+from labelstudio_orm.testing._local import LocalLabelStudio
+from labelstudio_orm.testing._releases import VERSION
 
 TASKS = 20_000
 

@@ -23,7 +23,7 @@ from labelstudio_orm._config.markup import elements
 from labelstudio_orm.config import LabelConfig, Region
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing import _environments as environments
-from labelstudio_orm.testing._local import REQUIREMENTS, VERSION
+from labelstudio_orm.testing._releases import VERSION, installed
 from tests.contract.label_interface import spoilt
 from tests.contract.label_interface.differences import (
     RESULTS,
@@ -41,15 +41,12 @@ OFFICIAL = "label-studio-sdk==2.1.2"
 Ask = Callable[..., Any]
 
 
-def _python(what: str, requirements: list[str]) -> Path:
-    folder = environments.cache_folder() / what.replace("==", "-")
-    return environments.environment(folder, requirements, what=what)
-
-
 @pytest.fixture(scope="module")
 def official() -> Iterator[Ask]:
     """Asks the official client: the name of a function of official.py and its arguments."""
-    command = [str(_python(OFFICIAL, [OFFICIAL])), str(HERE / "official.py")]
+    folder = environments.cache_folder() / OFFICIAL.replace("==", "-")
+    python = environments.environment(folder, [OFFICIAL], what=OFFICIAL)
+    command = [str(python), str(HERE / "official.py")]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, encoding="utf-8"
@@ -68,8 +65,9 @@ def official() -> Iterator[Ask]:
 @pytest.fixture(scope="module")
 def templates(official: Ask) -> Mapping[str, str]:
     """The labelling templates that the server ships."""
-    python = _python(f"label-studio-{VERSION}", list(REQUIREMENTS))
-    (folder,) = python.parents[1].glob("lib/*/site-packages/label_studio/annotation_templates")
+    (folder,) = (
+        installed(VERSION).parents[1].glob("lib/*/site-packages/label_studio/annotation_templates")
+    )
     found: Mapping[str, str] = official("templates", str(folder))
     assert len(found) > 90
     return found

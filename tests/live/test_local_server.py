@@ -17,7 +17,8 @@ import pytest
 import requests
 
 from labelstudio_orm.testing._databases import Postgres
-from labelstudio_orm.testing._local import VERSION, LocalLabelStudio, LocalServerError
+from labelstudio_orm.testing._local import LocalLabelStudio, LocalServerError
+from labelstudio_orm.testing._releases import VERSION
 from tests.helpers import present
 
 pytestmark = pytest.mark.live

@@ -12,12 +12,14 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from labelstudio_orm.testing import LocalLabelStudio, LocalServerError
 from labelstudio_orm.testing import _environments as environments
 from labelstudio_orm.testing import _local as local
+from labelstudio_orm.testing import _releases as releases
 from labelstudio_orm.testing._databases import SQLite
 from tests.helpers import present
 
@@ -146,6 +148,49 @@ def test_a_data_folder_of_the_other_database_is_refused(tmp_path: Path) -> None:
         LocalLabelStudio(data_dir=data, database="postgres")._fill_data_dir(tmp_path / "unused")
 
 
+def test_a_data_folder_of_a_newer_release_is_refused(tmp_path: Path) -> None:
+    data = make_data(tmp_path / "data", local.EMAIL)
+    old = LocalLabelStudio(version="1.18.0", data_dir=data)
+    with pytest.raises(LocalServerError, match=r"left by Label Studio 1\.23\.2.*give version="):
+        old._fill_data_dir(tmp_path / "unused")
+    (data / local.RELEASE_FILE).write_text("1.15.0")
+    old._fill_data_dir(tmp_path / "unused")
+    assert (data / local.RELEASE_FILE).read_text() == "1.18.0"
+
+
+@pytest.mark.parametrize("version", ["", "latest", "1", "1.18.x", "==1.18.0", "1.18.0 --pre", 1.18])
+def test_a_version_is_the_number_of_a_release(version: Any) -> None:
+    with pytest.raises(ValueError, match=r"the number of a release, such as '1\.23\.2', not"):
+        LocalLabelStudio(version=version)
+
+
+def test_a_release_that_is_too_old_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"1\.8 or newer, not '1\.7\.3'"):
+        LocalLabelStudio(version="1.7.3")
+
+
+def test_an_interpreter_that_the_machine_lacks_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A shim that is on the PATH, but is of no version of Python, is none."""
+    monkeypatch.setattr(sys, "version_info", (3, 14, 0, "final", 0))
+    shim = tmp_path / "python3.11"
+    shim.write_text("#!/bin/sh\nexit 127\n")
+    shim.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    with pytest.raises(LocalServerError, match=r"1\.18\.0 runs with python3\.10 or python3\.11, w"):
+        releases.python_for("1.18.0")
+    with pytest.raises(LocalServerError, match=r"1\.13\.1 runs with python3\.10, which"):
+        releases.python_for("1.13.1")
+    assert releases.python_for(releases.VERSION) == sys.executable
+    own = tmp_path / "versions" / "3.10.99" / "bin"
+    own.mkdir(parents=True)
+    (own / "python").write_text("#!/bin/sh\necho 3 10\n")
+    (own / "python").chmod(0o755)
+    assert releases.python_for("1.18.0") == str(own / "python")
+
+
 def test_an_unknown_database_is_refused() -> None:
     with pytest.raises(ValueError, match="'sqlite' or 'postgres', not 'mysql'"):
         LocalLabelStudio(database="mysql")  # type: ignore[arg-type]
@@ -168,9 +213,9 @@ def test_an_interrupted_installation_is_never_taken_for_a_finished_one(
 
     monkeypatch.setattr(environments, "run", run)
     with pytest.raises(KeyboardInterrupt):
-        local._installed(ignore)
-    python = local._installed(ignore)
-    assert local._installed(ignore) == python
+        releases.installed(releases.VERSION, ignore)
+    python = releases.installed(releases.VERSION, ignore)
+    assert releases.installed(releases.VERSION, ignore) == python
     assert ran == ["make", "install", "make", "install"]
 
 
@@ -178,11 +223,11 @@ def test_other_requirements_are_installed_anew(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypatch, tmp_path)
-    monkeypatch.setattr(local, "REQUIREMENTS", ("label-studio==0",))
+    monkeypatch.setattr(releases, "GUNICORN", "gunicorn==0")
     ran: list[str] = []
     monkeypatch.setattr(environments, "run", lambda command, purpose: ran.append(purpose))
     monkeypatch.setattr(shutil, "rmtree", ignore_tree)
-    local._installed(ignore)
+    releases.installed(releases.VERSION, ignore)
     assert len(ran) == 2
 
 

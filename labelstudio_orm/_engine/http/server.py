@@ -43,10 +43,15 @@ class ServerVersion:
     @property
     def version(self) -> tuple[int, ...]:
         """The release as numbers, for comparisons: ``ls.server().version >= (1, 20)``."""
-        numbers = []
-        for part in self.release.split("."):
-            digits = part[: len(part) - len(part.lstrip("0123456789"))]
-            if not digits or len(digits) > _DIGITS:
-                break
-            numbers.append(int(digits))
-        return tuple(numbers)
+        return numbers_of(self.release)
+
+
+def numbers_of(release: str) -> tuple[int, ...]:
+    """Return the numbers that a release begins with: ``(1, 14, 0)`` for ``"1.14.0.post0"``."""
+    numbers = []
+    for part in release.split("."):
+        digits = part[: len(part) - len(part.lstrip("0123456789"))]
+        if not digits or len(digits) > _DIGITS:
+            break
+        numbers.append(int(digits))
+    return tuple(numbers)
