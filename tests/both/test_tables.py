@@ -54,6 +54,39 @@ def test_values_keep_their_kinds(project: Project) -> None:
     assert table["is_labeled"].tolist() == [False, True, False]
 
 
+def test_a_declared_field_has_one_type_whatever_is_in_it(project: Project) -> None:
+    """Whole numbers, nothing but nulls, dates beside nulls, no row at all."""
+    task = project.tasks[1]
+    task.annotations.first().delete()  # type: ignore[union-attr]
+    task.annotations.create(result=[project.config["stars"].rating(4)], lead_time=2.0)
+    names = (
+        "id",
+        "avg_lead_time",
+        "completed_at",
+        "is_labeled",
+        "state",
+        "last_comment_updated_at",
+    )
+    tables = [
+        tasks.to_pandas(*names)
+        for tasks in (
+            project.tasks,
+            project.tasks.filter(id=task.id),
+            project.tasks.exclude(id=task.id),
+            project.tasks.filter(id=0),
+        )
+    ]
+    assert [len(table) for table in tables] == [3, 1, 2, 0]
+    date = f"{tables[1]['completed_at'].dtype}"
+    for table in tables:
+        assert [str(dtype) for dtype in table.dtypes] == [
+            "Int64", "Float64", date, "boolean", "string", date,
+        ]  # fmt: skip
+    assert date.endswith("UTC]")
+    assert tables[0]["avg_lead_time"].tolist() == [pandas.NA, 2.0, pandas.NA]
+    assert project.annotations.filter(id=0).to_pandas("last_action").dtypes.tolist() == ["string"]
+
+
 def test_what_has_no_rows_still_has_columns(project: Project) -> None:
     assert list(project.tasks.filter(id=0).to_pandas("id", "inner_id").columns) == [
         "id", "inner_id",
@@ -73,6 +106,17 @@ def test_other_resources_have_tables(ls: LabelStudio, project: Project) -> None:
 def test_a_field_that_does_not_exist_is_refused(project: Project) -> None:
     with pytest.raises(FieldError, match="total_annotation"):
         project.tasks.to_pandas("total_anotations")
+
+
+def test_a_dataframe_of_dask_has_the_same_rows(project: Project) -> None:
+    names = ("id", "data", "completed_at")
+    for tasks in (project.tasks, project.tasks.order_by("-id"), project.tasks.exclude(data__n=1)):
+        table, frame = tasks.to_pandas(*names), tasks.to_dask(*names, npartitions=2)
+        found = frame.compute(scheduler="sync")
+        assert frame.npartitions == 2
+        assert found.dtypes.equals(frame.dtypes)
+        assert found[list(table)].dtypes.equals(table.dtypes)
+        pandas.testing.assert_frame_equal(found[list(table)].reset_index(drop=True), table)
 
 
 def test_without_pandas_it_says_what_to_install(

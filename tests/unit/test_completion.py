@@ -22,8 +22,17 @@ OF_A_CLIENT = {
 OF_A_QUERYSET = {
     *("model", "client", "all", "filter", "exclude", "order_by", "reverse", "only", "prefetch"),
     *("strict", "explain", "get", "first", "last", "count", "exists", "ref", "in_bulk", "values"),
-    *("values_list", "iterator", "pages", "partitions", "to_pandas", "create", "get_or_create"),
-    *("update_or_create", "bulk_create", "bulk_update", "update", "delete"),
+    *(
+        "values_list",
+        "iterator",
+        "pages",
+        "partitions",
+        "to_dask",
+        "to_pandas",
+        "create",
+        "get_or_create",
+    ),
+    *("get_or_create", "update_or_create", "bulk_create", "bulk_update", "update", "delete"),
 }
 OF_AN_OBJECT = {"objects", "save", "delete", "refresh", "changes", "raw", "extra"}
 FURTHER: dict[str, set[str]] = {

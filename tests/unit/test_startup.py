@@ -32,8 +32,8 @@ print(json.dumps([sorted(sys.modules), list(registry.declared), len(built)]))
 """
 
 OTHERS = frozenset({
-    "concurrent.futures", "dataclasses", "decimal", "difflib", "numbers", "orjson", "pandas",
-    "sqlite3", "uuid", "xml", "zipfile",
+    "concurrent.futures", "dask", "dataclasses", "decimal", "difflib", "distributed", "numbers",
+    "orjson", "pandas", "sqlite3", "uuid", "xml", "zipfile",
 })  # fmt: skip
 """Modules of others that only some calls need."""
 

@@ -6,8 +6,8 @@ It is all of a client but the objects, and all that the engine knows of a client
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
 from ...errors import APIError, NotSupportedByServer
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .server import ServerVersion
 
-__all__ = ["Connection", "NoClient", "default_client", "set_default"]
+__all__ = ["Connection", "NoClient", "client_for", "default_client", "set_default"]
 
 LONG = 600.0
 """Seconds that the client waits at least for an import, an export, a sync or a validation."""
@@ -323,3 +323,29 @@ def default_client(*, url: str | None = None) -> Connection:
     if url is not None and url != _default.url:
         raise NoClient(f"this object came from {url}, but the default client is for {_default.url}")
     return _default
+
+
+@contextmanager
+def client_for(url: str) -> Iterator[Connection]:
+    """Yield a client of the server at an address, for a process that was given no client.
+
+    It is the default one where ``connect()`` made one for this server, else one of the environment,
+    which is closed afterwards. Raises ValueError where neither is for this server.
+    """
+    if _default is not None and _default.url == url:
+        yield _default
+        return
+    try:
+        made = Connection()
+    except ValueError as error:
+        raise NoClient(
+            f"no client of {url} in this process, which needs LABEL_STUDIO_URL and "
+            f"LABEL_STUDIO_API_KEY in its environment, or connect(): {error}"
+        ) from None
+    with made:
+        if made.url != url:
+            raise NoClient(
+                f"no client of {url} in this process: its LABEL_STUDIO_URL is {made.url}; give "
+                "every process the same address, or call connect() in it"
+            )
+        yield made

@@ -6,6 +6,7 @@ from ..values.lazy import importer
 
 if TYPE_CHECKING:
     from . import counted as counted
+    from . import dask_tables as dask_tables
     from . import explain as explain
     from . import forward as forward
     from . import planner as planner

@@ -50,7 +50,7 @@ def refuse_ambiguous(query: Query, ways: Iterable[_Named]) -> None:
     project = _project_of(query)
     known = set(_in_config(project))
     if project is not None:
-        known |= _in_tasks(query, project)
+        known |= keys_in_tasks(query, project)
     for one in asked:
         for steps, key in one.merged:
             if not steps and key in known:
@@ -133,7 +133,7 @@ def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> No
     if not is_kept and not any(_near(key, shown) for key in strange):
         return
     warned = kept.setdefault(_WARNED, set())
-    known = _in_tasks(query, project)
+    known = keys_in_tasks(query, project)
     for key in strange if known and UNDEFINED not in known else ():
         if key in known or key in warned:
             continue
@@ -210,7 +210,7 @@ def _controls(project: Any) -> set[str]:
         return set()
 
 
-def _in_tasks(query: Query, project: Any) -> set[str]:
+def keys_in_tasks(query: Query, project: Any) -> set[str]:
     """Return the keys of the data of a project's tasks, as its summary counts them."""
     kept = {} if isinstance(project, int) else kept_with(project)
     if _IN_TASKS not in kept:

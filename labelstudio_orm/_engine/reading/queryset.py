@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast, overload
 
@@ -24,6 +24,7 @@ from .by_id import key, key_given, parents_in, ref
 from .selection import Selection, query_of
 
 if TYPE_CHECKING:
+    import dask.dataframe
     import pandas
     from typing_extensions import Self
 
@@ -378,7 +379,42 @@ class ReadingQuerySet(Selection[R]):
         >>> table.groupby("data__lang").total_annotations.mean()
         """
         columns = tuple(map(str, names)) or self._plain_names()
-        return reading.tables.to_pandas(self._query.options, self.values(*names), columns)
+        return reading.tables.to_pandas(self.model, self.values(*names).iterator(), columns)
+
+    @one_call
+    def to_dask(
+        self,
+        *names: str | Place,
+        npartitions: int | None = None,
+        dtype: Mapping[str, Any] | None = None,
+    ) -> dask.dataframe.DataFrame:
+        """Return a dataframe of dask, whose partitions are those of ``partitions(npartitions)``.
+
+        Each partition is read where it is computed, and has the columns and dtypes of
+        ``to_pandas(*names)``, also without a row in it. Of columns that dask does not need the
+        fields are not asked for. The requests of ``partitions``; one for the number of objects; and
+        where keys of JSON are among the columns, one for a sample, and for ``data`` one for the
+        project's summary, which knows all keys.
+
+        No credential leaves this process. A worker in another one has its own, from its environment
+        (``LABEL_STUDIO_URL``, ``LABEL_STUDIO_API_KEY``) or from ``connect()``; without one for the
+        same server it raises ValueError. A partition that dask computes twice is read twice, and
+        has what the server has by then.
+
+        Args:
+            names: The columns; default: those of ``values()``.
+            npartitions: How many partitions; default: one for each 10,000 of the project's objects.
+            dtype: The dtypes of some columns. The default for keys of JSON is what the first 100
+                objects have; a partition with another type in it raises ValueError.
+
+        Raises ImportError without dask (the extra ``[dask]``), and what ``partitions`` raises: a
+        slice, for example, has none.
+
+        >>> table = project.tasks.to_dask("id", "data__lang", "total_annotations", npartitions=2)
+        >>> table.groupby("data__lang").total_annotations.mean().compute()
+        """
+        columns = tuple(map(str, names)) or self._plain_names()
+        return reading.dask_tables.to_dask(self, columns, npartitions, dtype or {})
 
     # -- showing ----------------------------------------------------------------------------------
 
