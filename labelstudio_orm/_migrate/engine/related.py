@@ -8,14 +8,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
+import attrs
+
 from ..._engine.values.secret import seal
+from ..._reports import Difference, Differences
 from ...errors import DoesNotExist, LabelStudioError
-from .diff3 import UNKNOWN, Change, Objects
+from .diff3 import UNKNOWN, Change, Objects, applicable
 from .exactly_once import exactly_once
 from .fingerprints import digest
 from .kinds import KINDS, Kind, Names
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from ..._engine.bulk.run import BulkRun
     from ..._engine.values.codec import Row
     from .context import MigrationContext
+    from .diff3 import Conflicts, Side
     from .journal import Journal, Key
     from .losses import Id
 
@@ -32,6 +36,9 @@ EXPORTS: Final = "exports"
 
 _ROUNDS: Final = 100_000
 """PBKDF2 rounds."""
+
+_REFUSED: Final = (LabelStudioError, TypeError, ValueError)
+"""The errors that are a failure of one object, and do not end the migration."""
 
 
 def wanted_kinds(context: MigrationContext) -> list[Kind]:
@@ -46,15 +53,32 @@ def wanted_kinds(context: MigrationContext) -> list[Kind]:
 
 
 class Related:
-    """The objects of one kind in a migration."""
+    """The objects of one kind in a migration, which become what they are in the source.
 
-    def __init__(self, context: MigrationContext, kind: Kind) -> None:
+    A copy is a synchronisation of nothing. ``found`` collects the differences that are left.
+    """
+
+    def __init__(
+        self,
+        context: MigrationContext,
+        kind: Kind,
+        conflicts: Conflicts = "source",
+        found: Differences | None = None,
+    ) -> None:
         self.context, self.journal, self.kind = context, context.journal, kind
+        self.conflicts, self.found = conflicts, found or Differences()
         self.moved = context.journal.map(kind.name)
         """Which object became which, by key."""
         self._bases = context.journal.map(f"{kind.name} bases")
         self._expected = context.journal.map(f"{kind.name} expected")
+        self._made = f"made {kind.name}"
+        """The intent while objects are made: the keys of those that were there before."""
         self.objects = Objects(kind.name, kind.whole)
+
+    @property
+    def tally(self) -> BulkRun:
+        """The counts and failures of this run."""
+        return self.context.tallies[self.kind.name]
 
     def here(self) -> list[Row]:
         """Return the wanted objects of the source as the target has them.
@@ -78,63 +102,114 @@ class Related:
         return found
 
     def there(self) -> list[Row]:
-        """Return the objects of the target."""
+        """Return the objects of the target; a project that a dry run pretends to make has none."""
+        if self.context.project.id < 0:
+            return []
         return [row for row in self.context.there.related(self.kind.name) if self._is_wanted(row)]
 
     def _is_wanted(self, row: Row) -> bool:
         return EXPORTS in self.context.parts or not self.kind.is_opt_in(self.kind.key(row))
 
-    @property
-    def tally(self) -> BulkRun:
-        """The counts and failures of this run."""
-        return self.context.tallies[self.kind.name]
+    # -- all changes ------------------------------------------------------------------------------
 
     def bring(self) -> None:
-        """Make the objects that the target does not have yet."""
-        self.load()
-        tally = self.tally
-        for row in self.here():
-            if self.kind.key(row) in self.objects.known:
-                tally.skipped += 1
-            elif self.write(self.objects.creation(row), partial(self.make, row)):
-                self.context.add("counts", {self.kind.name: 1})
-        if not self.journal.get(f"done:{self.kind.name}"):
-            self._set_order()
-            self.journal.set(f"done:{self.kind.name}")
+        """Make the objects that the target does not have yet, as a copy does."""
+        self.apply()
+        self.tally.skipped = len(self.objects.known) - self.tally.created
+        self.journal.set(f"done:{self.kind.name}")
 
-    def write(self, change: Change, send: Callable[[], Key | None]) -> bool:
-        """Let ``send`` make or change an object of the target, and count and record that.
+    def apply(self, only: Callable[[Change], bool] | None = None) -> None:
+        """Apply the changes of the source; or ``only`` some, without reporting differences."""
+        self._load()
+        here, there = self.here(), self.there()
+        if self._finish_replacing():
+            there = self.there()
+        if self.kind.goes_with_tasks and self.journal.get("emptied") and not there:
+            self.objects.known.clear()
+        changes: Iterator[Change] = (
+            one
+            for one in self.objects.changes(here, there)
+            # A run that was killed may have made what seems to be new in the target.
+            if not (one.why == "created in the target" and self.moved.old(one.new))
+        )
+        if only is not None:
+            changes = (one for one in changes if one.under(self.conflicts) == "apply" and only(one))
+        changes = applicable(changes, self.conflicts, self.found)
+        done = [one for one in changes if self._apply(one, there)]
+        self._save()
+        if not self.context.client.is_dry and (done or self._spared() is not None):
+            there = self._check(done)
+        if self.kind.set_order is not None:
+            self._order(Order(self, here, there))
+        if self.kind.goes_with_tasks:
+            self.journal.set("emptied", None)
 
-        Returns whether it was done.
-        """
+    def _check(self, done: list[Change]) -> list[Row]:
+        """Report changes that the target did not take as they are; return what it has now."""
+        spared = self._spared()
+        if spared is not None:
+            self.remove_duplicates(spared)
+            self.journal.resolve(self._made)
+        rows = {self.kind.key(row): row for row in self.there()}
+        for change in done:
+            new = self.objects.known[change.old][0] if change.here is not None else None
+            if new in rows:
+                change = attrs.evolve(change, there=rows[new], new=new)
+                self.objects.resolve(change)
+                if not self.objects.is_same(change.here, change.there):
+                    why = "the target stored something else"
+                    self.found.add(Difference(self.kind.name, change.old, new, why=why))
+        self._save()
+        return list(rows.values())
+
+    def _order(self, order: Order) -> None:
+        change = order.change()
+        what = change and change.under(self.conflicts)
+        if what == "apply":
+            order.apply()
+            self.tally.updated += 1
+        elif what == "keep":
+            order.save()
+        elif change:
+            self.found.add(change.as_difference())
+
+    # -- one change -------------------------------------------------------------------------------
+
+    def _apply(self, change: Change, there: list[Row]) -> bool:
+        """Make, change or delete an object of the target; return whether it was done."""
+        if change.here is None:
+            self._delete(change.there)
+            self.objects.applied(change)
+            self.tally.deleted += 1
+            return True
+        if self._is_left(change):
+            return False
         self.objects.expect(change)
-        self.save()
-        new = send()
+        self._save()
+        new = self._send(change, there)
         if new is None:
             self.objects.expected.clear()
             return False
         self.objects.applied(change, new)
-        self.save()
+        self._save()
         self.tally.created += change.there is None
         self.tally.updated += change.there is not None
         return True
 
-    def _set_order(self) -> None:
-        if self.kind.set_order is None:
-            return
-        rows = self.context.source.related(self.kind.name)
-        ours = [row["id"] for row in rows if self.moved.has(row["id"])]
-        if len(ours) > 1:
-            self.kind.set_order(self.context.project, [self.moved.get(id) for id in ours])
-        self.journal.set(order_of(self.kind), [ours, ours])
+    def _send(self, change: Change, there: list[Row]) -> Key | None:
+        """Return the key of the object in the target; None if it is refused, or left out."""
+        if change.there is None:
+            return self._make(change.here, there)
+        if self.kind.is_fixed(change.here, change.there):
+            return self._replace(change, there)
+        return self._update(change)
 
-    def make(self, row: Row) -> Key | None:
-        """Return the key of an object in the target, which is made unless it is there.
-
-        None if the target refuses it, or it is to be left out.
-        """
+    def _make(self, row: Row, there: list[Row]) -> Key | None:
+        """Make an object, unless it is there; duplicates are recognised by what was there before."""
+        if self._spared() is None:
+            self.journal.intent(self._made, [self.kind.key(one) for one in there])
         kind, key = self.kind, self.kind.key(row)
-        secrets = self.secrets_of(row) if kind.credentials else {}
+        secrets = self._secrets_of(row) if kind.credentials else {}
         if secrets is None:
             self._set_left_out(row, True)
             return None
@@ -146,14 +221,62 @@ class Related:
 
         try:
             new = exactly_once(lambda: self._twin(row), make, self.context.client)
-        except (LabelStudioError, TypeError, ValueError) as error:
+        except _REFUSED as error:
             self.tally.fail(len(self.tally.failed), key, error)
             return None
         self.moved.put({key: new})
         self._set_left_out(row, False)
         return new
 
-    def secrets_of(self, row: Row) -> dict[str, Any] | None:
+    def _update(self, change: Change) -> Key | None:
+        kind, here, there = self.kind, change.here, change.there
+        ours, theirs = kind.whole(here), kind.whole(there)
+        secrets = (self._secrets_of(here) if self._needs_secrets(change) else None) or {}
+        names = [name for name in kind.written if ours.get(name) != theirs.get(name)]
+        fields = {name: here[name] for name in names if name in here} | secrets
+        try:
+            obj = kind.objects(self.context.client, there).get(there["id"])
+            for name, value in fields.items():
+                setattr(obj, name, value)
+            obj.save(fields=fields)
+        except _REFUSED as error:
+            self.tally.fail(len(self.tally.failed), change.old, error)
+            return None
+        return kind.key(there)
+
+    def _replace(self, change: Change, there: list[Row]) -> Key | None:
+        """Make an object anew that cannot be changed, and delete the old one."""
+        intent = f"replaced {self.kind.name} {change.new}"
+        self.journal.intent(intent, {"id": change.there["id"]})
+        was = self.journal.get(_order_of(self.kind))
+        if was is not None:  # its new place was not chosen
+            order = [[id for id in one if id != change.old] for one in was]
+            self.journal.set(_order_of(self.kind), order)
+        new = self._make(change.here, there)
+        if new is not None:
+            self._delete(change.there)
+        self.journal.resolve(intent)
+        return new
+
+    def _finish_replacing(self) -> bool:
+        """Delete what a run that was killed has replaced; return whether there was something."""
+        begun = f"replaced {self.kind.name} "
+        intents = self.journal.open_intents()
+        replaced = {name: row for name, row in intents.items() if name.startswith(begun)}
+        for name, row in replaced.items():
+            if self.moved.old(row["id"]) is None:
+                self._delete(row)
+            self.journal.resolve(name)
+        return bool(replaced)
+
+    def _delete(self, row: Row) -> None:
+        """Delete an object of the target, if it is still there."""
+        with suppress(DoesNotExist):
+            self.kind.objects(self.context.client, row).ref(row["id"]).delete()
+
+    # -- secrets ----------------------------------------------------------------------------------
+
+    def _secrets_of(self, row: Row) -> dict[str, Any] | None:
         """Return the secrets of an object, sealed; None to leave it out.
 
         Raises TypeError for secrets that are not a dict.
@@ -166,10 +289,39 @@ class Related:
             raise TypeError(f"secrets({self.kind.name!r}, ...) returns a dict or None, not {of}")
         return {name: seal(value) for name, value in given.reveal().items()}
 
-    def delete(self, row: Row) -> None:
-        """Delete an object of the target, if it is still there."""
-        with suppress(DoesNotExist):
-            self.kind.objects(self.context.client, row).ref(row["id"]).delete()
+    def _needs_secrets(self, change: Change) -> bool:
+        """Return whether an object needs secrets that the target does not have."""
+        has_none = change.there is None or not self.kind.needs_secrets(change.there)
+        return self.kind.needs_secrets(change.here) and has_none
+
+    def _is_left(self, change: Change) -> bool:
+        """Return whether an object stays as it is for want of secrets."""
+        if self.context.secrets is not no_secrets:
+            return False
+        if change.new is None and change.old in left_out(self.journal, self.kind):
+            return True
+        if not self._needs_secrets(change):
+            return False
+        how = "created" if change.there is None else "changed"
+        new = None if change.there is None else change.new
+        why = f"{how} in the source, and its secrets are not known"
+        self.found.add(Difference(self.kind.name, change.old, new, why=why))
+        return True
+
+    def _set_left_out(self, row: Row, is_left_out: bool) -> None:
+        keys, key = left_out(self.journal, self.kind), self.kind.key(row)
+        if is_left_out is (key in keys):
+            return
+        left = [*keys, key] if is_left_out else [one for one in keys if one != key]
+        self.journal.set(f"{self.kind.name} left out", left)
+        if is_left_out and self.kind.is_opt_in(key):
+            self.context.lose({f"{self.kind.name}.export": [key]})
+
+    # -- duplicates -------------------------------------------------------------------------------
+
+    def _spared(self) -> list[Key] | None:
+        keys: list[Key] | None = self.journal.open_intents().get(self._made)
+        return keys
 
     def _unmatched(self, rows: Iterable[Row]) -> Iterator[tuple[Row, str]]:
         """Yield objects of the target that are no copies, with the digests of their content."""
@@ -197,12 +349,12 @@ class Related:
             row for row, mark in self._unmatched(rows) if mark in copies and key(row) not in spared
         ]
         for row in doomed:
-            self.delete(row)
+            self._delete(row)
         return len(doomed)
 
     # -- what both sides held ---------------------------------------------------------------------
 
-    def load(self) -> None:
+    def _load(self) -> None:
         """Read from the journal what both sides held.
 
         What was under way when an earlier run ended is looked for in the target.
@@ -219,9 +371,9 @@ class Related:
         )
         if self.objects.expected:
             self.objects.reconcile(self.there())
-            self.save()
+            self._save()
 
-    def save(self) -> None:
+    def _save(self) -> None:
         """Write into the journal what both sides hold."""
         known, expected = self.objects.known, self.objects.expected
         with self.journal.transaction():
@@ -243,16 +395,66 @@ class Related:
             self.journal.set("salt", os.urandom(16).hex())
         return _slow_digest(mark, self.journal.get("salt"))
 
-    # -- what is left out -------------------------------------------------------------------------
 
-    def _set_left_out(self, row: Row, is_left_out: bool) -> None:
-        keys, key = left_out(self.journal, self.kind), self.kind.key(row)
-        if is_left_out is (key in keys):
-            return
-        left = [*keys, key] if is_left_out else [one for one in keys if one != key]
-        self.journal.set(f"{self.kind.name} left out", left)
-        if is_left_out and self.kind.is_opt_in(key):
-            self.context.lose({f"{self.kind.name}.export": [key]})
+class Order:
+    """The order of the objects that both sides have, by their ids in the source.
+
+    ``ours`` is that of the source, ``theirs`` that of the target.
+    """
+
+    def __init__(self, related: Related, here: Sequence[Row], there: Sequence[Row]) -> None:
+        self.related, self.journal, self.moved = related, related.journal, related.moved
+        self.name = _order_of(related.kind)
+        self.there = [row["id"] for row in there]
+        ours = [row["id"] for row in here]
+        self.theirs = [old for id in self.there if (old := self.moved.old(id)) in ours]
+        self.ours = [id for id in ours if id in self.theirs]
+
+    def save(self) -> None:
+        """Write into the journal that both are known to be what they are now."""
+        self.journal.set(self.name, [self.ours, self.theirs])
+        self.journal.set(f"{self.name} expected", None)
+
+    def change(self) -> Change | None:
+        """Return the change of the order, if it is not the same; new objects do not count."""
+        was = self.journal.get(self.name)
+        if self.ours == self.theirs:
+            if was != [self.ours, self.theirs]:
+                self.save()
+            return None
+        by: Side | None = None
+        wanted = self.journal.get(f"{self.name} expected")
+        if wanted is not None and _of(wanted, self.theirs) == _of(self.theirs, wanted):
+            was = [wanted, wanted]
+        if was is not None:
+            both = set(was[0]) & set(self.ours)
+            before, now = (
+                [_of(one, both) for one in pair] for pair in (was, (self.ours, self.theirs))
+            )
+            if before == now and before[0] != before[1]:
+                return None  # the target's was kept
+            if before[1] == now[1]:
+                by = "source"
+            elif before[0] == now[0]:
+                by = "target"
+        context = self.related.context
+        ids = context.facts["project"], context.project.id
+        return Change(self.related.objects, self.ours, self.theirs, by, *ids, "order")
+
+    def apply(self) -> None:
+        """Put the target's objects into the source's order; its own stay in their places."""
+        assert self.related.kind.set_order is not None
+        self.journal.set(f"{self.name} expected", self.ours)
+        new, ours = iter(self.moved.get(old) for old in self.ours), set(self.theirs)
+        wanted = [next(new) if self.moved.old(id) in ours else id for id in self.there]
+        self.related.kind.set_order(self.related.context.project, wanted)
+        self.theirs = self.ours
+        self.save()
+
+
+def _of(order: Iterable[Any], some: Collection[Any]) -> list[Any]:
+    """Return the members of an order that are among some."""
+    return [id for id in order if id in some]
 
 
 def left_out(journal: Journal, kind: Kind) -> list[Key]:
@@ -261,7 +463,7 @@ def left_out(journal: Journal, kind: Kind) -> list[Key]:
     return keys
 
 
-def order_of(kind: Kind) -> str:
+def _order_of(kind: Kind) -> str:
     """Return the name in the journal of the order that both sides had."""
     return f"order of {kind.name}"
 

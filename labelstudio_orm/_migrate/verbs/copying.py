@@ -31,7 +31,6 @@ from ..engine.related import EXPORTS, Related, left_out, parts_of, wanted_kinds
 from ..engine.settings import Overlaps, Settings, wanted_settings
 from ..engine.source import as_source, name_of
 from ..engine.starting import LATE_SETTINGS, begin, marked_projects, open_journal
-from ..engine.sync_related import save_bases
 from ..engine.users import MissingUsers
 
 if TYPE_CHECKING:
@@ -171,6 +170,8 @@ class Copy:
                 )
             for kind, number in self.journal.get("counts", {}).items():
                 self.context.tallies[kind].skipped = number
+            for one in self.related:
+                one.tally.skipped = len(one.moved)
             return
         self.journal.set("parts", sorted(self.parts))
         self._files()
@@ -213,8 +214,6 @@ class Copy:
         if not self.done and self._are_failures_final():
             if not self.client.is_dry:
                 Settings(self.context).save_bases()
-                for one in self.related:
-                    save_bases(one)
             self.journal.set("done")
 
     def _are_failures_final(self) -> bool:

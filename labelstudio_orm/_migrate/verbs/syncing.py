@@ -18,12 +18,11 @@ from ..engine.importing import Importer, imported
 from ..engine.journal import JournalMismatch
 from ..engine.kinds import Secrets
 from ..engine.losses import losses
-from ..engine.related import no_secrets, parts_of, wanted_kinds
+from ..engine.related import Related, no_secrets, parts_of, wanted_kinds
 from ..engine.settings import Settings
 from ..engine.sideeffects import without_side_effects
 from ..engine.source import CHUNK, as_source, name_of
 from ..engine.starting import begin, open_journal
-from ..engine.sync_related import RelatedSync
 from ..engine.users import MissingUsers
 from ..engine.writing import Writer
 
@@ -134,7 +133,7 @@ class _Sync:
         self.found = Differences()
         self.settings = Settings(context)
         self.related = [
-            RelatedSync(context, kind, conflicts, self.found) for kind in wanted_kinds(context)
+            Related(context, kind, conflicts, self.found) for kind in wanted_kinds(context)
         ]
         self.touched: list[int] = []
         self._progress = reporter(progress, f"synchronising {name_of(context.facts)}")
