@@ -10,8 +10,7 @@ import pytest
 from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._migrate.engine.fingerprints import SETTINGS, canonical, digest
-from labelstudio_orm._migrate.engine.remap import translate_view
-from labelstudio_orm._migrate.engine.uploads import files_in, replace_files
+from labelstudio_orm._migrate.engine.remap import files_in, replace_files, translate_view
 from labelstudio_orm.migrate import copy_project, verify
 from labelstudio_orm.testing import FakeLabelStudio
 

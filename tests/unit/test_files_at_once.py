@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project
 from labelstudio_orm._migrate.engine import media
+from labelstudio_orm._migrate.engine.files import Stored
 from labelstudio_orm._migrate.engine.journal import Journal
 from labelstudio_orm._migrate.engine.media import Media
 from labelstudio_orm._migrate.engine.source import LiveSource
-from labelstudio_orm._migrate.engine.stored import Stored
 from labelstudio_orm.migrate import Report, copy_project, merge, restore, snapshot, split, sync
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import FakeAdapter, Fault

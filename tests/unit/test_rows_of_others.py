@@ -14,7 +14,7 @@ import pytest
 
 from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm._migrate.engine.fingerprints import canonical, digest, text_of
-from labelstudio_orm._migrate.engine.uploads import files_in, replace_files
+from labelstudio_orm._migrate.engine.remap import files_in, replace_files
 from labelstudio_orm.errors import BadRequest
 from labelstudio_orm.migrate import (
     Report,

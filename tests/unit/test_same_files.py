@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from labelstudio_orm import LabelStudio, LabelStudioError, Project
 from labelstudio_orm._migrate.engine.archived import ArchiveSource
-from labelstudio_orm._migrate.engine.contents import SameFiles
+from labelstudio_orm._migrate.engine.files import SameFiles
 from labelstudio_orm._migrate.engine.journal import Journal
 from labelstudio_orm._migrate.engine.media import Media
 from labelstudio_orm._migrate.engine.source import LiveSource

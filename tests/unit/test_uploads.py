@@ -13,7 +13,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from labelstudio_orm import APIError, LabelStudioError, Project
-from labelstudio_orm._migrate.engine.uploads import files_in, files_of, replace_files
+from labelstudio_orm._migrate.engine.remap import files_in, files_of, replace_files
 from labelstudio_orm.migrate import ArchiveSource, copy_project, merge, restore, snapshot, split
 from labelstudio_orm.resources.files import upload_path
 from labelstudio_orm.testing import FakeLabelStudio

@@ -17,7 +17,7 @@ from ...progress import Progress
 from . import task_objects
 from .comparison import fields_apart
 from .fingerprints import TASK_KINDS, fields_of
-from .forms import content_key, edited_by
+from .task_objects import content_key, edited_by
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row

@@ -14,16 +14,15 @@ from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Summary
 from ..._reports import Difference, Differences, Report
 from ...progress import Progress, ends_line, reporter
-from .contents import SameFiles
+from .files import SameFiles
 from .fingerprints import CONTENTS, digest, settings_content, task_content, task_fields, text_of
 from .journal import Journal
 from .kinds import KINDS, Kind, Names
 from .pairing import pair_up
 from .related import left_out
-from .remap import Translation
+from .remap import Translation, address_on, original_name
 from .settings import wanted_settings
 from .source import CHUNK, has_files, light, name_of, number_of_tasks
-from .uploads import address_on, original_name
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row

@@ -1,18 +1,30 @@
-"""What the steps of a migration share: both sides, the journal, and what was done so far."""
+"""A migration into a project: how it begins, or goes on, and what its steps share."""
 
 from __future__ import annotations
 
+import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final
 
 import attrs
 
 from ..._engine.bulk.run import BulkRun
+from ..._engine.values.brief import cut
+from ...errors import DoesNotExist
+from .exactly_once import exactly_once, wait_for
+from .journal import Journal, is_missing, opened
 from .losses import losses, packed, unpacked
+from .media import Media
+from .remap import Translation
+from .settings import wanted_settings
 from .source import LiveSource
+from .users import MissingUsers, UserMap
 
 if TYPE_CHECKING:
+    import os
+
     from ..._engine.values.codec import Row
     from ..._reports import Loss
     from ...client import LabelStudio
@@ -20,8 +32,6 @@ if TYPE_CHECKING:
     from .journal import IdMap, Journal
     from .kinds import Secrets
     from .losses import Id
-    from .media import Media
-    from .remap import Translation
     from .source import Source
     from .users import UserMap
 
@@ -100,3 +110,115 @@ class MigrationContext:
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """Add to the counts in the journal under this name."""
         self.journal.set(name, dict(Counter(self.journal.get(name, {})) + Counter(counts)))
+
+
+LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "description")
+"""Settings that depend on others, or on the tasks."""
+
+
+@contextmanager
+def open_journal(
+    journal: str | os.PathLike[str] | Journal | None, *, writes: bool, may_create: bool = True
+) -> Iterator[Journal]:
+    """Open the journal of a migration; a copy of it in memory unless the migration ``writes``.
+
+    Raises FileNotFoundError where there is none, unless it may be created (``may_create``).
+    """
+    if is_missing(journal):
+        if not may_create:
+            raise FileNotFoundError(
+                f"there is no journal {cut(str(journal), 500)}: a copy keeps one; pair=True pairs "
+                "the tasks by their content"
+            )
+        if not writes:
+            journal = None
+    with opened(journal) as found:
+        notes = found or Journal()
+        yield notes if writes else notes.copy()
+
+
+def begin(
+    source: Source,
+    client: LabelStudio,
+    journal: Journal,
+    *,
+    title: str | None,
+    missing_users: MissingUsers,
+    parts: frozenset[str],
+    secrets: Secrets,
+    keep_origin: bool,
+    again: bool = False,
+) -> MigrationContext:
+    """Match the users and find or make the project of a copy.
+
+    ``again``: match the users also of a copy that is finished.
+    """
+    facts = source.describe()
+    journal.identify(
+        what="copy",
+        source=f"{facts['server']} project {facts['project']}",
+        target=client.url,
+        title=title,
+        keep_origin=keep_origin,
+    )
+    was_made = journal.get("project") is None
+    users = UserMap(client, missing_users, journal, facts["server"])
+    if again or not journal.get("done"):
+        users.match(source.users())
+    if title is not None:
+        journal.set("settings", {"title": title})
+    project = _project(source, client, journal)
+    media = Media(source, project, journal, facts["server"], wanted="files" in parts)
+    translation = Translation(users.email, media.address, facts["server"])
+    context = MigrationContext(
+        source,
+        client,
+        journal,
+        facts,
+        users,
+        project,
+        media,
+        translation,
+        parts,
+        secrets,
+        keep_origin,
+    )
+    tally = context.tallies["project"]
+    tally.created, tally.skipped = int(was_made), int(not was_made)
+    return context
+
+
+def _project(source: Source, client: LabelStudio, journal: Journal) -> Project:
+    """Return the target: that of the journal, one marked in its description, or a new one."""
+    number = journal.get("project")
+    if number is not None:
+        try:
+            return client.projects.get(number)
+        except DoesNotExist as gone:
+            raise DoesNotExist(
+                f"{journal} is of a copy to Project {number} on {client.url}, which is gone; use "
+                "another journal to make another copy",
+                request=gone.request,
+            ) from gone
+    is_new = journal.get("marker") is None
+    if is_new:
+        journal.set("marker", f"This project is being copied: {uuid.uuid4()}")
+    first = {
+        name: value
+        for name, value in wanted_settings(source.settings(), journal).items()
+        if value is not None and name not in LATE_SETTINGS
+    }
+    first["description"] = journal.get("marker")
+
+    def look() -> Project | None:
+        return wait_for(client, journal, lambda: next(marked_projects(client, journal), None))
+
+    project = exactly_once(look, lambda: client.projects.create(**first), client, is_new=is_new)
+    journal.set("project", project.id)
+    return project
+
+
+def marked_projects(client: LabelStudio, journal: Journal) -> Iterator[Project]:
+    """Yield the projects that a copy has made and not finished."""
+    marker = journal.get("marker")
+    return (project for project in client.projects.all() if project.description == marker)

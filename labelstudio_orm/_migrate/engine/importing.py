@@ -20,10 +20,9 @@ from . import fingerprints as content
 from .diff3 import Base
 from .exactly_once import exactly_once, record_duration, wait_for
 from .fingerprints import ORIGIN, digest
-from .forms import import_form
 from .losses import is_importable, lost_of_task, origin
 from .source import CHUNK
-from .task_objects import import_problem
+from .task_objects import import_form, import_problem
 
 if TYPE_CHECKING:
     from collections.abc import Callable

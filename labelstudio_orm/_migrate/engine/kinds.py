@@ -17,7 +17,7 @@ from ..._engine.values.codec import Row, write_datetime
 from ..._engine.values.secret import Secret
 from ...errors import LabelStudioError
 from .fingerprints import canonical, selected
-from .remap import translate_view, users_in
+from .remap import original_name, translate_view, users_in
 from .snapshot_form import (
     ANYTHING,
     COUNT,
@@ -33,7 +33,6 @@ from .snapshot_form import (
     one_of,
     or_null,
 )
-from .uploads import original_name
 
 if TYPE_CHECKING:
     from datetime import datetime

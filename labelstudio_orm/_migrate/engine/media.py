@@ -19,10 +19,9 @@ from ..._engine.http.connection import number_of_workers
 from ..._engine.values.summary import Failure
 from ...client import labelstudio_of
 from ...errors import APIError, BadRequest, LabelStudioError, ServerError
-from .contents import fetch
 from .exactly_once import exactly_once, record_duration, wait_for
-from .stored import Fetched, Stored
-from .uploads import address_on, files_of, original_name
+from .files import Fetched, Stored, fetch
+from .remap import address_on, files_of, original_name
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row

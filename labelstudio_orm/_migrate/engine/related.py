@@ -205,7 +205,7 @@ class Related:
         return self._update(change)
 
     def _make(self, row: Row, there: list[Row]) -> Key | None:
-        """Make an object, unless it is there; duplicates are recognised by what was there before."""
+        """Make an object, unless it is there; what was there before tells duplicates later."""
         if self._spared() is None:
             self.journal.intent(self._made, [self.kind.key(one) for one in there])
         kind, key = self.kind, self.kind.key(row)

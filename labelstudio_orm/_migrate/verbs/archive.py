@@ -24,12 +24,12 @@ from ..._reports import Loss, Report
 from ...errors import LabelStudioError
 from ...progress import Progress, ends_line, reporter
 from ..engine.archived import ArchiveSource
-from ..engine.contents import fetch
+from ..engine.files import fetch
 from ..engine.fingerprints import CONTENTS, SECRET_SETTINGS
 from ..engine.kinds import KINDS
+from ..engine.remap import files_of
 from ..engine.snapshot_form import FORMAT, VERSION
 from ..engine.source import as_source, name_of
-from ..engine.uploads import files_of
 from ..engine.zipped import LIMITS, Limits
 from .copying import copy_project
 

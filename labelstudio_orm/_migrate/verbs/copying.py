@@ -18,7 +18,7 @@ from ...client import LabelStudio
 from ...errors import BadRequest, DoesNotExist
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
-from ..engine.context import MigrationContext
+from ..engine.context import LATE_SETTINGS, MigrationContext, begin, marked_projects, open_journal
 from ..engine.diff3 import Base
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
@@ -30,7 +30,6 @@ from ..engine.losses import losses
 from ..engine.related import EXPORTS, Related, left_out, parts_of, wanted_kinds
 from ..engine.settings import Overlaps, Settings, wanted_settings
 from ..engine.source import as_source, name_of
-from ..engine.starting import LATE_SETTINGS, begin, marked_projects, open_journal
 from ..engine.users import MissingUsers
 
 if TYPE_CHECKING:

@@ -19,12 +19,12 @@ from ...errors import Conflict, LabelStudioError
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
 from ..engine.applying import Applier, Wanted
+from ..engine.context import open_journal
 from ..engine.fingerprints import TASK_KINDS
-from ..engine.forms import fields_again, lacking, link
 from ..engine.journal import Journal
 from ..engine.keys import asking, by_key, first_rows, ids_by_key, no_key
 from ..engine.source import LiveSource
-from ..engine.starting import open_journal
+from ..engine.task_objects import fields_again, lacking, link
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row

@@ -24,18 +24,15 @@ from ...resources._tasks.existing import ItemKey
 from ...resources.projects import Project
 from ..engine.applying import Applier, Wanted
 from ..engine.config_compat import check_configs
-from ..engine.contents import SameFiles
+from ..engine.files import SameFiles, Stored
 from ..engine.fingerprints import TASK_KINDS, digest, fields_of, task_content
-from ..engine.forms import import_form, lacking, link
 from ..engine.journal import Journal
 from ..engine.keys import LOOK, asking, by_key, fingerprint, first_rows, ids_by_key, no_key
 from ..engine.losses import is_importable
 from ..engine.media import Media
-from ..engine.remap import Translation
+from ..engine.remap import Translation, replace_files
 from ..engine.source import LiveSource, as_source
-from ..engine.stored import Stored
-from ..engine.task_objects import import_problem
-from ..engine.uploads import replace_files
+from ..engine.task_objects import import_form, import_problem, lacking, link
 from ..engine.users import MissingUsers, UserMap
 
 if TYPE_CHECKING:

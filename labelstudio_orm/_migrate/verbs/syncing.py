@@ -10,6 +10,7 @@ from ..._reports import Difference, Differences, Report
 from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
+from ..engine.context import begin, open_journal
 from ..engine.diff3 import Base, Change, Conflicts, Side, applicable
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
@@ -22,7 +23,6 @@ from ..engine.related import Related, no_secrets, parts_of, wanted_kinds
 from ..engine.settings import Settings
 from ..engine.sideeffects import without_side_effects
 from ..engine.source import CHUNK, as_source, name_of
-from ..engine.starting import begin, open_journal
 from ..engine.users import MissingUsers
 from ..engine.writing import Writer
 
