@@ -8,14 +8,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import attrs
-
 from ..._engine.bulk.run import BulkRun
 from ..._engine.values.brief import cut
 from ...errors import DoesNotExist
 from .exactly_once import exactly_once, wait_for
 from .journal import Journal, is_missing, opened
-from .losses import losses, packed, unpacked
+from .losses import Id, losses, packed, unpacked
 from .media import Media
 from .remap import Translation
 from .settings import wanted_settings
@@ -25,45 +23,88 @@ from .users import MissingUsers, UserMap
 if TYPE_CHECKING:
     import os
 
-    from ..._engine.values.codec import Row
     from ..._reports import Loss
     from ...client import LabelStudio
     from ...resources.projects import Project
-    from .journal import IdMap, Journal
+    from .journal import IdMap
     from .kinds import Secrets
-    from .losses import Id
     from .source import Source
-    from .users import UserMap
 
 
-@attrs.define
+LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "description")
+"""Settings that depend on others, or on the tasks."""
+
+
+@contextmanager
+def open_journal(
+    journal: str | os.PathLike[str] | Journal | None, *, writes: bool, may_create: bool = True
+) -> Iterator[Journal]:
+    """Open the journal of a migration; a copy of it in memory unless the migration ``writes``.
+
+    Raises FileNotFoundError where there is none, unless it may be created (``may_create``).
+    """
+    if is_missing(journal):
+        if not may_create:
+            raise FileNotFoundError(
+                f"there is no journal {cut(str(journal), 500)}: a copy keeps one; pair=True pairs "
+                "the tasks by their content"
+            )
+        if not writes:
+            journal = None
+    with opened(journal) as found:
+        notes = found or Journal()
+        yield notes if writes else notes.copy()
+
+
 class MigrationContext:
-    """One migration into a project. ``facts`` describe the source."""
+    """One migration into a project, which is found or made.
 
-    source: Source
-    client: LabelStudio
-    journal: Journal
-    facts: Row
-    users: UserMap
-    project: Project
-    media: Media
-    translation: Translation
-    parts: frozenset[str]
-    """The names of the wanted kinds, and ``EXPORTS``."""
-    secrets: Secrets
-    keep_origin: bool = False
-    tallies: defaultdict[str, BulkRun] = attrs.field(
-        default=attrs.Factory(
-            lambda self: defaultdict(lambda: BulkRun(self.client, on_error="collect")),
-            takes_self=True,
+    ``parts`` are the names of the wanted kinds, and ``EXPORTS``. ``again``: match the users also of
+    a copy that is finished.
+    """
+
+    def __init__(
+        self,
+        source: Source,
+        client: LabelStudio,
+        journal: Journal,
+        *,
+        title: str | None,
+        missing_users: MissingUsers,
+        parts: frozenset[str],
+        secrets: Secrets,
+        keep_origin: bool,
+        again: bool = False,
+    ) -> None:
+        self.source, self.client, self.journal = source, client, journal
+        self.parts, self.secrets, self.keep_origin = parts, secrets, keep_origin
+        self.facts = source.describe()
+        """What describes the source."""
+        journal.identify(
+            what="copy",
+            source=f"{self.facts['server']} project {self.facts['project']}",
+            target=client.url,
+            title=title,
+            keep_origin=keep_origin,
         )
-    )
-    """The counts and failures of this run by kind, made as needed; the report is made of them."""
-
-    lost: defaultdict[str, list[Id]] = attrs.field(factory=lambda: defaultdict(list))
-    """What this run has lost, see ``lose``."""
-    given_up: int = 0
-    """Number of failures that a further run would have as well."""
+        self.tallies = defaultdict[str, BulkRun](lambda: BulkRun(client, on_error="collect"))
+        """The counts and failures of this run by kind, made as needed, for the report."""
+        is_made = journal.get("project") is not None
+        project = self.tallies["project"]
+        project.created, project.skipped = int(not is_made), int(is_made)
+        self.lost = defaultdict[str, list[Id]](list)
+        """What this run has lost, see ``lose``."""
+        self.given_up = 0
+        """Number of failures that a further run would have as well."""
+        server = self.facts["server"]
+        self.users = UserMap(client, missing_users, journal, server)
+        if again or not journal.get("done"):
+            self.users.match(source.users())
+        if title is not None:
+            journal.set("settings", {"title": title})
+        self.project = _project(source, client, journal)
+        self.media = Media(source, self.project, journal, server, wanted="files" in parts)
+        self.translation = Translation(self.users.email, self.media.address, server)
 
     def give_up(self, kind: str, what: str, error: Exception) -> None:
         """Record what no server takes as failed; the migration is finished without it."""
@@ -110,82 +151,6 @@ class MigrationContext:
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """Add to the counts in the journal under this name."""
         self.journal.set(name, dict(Counter(self.journal.get(name, {})) + Counter(counts)))
-
-
-LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "description")
-"""Settings that depend on others, or on the tasks."""
-
-
-@contextmanager
-def open_journal(
-    journal: str | os.PathLike[str] | Journal | None, *, writes: bool, may_create: bool = True
-) -> Iterator[Journal]:
-    """Open the journal of a migration; a copy of it in memory unless the migration ``writes``.
-
-    Raises FileNotFoundError where there is none, unless it may be created (``may_create``).
-    """
-    if is_missing(journal):
-        if not may_create:
-            raise FileNotFoundError(
-                f"there is no journal {cut(str(journal), 500)}: a copy keeps one; pair=True pairs "
-                "the tasks by their content"
-            )
-        if not writes:
-            journal = None
-    with opened(journal) as found:
-        notes = found or Journal()
-        yield notes if writes else notes.copy()
-
-
-def begin(
-    source: Source,
-    client: LabelStudio,
-    journal: Journal,
-    *,
-    title: str | None,
-    missing_users: MissingUsers,
-    parts: frozenset[str],
-    secrets: Secrets,
-    keep_origin: bool,
-    again: bool = False,
-) -> MigrationContext:
-    """Match the users and find or make the project of a copy.
-
-    ``again``: match the users also of a copy that is finished.
-    """
-    facts = source.describe()
-    journal.identify(
-        what="copy",
-        source=f"{facts['server']} project {facts['project']}",
-        target=client.url,
-        title=title,
-        keep_origin=keep_origin,
-    )
-    was_made = journal.get("project") is None
-    users = UserMap(client, missing_users, journal, facts["server"])
-    if again or not journal.get("done"):
-        users.match(source.users())
-    if title is not None:
-        journal.set("settings", {"title": title})
-    project = _project(source, client, journal)
-    media = Media(source, project, journal, facts["server"], wanted="files" in parts)
-    translation = Translation(users.email, media.address, facts["server"])
-    context = MigrationContext(
-        source,
-        client,
-        journal,
-        facts,
-        users,
-        project,
-        media,
-        translation,
-        parts,
-        secrets,
-        keep_origin,
-    )
-    tally = context.tallies["project"]
-    tally.created, tally.skipped = int(was_made), int(not was_made)
-    return context
 
 
 def _project(source: Source, client: LabelStudio, journal: Journal) -> Project:

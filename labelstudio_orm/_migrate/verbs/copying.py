@@ -18,7 +18,7 @@ from ...client import LabelStudio
 from ...errors import BadRequest, DoesNotExist
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
-from ..engine.context import LATE_SETTINGS, MigrationContext, begin, marked_projects, open_journal
+from ..engine.context import LATE_SETTINGS, MigrationContext, marked_projects, open_journal
 from ..engine.diff3 import Base
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
@@ -120,7 +120,7 @@ def copy_project(
     }
     parts = frozenset(name for name in (*KINDS, EXPORTS) if wanted.get(name, True))
     with open_journal(journal, writes=not to.is_dry) as notes:
-        context = begin(
+        context = MigrationContext(
             here,
             to,
             notes,

@@ -10,7 +10,7 @@ from ..._reports import Difference, Differences, Report
 from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
-from ..engine.context import begin, open_journal
+from ..engine.context import MigrationContext, open_journal
 from ..engine.diff3 import Base, Change, Conflicts, Side, applicable
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from ..._engine.values.codec import Row
     from ...resources.projects import Project
-    from ..engine.context import MigrationContext
     from ..engine.journal import Journal
     from ..engine.source import Source
 
@@ -109,7 +108,7 @@ def sync(
             notes.set("project", target.id)
         copied = notes.get("job") or {}
         parts = parts_of(notes) - (frozenset() if files else {"files"})
-        context = begin(
+        context = MigrationContext(
             here,
             client,
             notes,
