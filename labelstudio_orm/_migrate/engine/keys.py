@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from ..._engine.values.near import unknown
 from ...errors import LabelStudioError
@@ -13,6 +13,8 @@ from .fingerprints import digest
 
 if TYPE_CHECKING:
     from ...resources.tasks import Tasks
+
+T = TypeVar("T")
 
 LOOK: Final = 100
 """Tasks whose keys are suggested in place of one that no task has."""
@@ -71,6 +73,15 @@ def _names(value: Any, depth: int) -> Iterator[str]:
     for name, inner in value.items() if isinstance(value, Mapping) and depth else ():
         yield name
         yield from (f"{name}.{more}" for more in _names(inner, depth - 1))
+
+
+def choose(what: str, rule: Callable[[Sequence[T]], T], tasks: Sequence[T], about: object) -> T:
+    """Return the task that a rule chooses; raise ValueError for a function that chooses none."""
+    with asking(what, about):
+        found = rule(tuple(tasks))
+    if found not in tasks:
+        raise ValueError(f"{what}: {found!r:.80} is none of the tasks {about!r:.200}")
+    return found
 
 
 @contextmanager

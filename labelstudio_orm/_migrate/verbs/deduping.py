@@ -22,7 +22,7 @@ from ..engine.applying import Applier, Wanted
 from ..engine.context import open_journal
 from ..engine.fingerprints import TASK_KINDS
 from ..engine.journal import Journal
-from ..engine.keys import asking, by_key, first_rows, ids_by_key, no_key
+from ..engine.keys import by_key, choose, first_rows, ids_by_key, no_key
 from ..engine.source import LiveSource
 from ..engine.task_objects import fields_again, lacking, link
 
@@ -243,10 +243,7 @@ class _Deduping(Applier):
         """Choose which of some tasks is kept: as the journal has it, else as the rule says."""
         by_id = {task.id: task for task in tasks}
         before = {self.chosen.get(task.id) for task in tasks} & by_id.keys()
-        with asking("keep", tasks):
-            kept = by_id[min(before)] if before else self.rule(tuple(tasks))
-        if kept not in tasks:
-            raise ValueError(f"keep: {kept!r:.80} is none of the tasks that it was given: {tasks}")
+        kept = by_id[min(before)] if before else choose("keep", self.rule, tasks, tasks)
         return kept, [task for task in tasks if task != kept]
 
     # -- what the kept ones lack ------------------------------------------------------------------
@@ -294,9 +291,6 @@ class _Deduping(Applier):
     def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
         if kind == "annotations":
             return create_once(self.client, task["id"], fields)
-        if kind == "drafts":
-            self.client.drafts.create(task=task["id"], **fields)
-            return True
         return super().create(kind, task, fields)
 
     def label(self, kind: str, row: Row) -> object:

@@ -27,7 +27,7 @@ from ..engine.config_compat import check_configs
 from ..engine.files import SameFiles, Stored
 from ..engine.fingerprints import TASK_KINDS, digest, fields_of, task_content
 from ..engine.journal import Journal
-from ..engine.keys import LOOK, asking, by_key, fingerprint, first_rows, ids_by_key, no_key
+from ..engine.keys import LOOK, by_key, choose, fingerprint, first_rows, ids_by_key, no_key
 from ..engine.losses import is_importable
 from ..engine.media import Media
 from ..engine.remap import Translation, replace_files
@@ -361,11 +361,8 @@ class _Merging(Applier):
 
     def _chosen(self, rows: list[Row]) -> Row:
         if callable(self.prefer):
-            with asking("prefer", [{"id": row["id"], "data": row["data"]} for row in rows]):
-                chosen = self.prefer(tuple(rows))
-            if not any(chosen is row for row in rows):
-                raise ValueError(f"prefer: {chosen!r:.80} is none of the tasks that it was given")
-            return chosen
+            about = [{"id": row["id"], "data": row["data"]} for row in rows]
+            return choose("prefer", self.prefer, rows, about)
         return rows[0 if self.prefer == "first" else -1]
 
     # -- what the target lacks --------------------------------------------------------------------

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -140,8 +139,7 @@ def split(
     else:
         assert isinstance(into, LabelStudio)
         how = {"by": _description(by), "key": None if key is None else text_of(key), "seed": seed}
-        with _journals(project, into, how, journal) as folder:
-            done = _copy(project, parts, into, missing_users, folder, progress)
+        done = _copy(project, parts, into, journal, how, missing_users, progress)
     counts = {**done.counts, "tasks in no part": Summary(skipped=left)} if left else done.counts
     return attrs.evolve(done, counts=counts)
 
@@ -322,45 +320,34 @@ def _description(by: By) -> str:
     return f"function {getattr(by, '__qualname__', type(by))}"
 
 
-@contextmanager
-def _journals(
-    project: Project,
-    into: LabelStudio,
-    how: Mapping[str, Any],
-    journal: str | os.PathLike[str] | None,
-) -> Iterator[Path | None]:
-    """Yield the folder of the journals; raise JournalMismatch for one of another split."""
-    if journal is None:
-        yield None
-        return
-    folder = Path(journal)
-    folder.mkdir(parents=True, exist_ok=True)
-    with open_journal(folder / JOURNAL, writes=not into.is_dry) as notes:
-        here = f"{labelstudio_of(project).url} project {project.id}"
-        notes.identify(what="split", source=here, target=into.url, **how)
-        yield folder
-
-
 def _copy(
     project: Project,
     parts: Mapping[str, _Part],
     into: LabelStudio,
+    journal: str | os.PathLike[str] | None,
+    how: Mapping[str, Any],
     missing_users: MissingUsers,
-    folder: Path | None,
     progress: Progress,
 ) -> Split:
-    reports = {
-        name: copy_project(
-            _PartSource(project, part.ids),
-            into,
-            title=f"{project.title}: {name}"[:50],
-            journal=None if folder is None else folder / f"{_file_name(name)}.db",
-            missing_users=missing_users,
-            storages=False,
-            progress=progress,
-        )
-        for name, part in parts.items()
-    }
+    """Copy the parts; the folder of the journals has also one of ``how`` the tasks are split."""
+    folder = None if journal is None else Path(journal)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    with open_journal(folder and folder / JOURNAL, writes=not into.is_dry) as notes:
+        source = f"{labelstudio_of(project).url} project {project.id}"
+        notes.identify(what="split", source=source, target=into.url, **how)
+        reports = {
+            name: copy_project(
+                _PartSource(project, part.ids),
+                into,
+                title=f"{project.title}: {name}"[:50],
+                journal=folder and folder / f"{_file_name(name)}.db",
+                missing_users=missing_users,
+                storages=False,
+                progress=progress,
+            )
+            for name, part in parts.items()
+        }
     lost: dict[tuple[str, str, str], Loss] = {}
     for one in (one for report in reports.values() for one in report.losses):
         before = lost.get((one.kind, one.field, one.why), attrs.evolve(one, count=0, ids=()))

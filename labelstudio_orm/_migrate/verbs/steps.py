@@ -51,7 +51,7 @@ from typing import TYPE_CHECKING, Final, NoReturn, TypeAlias, TypeVar
 
 import attrs
 
-from ..._console.arguments import PROJECT, SERVER, WRITES, Call, Parser, argument
+from ..._console.arguments import PROJECT, SERVER, WRITES, Call, Parser, argument, switch
 from ..._console.running import run_guarded
 from ..._engine.values.summary import Summary
 from ..._reports import Report
@@ -317,16 +317,13 @@ class Migration:
         parser.set_defaults(prog=parser.prog)
         for flags, how in (
             PROJECT,
-            argument("--list", action="store_true", help="show the steps and their states"),
+            switch("--list", help="show the steps and their states"),
             argument("--journal", metavar="FILE", help="default: <name>-<project's id>.journal"),
-            argument(
-                "--resume",
-                action="store_true",
-                help="only go on with an earlier run: refuse to begin a new journal",
+            switch(
+                "--resume", help="only go on with an earlier run: refuse to begin a new journal"
             ),
-            argument(
+            switch(
                 "--accept-changes",
-                action="store_true",
                 help="accept that steps which are done have other code now; what they did stands",
             ),
             WRITES,

@@ -11,7 +11,7 @@ from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
 from ..engine.context import MigrationContext, open_journal
-from ..engine.diff3 import Base, Change, Conflicts, Side, applicable
+from ..engine.diff3 import Base, Change, Conflicts, Side, applicable, without_side_effects
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.fixups import Fixups
@@ -21,7 +21,6 @@ from ..engine.kinds import Secrets
 from ..engine.losses import losses
 from ..engine.related import Related, no_secrets, parts_of, wanted_kinds
 from ..engine.settings import Settings
-from ..engine.sideeffects import without_side_effects
 from ..engine.source import CHUNK, as_source, name_of
 from ..engine.users import MissingUsers
 from ..engine.writing import Writer
