@@ -165,6 +165,9 @@ def build(
     for _ in range(tasks // 4):
         _touch(ask, draw, draw.choice(ids), people)
     ask("DELETE", f"/api/users/{leaving}/")
+    if model_version:  # the server takes only one that a prediction has
+        body = {**_prediction(draw), "task": draw.choice(ids), "model_version": model_version}
+        ask("POST", "/api/predictions/", json=body)
     ask("PATCH", f"/api/projects/{id}/", json={"model_version": model_version})
     return id
 

@@ -144,5 +144,7 @@ def test_numbers_that_are_no_ids_may_be_as_large(fake: FakeLabelStudio, project:
     task = project.tasks.create(data={"text": "a"})
     task.annotations.create(result=[], lead_time=1e12)
     draft = fake.client().drafts.create(task=task, result=[], import_id=2**40)
-    assert [one.lead_time for one in project.annotations.filter(lead_time=1e12)] == [1e12]
-    assert list(fake.client().drafts.filter(task=task, import_id=2**40)) == [draft]
+    for lookup in ({"lead_time": 1e12}, {"lead_time__in": [1e12]}):
+        assert [one.lead_time for one in project.annotations.filter(**lookup)] == [1e12]
+    for lookup in ({"import_id": 2**40}, {"import_id__in": [2**40, 2**50]}):
+        assert list(fake.client().drafts.filter(task=task, **lookup)) == [draft]

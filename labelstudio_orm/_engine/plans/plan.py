@@ -160,15 +160,16 @@ def _plan_params(options: Options, where: Node, terms: Terms) -> Plan:
         lookup, value = part.lookup, part.value
         if lookup in TEXT and isinstance(value, str) and f"{part.field.name}__icontains" in said:
             lookup, value = "icontains", needle(part)
-        if lookup == "in" and value and all(map(_is_beyond, value)):
+        is_id = bool(part.field.references) or part.field.name in ("id", options.key)
+        values = value if isinstance(value, tuple) else (value,)
+        if is_id and lookup in ("exact", "in") and values and all(map(_is_beyond, values)):
             return Plan(nothing=True)
         if isinstance(value, tuple):
-            value = tuple(one for one in value if one is not None and not _is_beyond(one))
-        is_id = part.field.references or part.field.name in ("id", options.key)
-        if is_id and _is_beyond(value) and lookup == "exact":
-            return Plan(nothing=True)
+            value = values = tuple(
+                one for one in value if one is not None and not (is_id and _is_beyond(one))
+            )
         parameter = said.get(f"{part.field.name}__{lookup}")
-        if not parameter or value in ("", None, ()) or _is_beyond(value):
+        if not parameter or value in ("", None, ()) or any(map(_is_beyond, values)):
             continue
         name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
         sent.setdefault(name, write(value))
@@ -201,7 +202,7 @@ def _of_some(where: Node, there: Leaf) -> Node:
 
 
 def _is_beyond(value: Any) -> bool:
-    """Return whether a number is beyond what the server can look for, so that no object has it."""
+    """Return whether a number is beyond what the server can look for, so that no id is it."""
     return type(value) in (int, float) and not -INTEGERS <= value < INTEGERS
 
 
