@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio, Project, Q
+from labelstudio_orm import LabelStudio, Project, Q, Task
+from labelstudio_orm._engine.conditions.q import build
 
 COUNTED: dict[str, tuple[Callable[[Project], Any], bool]] = {
     "annotations": (lambda p: p.annotations, True),
@@ -86,6 +87,49 @@ def test_a_null_is_not_counted_by_its_version(labelled: Project) -> None:
     assert labelled.predictions.exclude(model_version="v1").count() == sum(
         version != "v1" for version in versions
     )
+
+
+PRESENCE: dict[str, Q] = {
+    "no annotation": Q(annotations__id__isnull=True),
+    "some annotation": ~Q(annotations__id__isnull=True),
+    "no prediction": Q(predictions__id__isnull=True),
+    "some prediction": Q(predictions__id__isnull=False),
+    "neither": Q(annotations__id__isnull=True, predictions__id__isnull=True),
+    "either missing": Q(annotations__id__isnull=True) | Q(predictions__id__isnull=True),
+    "either there": Q(annotations__id__isnull=False) | ~Q(predictions__id__isnull=True),
+    "no prediction, or annotated": Q(predictions__id__isnull=True) | Q(total_annotations__gt=1),
+    "some prediction, or by an author": Q(predictions__id__isnull=False) | Q(annotators=1),
+}
+MIXED: dict[str, Q] = {
+    "no annotation, or a mean": Q(annotations__id__isnull=True) | Q(avg_lead_time__gt=1),
+    "no prediction, or a mean": Q(predictions__id__isnull=True) | Q(avg_lead_time__gt=1),
+    "some prediction, or a mean": Q(predictions__id__isnull=False) | Q(avg_lead_time__gt=1),
+}
+
+
+def test_whether_there_are_related_objects_is_filtered_by_the_server(
+    labelled: Project, ls: LabelStudio, asked: Callable[[], list[str]]
+) -> None:
+    """The counters of a task may be wrong, and a prediction may have neither result nor version."""
+    for result in ({}, []):  # the first is stored as null
+        item = {"data": {"text": "a"}, "predictions": [{"result": result, "model_version": None}]}
+        ls.request("POST", f"/api/projects/{labelled.id}/import", json=[item])
+    some = next(iter(labelled.annotations.iterator()))
+    by_id = {
+        "one": Q(annotations__id=some.id),
+        "two": Q(annotations__id__in=[some.id, some.id + 1]),
+        "all others": ~Q(annotations__id__in=[some.id, some.id + 1]),
+        "unknown": Q(annotations__id=10**9),
+    }
+    tasks = list(labelled.tasks.prefetch("annotations", "predictions"))
+    for name, condition in {**PRESENCE, **MIXED, **by_id}.items():
+        where = build(Task, (condition,), {})
+        wanted = [task.id for task in tasks if where.holds(task)]
+        assert [task.id for task in labelled.tasks.filter(condition)] == wanted, name
+        asked()
+        assert labelled.tasks.filter(condition).count() == len(wanted), name
+        if name not in MIXED:
+            assert len(asked()) == 1, name
 
 
 def test_a_project_that_is_gone_has_none(ls: LabelStudio) -> None:

@@ -7,11 +7,11 @@ from contextlib import ExitStack, contextmanager
 from unittest.mock import patch
 
 from labelstudio_orm._engine.plans import plan
-from labelstudio_orm._engine.plans.costs import Costs
+from labelstudio_orm._engine.plans.costs import DATABASES, Costs
 from labelstudio_orm._engine.reading import weighing
 
-EQUAL = {"ids": 1.0, "light": 1.0, "annotations": 1.0, "whole": 1.0}
-NARROW = {"ids": 0.001, "light": 1.0, "annotations": 0.01, "whole": 1.0}
+EQUAL = dict.fromkeys(DATABASES["sqlite"].rows, 1.0)
+NARROW = {**EQUAL, "ids": 0.001, **{name: 0.01 for name in EQUAL if name.startswith("some ")}}
 
 
 class Everything(frozenset[str]):

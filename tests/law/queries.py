@@ -44,6 +44,7 @@ PATTERNS = ["", ".", "^", "x|ä", "[a-z]+$", "(?i)X", r"\d", r"^\s", "(?s)^.$", 
 KNOWN = [
     "annotations__completed_by", "annotations__id", "annotations__result__label", "data__s",
     "predictions__model_version", "predictions__score", "annotations__was_cancelled", "data__m",
+    "predictions__id",
 ]  # fmt: skip
 """What the server can filter, beside the fields of a task."""
 

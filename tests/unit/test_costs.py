@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio, Project, Q
+from labelstudio_orm import LabelStudio, Project, Q, QuerySet
 from labelstudio_orm._engine.conditions.tree import EVERYTHING
 from labelstudio_orm._engine.http.connection import facts_of
 from labelstudio_orm._engine.plans.columns import column_of, line
@@ -116,6 +116,29 @@ def test_explain_shows_what_was_weighed(ls: LabelStudio) -> None:
     assert seconds == sorted(seconds)
     one = project.tasks.filter(overlap=2).explain()
     assert one.count("costs:") == 1
+
+
+def expected(queryset: QuerySet[Any]) -> float:
+    """The seconds that the first of the plans is expected to take."""
+    [text, *_] = [one for one in queryset.explain().splitlines() if one.startswith("costs:")]
+    return float(text.split()[2])
+
+
+def test_sorting_is_among_the_costs(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="Sorted")
+    facts_of(ls).database = "sqlite"
+    costs, tasks = DATABASES["sqlite"], project.tasks
+    narrow, light = 1000 * costs.rows["ids"], 1000 * costs.rows["light"]
+    requests = [n * costs.request for n in (2, 4)]
+    by_key = expected(tasks.order_by("data__n"))
+    assert by_key == pytest.approx(requests[0] + narrow + requests[1] + light, rel=0.1)
+    assert expected(tasks.order_by("data__n")[:5]) == pytest.approx(requests[0] + narrow, rel=0.1)
+    # One page in the server's order, and rows that come by id anyway.
+    assert expected(tasks.order_by("-created_at")[:5]) < requests[0]
+    assert expected(tasks.order_by("-id")) == expected(tasks)
+    assert expected(project.annotations.order_by("-created_at")[:5]) == expected(
+        project.annotations.all()
+    )
 
 
 @pytest.fixture(scope="module")

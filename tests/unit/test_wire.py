@@ -168,6 +168,25 @@ def test_a_prefetch_omits_what_it_does_not_name(
             "or",
             [line("annotators", "contains", "List", 1), line("annotators", "contains", "List", 2)],
         ),
+        (
+            Q(annotations__id__in=[5, 7]),
+            "and",
+            [line("annotations_ids", "contains", "String", "5,7")],
+        ),
+        (
+            Q(predictions__id__isnull=True),
+            "and",
+            [line("predictions", "not_in", "Number", {"min": 0, "max": 2**62})],
+        ),
+        *(
+            (condition, "and", [line("predictions", "empty", "Number", False)])
+            for condition in (
+                Q(predictions__id__isnull=False),
+                Q(predictions__score__gte=0.5),
+                Q(predictions__result__label="Ä"),
+                Q(predictions__result__label__icontains="car"),
+            )
+        ),
     ],
 )  # fmt: skip
 def test_filters(
@@ -188,10 +207,7 @@ def test_filters(
         Q(data__n__in=["a", None]),
         ~Q(data__text="a"),
         ~Q(avg_lead_time=2.5),
-        Q(predictions__score__gte=0.5),
         ~Q(annotations__ground_truth=True),
-        Q(predictions__result__label="Ä"),
-        Q(predictions__result__label__icontains="car"),
     ],
 )
 def test_what_the_server_would_misread_is_not_sent(

@@ -10,7 +10,7 @@ from ..conditions.tree import Node, conjunction, has_opaque, leaves, parts_of
 from ..fields.options import Options
 from ..http.page_sizes import PAGE
 from .columns import FREELY, Terms
-from .costs import ROWS, Costs, Rows, Size, Stages
+from .costs import Costs, Size, Stages, rows_of
 from .plan import Plan, fields_needed, plan
 
 UNCHECKABLE = frozenset({"predictions_score"})
@@ -56,7 +56,7 @@ def _names(where: Node) -> set[str]:
     return {leaf.field.name for leaf in leaves(where)}
 
 
-def in_two_stages(options: Options, planned: Plan, rows: Rows, costs: Costs) -> Plan:
+def in_two_stages(options: Options, planned: Plan, rows: str, costs: Costs) -> Plan:
     """Return the plan with what is decided first, by less of each row than ``rows``.
 
     Only tasks are read so, and only where something is checked here.
@@ -66,6 +66,6 @@ def in_two_stages(options: Options, planned: Plan, rows: Rows, costs: Costs) -> 
     parts = parts_of(planned.here)
     light = [part for part in parts if not fields_needed(part)[1]]
     first = conjunction(*light or parts)
-    narrow = ROWS[True, bool(fields_needed(first)[1])]
+    narrow = rows_of(True, fields_needed(first)[1])
     stages = Stages(first, costs.rows[narrow], costs.rows[rows], costs.request)
     return attrs.evolve(planned, stages=stages) if stages.pay(PAGE, 0) else planned

@@ -85,19 +85,23 @@ ABOUT_ONE = {
 JOINED = frozenset({"annotators", "predictions_model_versions"})
 """Those among them that are joined to their tasks whatever is asked of them."""
 
+RELATION = "predictions"
+"""The relation itself, which is in no list of columns and can be asked for nevertheless."""
 
-def mixes(items: Iterable[Item]) -> bool:
-    """Return whether some columns are joined to their tasks and others aggregated.
 
-    In a disjunction the server would then count a task once for each of its annotations.
+def multiplies(items: Iterable[Item]) -> bool:
+    """Return whether the server would count a task once for each of its annotations.
+
+    That is so in a disjunction where some columns are joined to their tasks and others aggregated.
     """
     computed = [item for item in items if column_of(item) in COMPUTED]
-    joined = [
-        item
-        for item in computed
-        if item["operator"].endswith("contains") or column_of(item) in JOINED
-    ]
-    return 0 < len(joined) < len(computed)
+    return 0 < sum(map(_is_joined, computed)) < len(computed)
+
+
+def _is_joined(item: Item) -> bool:
+    column, operator = column_of(item), item["operator"]
+    has_none = column == "annotations_ids" and operator == "empty" and bool(item["value"])
+    return has_none or column in JOINED or str(operator).endswith("contains")
 
 
 UNDEFINED = "$undefined$"
@@ -134,7 +138,7 @@ def comparison(leaf: Leaf, positive: bool = True, terms: Terms = FREELY) -> Answ
     found = _closest(leaf, positive, terms.may_be_undefined)
     if found is None or found.exact or not terms.unsent.intersection(_columns(found)):
         return found
-    other = _with_annotations() if leaf.relation == "annotations" else None
+    other = _with_some(leaf.relation) if leaf.relation else None
     return None if other is None or terms.unsent.intersection(_columns(other)) else other
 
 
@@ -276,6 +280,7 @@ INTEGERS = 2**31
 """
 
 LONG, _PRECISE = 2**63, 2**53
+ANY_ID = {"min": 0, "max": 2**62}
 _LONG_ONES = frozenset({"id", "inner_id"})
 
 
@@ -424,8 +429,10 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
         operator = "contains" if positive else "not_contains"
         if _is_id(leaf.value):
             return _exactly(line("annotators", operator, "List", leaf.value))
-    if name == "id" and leaf.lookup == "isnull":
-        return _has_none(str(leaf.relation), leaf.value is positive)
+    if name == "id":
+        found = _of_ids(leaf, positive)
+        if found is not None:
+            return found
     if not positive or leaf.holds_of_nothing:
         return None  # a task without any of them matches too
     if name == "result" and leaf.path and leaf.lookup in _CASE_SENSITIVE | {"in"}:
@@ -433,29 +440,43 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
         found = _text(f"{leaf.relation}_results", leaf, quoted=True)
         if found is not None:
             return found
-    if leaf.relation == "annotations":
-        return _with_annotations()
     if name == "model_version" and leaf.lookup in _CASE_SENSITIVE | {"in"}:
         values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
         if all(isinstance(value, str) and value for value in values):
             item = line("predictions_model_versions", "contains", "List", list(values))
             return Answer(((item,),), False)
-    return None
+    return _with_some(str(leaf.relation))
 
 
-def _has_none(relation: str, wanted: bool) -> Answer | None:
-    """Return the tasks without any of a relation, or those with some.
+def _of_ids(leaf: Leaf, positive: bool) -> Answer | None:
+    """Return the tasks that have any of a relation, or none; or annotations with some ids."""
+    relation = str(leaf.relation)
+    if leaf.lookup == "isnull":
+        return _exactly(_has_none(relation, leaf.value is positive))
+    values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
+    known = leaf.lookup in ("exact", "in") and len(values) <= TEXTS and all(map(_is_id, values))
+    if relation != "annotations" or not known or min(values) < 0:
+        return None
+    operator = "contains" if positive else "not_contains"
+    return _exactly(line("annotations_ids", operator, "String", ",".join(map(str, values))))
 
-    Predictions are asked for by their model version, which may be null.
+
+def _has_none(relation: str, wanted: bool) -> Item:
+    """Return the line of the tasks without any of a relation, or of those with some.
+
+    Without any prediction is without one of any id: where that is asked for as ``empty``, a
+    disjunction lists a task once for each prediction. Columns of predictions miss some of them,
+    since their results and versions may be null.
     """
     if relation == "annotations":
-        return _exactly(line("annotations_ids", "empty", "List", wanted))
-    item = line("predictions_model_versions", "empty", "List", True)
-    return Answer(((item,),), False) if wanted else None
+        return line("annotations_ids", "empty", "List", wanted)
+    if wanted:
+        return line(RELATION, "not_in", "Number", ANY_ID)
+    return line(RELATION, "empty", "Number", False)
 
 
-def _with_annotations() -> Answer:
-    return Answer(((line("annotations_ids", "empty", "List", False),),), False)
+def _with_some(relation: str) -> Answer:
+    return Answer(((_has_none(relation, False),),), False)
 
 
 # -- values in data, by a piece of their text -----------------------------------------------------

@@ -10,30 +10,34 @@ it takes the server ten times as long as one with its id and data.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import reduce
 from math import ceil, prod
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import attrs
 
 from ..http.page_sizes import IDS, PAGE
 from . import measured
-from .columns import Item, column_of
+from .columns import RELATION, Item, column_of
 
 if TYPE_CHECKING:
     from ..conditions.tree import Node
 
-Rows = Literal["ids", "light", "annotations", "whole"]
-"""How much of each row is read: some fields, or all of them; related rows with either."""
-
-ROWS: Mapping[tuple[bool, bool], Rows] = {
-    (True, False): "ids",
-    (False, False): "light",
-    (True, True): "annotations",
-    (False, True): "whole",
+RELATIONS: Mapping[str, tuple[str, ...]] = {
+    "annotations": ("annotations",),
+    "predictions": ("predictions",),
+    "both": ("annotations", "predictions"),
 }
-"""By whether only some fields are read, and whether related rows are."""
+"""The related rows that a page may bring, and their name in the table of costs."""
+
+
+def rows_of(some: bool, relations: Collection[str]) -> str:
+    """Return the name of how much is read of each row: ``some`` fields, or all that are listed."""
+    brought = [name for name in RELATIONS["both"] if name in relations]
+    if not relations:
+        return "ids" if some else "light"
+    return f"{'some' if some else 'whole'} {brought[0] if len(brought) == 1 else 'both'}"
 
 
 @attrs.frozen
@@ -145,14 +149,21 @@ class Size:
     Attributes:
         tasks: The tasks of the project.
         annotated: The share of them that has annotations.
+        predicted: The share of them that has predictions.
         rows: What is read of a row that matches.
         limit: How many rows are wanted at most.
     """
 
     tasks: float = 1000
     annotated: float = 0.7
-    rows: Rows = "light"
+    predicted: float = 0.7
+    rows: str = "light"
     limit: int | None = None
+
+
+def by_id(rows: float, size: Size, costs: Costs) -> float:
+    """Return the seconds that so many rows take when they are asked for by their ids."""
+    return ceil(rows / IDS) * costs.request + rows * costs.rows[size.rows]
 
 
 # -- how many rows a condition leaves, where nothing better is known -------------------------------
@@ -173,8 +184,14 @@ def _share(item: Item, size: Size) -> float:
     column, operator = column_of(item), str(item["operator"])
     if column == "id" and operator == "in_list":
         return min(1.0, len(item["value"]) / max(1.0, size.tasks))
+    if column == RELATION:
+        return size.predicted if operator == "empty" else 1 - size.predicted
+    if column == "annotations_ids" and operator == "empty":
+        return 1 - size.annotated if item["value"] else size.annotated
     if column == "annotations_ids":
-        return size.annotated
+        ids = str(item["value"]).split(",")
+        named = min(1.0, len(ids) / max(1.0, size.tasks))
+        return named if operator == "contains" else 1 - named
     if operator == "contains" and item["value"] == "":
         return 0.9
     if operator.startswith("not_"):

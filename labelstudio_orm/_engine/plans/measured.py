@@ -9,7 +9,16 @@ for each of these and each task of the project; "*" is the median, for what is n
 COSTS: dict[str, dict[str, dict[str, float]]] = {
     "postgresql": {
         "base": {"request": 42000, "task": 17},
-        "rows": {"ids": 900, "light": 2300, "annotations": 2300, "whole": 4900},
+        "rows": {
+            "ids": 900,
+            "light": 2300,
+            "some annotations": 2300,
+            "some predictions": 2300,
+            "some both": 2900,
+            "whole annotations": 4900,
+            "whole predictions": 3300,
+            "whole both": 5600,
+        },
         "linear": {
             "* compare": 0,
             "* contains": 13,
@@ -55,7 +64,16 @@ COSTS: dict[str, dict[str, dict[str, float]]] = {
     },
     "sqlite": {
         "base": {"request": 34000, "task": 0},
-        "rows": {"ids": 540, "light": 2200, "annotations": 2500, "whole": 5700},
+        "rows": {
+            "ids": 900,
+            "light": 2200,
+            "some annotations": 2500,
+            "some predictions": 2400,
+            "some both": 2900,
+            "whole annotations": 5000,
+            "whole predictions": 3300,
+            "whole both": 6000,
+        },
         "linear": {
             "* compare": 7,
             "* contains": 12,

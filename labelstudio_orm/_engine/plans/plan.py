@@ -53,7 +53,7 @@ from .columns import (
     Terms,
     column_of,
     comparison,
-    mixes,
+    multiplies,
     needle,
 )
 from .costs import CHECKED, DEAR, Costs, Size, Stages, kind_of, share_of
@@ -107,9 +107,8 @@ class Plan:
     def expected(self, costs: Costs, size: Size) -> float:
         """Return the seconds of CPU that it will take the server, by guesses where need be."""
         items = list(chain.from_iterable(self.clauses))
-        matching = size.tasks * share_of(self.clauses, size)
-        checked = 1.0 if self.here is None else CHECKED
-        read = matching if size.limit is None else min(matching, size.limit / checked)
+        listed = size.tasks * share_of(self.clauses, size)
+        read = listed if size.limit is None else min(listed, size.limit / self._checked)
         pages = 1 + ceil(max(0.0, read - FIRST_PAGE) / PAGE)
         rows = read * costs.rows[size.rows]
         if self.stages is not None:
@@ -117,6 +116,15 @@ class Plan:
         # The first page is chosen from all tasks, the last one from the few behind the others.
         choosing = (pages + 1) / 2 * size.tasks * costs.choosing(items, size.tasks)
         return pages * costs.request + choosing + rows
+
+    @property
+    def _checked(self) -> float:
+        """The share of rows that checking them here is guessed to leave."""
+        return 1.0 if self.here is None else CHECKED
+
+    def matching(self, size: Size) -> float:
+        """Return how many tasks there will be, by guesses where need be."""
+        return size.tasks * share_of(self.clauses, size) * self._checked
 
     def among(self, item: Item) -> Plan:
         """Return the plan narrowed by a comparison that the server answers exactly.
@@ -390,7 +398,9 @@ def _plan_tasks(where: Node, terms: Terms) -> Plan:
         for part in parts
     ]
     found, left_out = _all_of(approximations)
-    if len(found.clauses) > 1 and mixes(one.item for clause in found.clauses for one in clause):
+    if len(found.clauses) > 1 and multiplies(
+        one.item for clause in found.clauses for one in clause
+    ):
         wide = {place for place, part in enumerate(approximations) if len(part.clauses) > 1}
         narrow = [part for place, part in enumerate(approximations) if place not in wide]
         (found, _), left_out = _all_of(narrow), wide

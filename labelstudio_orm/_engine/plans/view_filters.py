@@ -13,7 +13,17 @@ from ..conditions.tree import Opaque, leaves
 from ..fields.options import options_of
 from ..values import codec
 from ..values.registry import registry
-from .columns import ABOUT_ONE, EXACT, OPERATORS, OPPOSITE, ORDERED, Item, column_of, comparison
+from .columns import (
+    ABOUT_ONE,
+    EXACT,
+    OPERATORS,
+    OPPOSITE,
+    ORDERED,
+    RELATION,
+    Item,
+    column_of,
+    comparison,
+)
 from .plan import plan
 
 
@@ -27,9 +37,11 @@ def view_filters(condition: Q, server: str | None = None) -> dict[str, Any]:
     """
     where = build(registry["Task"], (condition,), {}, server)
     planned = plan(options_of(registry["Task"]), where)
-    # Texts in data are sent as lists, which the browser does not show.
-    in_data = any(one.field.name == "data" for one in leaves(where))
-    if not planned.counts or planned.nothing or in_data:
+    # The browser shows neither lists of texts in data nor columns that it does not know.
+    unshown = any(one.field.name == "data" for one in leaves(where)) or any(
+        column_of(item) == RELATION for clause in planned.clauses for item in clause
+    )
+    if not planned.counts or planned.nothing or unshown:
         raise FieldError(
             f"a view cannot say {condition!r} exactly as it is meant here; filter instead: "
             "project.tasks.filter(...)"

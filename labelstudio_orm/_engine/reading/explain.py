@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from ..conditions.query import Query
@@ -14,13 +15,14 @@ from ..pages.keyset import TASKS, Keyset
 from ..pages.select import Select
 from ..pages.sources import Embedded
 from ..plans.columns import Item
+from ..plans.costs import by_id
 from ..values.brief import WIDTH, brief, cut, joined
 from ..values.ids import id_of
 from .ambiguity import wants_summary
 from .counted import is_counted
 from .planner import keys_of_data, plan_without_request, plans_without_request, wants_config
-from .reader import is_one_page
-from .weighing import asks_for_database, size_of
+from .reader import is_one_page, is_read_at_once, keys_of
+from .weighing import asks_for_database, costs_of, size_of
 
 if TYPE_CHECKING:
     from ..plans.plan import Plan
@@ -64,11 +66,23 @@ def _lines(query: Query) -> Iterator[tuple[str, str]]:
 
 def _costs(query: Query, planned: Plan) -> Iterator[str]:
     """Yield what the plan will cost the server by a guess, and what others would."""
-    tasks = size_of(query, planned).tasks
+    size, more = size_of(query, planned), 0.0
+    if _is_sorted_first(query, planned):
+        rows = min(planned.matching(size), query.stop or inf) - query.start
+        more = by_id(max(0.0, rows), size, costs_of(query))
+        query = keys_of(query)
+        planned = plan_without_request(query)
     for place, one in enumerate(plans_without_request(query, planned)):
-        unit = f" of the server's CPU for {tasks:,} tasks" if place == 0 else ""
+        unit = f" of the server's CPU for {size.tasks:,} tasks" if place == 0 else ""
         name = f": {one.name}" if planned.weighed else ""
-        yield f"about {one.seconds:.2g} s{unit}{name}"
+        yield f"about {one.seconds + more:.2g} s{unit}{name}"
+
+
+def _is_sorted_first(query: Query, planned: Plan) -> bool:
+    """Return whether ids and keys are read of all matches, and then the rows by id."""
+    if query.is_by_id or query.options.pages is not TASKS:
+        return False
+    return not is_read_at_once(query, planned) and not is_one_page(query, planned)
 
 
 def _order(query: Query) -> str:
@@ -161,6 +175,8 @@ def _requests(query: Query, planned: Plan) -> Iterator[str]:
         yield "GET /api/tasks/: one page in the server's order"
         further = f" by {joined(map(str, query.ordering[1:]), ', ')}" if query.ordering[1:] else ""
         yield f"GET /api/tasks/: another page{further}, where tasks tie at its end"
+    elif is_read_at_once(query, planned):
+        yield "GET /api/tasks/: pages by id of all matches, sorted here"
     else:
         yield "GET /api/tasks/: ids and keys of all matches, by id, to be sorted here"
         yield "GET /api/tasks/: the rows by id, 300 a request"

@@ -259,25 +259,33 @@ def _in_any_order(
     """
     source, keys = source_of(query), query.ordering
     start, stop = query.start, query.stop
-    names = frozenset(key.field.name for key in keys)
-    whole = query.but(ordering=(), start=0, stop=None)
-    if not isinstance(source, Keyset) or _is_read_at_once(query, planned):
+    if not isinstance(source, Keyset) or is_read_at_once(query, planned):
+        names = frozenset(key.field.name for key in keys)
         fields = None if query.fields is None else query.fields | names
-        yield ordered(objects(whole.but(fields=fields), workers), keys)[start:stop]
+        yield ordered(objects(_unsorted(query).but(fields=fields), workers), keys)[start:stop]
         return
     if is_one_page(query, planned):
         top = _top(query, planned, source)
         if top is not None:
             yield top[start:stop]
             return
-    light = whole.but(fields=frozenset({"id", *names}), relations=frozenset())
-    found = ordered(objects(light, workers), keys)[start:stop]
+    found = ordered(objects(keys_of(query), workers), keys)[start:stop]
     select = Select.of(query, Plan(), workers=workers)
     listed = source.by_ids(select, [obj.id for obj in found])
     yield from map(Loader(select), listed if workers > 1 else ahead(listed))
 
 
-def _is_read_at_once(query: Query, planned: Plan) -> bool:
+def _unsorted(query: Query) -> Query:
+    return query.but(ordering=(), start=0, stop=None)
+
+
+def keys_of(query: Query) -> Query:
+    """Return the query of the ids and the keys of the same objects, from which they are sorted."""
+    names = {key.field.name for key in query.ordering}
+    return _unsorted(query).but(fields=frozenset({"id", *names}), relations=frozenset())
+
+
+def is_read_at_once(query: Query, planned: Plan) -> bool:
     """Return whether rows by id would take more requests than reading them with the keys.
 
     True for very long lists of ids, since those are read as whole pages.

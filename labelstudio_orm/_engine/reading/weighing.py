@@ -13,7 +13,7 @@ from ..pages.sources import Embedded
 from ..pages.task_page import ask, lightest
 from ..plans.alternatives import Alternative, alternatives, in_two_stages
 from ..plans.columns import Terms, line
-from ..plans.costs import DATABASES, ROWS, UNKNOWN, Costs, Rows, Size
+from ..plans.costs import DATABASES, UNKNOWN, Costs, Size, rows_of
 from ..plans.plan import Plan, fields_needed
 
 LEAST = 1000
@@ -32,22 +32,27 @@ def size_of(query: Query, planned: Plan) -> Size:
     """Return how much there is to read, as far as the project at hand says it. No request."""
     row = _counters(query)
     counted = row.get("task_number") or LEAST
-    annotations = row.get("total_annotations_number")
     # A cancelled annotation is not counted, and has to be found as well.
-    annotated = 0.7 if not annotations else min(1.0, annotations / counted)
-    return Size(max(LEAST, counted), annotated, rows_of(query, planned), query.stop)
+    annotated, predicted = (
+        min(1.0, (row.get(f"total_{name}_number") or 0.7 * counted) / counted)
+        for name in ("annotations", "predictions")
+    )
+    # What is sorted here is read as a whole.
+    by_server = query.is_by_id or (planned.here is None and query.options.pages.filters_tasks)
+    limit = query.stop if by_server else None
+    return Size(max(LEAST, counted), annotated, predicted, rows_read(query, planned), limit)
 
 
 def _counters(query: Query) -> dict[str, Any]:
     return cast("dict[str, Any]", getattr(query.project, "_row", {}))
 
 
-def rows_of(query: Query, planned: Plan) -> Rows:
+def rows_read(query: Query, planned: Plan) -> str:
     """Return how much of a row is read that matches."""
     if not query.options.pages.filters_tasks:  # rows inside of tasks
-        return "annotations"
+        return "some annotations"
     relations = query.relations | fields_needed(planned.here)[1]
-    return ROWS[query.fields is not None, bool(relations)]
+    return rows_of(query.fields is not None, relations)
 
 
 def considered(query: Query, planned: Plan, terms: Terms) -> list[Alternative]:
@@ -62,7 +67,7 @@ def cheapest(query: Query, planned: Plan, terms: Terms) -> Plan:
         return planned
     if planned.dear and not query.is_strict:
         return attrs.evolve(considered(query, planned, terms)[0].plan, weighed=True)
-    return in_two_stages(query.options, planned, rows_of(query, planned), costs_of(query))
+    return in_two_stages(query.options, planned, rows_read(query, planned), costs_of(query))
 
 
 def is_of_tasks(query: Query) -> bool:
