@@ -111,7 +111,8 @@ def test_whether_there_are_related_objects_is_filtered_by_the_server(
     labelled: Project, ls: LabelStudio, asked: Callable[[], list[str]]
 ) -> None:
     """The counters of a task may be wrong, and a prediction may have neither result nor version."""
-    for result in ({}, []):  # the first is stored as null
+    results: list[Any] = [{}, []]
+    for result in results:  # the first is stored as null
         item = {"data": {"text": "a"}, "predictions": [{"result": result, "model_version": None}]}
         ls.request("POST", f"/api/projects/{labelled.id}/import", json=[item])
     some = next(iter(labelled.annotations.iterator()))

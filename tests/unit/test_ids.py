@@ -15,7 +15,7 @@ from typing import Any
 import numpy
 import pytest
 
-from labelstudio_orm import DoesNotExist, Project
+from labelstudio_orm import DoesNotExist, Project, Q
 from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.law.fuzz_shapes import World
@@ -144,7 +144,7 @@ def test_numbers_that_are_no_ids_may_be_as_large(fake: FakeLabelStudio, project:
     task = project.tasks.create(data={"text": "a"})
     task.annotations.create(result=[], lead_time=1e12)
     draft = fake.client().drafts.create(task=task, result=[], import_id=2**40)
-    for lookup in ({"lead_time": 1e12}, {"lead_time__in": [1e12]}):
-        assert [one.lead_time for one in project.annotations.filter(**lookup)] == [1e12]
-    for lookup in ({"import_id": 2**40}, {"import_id__in": [2**40, 2**50]}):
-        assert list(fake.client().drafts.filter(task=task, **lookup)) == [draft]
+    for condition in (Q(lead_time=1e12), Q(lead_time__in=[1e12])):
+        assert [one.lead_time for one in project.annotations.filter(condition)] == [1e12]
+    for condition in (Q(import_id=2**40), Q(import_id__in=[2**40, 2**50])):
+        assert list(fake.client().drafts.filter(condition, task=task)) == [draft]
