@@ -85,8 +85,8 @@ QUERIES: dict[str, Callable[[Project], QuerySet[Any]]] = {
     "everything": lambda p: p.tasks,
     "falling": lambda p: p.tasks.order_by("-id"),
     "exact": lambda p: p.tasks.filter(total_annotations=0),
-    "checked here": lambda p: p.tasks.filter(data__n=3),
-    "in part": lambda p: p.tasks.filter(total_annotations=1, data__n__in=[1, 3, 4]),
+    "checked here": lambda p: p.tasks.filter(data__n__lte=3),
+    "in part": lambda p: p.tasks.filter(total_annotations=1, data__n__lte=4),
     "or": lambda p: p.tasks.filter(Q(total_annotations=1) | Q(inner_id__lt=20)),
     "or of and": lambda p: p.tasks.filter(
         Q(total_annotations=1, inner_id__gt=9) | Q(inner_id__lt=20, total_predictions=0)

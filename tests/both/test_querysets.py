@@ -213,6 +213,18 @@ def test_orders_by_fields_and_by_keys_of_data(filled: Project) -> None:
     assert list(labelled) == [t for t in by_text[::-1] if t.total_annotations]
 
 
+def test_a_task_counts_once_whatever_is_joined_to_it(project: Project) -> None:
+    """Of an "or" of a mean and of the annotations the server counts a task once for each."""
+    annotation = {"result": [], "lead_time": 5.0}
+    project.tasks.bulk_create(
+        {"data": {"text": "x"}, "annotations": [annotation] * number} for number in (0, 1, 3)
+    )
+    bare = project.tasks.filter(annotations__id__isnull=True)
+    assert (len(bare.exclude(avg_lead_time__lte=1.0)), bare.count()) == (1, 1)
+    either = Q(annotations__id__isnull=False) | Q(avg_lead_time__gt=1.0)
+    assert len(project.tasks.filter(either)) == project.tasks.filter(either).count() == 2
+
+
 def test_get_returns_the_only_match_or_raises(ls: LabelStudio, filled: Project) -> None:
     task = filled.tasks.get(data__text="100%")
     assert (
@@ -570,6 +582,40 @@ def test_the_server_finds_a_text_in_data_by_itself(
         )
     assert project.tasks.filter(Q(**{f"data__{key}__in": PLAIN})).count() == len(PLAIN)
     assert len(asked()) == 1
+
+
+SENT = [5, 5.0, 0, -0.0, -3, 1.5, 0.1, -0.25, 1e14, 123456789012345, 0.0001]
+NOT_SENT = [1 / 3, 5.000000000000001, 10**15, 10**20, 1e22, 0.00001, 2**53 + 1]
+SIMILAR = ["5", "5.0", "0", True, False, None, "", [5], {"a": 5}, [], {}, "-3", "1.5", "x"]
+
+
+@pytest.mark.parametrize("key", ["v", "inside__v"])
+def test_the_server_finds_a_number_in_data_by_itself(
+    project: Project, asked: Asked, key: str
+) -> None:
+    """Not by more digits than every server writes of it, nor what else may have the same text."""
+    values: list[Any] = [["of the first task"], *SENT, *NOT_SENT, *SIMILAR]
+    project.tasks.bulk_create({"text": "x", "v": v, "inside": {"v": v}} for v in values)
+    project.tasks.bulk_create([{"text": "x", "V": 5}])
+
+    def found(*wanted: object) -> int:
+        numbers = [v for v in values if type(v) in (int, float)]
+        return len([v for v in numbers if v in wanted])
+
+    def equal(value: object) -> Any:
+        return project.tasks.filter(Q(**{f"data__{key}": value}))
+
+    list(equal("a"))  # it looks for the keys, once
+    asked()
+    for number in SENT:
+        assert (equal(number).count(), len(asked())) == (found(number), 1)
+        assert "here:" not in equal(number).explain()
+    for number in NOT_SENT:
+        assert equal(number).count() == found(number)
+        assert "here:" in equal(number).explain()
+    asked()
+    either = project.tasks.filter(Q(**{f"data__{key}__in": [*SENT, "x", "5"]}))
+    assert (either.count(), len(asked())) == (found(*SENT) + 2, 1)
 
 
 def test_a_mean_score_needs_a_model_version(project: Project) -> None:

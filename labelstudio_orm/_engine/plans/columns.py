@@ -2,8 +2,9 @@
 
 ``EXACT`` is the table of columns; a column's kind says which lookups it knows and whether the
 complement of each is to be had too. What holds is the same on a server with SQLite and on one with
-PostgreSQL; where they differ, the safe one is taken. A short text under a key of ``data`` is asked
-for exactly; any other value there or in a result as a superset, by a piece of its text.
+PostgreSQL; where they differ, the safe one is taken. A number or a short text under a key of
+``data`` is asked for exactly; anything else there or in a result as a superset, by a piece of its
+text.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ Item = dict[str, Any]
 ALTERNATIVES = 20
 """Values of an ``in`` that become lines of their own, at most."""
 
-TEXTS = 1000
-"""Texts that an ``in`` of a key in ``data`` is sent with, at most."""
+VALUES = 1000
+"""Values that an ``in`` of a key in ``data`` is sent with, at most."""
 
 LONGEST_TEXT = 200
 """Characters of a text that is sent as a whole, at most; of a longer one a piece is looked for."""
@@ -82,7 +83,7 @@ ABOUT_ONE = {
 """The related object that a column tests; two tests in one line of a view apply to the same one."""
 
 
-JOINED = frozenset({"annotators", "predictions_model_versions"})
+JOINED = frozenset({"annotators", "annotations_ids", "predictions_model_versions"})
 """Those among them that are joined to their tasks whatever is asked of them."""
 
 RELATION = "predictions"
@@ -568,24 +569,29 @@ def _in_data(leaf: Leaf, may_be_undefined: Undefined) -> Answer | None:
 
 def _in_column(column: str, leaf: Leaf) -> Answer:
     values = leaf.value if leaf.lookup == "in" else (leaf.value,)
-    if leaf.lookup in ("exact", "in") and len(values) <= TEXTS and all(map(_is_short, values)):
+    if leaf.lookup in ("exact", "in") and len(values) <= VALUES and all(map(_is_listed, values)):
         # One list, where a piece of each text is as many scans of the table; and no "equal", which
         # the server refuses if the first task of the project has a list there.
         item = line(column, "in_list", "String", list(values))
-        return Answer(((item,),), all(map(_is_only_text, values)))
+        return Answer(((item,),), all(map(_is_only_one, values)))
     there = Answer(((line(column, "contains", "String", ""),),), False)
     return _text(column, leaf) or there
 
 
-def _is_short(value: Any) -> bool:
-    return isinstance(value, str) and len(value) <= LONGEST_TEXT
+def _is_listed(value: Any) -> bool:
+    """Return whether a value is sent as it is: a short text, or a number written alike by all."""
+    if isinstance(value, str):
+        return len(value) <= LONGEST_TEXT
+    return _is_number(value) and _digits(value) is not None
 
 
-def _is_only_text(text: str) -> bool:
-    """Return whether no other JSON value has this text on SQLite, and no server cuts it."""
-    if text in ("true", "false", "null") or text.startswith(("{", "[")):
+def _is_only_one(value: Any) -> bool:
+    """Return whether no other JSON value is this one on SQLite, and no server cuts a text."""
+    if not isinstance(value, str):
+        return True
+    if value in ("true", "false", "null") or value.startswith(("{", "[")):
         return False
-    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)
 
 
 def _whole(*pieces: str) -> Answer:
