@@ -98,9 +98,9 @@ class Tasks(QuerySet["Task"]):
 
         Tasks go through the import: a batch ends at ``batch_size`` items or ``batch_bytes`` bytes
         of JSON, and each is one request that is stored whole or not at all, one after the other.
-        Without a ``batch_size`` the first one has 1,000 items, and each further one up to twice as
-        many as the one before while the server takes less than 4 s: 10,000 at most, or 100 where
-        it is slow. One that is too large for the server, or for a proxy, is sent in halves.
+        Without a ``batch_size`` the first one has 1,000 items, and the next ones as many as that
+        showed to take 4 s: 20,000 at most, or 100 where the server is slow. One that is too large
+        for the server, or for a proxy, is sent in halves.
         One more request finds the newest task, by which a batch is found again when its answer is
         lost. ``progress``: True for a line on stderr, or a function ``(done, total)``.
 

@@ -34,7 +34,7 @@ N = 60
 
 def items(start: int, stop: int) -> list[dict[str, Any]]:
     return [
-        {"text": str(n), "image": f"{n}.png", "lang": "de" if n < 10 else "en"}
+        {"text": str(n), "image": f"{n}.png", "lang": "de" if n < 10 else "en", "n": n}
         for n in range(start, stop)
     ]
 
@@ -90,10 +90,14 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
     ),
     "skip: by what the server does not look for, all tasks listed": (
         lambda p: p.tasks.bulk_create(
-            [{**item, "n": n} for n, item in enumerate(items(50, 70))],
-            key="data.n",
+            [{**item, "third": n + 1 / 3} for n, item in enumerate(items(50, 70))],
+            key="data.third",
             on_conflict="skip",
         ),
+        {LIST: 2, IMPORT: 1},
+    ),
+    "skip: by a number, looked up": (
+        lambda p: p.tasks.bulk_create(items(50, 70), key="data.n", on_conflict="skip"),
         {LIST: 2, IMPORT: 1},
     ),
     "skip: a stream, all tasks listed": (
@@ -205,6 +209,10 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
     "delete: tasks that the server finds": (
         lambda p: p.tasks.filter(total_annotations=0).delete(),
         {LIST: 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+    ),
+    "delete: by numbers in data": (
+        lambda p: p.tasks.filter(data__n__in=[1, 2, 3]).delete(),
+        {KEYS: 1, LIST: 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
     ),
     "delete: one task": (
         lambda p: p.tasks.filter(data__text="7").delete(),

@@ -14,12 +14,14 @@ from labelstudio_orm.resources._tasks import creation
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 
 IMPORT = "/api/projects/*/import"
+GROWTH = batches.GROWTH
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Batches of 10 items that grow to 80."""
-    for name, number in {"BATCH_SIZE": 10, "LARGEST_BATCH": 80, "SMALLEST_BATCH": 4}.items():
+    """Batches of 10 items that grow to 80, twice as many at a time."""
+    sizes = {"BATCH_SIZE": 10, "LARGEST_BATCH": 80, "SMALLEST_BATCH": 4, "GROWTH": 2}
+    for name, number in sizes.items():
         monkeypatch.setattr(batches, name, number)
     monkeypatch.setattr(creation, "BATCH_SIZE", 10)
 
@@ -65,6 +67,14 @@ def test_a_size_that_was_given_stays_and_a_remainder_says_nothing() -> None:
     sizer = BatchSizer()
     sizer.saw(3, 9.0)
     assert sizer.size == 10
+
+
+def test_a_quick_server_gets_the_largest_batches_at_once(
+    project: Project, fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(batches, "GROWTH", GROWTH)
+    project.tasks.bulk_create(texts(200))
+    assert sizes(fake) == [10, 80, 80, 30]
 
 
 @pytest.mark.parametrize("is_stream", [False, True])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import enum
 import gzip
 import io
 import json
 import logging
+import math
 import os
 import pickle
 import socket
@@ -14,6 +16,7 @@ import struct
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
@@ -22,6 +25,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
 
+import numpy
 import pytest
 import requests
 from attrs import frozen
@@ -324,6 +328,44 @@ JSON = st.recursive(
 def test_values_survive_the_way_there_and_back(value: object) -> None:
     assert payload.decode(json.dumps(value).encode()) == value
     assert json.loads(payload.encode(value, "")) == value
+
+
+class Size(enum.IntEnum):
+    LARGE = 3
+
+
+class Colour(enum.Enum):
+    RED = "red"
+
+
+class Name(str):
+    pass
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        math.nan, math.inf, 1e300, -0.0, 2**64, -(2**70), "\ud800", "\u2028é😀", None,
+        [None, "null"], {1: 2}, {None: 1}, {"a": (1, 2)}, Size.LARGE, Colour.RED, Name("a"),
+        {Name("a"): 1},
+        uuid.UUID(int=1), datetime(2026, 1, 1), numpy.float64(0.5), numpy.int64(2), [numpy.nan],
+        {"a": {1, 2}}, b"a",
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_a_fast_writer_takes_and_refuses_the_same(
+    value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written() -> object:
+        try:
+            return json.loads(payload.encode({"of": value}, "saving it"))
+        except (TypeError, ValueError) as error:
+            return repr(error)
+
+    assert payload._accelerator() is not None
+    quickly = written()
+    monkeypatch.setattr(payload, "_accelerator", lambda: None)
+    assert quickly == written()
 
 
 @pytest.mark.parametrize("text", ["18446744073709551617", "-9223372036854775809", '["\\ud800"]'])

@@ -20,8 +20,11 @@ these are all of them.
 """
 
 
-LARGEST_BATCH = 10_000
+LARGEST_BATCH = 20_000
 """Items in one request, at most, unless a call says otherwise; the first has ``BATCH_SIZE``."""
+
+GROWTH = 20
+"""How many times as many items as the one before a request has, at most."""
 
 SMALLEST_BATCH = 100
 """Items in a request to a server that is slow, at least."""
@@ -33,7 +36,7 @@ BATCH_SECONDS = 4.0
 class BatchSizer:
     """How many items to put into a request: more while the server answers quickly.
 
-    Each request has at most twice as many as the one before. A size that a call gives stays.
+    Each has at most ``GROWTH`` times as many as the one before. A size that a call gives stays.
     """
 
     def __init__(self, size: int | None = None) -> None:
@@ -45,7 +48,7 @@ class BatchSizer:
         """Learn from a request; few items say more of the request than of the items."""
         if not self.is_fixed and 2 * items >= self.size:
             by_time = int(items / max(seconds, 0.001) * BATCH_SECONDS)
-            self.size = max(SMALLEST_BATCH, min(2 * self.size, by_time, self._most))
+            self.size = max(SMALLEST_BATCH, min(GROWTH * self.size, by_time, self._most))
 
     def refused(self, most: int) -> None:
         """Put no more than so many items into a request from now on."""
@@ -89,7 +92,7 @@ def names_of(items: Iterable[Any]) -> ItemNames:
     return items if isinstance(items, ItemNames) else ItemNames()
 
 
-@attrs.frozen
+@attrs.define(eq=False)  # frozen ones take twice as long to make
 class Item:
     """One item of an input: its place and name there, as it was given, and as it is sent.
 
@@ -108,6 +111,13 @@ class Item:
 
     def __str__(self) -> str:
         return self.name
+
+
+def handed_over(items: list[T]) -> Iterator[T]:
+    """Yield the items of a list, which it holds no longer: what was dealt with may go."""
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 def batches(

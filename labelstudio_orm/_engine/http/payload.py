@@ -1,4 +1,4 @@
-"""JSON bodies: parsed by orjson where it is exact, written compactly, errors naming the place."""
+"""JSON bodies: by orjson where it is exact, written compactly, errors naming the place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cache
 from importlib import import_module
 from typing import Any
 
-from ..values.codec import plain
+from ..values.codec import is_plain, plain
 from ..values.secret import Secret, reveal
 
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 46 if byte == 46 else 32 for byte in range(256))
@@ -55,6 +55,13 @@ def encode(value: object, doing: str) -> bytes:
     """
     if isinstance(value, EncodedList):
         return value.text
+    # Of Python's own types orjson writes all but NaN as the standard library does: that is a null.
+    orjson = _accelerator()
+    if orjson is not None and is_plain(value):
+        with suppress(TypeError):
+            text: bytes = orjson.dumps(value)
+            if b"null" not in text:
+                return text
     try:
         return _ENCODER.encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:

@@ -101,7 +101,7 @@ def copy_json(value: Any) -> JSON:
         return marshal.loads(value)
     if type(value) not in _NESTED:
         return value
-    if _is_flat(value):
+    if is_flat(value):
         return dict(value)
     try:
         return marshal.loads(marshal.dumps(value, _PLAINLY))
@@ -118,7 +118,8 @@ _DEEPEST: Final = 10_000
 _NESTED = frozenset((dict, list))
 
 
-def _is_flat(value: Any) -> bool:
+def is_flat(value: Any) -> bool:
+    """Return whether a value is a dict of scalars alone."""
     return type(value) is dict and _NESTED.isdisjoint(map(type, value.values()))
 
 
@@ -289,7 +290,7 @@ def plain_json(value: JSON) -> JSON:
     >>> plain_json({"sizes": [1, 2]})
     {'sizes': [1, 2]}
     """
-    if _is_plain(value) or all(plain(one) is one for one in scalars(value)):
+    if is_plain(value) or all(plain(one) is one for one in scalars(value)):
         return value
     try:
         return _plain_inside(value)
@@ -297,7 +298,7 @@ def plain_json(value: JSON) -> JSON:
         return value
 
 
-def _is_plain(value: JSON) -> bool:
+def is_plain(value: JSON) -> bool:
     """Return whether all values are surely of Python's own types, looking at whole containers."""
     pending = [value]
     for one in pending:

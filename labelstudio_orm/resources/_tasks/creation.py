@@ -17,6 +17,7 @@ from ..._engine.bulk.batches import (
     Item,
     ItemNames,
     batches,
+    handed_over,
     names_of,
     send_isolating_failures,
 )
@@ -28,6 +29,7 @@ from ..._engine.reading.selection import query_of
 from ..._engine.records.inside import chosen
 from ..._engine.values.brief import cut
 from ..._engine.values.codec import copy_json
+from ..._engine.values.collector import collector_at_rest
 from ..._engine.values.ids import id_of
 from ..._engine.values.misuse import check_items, check_number
 from ..._engine.values.summary import Created, OnError
@@ -87,7 +89,9 @@ def create_tasks(
     with run:
         checked = creation.checked(items, _check(tasks) if validate else None)
         if is_sized:  # as a whole before the first request
-            checked = iter(list(checked))
+            with collector_at_rest():
+                found = list(checked)
+            checked = handed_over(found)
             creation.warn_of_missing_sizes()
         creation.create(checked, is_sized, batch_bytes)
         creation.warn_of_missing_sizes()
@@ -131,6 +135,7 @@ class _Creation:
     ) -> None:
         self.tasks, self.run, self.names, self.may_be_odd = tasks, run, names, may_be_odd
         self.on_conflict, self.key = on_conflict, key
+        self.server = tasks.client.url
         self.sizer = BatchSizer()
         self.held = 0
         """Bytes of JSON of the items so far."""
@@ -160,7 +165,7 @@ class _Creation:
         where = self.names.one(place)
         try:
             may_be_odd = self.may_be_odd or check is not None  # its errors about regions say more
-            form = full_form(given, where, server=self.tasks.client.url, may_be_odd=may_be_odd)
+            form = full_form(given, where, server=self.server, may_be_odd=may_be_odd)
             problem = check and check.problem(form)
             if problem:
                 raise ValueError(f"{where}, {problem}")
@@ -177,7 +182,8 @@ class _Creation:
         if self.run.total is None:  # no more are held than are in a batch
             return text
         self.held += len(text)
-        return text if self.held <= TEXTS else b""
+        # A copy, since orjson reserves a kilobyte for each.
+        return bytes(memoryview(text)) if self.held <= TEXTS else b""
 
     def _keyed(self, item: Item, key: ItemKey) -> Item:
         value = key.value(item.form)
@@ -192,10 +198,11 @@ class _Creation:
             wanted = None
             if is_sized:
                 found = list(items)
-                wanted, items = {item.hashable_key: item.key for item in found}, iter(found)
+                wanted = {item.hashable_key: item.key for item in found}
+                items = handed_over(found)
             items = self._fresh(items, self._existing(self.key, wanted))
             if is_sized and self.on_conflict == "error":  # nothing is sent if there is one
-                items = iter(list(items))
+                items = handed_over(list(items))
         for batch in batches(
             items, number=self.sizer, size=batch_bytes, size_of=lambda item: item.size
         ):

@@ -166,6 +166,8 @@ def full_form(
             )
         refuse_flat(item, where)
         return {"data": _checked_keys(item, where)}
+    if len(item) == 1:  # as most are: there is nothing else to check
+        return {"data": _checked_keys(item["data"], where)}
     if is_exported(item):
         return full_form(as_item(item, where), where, server=server, may_be_odd=True)
     unknown = sorted(item.keys() - _TASK_KEYS)

@@ -13,7 +13,8 @@ from ..._engine.http.payload import EncodedList, encode
 from ..._engine.reading.selection import query_of
 from ..._engine.records.inside import is_saved, load
 from ..._engine.records.origin import Origin
-from ..._engine.values.codec import copy_json
+from ..._engine.values.codec import copy_json, is_flat
+from ..._engine.values.collector import collector_at_rest
 from ..._engine.values.ids import id_of
 from ...errors import LabelStudioError, OutcomeUnknown, ServerError
 from .forms import ANSWER, job_of, pretended_import
@@ -73,12 +74,14 @@ class Import:
             {
                 "id": id,
                 "project": project,
-                "data": copy_json(form["data"]),  # the caller may go on to change its own
-                "meta": copy_json(form.get("meta", {})),
+                # A form has its own dict of data, but what is in it is the caller's.
+                "data": form["data"] if is_flat(form["data"]) else copy_json(form["data"]),
+                "meta": copy_json(form["meta"]) if "meta" in form else {},
             }
             for id, form in zip(ids, batch, strict=True)
         )
-        return list(load(self.queryset.model, rows, origin))
+        with collector_at_rest():
+            return list(load(self.queryset.model, rows, origin))
 
     def _send(self, batch: list[dict[str, Any]], doing: str) -> Any:
         project, client = id_of(self.project), self.client
