@@ -455,7 +455,7 @@ def _of_ids(leaf: Leaf, positive: bool) -> Answer | None:
     if leaf.lookup == "isnull":
         return _exactly(_has_none(relation, leaf.value is positive))
     values = leaf.value if isinstance(leaf.value, tuple) else (leaf.value,)
-    known = leaf.lookup in ("exact", "in") and len(values) <= TEXTS and all(map(_is_id, values))
+    known = leaf.lookup in ("exact", "in") and len(values) <= VALUES and all(map(_is_id, values))
     if relation != "annotations" or not known or min(values) < 0:
         return None
     operator = "contains" if positive else "not_contains"
