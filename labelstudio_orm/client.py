@@ -64,6 +64,9 @@ class LabelStudio(Connection):
             put back is still sent.
         max_answer: Bytes of an answer that is read into memory, decompressed; default: 1 GiB.
             Files, which are streamed, have no limit.
+        allow_old_server: Work with releases before 1.10 too, on which results may be wrong; by
+            default NotSupportedByServer is raised as soon as the release is known. The release is
+            asked once, before the first request that means something else on an older server.
 
     >>> with LabelStudio("http://localhost:8080", api_key="...") as ls:
     ...     print(ls.projects.count())

@@ -27,6 +27,7 @@ __all__ = [
     "MultipleObjectsReturned",
     "NotFound",
     "NotSupportedByServer",
+    "OldServerWarning",
     "OutcomeUnknown",
     "PermissionDenied",
     "RateLimited",
@@ -311,6 +312,17 @@ class UnknownKeyWarning(UserWarning):
     >>> import warnings
     >>> warnings.simplefilter("error", UnknownKeyWarning)  # raise instead of warn
     >>> warnings.simplefilter("default", UnknownKeyWarning)
+    """
+
+
+class OldServerWarning(UserWarning):
+    """The server is of a release that this library is not tested with.
+
+    What its release lacks raises NotSupportedByServer. Warned of once by each client.
+
+    >>> import warnings
+    >>> warnings.simplefilter("error", OldServerWarning)  # raise instead of warn
+    >>> warnings.simplefilter("default", OldServerWarning)
     """
 
 

@@ -12,9 +12,10 @@ from .. import _config
 from .._engine import reading
 from .._engine.fields.fields import Field
 from .._engine.http.deadline import one_call
+from .._engine.http.releases import EVALUATION
 from .._engine.pages.sources import NUMBERED
 from .._engine.records.inside import kept_with
-from ..errors import LabelStudioError
+from ..errors import LabelStudioError, NotSupportedByServer
 from ..orm import (
     ForeignKey,
     HasMany,
@@ -23,6 +24,7 @@ from ..orm import (
     Resource,
     action,
     answer,
+    field,
     foreign_key,
     lazy_counter,
     readonly,
@@ -134,7 +136,7 @@ class Project(CreatedBy, Resource):
     show_overlap_first: bool = False
     reveal_preannotations_interactively: bool = False
     evaluate_predictions_automatically: bool = False
-    annotator_evaluation_enabled: bool = False
+    annotator_evaluation_enabled: bool = field(default=False, since=EVALUATION)
     color: str | None = None
     control_weights: dict[str, Any] | None = None
     maximum_annotations: int = 1
@@ -284,11 +286,22 @@ class Project(CreatedBy, Resource):
             progress=progress,
         )
 
+    @one_call
+    def annotators(self) -> list[User]:
+        """List the users who annotated in this project. One request.
+
+        Before release 1.22 of the server they are taken from listings of the tasks and of the
+        users; one who is no longer a member has no name and no e-mail address then.
+        """
+        try:
+            return self._listed_annotators()
+        except NotSupportedByServer:
+            return _tasks.annotating.annotators_of(self)
+
     @action(
         "GET", "annotators/", "listing the annotators of {self!r}", expect=[{"id": int}], of="User"
     )
-    def annotators(self) -> list[User]:
-        """List the users who annotated in this project. One request."""
+    def _listed_annotators(self) -> list[User]:
         return answer()
 
 

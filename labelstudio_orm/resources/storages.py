@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 from .._engine.bulk.jobs import Job
 from .._engine.fields.options import options_of
 from .._engine.http.deadline import one_call
+from .._engine.http.releases import FLAT_SCANS
 from .._engine.reading.selection import query_of
 from .._engine.records.inside import load
 from .._engine.records.origin import Origin
@@ -22,6 +23,7 @@ from ..orm import (
     action,
     always_sent,
     answer,
+    field,
     fields,
     foreign_key,
     readonly,
@@ -167,10 +169,14 @@ class _Cloud:
 
 
 @fields
-class _Scanned:
+class _Presigned:
     presign: bool = True
     presign_ttl: int = 1
-    recursive_scan: bool | None = None
+
+
+@fields
+class _Scanned(_Presigned):
+    recursive_scan: bool | None = field(default=None, since=FLAT_SCANS)
 
 
 @fields
@@ -303,14 +309,14 @@ class ImportStorage:
     class Local(_Local, Any):
         """A folder on the server, below its document root for local files."""
 
-        recursive_scan: bool | None = None
+        recursive_scan: bool | None = field(default=None, since=FLAT_SCANS)
 
     @resource("/api/storages/redis/{id}")
     class Redis(_Redis, Any):
         """Keys of a Redis database, below a prefix (``path``)."""
 
     @resource("/api/storages/s3/{id}")
-    class S3(_S3, _Scanned, Any):
+    class S3(_S3, _Presigned, Any):
         """A bucket of S3, or of what speaks its protocol (``s3_endpoint``)."""
 
     @resource("/api/storages/s3s{/id}")

@@ -287,6 +287,9 @@ class Task(Dated, Resource):
     annotations: ClassVar[HasMany[Annotation]] = HasMany()
     predictions: ClassVar[HasMany[Predictions]] = HasMany()
 
+    def _get_row(self, doing: str) -> dict[str, Any]:
+        return _tasks.stored.as_stored(self._client, super()._get_row(doing), doing)
+
 
 LastAction = Literal[
     "prediction", "propagated_annotation", "imported", "submitted", "updated", "skipped",

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 from .._engine.conditions.q import Q
 from .._engine.conditions.tree import EVERYTHING
 from .._engine.fields.fields import Field
+from .._engine.http.connection import require
 from .._engine.http.deadline import one_call
+from .._engine.http.releases import PAIRED_FILTERS
 from .._engine.models.queryset import queryset_of
-from .._engine.plans.view_filters import view_condition, view_filters, view_ordering
+from .._engine.plans.view_filters import has_pairs, view_condition, view_filters, view_ordering
 from .._engine.reading.by_id import given_id
 from .._engine.reading.selection import evolved, query_of
 from .._engine.values.brief import brief
@@ -120,6 +122,11 @@ class View(Resource):
     order: int | None = readonly()
     user: ForeignKey[User] = readonly_foreign_key()
     user_id = user.optional_id
+
+    def _check_release(self, chosen: Iterable[Field]) -> None:
+        super()._check_release(chosen)
+        if isinstance(self.data, dict) and has_pairs(self.data.get("filters")):
+            require(self._client, PAIRED_FILTERS, f"saving {self!r}")
 
     @property
     def filters(self) -> Q:

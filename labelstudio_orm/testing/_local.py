@@ -21,7 +21,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal
 
-from .._engine.http.server import numbers_of
+from .._engine.http.connection import check_supported, facts_of
+from .._engine.http.server import ServerVersion, numbers_of
 from .._engine.values.secret import Secret, redact, reveal, unseen
 from ..client import LabelStudio
 from ._databases import PRIVATE, Database, Postgres, SQLite
@@ -262,8 +263,15 @@ class LocalLabelStudio:
         return process.pid
 
     def client(self, **options: Any) -> LabelStudio:
-        """Return a new ``LabelStudio`` for this server, as its administrator, with ``options``."""
-        return LabelStudio(self.url, self.api_key, **options)
+        """Return a new ``LabelStudio`` for this server, as its administrator, with ``options``.
+
+        It knows the release, for which others ask once.
+        """
+        client = LabelStudio(self.url, self.api_key, **options)
+        facts_of(client).server = check_supported(
+            client, ServerVersion(self.version, "Community", {})
+        )
+        return client
 
     def _fill_data_dir(self, seed: Path) -> None:
         kept = self.data_dir / RELEASE_FILE

@@ -249,7 +249,6 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
             KEYS: 1,
             LIST: 1,
             "POST /api/annotations/bulk": 1,
-            "GET /api/version": 1,
             "POST /api/tasks/*/annotations/": 10,
         },
     ),

@@ -43,6 +43,7 @@ def test_every_error_survives_pickling(cls: type[LabelStudioError]) -> None:
         ("NotSupportedByServer", "NotImplementedError"),
         ("ClientSideFilterWarning", "UserWarning"),
         ("MissingSizeWarning", "UserWarning"),
+        ("OldServerWarning", "UserWarning"),
         ("UnknownKeyWarning", "UserWarning"),
     ],
 )

@@ -402,6 +402,20 @@ def test_a_success_without_the_whole_is_none(status: str, way: str, tmp_path: Pa
     assert [one.name for one in tmp_path.iterdir()] == ["kept"]
 
 
+def test_a_body_after_a_204_does_not_begin_the_next_answer() -> None:
+    """As the deletion of all tasks has one on servers before 1.13.1."""
+
+    def serve(connection: socket.socket, stop: threading.Event) -> None:
+        connection.sendall(b'HTTP/1.1 204 No Content\r\nContent-Length: 11\r\n\r\n{"tasks":3}')
+        if connection.recv(1 << 16):
+            connection.sendall(whole(b"[1]"))
+
+    with serving(serve) as url:
+        ls = LabelStudio(url, TOKEN, retries=0)
+        for method in ("DELETE", "POST", "GET"):
+            assert ls.request(method, "/api/x/") is None
+
+
 def test_what_a_server_says_controls_no_terminal() -> None:
     said = b'{"detail": "\\u001b[31mred\\u001b]0;title\\u0007 \\u202egnp.exe \\ud800"}'
     answer = b"HTTP/1.1 400 Bad\r\nContent-Length: %d\r\n\r\n" % len(said) + said

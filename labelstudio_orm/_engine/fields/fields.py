@@ -14,6 +14,9 @@ from ..values.declared import header_of
 from ..values.ids import as_id, id_given, is_object
 from ..values.secret import NAMES, reveal, seal
 
+if TYPE_CHECKING:
+    from ..http.releases import Feature
+
 
 class _Unset:
     def __repr__(self) -> str:
@@ -58,6 +61,7 @@ class Field:
         references: str | None = None,
         of: str | None = None,
         validator: Validator | None = None,
+        since: Feature | None = None,
     ) -> None:
         self.name, self.owner = name, owner
         self.wire = wire or references or name
@@ -67,7 +71,7 @@ class Field:
         self.secret, self.always_sent = secret, always_sent
         self.trusted_type, self.partly = trusted_type, partly
         self.references, self.of = references, of
-        self.validator = validator
+        self.validator, self.since = validator, since
 
     def __repr__(self) -> str:
         return f"<Field {self.owner.__name__}.{self.name}>"

@@ -13,11 +13,14 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import attrs
 
 from .fields import UNSET, Validator
+
+if TYPE_CHECKING:
+    from ..http.releases import Feature
 
 if sys.version_info >= (3, 14):
     import annotationlib
@@ -41,14 +44,23 @@ def field(
     wire: str | None = None,
     fixed: bool = False,
     validator: Validator | None = None,
+    since: Feature | None = None,
 ) -> Any:
     """Declare a writable field.
 
     ``wire``: its JSON key, by default its name. ``fixed``: writable until the object is saved.
     ``validator``: called with a value before it is sent, its place in messages, and the value that
-    the server has; raises where no server can use the value.
+    the server has; raises where no server can use the value. ``since``: the feature of the server
+    that it belongs to, where not every release has it.
     """
-    return _word(default=default, factory=factory, wire=wire, fixed=fixed, validator=validator)
+    return _word(
+        default=default,
+        factory=factory,
+        wire=wire,
+        fixed=fixed,
+        validator=validator,
+        since=since,
+    )
 
 
 def readonly(

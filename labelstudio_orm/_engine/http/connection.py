@@ -6,11 +6,12 @@ It is all of a client but the objects, and all that the engine knows of a client
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ...errors import APIError, NotSupportedByServer
+from ...errors import APIError, AuthenticationError, NotSupportedByServer, OldServerWarning
 from .. import http
 from ..values.brief import cut
 from ..values.misuse import check_number, of_missing
@@ -19,12 +20,13 @@ from .auth import Credential
 from .dryrun import ECHO, READS, DryRun, Switch
 from .facts import ServerFacts
 from .outcome import MAX_ANSWER
-from .transport import Retry, Transport
+from .transport import Retry, Transport, log
 
 if TYPE_CHECKING:
     import requests
     from typing_extensions import Self
 
+    from .releases import Feature
     from .server import ServerVersion
 
 __all__ = ["Connection", "NoClient", "client_for", "default_client", "set_default"]
@@ -56,6 +58,71 @@ def facts_of(client: Connection) -> ServerFacts:
     return client._facts
 
 
+def server_of(client: Connection) -> ServerVersion:
+    """Return the edition and the release of the server, which is asked once: one request.
+
+    A server that does not say is taken to be the newest. Raises NotSupportedByServer for a release
+    that is too old to work with.
+    """
+    facts = client._facts
+    if facts.server is None:
+        try:
+            found = client.server()
+        except APIError as error:
+            if isinstance(error, AuthenticationError):
+                raise
+            found = http.releases.NEWEST_SERVER  # a proxy may hide the release
+        facts.server = check_supported(client, found)
+    return facts.server
+
+
+def check_supported(client: Connection, server: ServerVersion) -> ServerVersion:
+    """Return what a server is, if this library works with it; warn of one that was not tried.
+
+    Raises NotSupportedByServer.
+    """
+    if server.edition != "Community" or not server.version:
+        return server
+    if server.version[:2] > http.releases.NEWEST:
+        log.debug(
+            "%s is Label Studio %s, which is newer than all that was tried",
+            client.url,
+            server.release,
+        )
+    if server.version < http.releases.OLDEST and not client._facts.may_be_old:
+        oldest = http.releases.text(http.releases.OLDEST)
+        raise NotSupportedByServer(
+            f"the server at {client.url} is Label Studio {server.release}, and this library works "
+            f"with {oldest} and newer: update the server, or give "
+            "LabelStudio(..., allow_old_server=True) and expect wrong results"
+        )
+    if server.version < http.releases.COMPLETE:
+        warnings.warn(
+            f"the server at {client.url} is Label Studio {server.release}; this library is tested "
+            f"with {http.releases.text(http.releases.COMPLETE)} and newer",
+            OldServerWarning,
+            stacklevel=2,
+        )
+    return server
+
+
+def has(client: Connection, feature: Feature) -> bool:
+    """Return whether the server has a feature. One request for each client, for all of them."""
+    return feature.is_on(server_of(client))
+
+
+def require(
+    client: Connection, feature: Feature, doing: str, error: APIError | None = None
+) -> None:
+    """Raise NotSupportedByServer for a server without a feature. Requests as ``has()``."""
+    if not has(client, feature):
+        raise NotSupportedByServer(
+            f"{doing}: {feature.name} needs Label Studio {feature.release} or newer; the server at "
+            f"{client.url} is {server_of(client).release}",
+            request=error.request if error else "",
+        ) from error
+
+
 class Connection:
     """One server, one credential, one session: see ``LabelStudio``, which has the objects too."""
 
@@ -75,6 +142,7 @@ class Connection:
         session: requests.Session | None = None,
         deadline: float | None = None,
         max_answer: int = MAX_ANSWER,
+        allow_old_server: bool = False,
     ) -> None:
         url = url or os.environ.get("LABEL_STUDIO_URL")
         api_key = api_key or os.environ.get("LABEL_STUDIO_API_KEY")
@@ -92,8 +160,7 @@ class Connection:
         check_number("workers", workers)
         self.page_size = page_size
         self.workers = workers
-        self._info: ServerVersion | None = None
-        self._facts = ServerFacts()
+        self._facts = ServerFacts(may_be_old=allow_old_server)
         self._dry = Switch()
         self._transport = Transport(
             url,
@@ -158,7 +225,7 @@ class Connection:
         >>> ls.using(timeout=5, headers={"X-Trace": "1"}).projects.count()
         """
         other = object.__new__(type(self))
-        other.page_size, other.workers, other._info = self.page_size, self.workers, self._info
+        other.page_size, other.workers = self.page_size, self.workers
         other._facts, other._dry = self._facts, self._dry
         other._transport = self._transport.using(
             timeout=timeout, headers=headers, deadline=deadline, max_answer=max_answer
@@ -249,17 +316,21 @@ class Connection:
         try:
             return self._transport.request(method, path, **options)
         except APIError as error:
-            if edition and error.status in (404, 405):
-                self._require(edition, options.get("doing") or f"{method} {path}", error)
+            if error.status in (404, 405):
+                doing = options.get("doing") or f"{method} {path}"
+                if edition:
+                    self._require(edition, doing, error)
+                feature = http.releases.feature_of(method, path)
+                if feature is not None:
+                    require(self, feature, doing, error)
             raise
 
     def _require(self, edition: str, doing: str, error: APIError | None = None) -> None:
-        if self._info is None:
-            self._info = self.server()
-        if not self._info.is_edition(edition):
+        server = server_of(self)
+        if not server.is_edition(edition):
             raise NotSupportedByServer(
                 f"{doing}: this needs Label Studio {edition}; the server at {self.url} is "
-                f"{self._info.edition} {self._info.release}",
+                f"{server.edition} {server.release}",
                 request=error.request if error else "",
             ) from error
 

@@ -124,10 +124,14 @@ class Terms:
     Attributes:
         may_be_undefined: Whether tasks with a key may be stored with ``$undefined$`` instead.
         unsent: Columns that the server is not asked for, as far as a row can be checked here.
+        pairs: Whether the server takes two comparisons in a line of a disjunction.
+        data: Whether it compares keys of data with what they hold.
     """
 
     may_be_undefined: Undefined = never
     unsent: frozenset[str] = frozenset()
+    pairs: bool = True
+    data: bool = True
 
 
 FREELY = Terms()
@@ -136,6 +140,8 @@ FREELY = Terms()
 
 def comparison(leaf: Leaf, positive: bool = True, terms: Terms = FREELY) -> Answer | None:
     """Return the server's answer to a comparison, or to its complement; None for no answer."""
+    if leaf.field.name == "data" and not terms.data:
+        return None
     found = _closest(leaf, positive, terms.may_be_undefined)
     if found is None or found.exact or not terms.unsent.intersection(_columns(found)):
         return found

@@ -398,9 +398,9 @@ def _plan_tasks(where: Node, terms: Terms) -> Plan:
         for part in parts
     ]
     found, left_out = _all_of(approximations)
-    if len(found.clauses) > 1 and multiplies(
-        one.item for clause in found.clauses for one in clause
-    ):
+    # A further page of a disjunction needs a second comparison in each of its lines.
+    is_one_clause = not terms.pairs or multiplies(one.item for one in chain(*found.clauses))
+    if len(found.clauses) > 1 and is_one_clause:
         wide = {place for place, part in enumerate(approximations) if len(part.clauses) > 1}
         narrow = [part for place, part in enumerate(approximations) if place not in wide]
         (found, _), left_out = _all_of(narrow), wide

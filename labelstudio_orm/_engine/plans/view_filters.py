@@ -49,6 +49,12 @@ def view_filters(condition: Q, server: str | None = None) -> dict[str, Any]:
     return planned.filters() or {"conjunction": "and", "items": []}
 
 
+def has_pairs(filters: Any) -> bool:
+    """Return whether a line of a view's filters holds two conditions."""
+    items = filters.get("items") if isinstance(filters, dict) else None
+    return any(isinstance(item, dict) and item.get("child_filter") for item in items or ())
+
+
 def view_ordering(key: str) -> str:
     """Return an order by one key as a view keeps it: ``-created_at`` is ``-tasks:created_at``.
 

@@ -5,12 +5,16 @@ from __future__ import annotations
 import warnings
 from typing import Any
 
+import attrs
+
 from ...errors import ClientSideFilterWarning, FieldError
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, describe, leaves
+from ..http.connection import facts_of, server_of
 from ..http.paths import at
+from ..http.releases import DATA_COLUMNS, NEWEST_SERVER, PAIRED_FILTERS
 from ..plans.alternatives import Alternative
-from ..plans.columns import FREELY, UNDEFINED, Terms
+from ..plans.columns import UNDEFINED, Terms, never
 from ..plans.plan import Plan, plan
 from ..records.inside import complete
 from ..values.ids import id_of, is_beyond
@@ -35,7 +39,19 @@ def plan_without_request(query: Query) -> Plan:
 
 
 def _terms(query: Query) -> Terms:
-    return Terms(lambda key: _may_be_undefined(query, key))
+    server = facts_of(query.client).server or NEWEST_SERVER
+    return Terms(
+        lambda key: _may_be_undefined(query, key),
+        pairs=PAIRED_FILTERS.is_on(server),
+        data=DATA_COLUMNS.is_on(server),
+    )
+
+
+def _depends_on_release(query: Query, planned: Plan) -> bool:
+    """Return whether the plan is another one for an older server, and its release is not known."""
+    if facts_of(query.client).server is not None or not query.options.pages.filters_tasks:
+        return False
+    return len(planned.clauses) > 1 or bool(_data_keys(query))
 
 
 def plans_without_request(query: Query, planned: Plan) -> list[Alternative]:
@@ -58,10 +74,14 @@ def plan_with_requests(query: Query) -> Plan:
         is_kept = not isinstance(query.scope.get("project"), int)
         warn_of_unknown_keys(known, keys_of_data(query), is_kept)
     planned = plan_without_request(known)
+    if _depends_on_release(query, planned):
+        server_of(query.client)
+        planned = plan_without_request(known)
     if planned.weighed and learns_database(known):
         planned = plan_without_request(known)
     if _is_full_scan(query, planned) and _nothing_is_undefined(known):
-        planned = cheapest(query, plan(query.options, query.where), FREELY)
+        freely = attrs.evolve(_terms(known), may_be_undefined=never)
+        planned = cheapest(query, plan(query.options, query.where, freely), freely)
     _check_scores(query)
     if planned.here is not None:
         if query.is_strict:

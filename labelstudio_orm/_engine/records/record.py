@@ -11,7 +11,7 @@ from ...errors import Conflict, DoesNotExist, LabelStudioError, ServerError
 from ..fields.fields import Field
 from ..fields.words import readonly
 from ..http.addresses import names_in
-from ..http.connection import Connection
+from ..http.connection import Connection, require
 from ..http.deadline import one_call
 from ..values import codec
 from .edited import Edited
@@ -93,6 +93,7 @@ class Record(Edited):
         client = self._client
         in_path = names_in(options.collection)
         chosen = [options.fields[name] for name in self._changed()]
+        self._check_release(chosen)
         row = self._post(
             client, self._body(field for field in chosen if field.references not in in_path)
         )
@@ -110,9 +111,16 @@ class Record(Edited):
             edition=self._options.edition,
         )
 
+    def _check_release(self, chosen: Iterable[Field]) -> None:
+        """Raise NotSupportedByServer for a value that an older server would drop."""
+        for field in chosen:
+            if field.since is not None and getattr(self, field.name) not in field.since.harmless:
+                require(self._client, field.since, f"saving {self!r}.{field.name}")
+
     def _update(self, chosen: list[Field]) -> None:
         if not chosen:
             return
+        self._check_release(chosen)
         always = [
             field
             for field in self._options.fields.values()

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from . import deletion as deletion
     from . import exports as exports
     from . import predictions as predictions
+    from . import stored as stored
     from . import updating as updating
 else:
     __getattr__ = importer(__name__)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from ..._engine.http.connection import require
+from ..._engine.http.releases import OF_ONE_ANNOTATOR
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.planner import plan_with_requests
 from ..._engine.reading.selection import query_of
@@ -36,6 +38,8 @@ def perform(
             "backend; project.ml_backends.create(url=...) adds one"
         )
     parameters, answers, done = _ids_in(params), [], 0
+    if action == "delete_tasks_annotations" and parameters.get("annotator") is not None:
+        require(query_of(tasks).client, OF_ONE_ANNOTATOR, f"perform({action!r})")
     with reporter(
         progress, f"performing {action!r:.80} on {query_of(tasks).description}"
     ) as report:

@@ -1,4 +1,4 @@
-"""The same annotation for many tasks."""
+"""The same annotation for many tasks, and who annotated them."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from ..._engine.http.connection import pretended
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.queryset import loaded
 from ..._engine.reading.selection import query_of
-from ..._engine.records.inside import body_of, changed
+from ..._engine.records.inside import body_of, changed, from_row
+from ..._engine.records.origin import Origin
 from ..._engine.values.codec import copy_given
+from ..._engine.values.registry import registry
 from ..._engine.values.summary import Created
 from ...errors import NotSupportedByServer
 from .actions import BATCH
@@ -19,6 +21,23 @@ from .nouns import client_with_nouns
 
 if TYPE_CHECKING:
     from ..._engine.models.queryset import QuerySet
+
+
+def annotators_of(project: Any) -> list[Any]:
+    """Return the users who annotated, by a listing of the tasks and one of the users.
+
+    One who is no longer a member has no name and no e-mail address.
+    """
+    ids = {id for (some,) in project.tasks.values_list("annotators") for id in some}
+    client = client_with_nouns(project.tasks)
+    members = {user.id: user for user in client.users.all()}
+    gone = {"email": "", "username": "", "first_name": "", "last_name": ""}
+    origin = Origin(client, whole=True)
+    return [
+        members.get(id) or from_row(registry["User"], {"id": id, **gone}, origin)
+        for id in sorted(ids)
+    ]
+
 
 AT_ONCE = frozenset({"result", "lead_time"})
 """Fields that an annotation of many tasks in one request may have."""

@@ -12,6 +12,8 @@ import requests
 from attrs import define
 
 from labelstudio_orm import LabelStudio
+from labelstudio_orm._engine.http.connection import facts_of
+from labelstudio_orm._engine.http.server import ServerVersion
 
 from ._operations import ROUTES
 from ._operations.authentication import authenticate
@@ -21,7 +23,16 @@ from ._rows import enterprise
 from ._state.state import State
 from ._wire import bodies, loopback
 from ._wire.adapter import FakeAdapter
-from ._wire.answers import Abort, Answer, Failure, crash, failure, not_implemented, page_not_found
+from ._wire.answers import (
+    VERSION,
+    Abort,
+    Answer,
+    Failure,
+    crash,
+    failure,
+    not_implemented,
+    page_not_found,
+)
 from ._wire.faults import ConnectionFault, Fault, PlannedFault, RawAnswer
 from ._wire.requests import Query, Request
 from ._wire.routes import Route
@@ -134,8 +145,13 @@ class FakeLabelStudio(State):
         return session
 
     def client(self, **options: Any) -> LabelStudio:
-        """Return a client of this server; ``options`` go to ``LabelStudio``."""
-        return LabelStudio(self.url, self.api_key, **{"session": self.session(), **options})
+        """Return a client of this server; ``options`` go to ``LabelStudio``.
+
+        It knows the release and the edition, for which others ask once.
+        """
+        client = LabelStudio(self.url, self.api_key, **{"session": self.session(), **options})
+        facts_of(client).server = ServerVersion(VERSION, self.edition, {})
+        return client
 
     def serve(self) -> AbstractContextManager[str]:
         """Return a context manager that serves this on a free loopback port; it yields the URL."""
