@@ -113,7 +113,7 @@ class MigrationContext:
         self.given_up += 1
 
     @property
-    def there(self) -> LiveSource:
+    def target(self) -> LiveSource:
         """The target as a source, to read its content."""
         return LiveSource(self.project).light()
 

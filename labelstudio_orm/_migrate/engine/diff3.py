@@ -43,14 +43,14 @@ UNKNOWN: Final = (NEVER, NEVER)
 class Change:
     """A field or an object that differs from its base, of which it is in this ``part``.
 
-    ``here`` and ``there`` are the rows (or values) of both sides, None where a side has none.
+    ``source`` and ``target`` are the rows (or values) of both sides, None where a side has none.
     ``by`` is the side that changed it, None if both did; ``reason`` describes what else happened.
     ``old`` and ``new`` are the keys of the object, or of that which the field is of, on both sides.
     """
 
     part: Fields | Objects = attrs.field(repr=False, eq=False)
-    here: Any
-    there: Any
+    source: Any
+    target: Any
     by: Side | None
     old: Any = None
     new: Any = None
@@ -73,9 +73,9 @@ class Change:
         """Which side changed it, in words."""
         if self.reason:
             return self.reason
-        if self.field or not (self.here is None or self.there is None):
+        if self.field or not (self.source is None or self.target is None):
             return f"changed in the {self.by}" if self.by else "changed on both sides"
-        if self.here is None:
+        if self.source is None:
             if self.by == "target":
                 return "created in the target"
             return "deleted in the source, changed in the target"
@@ -86,9 +86,9 @@ class Change:
     def as_difference(self) -> Difference:
         """Return it for a report."""
         if self.field:
-            values = self.field, self.here, self.there
+            values = self.field, self.source, self.target
             return Difference(self.kind, self.old, self.new, *values, self.why)
-        old, new = (row and key for row, key in ((self.here, self.old), (self.there, self.new)))
+        old, new = (row and key for row, key in ((self.source, self.old), (self.target, self.new)))
         return Difference(self.kind, old, new, why=self.why)
 
 
@@ -111,18 +111,18 @@ class Fields:
         self.known = _tuples(known)
         self.expected = _tuples(expected)
 
-    def reconcile(self, there: Row) -> None:
+    def reconcile(self, target: Row) -> None:
         """Record which of the writes that were under way are done."""
         for name, pair in self.expected.items():
-            if name in there and digest(there[name]) == pair[1]:
+            if name in target and digest(target[name]) == pair[1]:
                 self.known[name] = pair
         self.expected.clear()
 
-    def changes(self, here: Row, there: Row) -> Iterator[Change]:
+    def changes(self, source: Row, target: Row) -> Iterator[Change]:
         """Yield what differs from the base and between the sides; record what is the same now."""
-        self.reconcile(there)
-        for name, ours in here.items():
-            theirs = there[name]
+        self.reconcile(target)
+        for name, ours in source.items():
+            theirs = target[name]
             now = digest(ours), digest(theirs)
             if digest(self.form(ours)) == digest(self.form(theirs)):
                 self.known[name] = now
@@ -131,11 +131,11 @@ class Fields:
 
     def resolve(self, change: Change) -> None:
         """Record that both sides are known as they are now."""
-        self.known[change.field] = digest(change.here), digest(change.there)
+        self.known[change.field] = digest(change.source), digest(change.target)
 
     def expect(self, change: Change) -> None:
         """Record that the target is about to get the source's version."""
-        self.expected[change.field] = digest(change.here), digest(change.here)
+        self.expected[change.field] = digest(change.source), digest(change.source)
 
     def refused(self, change: Change) -> None:
         """Record that the target refused a change, and is as it was."""
@@ -144,14 +144,14 @@ class Fields:
     def applied(self, change: Change, new: Key | None = None) -> None:
         """Record that the target has the source's version; ``new`` is of no use to a field."""
         self.expected.pop(change.field, None)
-        self.resolve(attrs.evolve(change, there=change.here))
+        self.resolve(attrs.evolve(change, target=change.source))
 
-    def found(self, there: Row) -> None:
+    def found(self, target: Row) -> None:
         """Take the target's present content as the result of the copy; only later changes count."""
-        self.reconcile(there)
+        self.reconcile(target)
         for name, (ours, _) in self.known.items():
-            if name in there:
-                self.known[name] = ours, digest(there[name])
+            if name in target:
+                self.known[name] = ours, digest(target[name])
 
 
 class Objects:
@@ -179,12 +179,12 @@ class Objects:
         self.known = _tuples(known)
         self.expected = _tuples(expected)
 
-    def reconcile(self, there: Iterable[Row]) -> None:
+    def reconcile(self, target: Iterable[Row]) -> None:
         """Find in the target what was created, and which writes that were under way are done."""
         unmet = {old: tuple(was) for old, (new, *was) in self.known.items() if new is None}
         if not unmet and not self.expected:
             return
-        rows = {self.key(row): row for row in there}
+        rows = {self.key(row): row for row in target}
         for old, pair in self.expected.items():
             new = self.known.get(old, (None,))[0]
             if new in rows and self._mark(rows[new]) == pair[1]:
@@ -209,10 +209,10 @@ class Objects:
     def _taken(self) -> set[Any]:
         return {new for new, *_ in self.known.values()}
 
-    def changes(self, here: Iterable[Row], there: Iterable[Row]) -> Iterator[Change]:
+    def changes(self, source: Iterable[Row], target: Iterable[Row]) -> Iterator[Change]:
         """Yield what differs from the base and between the sides; record what is the same now."""
-        ours = {self.key(one): one for one in here}
-        theirs = {self.key(one): one for one in there}
+        ours = {self.key(one): one for one in source}
+        theirs = {self.key(one): one for one in target}
         self.reconcile(theirs.values())
         for old, (new, *was) in list(self.known.items()):
             one, other = ours.pop(old, None), theirs.pop(new, None)
@@ -245,12 +245,12 @@ class Objects:
 
     def expect(self, change: Change) -> None:
         """Record that the target is about to get the source's version."""
-        if change.here is not None:
-            self.expected[change.old] = self._marks(change.here, change.here)
+        if change.source is not None:
+            self.expected[change.old] = self._marks(change.source, change.source)
 
-    def found(self, there: Iterable[Row]) -> None:
+    def found(self, target: Iterable[Row]) -> None:
         """Take the target's present content as the result of the copy; only later changes count."""
-        rows = {self.key(row): row for row in there}
+        rows = {self.key(row): row for row in target}
         self.reconcile(rows.values())
         for old, (new, ours, _) in self.known.items():
             if new in rows:
@@ -259,7 +259,7 @@ class Objects:
     def resolve(self, change: Change) -> None:
         """Record that both sides are known as they are now."""
         if change.old is not None:
-            self.known[change.old] = (change.new, *self._marks(change.here, change.there))
+            self.known[change.old] = (change.new, *self._marks(change.source, change.target))
 
     def refused(self, change: Change) -> None:
         """Record that the target refused a change, and is as it was."""
@@ -268,10 +268,10 @@ class Objects:
     def applied(self, change: Change, new: Key | None = None) -> None:
         """Record that the target has the source's version; ``new``: the key of what was created."""
         self.expected.pop(change.old, None)
-        if change.here is None:
+        if change.source is None:
             self.known.pop(change.old, None)
         else:
-            marks = self._marks(change.here, change.here)
+            marks = self._marks(change.source, change.source)
             self.known[change.old] = (change.new if new is None else new, *marks)
 
     def _marks(self, one: Row | None, other: Row | None) -> tuple[str, str]:
@@ -305,17 +305,17 @@ class Base:
         return base
 
     @classmethod
-    def of(cls, here: Row, there: Row, *, was: Side | None = None) -> Base:
+    def of(cls, source: Row, target: Row, *, was: Side | None = None) -> Base:
         """Return the base of two tasks as they are now.
 
         ``was``: both were what this side still is.
         """
         base = cls()
-        ours, theirs = content.task_fields(here), content.task_fields(there)
+        ours, theirs = content.task_fields(source), content.task_fields(target)
         for name in FIELDS:
             base.fields.known[name] = _as_it_was(digest(ours[name]), digest(theirs[name]), was)
         for kind, content_of in CONTENTS.items():
-            for one, other in pair_up(here[kind], there[kind], content_of):
+            for one, other in pair_up(source[kind], target[kind], content_of):
                 if one is not None and other is not None:
                     pair = _as_it_was(digest(content_of(one)), digest(content_of(other)), was)
                     base.objects[kind].known[one["id"]] = (other["id"], *pair)
@@ -340,19 +340,19 @@ class Base:
             found["expected"] = {name: part.expected for name, part in self._parts.items()}
         return json.dumps(found, separators=(",", ":"))
 
-    def changes(self, here: Row, there: Row) -> Iterator[Change]:
+    def changes(self, source: Row, target: Row) -> Iterator[Change]:
         """Yield what differs from the base and between the sides; record what is the same now."""
-        ours, theirs = content.task_fields(here), content.task_fields(there)
-        self.fields.ids = here["id"], there["id"]
+        ours, theirs = content.task_fields(source), content.task_fields(target)
+        self.fields.ids = source["id"], target["id"]
         yield from self.fields.changes({name: ours[name] for name in FIELDS}, theirs)
         for kind, part in self.objects.items():
-            yield from part.changes(here[kind], there[kind])
+            yield from part.changes(source[kind], target[kind])
 
-    def found(self, there: Row) -> None:
+    def found(self, target: Row) -> None:
         """Take the target's present content as the result of the copy; only later changes count."""
-        self.fields.found(content.task_fields(there))
+        self.fields.found(content.task_fields(target))
         for kind, part in self.objects.items():
-            part.found(there[kind])
+            part.found(target[kind])
 
 
 def applicable(
@@ -395,7 +395,7 @@ def _changed_by(was: Iterable[str], now: tuple[str, str]) -> Side | None:
 
 
 def without_side_effects(
-    changes: Sequence[Change], here: Row, there: Row, base: Base, conflicts: Conflicts
+    changes: Sequence[Change], source: Row, target: Row, base: Base, conflicts: Conflicts
 ) -> Iterator[Change]:
     """Yield the changes of a task, as conflicts where they would undo a change of the target.
 
@@ -406,39 +406,39 @@ def without_side_effects(
     for change in changes:
         if change.kind != "annotations" or change.under(conflicts) != "apply":
             yield change
-        elif change.here is None:
-            yield _keeping_drafts(change, there, base)
-        elif change.here["ground_truth"] and not (change.there or {}).get("ground_truth"):
-            yield _keeping_marks(change, applied, here, there, base)
+        elif change.source is None:
+            yield _keeping_drafts(change, target, base)
+        elif change.source["ground_truth"] and not (change.target or {}).get("ground_truth"):
+            yield _keeping_marks(change, applied, source, target, base)
         else:
             yield change
 
 
-def _keeping_drafts(change: Change, there: Row, base: Base) -> Change:
+def _keeping_drafts(change: Change, target: Row, base: Base) -> Change:
     ours = {new for new, *_ in base.objects["drafts"].known.values()}
-    gone = change.there["id"]
-    if any(one["annotation"] == gone and one["id"] not in ours for one in there["drafts"]):
+    gone = change.target["id"]
+    if any(one["annotation"] == gone and one["id"] not in ours for one in target["drafts"]):
         return attrs.evolve(change, by=None)
     return change
 
 
 def _keeping_marks(
-    change: Change, applied: Sequence[Change], here: Row, there: Row, base: Base
+    change: Change, applied: Sequence[Change], source: Row, target: Row, base: Base
 ) -> Change:
-    own = change.there and change.there["id"]
+    own = change.target and change.target["id"]
     unmarked = {
-        one.there["id"]
+        one.target["id"]
         for one in applied
-        if one.kind == change.kind and one.there and not (one.here or {}).get("ground_truth")
+        if one.kind == change.kind and one.target and not (one.source or {}).get("ground_truth")
     }
-    marked = {one["id"] for one in there["annotations"] if one["ground_truth"]} - unmarked - {own}
+    marked = {one["id"] for one in target["annotations"] if one["ground_truth"]} - unmarked - {own}
     if not marked:
         return change
     ids = ", ".join(map(str, sorted(marked)))
     reason = f"ground truth in the source, while {ids} is that in the target"
     both = {
         base.objects["annotations"].known[one["id"]][0]
-        for one in here["annotations"]
+        for one in source["annotations"]
         if one["ground_truth"] and one["id"] in base.objects["annotations"].known
     }
     # Of several marks in the source a server takes but one.

@@ -36,10 +36,10 @@ class Fixups:
         pending = (old for old, done in self.incomplete.items() if again or not done)
         for chunk in chunked(pending, CHUNK):
             ids = [self.context.tasks.get(old) for old in chunk]
-            there = {row["id"]: row for row in self._there(ids)}
+            targets = {row["id"]: row for row in self._targets(ids)}
             counts = Counter[str]()
             for row in self.context.source.some_tasks(chunk):
-                other = there.get(self.context.tasks.get(row["id"]))
+                other = targets.get(self.context.tasks.get(row["id"]))
                 if other is not None:
                     counts["drafts"] += len(row["drafts"])
                     removed += self._complete(row, other, again=again)
@@ -54,14 +54,14 @@ class Fixups:
         for some in chunked(self.context.tasks.items(), CHUNK):
             self.incomplete.put({old: 0 for old, _ in some})
 
-    def _there(self, ids: list[int]) -> Iterator[Row]:
+    def _targets(self, ids: list[int]) -> Iterator[Row]:
         """Yield tasks of the target.
 
         Of tasks that a dry run pretends to have made, it yields what an import makes.
         """
         made = [id for id in ids if id > 0]
         if made:
-            yield from self.context.there.some_tasks(made)
+            yield from self.context.target.some_tasks(made)
         overlap = self.context.project.maximum_annotations
         for id in set(ids).difference(made):
             yield {"id": id, "overlap": overlap, "annotations": [], "drafts": []}
@@ -82,7 +82,7 @@ class Fixups:
     def _overlap(self, row: Row, other: Row, base: Base) -> None:
         sides = row["overlap"], other["overlap"]
         change = Change(base.fields, *sides, "source", field="overlap")
-        if change.here != change.there:
+        if change.source != change.target:
             change.part.expect(change)
             self._save(row, base)
             task = self.context.project.tasks.ref(other["id"])
@@ -97,13 +97,13 @@ class Fixups:
         wanted = {digest(content_of(one)) for one in row["drafts"]}
         removed = 0
         for change in list(base.objects["drafts"].changes(row["drafts"], mine)):
-            if change.there is None and change.by == "source":
+            if change.target is None and change.by == "source":
                 change.part.expect(change)
                 self._save(row, base)
                 with self.writer.unless_refused([change], row["id"]):
                     self.writer.create(base, change, row, other)
                     self.context.tallies["drafts"].created += 1
-            elif change.old is None and digest(content_of(change.there)) in wanted:
+            elif change.old is None and digest(content_of(change.target)) in wanted:
                 task_objects.delete(self.context.client.drafts.ref(change.new))
                 removed += 1
         return removed

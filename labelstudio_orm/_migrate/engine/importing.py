@@ -162,7 +162,7 @@ class Importer:
         meta among newer tasks. This is for what that leaves open: a process that was killed, and a
         batch that arrived later, which the whole content and the journal distinguish from others.
         """
-        rows = self.context.there.tasks(after=intent["highest"])
+        rows = self.context.target.tasks(after=intent["highest"])
         found = [(row["id"], imported(row)) for row in rows if self.tasks.old(row["id"]) is None]
         wanted = intent["digests"]
         for start in range(len(found) - len(wanted) + 1):
@@ -175,11 +175,11 @@ class Importer:
 
     def are_too_many(self) -> bool:
         """Return whether the target has more tasks than were copied. One request."""
-        return self.context.there.count() > len(self.tasks)
+        return self.context.target.count() > len(self.tasks)
 
     def unmatched(self) -> Iterator[int]:
         """Yield the ids of the tasks in the target that are not copies."""
-        return (id for id in self.context.there.task_ids() if self.tasks.old(id) is None)
+        return (id for id in self.context.target.task_ids() if self.tasks.old(id) is None)
 
     def recognise(self, ids: Iterable[int]) -> None:
         """Find tasks of the source that the target has already, by their content.
@@ -188,7 +188,7 @@ class Importer:
         """
         unmatched: dict[str, list[Row]] = {}
         for chunk in chunked(self.unmatched(), CHUNK):
-            for row in self.context.there.some_tasks(chunk):
+            for row in self.context.target.some_tasks(chunk):
                 unmatched.setdefault(imported(row), []).append(row)
         if not unmatched:
             return
@@ -210,7 +210,7 @@ class Importer:
         duplicates = [
             row["id"]
             for chunk in chunked((id for id in self.unmatched() if id > after), CHUNK)
-            for row in self.context.there.some_tasks(chunk)
+            for row in self.context.target.some_tasks(chunk)
             if self.contents.old(imported(row)) is not None
         ]
         if duplicates:

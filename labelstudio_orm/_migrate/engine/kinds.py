@@ -117,7 +117,7 @@ class Kind:
     """Names the secrets that an object needs and no server gives; None where it needs none."""
     written: tuple[str, ...] = attrs.field()
     """The fields that an object is made of."""
-    is_fixed: Callable[[Row, Row], bool] = lambda here, there: False
+    is_fixed: Callable[[Row, Row], bool] = lambda source, target: False
     """Whether the second row cannot be changed into the first."""
     is_opt_in: Callable[[Key], bool] = lambda key: False
     """Whether an object is copied only if all are asked for (``storages="all"``)."""
@@ -183,12 +183,12 @@ def _view_content(row: Row) -> dict[str, Any]:
     }
 
 
-def _is_fixed_view(here: Row, there: Row) -> bool:
+def _is_fixed_view(source: Row, target: Row) -> bool:
     """Return whether a server would refuse the change.
 
     It changes neither the chosen tasks of a view nor clears its filters or its order.
     """
-    ours, theirs = _view_content(here), _view_content(there)
+    ours, theirs = _view_content(source), _view_content(target)
     return ours["selected_items"] != theirs["selected_items"] or any(
         theirs["data"].get(name) and not ours["data"].get(name) for name in ("filters", "ordering")
     )

@@ -80,7 +80,7 @@ class Related:
         """The counts and failures of this run."""
         return self.context.tallies[self.kind.name]
 
-    def here(self) -> list[Row]:
+    def wanted_rows(self) -> list[Row]:
         """Return the wanted objects of the source as the target has them.
 
         ``own`` is a row as the source itself has it, which stays when tasks of it go.
@@ -101,11 +101,11 @@ class Related:
             self.context.lose(lost)
         return found
 
-    def there(self) -> list[Row]:
+    def target_rows(self) -> list[Row]:
         """Return the objects of the target; a project that a dry run pretends to make has none."""
         if self.context.project.id < 0:
             return []
-        return [row for row in self.context.there.related(self.kind.name) if self._is_wanted(row)]
+        return [row for row in self.context.target.related(self.kind.name) if self._is_wanted(row)]
 
     def _is_wanted(self, row: Row) -> bool:
         return EXPORTS in self.context.parts or not self.kind.is_opt_in(self.kind.key(row))
@@ -121,26 +121,26 @@ class Related:
     def apply(self, only: Callable[[Change], bool] | None = None) -> None:
         """Apply the changes of the source; or ``only`` some, without reporting differences."""
         self._load()
-        here, there = self.here(), self.there()
+        source, target = self.wanted_rows(), self.target_rows()
         if self._finish_replacing():
-            there = self.there()
-        if self.kind.goes_with_tasks and self.journal.get("emptied") and not there:
+            target = self.target_rows()
+        if self.kind.goes_with_tasks and self.journal.get("emptied") and not target:
             self.objects.known.clear()
         changes: Iterator[Change] = (
             one
-            for one in self.objects.changes(here, there)
+            for one in self.objects.changes(source, target)
             # A run that was killed may have made what seems to be new in the target.
             if not (one.why == "created in the target" and self.moved.old(one.new))
         )
         if only is not None:
             changes = (one for one in changes if one.under(self.conflicts) == "apply" and only(one))
         changes = applicable(changes, self.conflicts, self.found)
-        done = [one for one in changes if self._apply(one, there)]
+        done = [one for one in changes if self._apply(one, target)]
         self._save()
         if not self.context.client.is_dry and (done or self._spared() is not None):
-            there = self._check(done)
+            target = self._check(done)
         if self.kind.set_order is not None:
-            self._order(Order(self, here, there))
+            self._order(Order(self, source, target))
         if self.kind.goes_with_tasks:
             self.journal.set("emptied", None)
 
@@ -150,13 +150,13 @@ class Related:
         if spared is not None:
             self.remove_duplicates(spared)
             self.journal.resolve(self._made)
-        rows = {self.kind.key(row): row for row in self.there()}
+        rows = {self.kind.key(row): row for row in self.target_rows()}
         for change in done:
-            new = self.objects.known[change.old][0] if change.here is not None else None
+            new = self.objects.known[change.old][0] if change.source is not None else None
             if new in rows:
-                change = attrs.evolve(change, there=rows[new], new=new)
+                change = attrs.evolve(change, target=rows[new], new=new)
                 self.objects.resolve(change)
-                if not self.objects.is_same(change.here, change.there):
+                if not self.objects.is_same(change.source, change.target):
                     why = "the target stored something else"
                     self.found.add(Difference(self.kind.name, change.old, new, why=why))
         self._save()
@@ -175,10 +175,10 @@ class Related:
 
     # -- one change -------------------------------------------------------------------------------
 
-    def _apply(self, change: Change, there: list[Row]) -> bool:
+    def _apply(self, change: Change, target: list[Row]) -> bool:
         """Make, change or delete an object of the target; return whether it was done."""
-        if change.here is None:
-            self._delete(change.there)
+        if change.source is None:
+            self._delete(change.target)
             self.objects.applied(change)
             self.tally.deleted += 1
             return True
@@ -186,28 +186,28 @@ class Related:
             return False
         self.objects.expect(change)
         self._save()
-        new = self._send(change, there)
+        new = self._send(change, target)
         if new is None:
             self.objects.expected.clear()
             return False
         self.objects.applied(change, new)
         self._save()
-        self.tally.created += change.there is None
-        self.tally.updated += change.there is not None
+        self.tally.created += change.target is None
+        self.tally.updated += change.target is not None
         return True
 
-    def _send(self, change: Change, there: list[Row]) -> Key | None:
+    def _send(self, change: Change, target: list[Row]) -> Key | None:
         """Return the key of the object in the target; None if it is refused, or left out."""
-        if change.there is None:
-            return self._make(change.here, there)
-        if self.kind.is_fixed(change.here, change.there):
-            return self._replace(change, there)
+        if change.target is None:
+            return self._make(change.source, target)
+        if self.kind.is_fixed(change.source, change.target):
+            return self._replace(change, target)
         return self._update(change)
 
-    def _make(self, row: Row, there: list[Row]) -> Key | None:
+    def _make(self, row: Row, target: list[Row]) -> Key | None:
         """Make an object, unless it is there; what was there before tells duplicates later."""
         if self._spared() is None:
-            self.journal.intent(self._made, [self.kind.key(one) for one in there])
+            self.journal.intent(self._made, [self.kind.key(one) for one in target])
         kind, key = self.kind, self.kind.key(row)
         secrets = self._secrets_of(row) if kind.credentials else {}
         if secrets is None:
@@ -229,32 +229,32 @@ class Related:
         return new
 
     def _update(self, change: Change) -> Key | None:
-        kind, here, there = self.kind, change.here, change.there
-        ours, theirs = kind.whole(here), kind.whole(there)
-        secrets = (self._secrets_of(here) if self._needs_secrets(change) else None) or {}
+        kind, source, target = self.kind, change.source, change.target
+        ours, theirs = kind.whole(source), kind.whole(target)
+        secrets = (self._secrets_of(source) if self._needs_secrets(change) else None) or {}
         names = [name for name in kind.written if ours.get(name) != theirs.get(name)]
-        fields = {name: here[name] for name in names if name in here} | secrets
+        fields = {name: source[name] for name in names if name in source} | secrets
         try:
-            obj = kind.objects(self.context.client, there).get(there["id"])
+            obj = kind.objects(self.context.client, target).get(target["id"])
             for name, value in fields.items():
                 setattr(obj, name, value)
             obj.save(fields=fields)
         except _REFUSED as error:
             self.tally.fail(len(self.tally.failed), change.old, error)
             return None
-        return kind.key(there)
+        return kind.key(target)
 
-    def _replace(self, change: Change, there: list[Row]) -> Key | None:
+    def _replace(self, change: Change, target: list[Row]) -> Key | None:
         """Make an object anew that cannot be changed, and delete the old one."""
         intent = f"replaced {self.kind.name} {change.new}"
-        self.journal.intent(intent, {"id": change.there["id"]})
+        self.journal.intent(intent, {"id": change.target["id"]})
         was = self.journal.get(_order_of(self.kind))
         if was is not None:  # its new place was not chosen
             order = [[id for id in one if id != change.old] for one in was]
             self.journal.set(_order_of(self.kind), order)
-        new = self._make(change.here, there)
+        new = self._make(change.source, target)
         if new is not None:
-            self._delete(change.there)
+            self._delete(change.target)
         self.journal.resolve(intent)
         return new
 
@@ -291,8 +291,8 @@ class Related:
 
     def _needs_secrets(self, change: Change) -> bool:
         """Return whether an object needs secrets that the target does not have."""
-        has_none = change.there is None or not self.kind.needs_secrets(change.there)
-        return self.kind.needs_secrets(change.here) and has_none
+        has_none = change.target is None or not self.kind.needs_secrets(change.target)
+        return self.kind.needs_secrets(change.source) and has_none
 
     def _is_left(self, change: Change) -> bool:
         """Return whether an object stays as it is for want of secrets."""
@@ -302,8 +302,8 @@ class Related:
             return True
         if not self._needs_secrets(change):
             return False
-        how = "created" if change.there is None else "changed"
-        new = None if change.there is None else change.new
+        how = "created" if change.target is None else "changed"
+        new = None if change.target is None else change.new
         why = f"{how} in the source, and its secrets are not known"
         self.found.add(Difference(self.kind.name, change.old, new, why=why))
         return True
@@ -331,9 +331,9 @@ class Related:
 
     def _twin(self, row: Row) -> Key | None:
         """Return the key of an equal object of the target that is not a copy of another one."""
-        there = () if self.context.client.is_dry else self.there()
+        target = () if self.context.client.is_dry else self.target_rows()
         wanted = digest(self.kind.whole(row))
-        keys = (self.kind.key(one) for one, mark in self._unmatched(there) if mark == wanted)
+        keys = (self.kind.key(one) for one, mark in self._unmatched(target) if mark == wanted)
         return next(keys, None)
 
     def remove_duplicates(self, spared: Collection[Key] = ()) -> int:
@@ -341,7 +341,7 @@ class Related:
 
         ``spared``: the keys of those that stay.
         """
-        key, rows = self.kind.key, self.there()
+        key, rows = self.kind.key, self.target_rows()
         copies = {
             digest(self.kind.whole(row)) for row in rows if self.moved.old(key(row)) is not None
         }
@@ -370,7 +370,7 @@ class Related:
             expected={old: was.split() for old, was in self._expected.items()},
         )
         if self.objects.expected:
-            self.objects.reconcile(self.there())
+            self.objects.reconcile(self.target_rows())
             self._save()
 
     def _save(self) -> None:
@@ -402,12 +402,12 @@ class Order:
     ``ours`` is that of the source, ``theirs`` that of the target.
     """
 
-    def __init__(self, related: Related, here: Sequence[Row], there: Sequence[Row]) -> None:
+    def __init__(self, related: Related, source: Sequence[Row], target: Sequence[Row]) -> None:
         self.related, self.journal, self.moved = related, related.journal, related.moved
         self.name = _order_of(related.kind)
-        self.there = [row["id"] for row in there]
-        ours = [row["id"] for row in here]
-        self.theirs = [old for id in self.there if (old := self.moved.old(id)) in ours]
+        self.target = [row["id"] for row in target]
+        ours = [row["id"] for row in source]
+        self.theirs = [old for id in self.target if (old := self.moved.old(id)) in ours]
         self.ours = [id for id in ours if id in self.theirs]
 
     def save(self) -> None:
@@ -446,7 +446,7 @@ class Order:
         assert self.related.kind.set_order is not None
         self.journal.set(f"{self.name} expected", self.ours)
         new, ours = iter(self.moved.get(old) for old in self.ours), set(self.theirs)
-        wanted = [next(new) if self.moved.old(id) in ours else id for id in self.there]
+        wanted = [next(new) if self.moved.old(id) in ours else id for id in self.target]
         self.related.kind.set_order(self.related.context.project, wanted)
         self.theirs = self.ours
         self.save()

@@ -46,22 +46,22 @@ class Settings:
     def _sides(self) -> tuple[Row, Row]:
         """The settings of both sides at first: later writes change some of the target."""
         wanted = wanted_settings(self.context.source.settings(), self.context.journal)
-        here = settings_content(self.context.translation.value(wanted))
-        return here, settings_content(self.context.there.settings())
+        source = settings_content(self.context.translation.value(wanted))
+        return source, settings_content(self.context.target.settings())
 
     def expect(self, names: Collection[str]) -> None:
         """Write into the journal what a copy is about to set, before ``save_bases``."""
-        here, _ = self._sides
-        for name in here.keys() & set(names):
-            self.fields.known[name] = (digest(here[name]),) * 2
+        source, _ = self._sides
+        for name in source.keys() & set(names):
+            self.fields.known[name] = (digest(source[name]),) * 2
         self._save()
 
     def save_bases(self) -> None:
         """Write into the journal what both sides hold, when only a copy has changed the target."""
         self.context.project.refresh()
-        here, there = self._sides
-        self.fields.found(there)
-        for _ in self.fields.changes(here, there):
+        source, target = self._sides
+        self.fields.found(target)
+        for _ in self.fields.changes(source, target):
             pass  # these came while it was copied
         self._save()
 
@@ -71,18 +71,18 @@ class Settings:
 
     def apply(self, names: Collection[str], conflicts: Conflicts, found: Differences) -> None:
         """Apply the changes of these settings; set the others to what they were in the target."""
-        here, there = self._sides
-        here = {name: value for name, value in here.items() if name in names}
-        wanted = {name: there[name] for name in here}
+        source, target = self._sides
+        source = {name: value for name, value in source.items() if name in names}
+        wanted = {name: target[name] for name in source}
         applied: dict[str, Change] = {}
-        changes = self.fields.changes(here, there)
+        changes = self.fields.changes(source, target)
         for change in applicable(changes, conflicts, found):
-            wanted[change.field] = change.here
+            wanted[change.field] = change.source
             applied[change.field] = change
             self.fields.expect(change)
         self._save()
         self.context.project.refresh()
-        now = settings_content(self.context.there.settings())
+        now = settings_content(self.context.target.settings())
         for name, value in wanted.items():
             is_set = digest(now[name]) == digest(value) or self._set(name, value)
             if is_set and name in applied:

@@ -188,7 +188,7 @@ class Copy:
 
     def compare(self) -> Report:
         """Compare what was copied."""
-        source, target = self.context.source, self.context.there
+        source, target = self.context.source, self.context.target
         comparison = Comparison(source, target, self.journal, on_pairs=self._save_bases_of_tasks)
         return comparison.report(("settings", "tasks", *sorted(self.parts - {EXPORTS})))
 

@@ -274,7 +274,7 @@ class _Deduping(Applier):
         return Wanted(kept, annotations, found["predictions"], found["drafts"])
 
     def read(self, ids: Sequence[int]) -> dict[int, Row]:
-        found = {row["id"]: row for row in self.source.some_tasks(ids)} if ids else {}
+        found = {row["id"]: row for row in self.source.some_tasks(ids)}
         for task in found.values():
             for one in task["annotations"]:
                 is_mine = one["completed_by"] is None

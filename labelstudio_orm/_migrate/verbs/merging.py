@@ -181,7 +181,7 @@ class _Side:
 
     def rows(self, ids: Sequence[int]) -> dict[int, Row]:
         """Read tasks, as they read in the target."""
-        rows = list(self.source.some_tasks(ids)) if ids else []
+        rows = list(self.source.some_tasks(ids))
         found = {}
         for row in rows if self.media is None else self.media.ahead(rows):
             found[row["id"]] = new = self.translation.task(row)

@@ -94,7 +94,7 @@ def sync(
     if conflicts not in ("report", "source", "target"):
         raise ValueError(f'conflicts is "report", "source" or "target", not {conflicts!r:.80}')
     client = labelstudio_of(target)
-    here = as_source(source)
+    source = as_source(source)
     with open_journal(journal, writes=not client.is_dry, may_create=pair) as notes:
         known = notes.get("project")
         if known is None and not pair:
@@ -108,7 +108,7 @@ def sync(
         copied = notes.get("job") or {}
         parts = parts_of(notes) - (frozenset() if files else {"files"})
         context = MigrationContext(
-            here,
+            source,
             client,
             notes,
             title=copied.get("title"),
@@ -181,7 +181,7 @@ class _Sync:
 
     def _pair(self) -> None:
         """Pair the tasks of a project that was copied without a journal."""
-        comparison = Comparison(self.context.source, self.context.there, None)
+        comparison = Comparison(self.context.source, self.context.target, None)
         pairs = comparison.journal.map("tasks")
         comparison.pair_by_content(pairs)
         for some in chunked(pairs.items(), 1000):
@@ -194,25 +194,23 @@ class _Sync:
         for chunk in chunked(self.context.source.tasks(), CHUNK):
             known = self.context.media.ahead([row for row in chunk if self.tasks.has(row["id"])])
             wanted = [self.tasks.get(row["id"]) for row in known]
-            there = (
-                {row["id"]: row for row in self.context.there.some_tasks(wanted)} if wanted else {}
-            )
+            targets = {row["id"]: row for row in self.context.target.some_tasks(wanted)}
             for row in known:
                 new = self.tasks.get(row["id"])
-                here = self.context.translation.task(row)
-                if new in there:
-                    self._task(here, there[new])
+                source = self.context.translation.task(row)
+                if new in targets:
+                    self._task(source, targets[new])
                 else:
-                    self._deleted_there(here, new)
+                    self._deleted_there(source, new)
             done += len(chunk)
             self._progress(done, self.context.facts["tasks"])
 
-    def _deleted_there(self, here: Row, new: int) -> None:
+    def _deleted_there(self, source: Row, new: int) -> None:
         """Report a task that was deleted in the target, or take it for a new one."""
-        if self.conflicts == "source" and self._is_changed(here["id"], here, "source"):
-            self.tasks.remove(here["id"])  # and it is created anew
+        if self.conflicts == "source" and self._is_changed(source["id"], source, "source"):
+            self.tasks.remove(source["id"])  # and it is created anew
         else:
-            self.found.add(Difference("tasks", here["id"], new, why="deleted in the target"))
+            self.found.add(Difference("tasks", source["id"], new, why="deleted in the target"))
 
     def _is_changed(self, old: int, row: Row, side: Side) -> bool:
         """Return whether a side has changed a task that the other one has deleted."""
@@ -223,38 +221,38 @@ class _Sync:
         sides = (row, _empty(row)) if side == "source" else (_empty(row), row)
         return any(change.by in (side, None) for change in Base.parse(text).changes(*sides))
 
-    def _base(self, here: Row, there: Row) -> Base:
+    def _base(self, source: Row, target: Row) -> Base:
         """Return what both sides were: as the journal has it, else as far as the copy shows."""
-        text = self.bases.get(here["id"])
+        text = self.bases.get(source["id"])
         if text is not None:
             return Base.parse(text)
-        copied = self.journal.map("contents").get(here["id"])
-        if copied == imported(here):
-            return Base.of(here, there, was="source")
-        return Base.of(here, there, was="target" if copied == imported(there) else None)
+        copied = self.journal.map("contents").get(source["id"])
+        if copied == imported(source):
+            return Base.of(source, target, was="source")
+        return Base.of(source, target, was="target" if copied == imported(target) else None)
 
-    def _task(self, here: Row, there: Row) -> None:
-        base = self._base(here, there)
+    def _task(self, source: Row, target: Row) -> None:
+        base = self._base(source, target)
         wanted: list[Change] = []
         changes = without_side_effects(
-            list(base.changes(here, there)), here, there, base, self.conflicts
+            list(base.changes(source, target)), source, target, base, self.conflicts
         )
         for change in applicable(changes, self.conflicts, self.found):
             wanted.append(change)
             change.part.expect(change)
-        self.bases.put({here["id"]: str(base)})
+        self.bases.put({source["id"]: str(base)})
         if not wanted:
             return
         if fields := [change for change in wanted if change.field]:
-            with self.writer.unless_refused(fields, here["id"]):
-                self.writer.write_fields(fields, here, there)
-                self.touched.append(here["id"])
+            with self.writer.unless_refused(fields, source["id"]):
+                self.writer.write_fields(fields, source, target)
+                self.touched.append(source["id"])
         for change in wanted:
             if not change.field:
-                self.touched.append(here["id"])
-                with self.writer.unless_refused([change], here["id"]):
-                    self.writer.write(base, change, here, there)
-        self.bases.put({here["id"]: str(base)})
+                self.touched.append(source["id"])
+                with self.writer.unless_refused([change], source["id"]):
+                    self.writer.write(base, change, source, target)
+        self.bases.put({source["id"]: str(base)})
 
     # -- tasks that one side has -------------------------------------------------------------------
 
@@ -285,7 +283,7 @@ class _Sync:
         if self.context.client.is_dry:
             return
         made = [self.tasks.get(id) for id in ids if self.tasks.has(id)]
-        for row in self.context.there.some_tasks(made):
+        for row in self.context.target.some_tasks(made):
             old = self.tasks.old(row["id"])
             base = Base.parse(self.bases.get(old))
             base.found(row)
@@ -298,7 +296,7 @@ class _Sync:
         kept_before = self.journal.map("kept")
         kept = {new for new in gone if kept_before.has(new)}
         for some in chunked((new for new in gone if new not in kept), CHUNK):
-            for row in self.context.there.some_tasks(some):
+            for row in self.context.target.some_tasks(some):
                 old = gone[row["id"]]
                 if self.conflicts == "source" or not self._is_changed(old, row, "target"):
                     doomed.append(row["id"])
@@ -334,7 +332,7 @@ class _Sync:
 
     def _check(self) -> None:
         """Compare what was written with the source."""
-        comparison = Comparison(self.context.source, self.context.there, self.journal)
+        comparison = Comparison(self.context.source, self.context.target, self.journal)
         known = {(one.kind, one.source, one.target) for one in self.found.listed}
         for some in chunked(iter(sorted(set(self.touched))), CHUNK):
             comparison.compare(self.context.source.some_tasks(some), self.tasks)
@@ -345,7 +343,7 @@ class _Sync:
 
 def _is_off(change: Change) -> bool:
     """Return whether a webhook is deleted or switched off: before other changes trigger it."""
-    return not (change.here and change.here.get("is_active", True))
+    return not (change.source and change.source.get("is_active", True))
 
 
 def _empty(row: Row) -> Row:
