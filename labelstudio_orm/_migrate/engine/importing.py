@@ -1,4 +1,4 @@
-"""Imports tasks into a project, exactly once.
+"""Imports tasks into a project, exactly once, and completes them.
 
 A batch is an intent in the journal before it is sent, and is looked for by its content if its
 answer was lost.
@@ -17,12 +17,14 @@ from ..._engine.bulk.batches import batches
 from ..._engine.pages.sources import chunked
 from ...resources._tasks.creation import create_from_server
 from . import fingerprints as content
-from .diff3 import Base
+from . import task_objects
+from .diff3 import Base, Change
 from .exactly_once import exactly_once, record_duration, wait_for
-from .fingerprints import ORIGIN, digest
+from .fingerprints import CONTENTS, ORIGIN, digest
 from .losses import is_importable, lost_of_task, origin
 from .source import CHUNK
 from .task_objects import import_form, import_problem
+from .writing import Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -47,14 +49,14 @@ def _size(task: Sent) -> int:
 
 
 class Importer:
-    """Imports the tasks of a migration."""
+    """Imports the tasks of a migration, and adds what an import does not take."""
 
     def __init__(self, context: MigrationContext) -> None:
         self.context, self.journal, self.tasks = context, context.journal, context.tasks
         self.contents = context.journal.map("contents")
         self.incomplete = context.journal.map("mends")
         """Tasks that an import leaves incomplete: 0 until they are completed, then 1."""
-        self.bases = context.journal.map("bases")
+        self.bases, self.writer = context.journal.map("bases"), Writer(context)
         self.unskippable = context.source.unskippable()
         self.trimmed: set[int] = set()
         """Ids of tasks of which something is left out, as no import takes it."""
@@ -137,6 +139,90 @@ class Importer:
             self.context.lose(intent["losses"])
             self.context.add("counts", intent["counts"])
             self.journal.resolve("tasks")
+
+    # -- what an import does not take -------------------------------------------------------------
+
+    def complete(self, *, again: bool = False) -> int:
+        """Add to imported tasks what an import does not take: their drafts, and their overlap.
+
+        Returns the number of duplicate drafts. ``again``: look at all tasks that were incomplete,
+        and delete these duplicates.
+        """
+        removed = 0
+        pending = (old for old, done in self.incomplete.items() if again or not done)
+        for chunk in chunked(pending, CHUNK):
+            ids = [self.tasks.get(old) for old in chunk]
+            targets = {row["id"]: row for row in self._targets(ids)}
+            counts = Counter[str]()
+            for row in self.context.source.some_tasks(chunk):
+                other = targets.get(self.tasks.get(row["id"]))
+                if other is not None:
+                    counts["drafts"] += len(row["drafts"])
+                    removed += self._complete(row, other, again=again)
+            with self.journal.transaction():
+                self.incomplete.put(dict.fromkeys(chunk, 1))
+                if not again:
+                    self.context.add("counts", counts)
+        return removed
+
+    def mark_all_incomplete(self) -> None:
+        """Mark all tasks as incomplete, also completed ones, so that their overlap is set again."""
+        for some in chunked(self.tasks.items(), CHUNK):
+            self.incomplete.put({old: 0 for old, _ in some})
+
+    def _targets(self, ids: list[int]) -> Iterator[Row]:
+        """Yield tasks of the target.
+
+        Of tasks that a dry run pretends to have made, it yields what an import makes.
+        """
+        made = [id for id in ids if id > 0]
+        if made:
+            yield from self.context.target.some_tasks(made)
+        overlap = self.context.project.maximum_annotations
+        for id in set(ids).difference(made):
+            yield {"id": id, "overlap": overlap, "annotations": [], "drafts": []}
+
+    def _complete(self, row: Row, other: Row, *, again: bool) -> int:
+        text = self.bases.get(row["id"])
+        base = Base() if text is None else Base.parse(text)
+        removed = self._drafts(self.context.translation.task(row), other, base)
+        if not again:
+            self._overlap(row, other, base)
+        self._save(row, base)
+        return removed
+
+    def _save(self, row: Row, base: Base) -> None:
+        if self.bases.has(row["id"]):
+            self.bases.put({row["id"]: str(base)})
+
+    def _overlap(self, row: Row, other: Row, base: Base) -> None:
+        sides = row["overlap"], other["overlap"]
+        change = Change(base.fields, *sides, "source", field="overlap")
+        if change.source != change.target:
+            change.part.expect(change)
+            self._save(row, base)
+            task = self.context.project.tasks.ref(other["id"])
+            task.overlap = row["overlap"]
+            task.save()
+        change.part.applied(change)
+
+    def _drafts(self, row: Row, other: Row, base: Base) -> int:
+        """Create the drafts that are missing, and delete duplicates; return the number of these."""
+        me, content_of = self.context.users.me.email, CONTENTS["drafts"]
+        mine = [one for one in other["drafts"] if one["user"] == me]
+        wanted = {digest(content_of(one)) for one in row["drafts"]}
+        removed = 0
+        for change in list(base.objects["drafts"].changes(row["drafts"], mine)):
+            if change.target is None and change.by == "source":
+                change.part.expect(change)
+                self._save(row, base)
+                with self.writer.unless_refused([change], row["id"]):
+                    self.writer.create(base, change, row, other)
+                    self.context.tallies["drafts"].created += 1
+            elif change.old is None and digest(content_of(change.target)) in wanted:
+                task_objects.delete(self.context.client.drafts.ref(change.new))
+                removed += 1
+        return removed
 
     # -- the outcome of a batch -------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ from ..engine.context import LATE_SETTINGS, MigrationContext, marked_projects, o
 from ..engine.diff3 import Base
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
-from ..engine.fixups import Fixups
 from ..engine.importing import Importer
 from ..engine.journal import Journal, JournalMismatch
 from ..engine.kinds import KINDS, Secrets
@@ -151,7 +150,7 @@ class Copy:
         self.context, self.journal, self.client = context, context.journal, context.client
         self.parts = context.parts
         self._progress = reporter(progress, f"copying {name_of(context.facts)}")
-        self.importer, self.fixups = Importer(context), Fixups(context)
+        self.importer = Importer(context)
         self.related = [Related(context, kind) for kind in wanted_kinds(context)]
         self.done: bool = context.journal.get("done", False)
         self.lost = dict(context.media.lost.items())
@@ -179,7 +178,7 @@ class Copy:
         # Most of these were set when the project was made. They are set again, since the source may
         # have changed after a run that was killed. Equal ones cost no request.
         self._set(*(name for name in SETTINGS if name not in LATE_SETTINGS), "control_weights")
-        self.fixups.run()
+        self.importer.complete()
         self._bring(listeners=False)
         self._set("model_version")  # which may be that of an ML backend
         self.remove_duplicates()
@@ -284,7 +283,7 @@ class Copy:
             Settings(self.context).expect(names)
         try:
             if Overlaps(self.context).save(names):
-                self.fixups.mark_all_incomplete()
+                self.importer.mark_all_incomplete()
         except BadRequest as error:
             self.context.tallies["settings"].fail(0, ", ".join(names), error)
             self.context.project.refresh()
@@ -310,5 +309,5 @@ class Copy:
         removed = len(projects) + sum(one.remove_duplicates() for one in self.related)
         if all_ids or self.importer.are_too_many():
             removed += self.importer.remove_duplicates()
-        removed += self.fixups.run(again=True)
+        removed += self.importer.complete(again=True)
         return removed + (self.context.media.remove_duplicates() if "files" in self.parts else 0)

@@ -14,7 +14,6 @@ from ..engine.context import MigrationContext, open_journal
 from ..engine.diff3 import Base, Change, Conflicts, Side, applicable, without_side_effects
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
-from ..engine.fixups import Fixups
 from ..engine.importing import Importer, imported
 from ..engine.journal import JournalMismatch
 from ..engine.kinds import Secrets
@@ -126,7 +125,7 @@ class _Sync:
         self.context, self.journal, self.conflicts = context, context.journal, conflicts
         self.tasks = context.tasks
         self.bases = context.journal.map("bases")
-        self.importer, self.fixups = Importer(context), Fixups(context)
+        self.importer = Importer(context)
         self.writer = Writer(context)
         self.found = Differences()
         self.settings = Settings(context)
@@ -268,7 +267,7 @@ class _Sync:
                 self.journal.set("imports after", 0 if newest is None else newest.id)
             self.importer.run(self.context.source.some_tasks(new), lambda done: None)
             self.touched += sorted(self.importer.trimmed)
-        self.fixups.run()
+        self.importer.complete()
         for some in chunked(new, CHUNK):
             self._record(some)
         before = self.journal.get("imports after")
