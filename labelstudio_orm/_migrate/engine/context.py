@@ -122,16 +122,10 @@ class MigrationContext:
         """Which task became which, by id."""
         return self.journal.map("tasks")
 
-    def lose(self, found: Mapping[str, Sequence[Id] | int]) -> None:
-        """Record what the target cannot keep: the ids of the objects, by kind and field.
-
-        Journals of older versions have the numbers of objects instead.
-        """
-        numbers = {name: one if isinstance(one, int) else len(one) for name, one in found.items()}
-        self.add("losses", numbers)
+    def lose(self, found: Mapping[str, Sequence[Id]]) -> None:
+        """Record what the target cannot keep: the ids of the objects, by kind and field."""
+        self.add("losses", {name: len(ids) for name, ids in found.items()})
         for name, ids in found.items():
-            if isinstance(ids, int) or not ids:
-                continue
             self.lost[name] += ids
             notes = self.journal.map(f"lost {name}")
             before = unpacked(notes.get(ids[0], "[]"))
@@ -139,14 +133,12 @@ class MigrationContext:
 
     def losses(self) -> Iterator[Loss]:
         """Yield all losses that the journal has, for a report."""
-        numbers: dict[str, int] = self.journal.get("losses", {})
+        notes = {name: self.journal.map(f"lost {name}") for name in self.journal.get("losses", {})}
         ids = {
-            name: [
-                id for _, text in self.journal.map(f"lost {name}").items() for id in unpacked(text)
-            ]
-            for name in numbers
+            name: [id for _, text in lost.items() for id in unpacked(text)]
+            for name, lost in notes.items()
         }
-        return losses(ids, numbers=numbers, kept=self.keep_origin)
+        return losses(ids, kept=self.keep_origin)
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """Add to the counts in the journal under this name."""

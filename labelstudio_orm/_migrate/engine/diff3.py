@@ -25,8 +25,6 @@ if TYPE_CHECKING:
     from .journal import Key
 
 
-FIELDS: Final = ("data", "meta", "overlap")
-
 Side: TypeAlias = Literal["source", "target"]
 
 Conflicts: TypeAlias = Literal["report", "source", "target"]
@@ -297,7 +295,7 @@ class Base:
         """
         base = cls()
         fields, made = (content.task_fields(one) for one in (task, {**task, "overlap": overlap}))
-        base.fields.known = {name: (digest(fields[name]), digest(made[name])) for name in FIELDS}
+        base.fields.known = {name: (digest(fields[name]), digest(made[name])) for name in fields}
         for kind in ("annotations", "predictions"):
             known = base.objects[kind].known
             for one in task[kind]:
@@ -305,20 +303,13 @@ class Base:
         return base
 
     @classmethod
-    def of(cls, source: Row, target: Row, *, was: Side | None = None) -> Base:
-        """Return the base of two tasks as they are now.
-
-        ``was``: both were what this side still is.
-        """
+    def of(cls, source: Row, target: Row) -> Base:
+        """Return a base that knows which objects of two tasks stand for each other, but no more."""
         base = cls()
-        ours, theirs = content.task_fields(source), content.task_fields(target)
-        for name in FIELDS:
-            base.fields.known[name] = _as_it_was(digest(ours[name]), digest(theirs[name]), was)
-        for kind, content_of in CONTENTS.items():
-            for one, other in pair_up(source[kind], target[kind], content_of):
+        for kind, part in base.objects.items():
+            for one, other in pair_up(source[kind], target[kind], part.content_of):
                 if one is not None and other is not None:
-                    pair = _as_it_was(digest(content_of(one)), digest(content_of(other)), was)
-                    base.objects[kind].known[one["id"]] = (other["id"], *pair)
+                    part.known[one["id"]] = (other["id"], *UNKNOWN)
         return base
 
     @classmethod
@@ -342,9 +333,8 @@ class Base:
 
     def changes(self, source: Row, target: Row) -> Iterator[Change]:
         """Yield what differs from the base and between the sides; record what is the same now."""
-        ours, theirs = content.task_fields(source), content.task_fields(target)
         self.fields.ids = source["id"], target["id"]
-        yield from self.fields.changes({name: ours[name] for name in FIELDS}, theirs)
+        yield from self.fields.changes(*map(content.task_fields, (source, target)))
         for kind, part in self.objects.items():
             yield from part.changes(source[kind], target[kind])
 
@@ -376,12 +366,6 @@ def applicable(
 
 def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:
     return {key: tuple(one) for key, one in (marks or {}).items()}
-
-
-def _as_it_was(ours: str, theirs: str, was: Side | None) -> tuple[str, str]:
-    if was is None:
-        return (ours, theirs) if ours == theirs else UNKNOWN
-    return (ours, ours) if was == "source" else (theirs, theirs)
 
 
 def _changed_by(was: Iterable[str], now: tuple[str, str]) -> Side | None:

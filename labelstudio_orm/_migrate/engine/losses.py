@@ -127,23 +127,18 @@ def is_regions(result: Any) -> bool:
     return isinstance(result, list) and all(isinstance(region, dict) for region in result)
 
 
-def losses(
-    ids: Mapping[str, Sequence[Id]], *, kept: bool, numbers: Mapping[str, int] | None = None
-) -> Iterator[Loss]:
+def losses(found: Mapping[str, Sequence[Id]], *, kept: bool) -> Iterator[Loss]:
     """Yield losses for a report, from the ids by kind and field.
 
-    ``numbers``: of how many objects, where the ids are not all known. ``kept``: the tasks' meta
-    keeps dates and ids.
+    ``kept``: the tasks' meta keeps dates and ids.
     """
-    if numbers is None:
-        numbers = {name: len(some) for name, some in ids.items()}
-    for name, count in numbers.items():
-        if count:
+    for name, ids in found.items():
+        if ids:
             kind, _, field = name.partition(".")
             why = WHY.get(name) or _why_of_kind(kind, field)
             if kept and kind in ("tasks", "annotations", "predictions") and field != "result":
                 why += f"; kept in meta[{ORIGIN!r}]"
-            yield Loss(kind, field, count, why, ids=ids.get(name, ()))
+            yield Loss(kind, field, len(ids), why, ids=ids)
 
 
 def _why_of_kind(kind: str, field: str) -> str:

@@ -470,15 +470,7 @@ def _order_of(kind: Kind) -> str:
 
 def parts_of(journal: Journal) -> frozenset[str]:
     """Return the parts of a copy; without a copy only the files that tasks name."""
-    parts = journal.get("parts")
-    if parts is not None:
-        return frozenset(parts)
-    if journal.get("marker") is None:
-        return frozenset({"files"})
-    exports = any(
-        kind.is_opt_in(key) for kind in KINDS.values() for key, _ in journal.map(kind.name).items()
-    )
-    return frozenset(KINDS) | ({EXPORTS} if exports else frozenset())
+    return frozenset(journal.get("parts", ["files"]))
 
 
 def no_secrets(kind: str, row: Mapping[str, Any]) -> Mapping[str, Any] | None:

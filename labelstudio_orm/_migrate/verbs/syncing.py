@@ -14,7 +14,7 @@ from ..engine.context import MigrationContext, open_journal
 from ..engine.diff3 import Base, Change, Conflicts, Side, applicable, without_side_effects
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
-from ..engine.importing import Importer, imported
+from ..engine.importing import Importer
 from ..engine.journal import JournalMismatch
 from ..engine.kinds import Secrets
 from ..engine.losses import losses
@@ -214,24 +214,14 @@ class _Sync:
     def _is_changed(self, old: int, row: Row, side: Side) -> bool:
         """Return whether a side has changed a task that the other one has deleted."""
         text = self.bases.get(old)
-        if text is None:
-            unknown = imported(row) if side == "source" else None
-            return bool(self.journal.map("contents").get(old, unknown) != imported(row))
+        if text is None:  # it was paired, by a run that was killed then
+            return side == "target"
         sides = (row, _empty(row)) if side == "source" else (_empty(row), row)
         return any(change.by in (side, None) for change in Base.parse(text).changes(*sides))
 
-    def _base(self, source: Row, target: Row) -> Base:
-        """Return what both sides were: as the journal has it, else as far as the copy shows."""
-        text = self.bases.get(source["id"])
-        if text is not None:
-            return Base.parse(text)
-        copied = self.journal.map("contents").get(source["id"])
-        if copied == imported(source):
-            return Base.of(source, target, was="source")
-        return Base.of(source, target, was="target" if copied == imported(target) else None)
-
     def _task(self, source: Row, target: Row) -> None:
-        base = self._base(source, target)
+        text = self.bases.get(source["id"])
+        base = Base.of(source, target) if text is None else Base.parse(text)
         wanted: list[Change] = []
         changes = without_side_effects(
             list(base.changes(source, target)), source, target, base, self.conflicts
