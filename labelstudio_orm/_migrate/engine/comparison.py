@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 class Comparison:
     """A comparison of two sides.
 
-    ``on_pairs`` gets pairs of tasks: the source's, translated for the target, and the target's.
+    ``on_targets`` gets the tasks of the target that are compared.
     """
 
     def __init__(
@@ -42,9 +42,9 @@ class Comparison:
         target: Source,
         journal: Journal | None,
         progress: Progress = None,
-        on_pairs: Callable[[list[tuple[Row, Row]]], object] = lambda pairs: None,
+        on_targets: Callable[[list[Row]], object] = lambda targets: None,
     ) -> None:
-        self.on_pairs = on_pairs
+        self.on_targets = on_targets
         self.source, self.target = light(source), light(target)
         self.from_, self.to = source.describe(), target.describe()
         self.has_journal = journal is not None and journal.get("project") is not None
@@ -122,19 +122,18 @@ class Comparison:
         """Compare tasks of the source with those that they became; return how many exist."""
         done = existing = 0
         for chunk, theirs in self._side_by_side(rows, pairs):
-            tasks = []
+            targets = []
             for row in chunk:
                 other = theirs.get(pairs.get(row["id"]))
                 if other is None:
                     self.found.add(Difference("tasks", row["id"], None))
                     continue
                 existing += 1
-                pair = self.left.task(row), self.right.task(other)
-                found, number = task_differences(*pair)
+                found, number = task_differences(self.left.task(row), self.right.task(other))
                 self.found.extend(found)
                 self.same.update(number)
-                tasks.append(pair)
-            self.on_pairs(tasks)
+                targets.append(other)
+            self.on_targets(targets)
             done += len(chunk)
             self._progress(done, self.from_.get("tasks"))
         return existing

@@ -140,6 +140,19 @@ class Importer:
             self.context.add("counts", intent["counts"])
             self.journal.resolve("tasks")
 
+    def save_bases(self, targets: Iterable[Row]) -> None:
+        """Write into the journal what both sides hold, so that a sync sees which has changed it.
+
+        Only this migration has written to these tasks of the target so far.
+        """
+        found = {}
+        for row in targets:
+            old = self.tasks.old(row["id"])
+            base = Base.parse(self.bases.get(old))
+            base.found(row)
+            found[old] = str(base)
+        self.bases.put(found)
+
     # -- what an import does not take -------------------------------------------------------------
 
     def complete(self, *, again: bool = False) -> int:

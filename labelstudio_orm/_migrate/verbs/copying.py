@@ -19,7 +19,6 @@ from ...errors import BadRequest, DoesNotExist
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
 from ..engine.context import LATE_SETTINGS, MigrationContext, marked_projects, open_journal
-from ..engine.diff3 import Base
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.importing import Importer
@@ -34,7 +33,6 @@ from ..engine.users import MissingUsers
 if TYPE_CHECKING:
     import os
 
-    from ..._engine.values.codec import Row
     from ...resources.projects import Project
     from ..engine.source import Source
 
@@ -188,24 +186,9 @@ class Copy:
     def compare(self) -> Report:
         """Compare what was copied."""
         source, target = self.context.source, self.context.target
-        comparison = Comparison(source, target, self.journal, on_pairs=self._save_bases_of_tasks)
+        save = (lambda targets: None) if self.done else self.importer.save_bases
+        comparison = Comparison(source, target, self.journal, on_targets=save)
         return comparison.report(("settings", "tasks", *sorted(self.parts - {EXPORTS})))
-
-    def _save_bases_of_tasks(self, pairs: list[tuple[Row, Row]]) -> None:
-        """Write into the journal what both sides hold, which lets a sync see who changed what.
-
-        Only this copy has written to the target so far.
-        """
-        if self.done:
-            return
-        bases, found = self.journal.map("bases"), {}
-        for here, there in pairs:
-            text = bases.get(here["id"])
-            if text is not None:
-                base = Base.parse(text)
-                base.found(there)
-                found[here["id"]] = str(base)
-        bases.put(found)
 
     def finish(self) -> None:
         """Mark the copy as finished, unless a further run might do what this one could not."""

@@ -258,25 +258,15 @@ class _Sync:
             self.importer.run(self.context.source.some_tasks(new), lambda done: None)
             self.touched += sorted(self.importer.trimmed)
         self.importer.complete()
-        for some in chunked(new, CHUNK):
-            self._record(some)
+        for some in [] if self.context.client.is_dry else chunked(new, CHUNK):
+            made = (self.tasks.get(id) for id in some if self.tasks.has(id))
+            self.importer.save_bases(self.context.target.some_tasks(made))
         before = self.journal.get("imports after")
         if before is not None and not self.context.client.is_dry:
             client, unmatched = self.context.client, self.importer.unmatched
             wait_for_the_rest(client, self.journal, lambda: next(unmatched(), None))
             self.importer.remove_duplicates(after=before)
             self.journal.set("imports after", None)
-
-    def _record(self, ids: list[int]) -> None:
-        """Record what the target has made of new tasks."""
-        if self.context.client.is_dry:
-            return
-        made = [self.tasks.get(id) for id in ids if self.tasks.has(id)]
-        for row in self.context.target.some_tasks(made):
-            old = self.tasks.old(row["id"])
-            base = Base.parse(self.bases.get(old))
-            base.found(row)
-            self.bases.put({old: str(base)})
 
     def _deleted(self, ids: set[int]) -> None:
         """Delete tasks that were deleted in the source, unless the target has changed them."""
