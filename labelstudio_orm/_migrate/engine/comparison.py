@@ -128,12 +128,12 @@ class Comparison:
                 if other is None:
                     self.found.add(Difference("tasks", row["id"], None))
                     continue
-                existing += 1
                 found, number = task_differences(self.left.task(row), self.right.task(other))
                 self.found.extend(found)
                 self.same.update(number)
                 targets.append(other)
             self.on_targets(targets)
+            existing += len(targets)
             done += len(chunk)
             self._progress(done, self.from_.get("tasks"))
         return existing

@@ -5,14 +5,11 @@ from __future__ import annotations
 import uuid
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
 from ..._engine.bulk.run import BulkRun
-from ..._engine.values.brief import cut
 from ...errors import DoesNotExist
 from .exactly_once import exactly_once, wait_for
-from .journal import Journal, is_missing, opened
 from .losses import Id, losses, packed, unpacked
 from .media import Media
 from .remap import Translation
@@ -21,39 +18,16 @@ from .source import LiveSource
 from .users import MissingUsers, UserMap
 
 if TYPE_CHECKING:
-    import os
-
     from ..._reports import Loss
     from ...client import LabelStudio
     from ...resources.projects import Project
-    from .journal import IdMap
+    from .journal import IdMap, Journal
     from .kinds import Secrets
     from .source import Source
 
 
 LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "description")
 """Settings that depend on others, or on the tasks."""
-
-
-@contextmanager
-def open_journal(
-    journal: str | os.PathLike[str] | Journal | None, *, writes: bool, may_create: bool = True
-) -> Iterator[Journal]:
-    """Open the journal of a migration; a copy of it in memory unless the migration ``writes``.
-
-    Raises FileNotFoundError where there is none, unless it may be created (``may_create``).
-    """
-    if is_missing(journal):
-        if not may_create:
-            raise FileNotFoundError(
-                f"there is no journal {cut(str(journal), 500)}: a copy keeps one; pair=True pairs "
-                "the tasks by their content"
-            )
-        if not writes:
-            journal = None
-    with opened(journal) as found:
-        notes = found or Journal()
-        yield notes if writes else notes.copy()
 
 
 class MigrationContext:

@@ -45,7 +45,7 @@ import os
 import sqlite3
 import stat
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
@@ -402,18 +402,24 @@ class Journal:
 
 
 @contextmanager
-def opened(journal: str | os.PathLike[str] | Journal | None) -> Iterator[Journal | None]:
-    """Open the journal of a path for the block; leave one that is open already open."""
-    if journal is None or isinstance(journal, Journal):
-        yield journal
-    else:
-        with Journal(journal) as made:
-            yield made
+def open_journal(
+    journal: str | os.PathLike[str] | Journal | None, *, writes: bool, may_create: bool = True
+) -> Iterator[Journal]:
+    """Open a journal for the block, or make one; an open one stays open.
 
-
-def is_missing(journal: str | os.PathLike[str] | Journal | None) -> bool:
-    """Return whether this is the path of a file that does not exist."""
-    return isinstance(journal, (str, os.PathLike)) and not os.path.exists(journal)
+    It is a copy in memory unless the migration ``writes``. Raises FileNotFoundError where there is
+    none, unless it may be created (``may_create``).
+    """
+    is_missing = isinstance(journal, (str, os.PathLike)) and not os.path.exists(journal)
+    if is_missing and not may_create:
+        raise FileNotFoundError(
+            f"there is no journal {cut(str(journal), 500)}: a copy keeps one, and sync() begins one "
+            "with pair=True, which pairs the tasks by their content"
+        )
+    if journal is None or (is_missing and not writes):
+        journal = Journal()
+    with nullcontext(journal) if isinstance(journal, Journal) else Journal(journal) as opened:
+        yield opened if writes else opened.copy()
 
 
 class IdMap:

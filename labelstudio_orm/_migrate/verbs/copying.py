@@ -18,11 +18,11 @@ from ...client import LabelStudio
 from ...errors import BadRequest, DoesNotExist
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
-from ..engine.context import LATE_SETTINGS, MigrationContext, marked_projects, open_journal
+from ..engine.context import LATE_SETTINGS, MigrationContext, marked_projects
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.importing import Importer
-from ..engine.journal import Journal, JournalMismatch
+from ..engine.journal import Journal, JournalMismatch, open_journal
 from ..engine.kinds import KINDS, Secrets
 from ..engine.losses import losses
 from ..engine.related import EXPORTS, Related, left_out, parts_of, wanted_kinds

@@ -19,9 +19,8 @@ from ...errors import Conflict, LabelStudioError
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
 from ..engine.applying import Applier, Wanted
-from ..engine.context import open_journal
 from ..engine.fingerprints import TASK_KINDS
-from ..engine.journal import Journal
+from ..engine.journal import Journal, open_journal
 from ..engine.keys import by_key, choose, first_rows, ids_by_key, no_key
 from ..engine.source import LiveSource
 from ..engine.task_objects import fields_again, lacking, link

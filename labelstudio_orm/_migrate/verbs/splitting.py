@@ -22,8 +22,8 @@ from ..._reports import Loss, Report
 from ...client import LabelStudio, labelstudio_of
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
-from ..engine.context import open_journal
 from ..engine.fingerprints import digest
+from ..engine.journal import open_journal
 from ..engine.keys import asking, fingerprint, first_rows, no_key
 from ..engine.remap import files_of
 from ..engine.source import CHUNK, LiveSource

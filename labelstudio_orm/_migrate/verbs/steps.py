@@ -58,8 +58,7 @@ from ..._reports import Report
 from ...client import labelstudio_of
 from ...errors import LabelStudioError
 from ...progress import Progress
-from ..engine.context import open_journal
-from ..engine.journal import Journal, JournalMismatch
+from ..engine.journal import Journal, JournalMismatch, open_journal
 
 if TYPE_CHECKING:
     from ...resources.projects import Project

@@ -10,12 +10,12 @@ from ..._reports import Difference, Differences, Report
 from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
-from ..engine.context import MigrationContext, open_journal
+from ..engine.context import MigrationContext
 from ..engine.diff3 import Base, Change, Conflicts, Side, applicable, without_side_effects
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.importing import Importer
-from ..engine.journal import JournalMismatch
+from ..engine.journal import JournalMismatch, open_journal
 from ..engine.kinds import Secrets
 from ..engine.losses import losses
 from ..engine.related import Related, no_secrets, parts_of, wanted_kinds

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from ..._engine.values.brief import cut
 from ..._reports import Report
 from ...progress import Progress
 from ..engine.comparison import Comparison
-from ..engine.journal import Journal, JournalMismatch, is_missing, opened
+from ..engine.journal import Journal, JournalMismatch, open_journal
 from ..engine.kinds import KINDS
 from ..engine.source import as_source
 
@@ -60,11 +59,10 @@ def verify(
         if part not in all_parts:
             raise ValueError(f"verify() knows the parts {', '.join(all_parts)}, not {part!r:.80}")
     sides = as_source(source), as_source(target)
-    if is_missing(journal):
-        raise FileNotFoundError(f"there is no journal {cut(str(journal), 500)}")
-    with opened(journal) as notes:
+    # Nothing is written into it, so that it need not be copied.
+    with open_journal(journal, writes=True, may_create=False) as notes:
         comparison = Comparison(*sides, notes, progress)
-        if notes is not None:
+        if journal is not None:
             _check_journal(notes, comparison.from_, comparison.to)
         return comparison.report(all_parts if parts is None else parts)
 
