@@ -187,11 +187,21 @@ Found: TypeAlias = "dict[Fetched, str]"
 class Stored:
     """The uploaded files of a project, as far as the current user sees them.
 
-    ``is_copy``: returns whether a path is that of a copy; all others are unmatched.
+    ``is_copy``: returns whether a path is that of a copy; all others are unmatched. ``unites``:
+    equal files of several sources become one.
     """
 
-    def __init__(self, project: Project, is_copy: Callable[[str], bool], workers: int) -> None:
+    def __init__(
+        self,
+        project: Project,
+        is_copy: Callable[[str], bool],
+        workers: int,
+        *,
+        unites: bool = False,
+    ) -> None:
         self.project, self.is_copy, self.workers = project, is_copy, workers
+        self.sent: dict[tuple[str, str], str] | None = {} if unites else None
+        """The paths of files that were sent, by their names and digests."""
         self.there = LiveSource(project)
         self.highest = 0
         """The greatest id so far."""

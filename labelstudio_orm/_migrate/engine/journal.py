@@ -413,7 +413,7 @@ def open_journal(
     is_missing = isinstance(journal, (str, os.PathLike)) and not os.path.exists(journal)
     if is_missing and not may_create:
         raise FileNotFoundError(
-            f"there is no journal {cut(str(journal), 500)}: a copy keeps one, and sync() begins one "
+            f"there is no journal {cut(str(journal), 500)}: a copy keeps one; sync() begins one "
             "with pair=True, which pairs the tasks by their content"
         )
     if journal is None or (is_missing and not writes):

@@ -54,8 +54,7 @@ class Media:
     """The files of a source, in the target project.
 
     ``server``: the address of the source's server. ``wanted``: whether files are copied at all.
-    For several sources with one target: ``stored`` are the files of the target, ``uploaded`` those
-    that the sources brought there, by name and digest, so that equal files become one.
+    ``stored``: the files of the target, where several sources share it.
     """
 
     def __init__(
@@ -67,15 +66,13 @@ class Media:
         *,
         wanted: bool = True,
         stored: Stored | None = None,
-        uploaded: dict[tuple[str, str], str] | None = None,
-        workers: int | None = None,
     ) -> None:
         self.source, self.project, self.server = source, project, server
-        self.journal, self.wanted, self.uploaded = journal, wanted, uploaded
-        self.client = labelstudio_of(project)
+        self.journal, self.wanted, self.client = journal, wanted, labelstudio_of(project)
         self.moved, self.lost = journal.map("files"), journal.map("files lost")
-        self.workers = number_of_workers(workers, getattr(source, "client", self.client))
-        self.stored = stored or Stored(project, self._is_copy, self.workers)
+        workers = number_of_workers(None, getattr(source, "client", self.client))
+        self.stored = stored or Stored(project, self._is_copy, workers)
+        self.uploaded = self.stored.sent
         self.created = self.uploads = 0
         self.failed: dict[str, Failure] = {}
 
@@ -94,9 +91,9 @@ class Media:
 
     def ahead(self, rows: list[Row]) -> list[Row]:
         """Copy the files that tasks name, and return the tasks."""
-        self.bring(
-            dict.fromkeys(sorted(set().union(*(files_of(row, self.server) for row in rows))))
-        )
+        if self.wanted:
+            named = set[str]().union(*(files_of(row, self.server) for row in rows))
+            self.bring(dict.fromkeys(sorted(named)))
         return rows
 
     def bring_all(self) -> None:
@@ -144,7 +141,8 @@ class Media:
         def ends(error: Exception) -> bool:
             return not isinstance(error, _OF_ONE)
 
-        for outcome in each(lot, partial(self._copied, folder), workers=self.workers, until=ends):
+        copy = partial(self._copied, folder)
+        for outcome in each(lot, copy, workers=self.stored.workers, until=ends):
             if outcome.value is not None:
                 yield outcome.value
             elif outcome.error is not None:

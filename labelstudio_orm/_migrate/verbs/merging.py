@@ -27,7 +27,7 @@ from ..engine.config_compat import check_configs
 from ..engine.files import SameFiles, Stored
 from ..engine.fingerprints import TASK_KINDS, digest, fields_of, task_content
 from ..engine.journal import Journal
-from ..engine.keys import LOOK, by_key, choose, fingerprint, first_rows, ids_by_key, no_key
+from ..engine.keys import LOOK, by_key, choose, fingerprint, ids_by_key, no_key
 from ..engine.losses import is_importable
 from ..engine.media import Media
 from ..engine.remap import Translation, replace_files
@@ -148,7 +148,7 @@ class _Side:
     source: Source
     about: Row
     translation: Translation
-    media: Media | None
+    media: Media
     unskippable: frozenset[int]
     ids: Mapping[str, Sequence[int]] = attrs.field(factory=dict)
     """The tasks by the fingerprints of their keys."""
@@ -156,11 +156,6 @@ class _Side:
     @property
     def name(self) -> str:
         return f"{self.about['title']} ({self.about['project']})"
-
-    def first_rows(self) -> Iterable[Row]:
-        if isinstance(self.source, LiveSource):
-            return first_rows(self.source.project.tasks)
-        return islice(self.source.tasks(), LOOK)
 
     def look(self, key: ItemKey, files: SameFiles) -> list[int]:
         """Find the tasks by their keys; return the ids of those that have none.
@@ -181,9 +176,8 @@ class _Side:
 
     def rows(self, ids: Sequence[int]) -> dict[int, Row]:
         """Read tasks, as they read in the target."""
-        rows = list(self.source.some_tasks(ids))
         found = {}
-        for row in rows if self.media is None else self.media.ahead(rows):
+        for row in self.media.ahead(list(self.source.some_tasks(ids))):
             found[row["id"]] = new = self.translation.task(row)
             new["allow_skip"] = row["id"] not in self.unskippable
             new["project"] = self.name
@@ -229,8 +223,7 @@ class _Merging(Applier):
         self.files = SameFiles()
         self.journals: defaultdict[str, Journal] = defaultdict(journal)
         """The new files for those of a server, by its address."""
-        self.uploaded: dict[tuple[str, str], str] = {}
-        self.stored = Stored(into, self._is_copy, workers)
+        self.stored = Stored(into, self._is_copy, workers, unites=True)
         self.target = self._side(LiveSource(into), lambda email: email, files=False)
         sides = [self._side(one, self.users.email, files) for one in sources]
         ids = [(side.about["server"], side.about["project"]) for side in sides]
@@ -245,18 +238,10 @@ class _Merging(Applier):
     ) -> _Side:
         about = source.describe()
         server = about["server"]
-        media = Media(
-            source,
-            self.into,
-            self.journals[server],
-            server,
-            wanted=files,
-            stored=self.stored,
-            uploaded=self.uploaded,
-            workers=self.workers,
-        )
+        journal = self.journals[server]
+        media = Media(source, self.into, journal, server, wanted=files, stored=self.stored)
         translation = Translation(email, media.address, server)
-        return _Side(source, about, translation, media if files else None, source.unskippable())
+        return _Side(source, about, translation, media, source.unskippable())
 
     def _is_copy(self, file: str) -> bool:
         """Return whether a file of the target was uploaded by this merge, or equals such a one."""
@@ -301,10 +286,9 @@ class _Merging(Applier):
         tally = BulkRun(self.client, on_error="collect")
         failed: dict[str, Failure] = {}
         for side in self.sides:
-            if side.media is not None:
-                side.media.remove_duplicates(late=True)
-                tally.created += side.media.uploads
-                failed.update(side.media.failed)
+            side.media.remove_duplicates(late=True)
+            tally.created += side.media.uploads
+            failed.update(side.media.failed)
         for file, error in self.files.unreadable():
             failed.setdefault(file, Failure(len(failed), file, str(error)))
         tally.failed += failed.values()
@@ -317,7 +301,7 @@ class _Merging(Applier):
             without = side.look(self.key, self.files)
             if without and not side.ids:
                 what = f"none of the {len(without)} tasks of {side.name} has anything under"
-                raise no_key(self.key, what, side.first_rows())
+                raise no_key(self.key, what, islice(side.source.tasks(), LOOK))
             if without:
                 raise ValueError(
                     f"{len(without)} tasks of {side.name} have no {self.key}, which identifies "
