@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..._engine.bulk.run import BulkRun
+from ..._reports import Differences
 from ...errors import DoesNotExist
 from .exactly_once import exactly_once, wait_for
 from .losses import Id, losses, packed, unpacked
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from ..._reports import Loss
     from ...client import LabelStudio
     from ...resources.projects import Project
+    from .diff3 import Change, Conflicts
     from .journal import IdMap, Journal
     from .kinds import Secrets
     from .source import Source
@@ -48,10 +50,13 @@ class MigrationContext:
         parts: frozenset[str],
         secrets: Secrets,
         keep_origin: bool,
+        conflicts: Conflicts = "source",
         again: bool = False,
     ) -> None:
         self.source, self.client, self.journal = source, client, journal
         self.parts, self.secrets, self.keep_origin = parts, secrets, keep_origin
+        self.conflicts, self.found = conflicts, Differences()
+        """What to do about changes on both sides, and the differences that are left."""
         self.facts = source.describe()
         """What describes the source."""
         journal.identify(
@@ -85,6 +90,20 @@ class MigrationContext:
         tally = self.tallies[kind]
         tally.fail(len(tally.failed), what, error)
         self.given_up += 1
+
+    def applicable(self, changes: Iterable[Change]) -> Iterator[Change]:
+        """Yield the changes to apply to the target.
+
+        Of the others keep what it has, or add them to the differences that were ``found``.
+        """
+        for change in changes:
+            what = change.under(self.conflicts)
+            if what == "apply":
+                yield change
+            elif what == "keep":
+                change.part.resolve(change)
+            else:
+                self.found.add(change.as_difference())
 
     @property
     def target(self) -> LiveSource:

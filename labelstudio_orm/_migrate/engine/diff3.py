@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
 
-from ..._reports import Difference, Differences
+from ..._reports import Difference
 from . import fingerprints as content
 from .fingerprints import CONTENTS, digest
 from .pairing import pair_up
@@ -343,25 +343,6 @@ class Base:
         self.fields.found(content.task_fields(target))
         for kind, part in self.objects.items():
             part.found(target[kind])
-
-
-def applicable(
-    changes: Iterable[Change],
-    conflicts: Conflicts,
-    found: Differences,
-) -> Iterator[Change]:
-    """Yield the changes to apply to the target.
-
-    Of the others keep what it has, or add them to the differences that were ``found``.
-    """
-    for change in changes:
-        what = change.under(conflicts)
-        if what == "apply":
-            yield change
-        elif what == "keep":
-            change.part.resolve(change)
-        else:
-            found.add(change.as_difference())
 
 
 def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, Any, Final
 import attrs
 
 from ..._engine.values.secret import seal
-from ..._reports import Difference, Differences
+from ..._reports import Difference
 from ...errors import DoesNotExist, LabelStudioError
-from .diff3 import UNKNOWN, Change, Objects, applicable
+from .diff3 import UNKNOWN, Change, Objects
 from .exactly_once import exactly_once
 from .fingerprints import digest
 from .kinds import KINDS, Kind, Names
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ..._engine.bulk.run import BulkRun
     from ..._engine.values.codec import Row
     from .context import MigrationContext
-    from .diff3 import Conflicts, Side
+    from .diff3 import Side
     from .journal import Journal, Key
     from .losses import Id
 
@@ -55,18 +55,11 @@ def wanted_kinds(context: MigrationContext) -> list[Kind]:
 class Related:
     """The objects of one kind in a migration, which become what they are in the source.
 
-    A copy is a synchronisation of nothing. ``found`` collects the differences that are left.
+    A copy is a synchronisation of nothing.
     """
 
-    def __init__(
-        self,
-        context: MigrationContext,
-        kind: Kind,
-        conflicts: Conflicts = "source",
-        found: Differences | None = None,
-    ) -> None:
+    def __init__(self, context: MigrationContext, kind: Kind) -> None:
         self.context, self.journal, self.kind = context, context.journal, kind
-        self.conflicts, self.found = conflicts, found or Differences()
         self.moved = context.journal.map(kind.name)
         """Which object became which, by key."""
         self._bases = context.journal.map(f"{kind.name} bases")
@@ -133,8 +126,10 @@ class Related:
             if not (one.why == "created in the target" and self.moved.old(one.new))
         )
         if only is not None:
-            changes = (one for one in changes if one.under(self.conflicts) == "apply" and only(one))
-        changes = applicable(changes, self.conflicts, self.found)
+            changes = (
+                one for one in changes if one.under(self.context.conflicts) == "apply" and only(one)
+            )
+        changes = self.context.applicable(changes)
         done = [one for one in changes if self._apply(one, target)]
         self._save()
         if not self.context.client.is_dry and (done or self._spared() is not None):
@@ -158,20 +153,20 @@ class Related:
                 self.objects.resolve(change)
                 if not self.objects.is_same(change.source, change.target):
                     why = "the target stored something else"
-                    self.found.add(Difference(self.kind.name, change.old, new, why=why))
+                    self.context.found.add(Difference(self.kind.name, change.old, new, why=why))
         self._save()
         return list(rows.values())
 
     def _order(self, order: Order) -> None:
         change = order.change()
-        what = change and change.under(self.conflicts)
+        what = change and change.under(self.context.conflicts)
         if what == "apply":
             order.apply()
             self.tally.updated += 1
         elif what == "keep":
             order.save()
         elif change:
-            self.found.add(change.as_difference())
+            self.context.found.add(change.as_difference())
 
     # -- one change -------------------------------------------------------------------------------
 
@@ -305,7 +300,7 @@ class Related:
         how = "created" if change.target is None else "changed"
         new = None if change.target is None else change.new
         why = f"{how} in the source, and its secrets are not known"
-        self.found.add(Difference(self.kind.name, change.old, new, why=why))
+        self.context.found.add(Difference(self.kind.name, change.old, new, why=why))
         return True
 
     def _set_left_out(self, row: Row, is_left_out: bool) -> None:

@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from ..._engine.pages.sources import chunked
 from ...errors import BadRequest
-from .diff3 import NEVER, Base, Change, Conflicts, Fields, applicable
+from .diff3 import NEVER, Base, Change, Fields
 from .fingerprints import digest, settings_content
 from .source import CHUNK
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
-    from ..._reports import Differences
     from .context import MigrationContext
     from .journal import Journal
 
@@ -69,14 +68,13 @@ class Settings:
         self.journal.set(_BASE, self.fields.known)
         self.journal.set(_EXPECTED, self.fields.expected)
 
-    def apply(self, names: Collection[str], conflicts: Conflicts, found: Differences) -> None:
+    def apply(self, names: Collection[str]) -> None:
         """Apply the changes of these settings; set the others to what they were in the target."""
         source, target = self._sides
         source = {name: value for name, value in source.items() if name in names}
         wanted = {name: target[name] for name in source}
         applied: dict[str, Change] = {}
-        changes = self.fields.changes(source, target)
-        for change in applicable(changes, conflicts, found):
+        for change in self.context.applicable(self.fields.changes(source, target)):
             wanted[change.field] = change.source
             applied[change.field] = change
             self.fields.expect(change)

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from ..._engine.pages.sources import chunked
-from ..._reports import Difference, Differences, Report
+from ..._reports import Difference, Report
 from ...client import labelstudio_of
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
 from ..engine.context import MigrationContext
-from ..engine.diff3 import Base, Change, Conflicts, Side, applicable, without_side_effects
+from ..engine.diff3 import Base, Change, Conflicts, Side, without_side_effects
 from ..engine.exactly_once import wait_for_the_rest
 from ..engine.fingerprints import CONTENTS, SETTINGS
 from ..engine.importing import Importer
@@ -115,23 +115,20 @@ def sync(
             parts=parts,
             secrets=secrets or no_secrets,
             keep_origin=copied.get("keep_origin", False),
+            conflicts=conflicts,
             again=True,
         )
-        return _Sync(context, conflicts, progress).run()
+        return _Sync(context, progress).run()
 
 
 class _Sync:
-    def __init__(self, context: MigrationContext, conflicts: Conflicts, progress: Progress) -> None:
-        self.context, self.journal, self.conflicts = context, context.journal, conflicts
-        self.tasks = context.tasks
+    def __init__(self, context: MigrationContext, progress: Progress) -> None:
+        self.context, self.journal, self.tasks = context, context.journal, context.tasks
+        self.conflicts, self.found = context.conflicts, context.found
         self.bases = context.journal.map("bases")
-        self.importer = Importer(context)
-        self.writer = Writer(context)
-        self.found = Differences()
+        self.importer, self.writer = Importer(context), Writer(context)
         self.settings = Settings(context)
-        self.related = [
-            Related(context, kind, conflicts, self.found) for kind in wanted_kinds(context)
-        ]
+        self.related = [Related(context, kind) for kind in wanted_kinds(context)]
         self.touched: list[int] = []
         self._progress = reporter(progress, f"synchronising {name_of(context.facts)}")
 
@@ -147,13 +144,13 @@ class _Sync:
             self._related(listeners=True, only=_is_off)
         if self.context.media.wanted:
             self.context.media.bring_all()  # also those that no task refers to
-        self.settings.apply(_EARLY, self.conflicts, self.found)
+        self.settings.apply(_EARLY)
         self._changed()
         ids = set(self.context.source.task_ids())
         self._created(ids)
         self._deleted(ids)
         self._related(listeners=False)
-        self.settings.apply(_LATE, self.conflicts, self.found)
+        self.settings.apply(_LATE)
         self._related(listeners=True)
         if self.context.media.wanted:
             self._files()
@@ -165,7 +162,7 @@ class _Sync:
             counts={
                 kind: tally.summary()
                 for kind, tally in self.context.tallies.items()
-                if kind not in ("project",)
+                if kind != "project"
             },
             differences=tuple(self.found.listed),
             different=self.found.number,
@@ -226,7 +223,7 @@ class _Sync:
         changes = without_side_effects(
             list(base.changes(source, target)), source, target, base, self.conflicts
         )
-        for change in applicable(changes, self.conflicts, self.found):
+        for change in self.context.applicable(changes):
             wanted.append(change)
             change.part.expect(change)
         self.bases.put({source["id"]: str(base)})
