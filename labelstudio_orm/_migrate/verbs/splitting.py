@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from hashlib import blake2b
 from itertools import accumulate
 from pathlib import Path
@@ -116,14 +117,17 @@ def split(
     where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
     keys = {one.way.field.name for one in (own, hashed, where) if one is not None}
     listed = tasks.only(*(keys or {"id"}))
+    name_part: NamePart
     if isinstance(by, Mapping):
-        name_part = _by_shares(tasks, by, hashed, seed)
+        if not math.isclose(math.fsum(by.values()), 1) or min(by.values()) < 0:
+            raise ValueError(f"split(): shares are numbers that add up to 1, not {dict(by)}")
+        name_part = partial(_part_by_shares, tasks, by, hashed, seed)
     elif key is not None:
         raise ValueError("split(): key= is only for shares")
     elif own is not None:
-        name_part = _by_value(own)
+        name_part = partial(_part_by_value, own)
     elif callable(by):
-        name_part, listed = _by_function(by), tasks
+        name_part, listed = partial(_part_by_function, by), tasks
     else:
         raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r:.80}")
     if where is not None and journal is not None:
@@ -149,35 +153,23 @@ def split(
 NamePart: TypeAlias = "Callable[[Task], str | None]"
 
 
-def _by_value(key: ItemKey) -> NamePart:
-    def name_part(task: Task) -> str | None:
-        value = key.way.value(task)
-        return None if fingerprint(value) is None else str(value)
-
-    return name_part
+def _part_by_value(key: ItemKey, task: Task) -> str | None:
+    value = key.way.value(task)
+    return None if fingerprint(value) is None else str(value)
 
 
-def _by_function(by: NamePart) -> NamePart:
-    def name_part(task: Task) -> str | None:
-        with asking("split(): by", task):
-            return by(task)
-
-    return name_part
+def _part_by_function(by: NamePart, task: Task) -> str | None:
+    with asking("split(): by", task):
+        return by(task)
 
 
-def _by_shares(
-    tasks: Tasks, shares: Mapping[str, float], key: ItemKey | None, seed: int | str
-) -> NamePart:
-    if not math.isclose(math.fsum(shares.values()), 1) or min(shares.values()) < 0:
-        raise ValueError(f"split(): shares are numbers that add up to 1, not {dict(shares)}")
-
-    def name_part(task: Task) -> str:
-        value = task.id if key is None else key.way.value(task)
-        if key is not None and fingerprint(value) is None:
-            raise no_key(key, f"split(): {task!r} has nothing under", first_rows(tasks))
-        return part_of(value, shares, seed)
-
-    return name_part
+def _part_by_shares(
+    tasks: Tasks, shares: Mapping[str, float], key: ItemKey | None, seed: int | str, task: Task
+) -> str:
+    value = task.id if key is None else key.way.value(task)
+    if key is not None and fingerprint(value) is None:
+        raise no_key(key, f"split(): {task!r} has nothing under", first_rows(tasks))
+    return part_of(value, shares, seed)
 
 
 def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str:
@@ -198,7 +190,7 @@ class _Part:
     ids: list[int] = attrs.field(factory=list)
     new: list[int] = attrs.field(factory=list)
     """Tasks that do not have its name yet."""
-    odd: list[Failure] = attrs.field(factory=list)
+    refused: list[Failure] = attrs.field(factory=list)
     """Tasks that cannot have it: other programs have left a list or a text in its place."""
 
 
@@ -218,7 +210,7 @@ def _parts(
         part = found.setdefault(name, _Part())
         part.ids.append(task.id)
         if where is not None and (problem := _no_keys(task, where)) is not None:
-            part.odd.append(Failure(task.id, task, problem))
+            part.refused.append(Failure(task.id, task, problem))
         elif where is not None and not same(where.way.value(task), name):
             part.new.append(task.id)
     return dict(sorted(found.items())), left
@@ -248,7 +240,7 @@ def _set_parts(
 ) -> Split:
     total = sum(len(part.ids) for part in parts.values())
     tally = BulkRun(client_of(project), f"splitting {project!r}", progress=progress, total=total)
-    tally.failed = [failure for part in parts.values() for failure in part.odd]
+    tally.failed = [failure for part in parts.values() for failure in part.refused]
     tally.skipped = total - len(tally.failed) - sum(len(part.new) for part in parts.values())
     with tally:
         for name, part in parts.items():
