@@ -290,6 +290,9 @@ class _Deduping(Applier):
     def create(self, kind: str, task: Row, fields: dict[str, Any]) -> bool:
         if kind == "annotations":
             return create_once(self.client, task["id"], fields)
+        if kind == "drafts":
+            self.client.drafts.create(task=task["id"], **fields)
+            return True
         return super().create(kind, task, fields)
 
     def label(self, kind: str, row: Row) -> object:
