@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import attrs
@@ -90,6 +91,14 @@ class Change:
         return Difference(self.kind, old, new, why=self.why)
 
 
+def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:
+    return {key: tuple(one) for key, one in (marks or {}).items()}
+
+
+_Marks: TypeAlias = "dict[Any, tuple[Any, ...]]"
+
+
+@attrs.define(eq=False, on_setattr=[])
 class Fields:
     """Values by name, compared in a ``form``.
 
@@ -97,17 +106,11 @@ class Fields:
     done. ``ids`` are those of the object that has them, on both sides.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        known: Mapping[str, Iterable[str]] | None = None,
-        form: Callable[[Any], Any] = lambda value: value,
-        expected: Mapping[str, Iterable[str]] | None = None,
-        ids: tuple[Any, Any] = (None, None),
-    ) -> None:
-        self.kind, self.form, self.ids = kind, form, ids
-        self.known = _tuples(known)
-        self.expected = _tuples(expected)
+    kind: str
+    known: _Marks = attrs.field(default=None, converter=_tuples)
+    form: Callable[[Any], Any] = lambda value: value
+    expected: _Marks = attrs.field(default=None, converter=_tuples)
+    ids: tuple[Any, Any] = (None, None)
 
     def reconcile(self, target: Row) -> None:
         """Record which of the writes that were under way are done."""
@@ -152,6 +155,7 @@ class Fields:
                 self.known[name] = ours, digest(target[name])
 
 
+@attrs.define(eq=False, on_setattr=[])
 class Objects:
     """Objects of one kind.
 
@@ -161,21 +165,17 @@ class Objects:
     stands for a row, by default the digest of its content.
     """
 
-    def __init__(
-        self,
-        kind: str,
-        content_of: Callable[[Row], dict[str, Any]],
-        known: Mapping[Any, Iterable[Any]] | None = None,
-        *,
-        key: Callable[[Row], Any] = lambda row: row["id"],
-        own: Callable[[Row], Row] = lambda row: row,
-        mark: Callable[[Row], str] | None = None,
-        expected: Mapping[Any, Iterable[str]] | None = None,
-    ) -> None:
-        self.kind, self.content_of, self.key, self.own = kind, content_of, key, own
-        self._mark = mark or (lambda row: digest(content_of(row)))
-        self.known = _tuples(known)
-        self.expected = _tuples(expected)
+    kind: str
+    content_of: Callable[[Row], dict[str, Any]]
+    known: _Marks = attrs.field(default=None, converter=_tuples)
+    key: Callable[[Row], Any] = itemgetter("id")
+    own: Callable[[Row], Row] = lambda row: row
+    mark: Callable[[Row], str] = attrs.field()
+    expected: _Marks = attrs.field(default=None, converter=_tuples)
+
+    @mark.default
+    def _digest_of_content(self) -> Callable[[Row], str]:
+        return lambda row: digest(self.content_of(row))
 
     def reconcile(self, target: Iterable[Row]) -> None:
         """Find in the target what was created, and which writes that were under way are done."""
@@ -185,13 +185,13 @@ class Objects:
         rows = {self.key(row): row for row in target}
         for old, pair in self.expected.items():
             new = self.known.get(old, (None,))[0]
-            if new in rows and self._mark(rows[new]) == pair[1]:
+            if new in rows and self.mark(rows[new]) == pair[1]:
                 self.known[old] = (new, *pair)
             elif new is None or new in rows:  # if it was made, or made anew
                 unmet[old] = pair
         self.expected.clear()
         free = {key: row for key, row in rows.items() if key not in self._taken()}
-        marks = {key: self._mark(row) for key, row in free.items()}
+        marks = {key: self.mark(row) for key, row in free.items()}
         origins = {key: row.get("import_id") for key, row in free.items()}
         for old, pair in list(unmet.items()):
             key = next((key for key in free if marks[key] == pair[1]), None)
@@ -252,7 +252,7 @@ class Objects:
         self.reconcile(rows.values())
         for old, (new, ours, _) in self.known.items():
             if new in rows:
-                self.known[old] = (new, ours, self._mark(rows[new]))
+                self.known[old] = (new, ours, self.mark(rows[new]))
 
     def resolve(self, change: Change) -> None:
         """Record that both sides are known as they are now."""
@@ -274,8 +274,8 @@ class Objects:
 
     def _marks(self, one: Row | None, other: Row | None) -> tuple[str, str]:
         return (
-            NEVER if one is None else self._mark(self.own(one)),
-            NEVER if other is None else self._mark(other),
+            NEVER if one is None else self.mark(self.own(one)),
+            NEVER if other is None else self.mark(other),
         )
 
 
@@ -343,10 +343,6 @@ class Base:
         self.fields.found(content.task_fields(target))
         for kind, part in self.objects.items():
             part.found(target[kind])
-
-
-def _tuples(marks: Mapping[Any, Iterable[Any]] | None) -> dict[Any, tuple[Any, ...]]:
-    return {key: tuple(one) for key, one in (marks or {}).items()}
 
 
 def _changed_by(was: Iterable[str], now: tuple[str, str]) -> Side | None:
