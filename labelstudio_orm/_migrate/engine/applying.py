@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import attrs
@@ -60,18 +60,16 @@ class Applier(ABC):
         why: Mapping[tuple[str, str], str],
         *,
         workers: int | None,
-        description: str = "",
-        progress: Progress = None,
+        description: str,
+        progress: Progress,
     ) -> None:
         self.project, self.client = project, labelstudio_of(project)
         self.lost = Losses(why)
+        run = partial(BulkRun, self.client, on_error="collect")
         self.tallies = {
-            kind: BulkRun(self.client, workers=workers, on_error="collect")
-            for kind in ("tasks", *TASK_KINDS)
+            "tasks": run(description, progress=progress),
+            **{kind: run(workers=workers) for kind in TASK_KINDS},
         }
-        self.tallies["tasks"] = BulkRun(
-            self.client, description, on_error="collect", progress=progress
-        )
         self.failed: set[Any] = set()
 
     @cached_property

@@ -18,7 +18,7 @@ from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure
 from ..._reports import Difference, Differences, Report
 from ...client import labelstudio_of
-from ...progress import Progress, reporter
+from ...progress import Progress
 from ...resources._tasks.creation import create_from_server
 from ...resources._tasks.existing import ItemKey
 from ...resources.projects import Project
@@ -214,10 +214,10 @@ class _Merging(Applier):
         progress: Progress,
         journal: Callable[[], Journal],
     ) -> None:
-        super().__init__(into, LOST, workers=workers)
+        doing = f"merging into {into!r}"
+        super().__init__(into, LOST, workers=workers, description=doing, progress=progress)
         self.into, self.prefer, self.workers = into, prefer, workers
         self.key = ItemKey.of(into.tasks, key)
-        self.progress = progress
         self.users = UserMap(self.client, missing, journal())
         self.me = self.users.me
         self.files = SameFiles()
@@ -255,12 +255,12 @@ class _Merging(Applier):
         self.newest = 0 if newest is None else newest.id
         self.users.match(user for side in self.sides for user in side.source.users())
         version = self.into.model_version
-        total = len(self.keys)
-        line = reporter(self.progress, f"merging into {self.into!r}")
-        with self.tallies["tasks"], line as report:
-            for done, groups in self._groups():
+        tasks = self.tallies["tasks"]
+        tasks.total = len(self.keys)
+        with tasks:
+            for groups in self._groups():
                 self._write(groups)
-                report(done, total)
+                tasks.report()
         self._count_files()
         self.into.refresh()
         if self.into.model_version != version:  # an import sets it
@@ -269,7 +269,7 @@ class _Merging(Applier):
         differences = Differences()
         if not self.client.is_dry and any(tally.created for tally in self.tallies.values()):
             self._look_at_target()
-            for _, groups in self._groups():
+            for groups in self._groups():
                 self._remove_duplicates(groups)
                 self._compare(groups, differences)
         return Report(
@@ -317,9 +317,8 @@ class _Merging(Applier):
                 self.files.note(here, new, same_as=(server, old))
         self.target.look(self.key, self.files)
 
-    def _groups(self) -> Iterator[tuple[int, list[_Group]]]:
-        """Yield the tasks by key, a few keys at a time, and how many keys there have been."""
-        done = 0
+    def _groups(self) -> Iterator[list[_Group]]:
+        """Yield the tasks by key, a few keys at a time."""
         for keys in chunked(self.keys, CHUNK):
             sides = [
                 (side.ids, side.rows([id for key in keys for id in side.ids.get(key, ())]))
@@ -329,8 +328,7 @@ class _Merging(Applier):
                 [[rows[id] for id in ids.get(key, ()) if id in rows] for ids, rows in sides]
                 for key in keys
             ]
-            done += len(keys)
-            yield done, [self._group(some) for some in found if any(some[:-1])]
+            yield [self._group(some) for some in found if any(some[:-1])]
 
     def _group(self, tasks: list[list[Row]]) -> _Group:
         *others, there = tasks
