@@ -126,12 +126,13 @@ class MigrationContext:
 
     def losses(self) -> Iterator[Loss]:
         """Yield all losses that the journal has, for a report."""
-        notes = {name: self.journal.map(f"lost {name}") for name in self.journal.get("losses", {})}
+        numbers: dict[str, int] = self.journal.get("losses", {})
+        notes = {name: self.journal.map(f"lost {name}") for name in numbers}
         ids = {
             name: [id for _, text in lost.items() for id in unpacked(text)]
             for name, lost in notes.items()
         }
-        return losses(ids, kept=self.keep_origin)
+        return losses(ids, numbers=numbers, kept=self.keep_origin)
 
     def add(self, name: str, counts: Mapping[str, int]) -> None:
         """Add to the counts in the journal under this name."""

@@ -127,18 +127,21 @@ def is_regions(result: Any) -> bool:
     return isinstance(result, list) and all(isinstance(region, dict) for region in result)
 
 
-def losses(found: Mapping[str, Sequence[Id]], *, kept: bool) -> Iterator[Loss]:
+def losses(
+    ids: Mapping[str, Sequence[Id]], *, kept: bool, numbers: Mapping[str, int] | None = None
+) -> Iterator[Loss]:
     """Yield losses for a report, from the ids by kind and field.
 
-    ``kept``: the tasks' meta keeps dates and ids.
+    ``numbers``: of how many objects, where the ids are not all known. ``kept``: the tasks' meta
+    keeps dates and ids.
     """
-    for name, ids in found.items():
-        if ids:
+    for name, some in ids.items():
+        if count := len(some) if numbers is None else numbers[name]:
             kind, _, field = name.partition(".")
             why = WHY.get(name) or _why_of_kind(kind, field)
             if kept and kind in ("tasks", "annotations", "predictions") and field != "result":
                 why += f"; kept in meta[{ORIGIN!r}]"
-            yield Loss(kind, field, len(ids), why, ids=ids)
+            yield Loss(kind, field, count, why, ids=some)
 
 
 def _why_of_kind(kind: str, field: str) -> str:
