@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .source import Source
 
 
+# -- reading --------------------------------------------------------------------------------------
+
 PIECE: Final = 1 << 16
 """Bytes that are read at once."""
 
@@ -76,6 +78,9 @@ def _hashed(stream: BinaryIO, copy: BinaryIO | None) -> tuple[str, int]:
         if copy is not None:
             copy.write(piece)
     return found.hexdigest(), size
+
+
+# -- equal files of several projects --------------------------------------------------------------
 
 
 @attrs.define(eq=False)
@@ -159,6 +164,8 @@ class SameFiles:
             self._listed[id(source)] = {file: size for file, size in rows if size is not None}
         return self._listed[id(source)].get(path)
 
+
+# -- the files of a target ------------------------------------------------------------------------
 
 LONGEST: Final = 100
 """Characters of a path on a server, which truncates longer names."""

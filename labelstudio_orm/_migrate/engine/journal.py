@@ -57,6 +57,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 
+# -- the file -------------------------------------------------------------------------------------
+
 VERSION: Final = 1
 """Version of the layout of the file."""
 
@@ -277,6 +279,8 @@ def _check(path: Path, rows: Callable[[str], list[Any]]) -> None:
         for (what,) in rows(f"SELECT {fault} LIMIT 1"):
             raise _bad(path, f"its {what} is not as in a journal")
 
+
+# -- the journal ----------------------------------------------------------------------------------
 
 Key: TypeAlias = "int | str"
 

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from .journal import Journal
 
 
+# -- uploaded files in texts ----------------------------------------------------------------------
+
 _ENDS: Final = r"\s\"'<>()\[\]{},;|`"
 """Characters that no address has, so that one may begin or end beside them."""
 
@@ -132,15 +134,7 @@ def _base(parts: SplitResult) -> tuple[object, ...]:
     return parts.scheme, parts.username, parts.hostname, port, parts.path, parts.query
 
 
-USER_COLUMNS: Final = frozenset({"annotators", "updated_by", "comment_authors"})
-TASK_COLUMNS: Final = frozenset({"id"})
-_MEANINGLESS: Final = frozenset({"inner_id", "annotations_ids", "file_upload", "storage_filename"})
-"""The columns whose values belong to one server."""
-
-EXACT: Final = frozenset(
-    {"equal", "not_equal", "in_list", "not_in_list", "contains", "not_contains"}
-)
-"""The operators with which a filter of a view names users or tasks one by one."""
+# -- rows -----------------------------------------------------------------------------------------
 
 
 @attrs.frozen
@@ -184,6 +178,19 @@ class Translation:
     def value(self, value: Any) -> Any:
         """Return some JSON with the target's files."""
         return replace_files(value, self.file, self.server)
+
+
+# -- users and tasks in views ---------------------------------------------------------------------
+
+USER_COLUMNS: Final = frozenset({"annotators", "updated_by", "comment_authors"})
+TASK_COLUMNS: Final = frozenset({"id"})
+_MEANINGLESS: Final = frozenset({"inner_id", "annotations_ids", "file_upload", "storage_filename"})
+"""The columns whose values belong to one server."""
+
+EXACT: Final = frozenset(
+    {"equal", "not_equal", "in_list", "not_in_list", "contains", "not_contains"}
+)
+"""The operators with which a filter of a view names users or tasks one by one."""
 
 
 def translate_view(

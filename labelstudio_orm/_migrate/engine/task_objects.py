@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from ...client import LabelStudio
 
 
+# -- rows -----------------------------------------------------------------------------------------
+
 KEPT: Final = (
     "result", "was_cancelled", "ground_truth", "lead_time", "last_action", "draft_created_at",
     "bulk_created", "import_id",
@@ -119,6 +121,8 @@ def edited_by(draft: Row, annotations: Sequence[tuple[int, str]], drafts: Counte
     same = [id for id, key in annotations if key == draft["edits"]]
     return min(same, key=lambda id: (drafts[id], -id), default=None)
 
+
+# -- writing --------------------------------------------------------------------------------------
 
 REFUSED: Final = (TypeError, ValueError, ServerError)
 """Errors for an object that no server takes (a BadRequest is a ValueError).
