@@ -42,6 +42,7 @@ class ArchiveSource:
         self._members = Members(Path(path), limits)
         self._authors: set[str] | None = None
         try:
+            self._members.check()
             self.manifest: Row = self._manifest()
         except BaseException:
             self.close()

@@ -17,34 +17,29 @@ if TYPE_CHECKING:
 _DATES: Final = "the server sets its own dates"
 _LINKS: Final = "an import takes no links between annotations and predictions"
 
-_SECRETS: Final = "left out, since `secrets` returned None; sync() with their secrets creates them"
-
 WHY: Final[Mapping[str, str]] = {
-    "project.created_at": _DATES,
-    "project.created_by": "the creator of a project is the user who creates it",
-    "tasks.created_at": _DATES,
-    "tasks.updated_at": _DATES,
-    "tasks.inner_id": "the server numbers the tasks of a project itself",
-    "tasks.file_upload": "an import takes no link to the file that a task came from",
-    "tasks.storage_filename": (
+    "created_at": _DATES,
+    "updated_at": _DATES,
+    "draft_created_at": _DATES,
+    "created_by": "the creator of a project is the user who creates it",
+    "inner_id": "the server numbers the tasks of a project itself",
+    "file_upload": "an import takes no link to the file that a task came from",
+    "storage_filename": (
         "an import takes no link to a storage, so that syncing a storage there would import this "
         "again"
     ),
-    "annotations.completed_by": "the authors are gone; the importing user stands for them",
-    "annotations.created_at": _DATES,
-    "annotations.updated_at": _DATES,
-    "annotations.updated_by": "an import sets none",
-    "annotations.import_id": "it has the id of the annotation in the source now",
-    "annotations.last_action": "an import sets none",
-    "annotations.draft_created_at": _DATES,
-    "annotations.parent_annotation": _LINKS,
-    "annotations.parent_prediction": _LINKS,
+    "completed_by": "the authors are gone; the importing user stands for them",
+    "updated_by": "an import sets none",
+    "import_id": "it has the id of the annotation in the source now",
+    "last_action": "an import sets none",
+    "parent_annotation": _LINKS,
+    "parent_prediction": _LINKS,
     "annotations.result": "an import takes only lists",
-    "predictions.created_at": _DATES,
     "predictions.result": "an import takes only lists of regions",
-    "drafts.created_at": _DATES,
-    "drafts.user": "a draft belongs to the user who creates it",
+    "user": "a draft belongs to the user who creates it",
+    "secrets": "left out, since `secrets` returned None; sync() with their secrets creates them",
 }
+"""Why a field is lost, also by kind where that decides it; of ``KINDS`` their table says it."""
 
 _TASK: Final = tuple(name for name in TASK_ORIGIN if name != "inner_id")
 _ANNOTATION: Final = tuple(name for name in ANNOTATION_ORIGIN if name != "bulk_created")
@@ -138,14 +133,10 @@ def losses(
     for name, some in ids.items():
         if count := len(some) if numbers is None else numbers[name]:
             kind, _, field = name.partition(".")
-            why = WHY.get(name) or _why_of_kind(kind, field)
+            why = WHY.get(name) or WHY.get(field) or KINDS[kind].losses[field]
             if kept and kind in ("tasks", "annotations", "predictions") and field != "result":
                 why += f"; kept in meta[{ORIGIN!r}]"
             yield Loss(kind, field, count, why, ids=some)
-
-
-def _why_of_kind(kind: str, field: str) -> str:
-    return _SECRETS if field == "secrets" else KINDS[kind].losses[field]
 
 
 def origin(row: Row, project: Mapping[str, Any]) -> Row:

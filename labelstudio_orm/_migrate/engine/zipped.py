@@ -91,11 +91,6 @@ class Members:
             raise BadSnapshot(f"{path} is not a snapshot: {error}") from error
         except OSError as error:
             self._raise_os_error(error)
-        try:
-            self._check()
-        except BaseException:
-            self.close()
-            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -117,8 +112,8 @@ class Members:
         """Return the error about a member."""
         return BadSnapshot(f"{self.path} is damaged: {name}: {why}")
 
-    def _check(self) -> None:
-        """Check the directory before any member is read."""
+    def check(self) -> None:
+        """Check the directory, before any member is read."""
         infos = self._zip.infolist()
         if len(infos) > self.limits.members:
             raise self._too_much(f"{len(infos):,} members", "members", f"{self.limits.members:,}")
