@@ -106,13 +106,20 @@ class Related:
     # -- all changes ------------------------------------------------------------------------------
 
     def bring(self) -> None:
-        """Make the objects that the target does not have yet, as a copy does."""
-        self.apply()
+        """Make the objects that the target does not have yet, as a copy does.
+
+        What the target has then is their copy, however the server has stored it.
+        """
+        self.objects.found(self.apply())
+        self._save()
         self.tally.skipped = len(self.objects.known) - self.tally.created
         self.journal.set(f"done:{self.kind.name}")
 
-    def apply(self, only: Callable[[Change], bool] | None = None) -> None:
-        """Apply the changes of the source; or ``only`` some, without reporting differences."""
+    def apply(self, only: Callable[[Change], bool] | None = None) -> list[Row]:
+        """Apply the changes of the source; return what the target has then.
+
+        ``only`` some of them, without reporting differences.
+        """
         self._load()
         source, target = self.wanted_rows(), self.target_rows()
         if self._finish_replacing():
@@ -138,6 +145,7 @@ class Related:
             self._order(Order(self, source, target))
         if self.kind.goes_with_tasks:
             self.journal.set("emptied", None)
+        return target
 
     def _check(self, done: list[Change]) -> list[Row]:
         """Report changes that the target did not take as they are; return what it has now."""
