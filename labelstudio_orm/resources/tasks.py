@@ -430,10 +430,15 @@ class Predictions(QuerySet["Prediction"]):
 
         ``on_conflict="skip"`` leaves out those whose task has one of the same model version
         already, or an earlier item, so that a run that was stopped can be repeated; the tasks'
-        predictions are listed first, 1,000 tasks at a time. Without it all are created, again too.
+        predictions are listed first, 1,000 tasks at a time. Runs for the same tasks may also
+        overlap: if the project's predictions became more than were sent, which takes one request,
+        the tasks are listed again, and of several of the version the oldest stays
+        (``summary.deleted``). What a process sent that was killed may be stored after that; see
+        ``delete_duplicates``. Without ``"skip"`` all are created, again too.
+
         One more request counts the project's predictions: a batch whose answer is lost is looked
-        for by that count, and never sent twice; OutcomeUnknown is raised where the count does not
-        settle it.
+        for by that count, or with ``"skip"`` by its content, and never sent twice; OutcomeUnknown
+        is raised where that does not settle it.
 
         With ``on_error="collect"`` those that do not match the labelling config are found here, and
         those that the server refuses by halving their batch; ``summary.failed`` lists them.
@@ -480,6 +485,31 @@ class Predictions(QuerySet["Prediction"]):
         self._query.require_confirmation("delete()")
         with self._run("deleting", workers, on_error, progress) as run:
             _tasks.predictions.delete_predictions(self, run)
+        return run.summary()
+
+    @one_call
+    def delete_duplicates(
+        self,
+        *,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Summary:
+        """Delete all but the oldest prediction of each task and model version; return a summary.
+
+        The predictions are listed, and one request each deletes duplicates, sent by ``workers`` at
+        once (default: the client's). For the end of a job on several machines: a server goes on
+        with the request of a process that was killed, and may store its predictions beside those
+        of the process that repeated it. Refused without a condition, unless ``all()`` confirmed it.
+
+        Errors as for ``bulk_update``. It may be stopped, and run again.
+
+        >>> project.predictions.filter(model_version="v1").delete_duplicates()
+        <Summary: nothing to do>
+        """
+        self._query.require_confirmation("delete_duplicates()")
+        with self._run("deleting", workers, on_error, progress) as run:
+            _tasks.predictions.delete_duplicates(self, run)
         return run.summary()
 
 

@@ -265,7 +265,11 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
             )
             for _ in range(2)
         ],
-        {LIST: 2, "GET /api/projects/*/": 1, "POST /api/projects/*/import/predictions": 1},
+        {LIST: 2, "GET /api/projects/*/": 3, "POST /api/projects/*/import/predictions": 1},
+    ),
+    "delete_duplicates": (
+        lambda p: p.predictions.all().delete_duplicates(),
+        {"GET /api/predictions/": 1, "DELETE /api/predictions/*": 3},
     ),
     "predictions.bulk_create: one of another project": (
         lambda p: p.predictions.bulk_create(

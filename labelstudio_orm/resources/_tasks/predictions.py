@@ -82,28 +82,35 @@ def create_predictions(
 
         forms = [made for n, item in enumerate(items) if (made := form(n, item)) is not None]
         run.total = len(forms) + len(run.failed)
-        sending = _Sending(predictions, project, run)
-        if on_conflict == "skip":
-            forms = sending.unknown(forms)
+        sending = _Sending(predictions, project, run, once=on_conflict == "skip")
         if forms:
-            sending.count()
+            sending.count()  # before it looks: what others store from then on changes the number
+        if sending.once:
+            forms = sending.unknown(forms)
         for batch in chunked(forms, batch_size):
             send_isolating_failures(batch, sending.send, refused, run)
             run.report()
+        if sending.once and forms:
+            sending.delete_duplicates(forms)
     drop_prefetched_in(parents_in(query_of(predictions).scope), predictions.model)
     return run.summary()
 
 
 class _Sending:
-    """One ``bulk_create`` of predictions; ``stored`` is their number in the project."""
+    """One ``bulk_create`` of predictions.
 
-    def __init__(self, predictions: QuerySet[Any], project: int, run: BulkRun) -> None:
+    ``once``: a task has one of each model version; ``stored`` is their number in the project.
+    """
+
+    def __init__(
+        self, predictions: QuerySet[Any], project: int, run: BulkRun, *, once: bool
+    ) -> None:
         self.client, self.project, self.run = client_with_nouns(predictions), project, run
-        self.stored = 0
+        self.once, self.stored = once, 0
 
     def unknown(self, items: list[Item]) -> list[Item]:
         """Return the items that are new: by task and model version, also among themselves."""
-        known = {_hashable_key(one) for one in self._there(items)}
+        known = {_hashable_key(one) for one in self._there(items, "model_version")}
         found = []
         for item in items:
             if item.hashable_key in known:
@@ -127,13 +134,30 @@ class _Sending:
             )
         return number
 
-    def _there(self, items: Iterable[Item]) -> Iterator[dict[str, Any]]:
-        """Yield the predictions of the tasks of some items."""
-        tasks = self.client.tasks.filter(project=self.project)
+    def _there(self, items: Iterable[Item], *fields: str) -> Iterator[dict[str, Any]]:
+        """Yield the predictions of the tasks of some items, with all or with these fields."""
+        names = [f"predictions__{name}" for name in fields]
+        tasks = self.client.tasks.filter(project=self.project).only("id", *names)
         for ids in chunked(sorted({item.form["task"] for item in items}), LOOK_UP):
-            for task in tasks.filter(id__in=ids).only("id").prefetch("predictions").iterator():
+            for task in tasks.filter(id__in=ids).prefetch("predictions").iterator():
                 for row in task.raw["predictions"]:
                     yield {**row, "task": task.id}
+
+    def delete_duplicates(self, sent: list[Item]) -> None:
+        """Delete what others stored of the same tasks and version meanwhile, but for the oldest.
+
+        None of these tasks had a prediction of the version before. Who sends at the same time
+        does the same, and the last one to look sees those of all.
+        """
+        if self.client.is_dry or self._number() == self.stored:
+            return
+        keys = {item.hashable_key for item in sent}
+        found = [(row["id"], _hashable_key(row)) for row in self._there(sent, "model_version")]
+        ids = _younger((id, key) for id, key in found if key in keys)
+        skipped = self.run.skipped  # of the input; others may have deleted some of these
+        self.run.total = (self.run.total or 0) + len(ids)
+        delete_each([self.client.predictions.ref(id) for id in ids], self.run)
+        self.run.skipped = skipped
 
     def send(self, batch: list[Item]) -> None:
         """Send a batch, in one request."""
@@ -165,15 +189,15 @@ class _Sending:
     def _must_have_landed(self, batch: list[Item], error: LabelStudioError) -> None:
         """Raise ``error`` again unless a batch was stored.
 
-        That is so if the project has as many predictions more as were sent, and the tasks have
-        those that were sent.
+        That is so if the tasks have those that were sent, and the project as many predictions more,
+        unless each comes ``once``: then the tasks had none of them, and others may store as well.
         """
         wanted = Counter(_content(item.form) for item in batch)
         for attempt in range(LOOKS):
             if attempt:
                 self.client.retries.pause(attempt)
             try:
-                landed = self._number() == self.stored + len(batch)
+                landed = self.once or self._number() == self.stored + len(batch)
                 if landed and not wanted - Counter(map(_content, self._there(batch))):
                     return
             except LabelStudioError as blind:
@@ -184,6 +208,13 @@ class _Sending:
 def _hashable_key(form: Any) -> Hashable:
     version = form.get("model_version", "undefined")  # as the server calls it
     return form["task"], version if isinstance(version, str) else repr(version)
+
+
+def _younger(found: Iterable[tuple[int, Hashable]]) -> list[int]:
+    """Return the ids of all objects but the oldest of each key."""
+    ids = dict(found)
+    oldest = {ids[id]: id for id in sorted(ids, reverse=True)}
+    return sorted(ids.keys() - oldest.values())
 
 
 def _content(form: Any) -> Hashable:
@@ -242,6 +273,14 @@ def delete_predictions(queryset: QuerySet[Any], run: BulkRun) -> None:
     """Delete predictions: ``Predictions.delete``."""
     if not _delete_versions(queryset, run):
         delete_each(list(queryset), run)
+
+
+def delete_duplicates(queryset: QuerySet[Any], run: BulkRun) -> None:
+    """Delete duplicates: ``Predictions.delete_duplicates``."""
+    found = {one.id: one for one in queryset.iterator()}
+    ids = _younger((one.id, (one.task_id, one.model_version)) for one in found.values())
+    delete_each([found[id] for id in ids], run)
+    drop_prefetched_in(parents_in(query_of(queryset).scope), queryset.model)
 
 
 def _delete_versions(queryset: QuerySet[Any], run: BulkRun) -> bool:
