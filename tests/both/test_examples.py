@@ -18,6 +18,7 @@ import time
 import uuid
 import zlib
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -511,6 +512,57 @@ def test_ten_thousand_predictions_in_few_requests(
     project.delete()
 
 
+# -- 9: on several machines -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
+    """The address of a scheduler of dask, and two workers without a nanny that would start others.
+
+    All they know of a server is their environment.
+    """
+    distributed = pytest.importorskip("distributed")
+    with distributed.LocalCluster(n_workers=0, host="127.0.0.1", dashboard_address=None) as started:
+        address = started.scheduler_address
+        command = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads=1"]
+        options = ["--no-nanny", "--no-dashboard"]
+        workers = [
+            subprocess.Popen([*command, *options], stderr=subprocess.DEVNULL) for _ in range(2)
+        ]
+        started.wait_for_workers(2, timeout=300)
+        yield address, workers
+        for worker in workers:
+            worker.kill()
+            worker.wait()
+
+
+def test_predict_with_dask(
+    api: Server, cars: Cars, script: Script, cluster: tuple[str, list[subprocess.Popen[bytes]]]
+) -> None:
+    """One of its two workers is killed half way."""
+    scheduler, (victim, other) = cluster
+    before = said_of(api, cars.project)
+    cancelled = {f"/images/{n}.jpg" for n in CANCELLED}
+    todo = {image for image, said in before.items() if not said[2]} | cancelled
+    with ThreadPoolExecutor() as pool:
+        running = pool.submit(script, "predict_with_dask", cars.title, "v3", scheduler)
+        known, stored = sum(map(len, VERSIONS.values())), 0
+        while stored < len(todo) // 4 and not running.done():
+            row = api.get(f"/api/projects/{cars.project.id}/")
+            stored = row["total_predictions_number"] - known
+        victim.kill()
+        assert stored < len(todo)
+        done = running.result()
+    assert victim.wait() == -signal.SIGKILL
+    assert other.poll() is None
+    assert done.out.startswith(f"{len(todo)} predictions of v3; ")
+    for image, said in said_of(api, cars.project).items():
+        new = [one for one in said[3] if one[0] == "v3"]
+        assert [one for one in said[3] if one[0] != "v3"] == before[image][3]
+        assert [score for _, score, _ in new] == [(10 + len(image) % 50) / 100] * (image in todo)
+    assert api.get(f"/api/projects/{cars.project.id}/")["model_version"] == "v3"
+
+
 # -- 10: a table ----------------------------------------------------------------------------------
 
 
@@ -865,6 +917,7 @@ MISSING = "error: [Errno 2] No such file or directory: "
         ("fill_metadata Cars weather.csv", MISSING + "'weather.csv'\n"),
         ("mirror_project Bikes mirror", UNKNOWN),
         ("predict_unlabelled Bikes v1", UNKNOWN),
+        ("predict_with_dask Bikes v1", UNKNOWN),
         ("promote_predictions Bikes v1 bot@example.com", UNKNOWN),
         ("rename_label Bikes Car Vehicle", UNKNOWN),
         ("rename_label Cars Cra Vehicle", "There are: 'Car', 'Bus', 'Truck', 'ok', 'bad'\n"),
