@@ -7,6 +7,7 @@
 #   make coverage        all that need no server under coverage, with branches; fails below the gate
 #                        of pyproject.toml. The live ones can only add to what is measured
 #   make law             50,000 generated queries in memory, 5,000 on a real server
+#   make test SERVER=1.20.0 on another release of the server; make law likewise
 #   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
 #   make fuzz            600,000 reads of fields with any JSON in them, 1,000 malformed answers, and
 #                        20,000 right ones with one value changed; SEED=7 for other ones
@@ -34,6 +35,8 @@ demo: .venv/demo
 
 stop: .venv/demo
 	$(BIN)/python examples/demo.py --stop
+
+test law: export LABELSTUDIO_ORM_SERVER = $(SERVER)
 
 test: .venv/dev
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --no-loadscope-reorder --durations 20 $(TESTS)

@@ -629,9 +629,11 @@ def serve(call: Call) -> None:
     # SIGINT as well: a shell starts its background jobs with it ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, _interrupt)
-    chosen = {"version": options.version} if options.version else {}
     server = LocalLabelStudio(
-        **chosen, port=options.port, workers=options.workers, data_dir=options.data_dir
+        version=options.version,
+        port=options.port,
+        workers=options.workers,
+        data_dir=options.data_dir,
     )
     with contextlib.suppress(KeyboardInterrupt), server:
         print(

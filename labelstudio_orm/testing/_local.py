@@ -102,9 +102,10 @@ class LocalLabelStudio:
     (``api_key``) and signing key are its own, so that no other server accepts them.
 
     Args:
-        version: The release of Label Studio, by default 1.23.2. Releases have environments of their
-            own; those before 1.23 need Python 3.10 or 3.11, those before 1.14 need 3.10, which may
-            be another interpreter of this machine (on the PATH or of pyenv).
+        version: The release of Label Studio; default: ``LABELSTUDIO_ORM_SERVER`` of the
+            environment, else 1.23.2. Releases have environments of their own; those before 1.23
+            need Python 3.10 or 3.11, those before 1.14 need 3.10, which may be another interpreter
+            of this machine (on the PATH or of pyenv).
         port: The port to listen on; default: a free one.
         workers: Serve with so many gunicorn processes; default: the development server, as
             ``label-studio start`` does (one process, threaded).
@@ -145,7 +146,7 @@ class LocalLabelStudio:
     def __init__(
         self,
         *,
-        version: str = VERSION,
+        version: str | None = None,
         port: int | None = None,
         workers: int | None = None,
         database: Literal["sqlite", "postgres"] = "sqlite",

@@ -32,12 +32,16 @@ PYTHONS: Final = (
 _RELEASE: Final = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?((\.?post|rc|\.?dev)[0-9]+)?", re.ASCII)
 
 
-def check_release(version: str) -> str:
+def check_release(version: str | None) -> str:
     """Return the number of a release, if it is one that can be installed.
+
+    Default: ``LABELSTUDIO_ORM_SERVER`` of the environment, else ``VERSION``.
 
     Raises:
         ValueError: It is none, or too old.
     """
+    if version is None:
+        version = os.environ.get("LABELSTUDIO_ORM_SERVER") or VERSION
     if not isinstance(version, str) or not _RELEASE.fullmatch(version):
         raise ValueError(
             f"version is the number of a release, such as {VERSION!r}, not {version!r}"

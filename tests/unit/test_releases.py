@@ -219,6 +219,8 @@ def test_a_value_that_would_be_dropped_is_refused_before_anything_is_sent() -> N
         project.save()
     with pytest.raises(NotSupportedByServer, match=r"recursive_scan: .* needs .*1\.21"):
         project.import_storages.local.create(path="/data/a", recursive_scan=False)
+    with pytest.raises(NotSupportedByServer, match=r"item 0, allow_skip: .* needs .*1\.22"):
+        project.tasks.bulk_create([{"data": {"text": "a"}, "allow_skip": False}])
     with pytest.raises(NotSupportedByServer, match=r"one annotator needs Label Studio 1\.20"):
         project.tasks.all().perform("delete_tasks_annotations", annotator=1)
     with pytest.raises(NotSupportedByServer, match=r"inside of conditions needs .*1\.21"):

@@ -23,7 +23,9 @@ from ..._engine.bulk.batches import (
 )
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place
+from ..._engine.http.connection import require
 from ..._engine.http.payload import encode
+from ..._engine.http.releases import UNSKIPPABLE
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.selection import query_of
 from ..._engine.records.inside import chosen
@@ -166,6 +168,8 @@ class _Creation:
         try:
             may_be_odd = self.may_be_odd or check is not None  # its errors about regions say more
             form = full_form(given, where, server=self.server, may_be_odd=may_be_odd)
+            if form.get("allow_skip", True) not in UNSKIPPABLE.harmless:
+                require(self.tasks.client, UNSKIPPABLE, f"{where}, allow_skip")
             problem = check and check.problem(form)
             if problem:
                 raise ValueError(f"{where}, {problem}")
