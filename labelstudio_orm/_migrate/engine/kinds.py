@@ -142,10 +142,6 @@ class Kind:
         """Return the content together with the hidden fields, for this process only."""
         return {**self.content(row), **{name: Secret(row.get(name) or {}) for name in self.hidden}}
 
-    def shown(self, row: Row) -> Row:
-        """Return a row without its hidden fields."""
-        return {name: value for name, value in row.items() if name not in self.hidden}
-
     def secret_names(self, row: Row) -> Sequence[str]:
         """Return the names of the secrets that an object needs, as far as they are known."""
         return (self.credentials(row) if self.credentials else None) or ()

@@ -9,7 +9,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from types import MappingProxyType
@@ -149,13 +149,14 @@ class _Writing:
 
     @ends_line("progress")
     def run(self) -> Report:
-        self._write_json("settings.json", self._shown_settings())
+        settings = self.source.settings()
+        settings = self._without(SECRET_SETTINGS, "settings", self.about["project"], settings)
+        self._write_json("settings.json", settings)
         chunks, named = self._tasks()
         self.counts["users"] = self._write_lines("users.jsonl", self.source.users())
         for kind in KINDS.values():
             if not kind.is_uploaded:
-                rows = (self._shown(kind, row) for row in self.source.related(kind.name))
-                self.counts[kind.name] = self._write_lines(f"{kind.name}.jsonl", rows)
+                self.counts[kind.name] = self._write_lines(f"{kind.name}.jsonl", self._rows(kind))
         if self.files:
             self._media(named)
         manifest = {
@@ -209,18 +210,16 @@ class _Writing:
                 written += 1
         return written
 
-    def _shown_settings(self) -> Row:
-        settings = self.source.settings()
-        for name in SECRET_SETTINGS:
-            if settings.pop(name, None):
-                self.lost[f"settings.{name}"].append(self.about["project"])
-        return settings
+    def _rows(self, kind: Kind) -> Iterator[Row]:
+        for row in self.source.related(kind.name):
+            yield self._without(kind.hidden, kind.name, row["id"], row)
 
-    def _shown(self, kind: Kind, row: Row) -> Row:
-        for name in kind.hidden:
+    def _without(self, secrets: Collection[str], kind: str, id: int, row: Row) -> Row:
+        """Return a row without its secrets, and record which of them are lost by that."""
+        for name in secrets:
             if row.get(name):
-                self.lost[f"{kind.name}.{name}"].append(row["id"])
-        return kind.shown(row)
+                self.lost[f"{kind}.{name}"].append(id)
+        return {name: value for name, value in row.items() if name not in secrets}
 
     def _media(self, named: set[str]) -> None:
         """Write the files uncompressed, since most of them are compressed already."""
