@@ -209,7 +209,7 @@ class Stored:
         self.project, self.is_copy, self.workers = project, is_copy, workers
         self.sent: dict[tuple[str, str], str] | None = {} if unites else None
         """The paths of files that were sent, by their names and digests."""
-        self.there = LiveSource(project)
+        self.target = LiveSource(project)
         self.highest = 0
         """The greatest id so far."""
         self._unmatched: list[Row] | None = None
@@ -219,7 +219,7 @@ class Stored:
 
     def look(self) -> list[Row]:
         """List the files again and return them, by id. One request."""
-        rows = sorted(self.there.related("files"), key=lambda row: int(row["id"]))
+        rows = sorted(self.target.related("files"), key=lambda row: int(row["id"]))
         self._seen(row["id"] for row in rows)
         self._unmatched = [row for row in rows if not self.is_copy(row["file"])]
         return rows
@@ -273,7 +273,7 @@ class Stored:
             self._digests[outcome.item] = outcome.value
 
     def _content(self, file: str) -> str:
-        return read(self.there, file)[0]
+        return read(self.target, file)[0]
 
     def _seen(self, ids: Iterable[int]) -> None:
         self.highest = max([self.highest, *ids])

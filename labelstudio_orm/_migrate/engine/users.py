@@ -141,7 +141,7 @@ class UserMap:
             email = f"user-{email.strip('#')}@unknown.invalid"
         names = {name: row.get(name) or "" for name in ("first_name", "last_name")}
 
-        def there() -> int | None:
+        def look() -> int | None:
             self._read()
             return self._ids.get(email.lower())
 
@@ -149,14 +149,14 @@ class UserMap:
             try:
                 made = self.client.users.create(email=email, username=email, **names)
             except BadRequest as error:
-                found = there()  # a request that the network repeated
+                found = look()  # a request that the network repeated
                 if found is None:
                     raise _not_created(email, self.client.url, error) from error
                 return found
             self._ids[email.lower()], self._emails[made.id] = made.id, email
             return made.id
 
-        return exactly_once(there, make, self.client)
+        return exactly_once(look, make, self.client)
 
     # -- the author of an object ------------------------------------------------------------------
 

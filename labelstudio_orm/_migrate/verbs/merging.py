@@ -193,7 +193,7 @@ class _Group(Wanted):
 
     tasks: list[Row]
     """All of them in order, those of the target too: what ``prefer`` chooses from."""
-    there: list[Row]
+    targets: list[Row]
     """Those of the target."""
     chosen: Row
 
@@ -331,15 +331,15 @@ class _Merging(Applier):
             yield [self._group(some) for some in found if any(some[:-1])]
 
     def _group(self, tasks: list[list[Row]]) -> _Group:
-        *others, there = tasks
-        ordered = [*others[: self.place], there, *others[self.place :]]
+        *others, targets = tasks
+        ordered = [*others[: self.place], targets, *others[self.place :]]
         rows = [row for some in ordered for row in some]
         found = {
-            kind: lacking((_objects(some, kind) for some in others), _objects(there, kind), kind)
+            kind: lacking((_objects(some, kind) for some in others), _objects(targets, kind), kind)
             for kind in TASK_KINDS
         }
-        task = there[0] if there else {}
-        return _Group(tasks=rows, there=there, chosen=self._chosen(rows), task=task, **found)
+        task = targets[0] if targets else {}
+        return _Group(tasks=rows, targets=targets, chosen=self._chosen(rows), task=task, **found)
 
     def _chosen(self, rows: list[Row]) -> Row:
         if callable(self.prefer):
@@ -352,8 +352,8 @@ class _Merging(Applier):
     def _write(self, groups: Sequence[_Group]) -> None:
         for group in groups:
             self._record_losses(group)
-        new = self._import([one for one in groups if not one.there])
-        old = [one for one in groups if one.there]
+        new = self._import([one for one in groups if not one.targets])
+        old = [one for one in groups if one.targets]
         self._update(old)
         self.apply([*old, *new])
 
@@ -438,7 +438,7 @@ class _Merging(Applier):
         duplicates = []
         for group in groups:
             contents = set()
-            for row in sorted(group.there, key=lambda row: (-len(row["drafts"]), row["id"])):
+            for row in sorted(group.targets, key=lambda row: (-len(row["drafts"]), row["id"])):
                 content = digest(task_content({**row, "drafts": ()}))
                 if content in contents and row["id"] > self.newest:
                     duplicates.append(row["id"])
@@ -449,12 +449,12 @@ class _Merging(Applier):
     def _compare(self, groups: Iterable[_Group], found: Differences) -> None:
         """Record what the target still lacks."""
         for group in groups:
-            if not group.there:
+            if not group.targets:
                 found.extend(Difference("tasks", row["id"], None) for row in group.tasks)
                 continue
             for kind in TASK_KINDS:
                 found.extend(Difference(kind, one["id"], None) for one in getattr(group, kind))
-            row, chosen = group.there[0], group.chosen
+            row, chosen = group.targets[0], group.chosen
             for name in ("data", "meta"):
                 if digest(row[name]) != digest(chosen[name]):
                     sides = chosen[name], row[name]
