@@ -264,6 +264,32 @@ def test_partitions_of_other_resources(ls: LabelStudio) -> None:
     ls.projects.filter(title__startswith="Part ").delete()
 
 
+def test_partitions_of_annotations_are_those_of_their_tasks(
+    project: Project, asked: Callable[[], list[str]]
+) -> None:
+    """And each reads its own tasks only."""
+    tasks = project.tasks.bulk_create(
+        {"data": {"text": str(n)}, "annotations": [{"result": []}] * (n % 3)} for n in range(12)
+    )
+    whole = project.annotations.all()
+    asked()
+    parts = whole.partitions(4)
+    assert len(asked()) == 4
+    assert [one for part in parts for one in part] == list(whole)
+    assert [len({one.task_id for one in part}) for part in parts] == [2] * 4
+    for part in parts:
+        assert "and id greater" in part.explain() or "and id less_or_equal" in part.explain()
+    some = project.annotations.filter(task__in=tasks[3:6], was_cancelled=False)
+    assert [one.task_id for one in some] == [tasks[4].id, tasks[5].id, tasks[5].id]
+    for ordered in (
+        whole.order_by("-id"),
+        whole.order_by("-lead_time"),
+        tasks[2].annotations.all(),
+    ):
+        found = [one for part in ordered.partitions(3) for one in part]
+        assert sorted(one.id for one in found) == sorted(one.id for one in ordered)
+
+
 def test_what_cannot_be_partitioned_is_refused(ls: LabelStudio, filled: Project) -> None:
     with pytest.raises(TypeError, match="slice"):
         filled.tasks[:5].partitions(2)

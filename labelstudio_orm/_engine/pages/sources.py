@@ -24,6 +24,7 @@ from ..values.ids import as_id, id_of
 if TYPE_CHECKING:
     from ..values.codec import Row
     from .counters import Counters
+    from .keyset import Keyset
     from .select import Page, Select
 
 T = TypeVar("T")
@@ -257,7 +258,8 @@ class Embedded:
         answer = select.ask(path, params=params, expect=(self.key,))
         return pages.checks.checked_rows(answer[self.key], select)
 
-    def _of_project(self, select: Select) -> Iterator[Page]:
+    def _tasks(self, select: Select) -> Select:
+        """Return how the tasks of a project are read that may have some of the rows."""
         tasks = Query(
             select.options.relations["task"].target,
             select.query.connection,
@@ -266,10 +268,18 @@ class Embedded:
             relations=frozenset({self.key}),
             related_fields={} if select.fields is None else {self.key: select.fields},
         )
-        inside = pages.select.Select.of(
+        return pages.select.Select.of(
             tasks, plans.plan.Plan(clauses=select.plan.clauses), workers=select.workers
         )
-        listing, limit = source_of(tasks), select.limit
+
+    def cuts(self, select: Select, parts: int) -> list[int]:
+        """Return ids of tasks that divide the listing of a project, as ``Keyset.cuts``."""
+        inside = self._tasks(select)
+        return cast("Keyset", source_of(inside.query)).cuts(inside, parts)
+
+    def _of_project(self, select: Select) -> Iterator[Page]:
+        inside = self._tasks(select)
+        listing, limit = source_of(inside.query), select.limit
         if limit is not None and limit <= FIRST_PAGE:
             few = self._by_task(listing.pages(attrs.evolve(inside, limit=limit)), select)
             found = list(itertools.chain.from_iterable(few))

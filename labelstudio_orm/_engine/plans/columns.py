@@ -20,7 +20,9 @@ from typing import Any
 import attrs
 
 from ..conditions.tree import Leaf
+from ..fields.options import options_of
 from ..values.codec import write_datetime
+from ..values.registry import registry
 
 Item = dict[str, Any]
 """One line of a Data Manager filter: ``{"filter", "operator", "type", "value"}``."""
@@ -442,6 +444,10 @@ def _of_related(leaf: Leaf, positive: bool) -> Answer | None:
             return found
     if not positive or leaf.holds_of_nothing:
         return None  # a task without any of them matches too
+    if name == "task_id":
+        task = options_of(registry["Task"]).fields["id"]
+        found = EXACT["id"].answer(attrs.evolve(leaf, field=task, relation=None), True)
+        return found and attrs.evolve(found, exact=found == NEVER)
     if name == "result" and leaf.path and leaf.lookup in _CASE_SENSITIVE | {"in"}:
         # With case, since PostgreSQL compares the text of results so.
         found = _text(f"{leaf.relation}_results", leaf, quoted=True)

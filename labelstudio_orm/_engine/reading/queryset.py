@@ -12,7 +12,7 @@ from .. import conditions, pages, reading
 from ..conditions.tree import exactly
 from ..http.connection import number_of_workers
 from ..http.deadline import allowed, in_steps, one_call
-from ..pages.sources import source_of
+from ..pages.sources import Embedded, source_of
 from ..records.inside import key_of, load
 from ..records.origin import Origin
 from ..values.brief import brief
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from ...progress import Progress
     from ..conditions.places import Place
     from ..conditions.q import Q
+    from ..conditions.query import Query
     from ..pages.keyset import Keyset
     from .rows import Rows
 
@@ -98,8 +99,10 @@ class ReadingQuerySet(Selection[R]):
 
         They are for ``n`` processes, and can be pickled. The parts are of about the same size. The
         first and the last are without an end, so objects that are added later belong to one of them
-        too. By descending id the parts descend as well. ``n`` requests for one task each; for other
-        resources the ids are listed.
+        too. By descending id the parts descend as well. ``n`` requests for one task each, also for
+        the annotations of a project, whose parts are by ranges of tasks unless they are ordered by
+        id; for other resources the ids are listed, and each part reads them all: to read the
+        predictions of a project in parts, take ``tasks.prefetch("predictions")``.
 
         Raises TypeError for a slice, whose members are not a range of ids, and for resources
         without numbers as ids; ValueError for the tasks of a view, which the server does not
@@ -121,22 +124,23 @@ class ReadingQuerySet(Selection[R]):
             )
         if not options.key or options.fields[options.key].annotation is not int:
             raise TypeError(f"{options.name}s have no numbers as ids to be partitioned by")
-        cuts = [None, *self._cuts(n), None]
+        key = "task_id" if _lists_tasks(query) and options.pages.by_id_within else options.key
         parts = [
             self.filter(
-                **({} if low is None else {f"{options.key}__gt": low}),
-                **({} if high is None else {f"{options.key}__lte": high}),
+                **({} if low is None else {f"{key}__gt": low}),
+                **({} if high is None else {f"{key}__lte": high}),
             )
-            for low, high in pairwise(cuts)
+            for low, high in pairwise([None, *self._cuts(n), None])
         ]
         first = query.ordering[0] if query.ordering else None
         descends = first is not None and first.descending and first.field.name == options.key
         return parts[::-1] if descends else parts
 
     def _cuts(self, n: int) -> list[int]:
-        source, planned = source_of(self._query), reading.planner.plan_with_requests(self._query)
-        if source.filters_tasks and self._query.loaded is None and not planned.nothing:
-            return cast("Keyset", source).cuts(pages.select.Select.of(self._query, planned), n)
+        planned = reading.planner.plan_with_requests(self._query)
+        if _lists_tasks(self._query) and not planned.nothing:
+            source = cast("Keyset | Embedded", source_of(self._query))
+            return source.cuts(pages.select.Select.of(self._query, planned), n)
         ids = [0, *sorted(key_of(obj) for obj in reading.reader.objects(self._query.light()))]
         return [ids[part * (len(ids) - 1) // n] for part in range(1, n)]
 
@@ -433,6 +437,13 @@ class ReadingQuerySet(Selection[R]):
 
 def _is_condition(value: object) -> TypeGuard[Q]:
     return isinstance(value, conditions.q.Q)
+
+
+def _lists_tasks(query: Query) -> bool:
+    """Return whether the objects are tasks, or come by the tasks of a project that have them."""
+    comes_by_task = isinstance(source_of(query), Embedded) and not query.ordering
+    inside = comes_by_task and "project" in query.scope and "task" not in query.scope
+    return query.loaded is None and (query.options.pages.filters_tasks or inside)
 
 
 def loaded(selection: Selection[R], rows: Iterable[dict[str, Any]]) -> Iterator[R]:
