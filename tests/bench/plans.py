@@ -44,6 +44,8 @@ BEGIN, END = "<!-- from plans.json -->\n", "<!-- the end of the plans -->\n"
 PLANS = ("chosen", "filtered", "scanned")
 HEAD = "| condition | chosen | filtered | scanned | ratio |\n| --- | --- | --- | --- | --- |"
 BAR = 1.2
+ENOUGH = 0.5
+"""CPU seconds that a plan is repeated for, at least: the system counts them in hundredths."""
 TOO_LONG = 60.0
 """Seconds that a plan is expected to take above which an extreme is not measured."""
 
@@ -138,11 +140,13 @@ class Comparison:
         return {**found, "scanned": self._scans[rows]}
 
     def _seconds(self, condition: Q) -> float:
-        """Return the CPU seconds of client and server."""
-        before = time.process_time() + self.bench.cpu()
-        for _ in self.project.tasks.filter(condition).iterator():
-            pass
-        return time.process_time() + self.bench.cpu() - before
+        """Return the CPU seconds of client and server, of several readings where they are few."""
+        before, times = time.process_time() + self.bench.cpu(), 0
+        while (spent := time.process_time() + self.bench.cpu() - before) < ENOUGH:
+            for _ in self.project.tasks.filter(condition).iterator():
+                pass
+            times += 1
+        return spent / times
 
 
 def ratio_of(found: Mapping[str, float]) -> float:
