@@ -85,7 +85,7 @@ ABOUT_ONE = {
 """The related object that a column tests; two tests in one line of a view apply to the same one."""
 
 
-JOINED = frozenset({"annotators", "annotations_ids", "predictions_model_versions"})
+JOINED = frozenset({"annotators", "predictions_model_versions"})
 """Those among them that are joined to their tasks whatever is asked of them."""
 
 RELATION = "predictions"
