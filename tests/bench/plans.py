@@ -46,6 +46,7 @@ HEAD = "| condition | chosen | filtered | scanned | ratio |\n| --- | --- | --- |
 BAR = 1.2
 ENOUGH = 0.5
 """CPU seconds that a plan is repeated for, at least: the system counts them in hundredths."""
+RETRIES = 2
 TOO_LONG = 60.0
 """Seconds that a plan is expected to take above which an extreme is not measured."""
 
@@ -117,7 +118,9 @@ class Comparison:
         if planner.plan_without_request(query).here is None:  # the server filters all of it
             return {}
         found = self._measured(query, condition)
-        if ratio_of(found) > BAR:
+        for _ in range(RETRIES):
+            if ratio_of(found) <= BAR:
+                break
             self._scans.clear()
             again = self._measured(query, condition)
             found = {name: min(spent, again[name]) for name, spent in found.items()}
