@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import count
+from itertools import chain, count
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 
 import attrs
@@ -253,11 +253,31 @@ class _Joint:
         return _grown, (_postfix(self),)  # type: ignore[arg-type]
 
 
-@attrs.frozen(eq=False, repr=False)
 class And(_Joint):
-    """True when every part is; without parts, always."""
+    """True when every part is; without parts, always.
 
-    parts: tuple[Node, ...]
+    ``before``: the conjunction that this one continues. Its parts are joined with the others when
+    they are asked for: a loop of ``filter()`` would else copy all of them each time.
+    """
+
+    __slots__ = ("joined",)
+
+    def __init__(self, parts: tuple[Node, ...], before: And | None = None) -> None:
+        self.joined = before, parts
+
+    @property
+    def parts(self) -> tuple[Node, ...]:
+        """Return the joined nodes."""
+        before, last = self.joined
+        if before is None:
+            return last
+        groups = [last]
+        while before is not None:
+            before, last = before.joined
+            groups.append(last)
+        whole = tuple(chain.from_iterable(reversed(groups)))
+        self.joined = None, whole
+        return whole
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -515,10 +535,12 @@ class _Walk:
 
 def conjunction(*nodes: Node) -> Node:
     """Return all of ``nodes`` in one flat node; of none, everything."""
-    parts: list[Node] = []
-    for node in nodes:
-        parts.extend(node.parts if isinstance(node, And) else (node,))
-    return parts[0] if len(parts) == 1 else And(tuple(parts))
+    first, *others = nodes or (EVERYTHING,)
+    parts = tuple(chain.from_iterable(map(parts_of, others)))
+    if isinstance(first, And) and any(first.joined):
+        return And(parts, first) if parts else first
+    whole = (*parts_of(first), *parts)
+    return whole[0] if len(whole) == 1 else And(whole)
 
 
 def disjunction(*nodes: Node) -> Node:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
@@ -86,10 +87,13 @@ class Keyset:
             if not page.rows:
                 continue
             seen, last = seen + len(page.rows), page.rows[-1]["id"]
-            left = [id for id in ids if (id < last if select.backwards else id > last)]
-            if (reading.promised - seen) / PAGE > len(left) / IDS + 1:
-                if left:
-                    yield from TaskListing(with_ids(select, left)).pages()
+            if select.backwards:
+                low, high = 0, bisect_left(ids, last)
+            else:
+                low, high = bisect_right(ids, last), len(ids)
+            if (reading.promised - seen) / PAGE > (high - low) / IDS + 1:
+                if low < high:
+                    yield from TaskListing(with_ids(select, ids[low:high])).pages()
                 return
 
     def count(self, select: Select) -> int | None:

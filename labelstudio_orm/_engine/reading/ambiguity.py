@@ -122,7 +122,8 @@ def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> No
     The keys that the labelling config shows are known. For others the project's summary is asked
     for, once for a project that is an object; of another only for a key that looks like one of the
     config. A server does not keep the summary up to date, so a key that it lacks is looked for
-    among the tasks (one request), and the warning comes only where none has it for certain.
+    among the tasks (one request, for ``LOOKED_FOR`` keys at most), and the warning comes only where
+    none has it for certain.
     """
     project = query.scope.get("project")
     shown = _in_config(project)
@@ -134,9 +135,8 @@ def warn_of_unknown_keys(query: Query, keys: Iterable[str], is_kept: bool) -> No
         return
     warned = kept.setdefault(_WARNED, set())
     known = keys_in_tasks(query, project)
-    for key in strange if known and UNDEFINED not in known else ():
-        if key in known or key in warned:
-            continue
+    missing = [key for key in strange if key not in known and key not in warned]
+    for key in missing[:LOOKED_FOR] if known and UNDEFINED not in known else ():
         if _is_nowhere(query, key):
             near = _near(key, known | shown)
             hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
@@ -166,6 +166,9 @@ def _is_nowhere(query: Query, key: str) -> bool:
         not isinstance(data, dict) or key in data for data in shown
     )
 
+
+LOOKED_FOR = 10
+"""Unknown keys that a reading looks for among the tasks, at most."""
 
 _IN_TASKS, _WARNED = "data keys", "warned"
 

@@ -118,22 +118,22 @@ class Selection(Generic[R_co]):
         >>> project.tasks.filter(annotations__completed_by=7, annotations__result__label="Positive")
         """
         self._query.refuse_slice("filtering")
-        return self._narrowed(conjunction(self._query.where, self._node(conditions, lookups)))
+        return self._narrowed(self._node(conditions, lookups))
 
     def _node(self, given: tuple[Q, ...], lookups: dict[str, Any]) -> Node:
         query = self._query
         return conditions.q.build(query.model, given, hide(lookups, self._known), query.url)
 
-    def _narrowed(self, where: Node) -> Self:
-        """Narrow to a condition, of which what pins the scope (``project=1``) becomes scope."""
-        scope = dict(self._query.scope)
-        for name in self._query.options.pages.scoped_by:
-            if name not in scope and (pinned := exactly(where, f"{name}_id")) is not None:
-                scope[name] = pinned
-                where = conjunction(
-                    *(part for part in parts_of(where) if not pins(part, f"{name}_id"))
-                )
-        return self._but(where=where, scope=scope)
+    def _narrowed(self, node: Node) -> Self:
+        """Narrow by a condition, of which what pins the scope (``project=1``) becomes scope."""
+        query = self._query
+        scope, parts = dict(query.scope), list(parts_of(node))
+        for name in query.options.pages.scoped_by:
+            pinned = [one for one in parts if name not in scope and pins(one, f"{name}_id")]
+            if pinned and (value := exactly(pinned[0], f"{name}_id")) is not None:
+                scope[name] = value
+                parts.remove(pinned[0])
+        return self._but(where=conjunction(query.where, *parts), scope=scope)
 
     def exclude(self, *conditions: Q, **lookups: Any) -> Self:
         """Return the complement of ``filter``: objects with null or missing values stay."""
@@ -141,7 +141,7 @@ class Selection(Generic[R_co]):
         node = self._node(conditions, lookups)
         if node == EVERYTHING:
             return self._but()
-        return self._but(where=conjunction(self._query.where, negation(node)))
+        return self._narrowed(negation(node))
 
     def order_by(self, *keys: str | Place) -> Self:
         """Return the objects ordered by these fields; without keys, by id.
