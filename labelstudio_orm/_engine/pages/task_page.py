@@ -12,7 +12,7 @@ import attrs
 from ...errors import NotFound, ServerError
 from ..fields.options import options_of
 from ..http.page_sizes import IDS
-from ..plans.columns import Item, line
+from ..plans.columns import Item, between_ends, line
 from ..plans.plan import Plan
 from ..values.codec import Row
 from .checks import checked_rows, listing_error
@@ -175,8 +175,7 @@ def in_pieces(select: Select) -> list[Select]:
 def spread(select: Select) -> Select:
     """Return the same query with all ids from the lowest to the highest that it names."""
     place, ids = ids_asked_for(select.plan)
-    ends = line("id", "in", "Number", {"min": ids[0], "max": ids[-1]})
-    return _instead(select, place, ends)
+    return _instead(select, place, between_ends(among(ids)))
 
 
 def with_ids(select: Select, ids: list[int]) -> Select:

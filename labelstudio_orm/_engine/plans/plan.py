@@ -40,7 +40,7 @@ from ..conditions.tree import (
     parts_of,
 )
 from ..fields.options import Options
-from ..http.page_sizes import FIRST_PAGE, PAGE
+from ..http.page_sizes import FIRST_PAGE, IDS, PAGE
 from ..values import codec
 from .columns import (
     ALTERNATIVES,
@@ -51,8 +51,10 @@ from .columns import (
     TEXT,
     Item,
     Terms,
+    between_ends,
     column_of,
     comparison,
+    is_long,
     multiplies,
     needle,
 )
@@ -178,6 +180,8 @@ def _plan_params(options: Options, where: Node, terms: Terms) -> Plan:
             )
         parameter = said.get(f"{part.field.name}__{lookup}")
         if not parameter or value in ("", None, ()) or any(map(_is_beyond, values)):
+            continue
+        if len(values) > IDS:  # no address holds as many
             continue
         name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
         sent.setdefault(name, write(value))
@@ -404,6 +408,7 @@ def _plan_tasks(where: Node, terms: Terms) -> Plan:
         wide = {place for place, part in enumerate(approximations) if len(part.clauses) > 1}
         narrow = [part for place, part in enumerate(approximations) if place not in wide]
         (found, _), left_out = _all_of(narrow), wide
+    found = attrs.evolve(found, clauses=_with_one_list(found.clauses))
     if not found.clauses:
         return Plan(nothing=True)
     unsure = [
@@ -418,6 +423,9 @@ def _plan_tasks(where: Node, terms: Terms) -> Plan:
     if len(found.clauses) == 1:
         return Plan(clauses=_lines(found.clauses), here=here, counts=here is None)
     clauses = _absorbed(_distinct(map(_pair, found.clauses)))
+    if any(is_long(one.item, terms.numbers) for clause in clauses for one in clause):
+        short = [[_shortened(one.item, terms.numbers) for one in clause] for clause in clauses]
+        return Plan(clauses=tuple(map(tuple, short)), here=where, counts=False)
     whole = all(len(_pair(clause)) == len(clause) for clause in found.clauses)
     counts = here is None and whole
     if len(clauses) == 1:
@@ -426,6 +434,26 @@ def _plan_tasks(where: Node, terms: Terms) -> Plan:
         return Plan(clauses=_lines(clauses), here=where, counts=False)  # it has no room for a page
     exact_pages = counts and all(len(clause) == 1 for clause in clauses)
     return Plan(clauses=_lines(clauses), here=None if exact_pages else where, counts=counts)
+
+
+def _shortened(item: Item, numbers: int) -> Item:
+    return between_ends(item) if is_long(item, numbers) else item
+
+
+def _with_one_list(clauses: tuple[TextClause, ...]) -> tuple[TextClause, ...]:
+    """Return the ids that a conjunction names in several lists in one: those that all have."""
+    lists = [one for one in (clauses[0] if len(clauses) == 1 else ()) if _names_ids(one.item)]
+    if len(lists) < 2:
+        return clauses
+    common = set(lists[0].item["value"]).intersection(*(one.item["value"] for one in lists))
+    if not common:
+        return ()
+    ids = LineText.of({**lists[0].item, "value": sorted(common)})
+    return ((ids, *(one for one in clauses[0] if not _names_ids(one.item))),)
+
+
+def _names_ids(item: Item) -> bool:
+    return column_of(item) == "id" and item["operator"] == "in_list"
 
 
 def _lines(clauses: Iterable[TextClause]) -> tuple[Clause, ...]:

@@ -16,11 +16,13 @@ from ..values.registry import registry
 from .columns import (
     ABOUT_ONE,
     EXACT,
+    LIST,
     OPERATORS,
     OPPOSITE,
     ORDERED,
     RELATION,
     Item,
+    Terms,
     column_of,
     comparison,
 )
@@ -36,7 +38,13 @@ def view_filters(condition: Q, server: str | None = None) -> dict[str, Any]:
     'equal'
     """
     where = build(registry["Task"], (condition,), {}, server)
-    planned = plan(options_of(registry["Task"]), where)
+    values = sum(len(one.value) for one in leaves(where) if one.lookup == "in")
+    if values > LIST:
+        raise FieldError(
+            f"a view cannot hold {condition!r}: a server takes lists of up to {LIST:,} values, and "
+            f"this has {values:,}; filter instead: project.tasks.filter(...)"
+        )
+    planned = plan(options_of(registry["Task"]), where, Terms(numbers=LIST))
     # The browser shows neither lists of texts in data nor columns that it does not know.
     unshown = any(one.field.name == "data" for one in leaves(where)) or any(
         column_of(item) == RELATION for clause in planned.clauses for item in clause

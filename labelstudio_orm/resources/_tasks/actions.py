@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..._engine.http.connection import require
 from ..._engine.http.releases import OF_ONE_ANNOTATOR
+from ..._engine.pages.keyset import asks_for_many
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.planner import plan_with_requests
 from ..._engine.reading.selection import query_of
@@ -60,7 +61,7 @@ def _selections(tasks: ReadingQuerySet[Any]) -> Iterator[dict[str, Any]]:
     planned = plan_with_requests(query_of(tasks))
     if planned.nothing:
         return
-    if is_exact(tasks, planned) and query_of(tasks).is_by_id:
+    if is_exact(tasks, planned) and query_of(tasks).is_by_id and not asks_for_many(planned):
         ordering = ["-tasks:id" if query_of(tasks).is_descending else "tasks:id"]
         filters = planned.filters() or {"conjunction": "and", "items": []}
         everything = {"all": True, "excluded": []}

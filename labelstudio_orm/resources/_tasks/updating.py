@@ -8,6 +8,7 @@ from typing import Any
 
 from ..._engine.bulk.run import BulkRun
 from ..._engine.bulk.updating import Update
+from ..._engine.conditions.tree import Node, conjunction, leaves, parts_of
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.selection import evolved, query_of
 from ..._engine.records.inside import changed
@@ -76,7 +77,14 @@ class TaskUpdate(Update):
         scope = {"project": query_of(tasks).scope["project"]}
         fields = frozenset({"id", *self.names})
         found = type(tasks)(tasks.model, tasks.client, scope=scope, fields=fields)
-        return evolved(found, where=self.where)
+        parts = parts_of(self.where)
+        return evolved(found, where=conjunction(*(one for one in parts if not _is_about_id(one))))
+
+
+def _is_about_id(node: Node) -> bool:
+    """Return whether a condition is about the id alone, which no change of a task touches."""
+    found = list(leaves(node))
+    return bool(found) and all(one.field.name == "id" and one.relation is None for one in found)
 
 
 ADD_FIELD = "add_data_field"
