@@ -13,6 +13,8 @@
 #                        20,000 right ones with one value changed; SEED=7 for other ones
 #   make bench SERVER=real  on a real server, an hour or two; without, on a replay of one
 #   make soak            large and disturbed migrations between two real servers, about an hour
+#   make proportion      the time of each verb for many conditions, ids, projects, tasks and regions,
+#                        at a size, twice and four times it, and the memory of those that stream
 #   make house           figures of the package's shape: circles of imports, sizes, the way of a call;
 #                        and the picture of its floors, docs/floors.svg
 #   make lint | bench | clean
@@ -21,6 +23,7 @@ PYTHON ?= python3
 JOBS   ?= 2
 TESTS  ?= tests
 SEED   ?= 1
+SHARE  ?= 1
 QUICK   = -m "not live and not slow"
 
 BIN = .venv/bin
@@ -28,7 +31,7 @@ BIN = .venv/bin
 # Whatever the shell says: the tests start many small processes, and each would compile the library.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo stop test quick coverage law fuzz soak lint house bench clean
+.PHONY: demo stop test quick coverage law fuzz soak proportion lint house bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
@@ -67,6 +70,9 @@ soak: .venv/dev
 	$(BIN)/python -m tests.soak.migration network --rate 0.02 --tasks 3000
 	$(BIN)/python -m tests.soak.migration snippets
 	$(BIN)/python -m tests.soak.migration memory --tasks 200000
+
+proportion: .venv/dev
+	$(BIN)/python -m tests.soak.proportion $(DIMENSIONS) --share $(SHARE)
 
 lint: .venv/dev
 	$(BIN)/ruff check .
