@@ -17,6 +17,7 @@ from labelstudio_orm import LabelStudio
 from labelstudio_orm._migrate.engine import importing
 from labelstudio_orm.migrate import copy_project
 from tests.soak.memory import peak
+from tests.soak.requests_made import count_requests
 
 
 def main() -> None:
@@ -30,7 +31,8 @@ def main() -> None:
         importing.BATCH = words.batch
     source = LabelStudio(words.source, words.source_key)
     target = LabelStudio(words.target, words.target_key)
-    started = time.monotonic()
+    kinds = count_requests({source.url: "source", target.url: "target"})
+    started, cpu = time.monotonic(), time.process_time()
     report = copy_project(
         source.projects.get(int(words.project)),
         to=target,
@@ -44,7 +46,8 @@ def main() -> None:
         "text": str(report),
         "kinds": Counter(one.kind for one in report.differences),
         "seconds": time.monotonic() - started,
-        "cpu": time.process_time(),
+        "cpu": time.process_time() - cpu,
+        "requests": kinds,
         "MB": peak(),
     }
     print(json.dumps(found))

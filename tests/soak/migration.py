@@ -29,9 +29,12 @@ from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm.migrate import verify
 from labelstudio_orm.testing import LocalLabelStudio
 from labelstudio_orm.testing import _environments as environments
+from tests.bench.measure import server_cpu
+from tests.helpers import present
 from tests.soak import scenario
 from tests.soak.memory import memory
 from tests.soak.proxy import BadProxy
+from tests.soak.requests_made import table
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -218,36 +221,72 @@ def snippets(
     size = f"{project.task_number:,} tasks, {number:,} annotations"
     lines = [f"{size}, to another server, users with other ids there:"]
     copying = Copying(source, target, project, batch=1000)
+    clock = Clock(source, target)
     with tempfile.TemporaryDirectory() as folder:
         journal = Path(folder, "snippets.db")
         ours = copying.whole(journal, "Snippets")
-        lines.append(
-            f"ours: {ours['seconds']:.0f} s with the verification, {ours['MB']:.0f} MB, the "
+        lines += [
+            f"ours: {ours['seconds']:.1f} s with the verification, {ours['MB']:.0f} MB, the "
             f"journal {journal.stat().st_size / 1e6:.0f} MB; {ours['report']['different']} "
-            "differences"
-        )
+            "differences",
+            clock.lap(ours),
+            *table(ours["requests"]),
+        ]
         again = copying.whole(journal, "Snippets")
-        lines.append(f"once more (reads and compares everything): {again['seconds']:.0f} s")
+        lines += [
+            f"once more (reads and compares everything): {again['seconds']:.1f} s",
+            clock.lap(again),
+            *table(again["requests"]),
+        ]
     lines += ["", ours["text"], ""]
     if official:
-        lines += _official(source, target, project, there)
+        lines += _official(source, target, project, there, ours)
     return "\n".join(lines)
 
 
+class Clock:
+    """CPU time of both servers, in laps."""
+
+    def __init__(self, *servers: LocalLabelStudio) -> None:
+        self._sessions = [str(present(server._process).pid) for server in servers]
+        self._last = self._now()
+
+    def _now(self) -> list[float]:
+        return [server_cpu(session) for session in self._sessions]
+
+    def lap(self, figures: dict[str, Any]) -> str:
+        """Describe the CPU seconds since the last lap; ``figures`` are those of the client."""
+        before, self._last = self._last, self._now()
+        sides = [now - then for now, then in zip(self._last, before, strict=True)]
+        figures["all_cpu"] = figures["cpu"] + sum(sides)
+        return (
+            f"  CPU seconds: {figures['cpu']:.1f} of the client, {sides[0]:.1f} of the source, "
+            f"{sides[1]:.1f} of the target; {figures['all_cpu']:.1f} in all"
+        )
+
+
 def _official(
-    source: LocalLabelStudio, target: LocalLabelStudio, project: Project, there: LabelStudio
+    source: LocalLabelStudio,
+    target: LocalLabelStudio,
+    project: Project,
+    there: LabelStudio,
+    ours: dict[str, Any],
 ) -> Iterator[str]:
     name = "label-studio-sdk==2.1.2"
     folder = environments.cache_folder() / name.replace("==", "-")
     python = environments.environment(folder, [name], what=name)
     command = [str(python), str(ROOT / "tests" / "soak" / "official.py")]
     command += [source.url, source.api_key, str(project.id), target.url, target.api_key]
+    clock = Clock(source, target)
     done = subprocess.run(command, capture_output=True, check=False)
     if done.returncode:
         yield f"official: failed: {done.stderr.decode()[-2000:]}"
         return
     found = json.loads(done.stdout)
-    yield f"official: {found['seconds']:.0f} s without any verification, {found['MB']:.0f} MB"
+    yield f"official: {found['seconds']:.1f} s without any verification, {found['MB']:.0f} MB"
+    yield clock.lap(found)
+    seconds, cpu = (ours[name] / found[name] for name in ("seconds", "all_cpu"))
+    yield f"ours to official: {seconds:.2f} of the time, {cpu:.2f} of the CPU time"
     report = verify(project, there.projects.get(found["target"]))
     kinds = Counter((one.kind, one.field) for one in report.differences)
     yield f"  of it {report.different:,} differences, of the first thousand:"

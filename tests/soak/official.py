@@ -23,7 +23,7 @@ LONG: Any = {"timeout_in_seconds": 3600, "max_retries": 0}
 
 def main() -> None:
     source_url, source_key, number, target_url, target_key = sys.argv[1:]
-    started = time.monotonic()
+    started, cpu = time.monotonic(), time.process_time()
     source = LabelStudio(base_url=source_url, api_key=source_key)
     target = LabelStudio(base_url=target_url, api_key=target_key)
     project = int(number)
@@ -54,7 +54,9 @@ def main() -> None:
     )
     target.projects.import_tasks(new.id, request=tasks, request_options=LONG)
     used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(json.dumps({"target": new.id, "seconds": time.monotonic() - started, "MB": used}))
+    cpu = time.process_time() - cpu
+    seconds = time.monotonic() - started
+    print(json.dumps({"target": new.id, "seconds": seconds, "cpu": cpu, "MB": used}))
 
 
 if __name__ == "__main__":
