@@ -25,7 +25,10 @@ BY_ID, FALLING = '{"ordering":["tasks:id"]}', '{"ordering":["-tasks:id"]}'
 
 REQUESTS: dict[str, tuple[dict[str, str], ...]] = {
     "light": ({"query": BY_ID, "resolve_uri": "false"}, {"fields": "task_only"}),
-    "embedded": ({"query": BY_ID, "resolve_uri": "false", "fields": "all"}, {"fields": "all"}),
+    "embedded": (
+        {"query": BY_ID, "resolve_uri": "false", "fields": "all", "expand": "annotations"},
+        {"fields": "all"},
+    ),
 }
 """The recordings, and what may be asked for each, apart from the project, the page and the ids.
 

@@ -29,7 +29,6 @@ from labelstudio_orm import LabelStudio, Project
 from labelstudio_orm.migrate import verify
 from labelstudio_orm.testing import LocalLabelStudio
 from labelstudio_orm.testing import _environments as environments
-from tests.bench.measure import server_cpu
 from tests.helpers import present
 from tests.soak import scenario
 from tests.soak.memory import memory
@@ -37,6 +36,9 @@ from tests.soak.proxy import BadProxy
 from tests.soak.requests_made import table
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "bench"))
+
+from measure import server_cpu  # noqa: E402
 
 
 # -- the parts -------------------------------------------------------------------------------------

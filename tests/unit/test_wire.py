@@ -243,7 +243,7 @@ def test_only_asks_for_the_fields_and_computes_what_is_named(
 
 def test_prefetched_rows_are_not_trimmed(fake: FakeLabelStudio, project: Project) -> None:
     params, _ = sent(fake, project.tasks.prefetch("annotations"))
-    assert params["fields"] == "all"
+    assert (params["fields"], params["expand"]) == ("all", "annotations")
     assert "include" not in params
     params, _ = sent(fake, project.tasks.only("data").prefetch("annotations"))
     names = set(params["include"].split(","))
@@ -255,7 +255,10 @@ def test_prefetched_rows_are_trimmed_where_it_is_said(
 ) -> None:
     tasks = project.tasks.only("data", "annotations__result", "annotations__completed_by")
     params, _ = sent(fake, tasks.prefetch("annotations"))
-    assert params["include"] == "annotations,completed_by,data,id,result"
+    assert params["expand"] == "annotations"
+    asked = {name for name in params["include"].split(",") if name.startswith("annotations.")}
+    assert asked == {"annotations.id", "annotations.completed_by", "annotations.result"}
+    assert {"annotations", "data", "id", "result"} <= {*params["include"].split(",")}
     params, _ = sent(fake, tasks.prefetch("annotations").filter(annotations__lead_time__gt=1))
     assert "lead_time" in params["include"].split(",")  # which is looked at here
 

@@ -32,6 +32,12 @@ ANSWER = {"tasks": [dict], "total": int}
 DRAFTS = frozenset({"drafts"})
 """The computed fields of a full listing that take the server a query for each task."""
 
+EXPANDABLE = frozenset({"annotations"})
+"""The related rows for which the server makes one serializer a page if they are expanded.
+
+Otherwise it makes one for each task, which is most of what a task with annotations takes it.
+"""
+
 TEXTS = frozenset({
     "annotations_ids", "annotations_results", "predictions_model_versions", "predictions_results",
 })  # fmt: skip
@@ -66,6 +72,8 @@ def ask(
         params["page"] = number
     if full:
         params["fields"] = "all"
+    if expanded := sorted(EXPANDABLE & select.relations):
+        params["expand"] = ",".join(expanded)
     if select.fields is not None:
         params["include"] = ",".join(_included(select))
     else:
@@ -229,9 +237,12 @@ def _omitted(select: Select) -> list[str]:
 
 
 def _included(select: Select) -> list[str]:
-    """``include`` trims embedded rows by the same names, so theirs have to be in it."""
+    """``include`` trims expanded rows by ``annotations.id``; those that are not, by plain names."""
     names = set(select.wires) | select.relations
     for relation in select.relations:
         fields = options_of(select.options.sets[relation].target).fields
-        names |= {fields[name].wire for name in select.related_fields.get(relation) or fields}
+        inside = {fields[name].wire for name in select.related_fields.get(relation) or fields}
+        names |= inside
+        if relation in EXPANDABLE:
+            names |= {f"{relation}.{name}" for name in {"id", *inside}}
     return sorted(names)

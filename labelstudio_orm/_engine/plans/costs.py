@@ -5,7 +5,7 @@ correct: what the server is not asked for is checked on this side.
 
 A page is chosen from the tasks that come behind the one before, and each filter is evaluated for
 all of these; then its rows are written. The rows are what most plans cost: one with everything in
-it takes the server ten times as long as one with its id and data.
+it takes the server three to ten times as long as one with its id and data.
 """
 
 from __future__ import annotations

@@ -121,18 +121,30 @@ class Request:
         return {name for text in self.query.all(parameter) for name in text.split(",")}
 
     def flex(self, item: dict[str, Any], nested: tuple[str, ...] = ()) -> dict[str, Any]:
-        """Apply ``include`` and ``omit`` to an answer, and to the objects in ``nested`` fields."""
-        keep, drop = self.names("include"), self.names("omit") or set()
-        if keep is None and not drop:
+        """Apply ``include`` and ``omit`` to an answer, and to the objects in ``nested`` fields.
+
+        What is in ``expand`` is trimmed by names such as ``annotations.id`` alone.
+        """
+        include, omit = self.names("include") or set(), self.names("omit") or set()
+        if not include and not omit:
             return item
+        expanded = self.names("expand") or set()
+        keep = {name.partition(".")[0] for name in include}
+        drop = {name for name in omit if "." not in name}
 
-        def trim(row: dict[str, Any]) -> dict[str, Any]:
-            return {k: v for k, v in row.items() if k not in drop and (keep is None or k in keep)}
+        def trim(row: dict[str, Any], keep: set[str], drop: set[str]) -> dict[str, Any]:
+            return {k: v for k, v in row.items() if k not in drop and (not keep or k in keep)}
 
-        trimmed = trim(item)
-        for name in nested:
-            if name in trimmed:
-                trimmed[name] = [trim(row) for row in trimmed[name]]
+        trimmed = trim(item, keep, drop)
+        for name in trimmed.keys() & set(nested):
+            names = keep, drop
+            if name in expanded:
+                inside = [
+                    {key[len(name) + 1 :] for key in some if key.startswith(f"{name}.")}
+                    for some in (include, omit)
+                ]
+                names = inside[0], inside[1]
+            trimmed[name] = [trim(row, *names) for row in trimmed[name]]
         return trimmed
 
 
