@@ -40,7 +40,6 @@ sys.path.insert(0, str(ROOT / "tests" / "bench"))
 
 from measure import server_cpu  # noqa: E402
 
-
 # -- the parts -------------------------------------------------------------------------------------
 
 

@@ -177,11 +177,14 @@ class Objects:
     def _digest_of_content(self) -> Callable[[Row], str]:
         return lambda row: digest(self.content_of(row))
 
-    def reconcile(self, target: Iterable[Row]) -> None:
-        """Find in the target what was created, and which writes that were under way are done."""
+    def reconcile(self, target: Iterable[Row]) -> dict[Any, str]:
+        """Find in the target what was created, and which writes that were under way are done.
+
+        Returns what stands for the rows that were looked at, by key.
+        """
         unmet = {old: tuple(was) for old, (new, *was) in self.known.items() if new is None}
         if not unmet and not self.expected:
-            return
+            return {}
         rows = {self.key(row): row for row in target}
         for old, pair in self.expected.items():
             new = self.known.get(old, (None,))[0]
@@ -203,6 +206,7 @@ class Objects:
             if key is not None and self.known.get(old, (None,))[0] is None:
                 self.known[old] = (key, *pair)
                 del free[key]
+        return marks
 
     def _taken(self) -> set[Any]:
         return {new for new, *_ in self.known.values()}
@@ -249,10 +253,11 @@ class Objects:
     def found(self, target: Iterable[Row]) -> None:
         """Take the target's present content as the result of the copy; only later changes count."""
         rows = {self.key(row): row for row in target}
-        self.reconcile(rows.values())
+        marks = self.reconcile(rows.values())
         for old, (new, ours, _) in self.known.items():
             if new in rows:
-                self.known[old] = (new, ours, self.mark(rows[new]))
+                mark = marks[new] if new in marks else self.mark(rows[new])
+                self.known[old] = (new, ours, mark)
 
     def resolve(self, change: Change) -> None:
         """Record that both sides are known as they are now."""

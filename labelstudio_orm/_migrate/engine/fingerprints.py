@@ -82,8 +82,8 @@ def task_fields(task: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(meta, Mapping):
         meta = {key: value for key, value in meta.items() if key != ORIGIN}
     return {
-        "data": canonical(task.get("data")),
-        "meta": canonical(meta),
+        "data": task.get("data"),
+        "meta": meta,
         "overlap": task.get("overlap", 1),
     }
 
@@ -101,7 +101,7 @@ def _object_content(kind: str, row: Mapping[str, Any]) -> dict[str, Any]:
 
     Of a draft its author is none of it: a server gives a draft to the user who creates it.
     """
-    found: dict[str, Any] = canonical(fields_of(kind, row))
+    found = fields_of(kind, row)
     if kind == "drafts":
         found["is_edit"] = row.get("annotation") is not None
     return found

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator, Mapping
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import SplitResult, urlsplit
 
@@ -24,6 +26,8 @@ _ENDS: Final = r"\s\"'<>()\[\]{},;|`"
 """Characters that no address has, so that one may begin or end beside them."""
 
 _ADDRESS: Final = re.compile(rf"/data/(upload/[0-9]+/[\w.%\-]+)(?=$|[{_ENDS}:!?#&*])")
+
+_PLACE: Final = "/data/upload/"
 
 _END: Final = re.compile(f"[{_ENDS}]")
 
@@ -70,6 +74,8 @@ def files_of(row: Row, server: str = "") -> set[str]:
 def replace_files(value: Any, new: Callable[[str], str | None], server: str = "") -> Any:
     """Return JSON with other addresses of files: ``new`` gives one for a path, or None to keep it.
 
+    It is the value itself if it names none.
+
     A file is named by ``/data/upload/<number>/<name>``, which may follow the path or the whole
     address of ``server``; these are replaced too. The decoded name is plain, as the server makes
     them. All else is text: an address of another server, a longer path, encoded slashes.
@@ -79,10 +85,18 @@ def replace_files(value: Any, new: Callable[[str], str | None], server: str = ""
     """
 
     def replaced(leaf: Any) -> Any:
-        is_address = isinstance(leaf, str) and "/data/upload/" in leaf
+        is_address = isinstance(leaf, str) and _PLACE in leaf
         return _replaced(leaf, new, server) if is_address else leaf
 
-    return with_leaves(value, replaced)
+    return with_leaves(value, replaced) if _may_name(value) else value
+
+
+def _may_name(value: Any) -> bool:
+    """Return whether JSON may name a file; its text is searched faster than its leaves."""
+    try:
+        return _PLACE in json.dumps(value)
+    except (RecursionError, TypeError, ValueError):  # too deep, or with secrets in it
+        return True
 
 
 def _replaced(text: str, new: Callable[[str], str | None], server: str) -> str:
@@ -157,7 +171,7 @@ class Translation:
             new = files.get(path)
             return None if new is None else address_on(target, new)
 
-        return cls(lambda email: users.get(email or "", email), file, server)
+        return cls(cache(lambda email: users.get(email or "", email)), file, server)
 
     def task(self, row: Row) -> Row:
         """Return a task as the target has it."""

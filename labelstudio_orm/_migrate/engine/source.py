@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
 from ..._engine.plans.columns import line
 from ..._engine.plans.view_filters import view_condition
+from ..._engine.records.inside import row_of
 from ..._engine.values.codec import Row
 from ..._engine.values.ids import as_id
 from ..._engine.values.secret import seal
@@ -187,7 +188,7 @@ class LiveSource:
             yield from map(self._task, page)
 
     def _task(self, task: Task) -> Row:
-        row = task.raw  # a copy of all that was listed; an object for each annotation costs more
+        row = row_of(task)  # nobody else has the task; an object for each annotation costs more
         if "data" not in row:
             raise LabelStudioError(
                 f"reading {task!r} of {self.project!r}: it came without its data"
