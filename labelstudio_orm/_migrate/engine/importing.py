@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, repeat
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._engine.bulk import BATCH_BYTES
 from ..._engine.bulk.batches import batches
+from ..._engine.pages.parallel import FutureValue
 from ..._engine.pages.sources import chunked
 from ...resources._tasks.creation import create_from_server
 from . import fingerprints as content
@@ -27,8 +29,6 @@ from .task_objects import import_form, import_problem
 from .writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from ..._engine.values.codec import Row
     from .context import MigrationContext
 
@@ -37,11 +37,26 @@ BATCH = 1000
 
 
 class Sent(NamedTuple):
-    """A task as the source has it and as it is sent, and what both sides hold then."""
+    """A task as the source has it and as it is sent, and what both sides hold then.
+
+    ``mark`` is the digest of what an import stores of it.
+    """
 
     row: Row
     form: Row
     base: str
+    mark: str
+
+
+class Sending(NamedTuple):
+    """An import that is under way: its intent in the journal, its outcome, and how to repeat it.
+
+    The outcome is the ids of the tasks, and the seconds that they took.
+    """
+
+    intent: Row
+    outcome: FutureValue[tuple[list[int], float]]
+    again: Callable[[], tuple[list[int], float]]
 
 
 def _size(task: Sent) -> int:
@@ -60,15 +75,26 @@ class Importer:
         self.unskippable = context.source.unskippable()
         self.trimmed: set[int] = set()
         """Ids of tasks of which something is left out, as no import takes it."""
+        self._under_way: Sending | None = None
+        context.media.before_upload = self._wait
 
     def run(self, rows: Iterable[Row], report: Callable[[int], object]) -> None:
-        """Import tasks as a source has them; call ``report`` with the number of those done."""
+        """Import tasks as a source has them; call ``report`` with the number of those done.
+
+        The next batch is read and made ready while one is under way.
+        """
         done = 0
         found = self._importable(rows)
-        for batch in batches(found, number=BATCH, size=BATCH_BYTES, size_of=_size):
-            self._import(batch)
-            done += len(batch)
-            report(done)
+        try:
+            for batch in batches(found, number=BATCH, size=BATCH_BYTES, size_of=_size):
+                if (number := self._finish()) > 0:
+                    report(done := done + number)
+                self._under_way = self._begin(batch)
+        except Exception:
+            self._finish()  # no further batch can be had, but this one may be stored
+            raise
+        if (number := self._finish()) > 0:
+            report(done + number)
 
     def _importable(self, rows: Iterable[Row]) -> Iterator[Sent]:
         """Yield the tasks as they are sent, without those that no import takes."""
@@ -90,10 +116,10 @@ class Importer:
         if self.context.keep_origin and isinstance(there["meta"], dict):
             there["meta"] = {**there["meta"], ORIGIN: origin(row, self.context.facts)}
         form = import_form(there, allow_skip=row["id"] not in self.unskippable)
-        return Sent(row, form, str(base))
+        return Sent(row, form, str(base), imported(form))
 
-    def _import(self, batch: list[Sent]) -> None:
-        """Import one batch in one request, and record it."""
+    def _begin(self, batch: list[Sent]) -> Sending:
+        """Begin to import one batch in one request, which the journal has as an intent first."""
         me = self.context.users.me.email
         place = len(self.tasks) + 1
         lost: defaultdict[str, list[Any]] = defaultdict(list)
@@ -105,26 +131,49 @@ class Importer:
         intent = {
             "highest": self.tasks.highest() or 0,
             "old": [one.row["id"] for one in batch],
-            "digests": [imported(one.form) for one in batch],
+            "digests": [one.mark for one in batch],
             "bases": [one.base for one in batch],
             "mend": [one.row["id"] for one in batch if self._is_left_incomplete(one.row)],
             "losses": lost,
             "counts": counts,
         }
         forms = [one.form for one in batch]
+        tasks = self.context.project.tasks
 
-        def make() -> list[int]:
+        def make() -> tuple[list[int], float]:
             started = time.monotonic()
-            tasks = self.context.project.tasks
             made = create_from_server(tasks, forms, batch_size=len(forms), batch_bytes=1 << 60)
-            record_duration(self.journal, time.monotonic() - started)
-            return [task.id for task in made]
+            return [task.id for task in made], time.monotonic() - started
 
         self.journal.intent("tasks", intent)
+        return Sending(intent, FutureValue(make), make)
+
+    def _wait(self) -> None:
+        """Wait for the import under way: on SQLite, two writes at once spoil each other."""
+        if self._under_way is not None:
+            self._under_way.outcome.join()
+
+    def _finish(self) -> int:
+        """Record the import under way, once it is done; return the number of its tasks.
+
+        Only the thread of the caller uses the journal.
+        """
+        sending, self._under_way = self._under_way, None
+        if sending is None:
+            return 0
+        tries = chain([sending.outcome.result], repeat(sending.again))
+
+        def make() -> list[int]:
+            ids, seconds = next(tries)()
+            record_duration(self.journal, seconds)
+            return ids
+
+        intent = sending.intent
         look = self._looking(intent)
         self._record(intent, exactly_once(look, make, self.context.client, is_new=True))
-        for kind, number in counts.items():
+        for kind, number in intent["counts"].items():
             self.context.tallies[kind].created += number
+        return len(intent["old"])
 
     def _is_left_incomplete(self, row: Row) -> bool:
         usual = self.context.project.maximum_annotations
@@ -293,12 +342,11 @@ class Importer:
             return
         for row in self.context.source.some_tasks(ids):
             sent = self._sent(row)
-            mark = imported(sent.form)
-            if unmatched.get(mark):
-                there, base = unmatched[mark].pop(0), Base.parse(sent.base)
+            if unmatched.get(sent.mark):
+                there, base = unmatched[sent.mark].pop(0), Base.parse(sent.base)
                 base.found(there)
                 old = [row["id"]]
-                facts = {"old": old, "digests": [mark], "bases": [str(base)], "mend": old}
+                facts = {"old": old, "digests": [sent.mark], "bases": [str(base)], "mend": old}
                 self._record({**facts, "losses": {}, "counts": {}}, [there["id"]])
 
     def remove_duplicates(self, after: int = 0) -> int:

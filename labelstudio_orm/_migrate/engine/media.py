@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -75,6 +75,8 @@ class Media:
         self.uploaded = self.stored.sent
         self.created = self.uploads = 0
         self.failed: dict[str, Failure] = {}
+        self.before_upload: Callable[[], object] = lambda: None
+        """Called before files are sent to the target."""
 
     def _is_copy(self, file: str) -> bool:
         return self.moved.old(file) is not None
@@ -174,6 +176,7 @@ class Media:
         if not self.client.is_dry and (left := self._left(firsts.values())):
             self._record(self.stored.find(left))
         if left := self._left(firsts.values()):
+            self.before_upload()
             self._send(left)
             self.uploads += len(left) - len(self._left(left))
         self._record_equal(batch)
