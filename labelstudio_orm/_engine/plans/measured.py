@@ -10,14 +10,14 @@ COSTS: dict[str, dict[str, dict[str, float]]] = {
     "postgresql": {
         "base": {"request": 40000, "task": 0},
         "rows": {
-            "ids": 780,
-            "light": 2800,
-            "some annotations": 2800,
+            "ids": 880,
+            "light": 3300,
+            "some annotations": 1700,
             "some predictions": 2900,
             "some both": 3400,
-            "whole annotations": 5800,
-            "whole predictions": 3500,
-            "whole both": 6500,
+            "whole annotations": 4700,
+            "whole predictions": 3900,
+            "whole both": 6900,
         },
         "linear": {
             "* compare": 2,
@@ -68,14 +68,14 @@ COSTS: dict[str, dict[str, dict[str, float]]] = {
     "sqlite": {
         "base": {"request": 26000, "task": 2},
         "rows": {
-            "ids": 970,
-            "light": 2100,
-            "some annotations": 2500,
-            "some predictions": 2400,
-            "some both": 3600,
-            "whole annotations": 5100,
-            "whole predictions": 3200,
-            "whole both": 6400,
+            "ids": 1200,
+            "light": 1900,
+            "some annotations": 1000,
+            "some predictions": 2200,
+            "some both": 2600,
+            "whole annotations": 3500,
+            "whole predictions": 3100,
+            "whole both": 4900,
         },
         "linear": {
             "* compare": 1,
