@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,8 @@ import pytest
 
 from labelstudio_orm import Project, Q
 from labelstudio_orm._migrate.engine import importing
+from labelstudio_orm._migrate.engine.journal import Journal
+from labelstudio_orm.errors import ConnectionFailed
 from labelstudio_orm.migrate import Report, sync, verify
 from tests.helpers import present
 from tests.unit.kills import Killed, Servers
@@ -178,3 +181,50 @@ def test_a_sync_whose_import_arrives_twice(servers: Callable[[], Servers], tmp_p
     one.wire.trouble = lambda number: "twice"
     assert synced(one).ok
     assert one.there.store.value("SELECT count(*) FROM task") == 9
+
+
+def test_a_batch_is_made_ready_while_one_is_imported(
+    servers: Callable[[], Servers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = undisturbed(servers)
+    ready, seen = threading.Event(), list[bool]()
+    sent, create = importing.Importer._sent, vars(importing)["create_from_server"]
+
+    def preparing(self: importing.Importer, row: dict[str, Any]) -> importing.Sent:
+        if row["id"] == 5:  # the first of the batch after the next one
+            ready.set()
+        return sent(self, row)
+
+    def importing_slowly(*args: Any, **kwargs: Any) -> Any:
+        seen.append(ready.wait(10))
+        return create(*args, **kwargs)
+
+    monkeypatch.setattr(importing.Importer, "_sent", preparing)
+    monkeypatch.setattr(importing, "create_from_server", importing_slowly)
+    one = servers()
+    assert one.copy().ok
+    assert one.state() == expected
+    assert seen == [True] * 4
+
+
+def test_what_is_imported_while_the_source_fails_is_recorded(
+    servers: Callable[[], Servers], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected, _ = undisturbed(servers)
+    sent = importing.Importer._sent
+
+    def failing(self: importing.Importer, row: dict[str, Any]) -> importing.Sent:
+        if row["id"] == 4:
+            raise ConnectionFailed("the source is gone")
+        return sent(self, row)
+
+    one = servers()
+    with monkeypatch.context() as patch:
+        patch.setattr(importing.Importer, "_sent", failing)
+        with pytest.raises(ConnectionFailed):
+            one.copy()
+    with Journal(one.journal) as journal:
+        assert [old for old, _ in journal.map("tasks").items()] == [1, 2]
+        assert "tasks" not in journal.open_intents()
+    assert one.copy().ok
+    assert one.state() == expected
