@@ -1,9 +1,10 @@
 """Measure what workers gain on gunicorn with PostgreSQL and four processes.
 
-    python tests/bench/workers.py [--rounds 3] [--tasks 4000]
+    python tests/bench/workers.py [--rounds 3] [--tasks 4000] [--wait 0.05]
 
-The ratio needs four cores for the server. On fewer ones, the number of requests that are under way
-at the same time says whether the client keeps all processes busy.
+The ratio needs four cores for the server. On fewer ones, two things say whether the client would
+keep four processes busy: how many requests are under way at the same time, and the ratio where each
+request waits before it is sent, as it does on a long way to the server: time that costs no core.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -33,8 +35,12 @@ PARTS = 20
 
 @dataclass
 class Flight:
-    """The requests of a client that are under way at the same time: the most, and their mean."""
+    """The requests of a client that are under way at the same time: the most, and their mean.
 
+    Each waits so many seconds before it is sent.
+    """
+
+    wait: float = 0.0
     most: int = 0
     seconds: float = 0.0
     _now: int = 0
@@ -57,6 +63,7 @@ class Flight:
         def request(*args: Any, **options: Any) -> Any:
             self.step(1)
             try:
+                time.sleep(self.wait)
                 return send(*args, **options)
             finally:
                 self.step(-1)
@@ -121,21 +128,44 @@ WORKS: dict[str, Work] = {
 }
 
 
-def program(work: Work, server: LocalLabelStudio, project: Project, workers: int) -> Program:
-    """The work, by a client with so many workers."""
+@dataclass(frozen=True)
+class Bench:
+    """A server, a project on it, and the rows of a page."""
 
-    def run() -> Figures:
-        with LabelStudio(server.url, server.api_key, workers=workers) as ls:
-            flight = Flight()
+    server: LocalLabelStudio
+    project: Project
+    page_size: int | None
+
+    def show(self, title: str, work: Work, rounds: int, wait: float) -> None:
+        """Measure and print what workers gain at a work."""
+        one, several = "1 worker", f"{WORKERS} workers"
+        programs = {
+            one: self.program(work, 1, wait),
+            several: self.program(work, WORKERS, wait),
+        }
+        found = measure(programs, rounds, warm_up=False)
+        times(
+            f"{title}, {wait * 1000:.0f} ms before each request" if wait else title, found, COLUMNS
+        )
+        ratios(found, [(one, several)], (SECONDS,))
+
+    def program(self, work: Work, workers: int, wait: float) -> Program:
+        """The work, by a client with so many workers."""
+        return partial(self.run, work, workers, wait)
+
+    def run(self, work: Work, workers: int, wait: float) -> Figures:
+        """Do the work; return its figures."""
+        options: dict[str, Any] = {"page_size": self.page_size} if self.page_size else {}
+        url, key = self.server.url, self.server.api_key
+        with LabelStudio(url, key, workers=workers, **options) as ls:
+            flight = Flight(wait)
             with flight.watched(ls):
                 wall, cpu = time.perf_counter(), time.process_time()
-                found = work(ls, project.id)
+                found = work(ls, self.project.id)
                 wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         mean = flight.seconds / wall
         seen: Figures = {"wall": wall, "cpu": cpu, "most": flight.most, "mean": mean}
         return {**seen, "found": hash(repr(found))}
-
-    return run
 
 
 def main() -> None:
@@ -143,6 +173,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Print what workers gain.")
     parser.add_argument("--rounds", type=int, default=3, help="repetitions of each (3)")
     parser.add_argument("--tasks", type=int, default=4000, help="tasks of the project (4000)")
+    parser.add_argument("--wait", type=float, default=0.05, help="seconds before a request (0.05)")
+    parser.add_argument("--page-size", type=int, help="rows of a page (as the client chooses)")
+    parser.add_argument("work", nargs="*", help=", ".join(map(repr, WORKS)))
     args = parser.parse_args()
     print(f"Label Studio {VERSION}, {PROCESSES} processes of gunicorn, PostgreSQL; {versions()}")
     rand = random.Random(20)
@@ -152,15 +185,10 @@ def main() -> None:
     with LocalLabelStudio(workers=PROCESSES, database="postgres") as server:
         project = server.client().projects.create(title="labelled", label_config=CONFIG)
         project.tasks.bulk_create(items)
-        one, several = "1 worker", f"{WORKERS} workers"
-        for title, work in WORKS.items():
-            programs = {
-                one: program(work, server, project, 1),
-                several: program(work, server, project, WORKERS),
-            }
-            rounds = measure(programs, args.rounds, warm_up=False)
-            times(title, rounds, COLUMNS)
-            ratios(rounds, [(one, several)], (SECONDS,))
+        bench = Bench(server, project, args.page_size)
+        for title in args.work or WORKS:
+            for wait in (0.0, args.wait):
+                bench.show(title, WORKS[title], args.rounds, wait)
 
 
 if __name__ == "__main__":

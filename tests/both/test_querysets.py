@@ -479,7 +479,7 @@ def test_strict_refuses_what_would_be_checked_here(project: Project) -> None:
 
 def test_a_full_scan_is_said_once(project: Project) -> None:
     project.tasks.bulk_create([{"text": "a"}])
-    scan = project.tasks.exclude(data__lang="of no other test")
+    scan = project.tasks.exclude(data__lang__contains="of no other test")
     with pytest.warns(ClientSideFilterWarning, match="every task is read"):
         assert len(scan) == 1
     with warnings.catch_warnings():
@@ -616,6 +616,42 @@ def test_the_server_finds_a_number_in_data_by_itself(
     asked()
     either = project.tasks.filter(Q(**{f"data__{key}__in": [*SENT, "x", "5"]}))
     assert (either.count(), len(asked())) == (found(*SENT) + 2, 1)
+
+
+ORDERED = [-3, 0, 0.5, 1, 2, 2.5, 10**20, True, False, None, "", "1", "x", [], [2], {"a": 2}, {}]
+CONDITIONS: dict[str, tuple[Q, Callable[[Any], bool]]] = {
+    "gt": (Q(data__v__gt=1), lambda v: v > 1),
+    "gte": (Q(data__v__gte=1), lambda v: v >= 1),
+    "lt": (Q(data__v__lt=1), lambda v: v < 1),
+    "lte": (Q(data__v__lte=1), lambda v: v <= 1),
+    "range": (Q(data__v__range=(0, 2.5)), lambda v: 0 <= v <= 2.5),
+    "above many digits": (Q(data__v__gt=1 / 3), lambda v: v > 1 / 3),
+    "equal": (Q(data__v__in=[1, 2, 7]), lambda v: v in (1, 2)),
+}
+
+
+@pytest.mark.parametrize("of", ["numbers", "anything"])
+@pytest.mark.parametrize("name", [*CONDITIONS, "true", "false"])
+def test_what_is_deleted_by_a_value_in_data_is_what_matches(
+    project: Project, name: str, of: str
+) -> None:
+    """Whatever other types the server takes for larger, smaller or the same."""
+    values = [one for one in ORDERED if of == "anything" or type(one) in (int, float, bool)]
+    values += ["true", "false"] if of == "anything" else []
+    project.tasks.bulk_create([{"text": "x", "v": v, "inside": {"v": "true"}} for v in values])
+    if name in CONDITIONS:
+        condition, matches = CONDITIONS[name]
+        left = [v for v in values if type(v) not in (int, float) or not matches(v)]
+    else:
+        condition = Q(data__v=name == "true")
+        left = [v for v in values if v is not (name == "true")]
+    project.tasks.bulk_create([{"text": "x"}, {"text": "x", "v": None}])
+    left = [*left, "no key", None]
+    chosen, others = project.tasks.filter(condition), project.tasks.exclude(condition)
+    assert chosen.count() == len(chosen) == len(values) + 2 - len(left)
+    assert others.count() == len(others) == len(left)
+    assert chosen.delete() == len(values) + 2 - len(left)
+    assert repr([task.data.get("v", "no key") for task in project.tasks]) == repr(left)
 
 
 def test_a_mean_score_needs_a_model_version(project: Project) -> None:

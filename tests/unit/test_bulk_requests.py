@@ -34,7 +34,13 @@ N = 60
 
 def items(start: int, stop: int) -> list[dict[str, Any]]:
     return [
-        {"text": str(n), "image": f"{n}.png", "lang": "de" if n < 10 else "en", "n": n}
+        {
+            "text": str(n),
+            "image": f"{n}.png",
+            "lang": "de" if n < 10 else "en",
+            "n": n,
+            "flag": n < 10,
+        }
         for n in range(start, stop)
     ]
 
@@ -213,6 +219,18 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
     "delete: by numbers in data": (
         lambda p: p.tasks.filter(data__n__in=[1, 2, 3]).delete(),
         {KEYS: 1, LIST: 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+    ),
+    "delete: by a flag in data, which no text is": (
+        lambda p: p.tasks.filter(data__flag=True).delete(),
+        {KEYS: 1, LIST: 2 + 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+    ),
+    "delete: by numbers below another, where all are numbers": (
+        lambda p: p.tasks.filter(data__n__lt=10).delete(),
+        {KEYS: 1, LIST: 2 + 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+    ),
+    "delete: what is checked here": (
+        lambda p: p.tasks.filter(data__text__contains="1").delete(),
+        {LIST: 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
     ),
     "delete: one task": (
         lambda p: p.tasks.filter(data__text="7").delete(),

@@ -50,7 +50,7 @@ QUERIES: dict[str, Callable[[Project], Any]] = {
     "everything": lambda p: p.tasks,
     "by descending id": lambda p: p.tasks.order_by("-id"),
     "the server filters": lambda p: p.tasks.filter(id__gt=3),
-    "checked here": lambda p: p.tasks.exclude(data__n=3),
+    "checked here": lambda p: p.tasks.exclude(data__n__gt=3),
     "only": lambda p: p.tasks.only("inner_id"),
     "none": lambda p: p.tasks.filter(id=0),
     "a condition that nothing matches": lambda p: p.tasks.filter(total_annotations=5),

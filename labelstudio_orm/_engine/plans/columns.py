@@ -171,11 +171,8 @@ def _closest(leaf: Leaf, positive: bool, terms: Terms) -> Answer | None:
     if leaf.relation:
         return _of_related(leaf, positive)
     if leaf.path or leaf.field.name in ("data", "meta"):
-        return (
-            _in_data(leaf, terms.may_be_undefined)
-            if positive and leaf.field.name == "data"
-            else None
-        )
+        found = _in_data(leaf, terms.may_be_undefined) if leaf.field.name == "data" else None
+        return found if positive else _others(found)
     column = EXACT.get(leaf.field.name)
     if column is not None:
         return column.answer(leaf, positive, terms.numbers)
@@ -615,21 +612,65 @@ def _in_column(column: str, leaf: Leaf) -> Answer:
         # the server refuses if the first task of the project has a list there.
         item = line(column, "in_list", "String", list(values))
         return Answer(((item,),), all(map(_is_only_one, values)))
+    if leaf.lookup in COMPARED and all(map(_is_sent, values := _ends(leaf))):
+        ends = zip(COMPARED[leaf.lookup], values, strict=True)
+        items = [line(column, *_compared(*end)) for end in ends]
+        return Answer((tuple(items),), len(items) == 2)
     there = Answer(((line(column, "contains", "String", ""),),), False)
     return _text(column, leaf) or there
 
 
+def _others(answer: Answer | None) -> Answer | None:
+    """Return the tasks that do not have one of some values, which includes those without a key."""
+    items = answer.clauses[0] if answer is not None and answer.exact and answer.clauses else ()
+    if [item["operator"] for item in items] != ["in_list"]:
+        return None
+    missing = line(column_of(items[0]), "empty", "List", True)
+    return Answer((({**items[0], "operator": "not_in_list"},), (missing,)), True)
+
+
+COMPARED = {
+    "gt": ("greater",),
+    "gte": ("greater_or_equal",),
+    "lt": ("less",),
+    "lte": ("less_or_equal",),
+    "range": ("greater_or_equal", "less_or_equal"),
+}
+"""Comparisons of numbers in data. What is larger may be of another type than a number on either
+database, and what is smaller on PostgreSQL; between two numbers are only numbers.
+"""
+
+
+def _ends(leaf: Leaf) -> tuple[Any, ...]:
+    return leaf.value if leaf.lookup == "range" else (leaf.value,)
+
+
+def _compared(operator: str, number: float) -> tuple[str, str, float]:
+    """Return the operator, the type and the value of a line.
+
+    The server refuses an "equal" if the first task of the project has a list there.
+    """
+    strict, _, equals = operator.partition("_or_")
+    if equals:
+        number = math.nextafter(number, -math.inf if strict == "greater" else math.inf)
+    return strict, "String", number
+
+
 def _is_listed(value: Any) -> bool:
-    """Return whether a value is sent as it is: a short text, or a number written alike by all."""
-    if isinstance(value, str):
-        return len(value) <= LONGEST_TEXT
+    """Return whether a value is sent as it is: a short text, a flag, a number of few digits."""
+    if isinstance(value, (bool, str)):
+        return isinstance(value, bool) or len(value) <= LONGEST_TEXT
+    return _is_sent(value)
+
+
+def _is_sent(value: Any) -> bool:
     return _is_number(value) and _digits(value) is not None
 
 
 def _is_only_one(value: Any) -> bool:
     """Return whether no other JSON value is this one on SQLite, and no server cuts a text."""
     if not isinstance(value, str):
-        return True
+        return not isinstance(value, bool)
     if value in ("true", "false", "null") or value.startswith(("{", "[")):
         return False
     return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in value)

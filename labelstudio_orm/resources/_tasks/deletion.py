@@ -17,6 +17,7 @@ from ..._engine.pages.keyset import TASKS
 from ..._engine.pages.select import Select
 from ..._engine.pages.sources import chunked
 from ..._engine.pages.task_page import between, ids_asked_for
+from ..._engine.plans.certain import certain
 from ..._engine.reading.planner import plan_with_requests
 from ..._engine.reading.selection import query_of
 from ..._engine.values.ids import id_of
@@ -25,7 +26,9 @@ from .actions import is_exact
 from .nouns import client_with_nouns
 
 if TYPE_CHECKING:
+    from ..._engine.conditions.query import Query
     from ..._engine.models.queryset import QuerySet
+    from ..._engine.plans.plan import Plan
 
 PIECE = 10_000
 """Tasks that one request deletes: each brings the states of all tasks of a project up to date."""
@@ -72,8 +75,9 @@ def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
     planned = plan_with_requests(query)
     if planned.nothing:
         return
-    if planned.counts and is_exact(queryset, planned) and not ids_asked_for(planned)[1]:
-        left = _delete_matching(Select.of(query, planned), run, act)
+    exact = planned if planned.counts and is_exact(queryset, planned) else _certain(query, planned)
+    if exact is not None and not ids_asked_for(exact)[1]:
+        left = _delete_matching(Select.of(query, exact), run, act)
     else:
         ids = list(queryset.values_list("id", flat=True))
         run.total = len(ids)
@@ -87,6 +91,18 @@ def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
             client.request("DELETE", at("/api/tasks/{}/", left), doing=f"deleting Task {left}")
         run.deleted += 1
         run.report()
+
+
+def _certain(query: Query, planned: Plan) -> Plan | None:
+    """Return a plan by which the server finds just the tasks that match, if that can be known."""
+    narrower = None if query.is_slice or query.is_of_view else certain(planned)
+    if narrower is None:
+        return None
+    wider = attrs.evolve(planned, here=None)
+    (_, found), (_, all_found) = (
+        TASKS.first_id(Select.of(query, one)) for one in (narrower, wider)
+    )
+    return narrower if found == all_found else None
 
 
 @contextmanager
