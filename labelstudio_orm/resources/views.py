@@ -15,6 +15,7 @@ from .._engine.models.queryset import queryset_of
 from .._engine.plans.view_filters import has_pairs, view_condition, view_filters, view_ordering
 from .._engine.reading.by_id import given_id
 from .._engine.reading.selection import evolved, query_of
+from .._engine.records.inside import parents_of
 from .._engine.values.brief import brief
 from .._engine.values.ids import id_given
 from .._engine.values.ids import id_of as id_in
@@ -161,7 +162,7 @@ class View(Resource):
         """
         self._saved_id("View.tasks")
         tasks = cast("Tasks", queryset_of(registry["Task"], self._client))
-        project = self._origin.parents.get("project", self.project_id)
+        project = parents_of(self).get("project", self.project_id)
         scope = {} if project is None else {"project": project}  # else the reading asks for it
         return evolved(tasks, scope={**scope, "view": self})
 

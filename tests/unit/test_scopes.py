@@ -10,6 +10,7 @@ import pytest
 
 from labelstudio_orm import DoesNotExist, LabelStudio, Project, Q, QuerySet
 from labelstudio_orm._engine.fields.options import options_of
+from labelstudio_orm._engine.records.inside import parents_of
 from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._engine.values.registry import registry
 from labelstudio_orm.testing import FakeLabelStudio
@@ -94,7 +95,7 @@ def test_what_is_got_in_a_project_is_of_it(
     objects = getattr(own, relation)
     got = objects.get(mine.id)
     assert got == mine
-    assert got._origin.parents["project"] is own
+    assert parents_of(got)["project"] is own
     assert objects.in_bulk([mine.id, theirs.id]).keys() == {mine.id}
     questions: tuple[Callable[[], object], ...] = (
         lambda: objects.get(theirs.id),

@@ -38,9 +38,10 @@ UNSET: Final[Any] = _Unset()
 class Field:
     """One declared field: its name, its JSON key, its type, and what its word declares.
 
-    A class gives the Field itself (``Project.title``), an object gives the value. The value is
-    read from the row when it is first touched and then lies in the object's ``__dict__``, which
-    Python looks at first.
+    A class gives the Field itself (``Project.title``), an object gives the value. A value that JSON
+    has as it is comes from the row each time. One that is converted, or may be edited in place, is
+    read when it is first touched and then lies in the object's ``__dict__``, which Python looks at
+    first.
     """
 
     def __init__(
@@ -88,6 +89,11 @@ class Field:
     def read(self) -> codec.Codec:
         """The conversion of JSON to Python; never raises."""
         return as_id if self.references else codec.reader(self.annotation)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """The value is that of the row."""
+        return codec.is_identity(self.read)
 
     def fresh_default(self) -> Any:
         """Return the value of a field that was neither given nor sent by the server."""
@@ -195,16 +201,18 @@ class Field:
             if obj is None:
                 return self
             row, wire = obj._row, self.wire
-            if wire in row and not (self.computed and obj._uncomputed(self)):
+            if wire not in row or (self.computed and obj._uncomputed(self)):
+                value = obj._missing(self)
+                if not (self.nested or obj._is_saved):
+                    return value  # a default that was only looked at is not a change
+            else:
                 value = row[wire]
+                if self.is_plain:
+                    return value
                 if self.nested:
                     row[wire] = codec.baseline(value)
                 else:
                     value = self.read(value)
-            else:
-                value = obj._missing(self)
-                if not (self.nested or obj._is_saved):
-                    return value  # a default that was only looked at is not a change
             obj.__dict__[self.name] = value
             return value
 

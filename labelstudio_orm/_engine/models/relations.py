@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from functools import partial
-from operator import itemgetter
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
 
 from ...errors import LabelStudioError
@@ -12,6 +11,7 @@ from ..fields.options import options_of
 from ..fields.relations import Relation, ReverseRelation
 from ..reading.selection import holding
 from ..records.inside import (
+    SharedRow,
     ancestors,
     client_of,
     from_row,
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from ..fields.fields import Field
-    from ..records.loaded import SharedRow
 
 R = TypeVar("R", bound=Record)
 S = TypeVar("S", bound=QuerySet[Any])
@@ -172,17 +171,20 @@ class HasMany(ReverseRelation, Generic[T]):
             return self if obj is None else self._queryset_of(obj)
 
     def _queryset_of(self, obj: Record) -> QuerySet[Any]:
-        if not is_saved(obj):
-            saved_id(obj, f"{type(obj).__name__}.{self.name}")  # which raises
-        origin = origin_of(obj)
-        model, client, scope = self.target, client_of(obj), {self.via: obj}
+        origin, parents = origin_of(obj), {self.via: obj}
         if self.name not in origin.prefetched:
-            return queryset_of(model, client, scope=scope)
-        asked = origin.inside.get(self.name, frozenset())
-        inside = Origin(client, scope, whole=not asked, asked=asked, shared=origin.shared)
-        loaded = view(model, self._shared_rows(obj), inside)
-        described = partial(Query, model, client, scope=scope, loaded=loaded)
-        return holding(options_of(model).queryset or QuerySet, loaded, described)
+            if not is_saved(obj):
+                saved_id(obj, f"{type(obj).__name__}.{self.name}")  # which raises
+            return queryset_of(self.target, client_of(obj), scope=parents)
+        loaded = view(self.target, self._shared_rows(obj), origin.inside_of(self.name), parents)
+        return holding(self._class, loaded, self._described, obj)
+
+    @cached_property
+    def _class(self) -> type[QuerySet[Any]]:
+        return options_of(self.target).queryset or QuerySet
+
+    def _described(self, obj: Record, loaded: list[Any]) -> Query:
+        return Query(self.target, client_of(obj), scope={self.via: obj}, loaded=loaded)
 
     def _shared_rows(self, obj: Record) -> list[SharedRow]:
         """Return the related rows by id, each with what is touched and edited of it.
@@ -191,15 +193,24 @@ class HasMany(ReverseRelation, Generic[T]):
         as their parent, and would keep each other alive until the garbage collector comes.
         """
         kept = kept_with(obj)
-        if self.name not in kept:
-            kept[self.name] = [(row, {}) for row in self._rows_inside(obj)]
-        return cast("list[SharedRow]", kept[self.name])
+        found: list[SharedRow] | None = kept.get(self.name)
+        if found is None:
+            found = kept[self.name] = self._rows_inside(obj)
+        return found
 
-    def _rows_inside(self, obj: Record) -> list[dict[str, Any]]:
+    def _rows_inside(self, obj: Record) -> list[SharedRow]:
         rows = row_of(obj).get(self.name) or []
-        try:
-            return sorted(rows, key=itemgetter("id"))
-        except (TypeError, KeyError, IndexError):
-            raise LabelStudioError(
-                f"{obj!r}: its {self.name} are not objects with ids, but {brief(rows, 200)}"
-            ) from None
+        found: list[SharedRow] = []
+        for row in rows if type(rows) is list else (rows,):
+            if type(row) is not dict or type(row.get("id")) is not int:
+                raise LabelStudioError(
+                    f"{obj!r}: its {self.name} are not objects with ids, but {brief(rows, 200)}"
+                )
+            found.append((row, {}))
+        if len(found) > 1:
+            found.sort(key=_id_in)
+        return found
+
+
+def _id_in(shared: SharedRow) -> int:
+    return cast(int, shared[0]["id"])

@@ -38,9 +38,6 @@ def checked_rows(rows: Any, select: Select) -> list[Row]:
     for row in rows:
         if not isinstance(row, dict):
             raise listing_error(select, f"a row is not an object: {_shown(row)}")
-    for name in options.embedded:
-        for inner in [row[name] for row in rows if name in row]:
-            _check_embedded(name, inner, select)
     unique = _unique(rows, key, kind, select) if key else rows
     if len(rows) > _FEW and _FEW * len(unique) < len(rows):
         raise listing_error(select, f"the {len(rows)} rows are {len(unique)}, again and again")
@@ -69,12 +66,6 @@ def _is_key(value: Any, kind: type) -> bool:
     if kind is str:
         return isinstance(value, str)
     return type(value) is int and 0 < value < BIGGEST
-
-
-def _check_embedded(name: str, rows: Any, select: Select) -> None:
-    for row in rows if isinstance(rows, list) else () if rows is None else (rows,):
-        if not isinstance(row, dict) or type(row.get("id")) is not int:
-            raise listing_error(select, f"{_shown(row)} is among the {name} of a row")
 
 
 def _check_scope(rows: Sequence[Row], select: Select) -> None:

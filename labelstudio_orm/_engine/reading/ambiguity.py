@@ -18,7 +18,7 @@ from ..pages.select import Select
 from ..pages.task_page import ask
 from ..plans.columns import UNDEFINED
 from ..plans.plan import plan
-from ..records.inside import kept_with, origin_of
+from ..records.inside import kept_with, parents_of
 from ..values.brief import brief
 from ..values.ids import id_of
 from ..values.near import unknown
@@ -104,7 +104,7 @@ def warn_of_unknown_controls(query: Query) -> None:
 def _at_hand(query: Query) -> Any:
     """Return the project, as far as it is known without a request."""
     task = query.scope.get("task")
-    parents = {} if task is None or isinstance(task, int) else origin_of(task).parents
+    parents = {} if task is None or isinstance(task, int) else parents_of(task)
     return query.scope.get("project") or parents.get("project")
 
 

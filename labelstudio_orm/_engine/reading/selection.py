@@ -32,7 +32,8 @@ class Selection(Generic[R_co]):
     @cached_property
     def _query(self) -> Query:
         """What is asked: made when it is needed where the objects came inside of another row."""
-        made: Query = self.__dict__["_described"]()
+        described, owner = self.__dict__["_described"]
+        made: Query = described(owner, self._cache)
         return made
 
     def __init__(self, model: type[Any], client: Connection | str, **state: Any) -> None:
@@ -267,12 +268,19 @@ class Selection(Generic[R_co]):
 
 
 S = TypeVar("S", bound=Selection[Any])
+T = TypeVar("T")
 
 
-def holding(kind: type[S], objects: list[Any], described: Callable[[], Query]) -> S:
-    """Return a selection of objects that are there; a loop over them needs no description."""
+def holding(
+    kind: type[S], objects: list[Any], described: Callable[[T, list[Any]], Query], owner: T
+) -> S:
+    """Return a selection of objects that are there.
+
+    ``described`` makes its query of the owner and the objects; a loop over them needs none.
+    """
     made = object.__new__(kind)
-    made.__dict__.update(_cache=objects, _described=described)
+    state = made.__dict__
+    state["_cache"], state["_described"] = objects, (described, owner)
     return made
 
 

@@ -19,7 +19,7 @@ from ..values.misuse import MISSING, brief_name, of_attribute, read_again
 from ..values.secret import seal
 from .loaded import Loaded
 from .related import forget, kept_with
-from .stored import origin_of, set_origin, set_row
+from .stored import origin_of, parents_of, set_origin, set_row
 
 
 class Edited(Loaded):
@@ -191,7 +191,7 @@ class Edited(Loaded):
             for name, value in self.__dict__.items()
             if name in fields and not fields[name].secret
         }
-        parents = {name: key_of(parent) for name, parent in self._origin.parents.items()}
+        parents = {name: key_of(parent) for name, parent in parents_of(self).items()}
         hidden = self._options.secret_wires
         row = {key: codec.portable(self._copied(key)) for key in self._row if key not in hidden}
         return {

@@ -6,12 +6,13 @@ none of it on a task. Other files ask for it here.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from ..values.declared import key_of, saved_id, server_of
+from .loaded import set_touched
 from .record import Record
 from .related import (
     ancestors,
@@ -19,27 +20,28 @@ from .related import (
     drop_prefetched_in,
     drop_prefetched_of_parents,
     kept_with,
-    set_parents,
 )
-from .stored import is_saved, origin_of, row_of
+from .stored import is_saved, origin_of, parents_of, row_of, set_origin, set_parents, set_row
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from ..fields.fields import Field
     from ..http.connection import Connection
-    from .loaded import SharedRow
     from .origin import Origin
 
 __all__ = [
     "ancestors", "ask", "bind", "body_of", "changed", "chosen", "client_of", "complete",
     "drop_prefetched", "drop_prefetched_in",
     "drop_prefetched_of_parents", "from_row", "is_saved", "kept_with", "key_of", "load",
-    "origin_of", "proper_id", "refetch", "restored_on_failure", "row_of", "saved_id",
+    "origin_of", "parents_of", "proper_id", "refetch", "restored_on_failure", "row_of", "saved_id",
     "server_of", "set_parents", "url_of", "view",
 ]  # fmt: skip
 
 R = TypeVar("R", bound=Record)
+
+SharedRow: TypeAlias = tuple[dict[str, Any], dict[str, Any]]
+"""A row, and the fields of it that were touched."""
 
 client_of: Callable[[Record], Connection] = attrgetter("_client")
 """Return the client of an object, or the default one. Raises ValueError where there is none."""
@@ -55,9 +57,19 @@ def from_row(model: type[R], row: dict[str, Any], origin: Origin) -> R:
     return model._from_row(row, origin)
 
 
-def view(model: type[R], shared: Iterable[SharedRow], origin: Origin) -> list[R]:
+def view(
+    model: type[R], shared: Iterable[SharedRow], origin: Origin, parents: Mapping[str, Any]
+) -> list[R]:
     """Return objects over rows that they share, edits included, with other objects."""
-    return model._view(shared, origin)
+    found, new = list[R](), model.__new__
+    for row, touched in shared:
+        obj = new(model)
+        set_row(obj, row)
+        set_origin(obj, origin)
+        set_parents(obj, parents)
+        set_touched(obj, touched)
+        found.append(obj)
+    return found
 
 
 def proper_id(obj: Record, what: str, name: str, value: Any) -> int | str:

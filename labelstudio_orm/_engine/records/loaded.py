@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import typing
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 import attrs
 
@@ -19,13 +19,10 @@ from ..values.declared import key_of
 from ..values.ids import as_id, id_text
 from .origin import NOWHERE, Origin
 from .related import id_from_ancestors, kept_with
-from .stored import Stored, set_origin, set_row
+from .stored import Stored, parents_of, set_origin, set_row
 
 if TYPE_CHECKING:
     from typing_extensions import Self
-
-SharedRow: TypeAlias = "tuple[dict[str, Any], dict[str, Any]]"
-"""A row, and the fields of it that were touched."""
 
 
 class NoId(ValueError, AttributeError):
@@ -57,18 +54,6 @@ class Loaded(Stored):
             set_its_row(obj, row)
             set_its_origin(obj, origin)
             yield obj
-
-    @classmethod
-    def _view(cls, shared: Iterable[SharedRow], origin: Origin) -> list[Self]:
-        """Return objects over rows that they share, edits included, with other objects."""
-        found, new, set_touched = [], cls.__new__, object.__setattr__
-        for row, touched in shared:
-            obj = new(cls)
-            set_row(obj, row)
-            set_origin(obj, origin)
-            set_touched(obj, "__dict__", touched)
-            found.append(obj)
-        return found
 
     @classmethod
     def _from_row(cls, row: dict[str, Any], origin: Origin) -> Self:
@@ -129,7 +114,7 @@ class Loaded(Stored):
             *names_in(options.collection),
         } & options.relations.keys():
             field = options.fields[options.relations[name].id_name]
-            parent = self._origin.parents.get(name)
+            parent = parents_of(self).get(name)
             known = key_of(parent) if parent is not None else self.__dict__.get(field.name)
             if row.get(field.wire) is None:
                 row[field.wire] = as_id(self._row.get(field.wire)) if known is None else known
@@ -230,7 +215,7 @@ class Loaded(Stored):
                 raise LabelStudioError(f"a request about it: {self!r} has no {name}")
             raise ValueError(f"{self!r} has no {name}; set it, or create it through its {name}")
         self._as_id("a request about it", relation.id_name, value)
-        loaded = self._origin.parents.get(name) or kept_with(self).get(name)
+        loaded = parents_of(self).get(name) or kept_with(self).get(name)
         return loaded if loaded is not None and key_of(loaded) == value else value
 
     # -- what it is -------------------------------------------------------------------------------
@@ -286,3 +271,7 @@ class Loaded(Stored):
             self._options.wires.keys() | self._options.sets.keys() | self._options.relations.keys()
         )
         return {key: value for key, value in self.raw.items() if key not in known}
+
+
+set_touched: Callable[[Loaded, dict[str, Any]], None] = Loaded.__dict__["__dict__"].__set__
+"""Set the fields of an object that were touched, by a dict that it may share with others."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -54,7 +55,8 @@ class Origin:
 
     Attributes:
         client: The client that loaded it; None for a new or an unpickled object.
-        parents: The objects that it was reached through, by relation.
+        parents: The objects that it was reached through, by relation; ``parents_of`` knows those
+            of an object that has its own.
         uncomputed: The fields whose values in the row are placeholders.
         prefetched: The relations whose rows it has inside.
         whole: The row has every plain field that the server has.
@@ -79,6 +81,23 @@ class Origin:
     deleted: Any = None
     asked: frozenset[str] = frozenset()
     inside: Mapping[str, frozenset[str]] = attrs.field(factory=dict)
+
+    def inside_of(self, relation: str) -> Origin:
+        """Return the origin of the rows of a relation, which the rows of this origin have inside.
+
+        All of them share it. The parents, in which they differ, are kept with the objects.
+        """
+        found = self._inside.get(relation)
+        if found is None:
+            asked = self.inside.get(relation, frozenset())
+            found = self._inside[relation] = Origin(
+                self.client, whole=not asked, url=self.url, shared=self.shared, asked=asked
+            )
+        return found
+
+    @cached_property
+    def _inside(self) -> dict[str, Origin]:
+        return {}
 
 
 NOWHERE = Origin()

@@ -15,6 +15,7 @@ from ..http.connection import Connection, require
 from ..http.deadline import one_call
 from ..values import codec
 from .edited import Edited
+from .loaded import set_touched
 from .related import drop_prefetched_of_parents
 from .stored import set_origin, set_row
 
@@ -231,8 +232,8 @@ class Record(Edited):
             if self._is_kept(field)
         }
         set_row(self, {})
-        set_origin(self, attrs.evolve(self._origin, deleted=key))
-        object.__setattr__(self, "__dict__", kept)
+        set_origin(self, attrs.evolve(self._origin, deleted=key, prefetched=frozenset()))
+        set_touched(self, kept)
 
     def _is_gone(self) -> bool:
         """Return whether the server has deleted it although it failed afterwards.

@@ -13,20 +13,15 @@ import attrs
 from ..fields.options import options_of
 from ..values.declared import key_of
 from ..values.ids import as_id
-from .stored import Stored, origin_of, row_of, set_origin
+from .stored import Stored, origin_of, parents_of, row_of, set_origin
 
 OWNERS = frozenset({"project", "task"})
 """Relations to what holds an object and all that belongs to it."""
 
 
-def set_parents(obj: Stored, parents: Mapping[str, Any]) -> None:
-    """Set the objects that this one was reached through, by relation."""
-    set_origin(obj, attrs.evolve(origin_of(obj), parents=parents))
-
-
 def ancestors(obj: Stored) -> Iterator[Any]:
     """Yield the objects that this one was reached through, the nearest first."""
-    for parent in origin_of(obj).parents.values():
+    for parent in parents_of(obj).values():
         yield parent
         yield from ancestors(parent)
 
@@ -37,14 +32,14 @@ def id_from_ancestors(obj: Stored, relation: str) -> Any:
     The relation leads to an ancestor itself, or to what is one of an ancestor too: the project of
     an annotation is that of its task.
     """
-    parents = origin_of(obj).parents
+    parents = parents_of(obj)
     if relation in parents:
         return key_of(parents[relation])
     if relation not in OWNERS:
         return None
     for ancestor in ancestors(obj):
-        if relation in origin_of(ancestor).parents:
-            return key_of(origin_of(ancestor).parents[relation])
+        if relation in parents_of(ancestor):
+            return key_of(parents_of(ancestor)[relation])
         owner = options_of(ancestor).relations.get(relation)
         field = owner and options_of(ancestor).fields[owner.id_name]
         if field and row_of(ancestor).get(field.wire) is not None:
@@ -73,7 +68,7 @@ def drop_prefetched(obj: Stored, name: str) -> None:
 
 def drop_prefetched_of_parents(obj: Stored) -> None:
     """Drop the rows of its relation in each parent, after the object was created or deleted."""
-    drop_prefetched_in(origin_of(obj).parents, type(obj))
+    drop_prefetched_in(parents_of(obj), type(obj))
 
 
 def drop_prefetched_in(parents: Mapping[str, Any], model: type[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from operator import attrgetter
 from typing import Any, ClassVar
 
@@ -15,13 +15,15 @@ class Stored:
     """An object over a row of the server.
 
     Row and origin lie in slots beside the ``__dict__``, which holds the fields that were touched.
+    So do the parents of an object whose origin does not have them.
     """
 
-    __slots__ = ("_origin", "_row")
+    __slots__ = ("_origin", "_parents", "_row")
 
     _options: ClassVar[Options]
     _row: dict[str, Any]
     _origin: Origin
+    _parents: Mapping[str, Any]
 
     @property
     def _key(self) -> Any:
@@ -49,11 +51,25 @@ class Stored:
 set_row: Callable[[Stored, dict[str, Any]], None] = Stored.__dict__["_row"].__set__
 set_origin: Callable[[Stored, Origin], None] = Stored.__dict__["_origin"].__set__
 
+set_parents: Callable[[Stored, Mapping[str, Any]], None] = Stored.__dict__["_parents"].__set__
+"""Set the objects that an object was reached through, by relation."""
+
+_own_parents: Callable[[Stored], Mapping[str, Any]] = Stored.__dict__["_parents"].__get__
+
 row_of: Callable[[Stored], dict[str, Any]] = attrgetter("_row")
 """Return the row of an object, which belongs to it: not a copy."""
 
 origin_of: Callable[[Stored], Origin] = attrgetter("_origin")
 """Return where an object came from."""
+
+
+def parents_of(obj: Stored) -> Mapping[str, Any]:
+    """Return the objects that an object was reached through, by relation."""
+    try:
+        return _own_parents(obj)
+    except AttributeError:
+        return origin_of(obj).parents
+
 
 is_saved: Callable[[Stored], bool] = attrgetter("_is_saved")
 """Return whether the server has the object, as far as it is known here."""

@@ -11,6 +11,7 @@ import types
 import typing
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
+from gc import is_tracked
 from typing import Any, Final, Union
 
 import cattrs
@@ -74,8 +75,9 @@ def baseline(value: JSON) -> JSON | bytes:
     if kind is not list:
         if kind is not dict:
             return value
-        if _NESTED.isdisjoint(map(type, value.values())):
-            return dict(value)
+        # Up to Python 3.13 the garbage collector tracks no dict of texts and numbers alone.
+        if not is_tracked(value) or _NESTED.isdisjoint(map(type, value.values())):
+            return value.copy()
     try:
         return marshal.dumps(value)
     except ValueError:  # it holds something that is not JSON
@@ -400,6 +402,11 @@ def reader(annotation: Any) -> Codec:
 
 def _unchanged(value: Any) -> Any:
     return value
+
+
+def is_identity(read: Codec) -> bool:
+    """Return whether a reader returns JSON as it is."""
+    return read is _unchanged
 
 
 def write(value: Any) -> JSON:
