@@ -64,8 +64,7 @@ def test_a_long_condition_is_narrowed_as_quickly_as_a_short_one(world: World) ->
 
     for _ in range(3):
         short, long = (
-            min(proportion.seconds(world, partial(narrow, base)) for _ in range(3))
-            for base in bases
+            min(proportion.seconds(partial(narrow, base)) for _ in range(3)) for base in bases
         )
         if long < 1.5 * short:
             return
