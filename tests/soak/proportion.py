@@ -137,8 +137,8 @@ READING: dict[str, Verb] = {
     "all": lambda queryset: list(queryset.all()),
     "iterator": lambda queryset: consume(queryset.iterator()),
     "pages": lambda queryset: consume(queryset.pages()),
-    "values": lambda queryset: consume(queryset.values("id")),
-    "values_list": lambda queryset: consume(queryset.values_list("id", flat=True)),
+    "values": lambda queryset: consume(queryset.values("id").iterator()),
+    "values_list": lambda queryset: consume(queryset.values_list("id", flat=True).iterator()),
     "only": lambda queryset: consume(queryset.only("id").iterator()),
     "count": lambda queryset: queryset.all().count(),
     "exists": lambda queryset: queryset.all().exists(),
@@ -247,7 +247,8 @@ WHOLE: dict[str, Verb] = {
         subject[0]
         .new()
         .tasks.bulk_create(
-            {"data": {"text": one}} for one in subject[1].tasks.values_list("data__text", flat=True)
+            {"data": {"text": one}}
+            for one in subject[1].tasks.values_list("data__text", flat=True).iterator()
         )
     ),
     "export": lambda subject: (
@@ -296,8 +297,7 @@ ROWS: dict[str, Verb] = {
 }
 
 STREAMING = frozenset({
-    "iterator", "pages", "values", "values_list", "only", "bulk_create", "snapshot", "copy_project",
-    "verify",
+    "iterator", "pages", "values", "values_list", "only", "snapshot", "copy_project", "verify",
 })  # fmt: skip
 
 DIMENSIONS: dict[str, Dimension] = {

@@ -67,7 +67,7 @@ def _selections(tasks: ReadingQuerySet[Any]) -> Iterator[dict[str, Any]]:
         everything = {"all": True, "excluded": []}
         yield {"filters": filters, "ordering": ordering, "selectedItems": everything}
         return
-    for ids in chunked(tasks.values_list("id", flat=True), BATCH):
+    for ids in chunked(tasks.values_list("id", flat=True).iterator(), BATCH):
         yield {"selectedItems": {"all": False, "included": ids}}
 
 

@@ -79,7 +79,7 @@ def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
     if exact is not None and not ids_asked_for(exact)[1]:
         left = _delete_matching(Select.of(query, exact), run, act)
     else:
-        ids = list(queryset.values_list("id", flat=True))
+        ids = list(queryset.values_list("id", flat=True).iterator())
         run.total = len(ids)
         for chunk in chunked(ids[:-1], PIECE):
             some = client.tasks.filter(project=project, id__in=chunk)

@@ -141,7 +141,7 @@ def export_tasks(tasks: QuerySet[Any], format: str, path: Path, progress: Progre
     _check_name(format)
     check_target(path, format)
     project = project_of(tasks)
-    ids = list(tasks.values_list("id", flat=True))
+    ids = list(tasks.values_list("id", flat=True).iterator())
     if not ids:  # the server would take that for all
         raise DoesNotExist(
             f"no task matches {query_of(tasks).description}, so there is nothing to export"
