@@ -116,13 +116,18 @@ def test_a_copy_to_the_newest_release_and_back(
     old: LabelStudio, project: Project, server: LocalLabelStudio, tmp_path: Path
 ) -> None:
     newest = server.client()
+    path = tmp_path / "a.txt"
+    path.write_text("one")
+    file = project.files.upload(path).file
+    project.tasks.create(data={"text": f"/data/{file}", "image": "", "n": 120})
     there = copy_project(project, to=newest, missing_users="create")
     assert there.ok, str(there)
     assert there.target is not None
     back = copy_project(there.target, to=old, title="Back")
     assert back.ok, str(back)
     assert back.target is not None
-    assert back.target.tasks.count() == 120
+    assert back.target.tasks.count() == 121
+    assert back.target.files.count() == 1
     assert back.target.annotations.count() == project.annotations.count() == 4
     snapshot(project, tmp_path / "old.zip")
     restored = restore(tmp_path / "old.zip", newest, missing_users="create")

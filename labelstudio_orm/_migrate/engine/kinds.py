@@ -227,6 +227,10 @@ _STORAGE: Final = (
 )  # fmt: skip
 
 
+_SCANNED: Final = ("azure", "gcs", "localfiles")
+"""Types of storages that servers before 1.21 read with their folders, without a field for it."""
+
+
 def _read_storages(kind: Kind, project: Project, email: Emails) -> Iterator[Row]:
     families: list[tuple[str, QuerySet[Any]]] = [
         ("import", project.import_storages),
@@ -234,7 +238,10 @@ def _read_storages(kind: Kind, project: Project, email: Emails) -> Iterator[Row]
     ]
     for family, storages in families:
         for storage in storages.all():
-            yield {**row_of(storage, kind.fields), "family": family}
+            row = {**row_of(storage, kind.fields), "family": family}
+            if family == "import" and row["type"] in _SCANNED and row["recursive_scan"] is None:
+                row["recursive_scan"] = True
+            yield row
 
 
 def _storages(owner: Owner, row: Row) -> QuerySet[Any]:
