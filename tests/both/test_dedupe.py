@@ -12,7 +12,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, Q, Task, User
+from labelstudio_orm import (
+    FieldError,
+    LabelStudio,
+    LabelStudioError,
+    Project,
+    Q,
+    Retry,
+    Task,
+    User,
+)
 from labelstudio_orm._migrate.engine.journal import JournalMismatch
 from labelstudio_orm._migrate.verbs import deduping
 from labelstudio_orm._migrate.verbs.deduping import dedupe
@@ -21,6 +30,7 @@ from labelstudio_orm.testing.fake import Fault
 from tests.helpers import client_of
 
 Asked = Callable[[], list[str]]
+AT_ONCE = Retry(total=0, sleep=lambda seconds: None)
 
 CONFIG = """\
 <View>
@@ -328,7 +338,7 @@ def test_a_draft_edits_the_annotation_that_is_created_again(
 @pytest.mark.parametrize("after", range(4))
 @pytest.mark.parametrize("path", ["*/drafts", "*/annotations/"])
 def test_drafts_after_an_interruption(path: str, after: int, fake: FakeLabelStudio) -> None:
-    ls = fake.client(retries=0)
+    ls = fake.client(retries=AT_ONCE)
     cars = ls.projects.create(title="Cars", label_config=CONFIG)
     drafted(cars, ls.users.create(email="ann@example.com"))
     fake.store.execute("UPDATE annotation SET completed_by_id = NULL WHERE lead_time = 30")
@@ -344,7 +354,7 @@ def test_drafts_after_an_interruption(path: str, after: int, fake: FakeLabelStud
 
 
 def test_a_draft_whose_annotation_is_refused_stays(fake: FakeLabelStudio) -> None:
-    ls = fake.client(retries=0)
+    ls = fake.client(retries=AT_ONCE)
     cars = ls.projects.create(title="Cars", label_config=CONFIG)
     drafted(cars, ls.users.create(email="ann@example.com"))
     wanted = set(edited(cars))
@@ -394,7 +404,7 @@ def test_what_is_changed_meanwhile_stays(cars: Project, monkeypatch: pytest.Monk
 
 def small_world() -> tuple[FakeLabelStudio, Project]:
     fake = FakeLabelStudio()
-    ls = fake.client(retries=0)
+    ls = fake.client(retries=AT_ONCE)
     cars = ls.projects.create(title="Cars", label_config=CONFIG)
     for items in twice(ls.users.create(email="ann@example.com"), 6, 4):
         cars.tasks.bulk_create(items)
@@ -492,7 +502,7 @@ def test_nothing_that_was_said_is_lost_or_doubled(
     for n, item in enumerate(items):
         item["data"]["seen"] = n % 3
     fake = FakeLabelStudio()
-    ls = fake.client(retries=0)
+    ls = fake.client(retries=AT_ONCE)
     ls.users.create(email="bob@example.com")
     cars = ls.projects.create(title="Cars", label_config=CONFIG)
     cars.tasks.bulk_create(items)
