@@ -319,6 +319,8 @@ class ImportStorage:
     class S3(_S3, _Presigned, Any):
         """A bucket of S3, or of what speaks its protocol (``s3_endpoint``)."""
 
+        recursive_scan: bool | None = None
+
     @resource("/api/storages/s3s{/id}")
     class S3S(Enterprise, _S3S, _Scanned, Any):
         """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""

@@ -22,9 +22,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    if name in ("LocalLabelStudio", "LocalServerError", "cache_folder"):
-        # lazy: few tests need a real server, and its modules take time to load
+    # lazy: few tests need a real server, and its modules take time to load
+    if name == "LocalLabelStudio":
         from . import _local
 
-        return getattr(_local, name)
+        return _local.LocalLabelStudio
+    if name in ("LocalServerError", "cache_folder"):
+        from . import _environments
+
+        return getattr(_environments, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -798,7 +798,9 @@ def test_a_server_is_served_until_a_signal(run: Run, monkeypatch: pytest.MonkeyP
         "url", Stub.url, "user", Stub.email, "password", Stub.password, "token", Stub.api_key
     ]  # fmt: skip
     (server,) = servers
-    assert server.options == {"port": 8123, "workers": 2, "data_dir": "there"}
+    assert server.options == {
+        "version": None, "port": 8123, "workers": 2, "data_dir": "there"
+    }  # fmt: skip
     assert server.ended == 1
 
 

@@ -58,6 +58,7 @@ FURTHER_OF_QUERYSETS: dict[str, set[str]] = {
     "OrganizationMembers": {"with_projects"},
     "Organizations": {"get_invite", "reset_token"},
     "Pauses": {"with_deleted"},
+    "Predictions": {"delete_duplicates"},
     "Projects": {"counts"},
     "Tasks": {"create_annotations", "export", "perform"},
     "Users": {"me"},

@@ -12,7 +12,10 @@ from typing import Any
 import attrs
 import pytest
 
-from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm import LabelStudio, LabelStudioError, Project, Task
+from labelstudio_orm._engine.models.relations import rows_inside
+from labelstudio_orm._engine.records.inside import load
+from labelstudio_orm._engine.records.origin import Origin
 from labelstudio_orm._migrate.engine.fingerprints import canonical, digest, text_of
 from labelstudio_orm._migrate.engine.remap import files_in, replace_files
 from labelstudio_orm.errors import BadRequest
@@ -373,3 +376,18 @@ def test_who_is_no_member_is_named(
     with pytest.raises(BadRequest, match=f"{email}.*not a member.*missing_users"):
         copy_project(project, to=other, missing_users="create")
     assert not other.projects.count()
+
+
+@pytest.mark.parametrize(
+    "inside", [[{}], [[]], [None], "a", {"id": 1}, [{"id": "1"}], [{"id": 1}, 2]]
+)
+def test_rows_inside_that_are_none_are_an_error_each_time(inside: Any) -> None:
+    """Also when they are touched again, and in a migration, which makes no objects of them."""
+    origin = Origin(FakeLabelStudio().client(), prefetched=frozenset({"annotations"}), whole=True)
+    row = {"id": 7, "project": 1, "data": {}, "annotations": inside}
+    (task,) = load(Task, [row], origin)
+    for _ in range(2):
+        with pytest.raises(LabelStudioError, match=r"Task 7.*annotations are not objects with ids"):
+            list(task.annotations)
+    with pytest.raises(LabelStudioError, match="annotations are not objects with ids"):
+        rows_inside(task, "annotations")

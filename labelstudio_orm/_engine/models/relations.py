@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast, overload
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
 from ...errors import LabelStudioError
 from ..conditions.query import Query
@@ -195,22 +196,22 @@ class HasMany(ReverseRelation, Generic[T]):
         kept = kept_with(obj)
         found: list[SharedRow] | None = kept.get(self.name)
         if found is None:
-            found = kept[self.name] = self._rows_inside(obj)
-        return found
-
-    def _rows_inside(self, obj: Record) -> list[SharedRow]:
-        rows = row_of(obj).get(self.name) or []
-        found: list[SharedRow] = []
-        for row in rows if type(rows) is list else (rows,):
-            if type(row) is not dict or type(row.get("id")) is not int:
-                raise LabelStudioError(
-                    f"{obj!r}: its {self.name} are not objects with ids, but {brief(rows, 200)}"
-                )
-            found.append((row, {}))
-        if len(found) > 1:
-            found.sort(key=_id_in)
+            found = []
+            for row in rows_inside(obj, self.name):
+                found.append((row, {}))  # a comprehension is one more call
+            kept[self.name] = found
         return found
 
 
-def _id_in(shared: SharedRow) -> int:
-    return cast(int, shared[0]["id"])
+def rows_inside(obj: Record, relation: str) -> list[Any]:
+    """Return the rows of a relation that came with the row of an object, by id; no request.
+
+    Raises LabelStudioError for what are no objects with ids.
+    """
+    rows = row_of(obj).get(relation) or []
+    for row in rows if type(rows) is list else (None,):
+        if type(row) is not dict or type(row.get("id")) is not int:
+            raise LabelStudioError(
+                f"{obj!r}: its {relation} are not objects with ids, but {brief(rows, 200)}"
+            )
+    return sorted(rows, key=itemgetter("id")) if len(rows) > 1 else rows

@@ -19,9 +19,9 @@ import copy
 import re
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, suppress
-from operator import itemgetter
 from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
 
+from ..._engine.models.relations import rows_inside
 from ..._engine.plans.columns import line
 from ..._engine.plans.view_filters import view_condition
 from ..._engine.records.inside import row_of
@@ -200,8 +200,10 @@ class LiveSource:
             "overlap": task.overlap,
             **dict.fromkeys(TASK_ORIGIN),
             **({} if self.is_light else {name: plain(getattr(task, name)) for name in TASK_ORIGIN}),
-            "annotations": [self._annotation(one) for one in _by_id(row.get("annotations"))],
-            "predictions": [_object("predictions", one) for one in _by_id(row.get("predictions"))],
+            "annotations": [self._annotation(one) for one in rows_inside(task, "annotations")],
+            "predictions": [
+                _object("predictions", one) for one in rows_inside(task, "predictions")
+            ],
             "drafts": list(self._drafts(task)),
         }
         return self._checked("tasks", found, TASK)
@@ -328,10 +330,6 @@ def name_of(project: Row) -> str:
 
 def _has_address(user: Any) -> bool:
     return isinstance(user.email, str) and "@" in user.email
-
-
-def _by_id(rows: list[Row] | None) -> list[Row]:
-    return sorted(rows or (), key=itemgetter("id"))
 
 
 def _object(kind: str, row: Row) -> Row:
