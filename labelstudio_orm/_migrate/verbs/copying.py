@@ -8,7 +8,7 @@ the objects of the target that are in no journal but equal a copy are duplicates
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import attrs
 
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
     from ...resources.projects import Project
     from ..engine.source import Source
+
+
+ROUNDS: Final = 5
+"""How often duplicates are looked for after the comparison, at most."""
 
 
 def copy_project(
@@ -133,8 +137,10 @@ def copy_project(
             copy.finish()
             return copy.report()
         found = copy.compare()
-        # Late writes may have arrived since.
-        if not copy.done and copy.remove_duplicates(all_ids=bool(found.differences)):
+        # Late writes may have arrived since, also while the duplicates of others were removed.
+        for _ in range(ROUNDS):
+            if copy.done or not copy.remove_duplicates(all_ids=bool(found.differences)):
+                break
             found = copy.compare()
         copy.finish()
         differences, different = found.differences, found.different
