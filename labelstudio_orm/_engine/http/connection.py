@@ -98,8 +98,8 @@ def check_supported(client: Connection, server: ServerVersion) -> ServerVersion:
         )
     if server.version < http.releases.COMPLETE:
         warnings.warn(
-            f"the server at {client.url} is Label Studio {server.release}; this library is tested "
-            f"with {http.releases.text(http.releases.COMPLETE)} and newer",
+            f"the server at {client.url} is Label Studio {server.release}; this library is made "
+            f"for {http.releases.text(http.releases.COMPLETE)} and newer",
             OldServerWarning,
             stacklevel=2,
         )

@@ -175,13 +175,6 @@ DELETE_VERSION: Final = Feature(
     "refused",
     ("DELETE /api/projects/{}/model-versions/",),
 )
-PROJECT_PREDICTIONS: Final = Feature(
-    "the predictions of one project",
-    (1, 10, 1),
-    "project of GET /api/predictions/",
-    "refused, since the server would list those of all projects",
-)
-
 FEATURES: Final = tuple(one for one in list(globals().values()) if isinstance(one, Feature))
 """All of them, as the table in the documentation has them."""
 
