@@ -25,6 +25,12 @@ Regions: TypeAlias = "Sequence[Mapping[str, Any]]"
 _SEVERAL = frozenset({"choices", "taxonomy", "textarea"})
 """The types whose regions hold several values at once."""
 
+UNREADABLE = (
+    KeyError, TypeError, ValueError, AttributeError, ArithmeticError,
+    RecursionError,  # the message shows a value that is nested very deeply
+)  # fmt: skip
+"""What the readers of ``KINDS`` raise for a region of another form."""
+
 
 class ControlName(str):
     """The name of a control in the result of ``LabelConfig.values``.
@@ -122,7 +128,7 @@ def _readings(kind: Kind, region: Mapping[str, Any]) -> list[Any]:
         return [region]
     try:
         return kind.read(kind, region)
-    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError):
+    except UNREADABLE:
         return [region]
 
 

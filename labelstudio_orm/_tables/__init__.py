@@ -1,0 +1,1 @@
+"""Tables of what people labelled: one flat row a region, whatever a result holds."""
