@@ -7,6 +7,7 @@ form. Reading does not check ranges: stored values are shown as they are.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Any, TypeAlias
@@ -15,7 +16,7 @@ import attrs
 from attrs import NOTHING, field, frozen
 
 from .._engine.values.brief import brief
-from . import forms
+from . import forms, geometry
 from .forms import Form, as_list, number, plain, utterance, writer
 from .marks import Mark, OnImage, read_beside
 
@@ -127,6 +128,23 @@ class Span(Mark):
     labels: tuple[str, ...] = ()
     id: str | None = None
 
+    @property
+    def length(self) -> float:
+        """The characters or seconds from the start to the end."""
+        return self.end - self.start
+
+    def iou(self, other: Span) -> float:
+        """Return what both have in common as a part of what they cover together, from 0 to 1.
+
+        Two equal ones of no length have 1.
+
+        >>> Span(0, 6).iou(Span(4, 8))
+        0.25
+        """
+        if not isinstance(other, Span):
+            raise TypeError(f"the iou of a Span is that with a Span, not {brief(other)}")
+        return geometry.iou_of_ranges((self.start, self.end), (other.start, other.end))
+
 
 @frozen(repr=False)
 class Passage(Mark):
@@ -153,8 +171,71 @@ class Shape(OnImage):
     id: str | None = field(default=None, kw_only=True)
 
 
+def _scale(shape: Shape, width: float | None, height: float | None) -> tuple[float, float]:
+    """Return the pixels of one percent. Raises ValueError where the size is not known."""
+    across = shape.original_width if width is None else width
+    down = shape.original_height if height is None else height
+    if not across or not down:
+        raise ValueError(
+            f"{brief(shape, 200)} holds no size of its image: give the width and the height "
+            "in pixels, or set original_width and original_height"
+        )
+    return across / 100, down / 100
+
+
 @frozen(repr=False)
-class Box(Shape):
+class Surface(Shape):
+    """The base of the shapes that cover an area: boxes, ellipses and polygons."""
+
+    @property
+    def area(self) -> float:
+        """The area in percent of the image, with what may lie outside of it."""
+        raise NotImplementedError
+
+    def iou(self, other: Surface) -> float:
+        """Return what both cover in common as a part of what they cover together, from 0 to 1.
+
+        It is exact but for rounding, and within 0.001 for ellipses. Boxes, ellipses and polygons
+        may be compared with each other; of a polygon whose edges cross, the area is that of the
+        even-odd rule. Two equal ones without an area have 1. Labels do not count. Raises ValueError
+        for a turned one where neither holds the size of the image, since turning depends on it.
+
+        >>> Box(0, 0, 20, 10).iou(Box(10, 0, 20, 10))
+        0.3333333333333333
+        """
+        if not isinstance(other, Surface):
+            raise TypeError(
+                f"the iou of a {type(self).__name__} is that with a Box, an Ellipse or a Polygon, "
+                f"not {brief(other)}"
+            )
+        return self._iou(other)
+
+    def _iou(self, other: Surface) -> float:
+        return geometry.iou(self._outline(other), other._outline(self))
+
+    def _outline(self, beside: Surface) -> list[geometry.Point]:
+        """Return the corners in percent; ``beside`` may hold the size of the image."""
+        raise NotImplementedError
+
+    def _turned(
+        self,
+        points: list[geometry.Point],
+        about: geometry.Point,
+        rotation: float,
+        beside: Surface,
+    ) -> list[geometry.Point]:
+        """Return points in percent after a rotation, which is one in pixels."""
+        if not rotation:
+            return points
+        holds = self.original_width and self.original_height
+        across, down = _scale(self if holds else beside, None, None)
+        pixels = [(x * across, y * down) for x, y in points]
+        found = geometry.turned(pixels, (about[0] * across, about[1] * down), rotation)
+        return [(x / across, y / down) for x, y in found]
+
+
+@frozen(repr=False)
+class Box(Surface):
     """A rectangle in percent of the image, ``rotation`` in degrees clockwise about its corner.
 
     ``x`` and ``y`` are the top left corner.
@@ -166,9 +247,66 @@ class Box(Shape):
     height: float = _measure("height", 0, 100, "percent")
     rotation: float = _measure("rotation", -360, 360, "degrees", default=0)
 
+    @property
+    def area(self) -> float:
+        """The area in percent of the image, with what may lie outside of it."""
+        return self.width * self.height / 100
+
+    def pixels(
+        self, width: float | None = None, height: float | None = None
+    ) -> tuple[float, float, float, float]:
+        """Return ``(x, y, width, height)`` in pixels of an image, before the rotation.
+
+        Args:
+            width: Of the image; default: the one that the region holds.
+            height: Of the image; default: the one that the region holds.
+
+        Raises ValueError where no size is known.
+
+        >>> Box(25, 50, 10, 10).pixels(1920, 1080)
+        (480.0, 540.0, 192.0, 108.0)
+        """
+        across, down = _scale(self, width, height)
+        return self.x * across, self.y * down, self.width * across, self.height * down
+
+    def corners(
+        self, width: float | None = None, height: float | None = None
+    ) -> tuple[tuple[float, float], ...]:
+        """Return the four corners in pixels after the rotation, the one at (x, y) first.
+
+        They go on clockwise. Arguments and errors as for ``pixels``.
+
+        >>> Box(25, 50, 10, 10, 90).corners(100, 100)[1]
+        (25.0, 60.0)
+        """
+        x, y, across, down = self.pixels(width, height)
+        return tuple(geometry.turned(_rectangle(x, y, across, down), (x, y), self.rotation))
+
+    def _iou(self, other: Surface) -> float:
+        if not isinstance(other, Box) or self.rotation or other.rotation:
+            return super()._iou(other)
+        shared = 1.0
+        for start, length in (("x", "width"), ("y", "height")):
+            low = max(getattr(self, start), getattr(other, start))
+            high = min(*(getattr(one, start) + getattr(one, length) for one in (self, other)))
+            shared *= max(0.0, high - low)
+        together = 100 * (self.area + other.area) - shared
+        return geometry.ratio(shared, together, same=_place(self) == _place(other))
+
+    def _outline(self, beside: Surface) -> list[geometry.Point]:
+        return self._turned(_rectangle(*_place(self)), (self.x, self.y), self.rotation, beside)
+
+
+def _place(box: Box) -> tuple[float, float, float, float]:
+    return box.x, box.y, box.width, box.height
+
+
+def _rectangle(x: float, y: float, width: float, height: float) -> list[geometry.Point]:
+    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+
 
 @frozen(repr=False)
-class Ellipse(Shape):
+class Ellipse(Surface):
     """An ellipse about (``x``, ``y``), in percent of the image, ``rotation`` in degrees."""
 
     x: float = _measure("x", 0, 100, "percent")
@@ -176,6 +314,22 @@ class Ellipse(Shape):
     radius_x: float = _measure("radiusX", 0, 50, "percent")
     radius_y: float = _measure("radiusY", 0, 50, "percent")
     rotation: float = _measure("rotation", -360, 360, "degrees", default=0)
+
+    @property
+    def area(self) -> float:
+        """The area in percent of the image, with what may lie outside of it."""
+        return math.pi * self.radius_x * self.radius_y / 100
+
+    def pixels(
+        self, width: float | None = None, height: float | None = None
+    ) -> tuple[float, float, float, float]:
+        """Return ``(x, y, radius_x, radius_y)`` in pixels; see ``Box.pixels``."""
+        across, down = _scale(self, width, height)
+        return self.x * across, self.y * down, self.radius_x * across, self.radius_y * down
+
+    def _outline(self, beside: Surface) -> list[geometry.Point]:
+        points = geometry.ellipse(self.x, self.y, self.radius_x, self.radius_y)
+        return self._turned(points, (self.x, self.y), self.rotation, beside)
 
 
 @frozen(repr=False)
@@ -186,9 +340,16 @@ class KeyPoint(Shape):
     y: float = _measure("y", 0, 100, "percent")
     width: float = _measure("width", 0, 100, "percent", default=0, form=forms.anything)
 
+    def pixels(
+        self, width: float | None = None, height: float | None = None
+    ) -> tuple[float, float]:
+        """Return ``(x, y)`` in pixels; see ``Box.pixels``."""
+        across, down = _scale(self, width, height)
+        return self.x * across, self.y * down
+
 
 @frozen(repr=False)
-class Polygon(Shape):
+class Polygon(Surface):
     """A polygon of (x, y) points in percent of the image."""
 
     points: tuple[tuple[float, float], ...] = _stored(
@@ -198,6 +359,21 @@ class Polygon(Shape):
         _points,
     )
     closed: bool = _stored("closed", _flag, forms.anything, _flag, default=True)
+
+    @property
+    def area(self) -> float:
+        """The area in percent of the image; where edges cross, by the even-odd rule."""
+        return geometry.area(self.points) / 100
+
+    def pixels(
+        self, width: float | None = None, height: float | None = None
+    ) -> tuple[tuple[float, float], ...]:
+        """Return the points in pixels; see ``Box.pixels``."""
+        across, down = _scale(self, width, height)
+        return tuple((x * across, y * down) for x, y in self.points)
+
+    def _outline(self, beside: Surface) -> list[geometry.Point]:
+        return list(self.points)
 
 
 @frozen(repr=False)
@@ -211,6 +387,13 @@ class Vector(Shape):
         _vertices,
     )
     closed: bool = _stored("closed", _flag, forms.flag, _flag, default=False)
+
+    def pixels(
+        self, width: float | None = None, height: float | None = None
+    ) -> tuple[tuple[float, float], ...]:
+        """Return the points in pixels; see ``Box.pixels``."""
+        across, down = _scale(self, width, height)
+        return tuple((x * across, y * down) for x, y in self.points)
 
 
 @frozen(repr=False)
