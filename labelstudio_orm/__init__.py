@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from ._engine.models.server import ServerInfo
     from ._engine.values.summary import Created, Failure, Summary
     from .resources._tasks.exported import from_export
+    from .resources._tasks.media import MediaFile
     from .resources.comments import Comment
     from .resources.drafts import Draft
     from .resources.exports import Export
@@ -83,6 +84,7 @@ __all__ = [
     "LabelStudio",
     "LabelStudioError",
     "MLBackend",
+    "MediaFile",
     "MissingSizeWarning",
     "ModelProvider",
     "MultipleObjectsReturned",
@@ -133,6 +135,7 @@ _LATER = {
     "_engine.models.server": ("ServerInfo",),
     "_engine.values.summary": ("Created", "Failure", "Summary"),
     "resources._tasks.exported": ("from_export",),
+    "resources._tasks.media": ("MediaFile",),
     **{f"resources.{module}": names for module, names in NOUNS.items()},
 }
 

@@ -26,6 +26,7 @@ from ..progress import Progress
 from ._tasks.forms import Renamed
 
 if TYPE_CHECKING:
+    from requests import Response
     from typing_extensions import Self
 
     from .._engine.http.connection import Connection
@@ -63,18 +64,23 @@ def _address(path: str) -> str:
     return f"/data/{quote(path)}"
 
 
+def refuse_page(response: Response, name: str, doing: str, request: str) -> None:
+    """Raise APIError for a page or JSON that comes instead of a file of this name."""
+    kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if kind in _PAGES and kind != mimetypes.guess_type(name)[0]:
+        raise APIError(
+            f"{doing} failed: the answer is {_PAGES[kind]} and not this file ({kind}). Is the "
+            "base URL right, or does a proxy or a login page answer instead?",
+            status=response.status_code,
+            request=request,
+        )
+
+
 @contextmanager
 def _content(client: Connection, path: str, doing: str) -> Iterator[BinaryIO]:
     """Open the content of a file by its path; raise APIError if the answer is something else."""
     with client.stream("GET", _address(path), doing=doing) as response:
-        kind = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if kind in _PAGES and kind != mimetypes.guess_type(path)[0]:
-            raise APIError(
-                f"{doing} failed: the answer is {_PAGES[kind]} and not this file ({kind}). Is the "
-                "base URL right, or does a proxy or a login page answer instead?",
-                status=response.status_code,
-                request=f"GET {_address(path)}",
-            )
+        refuse_page(response, path, doing, f"GET {_address(path)}")
         response.raw.decode_content = True
         yield cast(BinaryIO, response.raw)
 

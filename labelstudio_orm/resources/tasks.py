@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from .._engine.http.connection import Connection
     from .._engine.values.summary import Created, OnError, Summary
     from ._tasks.creation import OnConflict
+    from ._tasks.media import MediaFile
     from ._tasks.predictions import OnKnown
     from ._tasks.updating import TaskUpdate
     from .comments import Comments
@@ -239,6 +240,43 @@ class Tasks(QuerySet["Task"]):
         """
         return _tasks.exports.export_tasks(self, format, Path(path), progress)
 
+    @one_call
+    def download(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        key: str | Place | Iterable[str | Place] | None = None,
+        on_error: OnError = "raise",
+        workers: int | None = None,
+        progress: Progress = None,
+    ) -> Created[MediaFile]:
+        """Copy the files that the tasks name into a folder; return a ``MediaFile`` for each.
+
+        ``key``: the key of the data that names a file, or a list of files (``"image"``,
+        ``data["a"]["b"]``), or several keys; default: those that the labelling config shows as
+        files. These are uploads and local files of the server, objects of its import storages
+        (``s3://``, ``gs://``, ``azure-blob://``), which it gives the links to, addresses in the web
+        and ``data:`` URLs. Only the server itself gets the credential, and other servers none, also
+        where one redirects.
+
+        A copy has the name of the file, behind a digest of its address. It appears under that name
+        when it is complete, and is not requested again by a later run, so that a run that was
+        stopped may be repeated; delete a copy to renew it. Files that several tasks name are copied
+        once. One request for each file, by ``workers`` at once (default: the client's), and those
+        for the tasks. The ``summary`` of the result counts the copies as ``created``, and as
+        ``skipped`` those that were there.
+
+        Raises ValueError, naming the task and the key, for what is no address of a file;
+        ``on_error="collect"`` goes on without the files that fail.
+
+        >>> images = ls.projects.create(title="Pictures", label_config="<View/>")
+        >>> task = images.tasks.create(data={"image": "data:image/gif;base64,R0lGODlhAQABAAAAACw="})
+        >>> images.tasks.download("files", key="image").summary
+        <Summary: 1 created>
+        """
+        run = self._run("downloading files of", workers, on_error, progress)
+        return _tasks.media.download_all(self, Path(folder), run, key)
+
 
 @resource(
     "/api/tasks/{id}/",
@@ -286,6 +324,27 @@ class Task(Dated, Resource):
 
     annotations: ClassVar[HasMany[Annotation]] = HasMany()
     predictions: ClassVar[HasMany[Predictions]] = HasMany()
+
+    @one_call
+    def download(
+        self,
+        key: str | Place,
+        *,
+        to: str | os.PathLike[str] = ".",
+        item_index: int | None = None,
+    ) -> Path:
+        """Copy a file that the task names, and return the path of the copy. One request.
+
+        ``key`` is the key of the data that names it, ``item_index`` its place from 0 where that is
+        a list. ``to``: the path of the copy, which replaces a file there; or a folder, in which the
+        copy gets a name of its own and is not requested again. Which files there are, which server
+        gets the credential, and errors: as for ``project.tasks.download``.
+
+        >>> task.data["image"] = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+        >>> task.download("image", to="a.gif").stat().st_size
+        14
+        """
+        return _tasks.media.download_one(self, key, to, item_index)
 
     def _get_row(self, doing: str) -> dict[str, Any]:
         return _tasks.stored.as_stored(self._client, super()._get_row(doing), doing)

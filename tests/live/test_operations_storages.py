@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -176,3 +178,19 @@ def test_types(disk: Disk, folder: str, ls: LabelStudio, project: Project) -> No
     assert (type(listed), listed.id) == (ImportStorage.Local, source.id)
     (kept,) = project.export_storages.all()
     assert (type(kept), kept.id) == (ExportStorage.Local, target.id)
+
+
+@pytest.mark.parametrize("presign", [True, False])
+@pytest.mark.parametrize("kind", ["azure", "gcs", "local", "s3"])
+def test_the_files_of_tasks_are_downloaded(
+    kind: str, presign: bool, place: Places, folder: str, project: Project, tmp_path: Path
+) -> None:
+    if kind == "gcs" and presign:
+        pytest.skip("the emulator of the tests has no key to sign a link with")
+    there = place(kind)
+    there.put(folder, "1 a.json", {"text": "one"})
+    options = there.fields(folder) | ({} if kind == "local" else {"presign": presign})
+    getattr(project.import_storages, kind).create(use_blob_urls=True, **options).sync()
+    found = project.tasks.download(tmp_path, key="text")
+    assert [json.loads(file.path.read_bytes()) for file in found] == [{"text": "one"}]
+    assert project.tasks.download(tmp_path, key="text").summary.skipped == 1

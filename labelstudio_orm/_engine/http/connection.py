@@ -347,6 +347,15 @@ class Connection:
             raise RuntimeError(f"{doing}: in a dry run there is nothing to read here")
         return self._transport.stream(method, path, **options)
 
+    def stream_elsewhere(
+        self, address: str, *, doing: str = ""
+    ) -> AbstractContextManager[requests.Response]:
+        """Read a file of another server, which gets no credential of this client.
+
+        As ``Transport.stream_elsewhere`` does.
+        """
+        return self._transport.stream_elsewhere(address, doing=doing)
+
     def close(self) -> None:
         """Close the connections; a session that was given stays open."""
         self._transport.close()

@@ -57,7 +57,8 @@ class Call:
     """A request that is ready to be sent, perhaps several times, and its description.
 
     ``headers``: its own and the client's, which may be secret, so they are added only when it is
-    sent. ``json``: its JSON, with secrets sealed.
+    sent. ``json``: its JSON, with secrets sealed. ``is_own``: whether it goes to the server of the
+    client, which gets its credential.
     """
 
     prepared: requests.PreparedRequest
@@ -72,6 +73,7 @@ class Call:
     max_answer: int = MAX_ANSWER
     headers: Mapping[str, Secret] = field(factory=dict)
     json: Any = field(default=None, repr=False)
+    is_own: bool = True
 
     def failed(self, text: str, hint: str = "") -> str:
         """Return the message of an error about this request."""

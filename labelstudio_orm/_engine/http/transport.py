@@ -77,6 +77,8 @@ _PARTIAL, _WITHOUT_FILE = 206, frozenset({202, 204, 205})
 _MAX_REDIRECTS = 5
 _MAX_ADDRESS = 16_000
 _MAX_ERROR = 1_000_000
+_FILES = ("/data/", "/tasks/", "/projects/", "/storage-data/")
+"""The paths of files on a server."""
 _REFRESH_PATH = "/api/token/refresh/"
 _LOGIN_PATH = "/user/login"
 
@@ -258,8 +260,40 @@ class Transport:
         call = self._call(
             method, path, doing=doing, params=params, json=json, headers=headers, timeout=timeout
         )
+        with self._streamed(call, self._authorize) as response:
+            yield response
+
+    @contextmanager
+    def stream_elsewhere(self, address: str, *, doing: str = "") -> Iterator[requests.Response]:
+        """Yield the response of another server to a GET, as ``stream`` does.
+
+        It gets no credential, cookie or header of this client but the User-Agent. Raises ValueError
+        for an address that is none.
+        """
+        parts = _web_address(address)
+        prepared = self._prepared("GET", parts.geturl(), None, None)
+        agent = prepared.headers.get("User-Agent", "")
+        prepared.headers.clear()
+        call = Call(
+            bound=bound_of(self.deadline),
+            prepared=prepared,
+            name=f"GET {parts.scheme}://{host_of(parts)}{parts.path}",
+            doing=doing,
+            timeout=self.timeout,
+            idempotent=True,
+            body_start=None,
+            headers={"User-Agent": self._headers.get("User-Agent", Secret(agent))},
+            is_own=False,
+        )
+        with self._streamed(call, None) as response:
+            yield response
+
+    @contextmanager
+    def _streamed(
+        self, call: Call, authorize: Callable[[], Secret] | None
+    ) -> Iterator[requests.Response]:
         with until(call.bound):
-            response = self._perform(evolve(call, stream=True), self._authorize).response
+            response = self._perform(evolve(call, stream=True), authorize).response
         response.raw = CheckedBody(response.raw, call)
         try:
             yield response
@@ -490,7 +524,9 @@ class Transport:
         follow.url = requests.utils.requote_uri(whole.reveal().geturl())
         if not self._is_below("/", target):
             if not call.stream or (
-                target.hostname == urlsplit(here).hostname and _is_upgrade(here, target)
+                self._is_below("/", urlsplit(here))
+                and target.hostname == urlsplit(here).hostname
+                and _is_upgrade(here, target)
             ):
                 hint = "Credentials are not sent to another address: use the right base URL."
                 raise APIError(call.failed(text, hint), **facts)
@@ -498,7 +534,9 @@ class Transport:
             follow.headers["User-Agent"] = prepared.headers.get("User-Agent", "")
             follow.body = None
             headers = {name: headers[name] for name in headers if name == "User-Agent"}
-        elif self._is_below("/data/", urlsplit(here)) and self._is_below("/api/", target):
+        elif self._is_below("/api/", target) and any(
+            self._is_below(path, urlsplit(here)) for path in _FILES
+        ):
             # Otherwise a file name could read what its author may not, with this credential.
             raise APIError(call.failed(f"{text}, which is not a file"), **facts)
         return follow, headers
@@ -530,7 +568,7 @@ class Transport:
     def _refusal(self, call: Call, answer: Answer, lost: bool) -> APIError:
         body = Secret(answer.take()[:_MAX_ERROR])
         hint = ""
-        if answer.status == 401:
+        if answer.status == 401 and call.is_own:
             hint = self._credential.hint(body.reveal().decode("utf-8", "replace"))
         return error_from_response(
             answer.status,
@@ -649,6 +687,24 @@ def normalize_url(url: str) -> str:
         raise ValueError("url has a port that is not a number from 0 to 65535") from None
     checked_path(parts.path.rstrip("/") or "/")
     return f"{parts.scheme.lower()}://{host}{parts.path.rstrip('/')}"
+
+
+def _web_address(address: str) -> SplitResult:
+    """Return an address in the web. Raises ValueError for any other one, or with a password."""
+    try:
+        parts = urlsplit(address.strip())._replace(fragment="")
+        is_one = parts.scheme in ("http", "https") and bool(host_of(parts))
+    except ValueError:
+        is_one = False
+    if not is_one or not address.strip().isprintable() or len(address) > _MAX_ADDRESS:
+        raise ValueError(
+            f"{shorten(repr(address.partition('?')[0]), 200)} is no address in the web"
+        )
+    if "@" in parts.netloc:
+        raise ValueError(
+            f"the address at {parts.hostname} holds credentials, which are not sent; leave them out"
+        )
+    return parts._replace(path=parts.path or "/")
 
 
 def _is_token(value: Any) -> bool:
