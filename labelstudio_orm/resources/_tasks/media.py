@@ -64,6 +64,11 @@ class MediaFile:
     """A file that a task names, and its copy at ``path``.
 
     ``key`` is the key of the data, ``item_index`` the place in it where it holds several files.
+
+    >>> task.data["image"] = "data:image/gif;base64,R0lGODlhAQABAAAAACw="
+    >>> task = task.save()
+    >>> [file.key for file in project.tasks.filter(id=task.id).download("files", key="image")]
+    ['image']
     """
 
     task_id: int
