@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import sys
 from collections.abc import Callable
 from typing import Any, cast
@@ -9,6 +11,7 @@ from typing import Any, cast
 import pytest
 
 from labelstudio_orm import LabelStudio, Task
+from labelstudio_orm._engine.http import payload
 from labelstudio_orm._engine.http.outcome import matches
 from labelstudio_orm._engine.pages.checks import checked_rows
 from labelstudio_orm._engine.pages.select import Select
@@ -73,3 +76,31 @@ def related(rows: list[dict[str, Any]]) -> None:
 def test_a_row_takes_few_calls(work: Any, most: int) -> None:
     work([row(1)])  # what the first row alone takes
     assert (calls(work, 2 * ROWS) - calls(work, ROWS)) / ROWS <= most
+
+
+@pytest.mark.parametrize("is_enabled", [True, False])
+@pytest.mark.parametrize("is_fast", [True, False])
+def test_the_garbage_collector_rests_while_an_answer_is_parsed(
+    is_enabled: bool, is_fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not is_fast:
+        monkeypatch.setattr(payload, "_accelerator", lambda: None)
+    text, collections = json.dumps([[[]]] * 20_000).encode(), 0
+
+    def count(phase: str, info: object) -> None:
+        nonlocal collections
+        collections += phase == "start"
+
+    was_enabled = gc.isenabled()
+    gc.callbacks.append(count)
+    try:
+        gc.enable() if is_enabled else gc.disable()
+        before = collections
+        found = payload.decode(text)
+        during, after = collections - before, gc.isenabled()
+    finally:
+        gc.enable() if was_enabled else gc.disable()
+        gc.callbacks.remove(count)
+    assert len(found) == 20_000
+    assert during <= 1  # a due one may begin once it is enabled again
+    assert after is is_enabled

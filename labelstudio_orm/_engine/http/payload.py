@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import Any
 
 from ..values.codec import is_plain, plain
+from ..values.collector import collector_at_rest
 from ..values.secret import Secret, reveal
 
 _DIGITS = bytes(48 if 48 <= byte <= 57 else 46 if byte == 46 else 32 for byte in range(256))
@@ -30,14 +31,15 @@ def decode(body: bytes) -> Any:
     """Return the value of a JSON text. Raises ValueError for anything else."""
     # orjson turns an integer beyond 64 bits into a float, and refuses some escapes that Python
     # and the server take; both are rare, and then the standard library reads the body.
-    orjson = _accelerator()
-    if orjson is not None and _LONG_INTEGER not in b" " + body.translate(_DIGITS):
-        with suppress(ValueError):
-            return orjson.loads(body)
-    try:
-        return json.loads(body)
-    except (RecursionError, MemoryError):
-        raise ValueError("nested too deeply") from None
+    with collector_at_rest():
+        orjson = _accelerator()
+        if orjson is not None and _LONG_INTEGER not in b" " + body.translate(_DIGITS):
+            with suppress(ValueError):
+                return orjson.loads(body)
+        try:
+            return json.loads(body)
+        except (RecursionError, MemoryError):
+            raise ValueError("nested too deeply") from None
 
 
 class EncodedList(list[Any]):
