@@ -8,6 +8,9 @@
 #                        of pyproject.toml. The live ones can only add to what is measured
 #   make law             50,000 generated queries in memory, 5,000 on a real server
 #   make test SERVER=1.20.0 on another release of the server; make law likewise
+#   make releases        both suites, the law, the quickstart and copies on nine releases, a day;
+#                        RELEASES="1.18.0 1.20.0" CHECKS="law quickstart" SHARE=0.1 for some of it,
+#                        NEWEST=1 for the releases that are newer. What was killed goes on
 #   make law DB=postgres the 5,000 on a server with PostgreSQL; SEED=7 for other ones
 #   make fuzz            600,000 reads of fields with any JSON in them, 1,000 malformed answers, and
 #                        20,000 right ones with one value changed; SEED=7 for other ones
@@ -31,7 +34,7 @@ BIN = .venv/bin
 # Whatever the shell says: the tests start many small processes, and each would compile the library.
 export PYTHONDONTWRITEBYTECODE =
 
-.PHONY: demo stop test quick coverage law fuzz soak proportion lint house bench clean
+.PHONY: demo stop test quick coverage law releases fuzz soak proportion lint house bench clean
 
 demo: .venv/demo
 	$(BIN)/python examples/demo.py $(if $(KEEP),--keep)
@@ -59,6 +62,11 @@ ifndef DB
 	$(BIN)/python -m tests.law.law --seed $(SEED) --queries 50000 --views 5000 --processes $(JOBS)
 endif
 	$(BIN)/python -m tests.law.law --seed $(SEED) --queries 5000 --views 300 --server $(or $(DB),sqlite)
+
+releases: export JOBS := $(JOBS)
+releases: .venv/dev
+	$(BIN)/python -m tests.releases.matrix $(RELEASES) $(if $(CHECKS),--checks $(CHECKS)) \
+		--share $(SHARE) $(if $(NEWEST),--newest)
 
 fuzz: .venv/dev
 	$(BIN)/python -m tests.law.fuzz_fields --seed $(SEED) --reads 600000

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import gc
 import logging
+import re
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
 
-from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm import LabelStudio, NotSupportedByServer, Project
+from labelstudio_orm._engine.http import releases
 from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
 from labelstudio_orm.testing.fake._checks import contract
+from tests.helpers import is_on_tested_release
 
 CONFIG = """\
 <View>
@@ -49,6 +53,44 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         marks = {mark.name for mark in item.iter_markers()}
         length[item.path] += max(LONG.get(name, 1) for name in marks | {"test"})
     items.sort(key=lambda item: -length[item.path])
+
+
+def _is_on_tested_release(operation: contract.Operation) -> bool:
+    feature = releases.feature_of(operation.verb, operation.path)
+    return feature is None or is_on_tested_release(feature)
+
+
+REFUSED = "refused"
+"""The property of a test that ended in the refusal that its mark ``needs`` names."""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, Any, Any]:
+    """``@pytest.mark.needs("HOTKEYS")`` names the features without which a test ends in a refusal.
+
+    On a real server that lacks one, it must raise what names the first of these. The server in
+    memory has all.
+    """
+    named = [name for mark in pyfuncitem.iter_markers("needs") for name in mark.args]
+    features = [getattr(releases, name) for name in named]
+    lacking = [one for one in features if not is_on_tested_release(one)]
+    if not lacking or not any(pyfuncitem.iter_markers("live")):
+        return (yield)
+    says = [re.escape(f"{one.name} needs Label Studio {one.release} or newer") for one in lacking]
+    with pytest.raises(NotSupportedByServer, match="|".join(says)):
+        yield
+    pyfuncitem.user_properties.append((REFUSED, lacking[0].name))
+    return True
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say what the server refused by name, in tests that passed so."""
+    reports = terminalreporter.stats.get("passed", [])
+    found = Counter(
+        value for one in reports for name, value in one.user_properties if name == REFUSED
+    )
+    for name, count in found.most_common():
+        terminalreporter.line(f"refused by name in {count} tests: {name}")
 
 
 def pytest_collection_finish() -> None:
@@ -110,14 +152,18 @@ def asked(caplog: pytest.LogCaptureFixture) -> Callable[[], list[str]]:
 @pytest.fixture(autouse=True)
 def _operations_that_a_mark_names(request: pytest.FixtureRequest) -> Iterator[None]:
     """``@pytest.mark.operation("webhooks.create")`` says what a test runs; here it is held to it:
-    each of them was sent by the library during the test, and answered with a success.
+    each of them was sent by the library during the test, and answered with a success. Those that
+    the release of the real server lacks are done another way, or the test has the mark ``needs``.
     """
     named = {name for mark in request.node.iter_markers("operation") for name in mark.args}
     if not named:
         yield
         return
-    unknown = named - contract.operations().keys()
+    operations = contract.operations()
+    unknown = named - operations.keys()
     assert not unknown, f"no such operations: {unknown}"
+    if any(request.node.iter_markers("live")):
+        named = {name for name in named if _is_on_tested_release(operations[name])}
     done: set[str | None] = set()
 
     def note(record: logging.LogRecord) -> bool:

@@ -38,17 +38,20 @@ def environment(
     requirements: Sequence[str],
     *,
     what: str,
+    constraints: Sequence[str] = (),
     progress: Progress = print_progress,
     python: str = sys.executable,
 ) -> Path:
     """Return the interpreter of a virtual environment, which is made when it is missing.
 
-    An environment that was interrupted while it was made is made again.
+    An environment that was interrupted while it was made is made again; one that was made with
+    other constraints gets those.
 
     Args:
         folder: The folder with one environment for each version of Python.
         requirements: What pip installs.
         what: A name for it in messages.
+        constraints: Limits to what pip chooses where the requirements leave the choice.
         progress: Called with each line of progress.
         python: The interpreter to make it with.
 
@@ -57,23 +60,31 @@ def environment(
     """
     version = _version_of(python)
     venv = folder / f"python{version}"
-    own, complete = venv / "bin" / "python", venv / "complete"
-    wanted = "\n".join(requirements)
+    own, complete, limits = venv / "bin" / "python", venv / "complete", venv / "constraints"
+    wanted, limited = "\n".join(requirements), "\n".join(constraints)
 
     def is_complete() -> bool:
-        return own.exists() and complete.exists() and complete.read_text() == wanted
+        return own.exists() and _text(complete) == wanted and _text(limits) == limited
 
     if is_complete():
         return own
     with locked(folder, progress):
         if not is_complete():
             progress(f"Installing {what} into {venv} (once, about a minute) ...")
-            shutil.rmtree(venv, ignore_errors=True)
-            run([python, "-m", "venv", str(venv)], "make a virtual environment")
+            if not own.exists() or _text(complete) != wanted:
+                shutil.rmtree(venv, ignore_errors=True)
+                run([python, "-m", "venv", str(venv)], "make a virtual environment")
+            limits.write_text(limited)
+            complete.unlink(missing_ok=True)
             pip = [str(own), "-m", "pip", "install", "--quiet", "--prefer-binary"]
+            pip += ["--constraint", str(limits)] if limited else []
             run([*pip, *requirements], f"install {what} with Python {version}")
             complete.write_text(wanted)
     return own
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
 
 
 def packages(python: Path) -> Path:

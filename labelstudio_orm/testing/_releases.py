@@ -7,12 +7,14 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from .._engine.http.server import numbers_of
 from ._environments import LocalServerError, Progress, cache_folder, environment, print_progress
+
+T = TypeVar("T")
 
 VERSION: Final = "1.23.2"
 """The release of Label Studio that is installed by default."""
@@ -28,6 +30,13 @@ PYTHONS: Final = (
     (OLDEST, range(10, 11)),
 )
 """The minor versions of Python 3 that releases from each one on were seen to start with."""
+
+PINS: Final = (
+    ((1, 23, 2), ()),
+    ((1, 17), ("PyJWT<2.14",)),  # a newer one does not read the tokens without their signatures
+    (OLDEST, ()),
+)
+"""What must not be newer than when releases from each one on were made, which they do not say."""
 
 _RELEASE: Final = re.compile(r"[0-9]+\.[0-9]+(\.[0-9]+)?((\.?post|rc|\.?dev)[0-9]+)?", re.ASCII)
 
@@ -68,6 +77,7 @@ def installed(version: str, progress: Progress = print_progress) -> Path:
         folder_of(version),
         [f"label-studio=={version}", GUNICORN],
         what=f"Label Studio {version}",
+        constraints=_from(PINS, version),
         progress=progress,
         python=python_for(version),
     )
@@ -79,7 +89,7 @@ def python_for(version: str) -> str:
     Raises:
         LocalServerError: There is none; the message names those that would do.
     """
-    minors = next(minors for since, minors in PYTHONS if numbers_of(version) >= since)
+    minors = _from(PYTHONS, version)
     if sys.version_info[0] == 3 and sys.version_info[1] in minors:
         return sys.executable
     for minor in reversed(minors):
@@ -91,6 +101,11 @@ def python_for(version: str) -> str:
         f"Label Studio {version} runs with {wanted}, which this machine does not have on the PATH "
         "or in pyenv; install one, or choose another release by version="
     )
+
+
+def _from(table: Iterable[tuple[tuple[int, ...], T]], version: str) -> T:
+    """Return what a table that begins with the newest releases has for one."""
+    return next(found for since, found in table if numbers_of(version) >= since)
 
 
 def _candidates(version: str) -> Iterator[str]:

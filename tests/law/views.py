@@ -8,7 +8,9 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from labelstudio_orm import FieldError
+from labelstudio_orm import FieldError, NotSupportedByServer
+from labelstudio_orm._engine.http.connection import has
+from labelstudio_orm._engine.http.releases import PAIRED_FILTERS
 
 from . import model
 from .corpus import Row
@@ -109,7 +111,7 @@ def _made(case: Case, draw: random.Random) -> tuple[str, list[str]]:
         try:
             view = eval(code, names)
             break
-        except FieldError:
+        except (FieldError, NotSupportedByServer):
             continue
     else:
         return "refused", []
@@ -140,7 +142,8 @@ def _disorder(case: Case, names: dict[str, Any], order: str) -> list[str]:
 
 def _found(case: Case, draw: random.Random) -> tuple[str, list[str]]:
     """A view that was made without this library."""
-    items = [_item(case, draw) for _ in range(draw.choice([1, 1, 2, 3]))]
+    paired = has(case.clients[None], PAIRED_FILTERS)  # an older one would ignore a condition
+    items = [_item(case, draw, child=paired) for _ in range(draw.choice([1, 1, 2, 3]))]
     filters = {"conjunction": draw.choice(["and", "or"]), "items": items}
     data: Row = {"title": "Found", "filters": filters}
     if draw.random() < 0.4:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -11,35 +12,38 @@ from labelstudio_orm import AuthenticationError, LabelStudio
 from labelstudio_orm.testing import LocalLabelStudio
 
 
-@pytest.fixture
-def personal(ls: LabelStudio) -> Iterator[str]:
+@contextmanager
+def personal_token(ls: LabelStudio) -> Iterator[str]:
     """A personal access token; the server allows one at a time."""
     token = ls.request("POST", "/api/token/")["token"]
     yield token
     ls.request("POST", "/api/token/blacklist/", json={"refresh": token}, idempotent=True)
 
 
+@pytest.mark.needs("PERSONAL_TOKENS")
 def test_a_personal_access_token_is_exchanged_once(
-    server: LocalLabelStudio, personal: str, tmp_path: Path
+    server: LocalLabelStudio, ls: LabelStudio, tmp_path: Path
 ) -> None:
-    with LabelStudio(server.url, personal) as ls:
-        assert ls.users.me().email == server.email
-        project = ls.projects.create(title="With a token")
+    with personal_token(ls) as personal, LabelStudio(server.url, personal) as user:
+        assert user.users.me().email == server.email
+        project = user.projects.create(title="With a token")
         project.tasks.bulk_create([{"a": 1}])
         assert project.export("JSON", tmp_path / "x.json").stat().st_size > 2
         project.delete()
-        assert personal not in repr(ls.__dict__)
+        assert personal not in repr(user.__dict__)
 
 
-def test_an_access_token_goes_as_it_is(server: LocalLabelStudio, personal: str) -> None:
-    with server.client() as ls:
+@pytest.mark.needs("PERSONAL_TOKENS")
+def test_an_access_token_goes_as_it_is(server: LocalLabelStudio, ls: LabelStudio) -> None:
+    with personal_token(ls) as personal:
         access = ls.request(
             "POST", "/api/token/refresh/", json={"refresh": personal}, idempotent=True
         )["access"]
-    with LabelStudio(server.url, access) as ls:
-        assert ls.users.me().email == server.email
+        with LabelStudio(server.url, access) as bearer:
+            assert bearer.users.me().email == server.email
 
 
+@pytest.mark.needs("PERSONAL_TOKENS")
 def test_what_is_wrong_with_a_credential_is_said(server: LocalLabelStudio, ls: LabelStudio) -> None:
     with pytest.raises(AuthenticationError, match="legacy token"):
         LabelStudio(server.url, "0" * 40).users.me()

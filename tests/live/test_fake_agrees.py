@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
+from labelstudio_orm.testing import VERSION, FakeLabelStudio, LocalLabelStudio
 from tests.live.parts import reads, writes
 from tests.live.parts.corpus import build
 from tests.live.parts.queries import (
@@ -37,8 +37,8 @@ SAMPLE = 330
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[LocalLabelStudio]:
-    """Start a server of its own: other tests would use up ids."""
-    with LocalLabelStudio() as local:
+    """Start a server of its own: other tests would use up ids. In memory is this release."""
+    with LocalLabelStudio(version=VERSION) as local:
         yield local
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
+from labelstudio_orm.testing import VERSION, FakeLabelStudio, LocalLabelStudio
 from labelstudio_orm.testing.fake import Model
 from tests.live.parts.ml_backend import MLBackendService
 from tests.live.parts.places import GCS, S3, Azure, Disk, Place, Redis
@@ -30,7 +30,7 @@ CONFIG = (
 
 @pytest.fixture(scope="module")
 def twins(disk: Disk, gcs: GCS) -> Iterator[Twins]:
-    """Start a new real server, and a fake one that continues with the same ids."""
+    """Start a new real server of the release in memory, and a fake one that continues its ids."""
     settings = {
         "SSRF_PROTECTION_ENABLED": "false",
         "ML_BLOCK_LOCAL_IP": "false",
@@ -41,7 +41,8 @@ def twins(disk: Disk, gcs: GCS) -> Iterator[Twins]:
     }
     fake = FakeLabelStudio()
     fake.ssrf_protection = False
-    with LocalLabelStudio(settings=settings) as server, twins_of(server, fake) as both:
+    real = LocalLabelStudio(version=VERSION, settings=settings)
+    with real as server, twins_of(server, fake) as both:
         both.ids["fake"] = fake
         yield both
 

@@ -18,8 +18,7 @@ import requests
 
 from labelstudio_orm.testing._databases import Postgres
 from labelstudio_orm.testing._local import LocalLabelStudio, LocalServerError
-from labelstudio_orm.testing._releases import VERSION
-from tests.helpers import present
+from tests.helpers import RELEASE, present
 
 pytestmark = pytest.mark.live
 
@@ -55,7 +54,7 @@ def test_release_and_administrator(
     development: LocalLabelStudio, gunicorn: LocalLabelStudio
 ) -> None:
     for server in (development, gunicorn):
-        assert ask(server.url, server.api_key, "/api/version").json()["release"] == VERSION
+        assert ask(server.url, server.api_key, "/api/version").json()["release"] == RELEASE
         me = ask(server.url, server.api_key, "/api/current-user/whoami").json()
         assert me["email"] == server.email
 

@@ -62,6 +62,7 @@ def test_resetting_ones_token(guest: LabelStudio) -> None:
         outdated.users.me()
 
 
+@pytest.mark.needs("HOTKEYS")
 @pytest.mark.operation("users.get_hotkeys", "users.update_hotkeys")
 def test_hotkeys(guest: LabelStudio) -> None:
     keys = {"annotation:submit": {"key": "alt+z", "active": True}}
@@ -73,6 +74,7 @@ def test_hotkeys(guest: LabelStudio) -> None:
 # -- tokens ---------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("PERSONAL_TOKENS")
 @pytest.mark.operation(
     "tokens.create", "tokens.get", "tokens.refresh", "tokens.rotate", "tokens.blacklist"
 )
@@ -97,6 +99,7 @@ def test_personal_access_tokens(guest: LabelStudio) -> None:
         second.refresh_access()
 
 
+@pytest.mark.needs("PERSONAL_TOKENS")
 @pytest.mark.operation("jwt_settings.get", "jwt_settings.create")
 def test_which_tokens_are_accepted(guest: LabelStudio, ls: LabelStudio) -> None:
     settings = ls.jwt_settings()
@@ -115,6 +118,7 @@ def test_which_tokens_are_accepted(guest: LabelStudio, ls: LabelStudio) -> None:
         assert bearer.users.me() == guest.users.me()
 
 
+@pytest.mark.needs("PERSONAL_TOKENS")
 def test_how_long_tokens_live_cannot_be_set(ls: LabelStudio) -> None:
     settings = ls.jwt_settings()
     settings.api_token_ttl_days = 10
@@ -125,6 +129,7 @@ def test_how_long_tokens_live_cannot_be_set(ls: LabelStudio) -> None:
 # -- the organization -----------------------------------------------------------------------------
 
 
+@pytest.mark.needs("SESSION_POLICY")
 @pytest.mark.operation("session_policy.get", "session_policy.update")
 def test_how_long_sessions_last(ls: LabelStudio) -> None:
     policy = ls.session_policy()

@@ -231,6 +231,21 @@ def test_other_requirements_are_installed_anew(
     assert len(ran) == 2
 
 
+def test_an_environment_gets_new_constraints(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    test_an_interrupted_installation_is_never_taken_for_a_finished_one(monkeypatch, tmp_path)
+    monkeypatch.setattr(releases, "PINS", (((1, 8), ("PyJWT<2", "six<9")),))
+    ran: list[list[str]] = []
+    monkeypatch.setattr(environments, "run", lambda command, purpose: ran.append(command))
+    for _ in range(2):
+        python = releases.installed(releases.VERSION, ignore)
+    (command,) = ran
+    limits = Path(command[command.index("--constraint") + 1])
+    assert command[0] == str(python)
+    assert limits.read_text().split() == ["PyJWT<2", "six<9"]
+
+
 def ignore_tree(path: Path, ignore_errors: bool) -> None:
     pass
 
