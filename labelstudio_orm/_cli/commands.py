@@ -197,6 +197,7 @@ def import_(call: Call) -> Any:
             key=options.key,
             on_conflict=options.on_conflict,
             validate=options.validate,
+            returning=False,
             on_error="collect" if options.collect_errors else "raise",
             progress=call.progress,
         )

@@ -88,6 +88,7 @@ class Tasks(QuerySet["Task"]):
         validate: bool = False,
         batch_size: int | None = None,
         batch_bytes: int = BATCH_BYTES,
+        returning: bool = True,
         workers: int | None = None,
         progress: Progress = None,
     ) -> Created[Task]:
@@ -104,6 +105,9 @@ class Tasks(QuerySet["Task"]):
         for the server, or for a proxy, is sent in halves.
         One more request finds the newest task, by which a batch is found again when its answer is
         lost. ``progress``: True for a line on stderr, or a function ``(done, total)``.
+
+        ``returning=False``: the result has the ``summary`` alone. What comes from a generator then
+        takes no more memory than a batch, and with a ``key`` the keys.
 
         ``key`` and ``on_conflict``: what to do with an item whose key (``"data.image"``,
         ``data["a.b"]``) a task of the project has already, or an earlier item. ``"skip"`` leaves
@@ -145,6 +149,7 @@ class Tasks(QuerySet["Task"]):
             validate=validate,
             batch_size=batch_size,
             batch_bytes=batch_bytes,
+            returning=returning,
         )
 
     @one_call

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import pickle
 import threading
@@ -512,3 +513,26 @@ def test_an_import_that_lost_annotations_is_done_again(
         with pytest.raises(LabelStudioError, match="without their annotations"):
             project.tasks.bulk_create(items)
         assert project.tasks.count() == 0
+
+
+@pytest.mark.parametrize("returning", [True, False])
+def test_an_import_keeps_its_objects_where_they_are_wanted(
+    project: Project, returning: bool
+) -> None:
+    held = []
+
+    def count(done: int, total: int | None) -> None:
+        held.append(sum(isinstance(one, Task) for one in gc.get_objects()))
+
+    made = project.tasks.bulk_create(
+        iter(items(0, 300)), returning=returning, batch_size=50, progress=count
+    )
+    assert len(made) == (300 if returning else 0)
+    assert made.summary.created == project.tasks.count() == 300
+    assert (held[-1] - held[0] < 100) is not returning
+    again = project.tasks.bulk_create(
+        [*items(0, 300), *items(300, 302), *items(301, 302)],
+        returning=returning, key="data.image", on_conflict="skip",
+    )  # fmt: skip
+    assert (again.summary.created, again.summary.skipped) == (2, 301)
+    assert len(again) == (303 if returning else 0)

@@ -64,6 +64,7 @@ def create_tasks(
     validate: bool = False,
     batch_size: int | None = None,
     batch_bytes: int = BATCH_BYTES,
+    returning: bool = True,
     may_be_odd: bool = False,
 ) -> Created[Any]:
     """Create tasks: ``Tasks.bulk_create``.
@@ -88,6 +89,7 @@ def create_tasks(
     item_key = None if key is None else ItemKey.of(tasks, key)
     creation = _Creation(tasks, run, names_of(items), on_conflict, item_key, may_be_odd)
     creation.sizer = BatchSizer(batch_size)
+    creation.returning = returning
     with run:
         checked = creation.checked(items, _check(tasks) if validate else None)
         if is_sized:  # as a whole before the first request
@@ -97,7 +99,7 @@ def create_tasks(
             creation.warn_of_missing_sizes()
         creation.create(checked, is_sized, batch_bytes)
         creation.warn_of_missing_sizes()
-    return run.result()
+    return run.result() if returning else Created((), run.summary())
 
 
 def create_from_server(
@@ -139,6 +141,7 @@ class _Creation:
         self.on_conflict, self.key = on_conflict, key
         self.server = tasks.client.url
         self.sizer = BatchSizer()
+        self.returning = True
         self.held = 0
         """Bytes of JSON of the items so far."""
         self.unsized: list[str] = []
@@ -183,11 +186,10 @@ class _Creation:
             return None
 
     def _kept(self, text: bytes) -> bytes:
-        if self.run.total is None:  # no more are held than are in a batch
-            return text
         self.held += len(text)
+        is_kept = self.run.total is None or self.held <= TEXTS  # else as many as are in a batch
         # A copy, since orjson reserves a kilobyte for each.
-        return bytes(memoryview(text)) if self.held <= TEXTS else b""
+        return bytes(memoryview(text)) if is_kept else b""
 
     def _keyed(self, item: Item, key: ItemKey) -> Item:
         value = key.value(item.form)
@@ -326,5 +328,6 @@ class _Creation:
             self.sizer.refused(len(batch) // 2 if error.status == TOO_LARGE else BATCH_SIZE)
             raise
         self.sizer.saw(len(batch), time.monotonic() - started)
-        self.run.made.update(zip((item.place for item in batch), stored, strict=True))
+        if self.returning or self.key is not None:  # by its key a later item refers to one
+            self.run.made.update(zip((item.place for item in batch), stored, strict=True))
         self.run.created += len(stored)
