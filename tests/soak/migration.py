@@ -3,7 +3,7 @@
     python -m tests.soak.migration kills [--kills 5] [--tasks 300] [--seed 1]
     python -m tests.soak.migration network [--rate 0.02] [--tasks 300]
     python -m tests.soak.migration snippets [--limit 23703] [--no-official]
-    python -m tests.soak.migration memory [--tasks 200000]
+    python -m tests.soak.migration memory [--tasks 200000] [--annotated] [--jobs copy sync]
 
 Each prints what it found, and fails if the end is not that of an undisturbed migration. The last
 one needs no real server.
@@ -31,7 +31,7 @@ from labelstudio_orm.testing import LocalLabelStudio
 from labelstudio_orm.testing import _environments as environments
 from tests.helpers import present
 from tests.soak import scenario
-from tests.soak.memory import memory
+from tests.soak.memory import JOBS, memory
 from tests.soak.proxy import BadProxy
 from tests.soak.requests_made import table
 
@@ -314,6 +314,8 @@ def main() -> None:
         command.add_argument("--seed", type=int, default=1)
     four = commands.add_parser("memory")
     four.add_argument("--tasks", type=int, default=200_000)
+    four.add_argument("--annotated", action="store_true")
+    four.add_argument("--jobs", nargs="+", choices=[*JOBS])
     words = vars(parser.parse_args())
     runs: dict[str, Callable[..., str]] = {
         "kills": kills, "network": network, "snippets": snippets, "memory": memory
