@@ -14,7 +14,14 @@ from .._engine.records.inside import row_of
 from .._engine.values.ids import id_of as id_in
 from ..errors import LabelStudioError
 from ..orm import ForeignKey, QuerySet, Resource, readonly, readonly_foreign_key, resource
-from ._tasks.forms import ANSWER, held_by, import_body, job_of, pretended_import
+from ._tasks.forms import (
+    ANSWER,
+    held_by,
+    import_body,
+    job_of,
+    pretended_import,
+    refuse_unskippable,
+)
 from .common import Dated
 
 if TYPE_CHECKING:
@@ -69,6 +76,8 @@ class Imports(QuerySet["ImportJob"]):
         if commit_to_project:  # what is stored as it is loses nothing
             file, held = held_by(file)
         with import_body(self.client.url, tasks, file, url) as body:
+            for number, form in enumerate(body.get("json", ())):
+                refuse_unskippable(self.client, form, f"item {number}")
             answer = self.client.request(
                 "POST",
                 at("/api/projects/{}/import", id_in(project)),

@@ -6,6 +6,7 @@ from datetime import datetime
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from .._engine.http.releases import HOTKEYS
 from ..orm import (
     ForeignKey,
     HasMany,
@@ -79,7 +80,7 @@ class User(Resource):
     last_name: str = ""
     phone: str = ""
     allow_newsletters: bool | None = None
-    custom_hotkeys: dict[str, Any] | None = readonly()
+    custom_hotkeys: dict[str, Any] | None = readonly(since=HOTKEYS)
     initials: str | None = readonly()
     avatar: str | None = readonly()
     active_organization: int | None = readonly()

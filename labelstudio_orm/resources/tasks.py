@@ -12,6 +12,7 @@ from .._engine.bulk import BATCH_BYTES
 from .._engine.conditions.query import Query
 from .._engine.fields.fields import UNSET
 from .._engine.http.deadline import one_call
+from .._engine.http.releases import MODEL_RUNS, PREDICTIONS_OF_PROJECT, STORAGE_NAMES
 from .._engine.pages.counters import Counters
 from .._engine.pages.keyset import TASKS
 from .._engine.pages.sources import Embedded
@@ -319,7 +320,7 @@ class Task(Dated, Resource):
     updated_by_id = updated_by.optional_id
     state: str | None = readonly()
     file_upload: str | None = computed(trusted_type=str)
-    storage_filename: str | None = computed()
+    storage_filename: str | None = computed(since=STORAGE_NAMES)
     annotators: list[int] = computed(of="User")
     completed_at: datetime | None = computed()
     avg_lead_time: float | None = computed()
@@ -579,7 +580,10 @@ class Predictions(QuerySet["Prediction"]):
 
 @resource(
     "/api/predictions/{id}/",
-    pages=Plain(counters=Counters(total=("total_predictions_number",), texts="model_version")),
+    pages=Plain(
+        counters=Counters(total=("total_predictions_number",), texts="model_version"),
+        renamed={"project": (PREDICTIONS_OF_PROJECT, "task__project")},
+    ),
     params={"task_id__exact": "task", "project_id__exact": "project"},
     queryset=Predictions,
 )
@@ -604,8 +608,8 @@ class Prediction(Dated, Labelled, Resource):
     cluster: int | None = None
     neighbors: dict[str, Any] | list[Any] | None = None
     mislabeling: float = 0.0
-    model: int | None = None
-    model_run: int | None = None
+    model: int | None = field(default=None, since=MODEL_RUNS)
+    model_run: int | None = field(default=None, since=MODEL_RUNS)
     created_ago: str = readonly()
 
     def _post(self, client: Connection, body: dict[str, Any]) -> Any:

@@ -69,14 +69,16 @@ def readonly(
     wire: str | None = None,
     trusted_type: type | None = None,
     of: str | None = None,
+    since: Feature | None = None,
 ) -> Any:
     """Declare a field that is not to be set: assigning to it raises AttributeError.
 
     The server owns it, or would be harmed by a value. ``trusted_type``: the one JSON type that is
     accepted for the value; an answer with another one (a file's key where the listing has its name)
     leaves the field to be fetched when it is touched. ``of``: the resource whose ids it holds.
+    ``since``: as for ``field``.
     """
-    return _word(init, read_only=True, wire=wire, trusted_type=trusted_type, of=of)
+    return _word(init, read_only=True, wire=wire, trusted_type=trusted_type, of=of, since=since)
 
 
 def computed(
@@ -85,15 +87,22 @@ def computed(
     trusted_type: type | None = None,
     partly: str | None = None,
     of: str | None = None,
+    since: Feature | None = None,
 ) -> Any:
     """Declare a read-only field that a listing does not compute unless asked.
 
-    It is fetched once when it is touched. ``trusted_type``, ``of``: as for ``readonly``.
+    It is fetched once when it is touched. ``trusted_type``, ``of``, ``since``: as for ``readonly``.
     ``partly``: it shows just what is the caller's own, so that no condition can ask for it; the
     field of this name can be asked for.
     """
     return _word(
-        init, read_only=True, computed=True, trusted_type=trusted_type, partly=partly, of=of
+        init,
+        read_only=True,
+        computed=True,
+        trusted_type=trusted_type,
+        partly=partly,
+        of=of,
+        since=since,
     )
 
 

@@ -170,18 +170,42 @@ VIEW_ORDER: Final = Feature(
 )
 DELETE_VERSION: Final = Feature(
     "deleting the predictions of a model version at once",
-    (1, 12, 1),
+    (1, 12),
     "DELETE /api/projects/{id}/model-versions/",
-    "refused",
+    "they are deleted one by one",
     ("DELETE /api/projects/{}/model-versions/",),
+)
+MODEL_RUNS: Final = Feature(
+    "which run of a model made a prediction",
+    (1, 12),
+    "model, model_run of a prediction",
+    "refused, since the server would drop it",
+    harmless=(None,),
+)
+STORAGE_NAMES: Final = Feature(
+    "filters by the name in a storage",
+    (1, 11),
+    "the column storage_filename of filters",
+    "refused, since the server would fail",
+)
+PREDICTIONS_OF_PROJECT: Final = Feature(
+    "the predictions of a project",
+    (1, 10),
+    "project of GET /api/predictions/",
+    "task__project is sent instead, as the server would give those of all projects",
 )
 FEATURES: Final = tuple(one for one in list(globals().values()) if isinstance(one, Feature))
 """All of them, as the table in the documentation has them."""
 
 
+def without(feature: Feature) -> str:
+    """Return what a server without a feature is called: "a server before 1.21"."""
+    return f"a server before {feature.release}"
+
+
 def feature_of(method: str, path: str) -> Feature | None:
     """Return the feature that an operation belongs to, if not every release has it."""
-    asked = f"{method.upper()} {path}"
+    asked = f"{method.upper()} {path.partition('?')[0]}"
     return next((one for pattern, one in _operations() if pattern.fullmatch(asked)), None)
 
 

@@ -17,11 +17,13 @@ from .. import pages, plans
 from ..conditions.query import Query
 from ..fields.options import Shape
 from ..http.addresses import names_in
+from ..http.connection import facts_of, has
 from ..http.page_sizes import FIRST_PAGE
 from ..http.paths import at
 from ..values.ids import as_id, id_of
 
 if TYPE_CHECKING:
+    from ..http.releases import Feature
     from ..values.codec import Row
     from .counters import Counters
     from .keyset import Keyset
@@ -56,13 +58,15 @@ class Plain:
 
     ``scoped_by``: the relations that it cannot do without. ``unfiltered``: parameters for all of
     it, where the server would otherwise give nothing. ``single``: the server may give one bare
-    object. ``counters``: those of a project that are about its rows.
+    object. ``counters``: those of a project that are about its rows. ``renamed``: parameters that
+    a server without a feature does not know, and what does the same there.
     """
 
     scoped_by: tuple[str, ...] = ()
     unfiltered: Mapping[str, str] = attrs.field(factory=dict)
     single: bool = False
     counters: Counters | None = None
+    renamed: Mapping[str, tuple[Feature, str]] = attrs.field(factory=dict)
     filters_tasks: ClassVar[bool] = False
     by_id_within: ClassVar[str] = ""
 
@@ -76,6 +80,11 @@ class Plain:
     def _rows(self, select: Select) -> list[Row]:
         pages.select.require_scope(select, self.scoped_by)
         params = {**({} if select.plan.params else self.unfiltered), **select.filters}
+        client = select.query.client
+        if self.renamed and facts_of(client).may_be_old:
+            for name, (feature, other) in self.renamed.items():
+                if name in params and not has(client, feature):
+                    params[other] = params.pop(name)
         try:
             rows = select.ask(select.path, params=params, expect=None if self.single else list)
         except BadRequest as error:

@@ -10,7 +10,7 @@ import attrs
 from ...errors import ClientSideFilterWarning, FieldError
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, describe, leaves
-from ..http.connection import facts_of, server_of
+from ..http.connection import facts_of, require, server_of
 from ..http.paths import at
 from ..http.releases import DATA_COLUMNS, NEWEST_SERVER, PAIRED_FILTERS
 from ..plans.alternatives import Alternative
@@ -67,7 +67,11 @@ def plan_with_requests(query: Query) -> Plan:
     if any(map(is_beyond, query.scope.values())):
         return Plan(nothing=True)
     known = _with_config(query) if wants_config(query) else query
-    refuse_ambiguous(known, leaves(query.where))
+    asked = list(leaves(query.where))
+    for one in asked:
+        if one.field.since is not None:
+            require(query.client, one.field.since, f"{query.description}, {one.field.name}")
+    refuse_ambiguous(known, asked)
     refuse_ambiguous_controls(known)
     warn_of_unknown_controls(known)
     if not query.may_be_new:

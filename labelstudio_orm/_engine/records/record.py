@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
-from ...errors import Conflict, DoesNotExist, LabelStudioError, ServerError
+from ...errors import (
+    Conflict,
+    DoesNotExist,
+    LabelStudioError,
+    NotSupportedByServer,
+    ServerError,
+)
 from ..fields.fields import Field
 from ..fields.words import readonly
 from ..http.addresses import names_in
-from ..http.connection import Connection, require
+from ..http.connection import Connection, require, server_of
 from ..http.deadline import one_call
 from ..values import codec
 from .edited import Edited
@@ -95,11 +101,12 @@ class Record(Edited):
         in_path = names_in(options.collection)
         chosen = [options.fields[name] for name in self._changed()]
         self._check_release(chosen)
-        row = self._post(
-            client, self._body(field for field in chosen if field.references not in in_path)
-        )
+        body = self._body(field for field in chosen if field.references not in in_path)
+        row = self._post(client, body)
+        dropped = self._dropped(chosen, body, row)
         self._absorb(self._addressed(row))
         set_origin(self, attrs.evolve(self._origin, client=client, fetched=False, deleted=None))
+        self._refuse_dropped(dropped, f"creating {self!r}")
 
     def _post(self, client: Connection, body: dict[str, Any]) -> Any:
         """Send the creation. A resource overrides it to make a creation safe to repeat."""
@@ -115,7 +122,7 @@ class Record(Edited):
     def _check_release(self, chosen: Iterable[Field]) -> None:
         """Raise NotSupportedByServer for a value that an older server would drop."""
         for field in chosen:
-            if field.since is not None and getattr(self, field.name) not in field.since.harmless:
+            if field.since is not None and not self._is_harmless(field):
                 require(self._client, field.since, f"saving {self!r}.{field.name}")
 
     def _update(self, chosen: list[Field]) -> None:
@@ -130,10 +137,42 @@ class Record(Edited):
         body = self._body([*chosen, *always])
         options = self._options
         row = self._ask(options.update, f"saving {self!r}", json=body, expect=options.expects)
-        sent = {
-            field.wire: codec.copy_json(body[field.wire]) for field in chosen if not field.secret
-        }
-        self._absorb(self._addressed({**sent, **row}), sent=chosen)
+        dropped = self._dropped(chosen, body, row)
+        kept = [field for field in chosen if field not in dropped]
+        sent = {field.wire: codec.copy_json(body[field.wire]) for field in kept if not field.secret}
+        self._absorb(self._addressed({**sent, **row}), sent=kept)
+        self._refuse_dropped(dropped, f"saving {self!r}")
+
+    def _dropped(
+        self, chosen: Iterable[Field], body: Mapping[str, Any], row: Mapping[str, Any]
+    ) -> list[Field]:
+        """Return the fields whose values were sent, and which the server does not have."""
+        return [
+            field
+            for field in chosen
+            if field.wire in body
+            and field.wire not in row
+            and not (field.secret or field.fixed)  # an answer need not show these
+            and not self._is_harmless(field)
+        ]
+
+    def _is_harmless(self, field: Field) -> bool:
+        """Return whether a server without a field does what its value says."""
+        value = getattr(self, field.name)
+        if field.since is not None:
+            return value in field.since.harmless
+        return field.same(value, field.fresh_default())
+
+    def _refuse_dropped(self, dropped: list[Field], doing: str) -> None:
+        """Raise NotSupportedByServer for fields that the server has dropped; the rest is saved."""
+        if dropped:
+            server = server_of(self._client)
+            which = f"Label Studio {server.edition} {server.release}".rstrip()
+            names = ", ".join(field.name for field in dropped)
+            raise NotSupportedByServer(
+                f"{doing}: the server at {self._client.url} ({which}) does not have {names}, and "
+                "ignored the value; all else was saved"
+            )
 
     def _absorb(self, row: Any, sent: Iterable[Field] = ()) -> None:
         """Take the answer to a write: the server's values win; unsent edits stay edits."""

@@ -23,9 +23,7 @@ from ..._engine.bulk.batches import (
 )
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place
-from ..._engine.http.connection import require
 from ..._engine.http.payload import encode
-from ..._engine.http.releases import UNSKIPPABLE
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.selection import query_of
 from ..._engine.records.inside import chosen
@@ -37,7 +35,7 @@ from ..._engine.values.misuse import check_items, check_number
 from ..._engine.values.summary import Created, OnError
 from ...errors import BadRequest, Conflict, MissingSizeWarning, MultipleObjectsReturned
 from .existing import ExistingTasks, ItemKey, hashable_key
-from .forms import full_form, refused
+from .forms import full_form, refuse_unskippable, refused
 from .importing import Import
 from .nouns import project_of
 
@@ -171,8 +169,7 @@ class _Creation:
         try:
             may_be_odd = self.may_be_odd or check is not None  # its errors about regions say more
             form = full_form(given, where, server=self.server, may_be_odd=may_be_odd)
-            if form.get("allow_skip", True) not in UNSKIPPABLE.harmless:
-                require(self.tasks.client, UNSKIPPABLE, f"{where}, allow_skip")
+            refuse_unskippable(self.tasks.client, form, where)
             problem = check and check.problem(form)
             if problem:
                 raise ValueError(f"{where}, {problem}")

@@ -14,8 +14,9 @@ import attrs
 
 from ..._config.forms import number
 from ..._config.results import check_result
-from ..._engine.http.connection import pretended
+from ..._engine.http.connection import pretended, require
 from ..._engine.http.outcome import Expected
+from ..._engine.http.releases import UNSKIPPABLE
 from ..._engine.records.inside import from_row, is_saved, origin_of, saved_id, server_of
 from ..._engine.records.origin import Origin
 from ..._engine.records.record import Record
@@ -122,6 +123,12 @@ def pretended_import(
 _TASK_KEYS = {"data", "meta", "annotations", "predictions", "drafts", "allow_skip"}
 _ANNOTATION_KEYS = ("result", "completed_by", "was_cancelled", "ground_truth", "lead_time")
 _PREDICTION_KEYS = ("result", "score", "model_version")
+
+
+def refuse_unskippable(client: Connection, form: Mapping[str, Any], where: str) -> None:
+    """Raise NotSupportedByServer for a task that may not be skipped, if the server drops that."""
+    if form.get("allow_skip", True) not in UNSKIPPABLE.harmless:
+        require(client, UNSKIPPABLE, f"{where}, allow_skip")
 
 
 def job_of(answer: dict[str, Any], client: Connection, project: Any) -> Any:

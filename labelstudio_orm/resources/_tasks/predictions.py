@@ -24,7 +24,7 @@ from ..._engine.values.ids import id_of
 from ..._engine.values.misuse import check_items, check_number
 from ..._engine.values.near import did_you_mean
 from ..._engine.values.summary import Summary
-from ...errors import LabelStudioError, OutcomeUnknown, ServerError
+from ...errors import LabelStudioError, NotSupportedByServer, OutcomeUnknown, ServerError
 from .forms import refused, set_score
 from .importing import LOOKS
 from .nouns import client_with_nouns
@@ -311,15 +311,19 @@ def _delete_versions(queryset: QuerySet[Any], run: BulkRun) -> bool:
     delete_each(others, run)
     client, project = queryset.client, pinned["project_id"]
     for version, count in versions.items():
-        client.request(
-            "DELETE",
-            at("/api/projects/{}/model-versions/", project),
-            json={"model_version": version},
-            timeout=client.long_timeout,
-            expect={"deleted_predictions": int},
-            doing=f"deleting the predictions of {version!r} of Project {project}",
-            dry={"deleted_predictions": count},
-        )
+        try:
+            client.request(
+                "DELETE",
+                at("/api/projects/{}/model-versions/", project),
+                json={"model_version": version},
+                timeout=client.long_timeout,
+                expect={"deleted_predictions": int},
+                doing=f"deleting the predictions of {version!r} of Project {project}",
+                dry={"deleted_predictions": count},
+            )
+        except NotSupportedByServer:
+            delete_each([one for one in last.values() if one.model_version == version], run)
+            continue
         run.deleted += count
         run.report()
     drop_prefetched_in(parents_in(query_of(queryset).scope), queryset.model)
