@@ -9,6 +9,7 @@ from functools import cached_property, partial
 from itertools import zip_longest
 from typing import TYPE_CHECKING, Any
 
+from ..._engine.http.connection import has
 from ..._engine.pages.parallel import FutureValue
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Summary
@@ -18,11 +19,12 @@ from .files import SameFiles
 from .fingerprints import CONTENTS, digest, settings_content, task_content, task_fields, text_of
 from .journal import Journal
 from .kinds import KINDS, Kind, Names
+from .losses import unpacked
 from .pairing import pair_up
 from .related import left_out
 from .remap import Translation, address_on, original_name
 from .settings import wanted_settings
-from .source import CHUNK, has_files, light, name_of, number_of_tasks
+from .source import CHUNK, LiveSource, has_files, light, name_of, number_of_tasks
 
 if TYPE_CHECKING:
     from ..._engine.values.codec import Row
@@ -109,7 +111,12 @@ class Comparison:
 
     def _skipping(self, pairs: IdMap) -> None:
         """Compare which tasks may be skipped, which is not in their rows."""
-        ours = {pairs.get(id) for id in self.source.unskippable() if pairs.has(id)}
+        lost = {
+            id
+            for _, ids in self.journal.map("lost tasks.allow_skip").items()
+            for id in unpacked(ids)
+        }
+        ours = {pairs.get(id) for id in self.source.unskippable() - lost if pairs.has(id)}
         theirs = {id for id in self.target.unskippable() if pairs.old(id) is not None}
         apart = sorted(ours ^ theirs)
         exist = {pairs.get(row["id"]) for row in self.source.some_tasks(map(pairs.old, apart))}
@@ -219,7 +226,10 @@ class Comparison:
     @cached_property
     def _source_names(self) -> Names:
         users = self.journal.map("user ids").get if self.has_journal else self._target_users.get
-        return Names(user=users, task=self.journal.map("tasks").get, file=self.left.file)
+        kept = {}
+        if self.has_journal and isinstance(self.target, LiveSource):
+            kept["has"] = partial(has, self.target.client)
+        return Names(user=users, task=self.journal.map("tasks").get, file=self.left.file, **kept)
 
     @cached_property
     def _target_names(self) -> Names:

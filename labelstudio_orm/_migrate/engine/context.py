@@ -8,8 +8,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from ..._engine.bulk.run import BulkRun
+from ..._engine.fields.options import options_of
+from ..._engine.http.connection import has
 from ..._reports import Differences
 from ...errors import DoesNotExist
+from ...resources.projects import Project
 from .exactly_once import exactly_once, wait_for
 from .losses import Id, losses, packed, unpacked
 from .media import Media
@@ -21,7 +24,6 @@ from .users import MissingUsers, UserMap
 if TYPE_CHECKING:
     from ..._reports import Loss
     from ...client import LabelStudio
-    from ...resources.projects import Project
     from .diff3 import Change, Conflicts
     from .journal import IdMap, Journal
     from .kinds import Secrets
@@ -81,9 +83,24 @@ class MigrationContext:
             self.users.match(source.users())
         if title is not None:
             journal.set("settings", {"title": title})
+        if not is_made:
+            self._leave_out_settings()
         self.project = _project(source, client, journal)
         self.media = Media(source, self.project, journal, server, wanted="files" in parts)
         self.translation = Translation(self.users.email, self.media.address, server)
+
+    def _leave_out_settings(self) -> None:
+        """Leave out the settings that the release of the target would drop."""
+        fields = options_of(Project).fields
+        settings = self.source.settings()
+        for name, value in settings.items():
+            since = fields[name].since
+            if since is None or value in since.harmless or has(self.client, since):
+                continue
+            wanted = {**self.journal.get("settings", {}), name: since.harmless[0]}
+            self.journal.set("settings", wanted)
+            if f"settings.{name}" not in self.journal.get("losses", {}):
+                self.lose({f"settings.{name}": [self.facts["project"]]})
 
     def give_up(self, kind: str, what: str, error: Exception) -> None:
         """Record what no server takes as failed; the migration is finished without it."""

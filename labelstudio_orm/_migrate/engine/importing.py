@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..._engine.bulk import BATCH_BYTES
 from ..._engine.bulk.batches import batches
+from ..._engine.http.connection import has
+from ..._engine.http.releases import UNSKIPPABLE
 from ..._engine.pages.parallel import FutureValue
 from ..._engine.pages.sources import chunked
 from ...resources._tasks.creation import create_from_server
@@ -73,6 +75,7 @@ class Importer:
         """Tasks that an import leaves incomplete: 0 until they are completed, then 1."""
         self.bases, self.writer = context.journal.map("bases"), Writer(context)
         self.unskippable = context.source.unskippable()
+        self.keeps_skipping = not self.unskippable or has(context.client, UNSKIPPABLE)
         self.trimmed: set[int] = set()
         """Ids of tasks of which something is left out, as no import takes it."""
         self._under_way: Sending | None = None
@@ -115,7 +118,8 @@ class Importer:
         base = Base.sent(there, self.context.project.maximum_annotations)
         if self.context.keep_origin and isinstance(there["meta"], dict):
             there["meta"] = {**there["meta"], ORIGIN: origin(row, self.context.facts)}
-        form = import_form(there, allow_skip=row["id"] not in self.unskippable)
+        may_skip = row["id"] not in self.unskippable
+        form = import_form(there, allow_skip=may_skip or not self.keeps_skipping)
         return Sent(row, form, str(base), imported(form))
 
     def _begin(self, batch: list[Sent]) -> Sending:
@@ -127,6 +131,8 @@ class Importer:
         for number, one in enumerate(batch):
             for name, ids in lost_of_task(one.row, place + number, me).items():
                 lost[name] += ids
+            if one.row["id"] in self.unskippable and not self.keeps_skipping:
+                lost["tasks.allow_skip"].append(one.row["id"])
             counts.update({kind: len(one.form[kind]) for kind in ("annotations", "predictions")})
         intent = {
             "highest": self.tasks.highest() or 0,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from ..._engine.http.releases import FLAT_SCANS, without
 from ..._engine.values.codec import Row, write_datetime
 from ..._engine.values.secret import Secret
 from ...errors import LabelStudioError
@@ -37,6 +38,7 @@ from .snapshot_form import (
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from ..._engine.http.releases import Feature
     from ..._engine.models.queryset import QuerySet
     from ...client import LabelStudio
     from ...resources.projects import Project
@@ -59,12 +61,13 @@ class Names:
     """What the users, tasks and files that a row names are called elsewhere; by default the same.
 
     ``user`` gives an id for an e-mail address, ``task`` an id for an id, ``file`` a name for a
-    path; None where there is no such object.
+    path; None where there is no such object. ``has`` says whether a feature is there.
     """
 
     user: Callable[[str], int | None] | None = None
     task: Callable[[int], int | None] = lambda id: id
     file: Callable[[str], str | None] = lambda path: path
+    has: Callable[[Feature], bool] = lambda feature: True
 
 
 def row_of(obj: Any, fields: Iterable[str]) -> Row:
@@ -244,6 +247,13 @@ def _read_storages(kind: Kind, project: Project, email: Emails) -> Iterator[Row]
             yield row
 
 
+def _remap_storage(row: Row, names: Names) -> tuple[Row, Sequence[str]]:
+    is_flat = row["type"] in _SCANNED and row["recursive_scan"] is False
+    if row["family"] == "import" and is_flat and not names.has(FLAT_SCANS):
+        return {**row, "recursive_scan": True}, ["recursive_scan"]
+    return row, ()
+
+
 def _storages(owner: Owner, row: Row) -> QuerySet[Any]:
     """Return the storages of the family and type of a row, which is a text from a server."""
     family = owner.import_storages if row["family"] == "import" else owner.export_storages
@@ -336,11 +346,13 @@ KINDS: Final[dict[str, Kind]] = {
             read=_read_storages,
             key=_storage_key,
             content=_storage_content,
+            remap=_remap_storage,
             losses={
+                "recursive_scan": f"{without(FLAT_SCANS)} reads the folders of a storage as well",
                 "export": (
                     "it would write to the same place, where files are named after the ids of "
                     'annotations; storages="all" copies it'
-                )
+                ),
             },
             credentials=_storage_credentials,
             written=_STORAGE,

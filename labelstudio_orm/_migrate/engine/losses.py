@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from ..._engine.http.releases import EVALUATION, UNSKIPPABLE, without
 from ..._reports import Loss
 from .fingerprints import ANNOTATION_ORIGIN, CONTENTS, ORIGIN, TASK_ORIGIN
 from .kinds import KINDS
@@ -37,6 +38,8 @@ WHY: Final[Mapping[str, str]] = {
     "annotations.result": "an import takes only lists",
     "predictions.result": "an import takes only lists of regions",
     "user": "a draft belongs to the user who creates it",
+    "allow_skip": f"{without(UNSKIPPABLE)} lets annotators skip every task",
+    "annotator_evaluation_enabled": f"{without(EVALUATION)} does not evaluate annotators",
     "secrets": "left out, since `secrets` returned None; sync() with their secrets creates them",
 }
 """Why a field is lost, also by kind where that decides it; of ``KINDS`` their table says it."""

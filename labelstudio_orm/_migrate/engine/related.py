@@ -10,11 +10,13 @@ import os
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from ..._engine.http.connection import has
+from ..._engine.http.releases import VIEW_ORDER
 from ..._engine.values.secret import seal
 from ..._reports import Difference
 from ...errors import DoesNotExist, LabelStudioError
@@ -79,7 +81,11 @@ class Related:
         ``own`` is a row as the source itself has it, which stays when tasks of it go.
         """
         kind = self.kind
-        names = Names(user=self.context.users.known_id, task=self.context.tasks.get)
+        names = Names(
+            user=self.context.users.known_id,
+            task=self.context.tasks.get,
+            has=partial(has, self.context.client),
+        )
         lost: defaultdict[str, list[Id]] = defaultdict(list)
         found = []
         for row in self.context.source.related(kind.name):
@@ -168,7 +174,7 @@ class Related:
     def _order(self, order: Order) -> None:
         change = order.change()
         what = change and change.under(self.context.conflicts)
-        if what == "apply":
+        if what == "apply" and has(self.context.client, VIEW_ORDER):
             order.apply()
             self.tally.updated += 1
         elif what == "keep":

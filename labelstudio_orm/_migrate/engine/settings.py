@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._engine.pages.sources import chunked
-from ...errors import BadRequest
+from ...errors import BadRequest, NotSupportedByServer
 from .diff3 import NEVER, Base, Change, Fields
 from .fingerprints import digest, settings_content
 from .source import CHUNK
@@ -94,7 +94,7 @@ class Settings:
         try:
             setattr(project, name, value)
             self.overlaps.save([name])
-        except (BadRequest, TypeError) as error:
+        except (BadRequest, NotSupportedByServer, TypeError) as error:
             tally.fail(len(tally.failed), name, error)
             project.refresh()
             return False

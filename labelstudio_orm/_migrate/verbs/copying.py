@@ -15,7 +15,7 @@ import attrs
 from ..._engine.values.summary import Failure
 from ..._reports import Report
 from ...client import LabelStudio
-from ...errors import BadRequest, DoesNotExist
+from ...errors import BadRequest, DoesNotExist, NotSupportedByServer
 from ...progress import Progress, ends_line, reporter
 from ..engine.comparison import Comparison
 from ..engine.context import LATE_SETTINGS, MigrationContext, marked_projects
@@ -273,7 +273,7 @@ class Copy:
         try:
             if Overlaps(self.context).save(names):
                 self.importer.mark_all_incomplete()
-        except BadRequest as error:
+        except (BadRequest, NotSupportedByServer) as error:
             self.context.tallies["settings"].fail(0, ", ".join(names), error)
             self.context.project.refresh()
 

@@ -13,7 +13,8 @@ import attrs
 
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.places import Place
-from ..._engine.http.connection import number_of_workers
+from ..._engine.http.connection import has, number_of_workers
+from ..._engine.http.releases import UNSKIPPABLE, without
 from ..._engine.pages.sources import chunked
 from ..._engine.values.summary import Failure
 from ..._reports import Difference, Differences, Report
@@ -48,6 +49,7 @@ CHUNK: Final = 250
 LOST: Final[Mapping[tuple[str, str], str]] = {
     ("tasks", "data"): "other data under the same key; those of the preferred task stay",
     ("tasks", "meta"): "another meta under the same key; that of the preferred task stays",
+    ("tasks", "allow_skip"): f"{without(UNSKIPPABLE)} lets annotators skip every task",
     ("annotations", "result"): "it is not a list, which is all that an import takes",
     ("predictions", "result"): "it is not a list of regions, which is all that an import takes",
     ("annotations", "created_at"): "an annotation that is created again is dated now",
@@ -368,6 +370,7 @@ class _Merging(Applier):
     def _import(self, groups: Sequence[_Group]) -> list[_Group]:
         """Import tasks with annotations and predictions; return those that are there then."""
         groups = [one for one in groups if not self._refuse(one, import_problem(one.chosen))]
+        self._drop_skipping([one.chosen for one in groups if not one.chosen["allow_skip"]])
         forms = (
             import_form(
                 {**one.chosen, "annotations": one.annotations, "predictions": one.predictions},
@@ -389,6 +392,15 @@ class _Merging(Applier):
             group.task = {"id": task.id, "annotations": ()}
             group.annotations = group.predictions = ()
         return done
+
+    def _drop_skipping(self, rows: Sequence[Row]) -> None:
+        """Let tasks be skipped where the server cannot refuse it."""
+        if rows and not has(self.client, UNSKIPPABLE):
+            for row in rows:
+                row["allow_skip"] = True
+                which = _which(row)
+                apart = Difference("tasks", which, None, "allow_skip", False, True)
+                self.lost.add("tasks", "allow_skip", [which], apart)
 
     def _refuse(self, group: _Group, problem: str | None) -> bool:
         """Return whether there is a problem with a task, which is recorded as failed then."""
