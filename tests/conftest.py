@@ -38,6 +38,11 @@ hypothesis.settings.load_profile("tests")
 LONG = {"live": 20, "slow": 10}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--releases``: else tests of releases other than the tested one are left out."""
+    parser.addoption("--releases", action="store_true", help="run what installs older releases")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """``-m "not live"`` leaves out every test that needs the real server. The longest files come
     first, so that workers that share them out end together (with ``--no-loadscope-reorder``).

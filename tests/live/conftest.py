@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -14,6 +15,20 @@ from tests.live.parts import emulators
 from tests.live.parts.ml_backend import MLBackendService
 from tests.live.parts.places import GCS, Disk, Place
 from tests.live.parts.webhook_receiver import WebhookReceiver
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests of other releases, unless they are asked for."""
+    wanted = os.environ.get("LABELSTUDIO_ORM_SERVER")
+    if config.getoption("--releases"):
+        return
+
+    def is_left_out(item: pytest.Item) -> bool:
+        named = [name for mark in item.iter_markers("releases") for name in mark.args]
+        return bool(named) and wanted not in named
+
+    config.hook.pytest_deselected(items=[item for item in items if is_left_out(item)])
+    items[:] = [item for item in items if not is_left_out(item)]
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections.abc import Callable
@@ -19,9 +20,13 @@ from labelstudio_orm import (
     Project,
     Q,
 )
+from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http import releases
 from labelstudio_orm._engine.http.connection import facts_of, has, server_of
 from labelstudio_orm._engine.http.server import ServerVersion
+from labelstudio_orm._engine.plans.columns import line
+from labelstudio_orm._engine.plans.view_filters import view_filters
+from labelstudio_orm.migrate import copy_project, merge, sync
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 
@@ -284,3 +289,210 @@ def test_data_is_read_as_it_is_stored() -> None:
         found.save()
         stored = project.tasks.values_list("data", flat=True)[0]
         assert stored == {"image": "s3://bucket/a.png", "seen": number}
+
+
+# -- servers in memory that are older --------------------------------------------------------------
+
+
+def older(release: str, **options: Any) -> tuple[FakeLabelStudio, LabelStudio]:
+    """Return a server of a release, and a client that asked for it."""
+    fake = FakeLabelStudio(version=release)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OldServerWarning)
+        ls = LabelStudio(
+            fake.url, fake.api_key, session=fake.session(), allow_old_server=True, **options
+        )
+        server_of(ls)
+    return fake, ls
+
+
+def test_addresses_are_kept_on_an_older_server() -> None:
+    fake, ls = older("1.22.0")
+    fake.blobs["s3://bucket/a.png"] = b""
+    project = ls.projects.create(title="Old", label_config=IMAGES)
+    project.import_storages.s3.create(bucket="bucket", use_blob_urls=True)
+    task = project.tasks.create(data={"image": "s3://bucket/a.png"})
+    raw = ls.request("GET", f"/api/tasks/{task.id}/", params={"resolve_uri": "false"})
+    assert raw["data"]["image"] != "s3://bucket/a.png"  # as such a server answers
+    for number, read in enumerate((lambda: ls.tasks.get(task.id), task.refresh)):
+        found = read()
+        found.data["seen"] = number
+        found.save()
+    assert project.tasks.values_list("data", flat=True)[0] == {
+        "image": "s3://bucket/a.png",
+        "seen": 1,
+    }
+
+
+def test_counts_pages_and_views_on_an_older_server() -> None:
+    _, ls = older("1.20.0")
+    project = ls.projects.create(title="Old", label_config=CONFIG)
+    project.tasks.bulk_create({"text": str(n), "n": n} for n in range(250))
+    ids = project.tasks.values_list("id", flat=True)[:]
+    pairs = Q(id__lte=ids[3], inner_id__gte=2) | Q(id__gte=ids[240], inner_id__lte=245)
+    body = {"project": project.id, "data": {"filters": view_filters(pairs, ls.url)}}
+    view = ls.request("POST", "/api/dm/views/", json=body)
+    shown = ls.request("GET", "/api/tasks/", params={"view": view["id"]})
+    assert shown["total"] == 14  # as such a server answers
+    assert project.tasks.filter(pairs).count() == 8
+    assert [task.inner_id for task in project.tasks.filter(pairs)] == [2, 3, 4, *range(241, 246)]
+    with pytest.raises(NotSupportedByServer, match=r"1\.21 or newer"):
+        project.views.create(title="V", filters=pairs)
+
+
+def test_annotations_of_others_stay_on_an_older_server() -> None:
+    _, ls = older("1.18.0")
+    project = ls.projects.create(title="Old", label_config=CONFIG)
+    task = project.tasks.create(data={"text": "a"})
+    task.annotations.create(result=[])
+    with pytest.raises(NotSupportedByServer, match=r"1\.20 or newer"):
+        project.tasks.all().perform("delete_tasks_annotations", annotator=2)
+    assert project.annotations.count() == 1
+    body = {"selectedItems": {"all": True, "excluded": []}, "annotator": 2}
+    params = {"id": "delete_tasks_annotations", "project": project.id}
+    ls.request("POST", "/api/dm/actions/", params=params, json=body)
+    assert project.annotations.count() == 0  # as such a server does
+
+
+def test_data_beside_undefined_data_on_an_older_server(tmp_path: Path) -> None:
+    _, ls = older("1.13.1")
+    project = ls.projects.create(title="Old")
+    path = tmp_path / "a.txt"
+    path.write_text("one\ntwo\n")
+    project.imports.create(file=path)
+    project.label_config = CONFIG
+    project.save()
+    assert project.tasks.filter(data__text="one").count() == 1
+    assert project.tasks.filter(data__text="one").update(overlap=2).updated == 1
+    project.tasks.bulk_create([{"text": "one"}], on_conflict="skip", key="data.text")
+    assert project.tasks.count() == 2
+
+
+def test_booleans_on_an_older_server() -> None:
+    _, ls = older("1.13.1")
+    project = ls.projects.create(title="Old", label_config=CONFIG)
+    project.tasks.bulk_create({"text": "a", "b": value} for value in (True, False, 1, "true"))
+    item = line("data.b", "contains", "String", "true")
+    query = json.dumps({"filters": {"conjunction": "and", "items": [item]}})
+    shown = ls.request("GET", "/api/tasks/", params={"project": project.id, "query": query})
+    assert shown["total"] == 1  # the text alone, as such a server answers
+    assert project.tasks.filter(data__b=True).count() == 1
+    assert project.tasks.filter(data__b=True).update(overlap=2).updated == 1
+    assert project.tasks.exclude(data__b__in=[True, False]).count() == 2
+    done = project.tasks.bulk_create([{"text": "a", "b": True}], on_conflict="skip", key="data.b")
+    assert done.summary.created == 0
+    assert project.tasks.filter(data__b=True).delete().deleted == 1
+
+
+def test_predictions_of_one_project_on_an_older_server() -> None:
+    _, ls = older("1.8.2.post1")
+    projects = [ls.projects.create(title=f"Old {n}", label_config=CONFIG) for n in range(2)]
+    for project in projects:
+        project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+        for task in project.tasks:
+            task.predictions.create(result=[], model_version="m")
+    shown = ls.request("GET", "/api/predictions/", params={"project": projects[0].id})
+    assert len(shown) == 4  # as such a server answers
+    assert len(projects[0].predictions) == ls.predictions.filter(project=projects[0]).count() == 2
+    assert projects[0].predictions.filter(model_version="m").delete().deleted == 2
+    assert projects[1].predictions.count() == 2
+
+
+def test_what_an_older_server_does_not_have_is_named() -> None:
+    _, ls = older("1.10.1")
+    project = ls.projects.create(title="Old", label_config=CONFIG)
+    task = project.tasks.create(data={"text": "a"})
+    me = ls.users.me()
+    refused: dict[str, Callable[[], Any]] = {
+        r"storage_filename: .* needs Label Studio 1\.11": project.tasks.filter(
+            storage_filename__contains="a"
+        ).count,
+        r"model_run: .* needs Label Studio 1\.12 ": lambda: task.predictions.create(
+            result=[], model_run=1
+        ),
+        r"views .* needs Label Studio 1\.13\.1 ": lambda: project.views.set_order([]),
+        r"counters of projects .* needs Label Studio 1\.16 ": ls.projects.counts,
+        r"personal access tokens needs Label Studio 1\.17 ": ls.tokens.all,
+        r"session policy needs Label Studio 1\.20 ": ls.session_policy,
+        r"hotkeys: hotkeys needs Label Studio 1\.21 ": me.get_hotkeys,
+        r"custom_hotkeys: hotkeys needs Label Studio 1\.21 ": ls.users.filter(
+            custom_hotkeys={}
+        ).count,
+        r"item 0, allow_skip: .* needs Label Studio 1\.22 ": lambda: project.imports.create(
+            [{"data": {"text": "a"}, "allow_skip": False}]
+        ),
+    }
+    for says, act in refused.items():
+        with pytest.raises(NotSupportedByServer, match=says):
+            act()
+
+
+def test_losses_of_a_copy_to_an_older_server_are_named(tmp_path: Path) -> None:
+    new = FakeLabelStudio()
+    new.blobs[f"localfiles://{tmp_path}/"] = b""
+    source = new.client().projects.create(
+        title="New", label_config=CONFIG, annotator_evaluation_enabled=True
+    )
+    source.tasks.bulk_create({"data": {"text": text}, "allow_skip": text != "b"} for text in "abc")
+    source.import_storages.local.create(path=str(tmp_path), recursive_scan=False)
+    for title in "ab":
+        source.views.create(title=title)
+    source.views.set_order(list(source.views)[::-1])
+    fake, ls = older("1.12.1")
+    fake.blobs[f"localfiles://{tmp_path}/"] = b""
+    report = copy_project(source, to=ls, journal=tmp_path / "copy.db")
+    assert report.ok, str(report)
+    lost = {f"{one.kind}.{one.field}": one.count for one in report.losses}
+    assert lost["tasks.allow_skip"] == 1
+    assert lost["settings.annotator_evaluation_enabled"] == 1
+    assert lost["storages.recursive_scan"] == 1
+    assert "a server before 1.22 lets annotators skip every task" in str(report)
+    target = report.target
+    assert target is not None
+    assert [view.data["title"] for view in target.views] == ["b", "a"]
+    again = sync(source, target, journal=tmp_path / "copy.db")
+    assert again.ok, str(again)
+    source.views.set_order(source.views)
+    reordered = sync(source, target, journal=tmp_path / "copy.db")
+    assert [one.field for one in reordered.differences] == ["order"]
+    into = ls.projects.create(title="Into", label_config=CONFIG)
+    merged = merge([source], into=into, key="data.text")
+    assert [one.count for one in merged.losses if one.field == "allow_skip"] == [1], str(merged)
+
+
+RESOURCES: dict[str, Callable[[Project], tuple[Any, str, Any]]] = {
+    "Project": lambda p: (p, "description", "d"),
+    "Task": lambda p: (p.tasks[0], "meta", {"a": 1}),
+    "Annotation": lambda p: (p.tasks[0].annotations.create(result=[]), "lead_time", 2.0),
+    "Prediction": lambda p: (p.tasks[0].predictions.create(result=[]), "cluster", 3),
+    "Webhook": lambda p: (p.webhooks.create(url="http://a.example"), "is_active", False),
+    "View": lambda p: (p.views.create(title="V"), "data", {"title": "W"}),
+    "User": lambda p: (p.created_by, "phone", "1"),
+}
+
+
+@pytest.mark.parametrize("name", RESOURCES)
+def test_a_field_that_the_server_does_not_have_is_named(name: str) -> None:
+    """Whatever the resource; what else was sent is saved, and the value stays a change."""
+    fake = FakeLabelStudio()
+    ls = fake.client()
+    project = ls.projects.create(title="Old", label_config=CONFIG)
+    project.tasks.create(data={"text": "a"})
+    obj, field, value = RESOURCES[name](project)
+    path = options_of(obj).item.format(id=obj.id)
+    row = ls.request("GET", path)
+    fake.fault("PATCH", path, Fault.answer(200, {k: v for k, v in row.items() if k != field}))
+    setattr(obj, field, value)
+    with pytest.raises(NotSupportedByServer, match=rf"does not have {field}, and ignored"):
+        obj.save()
+    assert field in obj.changes
+    assert obj.save().changes == {}
+
+
+def test_a_creation_names_a_field_that_the_server_does_not_have() -> None:
+    fake = FakeLabelStudio()
+    ls = fake.client()
+    with pytest.raises(NotSupportedByServer, match=r"Project 1 .*annotation_limit_count, and ign"):
+        ls.projects.create(title="New", annotation_limit_count=5)
+    assert ls.projects.get(1).title == "New"
+    ls.projects.create(title="Newer", annotation_limit_count=None, pinned_at=None)

@@ -34,6 +34,7 @@ from ._wire.answers import (
     page_not_found,
 )
 from ._wire.faults import ConnectionFault, Fault, PlannedFault, RawAnswer
+from ._wire.releases import Older
 from ._wire.requests import Query, Request
 from ._wire.routes import Route
 
@@ -79,8 +80,9 @@ class Recorded:
 class FakeLabelStudio(State):
     """An in-memory Label Studio, for testing scripts without a server.
 
-    It answers as a Community server 1.23.2 on SQLite does, oddities included. It answers 501 to
-    what it does not know, and never guesses. The state lives and dies with the object.
+    It answers as a Community server 1.23.2 on SQLite does, oddities included, or as an older
+    release where what it lacks is known. It answers 501 to what it does not know, and never
+    guesses. The state lives and dies with the object.
 
         fake = FakeLabelStudio()
         ls = fake.client()
@@ -88,6 +90,7 @@ class FakeLabelStudio(State):
 
     Args:
         url: The address.
+        version: The release that it is, such as "1.18.0"; default: 1.23.2.
         edition: What ``/api/version`` reports. "Enterprise" adds the operations of that edition,
             which follow the API reference, as there is no such server to observe.
         async_jobs: Whether imports, snapshots and syncs are queued, and done at the second look at
@@ -117,10 +120,13 @@ class FakeLabelStudio(State):
         self,
         url: str = "http://label-studio.fake",
         *,
+        version: str = VERSION,
         edition: str = "Community",
         async_jobs: bool = False,
     ) -> None:
-        super().__init__(url, edition=edition, async_jobs=async_jobs)
+        super().__init__(url, version=version, edition=edition, async_jobs=async_jobs)
+        self._older = Older(version)
+        self.store.quirks = self._older.quirks
         self.requests: list[Recorded] = []
         self._lock = threading.RLock()
         self._plans: list[PlannedFault] = []
@@ -150,7 +156,7 @@ class FakeLabelStudio(State):
         It knows the release and the edition, for which others ask once.
         """
         client = LabelStudio(self.url, self.api_key, **{"session": self.session(), **options})
-        facts_of(client).server = ServerVersion(VERSION, self.edition, {})
+        facts_of(client).server = ServerVersion(self.version, self.edition, {})
         return client
 
     def serve(self) -> AbstractContextManager[str]:
@@ -225,6 +231,7 @@ class FakeLabelStudio(State):
             route, names = self._route(request)
             if not route.public:
                 request.user = authenticate(request)
+            request = self._older.known(request)
             handler = route.handlers.get(request.method)
             if handler is None:
                 allowed = {"Allow": ", ".join([*route.handlers, "HEAD", "OPTIONS"])}
@@ -240,7 +247,9 @@ class FakeLabelStudio(State):
                 raise crash(str(error)) from None
         except Abort as error:
             return Answer(error.body, error.status, error.headers)
-        return result if isinstance(result, Answer) else Answer(result)
+        answer = result if isinstance(result, Answer) else Answer(result)
+        answer.body = self._older.shown(request, answer.body)
+        return answer
 
     def _route(self, request: Request) -> tuple[Route, dict[str, Any]]:
         if request.method not in _METHODS:

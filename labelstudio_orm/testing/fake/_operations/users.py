@@ -8,7 +8,7 @@ from typing import Any
 from .._checks.fields import Field, boolean, email, json_text, read, text
 from .._rows import serializers
 from .._state.store import Row, Store, dumps, iso, loads
-from .._wire.answers import VERSION, Answer, Failure, failure, invalid, not_found, not_implemented
+from .._wire.answers import Answer, Failure, failure, invalid, not_found, not_implemented
 from .._wire.requests import Request
 from .._wire.routes import Routes
 
@@ -42,19 +42,20 @@ def health(request: Request) -> Any:
 
 
 @routes.add("GET", "/api/version/", public=True)
-def version(request: Request) -> Any:
+def get_version(request: Request) -> Any:
+    version = request.fake.version
     part = {"message": "", "commit": "", "date": "", "branch": ""}
     package = {
-        "version": VERSION,
-        "short_version": VERSION.rpartition(".")[0],
+        "version": version,
+        "short_version": version.rpartition(".")[0],
         "latest_version_from_pypi": None,
         "latest_version_upload_time": None,
         "current_version_is_outdated": False,
     }
     return {
-        "release": VERSION,
+        "release": version,
         "label-studio-os-package": package,
-        "label-studio-os-backend": {**part, "version": VERSION},
+        "label-studio-os-backend": {**part, "version": version},
         "label-studio-frontend": part,
         "dm2": part,
         "label-studio-converter": {"version": ""},

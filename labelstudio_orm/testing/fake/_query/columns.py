@@ -121,9 +121,14 @@ def key_path(keys: list[str]) -> str:
     return "'" + path.replace("'", "''") + "'"
 
 
-def key_sql(keys: list[str]) -> str:
-    """Return the SQL of a data key's value; JSON true, false and null are their names, as texts."""
+def key_sql(keys: list[str], *, is_old: bool = False) -> str:
+    """Return the SQL of a data key's value; JSON true, false and null are their names, as texts.
+
+    ``is_old``: as releases before 1.14 have it, to which true is 1 and false is 0.
+    """
     path = key_path(keys)
+    if is_old:
+        return f"JSON_EXTRACT(task.data, {path})"
     kind = f"JSON_TYPE(task.data, {path})"
     value = f"JSON_EXTRACT(task.data, {path})"
     return f"(CASE WHEN {kind} IN ('null', 'true', 'false') THEN {kind} ELSE {value} END)"

@@ -182,7 +182,7 @@ class TaskQuery:
         if (number or self._has_tasks) and _BAD_ALIAS.search(field_name):
             raise crash("Column aliases cannot contain whitespace characters, quotation marks, ...")
         whole = field_name.replace("data__", "")
-        lhs = key_sql(keys)
+        lhs = key_sql(keys, is_old="numbers for booleans" in self.store.quirks)
         first = self._first_value(lhs)
         if isinstance(first, list) and "equal" in item.operator:
             raise invalid("Not supported filter type")
@@ -200,10 +200,11 @@ class TaskQuery:
         """Return the server's name of ``data.x``.
 
         The only name in the config, or ``data`` without any, stands for data without a name of its
-        own if every task has such data.
+        own if every task has such data; on releases before 1.15 any other name does too.
         """
         names = list(markup.data_types(self.project["label_config"])) or ["data"]
-        if names == [name.replace("data.", "")]:
+        is_old = "undefined data" in self.store.quirks
+        if len(names) == 1 and (is_old or names == [name.replace("data.", "")]):
             path = key_path([markup.UNDEFINED])
             row = self._run(
                 f"SELECT COUNT(*) AS n, SUM(JSON_TYPE(data, {path}) IS NULL) AS other FROM task "

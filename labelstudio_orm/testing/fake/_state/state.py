@@ -44,8 +44,9 @@ class Delivery(NamedTuple):
 class State:
     """What the operations of a server read and change; ``FakeLabelStudio`` describes it."""
 
-    def __init__(self, url: str, *, edition: str, async_jobs: bool) -> None:
+    def __init__(self, url: str, *, version: str, edition: str, async_jobs: bool) -> None:
         self.url = url.rstrip("/")
+        self.version = version
         self.edition = edition
         self.async_jobs = async_jobs
         self.delivered: list[Delivery] = []

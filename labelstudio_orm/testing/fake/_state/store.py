@@ -64,6 +64,8 @@ class Store:
     """One database and a clock that never shows the same time twice."""
 
     def __init__(self) -> None:
+        self.quirks: frozenset[str] = frozenset()
+        """What queries do otherwise on an older release."""
         self.db = sqlite3.connect(":memory:", check_same_thread=False, isolation_level=None)
         weakref.finalize(self, self.db.close)  # newer Pythons warn of a connection left open
         self.db.row_factory = lambda cursor, row: {

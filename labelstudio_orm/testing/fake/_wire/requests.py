@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
 from attrs import define, field
@@ -13,6 +13,9 @@ from .._state.state import State
 from .answers import failure, invalid
 from .forms import Form
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class Query:
     """The query string; a name that is repeated has its last value, as in Django."""
@@ -20,6 +23,16 @@ class Query:
     def __init__(self, text: str) -> None:
         self.text = text
         self._pairs = parse_qsl(text, keep_blank_values=True)
+
+    @classmethod
+    def of(cls, pairs: Iterable[tuple[str, str]]) -> Self:
+        """Return the query string with these names and values."""
+        return cls(urlencode(list(pairs)))
+
+    @property
+    def pairs(self) -> list[tuple[str, str]]:
+        """The names with their values, in order."""
+        return list(self._pairs)
 
     def __contains__(self, name: str) -> bool:
         return any(key == name for key, _ in self._pairs)
