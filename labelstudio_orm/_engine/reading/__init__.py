@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 from ..values.lazy import importer
 
 if TYPE_CHECKING:
+    from . import columns as columns
     from . import counted as counted
     from . import dask_tables as dask_tables
     from . import explain as explain

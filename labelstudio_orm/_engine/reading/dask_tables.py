@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import attrs
 
+from ..._tables.columns import Sort
 from ...errors import FieldError
-from ..conditions.ordering import Key
 from ..conditions.places import name_of
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING
 from ..http.connection import client_for
 from ..plans.columns import UNDEFINED
+from ..values.extras import extra
 from ..values.ids import id_of
 from ..values.misuse import check_number
 from ..values.near import did_you_mean
 from .ambiguity import keys_in_tasks
+from .columns import Way
 from .selection import evolved, query_of
-from .tables import as_dtype, spread, to_pandas
 
 if TYPE_CHECKING:
     import dask.dataframe
@@ -42,13 +44,8 @@ def to_dask(
     dtype: Mapping[str, Any],
 ) -> dask.dataframe.DataFrame:
     """Return a dataframe of dask: ``QuerySet.to_dask``."""
-    try:
-        import dask  # lazy: an optional extra
-        import dask.dataframe
-    except ImportError as error:
-        raise ImportError(
-            "to_dask() needs dask: python -m pip install 'labelstudio_orm[dask]'"
-        ) from error
+    dask = extra("dask", "dask", "to_dask()")
+    dataframe = extra("dask.dataframe", "dask", "to_dask()")
     query_of(queryset).refuse_slice("partitioning")
     whole = evolved(queryset, where=EVERYTHING, ordering=(), from_end=False)
     if npartitions is None:
@@ -60,7 +57,7 @@ def to_dask(
     token = uuid.uuid4().hex
     # Else dask turns objects, such as the regions of a result, into texts.
     with dask.config.set({"dataframe.convert-string": False}):
-        return dask.dataframe.from_map(
+        return dataframe.from_map(
             _Reader(tuple(columns), meta, frozenset(dtype), token),
             [_Part(part, (token, number)) for number, part in enumerate(parts)],
             meta=meta,
@@ -72,13 +69,13 @@ def _meta(
     whole: ReadingQuerySet[Any], columns: Sequence[str], dtype: Mapping[str, Any]
 ) -> pandas.DataFrame:
     """Return an empty table with the columns and dtypes that each partition has."""
-    import pandas  # lazy: an optional extra
+    pandas = extra("pandas", "pandas", "to_dask()")
 
     query = query_of(whole)
-    has_keys = [name for name in columns if Key.of(query.model, name).path]
-    fields = spread(query.model, columns)
-    sample = whole[:SAMPLE].values(*columns).iterator() if has_keys or fields else ()
-    table = to_pandas(query.model, sample, columns)
+    ways = [Way.of(query.model, name) for name in columns]
+    fields = [way.name for way in ways if way.is_spread]
+    is_certain = all(way.sort is not Sort.NOTHING for way in ways)
+    table = (whole.filter(pk__in=[]) if is_certain else whole[:SAMPLE]).to_pandas(*columns)
     chosen = [name for name in dtype if name.startswith(tuple(f"{one}__" for one in fields))]
     for name in [*chosen, *_names_of_keys(query, fields)]:
         if name not in table:
@@ -133,7 +130,7 @@ class _Reader:
             return self._table(evolved(part.queryset, connection=client), columns)
 
     def _table(self, queryset: ReadingQuerySet[Any], columns: list[str] | None) -> pandas.DataFrame:
-        import pandas  # lazy: an optional extra
+        pandas = extra("pandas", "pandas", "to_dask()")
 
         table = queryset.to_pandas(*(columns or self.names))
         meta = self.meta[columns] if columns else self.meta
@@ -151,7 +148,7 @@ class _Reader:
         return pandas.DataFrame(made, index=table.index)
 
     def _column(self, column: pandas.Series, name: str, dtype: Any, doing: str) -> pandas.Series:
-        found = as_dtype(column, dtype)
+        found = _as_dtype(column, dtype)
         if found is not None:
             return found
         try:
@@ -164,3 +161,23 @@ class _Reader:
             f"{doing}: {name} has {column.dtype} values, {reason}; "
             f"name a dtype for all: to_dask(..., dtype={{{name!r}: object}})"
         )
+
+
+def _as_dtype(column: pandas.Series, dtype: Any) -> pandas.Series | None:
+    """Return a column as one of a dtype; None if that would change the type of a value in it."""
+    pandas = extra("pandas", "pandas", "to_dask()")
+
+    types = pandas.api.types
+    if column.dtype == dtype:
+        return column
+    values = column.dropna()
+    keeps_types = (
+        values.empty
+        or types.is_object_dtype(dtype)
+        or (types.is_float_dtype(dtype) and types.is_integer_dtype(column.dtype))
+        or (types.is_datetime64_any_dtype(dtype) and all(isinstance(v, datetime) for v in values))
+    )
+    try:
+        return column.astype(dtype) if keeps_types else None
+    except (ValueError, OverflowError):  # a date beyond what pandas holds
+        return None

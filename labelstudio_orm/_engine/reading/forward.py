@@ -101,5 +101,18 @@ class Forward:
 
 
 def _is_at_hand(obj: Any, relation: Relation, id: int) -> bool:
-    above = any(type(one) is relation.target and key_of(one) == id for one in ancestors(obj))
-    return above or relation.name in kept_with(obj)
+    return relation.name in kept_with(obj) or _above(obj, relation, id) is not None
+
+
+def _above(obj: Any, relation: Relation, id: Any) -> Any:
+    above = (one for one in ancestors(obj) if type(one) is relation.target and key_of(one) == id)
+    return next(above, None)
+
+
+def at_hand(obj: Any, relation: Relation) -> Any:
+    """Return the object that another one points to, if it is there without a request; else None."""
+    id = getattr(obj, relation.id_name)
+    if id is None:
+        return None
+    found = kept_with(obj).get(relation.name)
+    return found if found is not None else _above(obj, relation, id)

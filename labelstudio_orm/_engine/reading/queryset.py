@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeGuard, TypeVar, cast, overload
 
 from ...errors import DoesNotExist, FieldError, MultipleObjectsReturned
@@ -25,14 +27,19 @@ from .selection import Selection, query_of
 
 if TYPE_CHECKING:
     import dask.dataframe
+    import datasets
     import pandas
+    import polars
+    import pyarrow
     from typing_extensions import Self
 
+    from ..._tables.columns import Batch
     from ...progress import Progress
     from ..conditions.places import Place
     from ..conditions.q import Q
     from ..conditions.query import Query
     from ..pages.keyset import Keyset
+    from .columns import Per
     from .rows import Rows
 
 R = TypeVar("R")
@@ -368,22 +375,92 @@ class ReadingQuerySet(Selection[R]):
         found = self._but(fields=names, named=tuple(keys)) if narrow else self
         return reading.rows.Rows(found, lambda obj: shape(tuple(one.value(obj) for one in keys)))
 
-    @one_call
-    def to_pandas(self, *names: str | Place) -> pandas.DataFrame:
-        """Return a table, one row an object, as ``values(*names)`` would give them.
+    # -- tables of other libraries ----------------------------------------------------------------
 
-        The data of tasks is a column for each key, under the name by which it can be asked for:
-        ``data__text``, and ``data["a.b"]`` for a key that has other signs in it.
+    @one_call
+    def to_pandas(self, *names: str | Place, per: Per = "object") -> pandas.DataFrame:
+        """Return a dataframe of pandas; without names, of the fields of ``values()``.
+
+        A name is that of a field, of a key in JSON (``data__text``, ``data["a.b"]``), or of a field
+        of an object that is pointed to (``completed_by__email``), for which one more request reads
+        all users, or 300 tasks. The data of tasks is a column for each key, under the name by
+        which it can be asked for.
+
+        ``per``: what a row is of. ``"object"``: each of the objects. ``"annotation"``: each
+        annotation of tasks, whose columns are named ``annotations__lead_time``, and
+        ``annotations__completed_by__email``. ``"region"``: each region of annotations, of
+        predictions, or of the annotations of tasks (of their predictions, where a name begins with
+        ``predictions__``). Behind the named columns it has ``region`` (the id), ``control``,
+        ``kind``, ``labels``, and as far as the labelling config has such controls ``number``,
+        ``start``, ``end``, ``text``, the place in percent and in pixels (``x``, ``x_pixels`` ...),
+        ``points``; ``value`` for what these do not say, and ``problem`` for what is not as the
+        config says.
 
         Integers, booleans and texts are pandas' own nullable kinds, so an id beside a missing one
-        stays an integer; dates have their zone. As many requests as a loop. Raises ImportError
-        without pandas (the extra ``[pandas]``).
+        stays an integer; dates have their zone. Columns and dtypes are those of the declared fields
+        and of the config, also without a row; those of keys in JSON follow from their values, and
+        for a result without a row from 100 other objects, which is one more request. Otherwise
+        as many requests as a loop. Raises ImportError without pandas (the extra ``[pandas]``).
 
         >>> table = project.tasks.to_pandas("id", "data__lang", "total_annotations")
         >>> table.groupby("data__lang").total_annotations.mean()
+        >>> regions = project.annotations.to_pandas("completed_by__email", per="region")
+        >>> regions.explode("labels").groupby(["completed_by__email", "labels"]).size()
         """
-        columns = tuple(map(str, names)) or self._plain_names()
-        return reading.tables.to_pandas(self.model, self.values(*names).iterator(), columns)
+        return reading.tables.to_pandas(self._batches(names, per))
+
+    @one_call
+    def to_arrow(self, *names: str | Place, per: Per = "object") -> pyarrow.Table:
+        """Return a table of Arrow: the columns and rows of ``to_pandas``.
+
+        Values of JSON (lists and objects in data, results) are texts of JSON, and the metadata of
+        their fields says so; ``bulk_create`` reads them back as they were. Raises ImportError
+        without pyarrow (the extra ``[arrow]``).
+
+        >>> project.tasks.to_arrow("id", "data__text").column_names
+        ['id', 'data__text']
+        """
+        return reading.tables.to_arrow(self._batches(names, per))
+
+    @one_call
+    def to_polars(self, *names: str | Place, per: Per = "object") -> polars.DataFrame:
+        """Return a dataframe of polars: that of ``to_arrow``.
+
+        Raises ImportError without polars and pyarrow (the extra ``[polars]``).
+
+        >>> project.tasks.to_polars("id", "data__text").columns
+        ['id', 'data__text']
+        """
+        return reading.tables.to_polars(self._batches(names, per))
+
+    @one_call
+    def to_datasets(self, *names: str | Place, per: Per = "object") -> datasets.Dataset:
+        """Return a dataset of Hugging Face: the table of ``to_arrow``, in memory.
+
+        For more than that, write a file with ``to_parquet`` and load it. Raises ImportError without
+        datasets (the extra ``[datasets]``).
+
+        >>> project.tasks.to_datasets("id", "data__text").column_names
+        ['id', 'data__text']
+        """
+        return reading.tables.to_datasets(self._batches(names, per))
+
+    @one_call
+    def to_parquet(
+        self, path: str | os.PathLike[str], *names: str | Place, per: Per = "object"
+    ) -> Path:
+        """Write the table of ``to_arrow`` to a file of Parquet; return the path.
+
+        It is written in constant memory, and appears when it is complete. Raises ImportError
+        without pyarrow (the extra ``[arrow]``).
+
+        >>> project.tasks.to_parquet("tasks.parquet", "id", "data")
+        PosixPath('tasks.parquet')
+        """
+        return reading.tables.to_parquet(self._batches(names, per), Path(path))
+
+    def _batches(self, names: tuple[str | Place, ...], per: Per) -> Iterator[Batch]:
+        return reading.columns.layout(self._query, names, per, self._plain_names).batches()
 
     @one_call
     def to_dask(
