@@ -107,7 +107,7 @@ def delete(client: Client, project: int) -> None:
 def update(client: Client, project: int) -> None:
     """One key in the data of the tasks that a filter finds."""
     for task in list(client.rows(where("data.batch", os.environ["BATCH"]), project)):
-        data = {**task["data"], "split": os.environ["SPLIT"]}
+        data = {**task["data"], "split": json.loads(os.environ["SPLIT"])}
         client.send("PATCH", f"/api/tasks/{task['id']}/", json={"data": data})
 
 

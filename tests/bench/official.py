@@ -110,7 +110,7 @@ def update(client: LabelStudio, project: int) -> None:
     """One key in the data of the tasks that a filter finds."""
     filters = equal("data.batch", os.environ["BATCH"])
     for task in list(client.tasks.list(project=project, **asked(filters=filters))):
-        client.tasks.update(task.id, data={**task.data, "split": os.environ["SPLIT"]})
+        client.tasks.update(task.id, data={**task.data, "split": json.loads(os.environ["SPLIT"])})
 
 
 if __name__ == "__main__":

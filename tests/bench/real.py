@@ -13,8 +13,9 @@ import json
 import os
 import random
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -102,7 +103,11 @@ TABLES = {
     "annotations": ("Tasks with annotations and predictions", ways("embedded")),
     "import": (
         "Import",
-        {**ways("imports"), "ours in one request": Way("ours.py", "imports-at-once")},
+        {
+            **ways("imports"),
+            "ours with orjson": Way("ours.py", "imports", {"NO_ORJSON": ""}),
+            "ours in one request": Way("ours.py", "imports-at-once"),
+        },
     ),
     "delete": (
         f"Deleting {DELETED:,} tasks by a filter (one by one: {EACH}, times {DELETED // EACH})",
@@ -115,6 +120,7 @@ TABLES = {
         f"Updating one key of {TASKS // BATCHES} tasks",
         {**ways("update"), "ours, 2 workers": Way("ours.py", "update", {"WORKERS": "2"})},
     ),
+    "patches": (f"Updating one key of {TASKS // BATCHES} tasks with a PATCH each", ways("update")),
 }
 """What is measured, and in which ways."""
 
@@ -180,7 +186,12 @@ class Bench:
         title, found = TABLES[table]
         if self.server.workers and table in ("ids", "annotations"):
             found = {**found, "ours, 2 workers": replace(found["ours"], settings={"WORKERS": "2"})}
-        doing = {"import": self.importing, "delete": self.deleting, "update": self.updating}
+        doing: dict[str, Callable[[Way], Program]] = {
+            "import": self.importing,
+            "delete": self.deleting,
+            "update": partial(self.updating, value=lambda: os.urandom(8).hex()),
+            "patches": partial(self.updating, value=lambda: random.randrange(10**9)),
+        }
         loads: list[float] = []
 
         def program(way: Way) -> Program:
@@ -193,7 +204,7 @@ class Bench:
             return noted
 
         programs = {name: program(way) for name, way in found.items()}
-        number = self.turns if table == "update" else self.rounds
+        number = self.turns if table in ("update", "patches") else self.rounds
         rounds = measure(programs, number, warm_up=False)
         load = f"load {min(loads):.1f} to {max(loads):.1f}"
         times(f"{title}: {self.name} server, {number} rounds, {load}", rounds, COLUMNS)
@@ -229,14 +240,18 @@ class Bench:
 
         return run
 
-    def updating(self, way: Way) -> Program:
-        """A part of the tasks, another one at each turn, which gets a value of its own."""
+    def updating(self, way: Way, value: Callable[[], object]) -> Program:
+        """A part of the tasks, another one at each turn, which gets a value of its own.
+
+        The server has an action for texts alone.
+        """
         project = self.project("labelled", self.data.full)
         turns = count()
 
         def run() -> Figures:
-            split = os.urandom(8).hex()
-            figures = self.program(way, project, BATCH=f"b{next(turns)}", SPLIT=split)()
+            split = value()
+            settings = {"BATCH": f"b{next(turns)}", "SPLIT": json.dumps(split)}
+            figures = self.program(way, project, **settings)()
             return {**figures, "found": project.tasks.filter(data__split=split).count()}
 
         return run

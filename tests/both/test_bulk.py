@@ -24,6 +24,7 @@ from labelstudio_orm import (
     Task,
 )
 from labelstudio_orm._engine.bulk import updating
+from labelstudio_orm._engine.pages import task_page
 from labelstudio_orm.resources._tasks import deletion
 
 Asked = Callable[[], list[str]]
@@ -170,6 +171,51 @@ def test_what_the_server_finds_is_deleted_in_pieces(
     assert (done, done.deleted, done.skipped) == (16, 16, 0)
     assert list(project.tasks) == tasks[9:14]
     assert told[1:] == [(3, 16), (7, 16), (11, 16), (15, 16), (16, 16)]
+
+
+TEXTS = ["alpha", "Alpha", "al.pha", "beta\nalpha", "alpha\n", "alphabet", "12 alphas", "ÄLPHA"]
+NO_TEXTS = [12, True, None, ["alpha"], {"alpha": 1}]
+
+PARTS: dict[str, tuple[str, list[int]]] = {  # a piece, and the places of the texts with it
+    "contains": ("alpha", [0, 3, 4, 5, 6]),
+    "icontains": ("LPHA", [0, 1, 3, 4, 5, 6, 7]),
+    "startswith": ("al.", [2]),
+    "endswith": ("alpha", [0, 3]),
+}
+
+
+@pytest.mark.parametrize("others", [[], NO_TEXTS], ids=["texts", "anything"])
+def test_the_tasks_with_a_part_of_a_text_are_deleted_and_no_others(
+    project: Project, others: list[Any]
+) -> None:
+    values = [*TEXTS, *others]
+    for lookup, (piece, places) in PARTS.items():
+        made = project.tasks.bulk_create([{"text": "t", "key": value} for value in values])
+        gone = [made[place] for place in places]
+        done = project.tasks.filter(Q(**{f"data__key__{lookup}": piece})).delete()
+        assert done == len(gone), lookup
+        assert list(project.tasks) == [task for task in made if task not in gone], lookup
+        project.tasks.all().delete()
+
+
+def test_ids_are_deleted_in_pieces_and_only_those_of_the_project(
+    ls: LabelStudio, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(deletion, "PIECE", 5)
+    monkeypatch.setattr(task_page, "IDS", 3)
+    tasks = project.tasks.bulk_create([{"text": str(n)} for n in range(14)])
+    twin = ls.projects.create(title="Twin", label_config=project.label_config)
+    try:
+        (other,) = twin.tasks.bulk_create([{"text": "a"}])
+        told: list[tuple[int, int | None]] = []
+        ids = [other.id, *(task.id for task in tasks[2:13]), other.id + 1000]
+        done = project.tasks.filter(id__in=ids).delete(
+            progress=lambda done, total: told.append((done, total))
+        )
+        assert (done, told[-1]) == (11, (11, 11))
+        assert [*project.tasks, *twin.tasks] == [*tasks[:2], tasks[13], other]
+    finally:
+        twin.delete()
 
 
 def test_deleting_while_looping_visits_every_task_once(ls: LabelStudio, project: Project) -> None:

@@ -223,19 +223,27 @@ BILLS: dict[str, tuple[Verb, dict[str, int]]] = {
     ),
     "delete: by a flag in data, which no text is": (
         lambda p: p.tasks.filter(data__flag=True).delete(),
-        {KEYS: 1, LIST: 2 + 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+        {KEYS: 1, LIST: 2, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
     ),
     "delete: by numbers below another, where all are numbers": (
         lambda p: p.tasks.filter(data__n__lt=10).delete(),
-        {KEYS: 1, LIST: 2 + 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+        {KEYS: 1, LIST: 2, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+    ),
+    "delete: by a part of a text, where all are texts": (
+        lambda p: p.tasks.filter(data__lang__contains="e").delete(),
+        {KEYS: 1, LIST: 2, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+    ),
+    "delete: by ids": (
+        lambda p: p.tasks.filter(id__in=range(1, 400)).delete(),
+        {LIST: 2, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
     ),
     "delete: what is checked here": (
-        lambda p: p.tasks.filter(data__text__contains="1").delete(),
-        {LIST: 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
+        lambda p: p.tasks.filter(data__text__regex="1").delete(),
+        {KEYS: 2, LIST: 1, "POST /api/dm/actions/": 1, "DELETE /api/tasks/*": 1},
     ),
     "delete: one task": (
         lambda p: p.tasks.filter(data__text="7").delete(),
-        {LIST: 1, "DELETE /api/tasks/*": 1},
+        {KEYS: 1, LIST: 1, "DELETE /api/tasks/*": 1},
     ),
     "delete: no task": (lambda p: p.tasks.filter(id__in=[]).delete(), {}),
     "delete: a version of predictions": (

@@ -106,9 +106,13 @@ class Keyset:
         return sum(totals)
 
     def first_id(self, select: Select) -> tuple[int | None, int]:
-        """Return the id of the first task, or None, and how many tasks there are. One request."""
-        answer = ask(lightest(select), 1)
-        return (answer["tasks"][0]["id"] if answer["tasks"] else None), answer["total"]
+        """Return the id of the first task, or None, and how many tasks there are.
+
+        One request, or one for as many ids as an address holds.
+        """
+        answers = [ask(part, 1) for part in in_pieces(lightest(select))]
+        first = next((answer["tasks"][0]["id"] for answer in answers if answer["tasks"]), None)
+        return first, sum(answer["total"] for answer in answers)
 
     def top(self, select: Select, key: Key, rows: int) -> Page | None:
         """Return the first ``rows`` tasks in the server's own order by a column. One request.

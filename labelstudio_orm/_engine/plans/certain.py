@@ -47,6 +47,8 @@ def _guards(leaf: Leaf, item: Item) -> tuple[Item, ...]:
         return (line(column, "less", "String", sys.float_info.max),)
     if operator == "less":
         return (line(column, "greater", "String", -sys.float_info.max),)
+    if operator == "contains" and column != "data":  # there it may be under any key
+        return _of_texts(leaf, column)
     if operator == "in_list" and all(isinstance(one, bool) for one in item["value"]):
         # On SQLite the texts "true" and "false" are also in the list. Actions write no blanks.
         key = json.dumps(leaf.path[-1])
@@ -54,3 +56,37 @@ def _guards(leaf: Leaf, item: Item) -> tuple[Item, ...]:
         texts = [f"{key}:{blank}{flag}" for flag in flags for blank in ("", " ")]
         return tuple(line("data", "not_contains", "String", text) for text in texts)
     return ()
+
+
+_PATTERNS = {"exact": r"\A%s\Z", "contains": "%s", "startswith": r"\A%s", "endswith": r"%s\Z"}
+"""What a text looks like, by lookup, in a pattern that means the same to Python and PostgreSQL."""
+
+NO_TEXT = r"\A(?!([\[{]|(true|false|null|[-+0-9.eE]*)\Z))"
+"""The pattern of what no list, object, flag, null or number is, and few texts are not."""
+
+LONGEST_PATTERN = 1000
+"""Characters of a text that is sent as a pattern, at most."""
+
+
+def _of_texts(leaf: Leaf, column: str) -> tuple[Item, ...]:
+    """Return the lines of patterns: the server's ``contains`` ignores the case of letters."""
+    folds, lookup = leaf.lookup in _FOLDING, _FOLDING.get(leaf.lookup, leaf.lookup)
+    text = leaf.value
+    # Beyond ASCII the lower case of a letter may depend on those around it.
+    if lookup not in _PATTERNS or not isinstance(text, str) or (folds and not text.isascii()):
+        return ()
+    if len(text) > LONGEST_PATTERN or any(
+        char == "\0" or "\ud800" <= char <= "\udfff" for char in text
+    ):
+        return ()
+    pattern = _PATTERNS[lookup] % "".join(_literal(char, folds) for char in text)
+    return tuple(line(column, "regex", "String", one) for one in (pattern, NO_TEXT))
+
+
+_FOLDING = {f"i{name}": name for name in _PATTERNS}
+
+
+def _literal(char: str, folds: bool) -> str:
+    if folds and char.isalpha():
+        return f"[{char.lower()}{char.upper()}]"
+    return f"\\{char}" if char.isascii() and not char.isalnum() else char

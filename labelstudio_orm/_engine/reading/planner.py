@@ -59,10 +59,15 @@ def plans_without_request(query: Query, planned: Plan) -> list[Alternative]:
     return considered(query, planned, _terms(query)) if is_of_tasks(query) else []
 
 
-def plan_with_requests(query: Query) -> Plan:
+def plan_with_requests(query: Query, *, by_columns: bool = False) -> Plan:
     """Return the plan of a query, and ask the project for what makes it better.
 
     Warns of a plan that reads every task, and raises FieldError for what is refused.
+
+    Args:
+        query: What is asked.
+        by_columns: Whether a request is worth it that lets keys be asked for by their own columns,
+            also where the plan does not read every task.
     """
     if any(map(is_beyond, query.scope.values())):
         return Plan(nothing=True)
@@ -83,7 +88,8 @@ def plan_with_requests(query: Query) -> Plan:
         planned = plan_without_request(known)
     if planned.weighed and learns_database(known):
         planned = plan_without_request(known)
-    if _is_full_scan(query, planned) and _nothing_is_undefined(known):
+    is_wide = planned.here is not None if by_columns else _is_full_scan(query, planned)
+    if is_wide and _nothing_is_undefined(known):
         freely = attrs.evolve(_terms(known), may_be_undefined=never)
         planned = cheapest(query, plan(query.options, query.where, freely), freely)
     _check_scores(query)

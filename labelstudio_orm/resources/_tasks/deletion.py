@@ -16,7 +16,7 @@ from ..._engine.http.paths import at
 from ..._engine.pages.keyset import TASKS
 from ..._engine.pages.select import Select
 from ..._engine.pages.sources import chunked
-from ..._engine.pages.task_page import between, ids_asked_for
+from ..._engine.pages.task_page import between, ids_asked_for, with_ids
 from ..._engine.plans.certain import certain
 from ..._engine.reading.planner import plan_with_requests
 from ..._engine.reading.selection import query_of
@@ -26,7 +26,6 @@ from .actions import is_exact
 from .nouns import client_with_nouns
 
 if TYPE_CHECKING:
-    from ..._engine.conditions.query import Query
     from ..._engine.models.queryset import QuerySet
     from ..._engine.plans.plan import Plan
 
@@ -72,12 +71,12 @@ def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
         run.report()
 
     # The action drops a project's views with its last task; one of ours therefore goes by itself.
-    planned = plan_with_requests(query)
+    planned = plan_with_requests(query, by_columns=True)
     if planned.nothing:
         return
-    exact = planned if planned.counts and is_exact(queryset, planned) else _certain(query, planned)
-    if exact is not None and not ids_asked_for(exact)[1]:
-        left = _delete_matching(Select.of(query, exact), run, act)
+    exact = _counted(queryset, planned)
+    if exact:
+        left = _delete_matching(exact, run, act)
     else:
         ids = list(queryset.values_list("id", flat=True).iterator())
         run.total = len(ids)
@@ -93,16 +92,34 @@ def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
         run.report()
 
 
-def _certain(query: Query, planned: Plan) -> Plan | None:
-    """Return a plan by which the server finds just the tasks that match, if that can be known."""
+@attrs.frozen
+class Counted:
+    """Tasks that the server itself selects, the id of the first one and how many they are."""
+
+    select: Select
+    first: int | None
+    number: int
+
+    @classmethod
+    def of(cls, select: Select) -> Counted:
+        """Count them: ``Keyset.first_id``."""
+        select = attrs.evolve(select, backwards=False)
+        return cls(select, *TASKS.first_id(select))
+
+
+def _counted(queryset: QuerySet[Any], planned: Plan) -> list[Counted]:
+    """Return the tasks that match, in pieces if ids are named; none if the server cannot tell."""
+    query = query_of(queryset)
+    if planned.counts and is_exact(queryset, planned):
+        select = Select.of(query, planned)
+        pieces = chunked(ids_asked_for(planned)[1], PIECE)
+        return [Counted.of(with_ids(select, ids)) for ids in pieces] or [Counted.of(select)]
     narrower = None if query.is_slice or query.is_of_view else certain(planned)
-    if narrower is None:
-        return None
+    if narrower is None or ids_asked_for(narrower)[1]:
+        return []
     wider = attrs.evolve(planned, here=None)
-    (_, found), (_, all_found) = (
-        TASKS.first_id(Select.of(query, one)) for one in (narrower, wider)
-    )
-    return narrower if found == all_found else None
+    found, all_found = (Counted.of(Select.of(query, one)) for one in (narrower, wider))
+    return [found] if found.number == all_found.number else []
 
 
 @contextmanager
@@ -119,30 +136,35 @@ def _unless_done(left: Callable[[], int]) -> Iterator[None]:
 
 
 def _delete_matching(
-    select: Select, run: BulkRun, act: Callable[[dict[str, Any], int, Callable[[], int]], None]
+    pieces: list[Counted],
+    run: BulkRun,
+    act: Callable[[dict[str, Any], int, Callable[[], int]], None],
 ) -> int | None:
     """Delete the tasks that the server itself selects, but for one; return its id."""
-    first, run.total = TASKS.first_id(select)
-    parts = max(1, -(-run.total // PIECE))
-    cuts = TASKS.cuts(select, parts) if parts > 1 else []
-    ranks = [part * run.total // parts for part in range(parts + 1)]
-    for (after, until), (low, high) in zip(
-        pairwise([None, *cuts, None]), pairwise([1, *ranks[1:]]), strict=True
-    ):
-        if high > low:
-            part = between(select, after, until)
-            filters = select.plan.filters(part)
-            selection = {
-                "filters": filters or {"conjunction": "and", "items": []},
-                "ordering": ["tasks:id"],
-                "selectedItems": {"all": True, "excluded": [first]},
-            }
-            act(selection, high - low, partial(_others, select, part, first))
-    return first
+    run.total = sum(piece.number for piece in pieces)
+    kept = next((piece.first for piece in pieces if piece.number), None)
+    for piece in pieces:
+        select, parts = piece.select, max(1, -(-piece.number // PIECE))
+        cuts = TASKS.cuts(select, parts) if parts > 1 else []
+        ranks = [part * piece.number // parts for part in range(parts + 1)]
+        ranks[0] = int(piece.first == kept)
+        for (after, until), (low, high) in zip(
+            pairwise([None, *cuts, None]), pairwise(ranks), strict=True
+        ):
+            if high > low:
+                part = between(select, after, until)
+                filters = select.plan.filters(part)
+                selection = {
+                    "filters": filters or {"conjunction": "and", "items": []},
+                    "ordering": ["tasks:id"],
+                    "selectedItems": {"all": True, "excluded": [kept]},
+                }
+                act(selection, high - low, partial(_others, select, part, kept))
+    return kept
 
 
-def _others(select: Select, part: Any, first: int | None) -> int:
+def _others(select: Select, part: Any, kept: int | None) -> int:
     """Return the number of tasks of a part, not counting one of them."""
     plan = select.plan.among(part) if part else select.plan
     found, number = TASKS.first_id(attrs.evolve(select, plan=plan))
-    return number - (found == first)
+    return number - (found == kept)
