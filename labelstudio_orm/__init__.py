@@ -19,6 +19,7 @@ from .errors import (
     FieldError,
     JobFailed,
     LabelStudioError,
+    LeftOutWarning,
     MissingSizeWarning,
     MultipleObjectsReturned,
     NotFound,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from ._engine.models.queryset import QuerySet
     from ._engine.models.server import ServerInfo
     from ._engine.values.summary import Created, Failure, Summary
+    from ._formats.report import FormatReport, Imported, LeftOut
     from .resources._tasks.exported import from_export
     from .resources._tasks.media import MediaFile
     from .resources.comments import Comment
@@ -77,12 +79,16 @@ __all__ = [
     "Failure",
     "FieldError",
     "FileUpload",
+    "FormatReport",
     "ImportJob",
     "ImportStorage",
+    "Imported",
     "JWTSettings",
     "JobFailed",
     "LabelStudio",
     "LabelStudioError",
+    "LeftOut",
+    "LeftOutWarning",
     "MLBackend",
     "MediaFile",
     "MissingSizeWarning",
@@ -134,6 +140,7 @@ _LATER = {
     "_engine.models.queryset": ("QuerySet",),
     "_engine.models.server": ("ServerInfo",),
     "_engine.values.summary": ("Created", "Failure", "Summary"),
+    "_formats.report": ("FormatReport", "Imported", "LeftOut"),
     "resources._tasks.exported": ("from_export",),
     "resources._tasks.media": ("MediaFile",),
     **{f"resources.{module}": names for module, names in NOUNS.items()},

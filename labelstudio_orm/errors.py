@@ -23,6 +23,7 @@ __all__ = [
     "FieldError",
     "JobFailed",
     "LabelStudioError",
+    "LeftOutWarning",
     "MissingSizeWarning",
     "MultipleObjectsReturned",
     "NotFound",
@@ -323,6 +324,15 @@ class OldServerWarning(UserWarning):
     >>> import warnings
     >>> warnings.simplefilter("error", OldServerWarning)  # raise instead of warn
     >>> warnings.simplefilter("default", OldServerWarning)
+    """
+
+
+class LeftOutWarning(UserWarning):
+    """A file in the format of another program lacks regions, which the report lists.
+
+    >>> import warnings
+    >>> warnings.simplefilter("error", LeftOutWarning)  # raise instead of warn
+    >>> warnings.simplefilter("default", LeftOutWarning)
     """
 
 

@@ -38,6 +38,7 @@ from ..progress import Progress
 from . import _tasks
 from .common import Dated, valid_result
 from .drafts import keeping_drafts
+from .formats import InFormats
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -58,7 +59,7 @@ if TYPE_CHECKING:
 __all__ = ["Annotation", "Labelled", "LastAction", "Prediction", "Predictions", "Task", "Tasks"]
 
 
-class Tasks(QuerySet["Task"]):
+class Tasks(InFormats["Task"]):
     """``project.tasks``, ``view.tasks``, ``ls.tasks.filter(project=1)``."""
 
     def filter(self, *conditions: Q, view: View | int = UNSET, **lookups: Any) -> Self:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,9 @@ import pytest
 import labelstudio_orm
 from labelstudio_orm import LabelStudio, Q, migrate
 from labelstudio_orm._engine.http import auth, connection, transport
+from labelstudio_orm._formats.images import png
+from labelstudio_orm.config import LabelConfig, labels
+from labelstudio_orm.resources import Tasks
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 
@@ -24,6 +29,25 @@ PLACES = (
 """Where the examples have storages; an address with a slash at its end is an empty place."""
 
 MODEL = "http://ml.example.com"
+
+
+class Boxes:
+    """A project with one image and a box on it, which is made when its tasks are touched."""
+
+    def __init__(self, ls: LabelStudio) -> None:
+        self._ls = ls
+
+    @cached_property
+    def tasks(self) -> Tasks:
+        config = LabelConfig.build(
+            {"image": "Image", "label": labels(["Car", "Person"], "RectangleLabels")}
+        )
+        project = self._ls.projects.create(title="Cars", label_config=str(config))
+        image = f"data:image/png;base64,{b64encode(png(2, 2, bytes(4))).decode()}"
+        task = project.tasks.create(data={"image": image})
+        box = config["label"].rectangle("Car", x=0, y=0, width=50, height=50, size=(2, 2))
+        task.annotations.create(result=[box])
+        return project.tasks
 
 
 @pytest.fixture
@@ -52,11 +76,13 @@ def names(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, Any]:
     made = {
         **{name: getattr(labelstudio_orm, name) for name in labelstudio_orm.__all__},
         "fake": fake,
+        "Path": Path,
         "transport": ls._transport,
         "xml": CONFIG,
         "path": path,
         "ls": ls,
         **_labelling(ls),
+        "boxes": Boxes(ls),
     }
     made.update(_services(fake, made))
     made.update(_enterprise(made))

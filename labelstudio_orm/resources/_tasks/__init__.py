@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from . import creation as creation
     from . import deletion as deletion
     from . import exports as exports
+    from . import formats as formats
     from . import media as media
     from . import predictions as predictions
     from . import stored as stored

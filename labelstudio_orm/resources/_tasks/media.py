@@ -235,7 +235,7 @@ def download_all(
         if file.address or key is not None
     )
     with run:
-        for outcome in run.each(files, partial(_fetch, client), identity=lambda one: one.path):
+        for outcome in run.each(files, partial(fetch, client), identity=lambda one: one.path):
             if outcome.value:
                 run.created += 1
             else:
@@ -262,11 +262,11 @@ def download_one(
     file = chosen[0] if is_folder else attrs.evolve(chosen[0], path=target)
     if is_folder:
         folder.mkdir(parents=True, exist_ok=True)
-    _fetch(client, file, again=not is_folder)
+    fetch(client, file, again=not is_folder)
     return file.path
 
 
-def _fetch(client: Connection, file: MediaFile, *, again: bool = False) -> bool:
+def fetch(client: Connection, file: MediaFile, *, again: bool = False) -> bool:
     """Copy a file, unless its copy is there; return whether it was copied."""
     place = "" if file.item_index is None else f"[{file.item_index}]"
     doing = f"downloading data[{file.key!r:.80}]{place} of task {file.task_id}"

@@ -1,0 +1,183 @@
+"""YOLO: a text file of labels beside each image, in fractions of it, in Ultralytics' folders.
+
+A data set has one form: ``detect`` (upright boxes), ``obb`` (boxes by their corners) or ``segment``
+(polygons, also those of boxes).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Final, Literal, TypeAlias, get_args
+
+from .._config.labelconfig import LabelConfig
+from .._config.shapes import Box, Polygon
+from .._engine.values.files import whole_file
+from .._tables.regions import Geometry, RegionRow
+from .geometry import box_of, corners
+from .images import size_of
+from .read import Drawing, Item, Reading
+from .report import FormatReport, Tally
+from .walk import Categories, Fetch, Picture, Walk, label_of, pictures, stem
+
+Form: TypeAlias = Literal["detect", "obb", "segment"]
+
+_SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif")
+
+
+def write(
+    walk: Walk, path: Path, fetch: Fetch | None, name_of: Callable[[str, int], str], form: Form
+) -> FormatReport:
+    """Write the tasks: ``Tasks.to_yolo``."""
+    check_form(form)
+    labels, images = path / "labels", path / "images"
+    labels.mkdir(parents=True, exist_ok=True)
+    images.mkdir(exist_ok=True)
+    tally, categories = Tally(path), Categories(walk.labels())
+    for picture in pictures(walk, tally, images, fetch, name_of):
+        lines = [*_lines(picture, categories, tally, form)]
+        with whole_file(labels / f"{stem(picture.name)}.txt", shared=True) as out:
+            out.write("".join(f"{line}\n" for line in lines).encode())
+        tally.regions += len(lines)
+    names = [*categories.ids]
+    _write(path / "classes.txt", "".join(f"{' '.join(name.split())}\n" for name in names))
+    listed = "".join(f"  {id}: {json.dumps(name)}\n" for name, id in categories.ids.items())
+    _write(path / "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{listed}")
+    return tally.report()
+
+
+def check_form(form: str) -> None:
+    """Raise ValueError for anything but a form of data sets."""
+    if form not in get_args(Form):
+        raise ValueError(f'form must be "detect", "obb" or "segment", not {form!r:.80}')
+
+
+def _write(path: Path, text: str) -> None:
+    with whole_file(path, shared=True) as out:
+        out.write(text.encode())
+
+
+def _lines(picture: Picture, categories: Categories, tally: Tally, form: Form) -> Iterator[str]:
+    for row in picture.rows:
+        numbers = _numbers(row, picture, tally, form)
+        label = label_of(row, tally) if numbers else None
+        if numbers and label is not None:
+            shown = " ".join(f"{number:.12g}" for number in numbers)
+            yield f"{categories.id(label)} {shown}"
+
+
+def _numbers(row: RegionRow, picture: Picture, tally: Tally, form: Form) -> list[float]:
+    """Return the fractions of the image that a line has; none for what it cannot say."""
+    place, mark = row.geometry, row.mark
+    if not isinstance(mark, (Box, Polygon)) or place is None:
+        tally.leave_out(row, f"YOLO has no {row.kind}")
+    elif isinstance(mark, Polygon) and form != "segment":
+        tally.leave_out(row, f'a polygon is of the form "segment", and not "{form}"')
+    elif isinstance(mark, Polygon):
+        return [number / 100 for point in place.points for number in point]
+    elif form == "detect" and place.rotation:
+        tally.leave_out(row, 'a rotated box is of the form "obb" or "segment", not "detect"')
+    elif form == "detect":
+        assert place.height is not None
+        middle = (place.x + place.width / 2, place.y + place.height / 2)
+        return [number / 100 for number in (*middle, place.width, place.height)]
+    else:
+        size = row.size or picture.size or (None if place.rotation else (100, 100))
+        if size is not None:
+            points = corners(place.scaled(size[0] / 100, size[1] / 100))
+            return [number for x, y in points for number in (x / size[0], y / size[1])]
+        tally.leave_out(row, "it is rotated, and the size of its image is not known")
+    return []
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def labels_in(path: Path) -> list[str]:
+    """Return the labels of a data set, by their numbers: of ``classes.txt``, else ``data.yaml``."""
+    classes, described = path / "classes.txt", path / "data.yaml"
+    if classes.is_file():
+        return [line.strip() for line in classes.read_text("utf-8").splitlines() if line.strip()]
+    if described.is_file():
+        return _names(described.read_text("utf-8"))
+    raise ValueError(f"{path} has neither classes.txt nor data.yaml, which name its labels")
+
+
+def _names(text: str) -> list[str]:
+    """Return the names in a description, as Ultralytics and other programs write them."""
+    inline = next((line for line in text.splitlines() if line.startswith("names:")), "")
+    rest = inline.removeprefix("names:").strip()
+    if rest.startswith("["):
+        return [part.strip(" '\"") for part in rest.strip("[]").split(",")]
+    names, inside = [], False
+    for line in text.splitlines():
+        if line.startswith("names:"):
+            inside = True
+        elif inside and line[:1] in (" ", "-"):
+            value = line.strip().removeprefix("- ")
+            value = value.partition(":")[2] if value.split(":")[0].isdecimal() else value
+            names.append(value.strip(" '\""))
+        elif line.strip():
+            inside = False
+    if not names:
+        raise ValueError("data.yaml names no labels")
+    return names
+
+
+def read(
+    path: Path, config: LabelConfig, reading: Reading, form: Form, images: Path | None
+) -> Iterator[Item]:
+    """Yield the images of a data set: ``Tasks.from_yolo``.
+
+    Without ``images`` the files of labels are taken, whose images have the same names.
+    """
+    check_form(form)
+    names = labels_in(path)
+    folder = path / "labels"
+    if not folder.is_dir():
+        raise ValueError(f"{path} has no folder labels")
+    local = (
+        {}
+        if images is None
+        else {
+            stem(one.name): one
+            for one in sorted(images.iterdir())
+            if one.suffix.lower() in _SUFFIXES
+        }
+    )
+    for name in sorted({*local, *(one.stem for one in folder.glob("*.txt"))}):
+        image, lines = local.get(name), folder / f"{name}.txt"
+        size = None if image is None else size_of(image)
+        shown = name if image is None else image.name
+        drawing = Drawing(config, reading, size, shown, scale=size or (100, 100))
+        text = lines.read_text("utf-8") if lines.is_file() else ""
+        for number, line in enumerate(text.splitlines(), start=1):
+            if line.strip():
+                _draw(drawing, line.split(), names, f"{lines.name}, line {number}", form)
+        yield drawing.item()
+
+
+def _draw(
+    drawing: Drawing, parts: Sequence[str], names: Sequence[str], where: str, form: Form
+) -> None:
+    try:
+        label = names[int(parts[0])]
+        width, height = drawing.scale or (1, 1)
+        numbers = [*map(float, parts[1:])]
+        score = numbers.pop() if len(numbers) % 2 else None
+        points = [(x * width, y * height) for x, y in zip(numbers[::2], numbers[1::2], strict=True)]
+        options = {"score": score}
+        if form == "detect":
+            (x, y), (across, down) = points
+            place = Geometry(x - across / 2, y - down / 2, across, down)
+            drawing.box(label, place, where, options)
+        elif form == "obb":
+            box = box_of(points)
+            if box.rotation and drawing.size is None:
+                raise ValueError("it is rotated, and the size of its image is not known")
+            drawing.box(label, box, where, options)
+        else:
+            drawing.polygon(label, points, where, options)
+    except (ValueError, IndexError) as error:
+        drawing.reading.tally.skip(where, str(error) or "it has other numbers than this form")

@@ -1,0 +1,384 @@
+"""Tasks in files of other programs: what a format writes gets images, and what it reads a project.
+
+The formats themselves know no server: `_formats`.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from ... import _formats
+from ..._config.building import labels as labels_tag
+from ..._config.labelconfig import LabelConfig
+from ..._engine.pages.sources import chunked
+from ..._formats.read import Item, Reading
+from ..._formats.report import FormatReport, Imported, Tally
+from ..._formats.walk import Fetch, Of, Walk
+from ...errors import LabelStudioError
+from ..files import store
+from .media import MediaFile, address_of, copy_name, fetch
+from .nouns import Project, project_of
+
+if TYPE_CHECKING:
+    from ..._engine.models.queryset import QuerySet
+    from ..._formats.yolo import Form
+
+Keep = Callable[[Any], bool]
+
+_AT_ONCE: Final = 50
+"""Images in one upload."""
+
+_TAGS: Final = {
+    "rectanglelabels": "RectangleLabels", "polygonlabels": "PolygonLabels",
+    "brushlabels": "BrushLabels", "labels": "Labels",
+}  # fmt: skip
+
+
+# -- writing --------------------------------------------------------------------------------------
+
+
+def walk(tasks: QuerySet[Any], of: Of, keep: Keep | None, control: Any) -> Walk:
+    """Return what is written of tasks. Raises ValueError for an unknown control."""
+    if of not in ("annotations", "predictions"):
+        raise ValueError(f'of must be "annotations" or "predictions", not {of!r:.80}')
+    config: LabelConfig = project_of(tasks).config
+    names = [control] if isinstance(control, str) else control
+    for name in names or ():
+        config[name]
+    return Walk(tasks, config, of, keep, names)
+
+
+def fetching(tasks: QuerySet[Any], images: bool) -> Fetch | None:
+    """Return what copies the images of tasks; None without images."""
+    client = tasks.client
+
+    def copy(task: int, key: str, index: int | None, address: str, path: Path) -> None:
+        fetch(client, MediaFile(task, key, path, index, address))
+
+    return copy if images else None
+
+
+def named(tasks: QuerySet[Any]) -> Callable[[str, int], str]:
+    """Return what names the copy of an image, also where it is not copied."""
+    server = tasks.client.url
+
+    def name(address: str, task: int) -> str:
+        try:
+            return copy_name(address_of(address, server, task), server)
+        except ValueError:
+            return address.rpartition("/")[2] or "file"
+
+    return name
+
+
+def to_pictures(
+    format: Literal["coco", "voc", "yolo"],
+    tasks: QuerySet[Any],
+    found: Walk,
+    path: Path,
+    images: bool,
+    *more: Any,
+) -> FormatReport:
+    """Write tasks in a format of images: ``Tasks.to_coco`` and others."""
+    module: Any = getattr(_formats, format)
+    report: FormatReport = module.write(found, path, fetching(tasks, images), named(tasks), *more)
+    return report
+
+
+def to_masks(found: Walk, path: Path) -> FormatReport:
+    """Write masks: ``Tasks.to_masks``."""
+    return _formats.masks.write(found, path)
+
+
+def to_jsonl(tasks: QuerySet[Any], path: Path) -> FormatReport:
+    """Write tasks as JSON Lines: ``Tasks.to_jsonl``."""
+    return _formats.jsonl.write(tasks.prefetch("annotations", "predictions"), path, item_of)
+
+
+def to_conll(found: Walk, path: Path) -> FormatReport:
+    """Write tasks as CoNLL: ``Tasks.to_conll``."""
+    keys = {
+        name: value[1:]
+        for name, tag in found.config.objects.items()
+        if tag.tag.lower() == "text" and (value := tag.value or "").startswith("$")
+    }
+    if not keys:
+        raise ValueError("the labelling config shows no text, so there is nothing to write")
+    return _formats.conll.write(found, path, keys)
+
+
+def item_of(task: Any) -> dict[str, Any]:
+    """Return what an import takes of a task that came with its annotations and predictions."""
+    keys = {
+        "annotations": ("result", "completed_by", "was_cancelled", "ground_truth", "lead_time"),
+        "predictions": ("result", "score", "model_version"),
+    }
+    item: dict[str, Any] = {"data": task.data}
+    if task.meta:
+        item["meta"] = task.meta
+    for name, kept in keys.items():
+        rows = [{key: _value(one, key) for key in kept} for one in getattr(task, name)]
+        if rows:
+            item[name] = [
+                {key: value for key, value in row.items() if value is not None} for row in rows
+            ]
+    return item
+
+
+def _value(one: Any, key: str) -> Any:
+    return one.completed_by_id if key == "completed_by" else getattr(one, key)
+
+
+# -- reading --------------------------------------------------------------------------------------
+
+
+def from_coco(
+    tasks: QuerySet[Any], path: Path, images: str | os.PathLike[str] | None, **options: Any
+) -> Imported[Any]:
+    """Create tasks of a COCO file: ``Tasks.from_coco``."""
+    labels = _formats.coco.labels_in(path)
+    return _created(
+        tasks,
+        lambda config, reading: _formats.coco.read(path, config, reading, keeps=images is None),
+        path,
+        needs=dict.fromkeys(_formats.coco.controls_in(path), labels),
+        shows="image",
+        folder=_folder(images, path.parent),
+        images=images,
+        **options,
+    )
+
+
+def from_yolo(
+    tasks: QuerySet[Any],
+    path: Path,
+    images: str | os.PathLike[str] | None,
+    form: Form,
+    **options: Any,
+) -> Imported[Any]:
+    """Create tasks of a folder of YOLO: ``Tasks.from_yolo``."""
+    tag = "polygonlabels" if form == "segment" else "rectanglelabels"
+    folder = _folder(images, path / "images")
+    return _created(
+        tasks,
+        lambda config, reading: _formats.yolo.read(path, config, reading, form, folder),
+        path,
+        needs={tag: _formats.yolo.labels_in(path)},
+        shows="image",
+        folder=folder,
+        images=images,
+        **options,
+    )
+
+
+def from_conll(tasks: QuerySet[Any], path: Path, **options: Any) -> Imported[Any]:
+    """Create tasks of a CoNLL file: ``Tasks.from_conll``."""
+    return _created(
+        tasks,
+        lambda config, reading: _formats.conll.read(path, config, reading),
+        path,
+        needs={"labels": _formats.conll.labels_in(path)},
+        shows="text",
+        folder=None,
+        images=None,
+        **options,
+    )
+
+
+def _folder(images: str | os.PathLike[str] | None, default: Path) -> Path | None:
+    """Return the folder of images on this machine; None where they have addresses."""
+    if images is None:
+        return default
+    is_address = isinstance(images, str) and (
+        "://" in images or images.startswith(("/data/", "data:"))
+    )
+    return None if is_address else Path(images)
+
+
+def _created(
+    tasks: QuerySet[Any],
+    items: Callable[[LabelConfig, Reading], Iterable[Item]],
+    path: Path,
+    *,
+    needs: Mapping[str, Iterable[str]],
+    shows: str,
+    folder: Path | None,
+    images: str | os.PathLike[str] | None,
+    of: Of,
+    model_version: str | None,
+    labels: str,
+    control: str | None,
+    options: Mapping[str, Any],
+) -> Imported[Any]:
+    """Create tasks of what a format reads, and return them with the report.
+
+    ``needs`` are the controls with their labels, ``shows`` the type of the object that they are on,
+    ``folder`` where the images are, ``images`` what their addresses begin with.
+    """
+    if of not in ("annotations", "predictions"):
+        raise ValueError(f'of must be "annotations" or "predictions", not {of!r:.80}')
+    project = project_of(tasks)
+    config = _fitted(project, needs, shows, labels, control)
+    values = (tag.value for tag in config.objects.values() if tag.tag.lower() == shows)
+    key = (next(values, None) or f"${shows}")[1:]
+    reading = Reading(Tally(path), control)
+    found = items(config, reading)
+    made = (
+        {
+            "data": {key: value},
+            **({of: [_answer(item, of, model_version)]} if item.regions else {}),
+        }
+        for item, value in _with_addresses(project, found, folder, images)
+    )
+    created = tasks.bulk_create(made, **options)
+    reading.tally.tasks = len(created)
+    return Imported(created, created.summary, reading.tally.report())
+
+
+def _answer(item: Item, of: Of, model_version: str | None) -> dict[str, Any]:
+    if of == "annotations":
+        return {"result": item.regions}
+    scores = [one["score"] for one in item.regions if one.get("score") is not None]
+    answer: dict[str, Any] = {"result": item.regions}
+    if scores:
+        answer["score"] = sum(scores) / len(scores)
+    if model_version is not None:
+        answer["model_version"] = model_version
+    return answer
+
+
+def _with_addresses(
+    project: Project,
+    items: Iterable[Item],
+    folder: Path | None,
+    images: str | os.PathLike[str] | None,
+) -> Iterator[tuple[Item, str]]:
+    """Yield items with the value of the task: a text, or the address of an image."""
+    for some in chunked(items, _AT_ONCE):
+        local: dict[str, Path] = {}
+        for item in some:
+            if item.text is None and item.address is None and folder is not None:
+                local[item.name] = _inside(folder, item.name)
+        stored = _stored(project, local) if local else {}
+        for item in some:
+            if item.text is not None:
+                yield item, item.text
+            elif item.address is not None:
+                yield item, item.address
+            elif item.name in stored:
+                yield item, stored[item.name]
+            else:
+                yield item, f"{os.fspath(images or '').rstrip('/')}/{item.name}"
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of an image, which a file may name. Raises ValueError for another folder."""
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise ValueError(f"{name!r:.200} is not in the folder {folder}")
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"{path} does not exist; images= names the folder of the images, or what their "
+            "addresses begin with"
+        )
+    return path
+
+
+def _stored(project: Project, local: Mapping[str, Path]) -> dict[str, str]:
+    """Upload images, and return their addresses. Two requests."""
+    ids = store(project, [*local.values()])
+    rows = {file.id: file.file for file in project.files.filter(id__in=ids)}
+    lost = [name for name, id in zip(local, ids, strict=True) if id not in rows]
+    if lost and not project.files.client.is_dry:
+        raise LabelStudioError(f"uploading {lost[0]}: the server does not list it")
+    return {name: f"/data/{rows.get(id, name)}" for name, id in zip(local, ids, strict=True)}
+
+
+def _fitted(
+    project: Project,
+    needs: Mapping[str, Iterable[str]],
+    shows: str,
+    labels: str,
+    control: str | None,
+) -> LabelConfig:
+    """Return the config with the controls and the labels that are needed.
+
+    Raises ValueError for what is missing, unless ``labels`` is "add".
+    """
+    if labels not in ("check", "add"):
+        raise ValueError(f'labels must be "check" or "add", not {labels!r:.80}')
+    config: LabelConfig = project.config
+    made = _with_needs(config, needs, shows, control)
+    if made == config:
+        return config
+    if labels == "check":
+        missing = _missing(config, needs, control)
+        raise ValueError(
+            f'the labelling config of {project!r} lacks {missing}; labels="add" adds what is '
+            f"missing, which makes it:\n{made}"
+        )
+    project.label_config = str(made)
+    project.save()
+    return made
+
+
+def _with_needs(
+    config: LabelConfig, needs: Mapping[str, Iterable[str]], shows: str, control: str | None
+) -> LabelConfig:
+    on = next((name for name, tag in config.objects.items() if tag.tag.lower() == shows), None)
+    if on is None and config.controls:
+        raise ValueError(
+            f"the labelling config shows no <{shows.title()}>, which these regions are on"
+        )
+    for tag, names in needs.items():
+        wanted = [*dict.fromkeys(names)]
+        known = _control(config, tag, control)
+        if known is None:
+            made = labels_tag(wanted, _TAGS[tag])
+            proposed = LabelConfig.build(
+                {on or shows: _object(config, on, shows), control or tag: made}
+            )
+            config = proposed if on is None else config.union(proposed)
+            on = on or shows
+            continue
+        stored = {label.stored for label in config[known].label_tags}
+        fits = stored | {re.sub(r"\s+", "_", one) for one in stored} if tag == "labels" else stored
+        for name in wanted:
+            if name not in fits:
+                config = config.with_label(name, known)
+    return config
+
+
+def _object(config: LabelConfig, name: str | None, shows: str) -> Any:
+    if name is None:
+        return shows.title()
+    tag = config.objects[name]
+    return (tag.tag, {key: value for key, value in tag.attributes.items() if key != "name"})
+
+
+def _control(config: LabelConfig, tag: str, control: str | None) -> str | None:
+    return next(
+        (
+            name
+            for name, one in config.controls.items()
+            if one.tag.lower() == tag and control in (None, name)
+        ),
+        None,
+    )
+
+
+def _missing(config: LabelConfig, needs: Mapping[str, Iterable[str]], control: str | None) -> str:
+    found = []
+    for tag, names in needs.items():
+        known = _control(config, tag, control)
+        if known is None:
+            found.append(f"a <{_TAGS[tag]}>")
+        else:
+            stored = {label.stored for label in config[known].label_tags}
+            found += [f"the label {name!r:.80}" for name in names if name not in stored]
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    return ", ".join(found[:5]) + more

@@ -1,0 +1,487 @@
+"""Files of other programs: what is written is read back as it was, and what is not is listed."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import random
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+from pycocotools import mask as masks_of_coco
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from labelstudio_orm import LabelStudio, LeftOutWarning, Project, from_export
+from labelstudio_orm._formats import coco, conll, geometry, images, rle, yolo
+from labelstudio_orm._formats.read import Item, Reading
+from labelstudio_orm._formats.report import Tally
+from labelstudio_orm._formats.walk import Walk
+from labelstudio_orm._tables.regions import Geometry
+from labelstudio_orm.config import LabelConfig, choices, labels
+
+LABELS = ["Person", "Car", "Traffic light"]
+CONFIG = LabelConfig.build(
+    {
+        "image": "Image",
+        "box": labels(LABELS, "RectangleLabels"),
+        "outline": labels(LABELS, "PolygonLabels"),
+        "brush": labels(LABELS, "BrushLabels"),
+        "dot": labels(LABELS, "KeyPointLabels"),
+        "mood": choices(["good"]),
+    }
+)
+TEXTS = LabelConfig.build({"text": "Text", "ner": labels(["PER", "LOC", "Work of art"])})
+SIZE = (64, 48)
+NAMED: Callable[[str, int], str] = lambda address, task: address.rpartition("/")[2]  # noqa: E731
+
+percents = st.floats(0, 100).map(lambda number: round(number, 6))
+names = st.sampled_from(LABELS)
+
+
+upright = st.just(0.0)
+
+
+@st.composite
+def boxes(draw: st.DrawFn, rotation: st.SearchStrategy[float] = upright) -> dict[str, Any]:
+    x, y = draw(st.floats(0, 90)), draw(st.floats(0, 90))
+    width, height = draw(st.floats(0.5, 100 - x)), draw(st.floats(0.5, 100 - y))
+    angle = draw(rotation)
+    return CONFIG["box"].rectangle(
+        draw(names), x=x, y=y, width=width, height=height, rotation=angle, size=SIZE
+    )
+
+
+polygons = st.builds(
+    lambda label, points: CONFIG["outline"].polygon(label, points=points, size=SIZE),
+    names,
+    st.lists(st.tuples(percents, percents), min_size=3, max_size=6),
+)
+masks = st.builds(
+    lambda label, pixels: CONFIG["brush"].brush(label, rle=rle.encode(bytes(pixels)), size=(5, 4)),
+    names,
+    st.lists(st.sampled_from([0, 255]), min_size=20, max_size=20).filter(any),
+)
+turned = boxes(st.floats(0.1, 359.9))
+
+
+def tasks_of(*results: list[dict[str, Any]], **data: Any) -> Any:
+    """What a queryset of tasks gives, each with an annotation of one of the results."""
+    tasks = [
+        SimpleNamespace(
+            id=number,
+            data={"image": f"/data/upload/1/{number}.png", **data},
+            annotations=[SimpleNamespace(id=100 + number, result=result, was_cancelled=False)],
+        )
+        for number, result in enumerate(results, start=1)
+    ]
+    found = SimpleNamespace(iterator=lambda: iter(tasks))
+    found.only = found.prefetch = lambda *_: found
+    return found
+
+
+def walk(*results: list[dict[str, Any]], config: LabelConfig = CONFIG, **data: Any) -> Walk:
+    return Walk(tasks_of(*results, **data), config, "annotations", None, None)
+
+
+def same(read: list[dict[str, Any]], written: list[dict[str, Any]], near: float = 1e-6) -> bool:
+    """Whether regions are the same, but for their ids and the rounding of numbers."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            value = {"rotation": 0, **value} if "width" in value and "height" in value else value
+            return {key: plain(one) for key, one in sorted(value.items()) if key != "id"}
+        return [plain(one) for one in value] if isinstance(value, (list, tuple)) else value
+
+    def alike(one: Any, other: Any) -> bool:
+        if isinstance(one, dict) and isinstance(other, dict):
+            return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
+        if isinstance(one, list) and isinstance(other, list):
+            return len(one) == len(other) and all(map(alike, one, other))
+        if isinstance(one, (int, float)) and isinstance(other, (int, float)):
+            return abs(one - other) <= near
+        return bool(one == other)
+
+    return alike(plain(read), plain(written))
+
+
+def read_back(read: Callable[[Reading], Iterator[Item]]) -> list[Item]:
+    tally = Tally(Path("there"))
+    found = [*read(Reading(tally))]
+    assert tally.left_out == []
+    return found
+
+
+# -- round trips ----------------------------------------------------------------------------------
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(st.lists(st.one_of(boxes(), turned, polygons), max_size=4), max_size=3))
+def test_coco_is_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, results: list[list[dict[str, Any]]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "coco.json"
+    report = coco.write(walk(*results), path, None, NAMED)
+    assert (report.regions, report.left_out) == (sum(map(len, results)), ())
+    items = read_back(lambda reading: coco.read(path, CONFIG, reading, keeps=True))
+    assert [item.address for item in items] == [
+        f"/data/upload/1/{n}.png" for n in range(1, len(results) + 1)
+    ]
+    assert all(same(item.regions, result) for item, result in zip(items, results, strict=True)), (
+        results
+    )
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.lists(masks, max_size=3))
+def test_masks_are_read_as_they_were(
+    tmp_path_factory: pytest.TempPathFactory, result: list[dict[str, Any]]
+) -> None:
+    path = tmp_path_factory.getbasetemp() / "masks.json"
+    coco.write(walk(result), path, None, NAMED)
+    (item,) = read_back(lambda reading: coco.read(path, CONFIG, reading, keeps=True))
+    assert same(item.regions, result)
+
+
+FORMS = {
+    "detect": boxes(),
+    "obb": st.one_of(boxes(), turned),
+    "segment": polygons,
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_yolo_is_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, form: yolo.Form, data: st.DataObject
+) -> None:
+    result = data.draw(st.lists(FORMS[form], max_size=4))
+    path = tmp_path_factory.getbasetemp() / f"yolo-{form}"
+    image = path / "images" / "1-1.png"
+    if not image.exists():
+        image.parent.mkdir(parents=True)
+        Image.new("L", SIZE).save(image)
+    report = yolo.write(walk(result), path, None, NAMED, form)
+    assert (report.regions, report.left_out) == (len(result), ())
+    (item,) = read_back(lambda reading: yolo.read(path, CONFIG, reading, form, path / "images"))
+    assert item.name == "1-1.png"
+    assert same(item.regions, result, 1e-5)
+    assert yolo.labels_in(path) == LABELS == yolo._names((path / "data.yaml").read_text())
+
+
+words = st.lists(
+    st.sampled_from(["Ann", "Rio", "sings", ",", "Łódź", "it's", "#", "."]), min_size=1
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(words, st.data())
+def test_conll_is_read_as_it_was(
+    tmp_path_factory: pytest.TempPathFactory, tokens: list[str], data: st.DataObject
+) -> None:
+    starts = [len(" ".join(tokens[:n])) + (n > 0) for n in range(len(tokens))]
+    cuts = sorted(data.draw(st.sets(st.integers(0, len(tokens)), max_size=6)))
+    text = " ".join(tokens)
+    result = []
+    for first, end in zip(cuts[::2], cuts[1::2], strict=False):
+        start, stop = starts[first], starts[end - 1] + len(tokens[end - 1])
+        label = data.draw(st.sampled_from(["PER", "LOC", "Work of art"]))
+        result.append(TEXTS["ner"].label(label, start=start, end=stop, text=text[start:stop]))
+    path = tmp_path_factory.getbasetemp() / "a.conll"
+    report = conll.write(walk(result, config=TEXTS, text=text), path, {"text": "text"})
+    assert (report.regions, report.left_out) == (len(result), ())
+    (item,) = read_back(lambda reading: conll.read(path, TEXTS, reading))
+    assert item.text == text
+    assert same(item.regions, result)
+
+
+def test_json_lines_are_imported_as_they_were(ls: LabelStudio, tmp_path: Path) -> None:
+    first = ls.projects.create(title="First", label_config=str(CONFIG))
+    box = CONFIG["box"].rectangle("Car", x=1, y=2, width=3, height=4, size=SIZE)
+    (task,) = first.tasks.bulk_create([{"data": {"image": "/a.png"}, "meta": {"n": 1}}])
+    task.annotations.create(result=[box], ground_truth=True, lead_time=2.5)
+    task.predictions.create(result=[box], score=0.5, model_version="v1")
+    report = first.tasks.to_jsonl(tmp_path / "tasks.jsonl")
+    assert (report.tasks, report.regions) == (1, 2)
+    (line,) = (tmp_path / "tasks.jsonl").read_text().splitlines()
+    row = json.loads(line)
+    assert row.pop("id") == task.id
+    second = ls.projects.create(title="Second", label_config=str(CONFIG))
+    (copy,) = second.tasks.bulk_create(from_export([row]))
+    ((annotation,), (prediction,)) = copy.annotations, copy.predictions
+    assert (copy.data, copy.meta) == (task.data, {"n": 1})
+    assert (annotation.result, annotation.ground_truth, annotation.lead_time) == ([box], True, 2.5)
+    assert (prediction.result, prediction.score, prediction.model_version) == ([box], 0.5, "v1")
+
+
+# -- what others say ------------------------------------------------------------------------------
+
+
+def test_pycocotools_loads_and_scores(tmp_path: Path) -> None:
+    generator = random.Random(1)
+    results = []
+    for _ in range(5):
+        pixels = bytes(generator.choice([0, 0, 255]) for _ in range(64)) * 48
+        results.append(
+            [
+                CONFIG["box"].rectangle("Car", x=10, y=20, width=30, height=40, size=SIZE),
+                CONFIG["box"].rectangle("Person", x=40, y=20, width=30, height=20, rotation=30,
+                                        size=SIZE),
+                CONFIG["outline"].polygon("Car", points=[(5, 5), (50, 5), (5, 60)], size=SIZE),
+                CONFIG["brush"].brush("Traffic light", rle=rle.encode(pixels), size=SIZE),
+            ]
+        )  # fmt: skip
+    coco.write(walk(*results), tmp_path / "a.json", None, NAMED)
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(str(tmp_path / "a.json"))
+        for one in truth.anns.values():
+            if one["segmentation"]:
+                area = masks_of_coco.area(truth.annToRLE(one))
+                assert abs(area - one["area"]) <= 0.02 * one["area"] + 60
+        found = truth.loadRes([{**one, "score": 0.9} for one in truth.anns.values()])
+        for kind in ("bbox", "segm"):
+            scored = COCOeval(truth, found, kind)
+            if kind == "segm":
+                scored.params.catIds = [2]
+            scored.evaluate()
+            scored.accumulate()
+            scored.summarize()
+            assert scored.stats[0] == pytest.approx(1)
+    assert [truth.cats[number]["name"] for number in sorted(truth.cats)] == LABELS
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(1, 9), st.integers(1, 9), st.data())
+def test_runs_are_those_of_pycocotools(width: int, height: int, data: st.DataObject) -> None:
+    pixels = data.draw(st.binary(min_size=width * height, max_size=width * height).map(
+        lambda some: bytes(255 * (one % 2) for one in some)))  # fmt: skip
+    array = numpy.frombuffer(pixels, numpy.uint8).reshape(height, width) // 255
+    theirs = masks_of_coco.encode(numpy.asfortranarray(array))
+    ours = rle.counts_of(pixels, width, height)
+    assert rle.counts_in(theirs["counts"].decode()) == (ours if array.any() else [width * height])
+    assert rle.mask_from(ours, width, height) == pixels
+    assert rle.mask_of(rle.encode(pixels), width, height) == pixels
+    x, y, across, down = masks_of_coco.toBbox(theirs)
+    assert rle.extent(pixels, width) == (x, y, across, down) or not array.any()
+
+
+def test_a_png_is_what_pillow_reads(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(images.png(3, 2, bytes(range(6))))
+    with Image.open(path) as image:
+        assert (image.mode, image.size, image.tobytes()) == ("L", (3, 2), bytes(range(6)))
+    assert images.size_of(path) == (3, 2)
+    (tmp_path / "b.png").write_bytes(b"no")
+    with pytest.raises(ValueError, match=r"b\.png is not an image"):
+        images.size_of(tmp_path / "b.png")
+
+
+@given(st.floats(0, 1000), st.floats(0, 1000), st.floats(1, 1000), st.floats(1, 1000),
+       st.floats(0, 359))  # fmt: skip
+def test_corners_give_the_box(
+    x: float, y: float, width: float, height: float, rotation: float
+) -> None:
+    box = geometry.box_of(geometry.corners(Geometry(x, y, width, height, rotation)))
+    assert (box.x, box.y, box.width, box.height) == pytest.approx((x, y, width, height))
+    assert min(abs(box.rotation - rotation), 360 - abs(box.rotation - rotation)) < 1e-6
+
+
+# -- what cannot be said --------------------------------------------------------------------------
+
+
+def box(label: str = "Car", **options: Any) -> dict[str, Any]:
+    where = {"x": 10, "y": 10, "width": 10, "height": 10, "size": SIZE}
+    return CONFIG["box"].rectangle(label, **{**where, **options})
+
+
+LEFT_OUT = {
+    "keypoint": (CONFIG["dot"].keypoint("Car", x=1, y=1, size=SIZE), "no keypointlabels"),
+    "choice": (CONFIG["mood"].choice("good", to_name="image"), "no choices"),
+    "relation": ({"type": "relation", "from_id": "a", "to_id": "b", "direction": "right"},
+                 "on no image"),
+    "no size": ({key: value for key, value in box().items() if "original" not in key},
+                "size of its image is not known"),
+    "other image": ({**box(), "item_index": 3}, "no such image"),
+    "other object": ({**box(), "to_name": "text"}, "on no image"),
+    "no value": ({**box(), "value": {"x": "a"}}, "no rectanglelabels"),
+    "no label": ({**box(), "value": {**box()["value"], "rectanglelabels": []}}, "no label"),
+    "mask": (CONFIG["brush"].brush("Car", rle=[1, 2, 3], size=SIZE), "cannot be read"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", LEFT_OUT)
+def test_what_coco_cannot_say_is_listed(case: str, tmp_path: Path) -> None:
+    region, reason = LEFT_OUT[case]
+    path = tmp_path / "a.json"
+    with pytest.warns(LeftOutWarning, match="report.left_out lists"):
+        report = coco.write(walk([box()], [region]), path, None, NAMED)
+    (one,) = report.left_out
+    assert reason in one.reason
+    assert (one.task, one.annotation, one.region) == (2, 102, region.get("id"))
+    assert report.regions == 1 == len(json.loads(path.read_text())["annotations"])
+
+
+def test_what_forms_of_yolo_cannot_say_is_listed(tmp_path: Path) -> None:
+    polygon = CONFIG["outline"].polygon("Car", points=[(1, 1), (2, 2), (1, 2)], size=SIZE)
+    result = [box(), box(rotation=20), polygon]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeftOutWarning)
+        left = {
+            form: [one.region for one in yolo.write(
+                walk(result), tmp_path / form, None, NAMED, form).left_out]
+            for form in ("detect", "obb", "segment")
+        }  # fmt: skip
+    ids = [one["id"] for one in result]
+    assert left == {"detect": ids[1:], "obb": ids[2:], "segment": []}
+
+
+def test_spans_that_overlap_are_listed(tmp_path: Path) -> None:
+    spans = [TEXTS["ner"].label("PER", start=start, end=end) for start, end in
+             ((0, 3), (2, 6), (3, 4), (7, 12))]  # fmt: skip
+    with pytest.warns(LeftOutWarning):
+        report = conll.write(
+            walk(spans, config=TEXTS, text="Ann Smith ran"), tmp_path / "a", {"text": "text"}
+        )
+    assert [(one.region, one.reason) for one in report.left_out] == [
+        (spans[2]["id"], "it marks no token of the text"),
+        (spans[1]["id"], "it overlaps with another span"),
+    ]
+
+
+def test_what_a_file_has_that_cannot_be_read_is_listed(tmp_path: Path) -> None:
+    image = {"id": 1, "width": 10, "height": 10, "file_name": "a.png"}
+    odd: list[dict[str, Any]] = [
+        {"bbox": [1, 1, 1]}, {"bbox": ["a", 1, 1, 1]}, {}, {"segmentation": [[1, 2]]},
+        {"segmentation": {"size": [2, 2], "counts": [3]}}, {"bbox": [1, 1, 2, 2], "image_id": 5},
+    ]  # fmt: skip
+    rows: list[dict[str, Any]] = [
+        {"id": n, "image_id": 1, "category_id": 1, **one} for n, one in enumerate(odd)
+    ]
+    rows.append({"id": 9, "image_id": 1, "category_id": 1, "bbox": [-5, 1, 10, 20]})
+    content = {"images": [image], "annotations": rows, "categories": [{"id": 1, "name": "Car"}]}
+    path = tmp_path / "a.json"
+    path.write_text(json.dumps(content))
+    tally = Tally(path)
+    (item,) = coco.read(path, CONFIG, Reading(tally), keeps=True)
+    assert {one.place for one in tally.left_out} == {f"annotation {n}" for n in (*range(6), 9)}
+    (region,) = item.regions
+    assert (region["value"]["x"], region["value"]["width"]) == (0, 50)
+    for text in ("[]", "{}", "no", '{"images": [{}], "annotations": [], "categories": []}'):
+        path.write_text(text)
+        with pytest.raises(ValueError, match="is not COCO"):
+            coco.load(path)
+
+
+# -- on a server ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def project(ls: LabelStudio, tmp_path: Path) -> Project:
+    made = ls.projects.create(title="Streets", label_config=str(CONFIG))
+    local = tmp_path / "street.png"
+    Image.new("RGB", SIZE, "red").save(local)
+    file = made.files.upload(local)
+    task = made.tasks.create(data={"image": f"/data/{file.file}"})
+    region = {key: value for key, value in box().items() if "original" not in key}
+    task.annotations.create(result=[region])
+    task.annotations.create(result=[box("Person")], was_cancelled=True)
+    task.predictions.create(result=[box("Traffic light")], score=0.25, model_version="v1")
+    made.tasks.create(data={"image": f"/data/{file.file}"})
+    return made
+
+
+def test_images_are_copied_and_give_sizes(project: Project, tmp_path: Path) -> None:
+    report = project.tasks.to_coco(tmp_path / "coco", images=True)
+    assert (report.tasks, report.images, report.regions, report.left_out) == (2, 2, 1, ())
+    content = json.loads((tmp_path / "coco" / "result.json").read_text())
+    assert [(one["width"], one["height"]) for one in content["images"]] == [SIZE, SIZE]
+    assert all((tmp_path / "coco" / one["file_name"]).is_file() for one in content["images"])
+    assert content["annotations"][0]["bbox"] == pytest.approx([6.4, 4.8, 6.4, 4.8])
+    assert [one["name"] for one in content["categories"]] == LABELS
+    voc = project.tasks.to_voc(tmp_path / "voc", images=True)
+    (described, *_) = sorted((tmp_path / "voc" / "Annotations").iterdir())
+    ends = ElementTree.parse(described).find("object/bndbox")
+    assert voc.regions == 1
+    assert ends is not None
+    assert [end.text for end in ends] == ["6", "5", "13", "10"]
+
+
+def test_predictions_are_chosen(project: Project, tmp_path: Path) -> None:
+    project.tasks.to_coco(tmp_path / "a.json", of="predictions")
+    (one,) = json.loads((tmp_path / "a.json").read_text())["annotations"]
+    assert (one["category_id"], one["score"]) == (2, 0.25)
+    kept = project.tasks.to_coco(tmp_path / "b.json", of="predictions", keep=lambda one: False)
+    assert (kept.images, kept.regions) == (2, 0)
+    other = project.tasks.to_coco(tmp_path / "b.json", control="outline")
+    assert (other.regions, other.left_out) == (0, ())
+    with pytest.raises(KeyError, match="no control 'boxes'"):
+        project.tasks.to_coco(tmp_path / "c.json", control="boxes")
+    with pytest.raises(ValueError, match='of must be "annotations"'):
+        project.tasks.to_coco(tmp_path / "c.json", of="drafts")  # type: ignore[arg-type]
+
+
+def test_files_become_tasks(ls: LabelStudio, project: Project, tmp_path: Path) -> None:
+    project.tasks.to_coco(tmp_path / "coco", images=True)
+    project.tasks.to_yolo(tmp_path / "yolo", images=True)
+    other = ls.projects.create(title="Copies")
+    with pytest.raises(ValueError, match=r'lacks a <RectangleLabels>; labels="add" adds'):
+        other.tasks.from_coco(tmp_path / "coco" / "result.json")
+    made = other.tasks.from_coco(
+        tmp_path / "coco" / "result.json", images=tmp_path / "coco", labels="add"
+    )
+    assert (made.report.regions, [task.total_annotations for task in made]) == (1, [1, 0])
+    (annotation,) = made[0].annotations
+    assert same(annotation.result, [{**box(), "from_name": "rectanglelabels"}])
+    copy = made[0].download("image", to=tmp_path / "copy.png")
+    assert images.size_of(copy) == SIZE
+    again = other.tasks.from_yolo(tmp_path / "yolo", of="predictions", model_version="v2")
+    assert [one.model_version for task in again for one in task.predictions] == ["v2"]
+    clouds = other.tasks.from_coco(tmp_path / "coco" / "result.json", images="s3://b/c/")
+    assert all(task.data["image"].startswith("s3://b/c/images/") for task in clouds)
+
+
+def test_labels_are_added_to_a_config(ls: LabelStudio, tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("-DOCSTART- -X- O\n\nAnn NNP B-PER\nLee NNP I-PER\n\nRio B-PLACE\n")
+    project = ls.projects.create(title="Names", label_config=str(TEXTS))
+    with pytest.raises(ValueError, match=r"lacks the label 'PLACE'; labels=\"add\""):
+        project.tasks.from_conll(path)
+    made = project.tasks.from_conll(path, labels="add")
+    assert [task.data["text"] for task in made] == ["Ann Lee", "Rio"]
+    assert [label.stored for label in project.config["ner"].label_tags][-1] == "PLACE"
+    (one,) = made[0].annotations
+    assert one.values()["ner"][0].text == "Ann Lee"
+
+
+def test_files_name_no_other_folder(ls: LabelStudio, tmp_path: Path) -> None:
+    image = {"id": 1, "width": 10, "height": 10, "file_name": "../secret.png"}
+    content = {"images": [image], "annotations": [], "categories": []}
+    (tmp_path / "secret.png").write_bytes(b"a")
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.json").write_text(json.dumps(content))
+    project = ls.projects.create(title="Streets", label_config=str(CONFIG))
+    with pytest.raises(ValueError, match="is not in the folder"):
+        project.tasks.from_coco(tmp_path / "in" / "a.json")
+
+
+def test_masks_become_images(ls: LabelStudio, tmp_path: Path) -> None:
+    project = ls.projects.create(title="Masks", label_config=str(CONFIG))
+    pixels = bytes([0, 255, 255, 0, 0, 255])
+    task = project.tasks.create(data={"image": "/a.png"})
+    mask = CONFIG["brush"].brush("Car", rle=rle.encode(pixels), size=(3, 2))
+    task.annotations.create(result=[mask, mask])
+    assert project.tasks.to_masks(tmp_path / "masks").regions == 2
+    for path in (tmp_path / "masks").iterdir():
+        with Image.open(path) as image:
+            assert (image.size, image.tobytes()) == ((3, 2), pixels)
