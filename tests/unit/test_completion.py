@@ -49,6 +49,7 @@ FURTHER: dict[str, set[str]] = {
     "Project": {"annotators", "config", "export", "labels", "validate_config"},
     "PromptRun": {"submit_failed_predictions", "submit_predictions", "wait"},
     "PromptVersion": {"cost_estimate", "get_refined_prompt", "refine"},
+    "Task": {"download"},
     "User": {"get_hotkeys", "get_token", "reset_token", "update_hotkeys"},
     "View": {"filters", "tasks"},
 }
@@ -64,7 +65,10 @@ FURTHER_OF_QUERYSETS: dict[str, set[str]] = {
     "Pauses": {"with_deleted"},
     "Predictions": {"delete_duplicates"},
     "Projects": {"counts"},
-    "Tasks": {"create_annotations", "export", "perform"},
+    "Tasks": {
+        *("create_annotations", "download", "export", "from_coco", "from_conll", "from_yolo"),
+        *("perform", "to_coco", "to_conll", "to_jsonl", "to_masks", "to_voc", "to_yolo"),
+    },
     "Users": {"me"},
     "Views": {"set_order"},
     "Webhooks": {"info"},

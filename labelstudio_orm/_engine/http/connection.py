@@ -53,6 +53,16 @@ def redacted(client: Connection, text: str, secrets: Iterable[Any] = ()) -> str:
     return client._transport.redact(text, secrets)
 
 
+def stream_elsewhere(
+    client: Connection, address: str, *, doing: str = ""
+) -> AbstractContextManager[requests.Response]:
+    """Read a file of another server, which gets no credential of a client.
+
+    As ``Transport.stream_elsewhere`` does.
+    """
+    return client._transport.stream_elsewhere(address, doing=doing)
+
+
 def facts_of(client: Connection) -> ServerFacts:
     """Return what has been learnt about the server of a client so far."""
     return client._facts
@@ -346,15 +356,6 @@ class Connection:
             doing = options.get("doing") or f"{method} {path}"
             raise RuntimeError(f"{doing}: in a dry run there is nothing to read here")
         return self._transport.stream(method, path, **options)
-
-    def stream_elsewhere(
-        self, address: str, *, doing: str = ""
-    ) -> AbstractContextManager[requests.Response]:
-        """Read a file of another server, which gets no credential of this client.
-
-        As ``Transport.stream_elsewhere`` does.
-        """
-        return self._transport.stream_elsewhere(address, doing=doing)
 
     def close(self) -> None:
         """Close the connections; a session that was given stays open."""

@@ -22,6 +22,7 @@ from urllib.parse import parse_qsl, quote, unquote, unquote_to_bytes, urljoin, u
 import attrs
 
 from ..._engine.conditions.places import Place
+from ..._engine.http.connection import stream_elsewhere
 from ..._engine.http.paths import safe_name
 from ..._engine.records.inside import client_of, saved_id
 from ..._engine.values.files import whole_file
@@ -297,7 +298,7 @@ def _opened(client: Connection, address: Address, doing: str) -> Iterator[Iterab
         yield [_held(address.text)]
         return
     stream = (
-        client.stream_elsewhere(address.text, doing=doing)
+        stream_elsewhere(client, address.text, doing=doing)
         if address.path is None
         else client.stream("GET", address.path, timeout=client.long_timeout, doing=doing)
     )
