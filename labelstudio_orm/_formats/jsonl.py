@@ -17,7 +17,7 @@ def write(tasks: Any, path: Path, form: Callable[[Any], dict[str, Any]]) -> Form
     tally = Tally(path)
     with whole_file(path, shared=True) as out:
         for task in tasks.iterator():
-            item = {"id": task.id, **form(task)}
+            item = form(task)
             out.write(json.dumps(plain_json(item), ensure_ascii=False).encode() + b"\n")
             tally.tasks += 1
             several = (*item.get("annotations", ()), *item.get("predictions", ()))

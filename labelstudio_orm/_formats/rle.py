@@ -110,6 +110,8 @@ def counts_of(mask: bytes, width: int, height: int) -> list[int]:
 
 def mask_from(counts: Sequence[int], width: int, height: int) -> bytes:
     """Return the mask of such runs, row by row: 255 where it is painted."""
+    if width * height > _MOST // CHANNELS:
+        raise ValueError(f"a mask of {width} x {height} pixels is too large")
     if sum(counts) != width * height or any(count < 0 for count in counts):
         raise ValueError(f"the runs are of {sum(counts):,} pixels, not of {width} x {height}")
     columns = b"".join(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -42,7 +43,8 @@ def write(
         tally.regions += len(lines)
     names = [*categories.ids]
     _write(path / "classes.txt", "".join(f"{' '.join(name.split())}\n" for name in names))
-    listed = "".join(f"  {id}: {json.dumps(name)}\n" for name, id in categories.ids.items())
+    quoted = {id: json.dumps(name, ensure_ascii=False) for name, id in categories.ids.items()}
+    listed = "".join(f"  {id}: {name}\n" for id, name in quoted.items())
     _write(path / "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{listed}")
     return tally.report()
 
@@ -95,13 +97,15 @@ def _numbers(row: RegionRow, picture: Picture, tally: Tally, form: Form) -> list
 
 
 def labels_in(path: Path) -> list[str]:
-    """Return the labels of a data set, by their numbers: of ``classes.txt``, else ``data.yaml``."""
+    """Return the labels of a data set, by their numbers: of ``data.yaml``, else ``classes.txt``."""
     classes, described = path / "classes.txt", path / "data.yaml"
-    if classes.is_file():
-        return [line.strip() for line in classes.read_text("utf-8").splitlines() if line.strip()]
-    if described.is_file():
-        return _names(described.read_text("utf-8"))
-    raise ValueError(f"{path} has neither classes.txt nor data.yaml, which name its labels")
+    names = _names(described.read_text("utf-8")) if described.is_file() else []
+    if not names and classes.is_file():
+        lines = classes.read_text("utf-8").splitlines()
+        names = [line.strip() for line in lines if line.strip()]
+    if not names:
+        raise ValueError(f"{path} has neither data.yaml nor classes.txt that name its labels")
+    return names
 
 
 def _names(text: str) -> list[str]:
@@ -109,7 +113,7 @@ def _names(text: str) -> list[str]:
     inline = next((line for line in text.splitlines() if line.startswith("names:")), "")
     rest = inline.removeprefix("names:").strip()
     if rest.startswith("["):
-        return [part.strip(" '\"") for part in rest.strip("[]").split(",")]
+        return [*map(_plain, rest.strip("[]").split(","))]
     names, inside = [], False
     for line in text.splitlines():
         if line.startswith("names:"):
@@ -117,12 +121,17 @@ def _names(text: str) -> list[str]:
         elif inside and line[:1] in (" ", "-"):
             value = line.strip().removeprefix("- ")
             value = value.partition(":")[2] if value.split(":")[0].isdecimal() else value
-            names.append(value.strip(" '\""))
+            names.append(_plain(value))
         elif line.strip():
             inside = False
-    if not names:
-        raise ValueError("data.yaml names no labels")
     return names
+
+
+def _plain(text: str) -> str:
+    text = text.strip()
+    with suppress(ValueError):
+        return str(json.loads(text)) if text.startswith('"') else text.strip("'")
+    return text
 
 
 def read(

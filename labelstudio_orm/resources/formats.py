@@ -151,7 +151,9 @@ class InFormats(QuerySet[R]):
 
     @one_call
     def to_jsonl(self, path: PathLike) -> FormatReport:
-        """Write the tasks as JSON Lines, with everything in them that an import takes, and an id.
+        """Write the tasks as JSON Lines, with everything in them that ``bulk_create`` takes.
+
+        Authors of annotations are written as their ids.
 
         >>> project.tasks.to_jsonl("tasks.jsonl").tasks
         4
@@ -175,9 +177,9 @@ class InFormats(QuerySet[R]):
         """Create a task for each image of a COCO file, with its boxes, polygons and masks.
 
         ``images``: what the addresses of the images begin with (``"s3://bucket/cats/"``), or the
-        folder they are in, to be uploaded; default: the address that ``to_coco`` has written, else
-        the folder of the file. ``of="predictions"``: the regions are those of a model,
-        ``model_version``.
+        folder they are in, to be uploaded; default: the folder of the file, and for images that are
+        not there the address that ``to_coco`` has written. ``of="predictions"``: the regions are
+        those of a model, ``model_version``.
 
         The regions get the controls of the labelling config that are of their type, or ``control``.
         If the config lacks a label or a control ValueError is raised, and shows the config that

@@ -15,7 +15,7 @@ from labelstudio_orm import LabelStudio, Q, migrate
 from labelstudio_orm._engine.http import auth, connection, transport
 from labelstudio_orm._formats.images import png
 from labelstudio_orm.config import LabelConfig, labels
-from labelstudio_orm.resources import Tasks
+from labelstudio_orm.resources.tasks import Tasks
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 

@@ -6,6 +6,7 @@ import contextlib
 import io
 import json
 import random
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ from pycocotools import mask as masks_of_coco
 from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
-from labelstudio_orm import LabelStudio, LeftOutWarning, Project, from_export
+from labelstudio_orm import LabelStudio, LeftOutWarning, Project
 from labelstudio_orm._formats import coco, conll, geometry, images, rle, yolo
 from labelstudio_orm._formats.read import Item, Reading
 from labelstudio_orm._formats.report import Tally
@@ -215,10 +216,8 @@ def test_json_lines_are_imported_as_they_were(ls: LabelStudio, tmp_path: Path) -
     report = first.tasks.to_jsonl(tmp_path / "tasks.jsonl")
     assert (report.tasks, report.regions) == (1, 2)
     (line,) = (tmp_path / "tasks.jsonl").read_text().splitlines()
-    row = json.loads(line)
-    assert row.pop("id") == task.id
     second = ls.projects.create(title="Second", label_config=str(CONFIG))
-    (copy,) = second.tasks.bulk_create(from_export([row]))
+    (copy,) = second.tasks.bulk_create([json.loads(line)])
     ((annotation,), (prediction,)) = copy.annotations, copy.predictions
     assert (copy.data, copy.meta) == (task.data, {"n": 1})
     assert (annotation.result, annotation.ground_truth, annotation.lead_time) == ([box], True, 2.5)
@@ -485,3 +484,68 @@ def test_masks_become_images(ls: LabelStudio, tmp_path: Path) -> None:
     for path in (tmp_path / "masks").iterdir():
         with Image.open(path) as image:
             assert (image.size, image.tobytes()) == ((3, 2), pixels)
+
+
+# -- encodings ------------------------------------------------------------------------------------
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_masks_are_read_in_any_blocks(data: st.DataObject) -> None:
+    """As the labelling editor writes them: values repeated, or one after the other."""
+    sizes = data.draw(st.lists(st.integers(1, 16), min_size=4, max_size=4))
+    values: list[int] = []
+    blocks = ""
+    for _ in range(data.draw(st.integers(1, 6))):
+        place = data.draw(st.integers(0, 3))
+        length = data.draw(st.integers(1, min(40, 1 << sizes[place])))
+        repeats = data.draw(st.booleans())
+        own = data.draw(st.lists(st.integers(0, 255), min_size=1 if repeats else length,
+                                 max_size=1 if repeats else length))  # fmt: skip
+        blocks += f"{repeats:d}{place:02b}{length - 1:0{sizes[place]}b}"
+        blocks += "".join(f"{value:08b}" for value in own)
+        values += own * length if repeats else own
+    bits = f"{len(values):032b}{7:05b}" + "".join(f"{size - 1:04b}" for size in sizes) + blocks
+    bits += "0" * (-len(bits) % 8)
+    content = [int(bits[start : start + 8], 2) for start in range(0, len(bits), 8)]
+    assert [*rle.decode(content)] == values
+    with pytest.raises(ValueError, match="ends early"):
+        rle.decode(content[: len(content) // 2])
+
+
+def test_what_cannot_be_a_mask_is_refused() -> None:
+    for content in ([], [1, 2], [300] * 9, ["a"], [255] * 20):
+        with pytest.raises(ValueError, match="mask"):
+            rle.decode(content)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="too large"):
+        rle.mask_from([10**12], 10**6, 10**6)
+    with pytest.raises(ValueError, match="not of 2 x 2"):
+        rle.mask_from([3], 2, 2)
+
+
+def test_pillow_is_named_where_it_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(ImportError, match=r"pip install 'labelstudio_orm\[vision\]'"):
+        images.size_of(tmp_path)
+
+
+YAML = {
+    'names:\n  0: Car\n  1: "a: b"\n': ["Car", "a: b"],
+    "nc: 2\nnames: ['Car', \"Person\"]\nval: x\n": ["Car", "Person"],
+    "names:\n- Car\n- Traffic light\ntrain: x\n": ["Car", "Traffic light"],
+    "train: x\n": [],
+}
+
+
+@pytest.mark.parametrize("text", YAML)
+def test_labels_of_a_data_set(text: str, tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text(text)
+    if YAML[text]:
+        assert yolo.labels_in(tmp_path) == YAML[text]
+        return
+    with pytest.raises(ValueError, match="name its labels"):
+        yolo.labels_in(tmp_path)
+    (tmp_path / "classes.txt").write_text("Car\nBus\n\n")
+    assert yolo.labels_in(tmp_path) == ["Car", "Bus"]

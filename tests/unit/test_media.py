@@ -171,6 +171,7 @@ def test_the_credential_stays_with_the_server(
         "/data/upload/1/..%2F..%2Fapi", "/tasks/1/resolve", "/user/login", "//other.com/data/a.png",
         "http://other.com/data/upload/1/a.png", "https://label-studio.fake/data/upload/1/a.png",
         "http://label-studio.fake:81/data/upload/1/a.png",
+        "/projects/1/file-proxy/?url=aHR0cDovL2E=", "/tasks/1/resolve/",
     ],
 )  # fmt: skip
 def test_only_files_are_read_with_the_credential(address: str) -> None:
@@ -182,6 +183,7 @@ def test_a_server_below_a_path_has_its_files_there() -> None:
     found = address_of("/studio/data/upload/1/a b.png".replace(" ", "_"), server, 1)
     assert found.path == "/data/upload/1/a_b.png"
     assert address_of("/data/upload/1/a.png", server, 1).path is None
+    assert address_of("http://example.com:80/studio/data/upload/1/a.png", server, 1).path
 
 
 @pytest.mark.parametrize(

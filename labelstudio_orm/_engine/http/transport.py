@@ -544,7 +544,7 @@ class Transport:
     def _is_below(self, path: str, target: SplitResult) -> bool:
         """Return whether an address is this server's, below its base URL and a path."""
         base = urlsplit(self.url)
-        return _origin(target) == _origin(base) and f"{target.path}/".startswith(base.path + path)
+        return origin(target) == origin(base) and f"{target.path}/".startswith(base.path + path)
 
     def _finish(self, call: Call, answer: Answer, lost: bool) -> Answer:
         if answer.status == 404 and lost and call.prepared.method == "DELETE":
@@ -724,7 +724,7 @@ def _target(here: str, response: requests.Response) -> SplitResult | None:
             return None
         target = urlsplit(urljoin(here, location))._replace(fragment="")
         target = target._replace(path=target.path or "/")
-        if _origin(target) == _origin(urlsplit(here)):
+        if origin(target) == origin(urlsplit(here)):
             checked_path(target.path)
         is_one = target.scheme in ("http", "https") and target.hostname
         fine = is_one and "@" not in target.netloc and len(location) <= _MAX_ADDRESS
@@ -794,7 +794,8 @@ def _check_headers(headers: Mapping[str, str] | Secret | None) -> dict[str, Secr
     return {name: Secret(value) for name, value in given.items()}
 
 
-def _origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+def origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
+    """Return what tells servers apart: scheme, host and port."""
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 

@@ -261,18 +261,25 @@ def _with_addresses(
     for some in chunked(items, _AT_ONCE):
         local: dict[str, Path] = {}
         for item in some:
-            if item.text is None and item.address is None and folder is not None:
+            if item.text is None and folder is not None and _is_here(item, folder):
                 local[item.name] = _inside(folder, item.name)
         stored = _stored(project, local) if local else {}
         for item in some:
             if item.text is not None:
                 yield item, item.text
-            elif item.address is not None:
-                yield item, item.address
             elif item.name in stored:
                 yield item, stored[item.name]
+            elif item.address is not None:
+                yield item, item.address
             else:
                 yield item, f"{os.fspath(images or '').rstrip('/')}/{item.name}"
+
+
+def _is_here(item: Item, folder: Path) -> bool:
+    """Return whether an image is to be uploaded: another server may not have the path it had."""
+    if item.address is None:
+        return True
+    return item.address.startswith("/") and (folder / item.name).is_file()
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -24,6 +24,7 @@ import attrs
 from ..._engine.conditions.places import Place
 from ..._engine.http.connection import stream_elsewhere
 from ..._engine.http.paths import safe_name
+from ..._engine.http.transport import origin
 from ..._engine.records.inside import client_of, saved_id
 from ..._engine.values.files import whole_file
 from ...errors import (
@@ -47,8 +48,8 @@ Task = Any
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _LOCAL: Final = re.compile(r"/data/local-files/?")
-_LINK: Final = re.compile(r"/(tasks|projects)/[0-9]+/(resolve|file-proxy)/|/storage-data/\w+/")
-_NAMING: Final = ("d", "filepath", "fileuri", "url")
+_LINK: Final = re.compile(r"/(tasks|projects)/[0-9]+/resolve/|/storage-data/\w+/")
+_NAMING: Final = ("d", "filepath", "fileuri")
 """Parameters of the server's own addresses that hold the path of a file."""
 
 _FILES: Final = frozenset({"image", "audio", "audioplus", "video", "pdf", "timeseries"})
@@ -135,8 +136,7 @@ def address_of(value: object, server: str, task_id: int) -> Address:
 def _path_on(whole: str, server: str) -> str | None:
     """Return the path of an address on a server if it is one of its files, else None."""
     parts, base = urlsplit(whole), urlsplit(server)
-    same = (parts.scheme, parts.hostname, parts.port) == (base.scheme, base.hostname, base.port)
-    if not same or not parts.path.startswith(f"{base.path}/"):
+    if origin(parts) != origin(base) or not parts.path.startswith(f"{base.path}/"):
         return None
     path = parts.path.removeprefix(base.path)
     if (upload := upload_path(path)) is not None and path.startswith("/data/"):
