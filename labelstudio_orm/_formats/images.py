@@ -6,25 +6,23 @@ import struct
 import zlib
 from pathlib import Path
 
+from .._engine.values.extras import extra
+
 _PNG = b"\x89PNG\r\n\x1a\n"
 
 
 def size_of(path: Path) -> tuple[int, int]:
     """Return the width and the height of an image in pixels.
 
-    Raises ImportError where Pillow is missing, and ValueError for a file that is no image.
+    Raises ImportError without Pillow (the extra ``[vision]``), and ValueError for a file that is no
+    image.
     """
+    pillow = extra("PIL.Image", "vision", "reading the sizes of images")
     try:
-        from PIL import Image, UnidentifiedImageError  # lazy: an optional extra
-    except ImportError as error:
-        raise ImportError(
-            "the sizes of images need Pillow: python -m pip install 'labelstudio_orm[vision]'"
-        ) from error
-    try:
-        with Image.open(path) as image:
+        with pillow.open(path) as image:
             width, height = image.size
             return width, height
-    except (UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except (pillow.UnidentifiedImageError, pillow.DecompressionBombError) as error:
         raise ValueError(f"{path} is not an image whose size could be read: {error}") from error
 
 

@@ -526,7 +526,7 @@ def test_what_cannot_be_a_mask_is_refused() -> None:
 def test_pillow_is_named_where_it_is_missing(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(sys.modules, "PIL", None)
+    monkeypatch.setitem(sys.modules, "PIL.Image", None)
     with pytest.raises(ImportError, match=r"pip install 'labelstudio_orm\[vision\]'"):
         images.size_of(tmp_path)
 
