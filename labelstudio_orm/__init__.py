@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from ._engine.models.server import ServerInfo
     from ._engine.values.summary import Created, Failure, Summary
     from ._formats.report import FormatReport, Imported, LeftOut
+    from ._statistics.aggregates import Avg, Count, Max, Min, Sum
     from .resources._tasks.exported import from_export
     from .resources._tasks.media import MediaFile
     from .resources.comments import Comment
@@ -66,11 +67,13 @@ __all__ = [
     "Action",
     "Annotation",
     "AuthenticationError",
+    "Avg",
     "BadRequest",
     "ClientSideFilterWarning",
     "Comment",
     "Conflict",
     "ConnectionFailed",
+    "Count",
     "Created",
     "DoesNotExist",
     "Draft",
@@ -90,7 +93,9 @@ __all__ = [
     "LeftOut",
     "LeftOutWarning",
     "MLBackend",
+    "Max",
     "MediaFile",
+    "Min",
     "MissingSizeWarning",
     "ModelProvider",
     "MultipleObjectsReturned",
@@ -116,6 +121,7 @@ __all__ = [
     "ServerError",
     "ServerInfo",
     "SessionPolicy",
+    "Sum",
     "Summary",
     "Task",
     "Timeout",
@@ -141,6 +147,7 @@ _LATER = {
     "_engine.models.server": ("ServerInfo",),
     "_engine.values.summary": ("Created", "Failure", "Summary"),
     "_formats.report": ("FormatReport", "Imported", "LeftOut"),
+    "_statistics.aggregates": ("Avg", "Count", "Max", "Min", "Sum"),
     "resources._tasks.exported": ("from_export",),
     "resources._tasks.media": ("MediaFile",),
     **{f"resources.{module}": names for module, names in NOUNS.items()},

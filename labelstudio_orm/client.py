@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .resources.projects import Projects
     from .resources.prompts import Prompt
     from .resources.storages import ExportStorages, ImportStorages
-    from .resources.tasks import Annotation, Predictions, Tasks
+    from .resources.tasks import Annotations, Predictions, Tasks
     from .resources.tokens import JWTSettings, SessionPolicy, Tokens
     from .resources.views import Views
     from .resources.webhooks import Webhooks
@@ -85,7 +85,7 @@ class LabelStudio(Connection):
     tasks: Root[Tasks] = Root(
         "Task", "Tasks by id, or of a project: ``ls.tasks.filter(project=1)``."
     )
-    annotations: Root[QuerySet[Annotation]] = Root(
+    annotations: Root[Annotations] = Root(
         "Annotation", "Annotations by id; to list them: ``task.annotations``."
     )
     predictions: Root[Predictions] = Root(

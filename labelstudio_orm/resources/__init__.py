@@ -34,7 +34,7 @@ NOUNS = {
     "projects": ("Project", "Projects", "Pause", "Pauses"),
     "prompts": ("Prompt", "PromptVersion", "PromptRun", "PromptIndicator", "Refinement"),
     "storages": ("ImportStorage", "ImportStorages", "ExportStorage", "ExportStorages"),
-    "tasks": ("Task", "Tasks", "Annotation", "Prediction", "Predictions"),
+    "tasks": ("Task", "Tasks", "Annotation", "Annotations", "Prediction", "Predictions"),
     "tokens": ("JWTSettings", "SessionPolicy", "Token", "Tokens"),
     "views": ("View", "Views", "Action"),
     "webhooks": ("Webhook", "Webhooks"),

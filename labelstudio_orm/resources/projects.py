@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from .ml import MLBackend
     from .people import User
     from .storages import ExportStorages, ImportStorages
-    from .tasks import Annotation, Predictions, Tasks
+    from .tasks import Annotations, Predictions, Tasks
     from .views import Action, Views
     from .webhooks import Webhooks
     from .workspaces import Workspace
@@ -174,7 +174,7 @@ class Project(CreatedBy, Resource):
     queue_done: int = lazy_counter()
 
     tasks: ClassVar[HasMany[Tasks]] = HasMany()
-    annotations: ClassVar[HasMany[Annotation]] = HasMany()
+    annotations: ClassVar[HasMany[Annotations]] = HasMany()
     predictions: ClassVar[HasMany[Predictions]] = HasMany()
     views: ClassVar[HasMany[Views]] = HasMany()
     actions: ClassVar[HasMany[Action]] = HasMany()

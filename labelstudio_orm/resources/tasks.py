@@ -39,6 +39,7 @@ from . import _tasks
 from .common import Dated, valid_result
 from .drafts import keeping_drafts
 from .formats import InFormats
+from .labelled import LabelledSet
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -56,7 +57,16 @@ if TYPE_CHECKING:
     from .projects import Project
     from .views import View
 
-__all__ = ["Annotation", "Labelled", "LastAction", "Prediction", "Predictions", "Task", "Tasks"]
+__all__ = [
+    "Annotation",
+    "Annotations",
+    "Labelled",
+    "LastAction",
+    "Prediction",
+    "Predictions",
+    "Task",
+    "Tasks",
+]
 
 
 class Tasks(InFormats["Task"]):
@@ -329,7 +339,7 @@ class Task(Dated, Resource):
     drafts: list[dict[str, Any]] = computed(partly="draft_exists")
     predictions_score: float | None = computed()
 
-    annotations: ClassVar[HasMany[Annotation]] = HasMany()
+    annotations: ClassVar[HasMany[Annotations]] = HasMany()
     predictions: ClassVar[HasMany[Predictions]] = HasMany()
 
     @one_call
@@ -387,6 +397,10 @@ class Labelled:
         return project.config.values(self.result or [])
 
 
+class Annotations(LabelledSet["Annotation"]):
+    """``task.annotations``, ``project.annotations``."""
+
+
 @resource(
     "/api/annotations/{id}/",
     collection="/api/tasks/{task}/annotations/",
@@ -401,6 +415,7 @@ class Labelled:
         ),
     ),
     params={"was_cancelled__exact": "was_cancelled"},
+    queryset=Annotations,
 )
 class Annotation(Dated, Labelled, Resource):
     """A user's answer to one task.
@@ -472,7 +487,7 @@ class Annotation(Dated, Labelled, Resource):
         return _tasks.annotation.post_once(client, self.task_id, body)
 
 
-class Predictions(QuerySet["Prediction"]):
+class Predictions(LabelledSet["Prediction"]):
     """``task.predictions``, ``project.predictions``, ``ls.predictions.filter(project=1)``."""
 
     @one_call

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio, Project, Q, Task
+from labelstudio_orm import LabelStudio, Max, Project, Q, Task
 from labelstudio_orm._engine.conditions.q import build
 
 COUNTED: dict[str, tuple[Callable[[Project], Any], bool]] = {
@@ -76,6 +77,23 @@ def test_counters_are_right(labelled: Project, asked: Callable[[], list[str]]) -
             [request] = asked()
             assert request.startswith(f"GET /api/projects/{labelled.id}/"), name
         assert objects(labelled).exists() == (expected > 0), name
+
+
+def test_counts_by_a_field_are_right(labelled: Project, asked: Callable[[], list[str]]) -> None:
+    for objects, name, requests in (
+        (labelled.annotations, "was_cancelled", 1),
+        (labelled.annotations.filter(ground_truth=True), "ground_truth", 1),
+        (labelled.predictions, "model_version", 2),  # of null the server says no number
+        (labelled.predictions.filter(model_version__startswith="v"), "model_version", 1),
+        (labelled.tasks, "is_labeled", 2),
+        (labelled.tasks.filter(total_predictions__gt=1), "is_labeled", 2),
+    ):
+        expected = Counter(objects.values_list(name, flat=True))
+        asked()
+        assert objects.count_by(name) == expected
+        assert len(asked()) == requests, name
+    times = labelled.tasks.values_list("created_at", flat=True)
+    assert labelled.tasks.aggregate(x=Max("created_at"))["x"] == max(times)
 
 
 def test_a_null_is_not_counted_by_its_version(labelled: Project) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import DoesNotExist, LabelStudio, Project
+from labelstudio_orm import DoesNotExist, LabelStudio, Max, Project
 from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.models.queryset import QuerySet
 from tests.helpers import present
@@ -25,10 +25,18 @@ def shown(obj: Any) -> None:
             getattr(obj, field.name)
 
 
+def names_of(queryset: QuerySet[Any]) -> list[str]:
+    """The names of the fields that a listing has."""
+    fields = options_of(queryset.model).fields.values()
+    return [one.name for one in fields if not one.secret and not one.left_out]
+
+
 READS: dict[str, Read] = {
     "values": lambda queryset: list(queryset.values()),
     "values_list": lambda queryset: list(queryset.values_list()),
     "to_pandas": lambda queryset: queryset.to_pandas(),
+    "count_by": lambda queryset: queryset.count_by(*names_of(queryset)[:3]),
+    "aggregate": lambda queryset: queryset.aggregate(*map(Max, names_of(queryset))),
     "repr": lambda queryset: [repr(obj) for obj in queryset],
     "raw": lambda queryset: [obj.raw for obj in queryset],
     "fields": lambda queryset: [shown(obj) for obj in queryset],

@@ -33,6 +33,7 @@ OF_A_QUERYSET = {
         "to_pandas",
         "to_parquet",
         "to_polars",
+        *("count_by", "distinct", "per_day", "aggregate"),
         "create",
         "get_or_create",
     ),

@@ -82,7 +82,7 @@ def ordered(objects: Iterable[R], keys: Sequence[Key]) -> list[R]:
     """Return objects sorted by these keys, the first one before all, nulls last, ties by id."""
     found = _by_id(list(objects))
     for key in reversed(keys):
-        values = [(_sortable(key.value(obj)), obj) for obj in found]
+        values = [(sortable(key.value(obj)), obj) for obj in found]
         known = [pair for pair in values if pair[0] is not None]
         known.sort(key=lambda pair: pair[0] or (), reverse=key.descending)
         found = [obj for _, obj in known] + [obj for value, obj in values if value is None]
@@ -93,10 +93,10 @@ def _by_id(objects: list[R]) -> list[R]:
     try:
         return sorted(objects, key=lambda obj: obj.id)
     except TypeError:  # ids that are not numbers, or none at all
-        return sorted(objects, key=lambda obj: _sortable(key_of(obj)) or ())
+        return sorted(objects, key=lambda obj: sortable(key_of(obj)) or ())
 
 
-def _sortable(value: Any) -> tuple[int, Any] | None:
+def sortable(value: Any) -> tuple[int, Any] | None:
     """Return a value by which any two can be ordered: by kind first, then within it."""
     if value is None:
         return None

@@ -10,7 +10,7 @@ from .. import bulk, models
 from ..fields.options import options_of
 from ..http.deadline import one_call
 from ..reading.by_id import parents_in
-from ..reading.queryset import ReadingQuerySet
+from ..reading.summaries import SummarizingQuerySet
 from ..records.inside import bind, drop_prefetched_of_parents, restored_on_failure, set_parents
 from ..values.ids import id_given, id_of
 from ..values.misuse import check_items
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 R = TypeVar("R")
 
 
-class QuerySet(ReadingQuerySet[R]):
+class QuerySet(SummarizingQuerySet[R]):
     """Some objects of one resource.
 
     Every method that narrows or orders returns a new queryset and costs nothing. Requests are sent

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, Node, leaves, nodes, parts_in, predicate
@@ -13,6 +13,7 @@ from .planner import plan_without_request
 
 if TYPE_CHECKING:
     from ..fields.fields import Field
+    from ..pages.counters import Groups
 
 
 def counted(query: Query) -> int | None:
@@ -24,6 +25,23 @@ def counted(query: Query) -> int | None:
         return None
     stop = total if query.stop is None else min(query.stop, total)
     return max(0, stop - query.start)
+
+
+def grouped(query: Query, field: str) -> dict[Any, int] | None:
+    """Return how many objects have each value of a field, in one request; None as above."""
+    fields = _fields(query.where)
+    if not is_counted(query) or query.is_slice or not {field}.issuperset(fields or ()):
+        return None
+    counters = source_of(query).counters
+    if counters is None or not counters.knows(field):
+        return None
+    if plan_without_request(query).nothing:
+        return {}
+    groups = counters.groups(query, field)
+    found = None if groups is None else _matching(query, query.options.fields[field], groups)
+    if found is None or None in found.values():
+        return None
+    return {value: number for value, number in found.items() if number}
 
 
 def is_counted(query: Query) -> bool:
@@ -43,14 +61,19 @@ def _total(query: Query) -> int | None:
     groups = counters.groups(query, name) if counters is not None else None
     if groups is None:
         return None
+    numbers = _matching(query, field, groups).values()
+    return None if None in numbers else sum(number or 0 for number in numbers)
+
+
+def _matching(query: Query, field: Field | None, groups: Groups) -> dict[Any, int | None]:
+    """Return the values of a field, with their numbers, for which the condition holds."""
     matches, origin = predicate(query.where), Origin(query.client, whole=True)
     wire = "id" if field is None else field.wire
-    numbers = [
-        number
+    return {
+        value: number
         for value, number in groups
         if matches(from_row(query.model, {"id": 1, wire: value}, origin))
-    ]
-    return None if None in numbers else sum(number or 0 for number in numbers)
+    }
 
 
 def _fields(where: Node) -> dict[str, Field] | None:

@@ -1,0 +1,8 @@
+"""Figures of querysets: counts by value, aggregates, and agreement between annotators."""
+
+from __future__ import annotations
+
+from ._statistics.aggregates import Aggregate, Avg, Count, Figures, Max, Min, Sum
+from ._statistics.counts import Counts
+
+__all__ = ["Aggregate", "Avg", "Count", "Counts", "Figures", "Max", "Min", "Sum"]
