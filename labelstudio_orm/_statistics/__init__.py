@@ -6,6 +6,8 @@ from .._engine.values.lazy import importer
 
 if TYPE_CHECKING:
     from . import aggregates as aggregates
+    from . import agreement as agreement
+    from . import answers as answers
     from . import counts as counts
     from . import plots as plots
 else:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import _tables
 from .._engine.models.queryset import queryset_of
+from .._engine.reading.selection import query_of
 from .._engine.reading.summaries import Valued
 from .._engine.values.near import unknown
 from .._engine.values.registry import registry
@@ -30,26 +31,35 @@ class LabelledSet(QuerySet[R]):
         try:
             return super()._valued(name)
         except FieldError as error:
-            project = self._project() if isinstance(name, str) else None
-            if project is None or not isinstance(name, str):
+            if not isinstance(name, str) or self._query.scope.keys().isdisjoint(
+                ("project", "task")
+            ):
                 raise
-            config = project.config
+            config = project_of(self).config
             if config.get(name) is None:
                 said = unknown("nor has the labelling config a control", name, config)
                 raise FieldError(f"{error}; {said}") from None
         return Valued(name, frozenset({"result"}), lambda obj: values_of(obj.result, config, name))
 
-    def _project(self) -> Project | None:
-        """Return the project of the objects, if they are of one."""
-        scope: Mapping[str, Any] = self._query.scope
-        found = scope.get("project")
-        if found is None and "task" in scope:
-            task = scope["task"]
-            tasks = queryset_of(registry["Task"], self.client)
-            found = (tasks.ref(task) if isinstance(task, (int, str)) else task).project
-        if isinstance(found, int):
-            found = queryset_of(registry["Project"], self.client).ref(found)
-        return found
+
+def project_of(objects: QuerySet[Any]) -> Project:
+    """Return the project of annotations or predictions. Raises ValueError if they are not of one.
+
+    No request where they came through it, else those for the task.
+    """
+    query = query_of(objects)
+    found, task = query.scope.get("project"), query.scope.get("task")
+    if found is None and task is not None:
+        tasks = queryset_of(registry["Task"], objects.client)
+        found = (tasks.ref(task) if isinstance(task, int) else task).project
+    if found is None:
+        raise ValueError(
+            f"{query.description} are not of one project, whose labelling config explains them: "
+            "go through project.annotations or project.predictions"
+        )
+    if isinstance(found, int):
+        found = queryset_of(registry["Project"], objects.client).ref(found)
+    return cast("Project", found)
 
 
 def values_of(result: Any, config: LabelConfig, control: str) -> Iterator[Any]:

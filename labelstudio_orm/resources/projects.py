@@ -43,6 +43,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._config.labelconfig import LabelConfig
+    from .._statistics.agreement import Agreement
+    from .._statistics.answers import Metric
+    from .._statistics.coefficients import Level
     from ..labels import Labels
     from .comments import Comments
     from .exports import Exports
@@ -226,6 +229,30 @@ class Project(CreatedBy, Resource):
         from ..labels import Labels  # lazy: they stand above the nouns, whose objects they change
 
         return Labels(self)
+
+    def agreement(
+        self,
+        control: str,
+        *,
+        metric: Metric | None = None,
+        level: Level | None = None,
+        threshold: float = 0.5,
+        model_version: str | None = None,
+    ) -> Agreement[Tasks]:
+        """Return how far the annotators agree on what a control of the labelling config says.
+
+        It is that of ``project.annotations.agreement()``, which has the arguments in full; filter
+        them for some authors or tasks.
+
+        >>> project.agreement("sentiment", model_version="v1")
+        Agreement on sentiment: 1 tasks, 2 raters
+        observed 1.000
+        first  second  tasks  observed  cohen_kappa
+        1      v1          1     1.000
+        """
+        return self.annotations.agreement(
+            control, metric=metric, level=level, threshold=threshold, model_version=model_version
+        )
 
     @action(
         "POST",

@@ -48,6 +48,9 @@ if TYPE_CHECKING:
     from .._engine.conditions.q import Q
     from .._engine.http.connection import Connection
     from .._engine.values.summary import Created, OnError, Summary
+    from .._statistics.agreement import Agreement
+    from .._statistics.answers import Metric
+    from .._statistics.coefficients import Level
     from ._tasks.creation import OnConflict
     from ._tasks.media import MediaFile
     from ._tasks.predictions import OnKnown
@@ -399,6 +402,44 @@ class Labelled:
 
 class Annotations(LabelledSet["Annotation"]):
     """``task.annotations``, ``project.annotations``."""
+
+    @one_call
+    def agreement(
+        self,
+        control: str,
+        *,
+        metric: Metric | None = None,
+        level: Level | None = None,
+        threshold: float = 0.5,
+        model_version: str | None = None,
+    ) -> Agreement[Tasks]:
+        """Return how far the authors agree on what a control of the labelling config says.
+
+        Cancelled annotations, and those without an author, do not count; of several of one author
+        in a task the newest does. An answer by choices, a rating and the like is a value, which a
+        task may lack. An answer by a control that marks places is all its regions, which may be
+        none. They are matched for each two raters so that what they share is the most, if their
+        labels are the same.
+
+        One pass over the annotations, and a request for the predictions of a ``model_version``.
+
+        Args:
+            control: Its name in the labelling config.
+            metric: ``"iou"`` for spans, boxes, ellipses and polygons, by what two regions share;
+                ``"equal"`` for answers or regions that are the same or not. Default: ``"iou"``
+                where there is one.
+            level: How Krippendorff's alpha measures differences: ``"nominal"``, ``"ordinal"`` or
+                ``"interval"``. Default: by the control, ``"ordinal"`` for a ``Rating`` and
+                ``"interval"`` for a ``Number``. Choices are ordered as in the labelling config.
+            threshold: Of what two regions share, from which they count for F1.
+            model_version: Its predictions are one more rater, of this name.
+
+        Raises UnknownControl, and ValueError for what a control does not have.
+
+        >>> project.annotations.filter(ground_truth=False).agreement("sentiment").raters
+        ()
+        """
+        return _tasks.agreeing.agreement(self, control, metric, level, threshold, model_version)
 
 
 @resource(

@@ -47,7 +47,7 @@ FURTHER: dict[str, set[str]] = {
     "ImportJob": {"wait"},
     "MLBackend": {"model_versions", "predict_interactive", "train"},
     "Prediction": {"values"},
-    "Project": {"annotators", "config", "export", "labels", "validate_config"},
+    "Project": {"agreement", "annotators", "config", "export", "labels", "validate_config"},
     "PromptRun": {"submit_failed_predictions", "submit_predictions", "wait"},
     "PromptVersion": {"cost_estimate", "get_refined_prompt", "refine"},
     "Task": {"download"},
@@ -56,6 +56,7 @@ FURTHER: dict[str, set[str]] = {
 }
 OF_A_STORAGE = {"sync", "validate", "wait"}
 FURTHER_OF_QUERYSETS: dict[str, set[str]] = {
+    "Annotations": {"agreement"},
     "Comments": {"with_created_by"},
     "ExportStorages": {"azure", "gcs", "local", "redis", "s3", "s3s", "types"},
     "Exports": {"formats"},

@@ -6,6 +6,7 @@ from ..._engine.values.lazy import importer
 
 if TYPE_CHECKING:
     from . import actions as actions
+    from . import agreeing as agreeing
     from . import annotating as annotating
     from . import annotation as annotation
     from . import creation as creation
