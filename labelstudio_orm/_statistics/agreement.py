@@ -88,8 +88,8 @@ class Agreement(Generic[S]):
     def disagreements(self, below: float = 1.0) -> S:
         """Return the tasks whose agreement is less than this, as a queryset; no request.
 
-        >>> wrong = project.agreement("sentiment").disagreements()
-        >>> view = project.views.create(title="To discuss", filters=Q(id__in=[t.id for t in wrong]))
+        >>> project.agreement("sentiment").disagreements(below=0.5).count()
+        0
         """
         return self._select([task for task, one in self.per_task.items() if one < below])
 

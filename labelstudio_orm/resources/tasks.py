@@ -437,7 +437,7 @@ class Annotations(LabelledSet["Annotation"]):
         Raises UnknownControl, and ValueError for what a control does not have.
 
         >>> project.annotations.filter(ground_truth=False).agreement("sentiment").raters
-        ()
+        (1,)
         """
         return _tasks.agreeing.agreement(self, control, metric, level, threshold, model_version)
 
