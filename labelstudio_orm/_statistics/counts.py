@@ -9,8 +9,10 @@ from datetime import date
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
+from .. import _statistics
 from .._engine.conditions.ordering import sortable
 from .._engine.values.brief import cut
+from .._engine.values.extras import extra
 
 if TYPE_CHECKING:
     import os
@@ -82,8 +84,6 @@ class Counts(Mapping[Any, int]):
 
         >>> figure = project.annotations.count_by("sentiment", by="completed_by").plot("bars.png")
         """
-        from .. import _statistics
-
         return _statistics.plots.bars(self, path, title)
 
     @property
@@ -181,11 +181,7 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) ->
 
 def as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pandas.DataFrame:
     """Return a table of pandas with its nullable types. Raises ImportError without pandas."""
-    try:
-        import pandas  # lazy: an optional extra
-    except ImportError as error:
-        raise ImportError(
-            "to_pandas() needs pandas: python -m pip install 'labelstudio_orm[pandas]'"
-        ) from error
+    pandas = extra("pandas", "pandas", "to_pandas()")
     cells = [[pandas.NA if cell is None else cell for cell in row] for row in rows]
-    return pandas.DataFrame(cells, columns=list(columns), dtype=object).convert_dtypes()
+    made = pandas.DataFrame(cells, columns=list(columns), dtype=object)
+    return made.convert_dtypes()  # type: ignore[no-any-return]

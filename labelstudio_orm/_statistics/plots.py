@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from .._engine.values.extras import extra
 from .counts import Counts, shown
 
 if TYPE_CHECKING:
@@ -66,13 +67,7 @@ def matrix(
 
 def _figure() -> Any:
     """Return an empty figure that no window shows. Raises ImportError without matplotlib."""
-    try:
-        from matplotlib.figure import Figure  # lazy: an optional extra
-    except ImportError as error:
-        raise ImportError(
-            "plot() needs matplotlib: python -m pip install 'labelstudio_orm[plot]'"
-        ) from error
-    return Figure(layout="constrained")
+    return extra("matplotlib.figure", "plot", "plot()").Figure(layout="constrained")
 
 
 def _finished(
