@@ -184,4 +184,4 @@ def as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pandas.Da
     pandas = extra("pandas", "pandas", "to_pandas()")
     cells = [[pandas.NA if cell is None else cell for cell in row] for row in rows]
     made = pandas.DataFrame(cells, columns=list(columns), dtype=object)
-    return made.convert_dtypes()  # type: ignore[no-any-return]
+    return made.convert_dtypes()

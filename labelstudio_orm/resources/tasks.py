@@ -25,7 +25,6 @@ from ..orm import (
     ForeignKey,
     HasMany,
     Plain,
-    QuerySet,
     Resource,
     computed,
     field,
