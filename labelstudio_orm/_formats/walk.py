@@ -19,8 +19,8 @@ Of: TypeAlias = Literal["annotations", "predictions"]
 
 Size: TypeAlias = "tuple[int, int] | None"
 
-Fetch: TypeAlias = Callable[[int, str, "int | None", str, Path], None]
-"""Copies an image of a task, by its key, its place and its address, to a path."""
+Fetch: TypeAlias = Callable[["Iterable[Picture]", Path], "Iterator[Picture]"]
+"""Copies images into a folder, each under its name, and yields them in their order."""
 
 
 @attrs.frozen
@@ -112,6 +112,16 @@ def pictures(
     ``fetch`` copies them into ``folder``; without it their sizes are those that regions hold.
     ``name_of`` gives an address its name there. Regions on anything else are left out.
     """
+    found = _pictures(walk, tally, name_of)
+    for picture in found if fetch is None else fetch(found, folder):
+        tally.images += 1
+        if fetch is None or picture.size is not None:
+            yield picture
+        else:
+            yield attrs.evolve(picture, size=size_of(folder / picture.name))
+
+
+def _pictures(walk: Walk, tally: Tally, name_of: Callable[[str, int], str]) -> Iterator[Picture]:
     keys = {
         name: value[1:]
         for name, tag in walk.config.objects.items()
@@ -135,10 +145,6 @@ def pictures(
             # Several tasks may name one image, and each has labels of its own.
             before = f"{task.id}-{number}" if number else f"{task.id}"
             name = f"{before}-{name_of(address, task.id)}"
-            if fetch is not None:
-                fetch(task.id, key, place, address, folder / name)
-                size = size or size_of(folder / name)
-            tally.images += 1
             yield Picture(task.id, key, place, address, name, rows, size, task.scores)
         for row in (row for rows in on.values() for row in rows):
             tally.leave_out(row, "the task has no such image")

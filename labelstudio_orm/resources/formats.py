@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from .._formats.report import FormatReport, Imported
     from .._formats.walk import Of
     from .._formats.yolo import Form
+    from ..progress import Progress
 
 __all__ = ["InFormats"]
 
@@ -38,7 +39,9 @@ class InFormats(QuerySet[R]):
     * ``control``: the name of a control, or several; the regions of others are not written, and not
       listed as left out.
     * ``images``: copy the images, as ``download()`` does, which gives their sizes too (extra
-      ``[vision]``). Without it sizes are those that the regions hold.
+      ``[vision]``), ``workers`` at once (default: the client's). Without it sizes are those that
+      the regions hold. ``progress`` is about these copies: True for a line on stderr, or a function
+      ``(done, None)``.
 
     The numbers of labels are their places in the labelling config, from 0; labels that it does not
     have follow. Requests: those for the tasks, 1,000 a page, and one for each image.
@@ -53,6 +56,8 @@ class InFormats(QuerySet[R]):
         of: Of = "annotations",
         keep: Callable[[Any], bool] | None = None,
         control: str | Iterable[str] | None = None,
+        workers: int | None = None,
+        progress: Progress = None,
     ) -> FormatReport:
         """Write boxes, polygons and brush masks as COCO: a ``.json`` file, or one in a folder.
 
@@ -65,7 +70,7 @@ class InFormats(QuerySet[R]):
         (1, ())
         """
         walk = _tasks.formats.walk(self, of, keep, control)
-        return _tasks.formats.to_pictures("coco", self, walk, Path(path), images)
+        return _tasks.formats.to_pictures("coco", self, walk, Path(path), images, workers, progress)
 
     @one_call
     def to_yolo(
@@ -77,6 +82,8 @@ class InFormats(QuerySet[R]):
         of: Of = "annotations",
         keep: Callable[[Any], bool] | None = None,
         control: str | Iterable[str] | None = None,
+        workers: int | None = None,
+        progress: Progress = None,
     ) -> FormatReport:
         """Write a folder for YOLO: ``labels``, ``images``, ``classes.txt`` and ``data.yaml``.
 
@@ -87,7 +94,9 @@ class InFormats(QuerySet[R]):
         1
         """
         walk = _tasks.formats.walk(self, of, keep, control)
-        return _tasks.formats.to_pictures("yolo", self, walk, Path(path), images, form)
+        return _tasks.formats.to_pictures(
+            "yolo", self, walk, Path(path), images, workers, progress, form
+        )
 
     @one_call
     def to_voc(
@@ -98,6 +107,8 @@ class InFormats(QuerySet[R]):
         of: Of = "annotations",
         keep: Callable[[Any], bool] | None = None,
         control: str | Iterable[str] | None = None,
+        workers: int | None = None,
+        progress: Progress = None,
     ) -> FormatReport:
         """Write upright boxes as Pascal VOC: a folder with ``Annotations`` and ``images``.
 
@@ -107,7 +118,7 @@ class InFormats(QuerySet[R]):
         1
         """
         walk = _tasks.formats.walk(self, of, keep, control)
-        return _tasks.formats.to_pictures("voc", self, walk, Path(path), images)
+        return _tasks.formats.to_pictures("voc", self, walk, Path(path), images, workers, progress)
 
     @one_call
     def to_conll(

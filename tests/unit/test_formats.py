@@ -401,8 +401,12 @@ def project(ls: LabelStudio, tmp_path: Path) -> Project:
 
 
 def test_images_are_copied_and_give_sizes(project: Project, tmp_path: Path) -> None:
-    report = project.tasks.to_coco(tmp_path / "coco", images=True)
+    seen: list[tuple[int, int | None]] = []
+    report = project.tasks.to_coco(
+        tmp_path / "coco", images=True, workers=2, progress=lambda *now: seen.append(now)
+    )
     assert (report.tasks, report.images, report.regions, report.left_out) == (2, 2, 1, ())
+    assert seen[-1] == (2, None)
     content = json.loads((tmp_path / "coco" / "result.json").read_text())
     assert [(one["width"], one["height"]) for one in content["images"]] == [SIZE, SIZE]
     assert all((tmp_path / "coco" / one["file_name"]).is_file() for one in content["images"])

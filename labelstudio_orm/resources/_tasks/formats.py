@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 from ... import _formats
 from ..._config.building import labels as labels_tag
 from ..._config.labelconfig import LabelConfig
+from ..._engine.bulk.workers import each
+from ..._engine.http.connection import number_of_workers
 from ..._engine.pages.sources import chunked
 from ..._formats.read import Item, Reading
 from ..._formats.report import FormatReport, Imported, Tally
-from ..._formats.walk import Fetch, Of, Walk
+from ..._formats.walk import Of, Picture, Walk
 from ...errors import LabelStudioError
+from ...progress import Progress, reporter
 from ..files import store
 from .media import MediaFile, address_of, copy_name, fetch
 from .nouns import Project, project_of
@@ -52,14 +55,26 @@ def walk(tasks: QuerySet[Any], of: Of, keep: Keep | None, control: Any) -> Walk:
     return Walk(tasks, config, of, keep, names)
 
 
-def fetching(tasks: QuerySet[Any], images: bool) -> Fetch | None:
-    """Return what copies the images of tasks; None without images."""
+def _fetching(
+    tasks: QuerySet[Any], workers: int | None, progress: Progress
+) -> Callable[[Iterable[Picture], Path], Iterator[Picture]]:
+    """Return what copies the images of tasks, some at once."""
     client = tasks.client
+    number = number_of_workers(workers, client)
 
-    def copy(task: int, key: str, index: int | None, address: str, path: Path) -> None:
-        fetch(client, MediaFile(task, key, path, index, address))
+    def copied(pictures: Iterable[Picture], folder: Path) -> Iterator[Picture]:
+        def copy(one: Picture) -> None:
+            path = folder / one.name
+            fetch(client, MediaFile(one.task, one.key, path, one.item_index, one.address))
 
-    return copy if images else None
+        with reporter(progress, "copying images") as report:
+            for done, outcome in enumerate(each(pictures, copy, workers=number), start=1):
+                if outcome.error is not None:
+                    raise outcome.error
+                report(done, None)
+                yield outcome.item
+
+    return copied
 
 
 def named(tasks: QuerySet[Any]) -> Callable[[str, int], str]:
@@ -81,11 +96,14 @@ def to_pictures(
     found: Walk,
     path: Path,
     images: bool,
+    workers: int | None,
+    progress: Progress,
     *more: Any,
 ) -> FormatReport:
     """Write tasks in a format of images: ``Tasks.to_coco`` and others."""
     module: Any = getattr(_formats, format)
-    report: FormatReport = module.write(found, path, fetching(tasks, images), named(tasks), *more)
+    copied = _fetching(tasks, workers, progress) if images else None
+    report: FormatReport = module.write(found, path, copied, named(tasks), *more)
     return report
 
 
