@@ -553,3 +553,20 @@ def test_labels_of_a_data_set(text: str, tmp_path: Path) -> None:
         yolo.labels_in(tmp_path)
     (tmp_path / "classes.txt").write_text("Car\nBus\n\n")
     assert yolo.labels_in(tmp_path) == ["Car", "Bus"]
+
+
+def test_each_image_of_a_list_has_its_regions(tmp_path: Path) -> None:
+    config = LabelConfig.parse(
+        '<View><Image name="image" valueList="$pages"/>'
+        '<RectangleLabels name="box" toName="image"><Label value="Car"/></RectangleLabels></View>'
+    )
+    result = [{**box(), "item_index": 1}, {**box(x=20), "item_index": 0}, box(x=30)]
+    pages = ["/data/a.png", "/data/b.png", "/data/a.png"]
+    found = walk(result, config=config, pages=pages)
+    report = coco.write(found, tmp_path / "a.json", None, NAMED)
+    assert (report.images, report.regions, report.left_out) == (3, 3, ())
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert [one["id"] for one in content["images"]] == [10_000, 10_001, 10_002]
+    assert len({one["file_name"] for one in content["images"]}) == 3
+    on = {one["region"]: one["image_id"] for one in content["annotations"]}
+    assert [on[one["id"]] for one in result] == [10_001, 10_000, 10_000]
