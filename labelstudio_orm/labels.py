@@ -9,13 +9,16 @@ completed by running it again.
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import attrs
 
+from . import _statistics
 from ._config import editing
+from ._config.controls import Control
 from ._config.editing import Path, find, path_of
 from ._config.labelconfig import LabelConfig
 from ._config.tags import Label
@@ -24,6 +27,7 @@ from ._engine.http.paths import at
 from ._engine.records.inside import client_of, refetch, row_of, saved_id
 from ._engine.values.summary import OnError, Summary
 from ._relabel.plans import Plan, addition, merging, removal, renaming, taken_back
+from ._relabel.results import Relabelling
 from ._relabel.runs import Run
 from ._relabel.undofile import UndoFile, check_changes, read_changes, read_job
 from .errors import BadRequest, LabelStudioError
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Literal
 
     from ._reports import Report
+    from ._statistics.counts import Counts
     from .resources.projects import Project
 
 __all__ = ["LabelName", "Labels", "UndoPath"]
@@ -248,6 +253,31 @@ class Labels:
         return counts
 
     @one_call
+    def counts(self) -> Counts:
+        """Return how many annotations, drafts and predictions have each label, by control.
+
+        The numbers are those of ``usage`` for each label: labels of the config that nothing has are
+        there with 0, and labels in use that are not in the config follow them. One pass over the
+        tasks, and a request for each task with a draft.
+
+        >>> project.labels.counts()["sentiment", "Positive", "annotations"]
+        1
+        >>> project.labels.counts().to_pandas().pivot(index="label", columns="kind", values="count")
+        """
+        config, run = self._fresh_config(), Run(self._project, "counts", None, "raise", None)
+        controls = {name: one for name, one in config.controls.items() if _has_labels(one)}
+        changes = {name: Relabelling(one, {}) for name, one in controls.items()}
+        found: Counter[tuple[Any, ...]] = Counter()
+        for name, control in controls.items():
+            for label in control.label_tags:
+                path = label.path if control.nested else label.path[-1:]
+                found.update({(name, _shown(path), kind): 0 for kind in run.finders})
+        for kind, result in run.all_results():
+            for name, change in changes.items():
+                found.update((name, _shown(path), kind) for path in change.paths(result))
+        return _statistics.counts.Counts(("control", "label", "kind"), found)
+
+    @one_call
     def recount(self) -> None:
         """Make the server count the labels in use again. One request.
 
@@ -424,6 +454,17 @@ class Labels:
                 f"{self._what(plan, config)} is refused: {users} have it. regions='drop' "
                 "removes it from them; merge([...], into=...) gives them another label"
             )
+
+
+def _has_labels(control: Control) -> bool:
+    tag = control.tag.lower()
+    is_kind = tag in ("choices", "taxonomy") or tag.endswith("labels")
+    return bool(control.label_tags) or (is_kind and control.dynamic)
+
+
+def _shown(path: Path) -> Any:
+    """Return a label as it is named: a text, or its path."""
+    return path[0] if len(path) == 1 else path
 
 
 def _labels_added(plan: Plan) -> int:

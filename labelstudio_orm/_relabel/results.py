@@ -74,6 +74,13 @@ class Relabelling:
         traces += [{"at": place, "region": result[place]} for place in sorted(gone)]
         return [one for place, one in enumerate(made) if place not in gone], traces
 
+    def paths(self, result: Any) -> set[Path]:
+        """Return the labels of the control in a result, with the branches that they are in."""
+        found = [self._labels(region) for region in result] if isinstance(result, list) else []
+        several = [[one] if isinstance(one, str) else one or [] for one in found]
+        steps = [_steps(label) for labels in several for label in labels]
+        return {path[:depth] for path in steps for depth in range(1, len(path) + 1)}
+
     def _labels(self, region: Any) -> Any:
         """Return the labels of a region of this control as stored; None for another control."""
         if not isinstance(region, dict) or not isinstance(value := region.get("value"), dict):
@@ -110,7 +117,7 @@ class Relabelling:
         return made
 
     def _become(self, label: Any) -> Any:
-        steps = (label,) if isinstance(label, str) else tuple(label) if _is_path(label) else ()
+        steps = _steps(label)
         for depth in range(len(steps), 0, -1):
             if steps[:depth] in self.becomes:
                 new = self.becomes[steps[:depth]]
@@ -146,8 +153,12 @@ def key_of(region: Mapping[str, Any]) -> str:
     return (kind.key if kind else None) or type_
 
 
-def _is_path(label: Any) -> bool:
-    return isinstance(label, list) and all(isinstance(step, str) for step in label)
+def _steps(label: Any) -> Path:
+    """Return the path of a label as it is stored; an empty one for anything else."""
+    if isinstance(label, str):
+        return (label,)
+    is_path = isinstance(label, list) and all(isinstance(step, str) for step in label)
+    return tuple(label) if is_path else ()
 
 
 def _is_labelled(region: Mapping[str, Any]) -> bool:

@@ -135,6 +135,24 @@ class Run:
         for task in self.project.tasks.filter(draft_exists=True).only("id").iterator():
             yield from queryset_of(Draft, self.client).filter(task=task)
 
+    def all_results(self) -> Iterator[tuple[str, Any]]:
+        """Yield the results of all annotations, drafts and predictions, each with its kind.
+
+        One pass over the tasks, and a request for each task with a draft.
+        """
+        names = ("id", "draft_exists", "annotations__result", "predictions__result")
+        drafted = []
+        for task in (
+            self.project.tasks.only(*names).prefetch("annotations", "predictions").iterator()
+        ):
+            yield from (("annotations", one.result) for one in task.annotations)
+            yield from (("predictions", one.result) for one in task.predictions)
+            if task.draft_exists:
+                drafted.append(task.id)
+        for id in drafted:
+            for draft in queryset_of(Draft, self.client).filter(task=id):
+                yield "drafts", draft.result
+
     # -- rewriting --------------------------------------------------------------------------------
 
     def rewrite(self, change: Relabelling) -> None:

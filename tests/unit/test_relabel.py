@@ -314,3 +314,37 @@ def test_labels_are_merged_into_a_new_one_of_another_branch(fake: FakeLabelStudi
     assert [one.values() for one in project.annotations] == [{"kind": [["Plant", "Coral"]]}] * 2
     paths = [one.path for one in project.refresh().config["kind"].label_tags]
     assert paths == [("Animal",), ("Plant",), ("Plant", "Coral")]
+
+
+def test_the_labels_of_a_result_and_their_branches() -> None:
+    tree = region("tree", "taxonomy", [["A", "B"], ["C"]])
+    assert change("tree", {}).paths([tree]) == {("A",), ("A", "B"), ("C",)}
+    assert change("box", {}).paths([box("Car", "Van"), tree, 5]) == {("Car",), ("Van",)}
+    assert change("box", {}).paths(None) == set()
+
+
+def test_counts_are_the_usage_of_each_label() -> None:
+    fake = FakeLabelStudio()
+    ls = fake.client()
+    project = ls.projects.create(title="Counts", label_config=CONFIG.xml)
+    tree = region("tree", "taxonomy", [["A", "B"]])
+    q = {**region("q_1", "choices", ["Car"]), "to_name": "page_1"}
+    said: list[list[Any]] = [[box("Car", "Van"), box("Car")], [tree, q], [WHY], []]
+    project.tasks.bulk_create(
+        {
+            "data": {"image": "a.png", "film": "a.mp4", "pages": ["a", "b"]},
+            "annotations": [{"result": one} for one in said[: n + 1]],
+            "predictions": [{"result": one} for one in said[n:]],
+        }
+        for n in range(3)
+    )
+    ls.drafts.create(task=project.tasks[1], result=[box("Bus")])
+    fake.requests.clear()
+    counts = project.labels.counts()
+    assert len(fake.requests) == 3  # the config, the tasks, the drafts of one
+    labels = {(control, label) for control, label, _ in counts}
+    assert {("box", "Bus"), ("tree", ("A", "B")), ("actor", "Car"), ("q_{{idx}}", "Car")} <= labels
+    for control, label in labels:
+        usage = project.labels.usage(label, control=control)
+        assert {kind: counts[control, label, kind] for kind in usage} == usage, (control, label)
+    assert (counts["box", "Bus", "drafts"], counts["q_{{idx}}", "Car", "predictions"]) == (1, 2)
