@@ -94,6 +94,11 @@ def _values(column: Any, field: Any) -> list[Any]:
     return values
 
 
+def columns_of_json(schema: Any) -> list[str]:
+    """Return the names of those columns whose texts are JSON."""
+    return [field.name for field in schema if _is_json(field)]
+
+
 def _is_json(field: Any) -> bool:
     return bool(field.metadata) and _MARK.items() <= field.metadata.items()
 

@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from ._tasks.creation import OnConflict
     from ._tasks.media import MediaFile
     from ._tasks.predictions import OnKnown
+    from ._tasks.tabular import Table
     from ._tasks.updating import TaskUpdate
     from .comments import Comments
     from .people import User
@@ -94,7 +95,7 @@ class Tasks(InFormats["Task"]):
     @one_call
     def bulk_create(
         self,
-        items: Iterable[Mapping[str, Any] | Task],
+        items: Iterable[Mapping[str, Any] | Task] | str | os.PathLike[str] | Table,
         *,
         on_conflict: OnConflict = None,
         key: str | Place | None = None,
@@ -110,7 +111,12 @@ class Tasks(InFormats["Task"]):
 
         ``items``: full forms with a dict under ``data`` (and ``meta``, ``annotations``,
         ``predictions``), bare data dicts, unsaved objects, or the items of ``export("JSON")`` (see
-        ``from_export`` for the authors and drafts in it). The result has a ``summary``.
+        ``from_export`` for the authors and drafts in it). Or the path of a file, by its suffix
+        ``.json``, ``.jsonl``, ``.csv``, ``.tsv`` or ``.parquet``, or a table: a dataframe of pandas
+        or polars, a table of Arrow, a dataset of Hugging Face. A row is bare data, or has the
+        columns of ``to_pandas`` (``data__text``; ids and counters are left out); NaN and NaT are
+        null, points in time are texts (ISO 8601), the cells of CSV and TSV texts. Files are
+        streamed, as an input without a length. The result has a ``summary``.
 
         Tasks go through the import: a batch ends at ``batch_size`` items or ``batch_bytes`` bytes
         of JSON, and each is one request that is stored whole or not at all, one after the other.

@@ -148,12 +148,10 @@ def test_an_address_is_shown_in_few_words() -> None:
     assert len(repr(LabelStudio(f"http://{MEGA}", "key"))) < 1000
 
 
-def test_a_data_frame_is_refused_with_the_way_to_rows(
-    fake: FakeLabelStudio, project: Project
-) -> None:
+def test_a_data_frame_of_predictions_is_refused_with_the_way_to_rows(project: Project) -> None:
     pandas = pytest.importorskip("pandas")
     with pytest.raises(TypeError, match=r'to_dict\("records"\)'):
-        project.tasks.bulk_create(pandas.DataFrame({"text": ["a"]}))
+        project.predictions.bulk_create(pandas.DataFrame({"task": [1]}))
 
 
 @pytest.mark.parametrize("model", registry.values(), ids=lambda model: model.__name__)

@@ -37,6 +37,7 @@ from ...errors import BadRequest, Conflict, MissingSizeWarning, MultipleObjectsR
 from .existing import ExistingTasks, ItemKey, hashable_key
 from .forms import full_form, refuse_unskippable, refused
 from .importing import Import
+from .item_files import items_in
 from .nouns import project_of
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ TEXTS = 64_000_000
 
 def create_tasks(
     tasks: QuerySet[Any],
-    items: Iterable[Any],
+    items: Any,
     run: BulkRun,
     *,
     on_conflict: OnConflict = None,
@@ -69,6 +70,7 @@ def create_tasks(
 
     ``may_be_odd``: a server has them, so their regions may be odd.
     """
+    items = items_in(items)
     check_items(items, "bulk_create()")
     if on_conflict not in (None, "skip", "update", "error"):
         raise ValueError(
