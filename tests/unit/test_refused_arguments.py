@@ -41,7 +41,7 @@ REFUSED: dict[str, tuple[Call, type[Exception], str]] = {
         r"project\.predictions\.bulk_create\(\)",
     ),
     "a table instead of items": (
-        lambda project, ls: project.tasks.bulk_create(Table()),  # type: ignore[arg-type]
+        lambda project, ls: project.tasks.bulk_create(Table()),
         TypeError,
         r"for a table give table\.to_dicts\(\)",
     ),
