@@ -16,7 +16,7 @@ from typing import IO, Any, Final
 from .._config.labelconfig import LabelConfig
 from .._config.shapes import Box, Brush, Polygon
 from .._engine.values.files import whole_file
-from .._tables.regions import RegionRow
+from .._tables.regions import Geometry, RegionRow
 from . import rle
 from .geometry import area, around, box_of, corners
 from .read import Drawing, Item, Reading, number_in
@@ -89,27 +89,26 @@ def _annotations(
 
 
 def _shape(row: RegionRow, picture: Picture, tally: Tally) -> dict[str, Any] | None:
-    if not isinstance(row.mark, (Box, Polygon, Brush)) or row.geometry is None is row.mark:
-        tally.leave_out(row, f"COCO has no {row.kind}")
-        return None
-    size = row.size or picture.size
-    if size is None:
-        tally.leave_out(row, "the size of its image is not known")
-        return None
-    if isinstance(row.mark, Brush):
+    """Return the place of a shape; None for what COCO cannot say."""
+    place, size = row.geometry, picture.size
+    if isinstance(row.mark, Brush) and size is not None:
         return _mask(row, row.mark, size, tally)
-    place = row.geometry
-    if place is None:
-        tally.leave_out(row, f"COCO has no {row.kind} without points")
-        return None
-    place = place.scaled(size[0] / 100, size[1] / 100)
-    if isinstance(row.mark, Polygon):
-        points = list(place.points)
-    elif place.rotation:
-        points = corners(place)
+    if not isinstance(row.mark, (Box, Brush)) and not (isinstance(row.mark, Polygon) and place):
+        tally.leave_out(row, f"COCO has no {row.kind}")
+    elif size is None or place is None:
+        tally.leave_out(row, "the size of its image is not known")
+    elif isinstance(row.mark, Polygon) and len(place.points) < 3:
+        tally.leave_out(row, "it has fewer than three points")
     else:
+        return _outline(place.scaled(size[0] / 100, size[1] / 100))
+    return None
+
+
+def _outline(place: Geometry) -> dict[str, Any]:
+    if not place.points and not place.rotation:
         box = [place.x, place.y, place.width, place.height or 0.0]
         return {"segmentation": [], "bbox": box, "area": box[2] * box[3]}
+    points = place.points or corners(place)
     return {
         "segmentation": [[number for point in points for number in point]],
         "bbox": [*around(points)],
@@ -147,11 +146,11 @@ def read(path: Path, config: LabelConfig, reading: Reading, *, keeps: bool) -> I
     names = {row["id"]: row["name"] for row in content["categories"]}
     shapes: dict[Any, list[Mapping[str, Any]]] = {}
     for one in content["annotations"]:
-        shapes.setdefault(one.get("image_id"), []).append(one)
+        shapes.setdefault(_id(one.get("image_id")), []).append(one)
     for image in content["images"]:
         drawing = Drawing(config, reading, _size(image), str(image["file_name"]))
         for one in shapes.pop(image["id"], ()):
-            _draw(drawing, one, str(names.get(one.get("category_id"), "")))
+            _draw(drawing, one, str(names.get(_id(one.get("category_id")), "")))
         yield drawing.item(image.get("address") if keeps else None)
     for one in (one for several in shapes.values() for one in several):
         reading.tally.skip(f"annotation {one.get('id')}", "its image is not in the file")
@@ -165,10 +164,14 @@ def load(path: Path) -> dict[str, Any]:
         fine = all(isinstance(row, dict) for rows in lists for row in rows)
         fine = fine and all({"id", "file_name"} <= row.keys() for row in content["images"])
         fine = fine and all({"id", "name"} <= row.keys() for row in content["categories"])
+        fine = fine and all(type(row["id"]) in (int, str) for row in content["images"])
+        fine = fine and all(type(row["id"]) is int for row in content["categories"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is not COCO: {type(error).__name__}: {error}") from None
     if not fine:
-        raise ValueError(f"{path} is not COCO: an image needs id and file_name, a category a name")
+        raise ValueError(
+            f"{path} is not COCO: an image needs an id and a file_name, a category an id and a name"
+        )
     found: dict[str, Any] = content
     return found
 
@@ -197,6 +200,10 @@ def _rotation(one: Mapping[str, Any]) -> float | None:
     return number_in(attributes.get("rotation")) if isinstance(attributes, dict) else None
 
 
+def _id(value: Any) -> int | str | None:
+    return value if isinstance(value, (int, str)) else None
+
+
 def _size(image: Mapping[str, Any]) -> tuple[int, int] | None:
     width, height = image.get("width"), image.get("height")
     fine = type(width) is int and type(height) is int and width > 0 and height > 0
@@ -221,7 +228,7 @@ def _draw(drawing: Drawing, one: Mapping[str, Any], label: str) -> None:
             drawing.upright(label, [*map(float, box)], place, options)
         else:
             raise ValueError("it has neither a box nor a segmentation")
-    except (ValueError, TypeError, KeyError, LookupError) as error:
+    except (ValueError, TypeError, LookupError, OverflowError) as error:
         drawing.reading.tally.skip(place, str(error))
 
 

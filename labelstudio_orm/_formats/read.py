@@ -126,6 +126,8 @@ class Drawing:
         return 100 / scale[0], 100 / scale[1]
 
     def _within(self, numbers: Sequence[float], where: str) -> list[float]:
+        if not all(map(math.isfinite, numbers)):
+            raise ValueError("its place is not a number")
         if any(not -_NEAR <= number <= 100 + _NEAR for number in numbers):
             self.reading.tally.skip(where, "it was cut off at the edge of the image")
         return [min(max(number, 0.0), 100.0) for number in numbers]

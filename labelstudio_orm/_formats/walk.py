@@ -62,7 +62,8 @@ class Walk:
 
     def _is_chosen(self, row: RegionRow) -> bool:
         # The row of the shape with the same id has these labels.
-        is_beside = row.kind == "labels" and row.mark is None and row.value is None
+        is_read = row.mark is not None or row.value is not None
+        is_beside = row.kind == "labels" and not is_read and bool(row.raw.get("value"))
         return not is_beside and (self.controls is None or row.control in self.controls)
 
     def labels(self) -> list[str]:

@@ -76,6 +76,8 @@ def _numbers(row: RegionRow, picture: Picture, tally: Tally, form: Form) -> list
         tally.leave_out(row, f"YOLO has no {row.kind}")
     elif isinstance(mark, Polygon) and form != "segment":
         tally.leave_out(row, f'a polygon is of the form "segment", and not "{form}"')
+    elif isinstance(mark, Polygon) and len(place.points) < 3:
+        tally.leave_out(row, "it has fewer than three points")
     elif isinstance(mark, Polygon):
         return [number / 100 for point in place.points for number in point]
     elif form == "detect" and place.rotation:
@@ -85,7 +87,7 @@ def _numbers(row: RegionRow, picture: Picture, tally: Tally, form: Form) -> list
         middle = (place.x + place.width / 2, place.y + place.height / 2)
         return [number / 100 for number in (*middle, place.width, place.height)]
     else:
-        size = row.size or picture.size or (None if place.rotation else (100, 100))
+        size = picture.size or (None if place.rotation else (100, 100))
         if size is not None:
             points = corners(place.scaled(size[0] / 100, size[1] / 100))
             return [number for x, y in points for number in (x / size[0], y / size[1])]
@@ -171,7 +173,9 @@ def _draw(
     drawing: Drawing, parts: Sequence[str], names: Sequence[str], where: str, form: Form
 ) -> None:
     try:
-        label = names[int(parts[0])]
+        if not 0 <= (number := int(parts[0])) < len(names):
+            raise ValueError(f"the data set has no label {number}")
+        label = names[number]
         width, height = drawing.scale or (1, 1)
         numbers = [*map(float, parts[1:])]
         score = numbers.pop() if len(numbers) % 2 else None
@@ -188,5 +192,5 @@ def _draw(
             drawing.box(label, box, where, options)
         else:
             drawing.polygon(label, points, where, options)
-    except (ValueError, IndexError) as error:
+    except ValueError as error:
         drawing.reading.tally.skip(where, str(error) or "it has other numbers than this form")

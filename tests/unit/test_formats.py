@@ -24,7 +24,8 @@ from pycocotools.coco import COCO
 from pycocotools.cocoeval import COCOeval
 
 from labelstudio_orm import LabelStudio, LeftOutWarning, Project
-from labelstudio_orm._formats import coco, conll, geometry, images, rle, yolo
+from labelstudio_orm._formats import coco, conll, geometry, images, rle, voc, yolo
+from labelstudio_orm._formats import masks as masks_of
 from labelstudio_orm._formats.read import Item, Reading
 from labelstudio_orm._formats.report import Tally
 from labelstudio_orm._formats.walk import Walk
@@ -154,7 +155,7 @@ def test_masks_are_read_as_they_were(
     assert same(item.regions, result)
 
 
-FORMS = {
+FORMS: dict[yolo.Form, Any] = {
     "detect": boxes(),
     "obb": st.one_of(boxes(), turned),
     "segment": polygons,
@@ -363,20 +364,30 @@ def test_what_a_file_has_that_cannot_be_read_is_listed(tmp_path: Path) -> None:
     odd: list[dict[str, Any]] = [
         {"bbox": [1, 1, 1]}, {"bbox": ["a", 1, 1, 1]}, {}, {"segmentation": [[1, 2]]},
         {"segmentation": {"size": [2, 2], "counts": [3]}}, {"bbox": [1, 1, 2, 2], "image_id": 5},
+        {"bbox": [1, 1, 2, 2], "image_id": []}, {"bbox": [1, 1, 2, 2], "category_id": {}},
+        {"bbox": [1, 1, 2, 10**400]}, {"segmentation": 5}, {"segmentation": [["a"] * 6]},
+        {"segmentation": {"size": [2]}}, {"bbox": [1, 1, 2, 2], "region": 5},
+        {"segmentation": [[1, 1, 2, 2, 3, 3, 4, 4]], "attributes": {"rotation": 5}},
     ]  # fmt: skip
     rows: list[dict[str, Any]] = [
         {"id": n, "image_id": 1, "category_id": 1, **one} for n, one in enumerate(odd)
     ]
-    rows.append({"id": 9, "image_id": 1, "category_id": 1, "bbox": [-5, 1, 10, 20]})
+    rows.append({"id": 99, "image_id": 1, "category_id": 1, "bbox": [-5, 1, 10, 20]})
     content = {"images": [image], "annotations": rows, "categories": [{"id": 1, "name": "Car"}]}
     path = tmp_path / "a.json"
     path.write_text(json.dumps(content))
     tally = Tally(path)
     (item,) = coco.read(path, CONFIG, Reading(tally), keeps=True)
-    assert {one.place for one in tally.left_out} == {f"annotation {n}" for n in (*range(6), 9)}
+    assert {one.place for one in tally.left_out} == {f"annotation {n}" for n in (*range(14), 99)}
     (region,) = item.regions
     assert (region["value"]["x"], region["value"]["width"]) == (0, 50)
-    for text in ("[]", "{}", "no", '{"images": [{}], "annotations": [], "categories": []}'):
+    for text in (
+        "[]",
+        "{}",
+        "no",
+        '{"images": [{}], "annotations": [], "categories": []}',
+        '{"images": [], "annotations": [], "categories": [{"id": [], "name": 1}]}',
+    ):
         path.write_text(text)
         with pytest.raises(ValueError, match="is not COCO"):
             coco.load(path)
@@ -570,3 +581,64 @@ def test_each_image_of_a_list_has_its_regions(tmp_path: Path) -> None:
     assert len({one["file_name"] for one in content["images"]}) == 3
     on = {one["region"]: one["image_id"] for one in content["annotations"]}
     assert [on[one["id"]] for one in result] == [10_001, 10_000, 10_000]
+
+
+def _odd(region: dict[str, Any], **value: Any) -> dict[str, Any]:
+    return {**region, "value": {**region["value"], **value}}
+
+
+ODD = [
+    *(region for region, _ in LEFT_OUT.values()), box(), box(rotation=5),
+    _odd(box(), x=10**400), _odd(box(), width="wide"), {**box(), "from_name": "gone"},
+    _odd(box(), rectanglelabels=["a label of others"]), _odd(box(), x=-50, width=300),
+    _odd(box(), rectanglelabels=["Car", "Person"]), {**box(), "original_width": 0},
+    {**box(), "original_width": "64"},
+    CONFIG["outline"].polygon("Car", points=[(1, 1), (2, 2), (1, 2)], size=SIZE),
+    _odd(CONFIG["outline"].polygon("Car", points=[(1, 1), (2, 2), (1, 2)]), points=[[1, 1]]),
+    _odd(CONFIG["outline"].polygon("Car", points=[(1, 1), (2, 2), (1, 2)]), points=[]),
+    CONFIG["brush"].brush("Car", rle=rle.encode(bytes(4)), size=(2, 2)), {"type": "labels"}, {},
+    {"id": "x", "from_name": 5, "to_name": [], "type": None, "value": "no"},
+]  # fmt: skip
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.sampled_from(ODD), max_size=6))
+def test_every_region_is_written_or_listed(
+    tmp_path_factory: pytest.TempPathFactory, result: list[dict[str, Any]]
+) -> None:
+    base = tmp_path_factory.getbasetemp() / "odd"
+    found = walk(result)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", LeftOutWarning)
+        reports = [
+            coco.write(found, base, None, NAMED),
+            *(yolo.write(found, base / form, None, NAMED, form) for form in FORMS),
+            voc.write(found, base, None, NAMED),
+            masks_of.write(found, base),
+            conll.write(found, base / "a.conll", {"image": "image"}),
+        ]
+    for report in reports:
+        left = [one for one in report.left_out if not one.reason.startswith("only the first")]
+        assert report.regions + len(left) == len(result), report
+    json.loads((base / "result.json").read_text())
+
+
+def test_lines_that_cannot_be_read_are_listed(tmp_path: Path) -> None:
+    (tmp_path / "labels").mkdir()
+    (tmp_path / "classes.txt").write_text("Car\n")
+    lines = ["x 1 1 1 1", "-1 .5 .5 .1 .1", "1 .5 .5 .1 .1", "0 .5 .5", "0 nan .5 .1 .1", "",
+             "0 .5 .5 .1 .1 .25", "0 .5 .5 .1 .1", "0"]  # fmt: skip
+    (tmp_path / "labels" / "a.txt").write_text("\n".join(lines))
+    tally = Tally(tmp_path)
+    (item,) = yolo.read(tmp_path, CONFIG, Reading(tally), "detect", None)
+    assert {one.place for one in tally.left_out} == {
+        f"a.txt, line {number}" for number in (1, 2, 3, 4, 5, 9)
+    }
+    assert [(one.get("score"), one["value"]["x"]) for one in item.regions] == [
+        (0.25, pytest.approx(45)), (None, pytest.approx(45)),
+    ]  # fmt: skip
+    assert all("original_width" not in one for one in item.regions)
+    for form in ("obb", "segment"):
+        bad = Tally(tmp_path)
+        ((), *_) = (one.regions for one in yolo.read(tmp_path, CONFIG, Reading(bad), form, None))
+        assert len(bad.left_out) == 8

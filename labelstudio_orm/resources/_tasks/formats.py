@@ -49,7 +49,7 @@ def walk(tasks: QuerySet[Any], of: Of, keep: Keep | None, control: Any) -> Walk:
     if of not in ("annotations", "predictions"):
         raise ValueError(f'of must be "annotations" or "predictions", not {of!r:.80}')
     config: LabelConfig = project_of(tasks).config
-    names = [control] if isinstance(control, str) else control
+    names = None if control is None else [control] if isinstance(control, str) else [*control]
     for name in names or ():
         config[name]
     return Walk(tasks, config, of, keep, names)
@@ -253,7 +253,7 @@ def _created(
         for item, value in _with_addresses(project, found, folder, images)
     )
     created = tasks.bulk_create(made, **options)
-    reading.tally.tasks = len(created)
+    reading.tally.tasks = created.summary.created
     return Imported(created, created.summary, reading.tally.report())
 
 
