@@ -24,8 +24,11 @@ from labelstudio_orm import (
     Task,
 )
 from labelstudio_orm._engine.bulk import updating
+from labelstudio_orm._engine.http.connection import has
+from labelstudio_orm._engine.http.releases import PAIRED_FILTERS
 from labelstudio_orm._engine.pages import task_page
 from labelstudio_orm.resources._tasks import deletion
+from tests.helpers import client_of
 
 Asked = Callable[[], list[str]]
 
@@ -170,7 +173,9 @@ def test_what_the_server_finds_is_deleted_in_pieces(
     )
     assert (done, done.deleted, done.skipped) == (16, 16, 0)
     assert list(project.tasks) == tasks[9:14]
-    assert told[1:] == [(3, 16), (7, 16), (11, 16), (15, 16), (16, 16)]
+    # Where the server cannot find them behind a place, their ids are listed first.
+    ends = [3, 7, 11, 15, 16] if has(client_of(project.tasks), PAIRED_FILTERS) else [5, 10, 15, 16]
+    assert told[1:] == [(end, 16) for end in ends]
 
 
 TEXTS = ["alpha", "Alpha", "al.pha", "beta\nalpha", "alpha\n", "alphabet", "12 alphas", "ÄLPHA"]

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from labelstudio_orm.testing import LocalServerError
+from labelstudio_orm.testing import _releases as installable
 from tests.law.law import Outcome
 from tests.releases import matrix
 
@@ -28,7 +30,7 @@ def marks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     checks = {"one": check("one", 0), "two": check("two", 1)}
     monkeypatch.setattr(matrix, "CHECKS", checks)
     monkeypatch.setattr(matrix, "KEPT", tmp_path / "kept")
-    monkeypatch.setattr(matrix.installable, "installed", lambda version: Path(version))
+    monkeypatch.setattr(installable, "installed", lambda version: Path(version))
     return mark
 
 
@@ -51,9 +53,9 @@ def test_a_release_that_cannot_be_installed_is_red(
     marks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def lacking(version: str) -> Path:
-        raise matrix.LocalServerError("needs python3.10")
+        raise LocalServerError("needs python3.10")
 
-    monkeypatch.setattr(matrix.installable, "installed", lacking)
+    monkeypatch.setattr(installable, "installed", lacking)
     assert not matrix.run(["1.13.1"], ["one"], 1.0)
     assert not marks.exists()
 
