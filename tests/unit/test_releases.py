@@ -31,6 +31,10 @@ from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
 
 CONFIG = '<View><Text name="t" value="$text"/></View>'
+CHOICES = (
+    '<View><Text name="t" value="$text"/>'
+    '<Choices name="mood" toName="t"><Choice value="Good"/></Choices></View>'
+)
 IMAGES = '<View><Image name="i" value="$image"/></View>'
 
 
@@ -270,6 +274,20 @@ def test_keys_of_data_are_checked_here_where_the_server_would_mistake_them() -> 
     fake.requests.clear()
     assert project.tasks.filter(data__text="a").count() == 2
     assert all("tasks:data" not in str(one.query) + str(one.body) for one in fake.requests)
+
+
+def test_predictions_are_checked_here_where_the_server_would_store_them() -> None:
+    fake = FakeLabelStudio()
+    ls = of_release(fake, "1.20.0")
+    project = ls.projects.create(title="Old", label_config=CHOICES)
+    task = project.tasks.create(data={"text": "a"})
+    good = project.config["mood"].choice("Good")
+    bad = {**good, "value": {"choices": ["Wild"]}}
+    fake.requests.clear()
+    with pytest.raises(ValueError, match=r"item 1, result\[0\].* has no label 'Wild'"):
+        project.predictions.bulk_create([(task, [good], None), (task, [bad], None)])
+    assert not [one for one in asked(fake) if one.startswith("POST")]
+    assert project.predictions.bulk_create([(task, [good], None)]) == 1
 
 
 def test_data_is_read_as_it_is_stored() -> None:

@@ -112,6 +112,12 @@ FLAT_SCANS: Final = Feature(
 FILE_SIZES: Final = Feature(
     "sizes of uploaded files", (1, 21), "size of a file upload", "they are unknown, which is None"
 )
+CHECKED_PREDICTIONS: Final = Feature(
+    "a check of predictions against the labelling config",
+    (1, 21),
+    "created of POST /api/projects/{id}/import/predictions",
+    "they are checked on this side, before any is sent",
+)
 HOTKEYS: Final = Feature(
     "hotkeys",
     (1, 21),

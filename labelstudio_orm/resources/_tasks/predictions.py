@@ -13,8 +13,10 @@ from ..._engine.bulk.batches import Item, names_of, send_isolating_failures
 from ..._engine.bulk.deletion import delete_each
 from ..._engine.bulk.run import BulkRun
 from ..._engine.conditions.tree import exactly, parts_of, pins
+from ..._engine.http.connection import has
 from ..._engine.http.paths import at
 from ..._engine.http.payload import encode
+from ..._engine.http.releases import CHECKED_PREDICTIONS
 from ..._engine.pages.sources import chunked
 from ..._engine.reading.by_id import given_id, parents_in
 from ..._engine.reading.selection import query_of
@@ -64,8 +66,9 @@ def create_predictions(
         raise ValueError("predictions are created in a project: project.predictions.bulk_create()")
     names = names_of(items)
     with run:
-        # The server silently drops what does not match the labelling config.
-        check = Check(_project(predictions, project).config) if run.collects else None
+        # The server silently drops what does not match the labelling config; an old one stores it.
+        is_checked_here = run.collects or not has(client, CHECKED_PREDICTIONS)
+        check = Check(_project(predictions, project).config) if is_checked_here else None
 
         def form(number: int, item: Any) -> Item | None:
             where = names.one(number)
