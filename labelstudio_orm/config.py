@@ -19,6 +19,7 @@ from ._config.shapes import (
     Polygon,
     Shape,
     Span,
+    Surface,
     Track,
     Vector,
 )
@@ -40,6 +41,7 @@ __all__ = [
     "Region",
     "Shape",
     "Span",
+    "Surface",
     "Track",
     "UnknownControl",
     "Vector",

@@ -28,14 +28,6 @@ class Aggregate:
         """The name of the figure where none is given: ``score__avg``."""
         return f"{self.name}__{self.kind}"
 
-    def of(self, values: Iterable[Any]) -> Any:
-        """Return the figure of some values, which are read once."""
-        folded = self.start()
-        for value in values:
-            if value is not None:
-                folded = self.step(folded, value)
-        return self.end(folded)
-
     def start(self) -> Any:
         """Return the state before the first value."""
         return None

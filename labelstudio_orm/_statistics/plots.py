@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from .._engine.values.extras import extra
 from .counts import Counts, shown
 
 if TYPE_CHECKING:
     import os
+
+
+MOST: Final = 100
+"""Values that are drawn; of counts by value these are the most frequent ones."""
 
 
 def bars(counts: Counts, path: str | os.PathLike[str] | None, title: str | None) -> Any:
@@ -20,7 +24,8 @@ def bars(counts: Counts, path: str | os.PathLike[str] | None, title: str | None)
             f"plot() draws counts by one name or two, not by {len(counts.names)}: "
             f"{', '.join(counts.names)}"
         )
-    values, across = counts.cross()
+    every, across = counts.cross()
+    values = every[:MOST]
     series = {
         one: [counts[(value, one) if len(counts.names) == 2 else value] for value in values]
         for one in across
@@ -32,7 +37,8 @@ def bars(counts: Counts, path: str | os.PathLike[str] | None, title: str | None)
         figure.autofmt_xdate()
     else:
         _bars(axes, values, series)
-    axes.set_xlabel(counts.names[0])
+    more = len(every) - len(values)
+    axes.set_xlabel(counts.names[0] + (f" (and {more:,} more)" if more else ""))
     axes.set_ylabel("count")
     if len(counts.names) == 2 and across:
         axes.legend(title=counts.names[1])

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from .. import _tables
+from .._engine.conditions.tree import exactly
 from .._engine.models.queryset import queryset_of
 from .._engine.reading.selection import query_of
 from .._engine.reading.summaries import Valued
@@ -31,9 +32,7 @@ class LabelledSet(QuerySet[R]):
         try:
             return super()._valued(name)
         except FieldError as error:
-            if not isinstance(name, str) or self._query.scope.keys().isdisjoint(
-                ("project", "task")
-            ):
+            if not isinstance(name, str) or _owners(self) == [None, None]:
                 raise
             config = project_of(self).config
             if config.get(name) is None:
@@ -47,19 +46,24 @@ def project_of(objects: QuerySet[Any]) -> Project:
 
     No request where they came through it, else those for the task.
     """
-    query = query_of(objects)
-    found, task = query.scope.get("project"), query.scope.get("task")
+    found, task = _owners(objects)
     if found is None and task is not None:
         tasks = queryset_of(registry["Task"], objects.client)
         found = (tasks.ref(task) if isinstance(task, int) else task).project
     if found is None:
         raise ValueError(
-            f"{query.description} are not of one project, whose labelling config explains them: "
-            "go through project.annotations or project.predictions"
+            f"{query_of(objects).description} are not of one project, whose labelling config "
+            "explains them: go through project.annotations or project.predictions"
         )
     if isinstance(found, int):
         found = queryset_of(registry["Project"], objects.client).ref(found)
     return cast("Project", found)
+
+
+def _owners(objects: QuerySet[Any]) -> list[Any]:
+    """Return the project and the task that all objects are of, or their ids, as far as known."""
+    query, names = query_of(objects), ("project", "task")
+    return [query.scope.get(name) or exactly(query.where, f"{name}_id") for name in names]
 
 
 def values_of(result: Any, config: LabelConfig, control: str) -> Iterator[Any]:

@@ -18,6 +18,7 @@ from sklearn.metrics import cohen_kappa_score
 
 from labelstudio_orm import LabelStudio, Project, Q
 from labelstudio_orm._statistics import coefficients
+from labelstudio_orm._statistics.counts import counted
 from labelstudio_orm._statistics.matching import matched
 from labelstudio_orm.config import UnknownControl
 from labelstudio_orm.statistics import Agreement
@@ -440,6 +441,7 @@ def test_agreement_as_text_and_as_a_table(world: World) -> None:
     table = found.to_pandas()
     assert list(table) == ["first", "second", "tasks", "observed", "cohen_kappa"]
     assert table["observed"].tolist() == [1, 0.5, 0]
+    assert found.labels == {"good": 0.5, "bad": pytest.approx(2 / 3)}
     empty: Agreement[Any] = project.agreement("stars")
     assert repr(empty) == "Agreement on stars: 0 tasks, 0 raters"
     assert list(empty.to_pandas()) == list(table)
@@ -465,6 +467,8 @@ def test_plots_are_files(world: World, tmp_path: Path, ls: LabelStudio) -> None:
     for name, plot in plots.items():
         plot(tmp_path / name)
         assert (tmp_path / name).stat().st_size > 1000, name
+    many = counted(["n"], ([[n]] for n in range(150))).plot().axes[0]
+    assert (len(many.patches), many.get_xlabel()) == (100, "n (and 50 more)")
     figure = counts.plot()
     assert [bar.get_height() for bar in figure.axes[0].patches] == [
         counts[mood, user] for user in world.people[:2] for mood in counts.cross()[0]

@@ -25,6 +25,7 @@ from labelstudio_orm import (
 )
 from labelstudio_orm._statistics.counts import counted
 from labelstudio_orm.testing import FakeLabelStudio
+from tests.helpers import present
 
 CONFIG = """\
 <View>
@@ -115,6 +116,8 @@ def check(objects: Any, name: str, by: str) -> None:
     assert counts == Counter(row[0] for row in rows)
     assert list(counts.values()) == sorted(counts.values(), reverse=True)
     assert objects.count_by(name, by=by) == Counter(rows)
+    assert all(value in counts for value in counts)
+    assert "no such value" not in counts
     assert (counts.total, counts["no such value"]) == (len(rows), 0)
 
 
@@ -128,6 +131,59 @@ def test_counts_are_those_of_a_loop(labelled: Project) -> None:
             check(get(labelled), name, "task")
     for get in MADE.values():
         check(get(labelled), "model_version", "task")
+
+
+PARTS = (
+    Q(data__lang="de"), Q(data__n__lt=5), Q(total_annotations=1), Q(is_labeled=True),
+    Q(data__tags__isnull=True), Q(annotations__result__topics="a"), Q(id__gt=6),
+    Q(predictions__model_version="v1"), data["lang"].isnull(), Q(annotations__was_cancelled=True),
+)  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::labelstudio_orm.UnknownKeyWarning")
+def test_figures_of_generated_conditions_are_those_of_a_loop(labelled: Project) -> None:
+    chance = random.Random(11)
+    for _ in range(40):
+        one, other = (~part if chance.random() < 0.3 else part for part in chance.sample(PARTS, 2))
+        tasks = labelled.tasks.filter(one & other if chance.random() < 0.5 else one | other)
+        rows = list(tasks)
+        name = chance.choice(["is_labeled", "draft_exists", "total_annotations"])
+        assert tasks.count_by(name) == Counter(getattr(task, name) for task in rows)
+        figures = tasks.aggregate(n=Count(), first=Min("created_at"), last=Max("id"))
+        assert figures == {
+            "n": len(rows),
+            "first": min((present(task.created_at) for task in rows), default=None),
+            "last": max((task.id for task in rows), default=None),
+        }
+
+
+def test_what_is_there_is_counted_without_a_request(
+    labelled: Project, fake: FakeLabelStudio
+) -> None:
+    tasks = list(labelled.tasks.prefetch("annotations"))
+    fake.requests.clear()
+    found = [task.annotations.count_by("topics", by="completed_by") for task in tasks]
+    days = [task.annotations.per_day().total for task in tasks]
+    assert fake.requests == []
+    assert sum(map(Counter, found), Counter()) == labelled.annotations.count_by(
+        "topics", by="completed_by"
+    )
+    assert sum(days) == labelled.annotations.count()
+
+
+def test_a_control_needs_a_project(ls: LabelStudio, labelled: Project) -> None:
+    stars = labelled.predictions.count_by("stars")
+    assert ls.predictions.filter(project=labelled.id).count_by("stars") == stars
+    task = labelled.tasks[2]
+    expected = task.annotations.count_by("stars")
+    assert ls.annotations.filter(task=task.id).count_by("stars") == expected
+    with pytest.raises(FieldError, match="stars"):
+        ls.predictions.filter(score__gt=0).count_by("stars")
+    with pytest.raises(FieldError, match="secret"):
+        ls.projects.count_by("task_data_password")
+    assert [repr(one) for one in (Count(), Count("id", distinct=True), Sum("id"))] == [
+        "Count()", "Count('id', distinct=True)", "Sum('id')",
+    ]  # fmt: skip
 
 
 def test_distinct_values_are_those_of_a_loop(labelled: Project) -> None:
