@@ -40,3 +40,13 @@ def test_images_with_boxes(ls: LabelStudio, other: LabelStudio, tmp_path: Path) 
         assert round(shape.rotation, 6) == 15
         copy = second.download("image", to=tmp_path / "copy.png")
         assert copy.read_bytes() == local.read_bytes()
+
+
+def test_files_that_the_server_does_not_have(ls: LabelStudio, tmp_path: Path) -> None:
+    project = ls.projects.create(title="Nothing", label_config="<View/>")
+    addresses = ["s3://nowhere/a.png", "gs://nowhere/a.png"]
+    project.tasks.bulk_create([{"image": address} for address in addresses])
+    found = project.tasks.download(tmp_path, key="image", on_error="collect").summary
+    assert [failure.item.address for failure in found.failed] == addresses
+    assert all("404 Not Found" in failure.reason for failure in found.failed)
+    assert list(tmp_path.iterdir()) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import io
 import json
@@ -31,6 +32,7 @@ from labelstudio_orm._formats.report import Tally
 from labelstudio_orm._formats.walk import Walk
 from labelstudio_orm._tables.regions import Geometry
 from labelstudio_orm.config import LabelConfig, choices, labels
+from labelstudio_orm.testing import FakeLabelStudio
 
 LABELS = ["Person", "Car", "Traffic light"]
 CONFIG = LabelConfig.build(
@@ -642,3 +644,94 @@ def test_lines_that_cannot_be_read_are_listed(tmp_path: Path) -> None:
         bad = Tally(tmp_path)
         ((), *_) = (one.regions for one in yolo.read(tmp_path, CONFIG, Reading(bad), form, None))
         assert len(bad.left_out) == 8
+
+
+# -- configs, and what is refused ------------------------------------------------------------------
+
+
+def test_categories_of_the_config_are_kept(tmp_path: Path) -> None:
+    config = LabelConfig.parse(
+        '<View><Image name="image" value="$image"/><RectangleLabels name="box" toName="image">'
+        '<Label value="Car" category="7"/><Label value="Bus"/><Label value="Van" category="0"/>'
+        "</RectangleLabels></View>"
+    )
+    coco.write(walk([box()], config=config), tmp_path / "a.json", None, NAMED)
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert {one["name"]: one["id"] for one in content["categories"]} == {
+        "Car": 7, "Van": 0, "Bus": 1,
+    }  # fmt: skip
+    assert content["annotations"][0]["category_id"] == 7
+
+
+def test_bitmasks_are_written_as_they_are(tmp_path: Path) -> None:
+    config = LabelConfig.build({"image": "Image", "mask": labels(LABELS, "BitmaskLabels")})
+    content = images.png(2, 2, bytes(4))
+    url = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    good = config["mask"].bitmask("Car", image_data_url=url)
+    bad = [_odd(good, imageDataURL=other) for other in ("data:image/png;base64,%", "no", "")]
+    unsized = CONFIG["brush"].brush("Car", rle=[0] * 9)
+    with pytest.warns(LeftOutWarning):
+        report = masks_of.write(walk([good, *bad, unsized], config=config), tmp_path)
+    assert [one.reason for one in report.left_out] == ["its image is not a PNG"] * 3 + [
+        "the size of its image is not known"
+    ]
+    (path,) = tmp_path.iterdir()
+    assert path.read_bytes() == content
+
+
+def test_configs_without_what_a_format_shows(ls: LabelStudio, tmp_path: Path) -> None:
+    texts = ls.projects.create(title="Texts", label_config=str(TEXTS))
+    pictures = ls.projects.create(title="Pictures", label_config=str(CONFIG))
+    with pytest.raises(ValueError, match="shows no image"):
+        texts.tasks.to_coco(tmp_path / "a.json")
+    with pytest.raises(ValueError, match="shows no text"):
+        pictures.tasks.to_conll(tmp_path / "a")
+    with pytest.raises(ValueError, match='form must be "detect"'):
+        pictures.tasks.to_yolo(tmp_path / "b", form="pose")  # type: ignore[arg-type]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a.conll").write_text("Ann B-PER\n")
+    with pytest.raises(ValueError, match="shows no <Text>"):
+        pictures.tasks.from_conll(tmp_path / "a.conll", labels="add")
+    with pytest.raises(ValueError, match='labels must be "check" or "add"'):
+        texts.tasks.from_conll(tmp_path / "a.conll", labels="no")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match='of must be "annotations"'):
+        texts.tasks.from_conll(tmp_path / "a.conll", of="no")  # type: ignore[arg-type]
+    (tmp_path / "classes.txt").write_text("Car")
+    with pytest.raises(ValueError, match="no folder labels"):
+        pictures.tasks.from_yolo(tmp_path, images="s3://a/")
+    coco.write(walk([box()]), tmp_path / "a.json", None, lambda address, task: "gone.png")
+    with pytest.raises(FileNotFoundError, match=r"images= names the folder"):
+        pictures.tasks.from_coco(tmp_path / "a.json", images=tmp_path / "nowhere")
+
+
+def test_a_control_is_added_beside_others(ls: LabelStudio, tmp_path: Path) -> None:
+    config = LabelConfig.build({"photo": "Image", "mood": choices(["good"])})
+    project = ls.projects.create(title="Moods", label_config=str(config))
+    coco.write(walk([box(score=0.5), box(score=0.75)]), tmp_path / "a.json", None, NAMED)
+    (task,) = project.tasks.from_coco(
+        tmp_path / "a.json", of="predictions", labels="add", control="where"
+    )
+    assert [*project.config.controls] == ["mood", "where"]
+    assert task.data == {"photo": "/data/upload/1/1.png"}
+    ((prediction,),) = (task.predictions,)
+    assert (prediction.score, len(prediction.result)) == (0.625, 2)
+    again = project.tasks.from_coco(tmp_path / "a.json", control="where", returning=False)
+    assert (len(again), again.report.tasks, again.summary.created) == (0, 1, 1)
+
+
+def test_boxes_that_are_turned_need_a_size(tmp_path: Path) -> None:
+    turned_box = {key: one for key, one in box(rotation=9).items() if "original" not in key}
+    with pytest.warns(LeftOutWarning, match="size of its image is not known"):
+        assert yolo.write(walk([turned_box]), tmp_path, None, NAMED, "obb").regions == 0
+    yolo.write(walk([box(rotation=9)]), tmp_path, None, NAMED, "obb")
+    tally = Tally(tmp_path)
+    (item,) = yolo.read(tmp_path, CONFIG, Reading(tally), "obb", None)
+    assert (item.regions, len(tally.left_out)) == ([], 1)
+
+
+def test_a_server_below_a_path_has_its_images_there(project: Project, tmp_path: Path) -> None:
+    project.tasks.to_yolo(tmp_path, images=True)
+    below = FakeLabelStudio("http://example.com/studio").client()
+    made = below.projects.create(title="Copies").tasks.from_yolo(tmp_path, labels="add")
+    assert all(task.data["image"].startswith("/studio/data/upload/1/") for task in made)
+    assert images.size_of(made[0].download("image", to=f"{tmp_path}/copies/")) == SIZE

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
+from urllib.parse import urlsplit
 
 from ... import _formats
 from ..._config.building import labels as labels_tag
@@ -320,7 +321,8 @@ def _stored(project: Project, local: Mapping[str, Path]) -> dict[str, str]:
     lost = [name for name, id in zip(local, ids, strict=True) if id not in rows]
     if lost and not project.files.client.is_dry:
         raise LabelStudioError(f"uploading {lost[0]}: the server does not list it")
-    return {name: f"/data/{rows.get(id, name)}" for name, id in zip(local, ids, strict=True)}
+    base = urlsplit(project.files.client.url).path  # as the server itself writes addresses
+    return {name: f"{base}/data/{rows.get(id, name)}" for name, id in zip(local, ids, strict=True)}
 
 
 def _fitted(
