@@ -106,7 +106,7 @@ class Counts(Mapping[Any, int]):
             rows = [[*map(shown, row), str(self._counts[key])] for key, row in self._rows]
             return text_table([*self.names, "count"], rows, len(self.names))
         values, across = self.cross()
-        head = [self.names[0], *(f"{self.names[1]} {shown(one)}"[:_WIDE] for one in across[:SHOWN])]
+        head = [" / ".join(self.names), *map(shown, across[:SHOWN])]
         rows = [[shown(one), *(str(self[one, by]) for by in across[:SHOWN])] for one in values]
         more = len(across) - SHOWN
         return text_table(head, rows, 1) + (f"\n({more:,} columns more)" if more > 0 else "")

@@ -171,6 +171,19 @@ def test_what_is_there_is_counted_without_a_request(
     assert sum(days) == labelled.annotations.count()
 
 
+def test_names_may_lie_behind_a_relation(labelled: Project, fake: FakeLabelStudio) -> None:
+    rows = list(labelled.annotations)
+    expected = Counter(present(one.completed_by).email for one in rows)
+    fake.requests.clear()
+    assert labelled.annotations.count_by("completed_by__email") == expected
+    assert len(fake.requests) == 2
+    mean = labelled.annotations.aggregate(n=Avg("task__total_annotations"))["n"]
+    assert mean == sum(present(one.task).total_annotations for one in rows) / len(rows)
+    counts = labelled.annotations.count_by("topics", by="completed_by__email")
+    assert {email for _, email in counts} <= set(expected)
+    assert labelled.annotations.per_day(by="completed_by__email").total == len(rows)
+
+
 def test_a_control_needs_a_project(ls: LabelStudio, labelled: Project) -> None:
     stars = labelled.predictions.count_by("stars")
     assert ls.predictions.filter(project=labelled.id).count_by("stars") == stars
@@ -273,7 +286,7 @@ def test_what_the_server_counts_is_not_read(
 def test_counts_as_text_and_as_a_table(labelled: Project) -> None:
     counts = labelled.annotations.filter(was_cancelled=False).count_by("topics", by="completed_by")
     lines = repr(counts).splitlines()
-    assert lines[0] == "topics  completed_by 1  completed_by 2"
+    assert lines[0] == "topics / completed_by  1  2"
     for line in lines[1:]:
         topic, first, second = line.split()
         assert (int(first), int(second)) == (counts[topic, 1], counts[topic, 2])
