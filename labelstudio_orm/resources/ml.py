@@ -146,6 +146,10 @@ class ModelProvider(Enterprise, Authored, Resource):
 
     provider: Provider
     api_key: str | None = secret(default=None)
+    auth_token: str | None = secret(default=None)
+    google_application_credentials: str | None = secret(default=None)
+    google_location: str | None = None
+    google_project_id: str | None = None
     deployment_name: str | None = None
     endpoint: str | None = None
     scope: Literal["Organization", "User", "Model"] = "Organization"
@@ -154,5 +158,7 @@ class ModelProvider(Enterprise, Authored, Resource):
     budget_alert_threshold: float | None = None
     budget_last_reset_date: datetime | None = readonly()
     budget_total_spent: float | None = readonly()
+    cached_available_models: str | None = readonly()
+    model_params: dict[str, Any] | None = readonly()
     is_internal: bool = readonly()
     organization: int | None = readonly()

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from .._engine.bulk.jobs import Job
 from .._engine.http.deadline import one_call
 from .._engine.models.actions import id_for
 from .._engine.models.queryset import queryset_of
 from .._engine.records.inside import ask, client_of, row_of
-from ..errors import DoesNotExist
+from .._engine.values.ids import as_id
+from ..errors import APIError, DoesNotExist
 from ..orm import (
     ForeignKey,
     HasMany,
+    Numbered,
     Plain,
     Resource,
     action,
@@ -34,12 +37,13 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._engine.http.connection import Connection
+    from .._engine.records.origin import Origin
     from .projects import Project
 
 __all__ = ["Prompt", "PromptIndicator", "PromptRun", "PromptVersion", "Refinement", "Subset"]
 
-Subset = Literal["All", "HasGT", "Sample"]
-"""The tasks that a run takes: all, those with a ground truth, or a sample."""
+Subset = Literal["All", "HasGT", "Sample", "Custom"]
+"""The tasks that a run takes: all, those with a ground truth, a sample, or those of a filter."""
 
 _NOT_SUBMITTED = {"detail": "nothing was submitted: a dry run"}
 
@@ -48,7 +52,15 @@ def _detail(row: Mapping[str, Any] | None) -> str:
     return str((row or {}).get("detail", ""))
 
 
-@resource("/api/prompts/{id}", label="title")
+def _with_ids(row: dict[str, Any]) -> dict[str, Any]:
+    """Return the row of a prompt with the ids of its projects, which newer servers give whole."""
+    projects = row.get("associated_projects")
+    if isinstance(projects, list):
+        row["associated_projects"] = [as_id(project) for project in projects]
+    return row
+
+
+@resource("/api/prompts/{id}", pages=Numbered(ordered=False, or_plain=True), label="title")
 class Prompt(Enterprise, Authored, Resource):
     """An assignment for a large language model: from ``input_fields`` to one of ``output_classes``.
 
@@ -59,11 +71,22 @@ class Prompt(Enterprise, Authored, Resource):
     input_fields: list[str]
     output_classes: list[str]
     description: str | None = None
-    associated_projects: list[Any] = field(factory=list)
+    associated_projects: list[int] = field(factory=list)
     skill_name: str | None = None
+    versions_count: int | None = readonly()
+    runs_count: int | None = readonly()
+    best_score: float | None = readonly()
     organization: int | None = readonly()
 
     versions: ClassVar[HasMany[PromptVersion]] = HasMany()
+
+    @classmethod
+    def _load(cls, rows: Iterable[dict[str, Any]], origin: Origin) -> Iterator[Self]:
+        yield from super()._load(map(_with_ids, rows), origin)
+
+    @classmethod
+    def _accept(cls, row: Any) -> dict[str, Any]:
+        return _with_ids(super()._accept(row))
 
 
 @resource(
@@ -86,27 +109,33 @@ class PromptVersion(Enterprise, Authored, Resource):
     provider_model_id: str | None = None
     model_provider_connection: ForeignKey[ModelProvider] = foreign_key(default=None)
     model_provider_connection_id = model_provider_connection.optional_id
+    max_few_shot_examples: int | None = None
+    model_display_name: str | None = readonly()
+    score: float | None = readonly()
     organization: int | None = readonly()
 
     runs: ClassVar[HasMany[PromptRun]] = HasMany()
 
-    @action(
-        "POST",
-        "cost-estimate",
-        "estimating the cost of {self!r}",
-        idempotent=True,
-        expect=(),
-        reads=True,
-    )
+    @one_call
     def cost_estimate(
         self, project: Project | int, project_subset: Subset = "All"
     ) -> dict[str, Any]:
         """Estimate the cost of a run, in US dollars as text: ``total_cost_usd`` and its parts.
 
-        One request.
+        One request, or two: newer servers answer GET, and older ones POST.
         """
+        self._saved_id("cost_estimate()")
         project_id = id_for(self._client, "Project", project, "the project")
-        return answer(params={"project_id": project_id, "project_subset": project_subset})
+        params = {"project_id": project_id, "project_subset": project_subset}
+        doing = f"estimating the cost of {self!r}"
+        options: dict[str, Any] = {"params": params, "expect": (), "idempotent": True}
+        try:
+            return cast("dict[str, Any]", ask(self, "GET", doing, "/cost-estimate", **options))
+        except APIError as error:
+            if error.status != HTTPStatus.METHOD_NOT_ALLOWED:
+                raise
+        found = ask(self, "POST", doing, "/cost-estimate", reads=True, **options)
+        return cast("dict[str, Any]", found)
 
     @action(
         "POST",
@@ -221,8 +250,13 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
     project: ForeignKey[Project] = foreign_key(fixed=True)
     project_id = project.id
     project_subset: Subset = field(default="All", fixed=True)
+    filters_json: Any = field(default=None, fixed=True)
+    sample_subset_size: int | None = field(default=None, fixed=True)
     status: str = readonly()
     job_id: str | None = readonly()
+    total_tasks: int | None = readonly()
+    total_predictions: int | None = readonly()
+    total_correct_predictions: int | None = readonly()
     organization: int | None = readonly()
     triggered_at: datetime | None = readonly()
     predictions_updated_at: datetime | None = readonly()
@@ -274,7 +308,7 @@ class PromptRun(Enterprise, CreatedBy, Job, Resource):
 
 @resource(
     "/api/inference-runs/{run}/indicators{/key}",
-    pages=Plain(scoped_by=("run",)),
+    pages=Plain(scoped_by=("run",), key_from="title"),
     label="title",
     key="key",
 )

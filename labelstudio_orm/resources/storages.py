@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from .._engine.bulk.jobs import Job
 from .._engine.fields.options import options_of
@@ -14,7 +15,7 @@ from .._engine.reading.selection import query_of
 from .._engine.records.inside import load
 from .._engine.records.origin import Origin
 from .._engine.values.registry import registry
-from ..errors import NotSupportedByServer
+from ..errors import APIError, DoesNotExist, NotSupportedByServer
 from ..orm import (
     ForeignKey,
     Plain,
@@ -371,9 +372,21 @@ class ExportStorage:
     class S3S(Enterprise, _S3S, Any):
         """A bucket of S3 that is reached by a role (``role_arn``) instead of keys."""
 
-        def sync(self, **_: object) -> NoReturn:
-            """Raise NotSupportedByServer: the API has no such operation."""
-            raise NotSupportedByServer(
-                f"{self!r}: the API has no sync for export to S3 by a role; annotations are "
-                "written when they are created or changed, and ExportStorage.S3 has a sync"
-            )
+        @one_call
+        def sync(
+            self, *, wait: bool = True, timeout: float = 3600, progress: Progress = None
+        ) -> Self:
+            """Write what is new in the project, as other storages do, where the server can.
+
+            Raises NotSupportedByServer on an older server, which has no such operation.
+            """
+            try:
+                return super().sync(wait=wait, timeout=timeout, progress=progress)
+            except (APIError, DoesNotExist) as error:
+                if isinstance(error, APIError) and error.status != HTTPStatus.METHOD_NOT_ALLOWED:
+                    raise
+                self._get_row(f"synchronising {self!r}")  # it may be gone
+                raise NotSupportedByServer(
+                    f"{self!r}: this server has no sync for export to S3 by a role; annotations "
+                    "are written when they are created or changed, and ExportStorage.S3 has a sync"
+                ) from error

@@ -17,6 +17,7 @@ from ..orm import (
     action,
     foreign_key,
     no_answer,
+    readonly,
     resource,
 )
 from .authored import Authored
@@ -43,7 +44,7 @@ class WorkspaceMembers(QuerySet["WorkspaceMember"]):
         workspace = id_in(self._query.scope["workspace"])
         given = id_for(self.client, "User", user, "the user")
         doing = f"removing User {given} from Workspace {workspace}"
-        return no_answer(json={"user": given}, doing=doing)
+        return no_answer(json={"user": given}, params={"user_id": given}, doing=doing)
 
 
 @resource("/api/workspaces{/id}", label="title")
@@ -60,6 +61,7 @@ class Workspace(Enterprise, Authored, Resource):
     is_public: bool = False
     is_personal: bool = False
     is_archived: bool = False
+    projects_count: int | None = readonly()
 
     members: ClassVar[HasMany[WorkspaceMembers]] = HasMany()
     projects: ClassVar[HasMany[Project]] = HasMany()

@@ -84,7 +84,8 @@ def test_every_operation_has_its_row() -> None:
         assert row.section in (LAST, row.operation.rpartition(".")[0]), row
     known = contract.operations()
     assert official == {name for name in known if known[name].reference}
-    assert beyond == known.keys() - official
+    newer = {name for name in contract.newest() if not known[name].reference}
+    assert beyond == known.keys() - official - newer  # which docs/operations.md lists
     assert f"its {len(official)} operations" in TEXT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +15,7 @@ from labelstudio_orm import (
     ExportStorage,
     ImportStorage,
     LabelStudio,
+    LabelStudioError,
     NotSupportedByServer,
     Pause,
     Project,
@@ -25,14 +27,16 @@ from labelstudio_orm import (
     Workspace,
 )
 from labelstudio_orm.client import labelstudio_of
-from labelstudio_orm.testing import FakeLabelStudio
+from labelstudio_orm.testing import FakeLabelStudio, Fault
 
 operation = pytest.mark.operation
+_JSON = {"Content-Type": "application/json"}
 
 
-@pytest.fixture
-def fake() -> FakeLabelStudio:
-    return FakeLabelStudio(edition="Enterprise")
+@pytest.fixture(params=[False, True], ids=["reference", "newest"])
+def fake(request: pytest.FixtureRequest) -> FakeLabelStudio:
+    """A server of the published reference, and one as the newest official client declares it."""
+    return FakeLabelStudio(edition="Enterprise", is_newest=request.param)
 
 
 @pytest.fixture
@@ -193,9 +197,9 @@ def test_runs_of_a_version(version: PromptVersion, project: Project, task: Task)
 
 
 @operation("prompts.batch_predictions", "prompts.batch_failed_predictions")
-def test_results_are_handed_in(run: PromptRun, task: Task) -> None:
+def test_results_are_handed_in(fake: FakeLabelStudio, run: PromptRun, task: Task) -> None:
     said = run.submit_predictions([{"task": task, "output": {"label": "good"}}])
-    assert "1" in said
+    assert said == ("" if fake.is_newest else "1 predictions created.")
     (prediction,) = task.predictions.all()
     assert prediction.result == [{"value": {"label": "good"}}]
     assert (prediction.model_run, prediction.model_version) == (run.id, "v1")
@@ -206,16 +210,18 @@ def test_results_are_handed_in(run: PromptRun, task: Task) -> None:
 
 
 @operation("prompts.indicators.list", "prompts.indicators.get")
-def test_indicators_of_a_run(run: PromptRun, task: Task) -> None:
+def test_indicators_of_a_run(fake: FakeLabelStudio, run: PromptRun, task: Task) -> None:
     run.submit_predictions([{"task": task, "output": {}, "total_cost_usd": 0.5}])
-    indicators = {each.key: each for each in run.indicators.all()}
-    assert indicators["cost"].title == "Cost in USD"
-    assert indicators["cost"].main_kpi == "0.5"
+    indicators = {each.title: each for each in run.indicators.all()}
+    cost = indicators["Cost in USD"]
+    assert (cost.key, cost.main_kpi) == (
+        ("Cost in USD", None) if fake.is_newest else ("cost", "0.5")
+    )
     one = run.indicators.get("cost")
-    assert one == indicators["cost"]
     assert one.values is not None
     assert one.values["total_cost_usd"] == 0.5
-    assert indicators["predictions"].values == {"submitted": 1, "failed": 0}
+    assert cost.values == one.values
+    assert indicators["Predictions"].values == {"submitted": 1, "failed": 0}
     with pytest.raises(DoesNotExist):
         run.indicators.get("nosuch")
 
@@ -230,16 +236,22 @@ def test_indicators_of_a_run(run: PromptRun, task: Task) -> None:
     "model_providers.update",
     "model_providers.delete",
 )
-def test_model_providers(ls: LabelStudio) -> None:
-    provider = ls.model_providers.create(provider="OpenAI", api_key="sk-1", budget_limit=50.0)
+def test_model_providers(fake: FakeLabelStudio, ls: LabelStudio) -> None:
+    provider = ls.model_providers.create(provider="OpenAI", api_key="sk-1")
     assert "sk-1" not in f"{provider!r} {provider.raw} {provider.changes}"
+    assert provider.created_by == ls.users.me()
     assert list(ls.model_providers.all()) == [provider]
     provider.budget_limit = 5.0
-    provider.budget_reset_period = "Monthly"
-    provider.save()
+    provider.budget_alert_threshold = 4.0
+    if fake.is_newest:  # which has no budgets to set, and would drop it in silence
+        with pytest.raises(NotSupportedByServer, match="does not have budget_limit"):
+            provider.save()
+    else:
+        provider.save()
     again = ls.model_providers.get(provider.id)
     assert (again.provider, again.scope) == ("OpenAI", "Organization")
-    assert (again.budget_limit, again.budget_reset_period) == (5.0, "Monthly")
+    assert again.budget_limit == (None if fake.is_newest else 5.0)
+    assert again.budget_alert_threshold == 4.0
     assert again.is_internal is False
     provider.delete()
     assert not ls.model_providers.all()
@@ -351,15 +363,15 @@ def test_projects_of_a_workspace(ls: LabelStudio, project: Project) -> None:
     "projects.pauses.delete",
 )
 def test_pauses(ls: LabelStudio, project: Project, user: User) -> None:
-    pause = project.pauses.create(user=user, reason="manual")
+    pause = project.pauses.create(user=user, reason="MANUAL")
     assert (pause.project, pause.user, pause.paused_by) == (project, user, ls.users.me())
     assert list(project.pauses.filter(user=user.id)) == [pause]
     assert not project.pauses.filter(user=1)
     pause.verbose_reason = "waiting for the guide"
-    pause.reason = "guide"
+    pause.reason = "CUSTOM_SCRIPT"
     pause.save()
     again = project.pauses.get(pause.id, user=user)
-    assert (again.reason, again.verbose_reason) == ("guide", "waiting for the guide")
+    assert (again.reason, again.verbose_reason) == ("CUSTOM_SCRIPT", "waiting for the guide")
     pause.delete()
     assert not project.pauses.filter(user=user)
     with pytest.raises(DoesNotExist):
@@ -416,7 +428,9 @@ def test_import_from_s3_by_a_role(ls: LabelStudio, project: Project) -> None:
 def test_export_to_s3_by_a_role(ls: LabelStudio, project: Project) -> None:
     unsaved = ExportStorage.S3S(project=project, bucket="b", role_arn="arn:1")
     assert unsaved.validate() is unsaved
-    storage = project.export_storages.s3s.create(bucket="b", can_delete_objects=True)
+    storage = project.export_storages.s3s.create(
+        bucket="b", role_arn="arn:1", can_delete_objects=True
+    )
     other = unsaved.save(using=ls)
     assert list(project.export_storages.s3s.all()) == [storage, other]
     storage.prefix = "out"
@@ -424,11 +438,94 @@ def test_export_to_s3_by_a_role(ls: LabelStudio, project: Project) -> None:
     assert storage.validate() is storage
     again = ls.export_storages.s3s.get(storage.id)
     assert (again.prefix, again.bucket, again.can_delete_objects) == ("out", "b", True)
-    with pytest.raises(NotSupportedByServer, match="no sync"):
-        storage.sync()
     storage.delete()
     other.delete()
     assert not project.export_storages.s3s.all()
+
+
+@operation("export_storage.s3s.sync")
+def test_newer_servers_export_to_s3_by_a_role_at_once() -> None:
+    def made(fake: FakeLabelStudio) -> ExportStorage.S3S:
+        project = fake.client().projects.create(title="project")
+        return project.export_storages.s3s.create(bucket="b", role_arn="arn:1")
+
+    newer = made(FakeLabelStudio(edition="Enterprise", is_newest=True))
+    assert newer.sync().status == "completed"
+    older = made(FakeLabelStudio(edition="Enterprise"))
+    with pytest.raises(NotSupportedByServer, match="no sync"):
+        older.sync()
+    gone = labelstudio_of(older).export_storages.s3s.ref(older.id)
+    older.delete()
+    with pytest.raises(DoesNotExist):
+        gone.sync()
+
+
+# --- what releases of this edition differ in ------------------------------------------------------
+
+
+def test_a_server_that_does_not_filter_is_noticed(
+    fake: FakeLabelStudio, ls: LabelStudio, project: Project, annotation: Annotation
+) -> None:
+    mine = annotation.comments.create(text="Mine")
+    row = {**mine.raw, "id": mine.id + 1, "project": project.id + 1}
+
+    def answer(*rows: object) -> None:
+        text = json.dumps(rows)
+        fake.fault("GET", "/api/comments/", Fault.answer(200, text, headers=_JSON))
+
+    answer(mine.raw, row)
+    with pytest.raises(LabelStudioError, match=f"Comment {row['id']}, of project {row['project']}"):
+        list(project.comments.all())
+    answer(mine.raw, row)
+    with pytest.raises(LabelStudioError, match="of project"):
+        project.comments.all().delete()
+    answer(mine.raw, {**row, "project": None})
+    with pytest.raises(LabelStudioError, match="without its project"):
+        list(project.comments.all())
+    answer(mine.raw, {**row, "annotation": annotation.id + 1})
+    with pytest.raises(LabelStudioError, match="of annotation"):
+        list(annotation.comments.all())
+    answer(mine.raw, row)  # a condition is checked in each row in any case
+    assert list(ls.comments.filter(project=project)) == [mine]
+    assert not [one for one in fake.requests if one.method == "DELETE"]
+
+
+def test_a_count_of_another_workspace_is_noticed(fake: FakeLabelStudio, ls: LabelStudio) -> None:
+    workspace = ls.workspaces.create(title="Vision")
+    inside = ls.projects.create(title="inside", workspace=workspace)
+    assert workspace.projects.count() == 1
+    for more in ({"workspace": workspace.id + 1}, {}):
+        row = {"id": inside.id, **more}
+        page: dict[str, object] = {"count": 2, "next": None, "results": [row]}
+        fake.fault("GET", "/api/projects/", Fault.answer(200, page))
+        with pytest.raises(LabelStudioError, match="workspace"):
+            workspace.projects.count()
+
+
+def test_more_prompts_than_a_page_holds(fake: FakeLabelStudio, ls: LabelStudio) -> None:
+    made = [
+        ls.prompts.create(title=f"Mood {n}", input_fields=["text"], output_classes=["good"])
+        for n in range(101)
+    ]
+    fake.requests.clear()
+    assert [prompt.id for prompt in ls.prompts.all()] == [prompt.id for prompt in made]
+    assert len(fake.requests) == (2 if fake.is_newest else 1)
+    assert ls.prompts.count() == 101
+    assert [prompt.id for prompt in ls.prompts.order_by("-id")[:2]] == [made[-1].id, made[-2].id]
+
+
+def test_what_a_server_drops_is_an_error(fake: FakeLabelStudio, ls: LabelStudio) -> None:
+    if not fake.is_newest:
+        assert ls.workspaces.create(title="Vision", is_public=True).is_public
+        return
+    with pytest.raises(NotSupportedByServer, match="does not have is_public"):
+        ls.workspaces.create(title="Vision", is_public=True)
+    (workspace,) = ls.workspaces.all()  # the rest is saved
+    workspace.title, workspace.is_public = "Sight", True
+    with pytest.raises(NotSupportedByServer, match="does not have is_public"):
+        workspace.save()
+    assert workspace.changes == {"is_public": (False, True)}
+    assert ls.workspaces.get(workspace.id).title == "Sight"
 
 
 # --- the other edition ----------------------------------------------------------------------------

@@ -20,10 +20,22 @@ if TYPE_CHECKING:
     from .fields import Field
     from .relations import Relation, ReverseRelation
 
-Parameter: TypeAlias = "str | tuple[str, Callable[[Any], str]]"
-"""How a listing is asked for a lookup: the name of its parameter, and how the value is written
-where that is not the plain way (a list of ids is written ``1,2``).
+Parameter: TypeAlias = "str | tuple[str, str | Callable[[Any], str]]"
+"""How a listing is asked for a lookup: the name of its parameter, alone or with another one.
+
+The other one is the name that servers of other releases have for it, and both are sent, since a
+server ignores a parameter that it does not have; or how the value is written, where that is not the
+plain way (a list of ids is written ``1,2``).
 """
+
+
+def asked(parameter: Parameter, value: Any) -> dict[str, Any]:
+    """Return a parameter with its value, under each of its names."""
+    plain = ",".join(map(str, value)) if isinstance(value, tuple) else value
+    if isinstance(parameter, str):
+        return {parameter: plain}
+    name, other = parameter
+    return {name: plain, other: plain} if isinstance(other, str) else {name: other(value)}
 
 
 _NAMES = ChainMap[str, Any](vars(typing), registry)

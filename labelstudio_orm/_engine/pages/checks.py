@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from ...errors import LabelStudioError, shorten
+from ..fields.options import options_of
+from ..http.addresses import names_in
 from ..values.codec import Row
 from ..values.ids import as_id
 from .select import Select
@@ -75,8 +77,13 @@ def _check_scope(rows: Sequence[Row], select: Select) -> None:
         if relation is None:
             continue
         wire = options.fields[relation.id_name].wire
+        edition = options.edition or options_of(relation.target).edition
+        is_told = not edition or name in names_in(options.collection)
         for row in [row for row in rows if row.get(wire) != id]:
             said = row.get(wire)
+            if said is None and not is_told:
+                one = f"{options.name} {_shown(as_key(row.get(options.key_wire)))}"
+                raise listing_error(select, f"the server gave {one} without its {name}")
             if said is not None and not _is_about(said, id):
                 one = f"{options.name} {_shown(as_key(row.get(options.key_wire)))}"
                 raise listing_error(

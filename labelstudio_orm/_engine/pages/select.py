@@ -10,7 +10,7 @@ import attrs
 
 from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING
-from ..fields.options import Options
+from ..fields.options import Options, asked
 from ..http.addresses import fill, names_in
 from ..plans.plan import Plan, fields_needed, related_fields_needed
 from ..values.codec import Row
@@ -134,11 +134,10 @@ class Select:
     def filters(self) -> dict[str, Any]:
         """The parameters of a plain listing: conditions, and the scope that its path lacks."""
         in_path = names_in(self.options.collection)
-        scope = {
-            str(self.options.params.get(f"{name}_id__exact", name)): id
-            for name, id in self.scope_ids.items()
-            if name not in in_path
-        }
+        scope: dict[str, Any] = {}
+        for name, id in self.scope_ids.items():
+            if name not in in_path:
+                scope |= asked(self.options.params.get(f"{name}_id__exact", name), id)
         return {**self.query.params, **self.plan.params, **scope}
 
     def ask(self, path: str, **options: Any) -> Any:

@@ -18,6 +18,7 @@ from ..conditions.query import Query
 from ..fields.options import Shape
 from ..http.addresses import names_in
 from ..http.connection import facts_of, has
+from ..http.outcome import Expected, matches
 from ..http.page_sizes import FIRST_PAGE
 from ..http.paths import at
 from ..values.ids import as_id, id_of
@@ -58,13 +59,15 @@ class Plain:
 
     ``scoped_by``: the relations that it cannot do without. ``unfiltered``: parameters for all of
     it, where the server would otherwise give nothing. ``single``: the server may give one bare
-    object. ``counters``: those of a project that are about its rows. ``renamed``: parameters that
-    a server without a feature does not know, and what does the same there.
+    object. ``key_from``: the field that identifies rows without a key. ``counters``: those of a
+    project that are about its rows. ``renamed``: parameters that a server without a feature does
+    not know, and what does the same there.
     """
 
     scoped_by: tuple[str, ...] = ()
     unfiltered: Mapping[str, str] = attrs.field(factory=dict)
     single: bool = False
+    key_from: str = ""
     counters: Counters | None = None
     renamed: Mapping[str, tuple[Feature, str]] = attrs.field(factory=dict)
     filters_tasks: ClassVar[bool] = False
@@ -98,6 +101,9 @@ class Plain:
             return []
         if self.single and not isinstance(rows, list):
             rows = [rows] if rows else []
+        for row in rows if self.key_from else ():
+            if isinstance(row, dict):
+                row.setdefault(select.options.key_wire, row.get(self.key_from))
         rows = pages.checks.checked_rows(rows, select)
         in_path = select.scope.keys() & set(names_in(select.options.collection))
         for row in rows if in_path else ():
@@ -134,11 +140,12 @@ class Numbered:
     There is no keyset here, so an object that is deleted while a script loops would shift the
     pages; all of them are therefore read, by id, before the first row is handed out.
     ``scoped_by``: the relations that the listing cannot do without. ``ordered``: whether the server
-    can order by id.
+    can order by id. ``or_plain``: whether some releases answer with one list instead.
     """
 
     scoped_by: tuple[str, ...] = ()
     ordered: bool = True
+    or_plain: bool = False
     counters: ClassVar[Counters | None] = None
     filters_tasks: ClassVar[bool] = False
     by_id_within: ClassVar[str] = ""
@@ -200,8 +207,10 @@ class Numbered:
         return list(found.values()), count
 
     def count(self, select: Select) -> int | None:
-        """Return the server's ``count``."""
-        return cast(int, self._ask(attrs.evolve(select, fields=frozenset({"id"})), 1, 1)["count"])
+        """Return the server's ``count``, unless the row beside it is not what was asked for."""
+        answer = self._ask(attrs.evolve(select, fields=frozenset({"id"})), 1, 1)
+        pages.checks.checked_rows(answer["results"], select)
+        return cast(int, answer["count"])
 
     def _ask(self, select: Select, page: int, size: int) -> Any:
         params = {
@@ -211,9 +220,18 @@ class Numbered:
         }
         if self.ordered:
             params["ordering"] = "-id" if select.backwards else "id"
-        if select.fields is not None:
-            params["include"] = ",".join(select.wires)
-        return select.ask(select.path, params=params, expect={"count": int, "results": [dict]})
+        if select.fields is not None and not self.or_plain:
+            scope = {_wire_of(select, name) for name in select.scope}
+            params["include"] = ",".join(sorted({*select.wires, *scope}))
+        expect: Expected = {"count": int, "results": [dict]}
+        if not self.or_plain:
+            return select.ask(select.path, params=params, expect=expect)
+        answer = select.ask(select.path, params=params, expect=None)
+        if isinstance(answer, list):
+            return {"count": len(answer), "results": answer}
+        if not matches(answer, expect):
+            raise pages.checks.listing_error(select, "the answer is neither a list nor a page")
+        return answer
 
 
 # -- rows inside another resource's rows ----------------------------------------------------------

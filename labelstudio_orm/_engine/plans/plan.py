@@ -39,7 +39,7 @@ from ..conditions.tree import (
     parts_in,
     parts_of,
 )
-from ..fields.options import Options
+from ..fields.options import Options, asked
 from ..http.page_sizes import FIRST_PAGE, IDS, PAGE
 from ..values import codec
 from .columns import (
@@ -183,8 +183,7 @@ def _plan_params(options: Options, where: Node, terms: Terms) -> Plan:
             continue
         if len(values) > IDS:  # no address holds as many
             continue
-        name, write = parameter if isinstance(parameter, tuple) else (parameter, _plainly)
-        sent.setdefault(name, write(value))
+        sent = {**asked(parameter, value), **sent}
     clauses: tuple[Clause, ...] = ((),)
     inside = getattr(options.pages, "key", None)
     if inside:  # rows inside tasks: annotations of a project
@@ -225,10 +224,6 @@ def _is_of_none(leaf: Leaf) -> bool:
         return False
     values = leaf.value if leaf.lookup == "in" else (leaf.value,)
     return bool(values) and all(type(one) is int and not -LONG <= one < LONG for one in values)
-
-
-def _plainly(value: Any) -> Any:
-    return ",".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def _is_never(where: Node) -> bool:

@@ -151,10 +151,19 @@ class Record(Edited):
             field
             for field in chosen
             if field.wire in body
-            and field.wire not in row
+            and not self._is_stored(body[field.wire], row, field)
             and not (field.secret or field.fixed)  # an answer need not show these
             and not self._is_harmless(field)
         ]
+
+    def _is_stored(self, sent: Any, row: Mapping[str, Any], field: Field) -> bool:
+        """Return whether an answer shows a value; releases of Enterprise show what they drop."""
+        said = row.get(field.wire)
+        if not self._options.edition or field.wire not in row:
+            return field.wire in row
+        if said is None:
+            return not sent
+        return sent is said or not isinstance(said, bool)
 
     def _is_harmless(self, field: Field) -> bool:
         """Return whether a server without a field does what its value says."""

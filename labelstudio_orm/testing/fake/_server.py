@@ -15,7 +15,7 @@ from labelstudio_orm import LabelStudio
 from labelstudio_orm._engine.http.connection import facts_of
 from labelstudio_orm._engine.http.server import ServerVersion
 
-from ._operations import ROUTES
+from ._operations import NEWEST, ROUTES
 from ._operations.authentication import authenticate
 from ._operations.organizations import add_organization
 from ._operations.users import add_user
@@ -93,6 +93,8 @@ class FakeLabelStudio(State):
         version: The release that it is, such as "1.18.0"; default: 1.23.2.
         edition: What ``/api/version`` reports. "Enterprise" adds the operations of that edition,
             which follow the API reference, as there is no such server to observe.
+        is_newest: Whether the operations of the Enterprise edition are those that the newest
+            official client declares, and not those of the published reference.
         async_jobs: Whether imports, snapshots and syncs are queued, and done at the second look at
             them, as on servers of other editions; default: done at once, as on Community servers.
 
@@ -122,9 +124,12 @@ class FakeLabelStudio(State):
         *,
         version: str = VERSION,
         edition: str = "Community",
+        is_newest: bool = False,
         async_jobs: bool = False,
     ) -> None:
-        super().__init__(url, version=version, edition=edition, async_jobs=async_jobs)
+        super().__init__(
+            url, version=version, edition=edition, is_newest=is_newest, async_jobs=async_jobs
+        )
         self._older = Older(version)
         self.store.quirks = self._older.quirks
         self.requests: list[Recorded] = []
@@ -255,7 +260,7 @@ class FakeLabelStudio(State):
         if request.method not in _METHODS:
             raise not_implemented(f"the method {request.method}")
         try:
-            route, names = ROUTES.find(request.path)
+            route, names = (NEWEST if self.is_newest else ROUTES).find(request.path)
         except Failure:
             if _MISSING_PATHS.fullmatch(request.path):
                 raise not_implemented(f"{request.method} {request.path}") from None

@@ -101,7 +101,8 @@ def export_project(ls: LabelStudio, said: Said) -> object:
     source, form = project(ls, said), said.get("export_type", "JSON")
     with tempfile.TemporaryDirectory() as folder:
         if "ids" in said:
-            return source.tasks.filter(id__in=said["ids"]).export(form, Path(folder) / "file")
+            chosen = source.tasks.filter(id__in=[int(id) for id in said["ids"]])
+            return chosen.export(form, Path(folder) / "file")
         return source.export(form, Path(folder) / "file", only_annotated=True)
 
 
@@ -143,7 +144,8 @@ def create_annotations(ls: LabelStudio, said: Said) -> object:
 
 def list_files(ls: LabelStudio, said: Said) -> object:
     files = project(ls, said).files
-    return list(files.filter(id__in=said["ids"]) if "ids" in said else files.all())
+    ids = [int(id) for id in said.get("ids", ())]
+    return list(files.filter(id__in=ids) if ids else files.all())
 
 
 def replace_file(ls: LabelStudio, said: Said) -> object:
@@ -196,7 +198,27 @@ def storage(group: str) -> dict[str, Call]:
 
 def list_comments(ls: LabelStudio, said: Said) -> object:
     expanded = said.pop("expand_created_by", False)
+    if "project" in said:
+        said["project"] = int(said["project"])
     return list((ls.comments.with_created_by() if expanded else ls.comments).filter(**said))
+
+
+def import_predictions(ls: LabelStudio, said: Said) -> object:
+    predictions = project(ls, said).predictions
+    return predictions.bulk_create(said["request"])
+
+
+def change_hotkeys(ls: LabelStudio, said: Said) -> object:
+    return ls.users.me().update_hotkeys(said.get("custom_hotkeys", {}))
+
+
+def list_members(ls: LabelStudio, said: Said) -> object:
+    found = ls.organizations.ref(said["id"]).members
+    return list(found.with_projects() if said.get("contributed_to_projects") else found)
+
+
+def set_order(ls: LabelStudio, said: Said) -> object:
+    return project(ls, said, "project").views.set_order(said["ids"])
 
 
 def update_webhook(ls: LabelStudio, said: Said) -> object:
@@ -218,7 +240,8 @@ def version(ls: LabelStudio, said: Said, prompt: str = "prompt_id") -> Any:
 
 
 def cost_estimate(ls: LabelStudio, said: Said) -> object:
-    return version(ls, said).cost_estimate(said["project_id"], said["project_subset"])
+    project, subset = said.get("project_id", 1), said.get("project_subset", "All")
+    return version(ls, said).cost_estimate(project, subset)
 
 
 def refine_prompt(ls: LabelStudio, said: Said) -> object:
@@ -267,7 +290,7 @@ CALLS: dict[str, Call] = {
     **resource("predictions", lambda ls, said: ls.predictions),
     **resource("views", lambda ls, said: ls.views),
     "views.delete_all": lambda ls, said: project(ls, said, "project").views.all().delete(),
-    "actions.list": lambda ls, said: list(ls.projects.ref(1).actions.all()),
+    "actions.list": lambda ls, said: list(ls.projects.ref(said.get("project", 1)).actions.all()),
     "actions.create": perform,
     "files.get": lambda ls, said: ls.files.get(said["id"]),
     "files.delete": lambda ls, said: ls.files.ref(said["id"]).delete(),
@@ -322,6 +345,25 @@ CALLS: dict[str, Call] = {
     **resource("workspaces", lambda ls, said: ls.workspaces),
     "workspaces.members.list": lambda ls, said: list(members(ls, said).all()),
     "workspaces.members.create": lambda ls, said: members(ls, said).add(**said),
+    **resource("organizations", lambda ls, said: ls.organizations),
+    "organizations.get_invite": lambda ls, said: ls.organizations.get_invite(),
+    "organizations.reset_token": lambda ls, said: ls.organizations.reset_token(),
+    "organizations.members.list": list_members,
+    "organizations.members.get": lambda ls, said: ls.organizations.ref(said["id"]).members.get(
+        said["user_pk"]
+    ),
+    "organizations.members.delete": lambda ls, said: (
+        ls.organizations.ref(said["id"]).members.ref(said["user_pk"]).delete()
+    ),
+    "projects.import_predictions": import_predictions,
+    "projects.list_counts": lambda ls, said: ls.projects.counts(),
+    "projects.list_unique_annotators": lambda ls, said: project(ls, said).annotators(),
+    "session_policy.get": lambda ls, said: ls.session_policy(),
+    "session_policy.update": lambda ls, said: changed(ls.session_policy(), said).save(),
+    "tokens.rotate": lambda ls, said: ls.tokens.rotate(**said),
+    "users.get_hotkeys": lambda ls, said: ls.users.me().get_hotkeys(),
+    "users.update_hotkeys": change_hotkeys,
+    "views.update_order": set_order,
     "workspaces.members.delete": lambda ls, said: members(ls, said).remove(**said),
 }
 """By ``group.method``; ``resource`` also gives some that the official client does not have."""

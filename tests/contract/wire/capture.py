@@ -23,14 +23,22 @@ ANSWERS: dict[str, JSON] = {
     "actions.list": [],
     "files.get": {"file": "upload/3/0a1b-Größe_日本.json"},
     "files.update": {"file": "upload/1/a.json"},
+    "organizations.get_invite": {"token": "t", "invite_url": "u"},
+    "organizations.reset_token": {"token": "t", "invite_url": "u"},
+    "projects.get": {"total_predictions_number": 0},
+    "projects.import_predictions": {"created": 2},
     "projects.exports.create": {"status": "completed"},
     "projects.exports.download": [],
     "projects.exports.download_sync": [],
     "prompts.indicators.list": [],
     "tokens.create": {"token": "a.b.c"},
     "tokens.refresh": {"access": "a.b.c"},
+    "tokens.rotate": {"refresh": "a.b.c"},
+    "users.get_hotkeys": {"custom_hotkeys": {}},
+    "users.update_hotkeys": {"custom_hotkeys": {}},
     "users.get_token": {"token": "t"},
     "users.reset_token": {"token": "t"},
+    "versions.get": {"edition": "Enterprise"},
     "views.get": {"project": 11},
     "webhooks.get": {"actions": ["TASKS_CREATED"]},
 }
@@ -88,11 +96,14 @@ class Capture(BaseAdapter):
     """A server of which nothing is known but the shapes of its answers.
 
     A listing is empty, but for ``tasks``, the ids of those that there are. One object is its id and
-    ``fields``.
+    ``fields``. ``estimates`` is the verb that costs are asked with.
     """
 
-    def __init__(self, fields: Mapping[str, JSON], tasks: Iterable[int] = ()) -> None:
+    def __init__(
+        self, fields: Mapping[str, JSON], tasks: Iterable[int] = (), estimates: str = ""
+    ) -> None:
         super().__init__()
+        self.estimates = estimates
         self.fields = fields
         self.tasks = [{"id": id} for id in tasks]
         self.requests: list[Request] = []
@@ -111,6 +122,8 @@ class Capture(BaseAdapter):
         self.requests.append(asked)
         answer = requests.Response()
         answer.status_code = 204 if asked.verb == "DELETE" else 200
+        if asked.path.endswith("cost-estimate") and asked.verb != self.estimates:
+            answer.status_code = 405
         answer.headers["Content-Type"] = "application/json"
         content = b"" if asked.verb == "DELETE" else json.dumps(self.answer(asked)).encode()
         answer.raw = io.BytesIO(content)
@@ -131,7 +144,8 @@ class Capture(BaseAdapter):
         if operation and operation.answer_is_list:
             return []
         numbers = [int(part) for part in asked.path.split("/") if part.isdigit()]
-        return {**self.fields, "id": numbers[-1] if numbers else 1, **known}
+        stored = asked.body if isinstance(asked.body, dict) else {}
+        return {**self.fields, **stored, "id": numbers[-1] if numbers else 1, **known}
 
     def close(self) -> None:
         """Nothing is open."""

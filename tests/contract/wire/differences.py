@@ -95,8 +95,8 @@ ADDRESSED: Mapping[str, Collection[str]] = {
 MOVED = "stays as it was created; a server ignores another one, or loses count"
 
 FIXED: Mapping[str, Mapping[str, str]] = {
-    "annotations": {"task": MOVED},
-    "comments": {"annotation": MOVED, "project": MOVED},
+    "annotations": {"task": MOVED, "unique_id": "a new annotation is given one, for good"},
+    "comments": {"annotation": MOVED, "draft": MOVED, "project": MOVED},
     "ml": {"project": MOVED},
     "predictions": {"task": MOVED},
     "prompts.versions": {"parent_model": MOVED},
@@ -190,7 +190,7 @@ def nothing(operation: str, theirs: Request, ours: Request) -> Request:
 @rule
 def pages(operation: str, theirs: Request, ours: Request) -> Request:
     """Which pages a listing is read in is decided here; tasks are read by id and need no number."""
-    if not contract.operation(operation).items:
+    if not (contract.operation(operation).items or operation == "prompts.list"):
         return theirs
     return theirs.ask(page=ours.asked("page"), page_size=ours.asked("page_size"))
 
@@ -229,6 +229,18 @@ def unique_id(operation: str, theirs: Request, ours: Request) -> Request:
         return theirs
     made = str(uuid.UUID(ours.body["unique_id"]))
     return theirs.say({"result": [], **(theirs.body or {}), "unique_id": made})
+
+
+@rule
+def both_names(operation: str, theirs: Request, ours: Request) -> Request:
+    """What two releases of the client call otherwise is sent under both names: servers read one."""
+    if operation == "comments.list":
+        project = theirs.asked("project") or theirs.asked("projects")
+        return theirs.ask(project=project, projects=project)
+    if operation == "workspaces.members.delete":
+        user = theirs.asked("user_id") or str((theirs.body or {})["user"])
+        return theirs.ask(user_id=user).say({"user": int(user)})
+    return theirs
 
 
 def compact(value: Any) -> str:
@@ -289,7 +301,7 @@ DIFFERENT: Mapping[tuple[str, str], tuple[str, Change]] = {
     ),
     ("files.list", "all"): (
         "ids are one JSON list: the official client's, one parameter each, answer 500",
-        lambda theirs, said: theirs.ask(all=None, ids=json.dumps(said["ids"])),
+        lambda theirs, said: theirs.ask(all=None, ids=json.dumps([int(id) for id in said["ids"]])),
     ),
     ("files.update", "fewest"): (
         "400 without a file, which no JSON can be",

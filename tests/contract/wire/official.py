@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import itertools
 import json
+import re
 import threading
 import types
 import typing
@@ -40,23 +41,37 @@ TASKS_FILTER = {
 
 BY_NAME: Mapping[str, JSON] = {
     "all_": True,
+    "comments.list.projects": "21",
     "email": "jürgen@example.org",
+    "entity_name": "task",
     "expand_created_by": True,
+    "failed_predictions": [{"task_id": 21, "error_type": "größe", "message": "日本"}],
+    "files.list.ids": ["21", "22"],
     "filename": "3/0a1b-Größe_日本.json",
     "filters": TASKS_FILTER,
     "headers": {"X-Spur": "Größe"},
     "include": "id,data",
     "include_deleted": True,
+    "input_fields": ["größe", "b"],
     "indicator_key": "größe",
+    "kpi_key": "größe",
     "label_config": '<View><Text name="text" value="$text"/><!-- Größe 日本 --></View>',
     "maximum_annotations": 0,
     "ordering": ["-tasks:created_at"],
     "organization_only": True,
+    "output_classes": ["日本", "b"],
+    "permission_key": "größe",
     "port": "6379",
     "preannotated_from_fields": ["größe", "b"],
     "presign_ttl": 0,
+    "projects.exports.download_sync.ids": ["21", "22"],
     "projects.list.ids": "21,22",
+    "projects.list.workspaces": 20,
     "projects.list.ordering": "-created_at",
+    **{
+        f"projects.stats.model_version_{kind}_agreement.model_version": "größe"
+        for kind in ("annotator", "ground_truth", "prediction")
+    },
     "request": [
         {"data": {"text": "Größe 日本 🙂", "n": 0, "nested": {"a": [False, None, {"b": ""}]}}},
         {"data": {"text": ""}, "meta": {"source": "&?/=+%"}},
@@ -69,10 +84,22 @@ BY_NAME: Mapping[str, JSON] = {
             "value": {"choices": ["日本", "b"]},
         }
     ],
+    "results": [
+        {
+            "task_id": 21,
+            "output": {"größe": {"a": [0, False, None, {"b": ""}]}},
+            "prompt_tokens": 0,
+            "completion_tokens": 17,
+            "prompt_cost_usd": 0.0,
+            "completion_cost_usd": 19.5,
+            "total_cost_usd": 19.5,
+        }
+    ],
     "score": 0.0,
     "selected_items": {"all": False, "included": [21, 22]},
     "tasks.list.query": json.dumps({"filters": TASKS_FILTER, "ordering": ["-tasks:created_at"]}),
-    "timeout": 0,
+    "timeout": 0.5,
+    "unique_id": "6f9619ff-8b86-d011-b42d-00c04fc964ff",
     "url": "http://127.0.0.1:9090/größe",
     "webhooks.update.headers": '{"X-Spur": "Größe"}',
 }
@@ -106,13 +133,17 @@ def value(operation: str, name: Name, hint: Hint, numbers: Iterator[int]) -> JSO
         return number
     if hint is float:
         return number + 0.5
+    if getattr(origin, "__name__", "") == "IO":
+        return "[]"
     if hint is str:
         return str(number) if name in NUMBERS else f"{name} Größe 日本 🙂 &?/=+%"
     if origin is typing.Literal:
         return args[number % len(args)]
     if origin is list:
         return [value(operation, name, args[0], numbers) for _ in range(2)]
-    if origin is dict:
+    if origin is dict and inner(args[1]) is not Any:
+        return {"größe": value(operation, name, args[1], numbers)}
+    if origin is dict or hint is Any:
         return {"größe": {"a": [0, False, None, {"b": ""}]}, "of": name}
     if isinstance(hint, type) and issubclass(hint, pydantic.BaseModel):
         model: Any = hint
@@ -139,7 +170,9 @@ def inner(hint: Hint) -> Hint:
 
 
 def fits(known: JSON, hint: Hint) -> bool:
-    """May this value stand for that type?"""
+    """May this value stand for that type? A text does not where anything might."""
+    if hint is Any:
+        return not isinstance(known, str)
     try:
         parse_obj_as(hint, known)
     except pydantic.ValidationError:
@@ -161,20 +194,32 @@ def methods(client: object, group: str = "") -> Iterator[tuple[str, Callable[...
 
     What the package adds by hand on top of the generated methods are no operations.
     """
-    for name, part in vars(client).items():
-        if not name.startswith("_"):
-            yield from methods(part, f"{group}{name}.")
+    for name in groups(client):
+        yield from methods(getattr(client, name), f"{group}{name}.")
     for base in type(client).__mro__ if group else ():
         for name, function in vars(base).items():
-            if base.__module__.endswith(".client") and not name.startswith("_"):
+            is_public = inspect.isfunction(function) and not name.startswith("_")
+            if is_public and base.__module__.endswith(".client"):
                 yield group + name, function
 
 
-def arguments(operation: str, function: Callable[..., Any]) -> dict[str, dict[str, JSON]]:
+def groups(client: object) -> list[Name]:
+    """Return the names of the groups of a client: attributes, or properties in newer ones."""
+    properties = inspect.getmembers(type(client), lambda member: isinstance(member, property))
+    names = [*vars(client), *(name for name, _ in properties)]
+    return [name for name in names if not name.startswith("_") and name != "with_raw_response"]
+
+
+def arguments(
+    client: LabelStudio, operation: str, function: Callable[..., Any]
+) -> dict[str, dict[str, JSON]]:
     """The fewest arguments that the method takes, and all of them; see also CONTRADICTORY."""
+    taken = inspect.signature(own_method(client, operation)).parameters.values()
+    extends = any(each.kind is each.VAR_KEYWORD for each in taken)
     hints = typing.get_type_hints(function, include_extras=True)
     parameters = inspect.signature(function).parameters
-    names = [name for name in parameters if name not in ("self", "request_options")]
+    possible = parameters if extends else [each.name for each in taken]
+    names = [name for name in possible if name not in ("self", "request_options")]
     numbers = itertools.count(11)
     everything = {name: value(operation, name, hints[name], numbers) for name in names}
     required = [name for name in names if parameters[name].default is inspect.Parameter.empty]
@@ -186,13 +231,19 @@ def arguments(operation: str, function: Callable[..., Any]) -> dict[str, dict[st
     }
 
 
-def call(client: LabelStudio, operation: str, function: Callable[..., Any], said: JSON) -> None:
-    """Call the client's own method, which may be an extension of the generated one."""
+def own_method(client: LabelStudio, operation: str) -> Callable[..., Any]:
+    """Return the client's own method, which may be an extension of the generated one."""
     method: Any = client
     for name in operation.split("."):
         method = getattr(method, name)
+    return typing.cast("Callable[..., Any]", method)
+
+
+def call(client: LabelStudio, operation: str, function: Callable[..., Any], said: JSON) -> None:
+    """Call the client's own method."""
+    method = own_method(client, operation)
     hints = typing.get_type_hints(function)
-    typed = {name: parse_obj_as(hints[name], argument) for name, argument in said.items()}
+    typed = {name: parsed(hints[name], argument) for name, argument in said.items()}
     try:
         answer = method(**typed)
         if inspect.isgenerator(answer):
@@ -200,6 +251,12 @@ def call(client: LabelStudio, operation: str, function: Callable[..., Any], said
     except ApiError:  # the listener refuses everything
         return
     raise RuntimeError(f"{operation}: nothing was asked")
+
+
+def parsed(hint: Hint, argument: JSON) -> Any:
+    """Return an argument as the method takes it; a file is a text of its own."""
+    is_file = getattr(typing.get_origin(inner(hint)), "__name__", "") == "IO"
+    return argument if is_file else parse_obj_as(hint, argument)
 
 
 # The server
@@ -217,16 +274,13 @@ class Listener(BaseHTTPRequestHandler):
             self.close_connection = True
             return
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-        kind = self.headers.get("Content-Type", "application/json")
-        if kind != "application/json":
-            raise RuntimeError(f"a body of another kind than JSON: {kind}")
         url = urlsplit(self.path)
         self.heard.append(
             {
                 "verb": self.command,
                 "path": unquote(url.path),
                 "query": parse_qsl(url.query, keep_blank_values=True),
-                "body": json.loads(body) if body else None,
+                "body": self.read(body) if body else None,
             }
         )
         answer = b'{"detail": "heard"}'
@@ -235,6 +289,16 @@ class Listener(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(answer)))
         self.end_headers()
         self.wfile.write(answer)
+
+    def read(self, body: bytes) -> JSON:
+        """Return a body: JSON, or the names of the fields of a form."""
+        kind = self.headers.get("Content-Type", "application/json")
+        if kind == "application/json":
+            return json.loads(body)
+        if not kind.startswith("multipart/form-data"):
+            raise RuntimeError(f"a body of another kind than JSON: {kind}")
+        names = re.findall(rb'form-data; name="([^"]*)"', body)
+        return {"form": [name.decode() for name in names]}
 
     def log_message(self, *_: object) -> None:
         """Quiet."""
@@ -246,7 +310,7 @@ def record(url: str) -> dict[str, JSON]:
     recorded: dict[str, JSON] = {}
     for operation, function in methods(client):
         recorded[operation] = {}
-        for variant, said in arguments(operation, function).items():
+        for variant, said in arguments(client, operation, function).items():
             Listener.heard.clear()
             call(client, operation, function, said)
             (request,) = Listener.heard

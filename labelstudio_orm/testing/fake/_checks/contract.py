@@ -5,6 +5,9 @@ with the paths of a server 1.23.2 where it differs; ``edition`` says which serve
 operation. Two types are wider than in the reference, because it contradicts itself: the subset of
 a cost estimate (a number, where runs have names for it) and the result of annotations made in bulk
 (one object, where annotations have a list).
+
+``newest.json`` has the operations of the Enterprise edition as the newest official client declares
+them, which differ in names and shapes: ``operation(name, newest=True)``.
 """
 
 from __future__ import annotations
@@ -102,15 +105,38 @@ def operations() -> Mapping[str, Operation]:
     }
 
 
-def operation(name: str) -> Operation:
+@cache
+def newest() -> Mapping[str, Operation]:
+    """Return the operations of the Enterprise edition of the newest client, by name."""
+    return {
+        name: Operation(
+            name=name,
+            edition="enterprise",
+            reference=False,
+            status=operations()[name].status if name in operations() else 200,
+            query={**_parameters(row.pop("query")), **_undeclared(name)},
+            body=_parameters(row.pop("body")) if "body" in row else None,
+            **row,
+        )
+        for name, row in _data("newest.json")["operations"].items()
+    }
+
+
+def _undeclared(name: str) -> Mapping[str, Parameter]:
+    """Return the parameters that the newest client describes in words, and takes none of."""
+    return operations()[name].query if name == "prompts.versions.cost_estimate" else {}
+
+
+def operation(name: str, *, is_newest: bool = False) -> Operation:
     """Return one operation; KeyError when there is none of that name."""
-    return operations()[name]
+    return (newest() if is_newest else operations())[name]
 
 
 @cache
 def types() -> Mapping[str, Type]:
     """Return all types by name."""
-    return {name: _type(row) for name, row in _data()["types"].items()}
+    rows = {**_data()["types"], **_data("newest.json")["types"]}
+    return {name: _type(row) for name, row in rows.items()}
 
 
 def match(verb: str, path: str) -> str | None:
@@ -135,12 +161,17 @@ def _patterns(verb: str) -> list[tuple[re.Pattern[str], str]]:
         return re.compile(text + "?" if text.endswith("/") else text)
 
     chosen = [each for each in operations().values() if each.verb == verb]
+    chosen += [
+        each
+        for each in newest().values()
+        if each.verb == verb != operation(each.name).verb  # where the newest client has another
+    ]
     chosen.sort(key=lambda each: each.path.count("{"))
     return [(pattern(each.path), each.name) for each in chosen]
 
 
-def _data() -> Any:
-    return json.loads(resources.files(__package__).joinpath("contract.json").read_text("utf-8"))
+def _data(name: str = "contract.json") -> Any:
+    return json.loads(resources.files(__package__).joinpath(name).read_text("utf-8"))
 
 
 def _parameters(rows: Mapping[str, Any]) -> dict[str, Parameter]:

@@ -24,24 +24,32 @@ from . import (
 )
 from .enterprise import routes as enterprise
 
-ROUTES = Routes(
-    actions.routes,
-    drafts.routes,
-    enterprise.ROUTES,
-    exports.routes,
-    imports.routes,
-    media.routes,
-    ml.routes,
-    organizations.routes,
-    predictions.routes,
-    projects.routes,
-    snapshots.routes,
-    storages.routes,
-    tasks.routes,
-    tokens.routes,
-    uploads.routes,
-    users.routes,
-    views.routes,
-    webhooks.routes,
-)
-"""Every route. A new module of operations is added here."""
+
+def _with(edition: Routes) -> Routes:
+    return Routes(
+        actions.routes,
+        drafts.routes,
+        edition,
+        exports.routes,
+        imports.routes,
+        media.routes,
+        ml.routes,
+        organizations.routes,
+        predictions.routes,
+        projects.routes,
+        snapshots.routes,
+        storages.routes,
+        tasks.routes,
+        tokens.routes,
+        uploads.routes,
+        users.routes,
+        views.routes,
+        webhooks.routes,
+    )
+
+
+ROUTES = _with(enterprise.ROUTES)
+"""Every route. A new module of operations is added above."""
+
+NEWEST = _with(enterprise.NEWEST)
+"""The same, where those of the Enterprise edition are as the newest client declares them."""

@@ -44,10 +44,13 @@ class Delivery(NamedTuple):
 class State:
     """What the operations of a server read and change; ``FakeLabelStudio`` describes it."""
 
-    def __init__(self, url: str, *, version: str, edition: str, async_jobs: bool) -> None:
+    def __init__(
+        self, url: str, *, version: str, edition: str, is_newest: bool, async_jobs: bool
+    ) -> None:
         self.url = url.rstrip("/")
         self.version = version
         self.edition = edition
+        self.is_newest = is_newest
         self.async_jobs = async_jobs
         self.delivered: list[Delivery] = []
         self.blobs: dict[str, bytes] = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, parse_qsl, urlencode
 
@@ -47,6 +47,10 @@ class Query:
     def all(self, name: str) -> list[str]:
         """Return every value of a name."""
         return [value for key, value in self._pairs if key == name]
+
+    def without(self, names: Collection[str]) -> Query:
+        """Return the query without some names."""
+        return Query(urlencode([pair for pair in self._pairs if pair[0] not in names]))
 
     def integer(self, name: str, default: int) -> int:
         """Return an integer; 400 for anything else."""

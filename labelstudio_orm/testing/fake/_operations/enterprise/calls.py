@@ -8,6 +8,7 @@ from typing import Any
 from attrs import define
 
 from ..._checks import contract
+from ..._checks.contract import Operation
 from ..._checks.validation import body_errors, read_query
 from ..._rows.enterprise import get_row
 from ..._state.store import Row, Store, iso
@@ -19,6 +20,7 @@ from ..._wire.routes import Routes
 REFERENCES = {
     "annotation": "annotation",
     "associated_projects": "project",
+    "draft": "draft",
     "model_provider_connection": "ModelProviderConnection",
     "model_version": "PromptVersion",
     "modelrun_id": "InferenceRun",
@@ -37,6 +39,7 @@ class Call:
     """A request to one operation that agrees with the contract."""
 
     request: Request
+    operation: Operation
     path: list[Any]
     query: Row
     body: Row
@@ -45,6 +48,11 @@ class Call:
     def store(self) -> Store:
         """The server's rows."""
         return self.request.fake.store
+
+    @property
+    def is_newest(self) -> bool:
+        """Whether the request is to a server of the newest kind."""
+        return self.request.fake.is_newest
 
     @property
     def me(self) -> int:
@@ -82,26 +90,41 @@ def ids_in(value: Any) -> list[Any]:
 
 
 def serve(
-    routes: Routes, operation: str, function: Callable[[Call], Any], requires: Collection[str] = ()
+    routes: Routes,
+    is_newest: bool,
+    operation: str,
+    function: Callable[[Call], Any],
+    requires: Collection[str] = (),
 ) -> None:
     """Route an operation to a function.
 
+    What only the other kind of servers has in a query or a body is ignored, as a server does;
+    anything else that is not in the contract is refused.
+
     Args:
         routes: The table to add the route to.
+        is_newest: Whether it is as the newest client declares it.
         operation: The name of the operation in the contract.
         function: Takes the call and returns the body of the answer.
         requires: Fields of the body that are required beyond the contract.
     """
-    row = contract.operation(operation)
+    row = contract.operation(operation, is_newest=is_newest)
+    others = contract.operations() if is_newest else contract.newest()
+    other = others.get(operation, row)
+    unread = other.query.keys() - row.query.keys()
+    ignored = (other.body or {}).keys() - (row.body or {}).keys()
 
     def handler(request: Request, **path: Any) -> Answer:
-        query = read_query(row, request.query)
+        query = read_query(row, request.query.without(unread))
         body = {} if row.verb == "GET" or request.body is None else request.body
+        if isinstance(body, dict):
+            body = {name: value for name, value in body.items() if name not in ignored}
         errors = body_errors(row, body, requires)
         errors = errors or dangling(request.fake.store, {**query, **body})
         if errors:
             raise invalid(errors)
-        return Answer(function(Call(request, list(path.values()), query, body)), row.status)
+        call = Call(request, row, list(path.values()), query, body)
+        return Answer(function(call), row.status)
 
     path = row.path.replace("_key}", "_key:text}")
     routes.add(row.verb, path)(handler)

@@ -10,6 +10,7 @@ from typing import Any
 from attrs import define, field
 
 from ..._checks import contract
+from ..._checks.contract import Member
 from ..._rows import serializers
 from ..._rows.enterprise import get_row
 from ..._state.store import Row, Store, dumps
@@ -79,7 +80,7 @@ class Kind:
         The contract forgets the id for prompts, their versions and runs, and for model providers,
         though it has paths with it.
         """
-        fields = contract.types()[self.name].fields or {}
+        fields = self.fields(call)
         item = {"id": row["id"]}
         item |= {name: row.get(name) for name in (*fields, *self.extra) if name not in self.hidden}
         gone = dangling(call.store, item)
@@ -87,19 +88,68 @@ class Kind:
             alive = [pk for pk in ids_in(item[name]) if get_row(call.store, REFERENCES[name], pk)]
             item[name] = alive if isinstance(item[name], list) else None
         if call.query.get("expand_created_by"):
-            item["created_by"] = serializers.user_short(
-                call.store, call.find("user", item["created_by"])
-            )
-        return item
+            item["created_by"] = shown_user(call, item["created_by"])
+        for name, member in fields.items():
+            item[name] = _expanded(call, member.type, item.get(name))
+        return {name: item[name] for name in item if name not in self.hidden}
+
+    def fields(self, call: Call) -> Mapping[str, Member]:
+        """Return the fields that the answer to a call has."""
+        own = call.operation.name.rpartition(".")[0] == self.group
+        usual = own and call.operation.name.rpartition(".")[2] in (*METHODS, "sync")
+        if not (usual and call.operation.answer):
+            names = contract.newest() if call.is_newest else contract.operations()
+            shows = f"{self.group}.get" if f"{self.group}.get" in names else f"{self.group}.create"
+            return _fields(names[shows].answer)
+        return _fields(call.operation.answer)
+
+
+def _fields(kind: str | None) -> Mapping[str, Member]:
+    """Return the fields of a type, of one of several of the first."""
+    named = contract.types()[kind or ""]
+    return _fields(named.union[0]) if named.union else named.fields or {}
+
+
+def _expanded(call: Call, kind: str, value: Any) -> Any:
+    """Return an id as the object that the type of its field is, where it is one."""
+    if isinstance(value, list) and kind.startswith("list<"):
+        return [_expanded(call, kind[5:-1], one) for one in value]
+    named = contract.types().get(kind)
+    if not isinstance(value, int) or named is None or not named.fields:
+        return value
+    if "username" in named.fields:
+        return shown_user(call, value)
+    project = call.find("project", value)
+    return {"id": project["id"], "title": project["title"]}
+
+
+def shown_user(call: Call, pk: int) -> Row:
+    """Return a user as other objects contain them."""
+    user = call.find("user", pk)
+    more = {"username": user["username"]} if call.is_newest else {}
+    return {**serializers.user_short(call.store, user), **more}
 
 
 def _list(kind: Kind, call: Call) -> Any:
-    fields = contract.types()[kind.name].fields or {}
-    wanted = kind.owned(call) | {k: v for k, v in call.query.items() if k in fields}
+    wanted = kind.owned(call) | {k: v for k, v in call.query.items() if k in kind.fields(call)}
     rows = kind.rows(call.store, wanted)
     if not call.query.get("include_deleted"):
         rows = [row for row in rows if not row.get("deleted_at")]
-    return [kind.shown(call, row) for row in rows]
+    if "projects" in call.query:
+        chosen = str(call.query["projects"]).split(",")
+        rows = [row for row in rows if str(row["project"]) in chosen]
+    shown = [kind.shown(call, row) for row in rows]
+    return _page(call, shown) if call.operation.items else shown
+
+
+def _page(call: Call, rows: list[Row]) -> Row:
+    number, size = call.query.get("page", 1), call.query.get("page_size", 30)
+    first = (number - 1) * size
+    if first and first >= len(rows):
+        raise not_found("Page")
+    more = f"{call.request.path}?page={number + 1}" if first + size < len(rows) else None
+    items = rows[first : first + size]
+    return {"count": len(rows), "next": more, "previous": None, "results": items}
 
 
 def _written(kind: Kind, call: Call, before: Row, row: Row) -> Any:
@@ -201,7 +251,7 @@ MEMBER = Kind("WorkspaceMember", "workspaces.members", owners=("workspace",))
 MODEL_PROVIDER = Kind(
     "ModelProviderConnection",
     "model_providers",
-    defaults={"scope": "Organization", "budget_reset_period": "None"},
+    defaults={"scope": "Organization"},
     given={"is_internal": False, "budget_last_reset_date": None, "budget_total_spent": None},
     hidden=("api_key",),  # a secret: the server never shows it again
 )

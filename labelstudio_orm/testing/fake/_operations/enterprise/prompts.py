@@ -22,11 +22,21 @@ def get_run(call: Call) -> Any:
     runs = RUN.rows(call.store, {"model_version": version["id"], **call.query})
     if not runs:
         raise not_found(RUN.name)
-    row = runs[-1]
+    return RUN.shown(call, _advanced(call, runs[-1]))
+
+
+def list_runs(call: Call) -> Any:
+    """Return the runs of a version, as newer servers do."""
+    version = PROMPT_VERSION.find(call)
+    runs = RUN.rows(call.store, {"model_version": version["id"], **call.query})
+    return [RUN.shown(call, _advanced(call, run)) for run in runs]
+
+
+def _advanced(call: Call, row: Row) -> Row:
     if row["status"] in _NEXT:
         row["status"] = _NEXT[row["status"]]
         row["triggered_at" if row["status"] == "InProgress" else "completed_at"] = call.now()
-    return RUN.shown(call, RUN.save(call, row))
+    return RUN.save(call, row)
 
 
 def _tasks_of_run(call: Call, items: list[Row], name: str) -> tuple[Row, list[Row]]:
@@ -65,6 +75,8 @@ def submit_predictions(call: Call) -> Any:
         update_prediction_count(call.store, task["id"])
     run["predictions_updated_at"] = iso(now)
     RUN.save(call, {**run, "results": run.get("results", []) + results})
+    if call.is_newest:
+        return {"job_id": run["job_id"], "results": results}
     return {"detail": f"{len(results)} predictions created."}
 
 
@@ -72,6 +84,8 @@ def submit_failures(call: Call) -> Any:
     failed = call.body["failed_predictions"]
     run, _ = _tasks_of_run(call, failed, "failed_predictions")
     RUN.save(call, {**run, "failed": run.get("failed", []) + failed})
+    if call.is_newest:
+        return {"job_id": run["job_id"], "failed_predictions": failed}
     return {"detail": f"{len(failed)} failed predictions stored."}
 
 
@@ -92,8 +106,11 @@ def _indicators(call: Call) -> dict[str, tuple[str, Row]]:
 
 
 def list_indicators(call: Call) -> Any:
+    found = _indicators(call)
+    if call.is_newest:
+        return [{"title": title, "values": values} for title, values in found.values()]
     items = []
-    for key, (title, values) in _indicators(call).items():
+    for key, (title, values) in found.items():
         main, *others = values
         additional = [{"key": name, "label": name.replace("_", " ")} for name in others]
         item = {"key": key, "title": title, "main_kpi": str(values[main])}
@@ -111,10 +128,11 @@ def get_indicator(call: Call) -> Any:
 def estimate_cost(call: Call) -> Any:
     PROMPT_VERSION.find(call)
     truth = "EXISTS(SELECT 1 FROM annotation WHERE task_id = task.id AND ground_truth)"
-    condition = truth if call.query["project_subset"] == "HasGT" else "1"
+    subset = call.query.get("project_subset", "All")
+    condition = truth if subset == "HasGT" else "1"
     sql = f"SELECT COUNT(*) FROM task WHERE project_id = ? AND {condition}"
-    tasks = call.store.value(sql, call.query["project_id"])
-    tasks = min(tasks, 100) if call.query["project_subset"] == "Sample" else tasks
+    tasks = call.store.value(sql, call.query.get("project_id"))
+    tasks = min(tasks, 100) if subset == "Sample" else tasks
     return {
         "prompt_cost_usd": f"{tasks * 0.001:.3f}",
         "completion_cost_usd": f"{tasks * 0.002:.3f}",
