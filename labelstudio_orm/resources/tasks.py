@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from ._tasks.predictions import OnKnown
     from ._tasks.tabular import Table
     from ._tasks.updating import TaskUpdate
+    from ._tasks.uploading import Annotations as AnnotationsOf
+    from ._tasks.uploading import Data, Paths
     from .comments import Comments
     from .people import User
     from .projects import Project
@@ -170,6 +172,51 @@ class Tasks(InFormats["Task"]):
             batch_size=batch_size,
             batch_bytes=batch_bytes,
             returning=returning,
+        )
+
+    @one_call
+    def upload(
+        self,
+        files: Paths,
+        *,
+        to: str | None = None,
+        data: Data = None,
+        annotations: AnnotationsOf = None,
+        key: str | Place | None = None,
+        at_once: int | None = None,
+        progress: Progress = None,
+    ) -> Created[Task]:
+        """Upload files, and create a task of each; they come back in the order of the files.
+
+        ``files``: a path, several, or a pattern (``"photos/**/*.png"``). Three requests for
+        ``at_once`` files (default: 50): they are sent, listed and imported.
+
+        ``to``: the key of data that gets the address of the file; default: the one that the
+        labelling config shows. Where it shows several, the server takes no files. ``data``:
+        further data, a dict or a function of the file (``lambda file: {"day":
+        file.path.parent.name}``). ``annotations``: a function that returns those of a file, each a
+        dict as ``bulk_create`` takes it. Shapes in them that lack the size of their image get it
+        from the file, which needs Pillow (the extra ``[vision]``); the function may also ask for
+        ``file.size``.
+
+        ``key``: a key in data by which files are known (``"data.name"``), set to the name of the
+        file unless ``data`` has it. A file whose key a task has already is skipped and not sent, so
+        that a run that was stopped can be repeated.
+
+        Raises FileNotFoundError where there is no file, and ValueError for two files with one key;
+        errors otherwise as for ``bulk_create``.
+
+        >>> xml = '<View><Image name="image" value="$image"/></View>'
+        >>> photos = ls.projects.create(title="Photos", label_config=xml)
+        >>> _ = Path("a.png").write_bytes(b"..."), Path("b.png").write_bytes(b"...")
+        >>> photos.tasks.upload("*.png", key="data.name").summary
+        <Summary: 2 created>
+        >>> photos.tasks.upload("*.png", key="data.name").summary
+        <Summary: 2 skipped>
+        """
+        run = self._run("uploading", None, "raise", progress)
+        return _tasks.uploading.upload(
+            self, files, run, to=to, data=data, annotations=annotations, key=key, at_once=at_once
         )
 
     @one_call

@@ -22,12 +22,14 @@ from pathlib import Path
 from typing import Any, TextIO
 
 import attrs
+from pyarrow import parquet
 
-from labelstudio_orm import LabelStudio, Project
+from labelstudio_orm import Created, LabelStudio, Project, Task
 from labelstudio_orm._cli import main as command_line
 from labelstudio_orm.client import labelstudio_of
 from labelstudio_orm.migrate import Report, copy_project, dedupe, merge, restore, snapshot, sync
 from labelstudio_orm.testing import FakeLabelStudio
+from tests.helpers import present
 
 CONFIG = """\
 <View>
@@ -95,6 +97,19 @@ def _imported(job: Job) -> int:
     return new.tasks.count()
 
 
+def _written(job: Job) -> int:
+    """All tasks as a file of Parquet; how many it has."""
+    path = job.project.tasks.to_parquet(job.folder / "tasks.parquet")
+    return int(parquet.ParquetFile(path).metadata.num_rows)
+
+
+def _read_back(job: Job) -> Created[Task]:
+    new = job.new()
+    made = new.tasks.bulk_create(job.folder / "tasks.parquet", returning=False)
+    assert present(new.tasks.last()).data == present(job.project.tasks.last()).data
+    return made
+
+
 def _exported(job: Job) -> int:
     path = job.folder / "export.json"
     assert command_line(["export", str(job.project.id), str(path)]) == 0
@@ -117,6 +132,10 @@ READS: Mapping[str, Callable[[Job], Any]] = {
     "prefetch": lambda job: consume(job.project.tasks.prefetch("annotations").iterator()),
     "two workers": lambda job: consume(job.project.tasks.iterator(workers=2)),
     "partitions, to_pandas": _tables,
+    "to_parquet": _written,
+    "to_parquet, regions": lambda job: job.project.annotations.to_parquet(
+        job.folder / "regions.parquet", "completed_by__email", "task__data__text", per="region"
+    ),
     "export JSON": lambda job: job.project.tasks.filter(id__gt=0).export(
         "JSON", job.folder / "some.json"
     ),
@@ -125,6 +144,7 @@ READS: Mapping[str, Callable[[Job], Any]] = {
 WRITES: Mapping[str, Callable[[Job], Any]] = {
     "bulk_create": lambda job: job.new().tasks.bulk_create(job.data()),
     "command import": _imported,
+    "bulk_create of to_parquet": _read_back,
     "copy": lambda job: copy_project(
         job.project, to=job.target, journal=job.folder / "copy.db", title="Copied"
     ),

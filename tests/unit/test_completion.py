@@ -69,7 +69,7 @@ FURTHER_OF_QUERYSETS: dict[str, set[str]] = {
     "Projects": {"counts"},
     "Tasks": {
         *("create_annotations", "download", "export", "from_coco", "from_conll", "from_yolo"),
-        *("perform", "to_coco", "to_conll", "to_jsonl", "to_masks", "to_voc", "to_yolo"),
+        *("perform", "to_coco", "to_conll", "to_jsonl", "to_masks", "to_voc", "to_yolo", "upload"),
     },
     "Users": {"me"},
     "Views": {"set_order"},

@@ -17,5 +17,6 @@ if TYPE_CHECKING:
     from . import predictions as predictions
     from . import stored as stored
     from . import updating as updating
+    from . import uploading as uploading
 else:
     __getattr__ = importer(__name__)

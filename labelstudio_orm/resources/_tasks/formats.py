@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
-from urllib.parse import urlsplit
 
 from ... import _formats
 from ..._config.building import labels as labels_tag
@@ -21,9 +20,8 @@ from ..._engine.pages.sources import chunked
 from ..._formats.read import Item, Reading
 from ..._formats.report import FormatReport, Imported, Tally
 from ..._formats.walk import Of, Picture, Walk
-from ...errors import LabelStudioError
 from ...progress import Progress, reporter
-from ..files import store
+from ..files import stored_at
 from .media import MediaFile, address_of, copy_name, fetch
 from .nouns import Project, project_of
 
@@ -282,7 +280,8 @@ def _with_addresses(
         for item in some:
             if item.text is None and folder is not None and _is_here(item, folder):
                 local[item.name] = _inside(folder, item.name)
-        stored = _stored(project, local) if local else {}
+        addresses = stored_at(project, [*local.values()]) if local else []
+        stored = dict(zip(local, addresses, strict=True))
         for item in some:
             if item.text is not None:
                 yield item, item.text
@@ -312,17 +311,6 @@ def _inside(folder: Path, name: str) -> Path:
             "addresses begin with"
         )
     return path
-
-
-def _stored(project: Project, local: Mapping[str, Path]) -> dict[str, str]:
-    """Upload images, and return their addresses. Two requests."""
-    ids = store(project, [*local.values()])
-    rows = {file.id: file.file for file in project.files.filter(id__in=ids)}
-    lost = [name for name, id in zip(local, ids, strict=True) if id not in rows]
-    if lost and not project.files.client.is_dry:
-        raise LabelStudioError(f"uploading {lost[0]}: the server does not list it")
-    base = urlsplit(project.files.client.url).path  # as the server itself writes addresses
-    return {name: f"{base}/data/{rows.get(id, name)}" for name, id in zip(local, ids, strict=True)}
 
 
 def _fitted(
