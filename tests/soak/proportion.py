@@ -151,6 +151,9 @@ READING: dict[str, Verb] = {
     "get": lambda queryset: queryset.filter(id__lt=0).exists(),
     "in_bulk": lambda queryset: queryset.in_bulk([1, 2]),
     "to_pandas": lambda queryset: queryset.to_pandas("id"),
+    "to_arrow": lambda queryset: queryset.to_arrow("id"),
+    "distinct": lambda queryset: queryset.distinct("id"),
+    "count_by": lambda queryset: queryset.count_by("id"),
     "partitions": lambda queryset: queryset.partitions(3),
     "bulk_update": lambda queryset: queryset.bulk_update(queryset.iterator()),
 }
