@@ -104,6 +104,16 @@ class Agreement(Generic[S]):
             raise KeyError(f"{pair[0]!r:.80} and {pair[1]!r:.80} answered no task together")
         return found
 
+    @property
+    def by_rater(self) -> dict[Any, float]:
+        """The mean agreement of each rater with another one, over all tasks of their pairs."""
+        shared, tasks = defaultdict[Any, float](float), Counter[Any]()
+        for pair, one in self.pairs.items():
+            for rater in pair:
+                shared[rater] += (one.observed or 0.0) * one.tasks
+                tasks[rater] += one.tasks
+        return {rater: shared[rater] / tasks[rater] for rater in self.raters if tasks[rater]}
+
     def to_pandas(self) -> pandas.DataFrame:
         """Return a table with a row for each pair of raters.
 

@@ -252,6 +252,14 @@ def test_of_choices_all_figures_are_those_of_others(world: World) -> None:
     }
     assert found.per_task == pytest.approx({t: sum(s) / len(s) for t, s in by_task.items()})
     assert found.observed == pytest.approx(sum(found.per_task.values()) / len(by_task))
+    for n, rater in enumerate(world.people):
+        others = [
+            row[n] == row[m]
+            for row in table
+            for m in range(3)
+            if m != n and None not in (row[n], row[m])
+        ]
+        assert found.by_rater[rater] == pytest.approx(sum(others) / len(others))
     wrong = {task for task, same in by_task.items() if not all(same)}
     assert {task.id for task in found.disagreements()} == wrong
     assert {t.id for t in found.disagreements(below=0.3)} == {
@@ -415,6 +423,7 @@ def test_refused(world: World) -> None:
         (lambda: project.agreement("mood", level="ratio"), ValueError, "nominal, ordinal"),  # type: ignore[arg-type]
         (lambda: project.agreement("topics", level="ordinal"), TypeError, 'level="nominal"'),
         (lambda: project.agreement("box"), ValueError, r"box of Task \d+: .* holds no size"),
+        (lambda: project.agreement("box", threshold=50), ValueError, "at most 1, not 50"),
         (lambda: world.ls.annotations.agreement("mood"), ValueError, "not of one project"),
     ]
     for ask, error, message in refused:

@@ -27,6 +27,8 @@ def agreement(
     """Return the agreement of the authors of annotations; see ``Annotations.agreement``."""
     if level is not None and level not in get_args(Level):
         raise ValueError(f"level must be one of {', '.join(get_args(Level))}, not {level!r:.80}")
+    if not 0 < threshold <= 1:
+        raise ValueError(f"threshold must be above 0 and at most 1, not {threshold!r:.80}")
     project = project_of(annotations)
     tag = project.config[control]
     answers = _statistics.answers
