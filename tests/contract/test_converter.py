@@ -1,8 +1,9 @@
 """What is written of tasks, held to what the official converter writes of the same ones.
 
 Where they differ on purpose: we number labels as the config has them, and annotations from 1; we
-turn boxes in pixels and round those of VOC; of COCO it has no masks; and it cuts texts into tokens
-by other rules, which agree on words and points.
+turn boxes of COCO in pixels, and it in percent, which is the same in a square alone; we round
+those of VOC; of COCO it has no masks; and it cuts texts into tokens by other rules, which agree on
+words and points.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from tests.unit.test_formats import tasks_of
 
 HERE = Path(__file__).parent / "converter"
 LABELS = ["Ant", "Bee", "Cat"]  # in the order in which it numbers them, too
-SIZE = (200, 200)
+SIZE, SQUARE = (200, 120), (200, 200)
 SHAPES = LabelConfig.build(
     {
         "image": "Image",
@@ -42,9 +43,11 @@ TEXTS = LabelConfig.build({"text": "Text", "ner": labels(["PER", "LOC"])})
 TEXT = "Ann Lee met Bob Ray in Rio de Janeiro ."
 
 
-def _box(label: str, x: float, y: float, rotation: float = 0) -> dict[str, Any]:
+def _box(
+    label: str, x: float, y: float, rotation: float = 0, size: tuple[int, int] = SIZE
+) -> dict[str, Any]:
     return SHAPES["box"].rectangle(
-        label, x=x, y=y, width=22.5, height=11.25, rotation=rotation, size=SIZE
+        label, x=x, y=y, width=22.5, height=11.25, rotation=rotation, size=size
     )
 
 
@@ -54,6 +57,7 @@ def _polygon(label: str) -> dict[str, Any]:
 
 BOXES = [[_box("Bee", 1.5, 2), _box("Ant", 50, 50), _polygon("Cat")], [_box("Cat", 7, 8)]]
 TURNED = [[_box("Bee", 30, 30, 25), _box("Ant", 50, 50, 190)]]
+TURNED_IN_A_SQUARE = [[_box("Bee", 30, 30, 25, SQUARE), _box("Ant", 50, 50, 190, SQUARE)]]
 PIXELS = bytes(255 * (n % 7 < 3) for n in range(SIZE[0] * SIZE[1]))
 PAINTED = [[BRUSHES["brush"].brush("Bee", rle=rle.encode(PIXELS), size=SIZE)]]
 SPANS = [[TEXTS["ner"].label(label, start=start, end=end, text=TEXT[start:end])
@@ -61,7 +65,7 @@ SPANS = [[TEXTS["ner"].label(label, start=start, end=end, text=TEXT[start:end])
 
 
 CASES: dict[str, tuple[LabelConfig, list[list[dict[str, Any]]]]] = {
-    "COCO": (SHAPES, BOXES + TURNED),
+    "COCO": (SHAPES, BOXES + TURNED_IN_A_SQUARE),
     "YOLO": (SHAPES, BOXES),
     "YOLO_OBB": (SHAPES, TURNED),
     "VOC": (SHAPES, BOXES),
@@ -92,7 +96,9 @@ def _case(folder: Path, config: LabelConfig, results: list[list[dict[str, Any]]]
     rows = []
     for task in tasks.iterator():
         task.data["image"] = str(folder / f"{task.id}.png")
-        Image.new("RGB", SIZE).save(task.data["image"])
+        first = task.annotations[0].result[0]
+        size = (first.get("original_width", 1), first.get("original_height", 1))
+        Image.new("RGB", size).save(task.data["image"])
         annotations = [
             {"id": one.id, "result": one.result, "completed_by": 1, "created_at": "2026"}
             for one in task.annotations
@@ -144,7 +150,7 @@ def test_coco(cases: dict[str, Case]) -> None:
         assert (our["category_id"], our["iscrowd"]) == (their["category_id"], their["iscrowd"])
         assert our["bbox"] == pytest.approx(their["bbox"])
         if "attributes" in our:  # the area is that of the box, and not of the one around it
-            assert our["area"] == pytest.approx(0.225 * 0.1125 * SIZE[0] * SIZE[1])
+            assert our["area"] == pytest.approx(0.225 * 0.1125 * SQUARE[0] * SQUARE[1])
         else:
             assert our["area"] == pytest.approx(their["area"])
             assert [pytest.approx(one) for one in their["segmentation"]] == our["segmentation"]

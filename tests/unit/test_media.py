@@ -153,13 +153,13 @@ def test_the_credential_stays_with_the_server(
     ImportStorage.S3(project=project, bucket="b").save()
     task = project.tasks.create(data={"image": "s3://b/a.png"})
     away = Fault.answer(303, "", headers={"Location": f"{web.url}/b.png"})
-    fake.fault("GET", "/tasks/*/resolve/", away)
+    fake.fault("GET", "/tasks/*/presign/", away)
     assert task.download("image", to=tmp_path / "b.png").read_bytes() == b"b"
     ((_, headers),) = web.asked
     assert not {"authorization", "cookie", "x-proxy-key"} & headers.keys()
     for path in ("/api/current-user/token", "/api/projects/"):
         inside = Fault.answer(303, "", headers={"Location": f"{fake.url}{path}"})
-        fake.fault("GET", "/tasks/*/resolve/", inside)
+        fake.fault("GET", "/tasks/*/presign/", inside)
         with pytest.raises(APIError, match="not a file"):
             task.download("image", to=tmp_path / "c.png")
 
@@ -171,7 +171,7 @@ def test_the_credential_stays_with_the_server(
         "/data/upload/1/..%2F..%2Fapi", "/tasks/1/resolve", "/user/login", "//other.com/data/a.png",
         "http://other.com/data/upload/1/a.png", "https://label-studio.fake/data/upload/1/a.png",
         "http://label-studio.fake:81/data/upload/1/a.png",
-        "/projects/1/file-proxy/?url=aHR0cDovL2E=", "/tasks/1/resolve/",
+        "/projects/1/file-proxy/?url=aHR0cDovL2E=", "/tasks/1/resolve/", "/tasks/1/presign/",
     ],
 )  # fmt: skip
 def test_only_files_are_read_with_the_credential(address: str) -> None:

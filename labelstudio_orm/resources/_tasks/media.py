@@ -48,7 +48,7 @@ Task = Any
 
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.\-]*):")
 _LOCAL: Final = re.compile(r"/data/local-files/?")
-_LINK: Final = re.compile(r"/(tasks|projects)/[0-9]+/resolve/|/storage-data/\w+/")
+_LINK: Final = re.compile(r"/(tasks|projects)/[0-9]+/(resolve|presign)/|/storage-data/\w+/")
 _NAMING: Final = ("d", "filepath", "fileuri")
 """Parameters of the server's own addresses that hold the path of a file."""
 
@@ -110,7 +110,7 @@ def address_of(value: object, server: str, task_id: int) -> Address:
     credential, and never its API. Raises ValueError for anything but an address.
 
     >>> address_of("s3://bucket/cats/a.png", "http://localhost:8080", 5)
-    Address(name='a.png', path='/tasks/5/resolve/?fileuri=czM6Ly9idWNrZXQvY2F0cy9hLnBuZw==')
+    Address(name='a.png', path='/tasks/5/presign/?fileuri=czM6Ly9idWNrZXQvY2F0cy9hLnBuZw==')
     """
     text = value.strip() if isinstance(value, str) else ""
     scheme = _SCHEME.match(text)
@@ -124,7 +124,8 @@ def address_of(value: object, server: str, task_id: int) -> Address:
         if kind == "file" or not text.startswith("//", len(kind) + 1):
             raise ValueError(f"{value!r:.80}: a file of this kind cannot be downloaded")
         coded = base64.urlsafe_b64encode(text.encode()).decode()
-        return Address(text, _name(text), f"/tasks/{task_id}/resolve/?fileuri={coded}")
+        # Newer releases call it /resolve/, and have this too.
+        return Address(text, _name(text), f"/tasks/{task_id}/presign/?fileuri={coded}")
     try:
         whole = urljoin(f"{server}/", text)
         path = _path_on(whole, server)

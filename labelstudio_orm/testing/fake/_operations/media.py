@@ -19,6 +19,7 @@ routes = Routes()
 _CLOUDS = ("s3", "gcs", "azure")
 
 
+@routes.add("GET", "/tasks/{id}/presign/")
 @routes.add("GET", "/tasks/{id}/resolve/")
 def resolve_of_task(request: Request, id: int) -> Any:
     """Answer with an object; the server redirects to a link of the storage, if it is presigned."""
