@@ -314,6 +314,10 @@ def test_what_does_not_count(world: World) -> None:
     assert (one.raters, one.observed, one.fleiss_kappa) == ((world.people[0],), None, None)
     with pytest.raises(KeyError, match="answered no task together"):
         one.between(world.people[0], world.people[1])
+    world.fake.store.execute(
+        f"UPDATE annotation SET completed_by_id = NULL WHERE completed_by_id = {world.people[2]}"
+    )
+    assert len(project.agreement("mood").per_task) == 1  # those of a deleted account do not
 
 
 def test_a_version_of_a_model_is_one_more_rater(world: World) -> None:
@@ -404,6 +408,19 @@ def test_regions_without_a_common_area_are_equal_or_not(world: World) -> None:
     assert project.agreement("point").metric == "equal"
     assert project.agreement("point").observed == pytest.approx(1 / 3)
     assert project.agreement("shape").between(*world.people[:2]).observed == pytest.approx(1)
+
+
+def test_what_cannot_be_read_is_equal_or_not(world: World) -> None:
+    def stored(x: Any) -> dict[str, Any]:
+        value = {"x": x, "y": 1, "width": 5, "height": 5, "rectanglelabels": ["Car"]}
+        return {"from_name": "box", "to_name": "image", "type": "rectanglelabels", "value": value}
+
+    results = [[stored("a")], [stored("a")], [stored("b")]]
+    world.project.tasks.create(data={"text": "a", "image": "a.png"})
+    task = world.project.tasks[0]
+    for user, result in zip(world.people, results, strict=True):
+        task.annotations.create(result=result, completed_by=user)
+    assert task.annotations.agreement("box").observed == pytest.approx(1 / 3)
 
 
 def test_refused(world: World) -> None:

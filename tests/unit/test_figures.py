@@ -184,6 +184,15 @@ def test_names_may_lie_behind_a_relation(labelled: Project, fake: FakeLabelStudi
     assert labelled.annotations.per_day(by="completed_by__email").total == len(rows)
 
 
+def test_the_tasks_of_a_view_are_counted_in_one_pass(ls: LabelStudio, labelled: Project) -> None:
+    view = labelled.views.create(title="Some", filters=Q(id__gt=labelled.tasks[4].id))
+    rows = list(view.tasks)
+    assert view.tasks.count_by("is_labeled") == Counter(task.is_labeled for task in rows)
+    figures = view.tasks.aggregate(Count(), Max("id"))
+    assert figures == {"count": len(rows), "id__max": max(task.id for task in rows)}
+    assert ls.annotations.filter(project=2**70).count_by("was_cancelled") == {}
+
+
 def test_a_control_needs_a_project(ls: LabelStudio, labelled: Project) -> None:
     stars = labelled.predictions.count_by("stars")
     assert ls.predictions.filter(project=labelled.id).count_by("stars") == stars
@@ -305,6 +314,8 @@ def test_long_tables_are_cut(ls: LabelStudio) -> None:
     counts = counted(["a", "b"], ([[n], [m]] for n in range(25) for m in range(25)))
     lines = repr(counts).splitlines()
     assert (len(lines), lines[-2:]) == (23, ["(5 rows more)", "(5 columns more)"])
+    path = repr(counted(["a"], [[[["Animal", "Dog"]]]]))
+    assert path.splitlines()[1] == "Animal > Dog      1"
     assert repr(counted(["a", "b", "c"], [])) == "a  b  c  count"
 
 

@@ -159,6 +159,7 @@ def test_what_has_nothing_in_common(first: Any, second: Any, message: str) -> No
 
 
 def test_what_has_no_area() -> None:
+    assert Polygon(()).area == Polygon(()).iou(Polygon(())) == 0
     assert Box(1, 1, 0, 5).iou(Box(1, 1, 0, 5)) == 1
     assert Box(1, 1, 0, 5).iou(Box(2, 1, 0, 5)) == 0
     flat = Polygon(((0, 0), (5, 5), (9, 9)))
