@@ -23,6 +23,9 @@ from .read import Drawing, Item, Reading, number_in
 from .report import FormatReport, Tally
 from .walk import Categories, Fetch, Picture, Walk, label_of, pictures
 
+FILE: Final = "result.json"
+"""The file in a folder."""
+
 IMAGES: Final = "images"
 
 
@@ -31,7 +34,7 @@ def write(
 ) -> FormatReport:
     """Write the tasks: ``Tasks.to_coco``."""
     is_file = path.suffix.lower() == ".json"
-    target = path if is_file else path / "result.json"
+    target = path if is_file else path / FILE
     folder = target.parent / IMAGES
     (folder if fetch else target.parent).mkdir(parents=True, exist_ok=True)
     tally, categories = Tally(target), _categories(walk)

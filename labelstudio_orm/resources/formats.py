@@ -187,6 +187,7 @@ class InFormats(QuerySet[R]):
     ) -> Imported[R]:
         """Create a task for each image of a COCO file, with its boxes, polygons and masks.
 
+        ``path``: the file, or a folder that ``to_coco`` wrote.
         ``images``: what the addresses of the images begin with (``"s3://bucket/cats/"``), or the
         folder they are in, to be uploaded; default: the folder of the file, and for images that are
         not there the address that ``to_coco`` has written. ``of="predictions"``: the regions are

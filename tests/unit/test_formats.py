@@ -452,7 +452,7 @@ def test_files_become_tasks(ls: LabelStudio, project: Project, tmp_path: Path) -
     project.tasks.to_yolo(tmp_path / "yolo", images=True)
     other = ls.projects.create(title="Copies")
     with pytest.raises(ValueError, match=r'lacks a <RectangleLabels>; labels="add" adds'):
-        other.tasks.from_coco(tmp_path / "coco" / "result.json")
+        other.tasks.from_coco(tmp_path / "coco")
     made = other.tasks.from_coco(
         tmp_path / "coco" / "result.json", images=tmp_path / "coco", labels="add"
     )
@@ -697,6 +697,8 @@ def test_configs_without_what_a_format_shows(ls: LabelStudio, tmp_path: Path) ->
     with pytest.raises(ValueError, match='of must be "annotations"'):
         texts.tasks.from_conll(tmp_path / "a.conll", of="no")  # type: ignore[arg-type]
     (tmp_path / "classes.txt").write_text("Car")
+    with pytest.raises(FileNotFoundError, match=r"no folder .*images; images= names"):
+        pictures.tasks.from_yolo(tmp_path)
     with pytest.raises(ValueError, match="no folder labels"):
         pictures.tasks.from_yolo(tmp_path, images="s3://a/")
     coco.write(walk([box()]), tmp_path / "a.json", None, lambda address, task: "gone.png")

@@ -34,6 +34,8 @@ Keep = Callable[[Any], bool]
 _AT_ONCE: Final = 50
 """Images in one upload."""
 
+_WHERE: Final = "images= names the folder of the images, or what their addresses begin with"
+
 _TAGS: Final = {
     "rectanglelabels": "RectangleLabels", "polygonlabels": "PolygonLabels",
     "brushlabels": "BrushLabels", "labels": "Labels",
@@ -157,6 +159,7 @@ def from_coco(
     tasks: QuerySet[Any], path: Path, images: str | os.PathLike[str] | None, **options: Any
 ) -> Imported[Any]:
     """Create tasks of a COCO file: ``Tasks.from_coco``."""
+    path = path / _formats.coco.FILE if path.is_dir() else path
     labels = _formats.coco.labels_in(path)
     return _created(
         tasks,
@@ -180,6 +183,8 @@ def from_yolo(
     """Create tasks of a folder of YOLO: ``Tasks.from_yolo``."""
     tag = "polygonlabels" if form == "segment" else "rectanglelabels"
     folder = _folder(images, path / "images")
+    if folder is not None and not folder.is_dir():
+        raise FileNotFoundError(f"there is no folder {folder}; {_WHERE}")
     return _created(
         tasks,
         lambda config, reading: _formats.yolo.read(path, config, reading, form, folder),
@@ -306,10 +311,7 @@ def _inside(folder: Path, name: str) -> Path:
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ValueError(f"{name!r:.200} is not in the folder {folder}")
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} does not exist; images= names the folder of the images, or what their "
-            "addresses begin with"
-        )
+        raise FileNotFoundError(f"there is no file {path}; {_WHERE}")
     return path
 
 
