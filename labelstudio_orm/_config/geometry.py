@@ -63,6 +63,11 @@ def turned(points: Iterable[Point], about: Point, degrees: float) -> list[Point]
     ]
 
 
+def rectangle(x: float, y: float, width: float, height: float) -> list[Point]:
+    """Return the corners of a rectangle, clockwise from the one at (``x``, ``y``)."""
+    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
+
+
 def ellipse(x: float, y: float, radius_x: float, radius_y: float) -> list[Point]:
     """Return the points of an ellipse, as far out as gives the polygon the ellipse's area."""
     step = 2 * math.pi / _CORNERS

@@ -280,7 +280,7 @@ class Box(Surface):
         (25.0, 60.0)
         """
         x, y, across, down = self.pixels(width, height)
-        return tuple(geometry.turned(_rectangle(x, y, across, down), (x, y), self.rotation))
+        return tuple(geometry.turned(geometry.rectangle(x, y, across, down), (x, y), self.rotation))
 
     def _iou(self, other: Surface) -> float:
         if not isinstance(other, Box) or self.rotation or other.rotation:
@@ -294,15 +294,13 @@ class Box(Surface):
         return geometry.ratio(shared, together, same=_place(self) == _place(other))
 
     def _outline(self, beside: Surface) -> list[geometry.Point]:
-        return self._turned(_rectangle(*_place(self)), (self.x, self.y), self.rotation, beside)
+        return self._turned(
+            geometry.rectangle(*_place(self)), (self.x, self.y), self.rotation, beside
+        )
 
 
 def _place(box: Box) -> tuple[float, float, float, float]:
     return box.x, box.y, box.width, box.height
-
-
-def _rectangle(x: float, y: float, width: float, height: float) -> list[geometry.Point]:
-    return [(x, y), (x + width, y), (x + width, y + height), (x, y + height)]
 
 
 @frozen(repr=False)

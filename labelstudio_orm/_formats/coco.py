@@ -13,12 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, Final
 
+from .._config.geometry import area
 from .._config.labelconfig import LabelConfig
 from .._config.shapes import Box, Brush, Polygon
 from .._engine.values.files import whole_file
 from .._tables.regions import Geometry, RegionRow
 from . import rle
-from .geometry import area, around, box_of, corners
+from .geometry import around, box_of, corners
 from .read import Drawing, Item, Reading, number_in
 from .report import FormatReport, Tally
 from .walk import Categories, Fetch, Picture, Walk, label_of, pictures

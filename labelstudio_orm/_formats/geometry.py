@@ -1,24 +1,17 @@
-"""Shapes in pixels: the corners of boxes that are rotated, areas, and the way back."""
+"""Shapes in pixels: the corners of boxes that are rotated, and the way back."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import TypeAlias
 
+from .._config.geometry import Point, Points, rectangle, turned
 from .._tables.regions import Geometry
-
-Point: TypeAlias = "tuple[float, float]"
-Points: TypeAlias = "Sequence[Point]"
 
 
 def corners(box: Geometry) -> list[Point]:
     """Return the corners of a box, clockwise from the one that it is rotated about."""
     assert box.height is not None
-    angle = math.radians(box.rotation)
-    cos, sin = (math.cos(angle), math.sin(angle)) if box.rotation else (1.0, 0.0)
-    sides = ((0.0, 0.0), (box.width, 0.0), (box.width, box.height), (0.0, box.height))
-    return [(box.x + x * cos - y * sin, box.y + x * sin + y * cos) for x, y in sides]
+    return turned(rectangle(box.x, box.y, box.width, box.height), (box.x, box.y), box.rotation)
 
 
 def box_of(points: Points) -> Geometry:
@@ -52,11 +45,3 @@ def around(points: Points) -> tuple[float, float, float, float]:
     """Return the upright box around points: x, y, width and height."""
     xs, ys = zip(*points, strict=True)
     return min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys)
-
-
-def area(points: Points) -> float:
-    """Return the area of a polygon."""
-    total = 0.0
-    for (x, y), (after_x, after_y) in zip(points, [*points[1:], points[0]], strict=True):
-        total += x * after_y - y * after_x
-    return abs(total) / 2

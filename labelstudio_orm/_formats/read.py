@@ -9,10 +9,10 @@ from typing import Any, Final
 import attrs
 
 from .._config.controls import Control
+from .._config.geometry import Points
 from .._config.labelconfig import LabelConfig
 from .._tables.regions import Geometry
 from . import rle
-from .geometry import Points
 from .report import Tally
 
 
