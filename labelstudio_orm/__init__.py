@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from .resources.people import Organization, OrganizationMember, User
     from .resources.projects import Pause, Project
     from .resources.prompts import Prompt, PromptIndicator, PromptRun, PromptVersion, Refinement
+    from .resources.states import AnnotationState, ProjectState, TaskState
     from .resources.storages import ExportStorage, ImportStorage
     from .resources.tasks import Annotation, Prediction, Task
     from .resources.tokens import JWTSettings, SessionPolicy, Token
@@ -66,6 +67,7 @@ __all__ = [
     "APIError",
     "Action",
     "Annotation",
+    "AnnotationState",
     "AuthenticationError",
     "Avg",
     "BadRequest",
@@ -109,6 +111,7 @@ __all__ = [
     "PermissionDenied",
     "Prediction",
     "Project",
+    "ProjectState",
     "Prompt",
     "PromptIndicator",
     "PromptRun",
@@ -124,6 +127,7 @@ __all__ = [
     "Sum",
     "Summary",
     "Task",
+    "TaskState",
     "Timeout",
     "Token",
     "UnknownKeyWarning",

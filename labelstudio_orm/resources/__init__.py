@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from . import people as people
     from . import projects as projects
     from . import prompts as prompts
+    from . import states as states
     from . import storages as storages
     from . import tasks as tasks
     from . import tokens as tokens
@@ -33,6 +34,7 @@ NOUNS = {
     "ml": ("MLBackend", "ModelProvider"),
     "projects": ("Project", "Projects", "Pause", "Pauses"),
     "prompts": ("Prompt", "PromptVersion", "PromptRun", "PromptIndicator", "Refinement"),
+    "states": ("TaskState", "AnnotationState", "ProjectState"),
     "storages": ("ImportStorage", "ImportStorages", "ExportStorage", "ExportStorages"),
     "tasks": ("Task", "Tasks", "Annotation", "Annotations", "Prediction", "Predictions"),
     "tokens": ("JWTSettings", "SessionPolicy", "Token", "Tokens"),

@@ -34,6 +34,7 @@ from ..orm import (
 )
 from ..progress import Progress
 from . import _tasks
+from ._transitions import transition_of
 from .authored import CreatedBy
 from .common import Dated, Enterprise
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
     from .imports import Imports
     from .ml import MLBackend
     from .people import User
+    from .states import ProjectState
     from .storages import ExportStorages, ImportStorages
     from .tasks import Annotations, Predictions, Tasks
     from .views import Action, Views
@@ -190,6 +192,8 @@ class Project(CreatedBy, Resource):
     webhooks: ClassVar[HasMany[Webhooks]] = HasMany()
     comments: ClassVar[HasMany[Comments]] = HasMany()
     pauses: ClassVar[HasMany[Pauses]] = HasMany()
+    states: ClassVar[HasMany[ProjectState]] = HasMany()
+    transition = transition_of("project")
 
     def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:
         body = super()._body(chosen)

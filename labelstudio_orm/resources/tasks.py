@@ -35,6 +35,7 @@ from ..orm import (
 )
 from ..progress import Progress
 from . import _tasks
+from ._transitions import transition_of
 from .common import Dated, valid_result
 from .drafts import keeping_drafts
 from .formats import InFormats
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from .comments import Comments
     from .people import User
     from .projects import Project
+    from .states import AnnotationState, TaskState
     from .views import View
 
 __all__ = [
@@ -396,6 +398,8 @@ class Task(Dated, Resource):
 
     annotations: ClassVar[HasMany[Annotations]] = HasMany()
     predictions: ClassVar[HasMany[Predictions]] = HasMany()
+    states: ClassVar[HasMany[TaskState]] = HasMany()
+    transition = transition_of("task")
 
     @one_call
     def download(
@@ -549,6 +553,8 @@ class Annotation(Dated, Labelled, Resource):
     state: str | None = readonly()
 
     comments: ClassVar[HasMany[Comments]] = HasMany()
+    states: ClassVar[HasMany[AnnotationState]] = HasMany()
+    transition = transition_of("annotation")
 
     @one_call
     def save(

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm.testing import VERSION, FakeLabelStudio, LocalLabelStudio
+from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
+from labelstudio_orm.testing._releases import VERSION
 from tests.live.parts import reads, writes
 from tests.live.parts.corpus import build
 from tests.live.parts.queries import (

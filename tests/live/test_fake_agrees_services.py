@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm.testing import VERSION, FakeLabelStudio, LocalLabelStudio
+from labelstudio_orm.testing import FakeLabelStudio, LocalLabelStudio
+from labelstudio_orm.testing._releases import VERSION
 from labelstudio_orm.testing.fake import Model
 from tests.live.parts.ml_backend import MLBackendService
 from tests.live.parts.places import GCS, S3, Azure, Disk, Place, Redis
@@ -347,6 +348,17 @@ def test_the_organization(run: Script, project: int) -> None:
     run("POST", f"/api/tasks/{task}/annotations/", {"result": [], "completed_by": people[0]})
     for pk in people:
         run("DELETE", f"/api/users/{pk}/")
+
+
+def test_states(run: Script) -> None:
+    project = run("POST", "/api/projects/", {"title": "States"})["id"]
+    task = run("POST", "/api/tasks/", {"data": {"text": "a"}, "project": project})["id"]
+    for entity, id in (("project", project), ("task", task), ("task", 9999), ("draft", 1)):
+        run("GET", f"/api/fsm/entities/{entity}/{id}/history")
+    for name in ("task_completed", "task_created", "nosuch", ""):
+        path = f"/api/fsm/entities/task/{task}/transition/"
+        run("POST", path, {"transition_name": name})
+    run("POST", path, {})
 
 
 def test_hotkeys_and_sessions(run: Script) -> None:

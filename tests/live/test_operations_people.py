@@ -9,6 +9,7 @@ import pytest
 
 from labelstudio_orm import (
     AuthenticationError,
+    BadRequest,
     Conflict,
     DoesNotExist,
     LabelStudio,
@@ -60,6 +61,23 @@ def test_resetting_ones_token(guest: LabelStudio) -> None:
         assert renewed.users.me().get_token() == new
     with LabelStudio(guest.url, old) as outdated, pytest.raises(AuthenticationError):
         outdated.users.me()
+
+
+@pytest.mark.needs("STATES")
+@pytest.mark.operation("states.state_history", "states.execute_transition")
+def test_states(ls: LabelStudio) -> None:
+    """This server records none, and still knows which transitions there are."""
+    project = ls.projects.create(title="States")
+    task = project.tasks.create(data={"text": "a"})
+    annotation = task.annotations.create(result=[])
+    for one in (project, task, annotation):
+        assert (list(one.states.all()), one.states.count()) == ([], 0)
+    assert task.transition("task_completed") is None
+    with pytest.raises(BadRequest, match="Unknown transition"):
+        annotation.transition("task_completed")
+    with pytest.raises(BadRequest, match="auto-triggered"):
+        task.transition("task_created", {"reason": "none"})
+    project.delete()
 
 
 @pytest.mark.needs("HOTKEYS")

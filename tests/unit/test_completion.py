@@ -41,16 +41,18 @@ OF_A_QUERYSET = {
 }
 OF_AN_OBJECT = {"objects", "save", "delete", "refresh", "changes", "raw", "extra"}
 FURTHER: dict[str, set[str]] = {
-    "Annotation": {"values"},
+    "Annotation": {"transition", "values"},
     "Export": {"convert", "download", "wait"},
     "FileUpload": {"download", "name", "open", "replace"},
     "ImportJob": {"wait"},
     "MLBackend": {"model_versions", "predict_interactive", "train"},
     "Prediction": {"values"},
-    "Project": {"agreement", "annotators", "config", "export", "labels", "validate_config"},
+    "Project": {
+        *("agreement", "annotators", "config", "export", "labels", "transition", "validate_config"),
+    },
     "PromptRun": {"submit_failed_predictions", "submit_predictions", "wait"},
     "PromptVersion": {"cost_estimate", "get_refined_prompt", "refine"},
-    "Task": {"download"},
+    "Task": {"download", "transition"},
     "User": {"get_hotkeys", "get_token", "reset_token", "update_hotkeys"},
     "View": {"filters", "tasks"},
 }

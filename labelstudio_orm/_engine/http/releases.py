@@ -28,6 +28,9 @@ NEWEST_SERVER: Final = ServerVersion.from_version({})
 """What a server is taken to be whose release is not known: it has everything."""
 
 
+_STATEFUL = ("task", "annotation", "project")
+
+
 @attrs.frozen
 class Feature:
     """Something that the server has since a release.
@@ -124,6 +127,16 @@ HOTKEYS: Final = Feature(
     "/api/current-user/hotkeys/",
     "refused",
     ("GET /api/current-user/hotkeys/", "PATCH /api/current-user/hotkeys/"),
+)
+STATES: Final = Feature(
+    "states, and transitions between them",
+    (1, 22),
+    "/api/fsm/entities/",
+    "refused",
+    (
+        *(f"GET /api/fsm/entities/{entity}/{{}}/history" for entity in _STATEFUL),
+        *(f"POST /api/fsm/entities/{entity}/{{}}/transition/" for entity in _STATEFUL),
+    ),
 )
 SESSION_POLICY: Final = Feature(
     "the session policy",

@@ -41,7 +41,7 @@ from ._wire.routes import Route
 # Paths of a real server that the fake does not have: the answer is a 501, and not the 404 of a
 # misspelled path.
 _MISSING_PATHS = re.compile(
-    r"/api/(labels|label_links|prompts|fsm|templates"
+    r"/api/(labels|label_links|prompts|templates"
     r"|annotations|dm|model-provider-connections|current-user/product-tour)(/.*)?"
     r"|/api/projects/\d+/(reimports|summary|model-versions|next|reimport|members"
     r"|tasks|duplicate|sample-task|label-stream-history|onboarding)(/.*)?"

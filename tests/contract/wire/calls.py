@@ -221,6 +221,10 @@ def set_order(ls: LabelStudio, said: Said) -> object:
     return project(ls, said, "project").views.set_order(said["ids"])
 
 
+def entity(ls: LabelStudio, said: Said) -> Any:
+    return getattr(ls, f"{said['entity_name']}s").ref(said["entity_id"])
+
+
 def update_webhook(ls: LabelStudio, said: Said) -> object:
     """Where there are two arguments, the one with the long name is for the body."""
     prefix, webhook = "webhook_serializer_for_update_", ls.webhooks.get(said.pop("id_"))
@@ -360,6 +364,10 @@ CALLS: dict[str, Call] = {
     "projects.list_unique_annotators": lambda ls, said: project(ls, said).annotators(),
     "session_policy.get": lambda ls, said: ls.session_policy(),
     "session_policy.update": lambda ls, said: changed(ls.session_policy(), said).save(),
+    "states.state_history": lambda ls, said: list(entity(ls, said).states.all()),
+    "states.execute_transition": lambda ls, said: entity(ls, said).transition(
+        said["transition_name"], said.get("transition_data")
+    ),
     "tokens.rotate": lambda ls, said: ls.tokens.rotate(**said),
     "users.get_hotkeys": lambda ls, said: ls.users.me().get_hotkeys(),
     "users.update_hotkeys": change_hotkeys,

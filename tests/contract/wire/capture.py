@@ -31,6 +31,7 @@ ANSWERS: dict[str, JSON] = {
     "projects.exports.download": [],
     "projects.exports.download_sync": [],
     "prompts.indicators.list": [],
+    "states.execute_transition": {"success": True},
     "tokens.create": {"token": "a.b.c"},
     "tokens.refresh": {"access": "a.b.c"},
     "tokens.rotate": {"refresh": "a.b.c"},

@@ -198,7 +198,7 @@ def pages(operation: str, theirs: Request, ours: Request) -> Request:
 @rule
 def order(operation: str, theirs: Request, ours: Request) -> Request:
     """Pages are read by id, so that no object is lost when another goes; orders are made here."""
-    if operation == "projects.list":
+    if operation in ("projects.list", "states.state_history"):
         return theirs.ask(ordering="id")
     if operation == "tasks.list":
         query = json.loads(theirs.asked("query") or "{}")

@@ -160,6 +160,11 @@ LACKING: Mapping[str, Mapping[str, str]] = {
         "selectedItems": FILTERED,
         "selected_items": FILTERED,
     },
+    "states.state_history": {
+        **dict.fromkeys(("created_at_from", "created_at_to", "previous_state", "state"), FILTERED),
+        **dict.fromkeys(("page", "page_size", "ordering"), "read by id, as all pages are"),
+        **dict.fromkeys(("transition_name", "triggered_by"), FILTERED),
+    },
     "tokens.get": {"ordering": ORDERED},
     "users": {
         **dict.fromkeys(("active_organization", "date_joined"), MADE),

@@ -88,7 +88,7 @@ class Operation:
 
 
 # All other segments in braces are ids.
-_SEGMENTS = {"filename": r".+", "indicator_key": r"[^/]+"}
+_SEGMENTS = {"filename": r".+", "indicator_key": r"[^/]+", "entity_name": r"[a-z]+"}
 
 
 @cache

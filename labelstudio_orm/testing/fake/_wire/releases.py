@@ -50,6 +50,7 @@ LACKS = (
     Lack((1, 21), path=r"/api/(tasks|dm)/.*", field="child_filter"),
     Lack((1, 21), path=r"/api/storages/((azure|gcs|localfiles).*)?", field="recursive_scan"),
     Lack((1, 21), path=r"/api/(projects/\d+/file-uploads|import/file-upload/.*)", field="size"),
+    Lack((1, 22), path=r"/api/fsm/.*", status=404),
     Lack((1, 21), path=r"/api/current-user/hotkeys/?", status=404),
     Lack((1, 21), path=r"/api/(users|current-user)/.*", field="custom_hotkeys"),
     Lack((1, 20), "POST", r"/api/dm/actions/", field="annotator"),
