@@ -19,6 +19,7 @@ from labelstudio_orm import (
     OldServerWarning,
     Project,
     Q,
+    ServerError,
 )
 from labelstudio_orm._engine.fields.options import options_of
 from labelstudio_orm._engine.http import releases
@@ -121,6 +122,26 @@ def test_a_credential_that_is_not_accepted_says_nothing_of_the_release() -> None
     fake.fault("GET", "/api/version*", Fault.answer(401), times=None)
     with pytest.raises(AuthenticationError):
         server_of(LabelStudio(fake.url, fake.api_key, session=fake.session()))
+
+
+def test_a_server_that_fails_says_nothing_of_its_release() -> None:
+    """Else what an older server would do otherwise is not looked after from then on."""
+    fake = FakeLabelStudio()
+    fake.fault("GET", "/api/version*", Fault.answer(500))
+    ls = LabelStudio(fake.url, fake.api_key, session=fake.session())
+    with pytest.raises(ServerError):
+        server_of(ls)
+    assert server_of(ls).release == "1.23.2"
+
+
+@pytest.mark.parametrize("body", ["<html>Hello</html>", "[]", '"1.18.0"', "null"])
+def test_an_answer_that_is_no_object_counts_as_the_newest(body: str) -> None:
+    fake = FakeLabelStudio()
+    kind = {"Content-Type": "text/html" if "<" in body else "application/json"}
+    fake.fault("GET", "/api/version*", Fault.answer(200, body, headers=kind), times=None)
+    ls = LabelStudio(fake.url, fake.api_key, session=fake.session())
+    assert has(ls, releases.EVALUATION)
+    assert asked(fake) == ["GET /api/version"]
 
 
 @pytest.mark.parametrize("answer", [{}, {"release": None}, {"release": "main"}, {"release": 7}])

@@ -11,7 +11,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ...errors import APIError, AuthenticationError, NotSupportedByServer, OldServerWarning
+from ...errors import (
+    APIError,
+    AuthenticationError,
+    NotSupportedByServer,
+    OldServerWarning,
+    ServerError,
+)
 from .. import http
 from ..values.brief import cut
 from ..values.misuse import check_number, of_missing
@@ -71,15 +77,15 @@ def facts_of(client: Connection) -> ServerFacts:
 def server_of(client: Connection) -> ServerVersion:
     """Return the edition and the release of the server, which is asked once: one request.
 
-    A server that does not say is taken to be the newest. Raises NotSupportedByServer for a release
-    that is too old to work with.
+    A server that does not say is taken to be the newest; one that fails says nothing. Raises
+    NotSupportedByServer for a release that is too old to work with.
     """
     facts = client._facts
     if facts.server is None:
         try:
             found = client.server()
         except APIError as error:
-            if isinstance(error, AuthenticationError):
+            if isinstance(error, (AuthenticationError, ServerError)):
                 raise
             found = http.releases.NEWEST_SERVER  # a proxy may hide the release
         facts.server = check_supported(client, found)
