@@ -119,6 +119,17 @@ def test_cells_become_json(empty: Project) -> None:
     assert data_in(empty) == PLAINLY
 
 
+def test_deeply_nested_values_go_out_and_in(empty: Project, tmp_path: Path) -> None:
+    deep: dict[str, Any] = {}
+    for _ in range(900):
+        deep = {"a": deep}
+    project = empty.tasks.create(data={"deep": deep}).project
+    assert project is not None
+    for table in (project.tasks.to_parquet(tmp_path / "a.parquet"), project.tasks.to_pandas()):
+        assert empty.tasks.bulk_create(table).summary.created >= 1
+    assert len({json.dumps(one) for one in data_in(empty)}) == 1
+
+
 ROWS: list[dict[str, Any]] = [{"text": "a", "n": 1}, {"text": "b", "n": None}]
 TABLES: dict[str, Make] = {
     "a dataframe": pandas.DataFrame,

@@ -14,7 +14,7 @@ from typing import IO, Any, Final, TextIO, TypeAlias
 from ..._engine.bulk.batches import ItemNames
 from ..._engine.values.extras import extra
 from ..._tables.arrow import rows_of
-from .tabular import TableItems, item_of, items_of_table
+from .tabular import ROWS, TableItems, item_of, items_of_table
 
 Numbered: TypeAlias = "Iterator[tuple[int, Any]]"
 """Items, each with its line, or with its number in the file, from 1."""
@@ -131,7 +131,7 @@ def _table(delimiter: str) -> Callable[[TextIO], Numbered]:
 def _parquet(file: IO[bytes]) -> Numbered:
     parquet = extra("pyarrow.parquet", "arrow", "bulk_create() of a file of Parquet")
     found = parquet.ParquetFile(file)
-    items = TableItems(lambda: rows_of(found.iter_batches()), found.schema_arrow.names)
+    items = TableItems(lambda: rows_of(found.iter_batches(ROWS)), found.schema_arrow.names)
     yield from enumerate(items, start=1)
 
 

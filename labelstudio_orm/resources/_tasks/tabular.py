@@ -6,7 +6,6 @@ A library whose table is given was imported by the one who made it.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
@@ -18,11 +17,12 @@ from ..._config.forms import plain
 from ..._engine.bulk.batches import ItemNames
 from ..._engine.conditions.places import Place
 from ..._engine.fields.options import options_of
+from ..._engine.values.codec import with_leaves
 from ..._engine.values.near import did_you_mean
 from ..._engine.values.registry import registry
 from ..._tables.arrow import columns_of_json, rows_of
 
-ROWS: Final = 10_000
+ROWS: Final = 5_000
 """Rows of a table that are turned into dicts at once."""
 
 Row = Mapping[str, Any]
@@ -192,15 +192,15 @@ def json_of(value: Any) -> Any:
     >>> json_of([float("nan"), date(2026, 1, 31)])
     [None, '2026-01-31']
     """
-    kind = type(value)
-    if kind in _PLAIN:
-        return value
-    if kind is float:
-        return None if math.isnan(value) else value
-    if isinstance(value, Mapping):
-        return {key: json_of(one) for key, one in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [json_of(one) for one in value]
+    return _leaf(value) if type(value) in _PLAIN else with_leaves(value, _leaf)
+
+
+_PLAIN: Final = frozenset({type(None), bool, int, float, str})
+
+
+def _leaf(value: Any) -> Any:
+    if type(value) in _PLAIN:
+        return None if value != value else value
     if _is_null(value):
         return None
     if isinstance(value, (date, time)):
@@ -210,9 +210,6 @@ def json_of(value: Any) -> Any:
     if hasattr(value, "tolist"):  # an array, or a number of one
         return json_of(value.tolist())
     return value
-
-
-_PLAIN: Final = frozenset({type(None), bool, int, str})
 
 
 def _is_null(value: Any) -> bool:
