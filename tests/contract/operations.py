@@ -96,7 +96,7 @@ def _bare(path: str) -> str:
 
 
 def _changed(what: str, old: Collection[str], new: Collection[str]) -> Iterator[str]:
-    more, fewer = set(new) - set(old), set(old) - set(new)
+    more, fewer = set(new) - set(old), set(old) - set(new) - UNREAD
     if more:
         yield f"{what} also {_names(more)}"
     if fewer:

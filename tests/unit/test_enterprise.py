@@ -502,6 +502,20 @@ def test_a_count_of_another_workspace_is_noticed(fake: FakeLabelStudio, ls: Labe
             workspace.projects.count()
 
 
+def test_users_of_a_task_are_read_as_ids_and_as_objects(
+    fake: FakeLabelStudio, ls: LabelStudio, task: Task
+) -> None:
+    row = {
+        **task.raw,
+        "annotators": [{"user_id": 4, "review": None}, 5],
+        "comment_authors": [{"id": 6, "email": "six@example.com"}],
+        "updated_by": [{"user_id": 7}],
+    }
+    fake.fault("GET", f"/api/tasks/{task.id}/", Fault.answer(200, row))
+    found = ls.tasks.get(task.id)
+    assert (found.annotators, found.comment_authors, found.updated_by_id) == ([4, 5], [6], 7)
+
+
 def test_more_prompts_than_a_page_holds(fake: FakeLabelStudio, ls: LabelStudio) -> None:
     made = [
         ls.prompts.create(title=f"Mood {n}", input_fields=["text"], output_classes=["good"])

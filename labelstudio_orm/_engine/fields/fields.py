@@ -11,7 +11,7 @@ import attrs
 
 from ..values import codec
 from ..values.declared import header_of
-from ..values.ids import as_id, id_given, is_object
+from ..values.ids import as_id, as_ids, id_given, is_object
 from ..values.secret import NAMES, reveal, seal
 
 if TYPE_CHECKING:
@@ -267,6 +267,31 @@ class SecretField(Field):
         def __set__(self, obj, value):
             value = self.check(seal(value))
             obj.__dict__[self.name] = value
+
+
+class IdsField(Field):
+    """A field with the ids of several objects, which some servers send as objects."""
+
+    @cached_property
+    def read(self) -> codec.Codec:
+        """The conversion of JSON to ids; never raises."""
+        return as_ids
+
+    def peek(self, obj: Any) -> Any:
+        self._reduce(obj)
+        return super().peek(obj)
+
+    def _reduce(self, obj: Any) -> None:
+        row = obj._row
+        if self.wire in row:
+            row[self.wire] = as_ids(row[self.wire])
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, obj, owner=None):
+            if obj is not None and self.name not in obj.__dict__:
+                self._reduce(obj)
+            return super().__get__(obj, owner)
 
 
 def _field_of(owner: type[Any], name: str) -> Field:

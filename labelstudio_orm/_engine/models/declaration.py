@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import attrs
 
-from ..fields.fields import UNSET, Field, SecretField
+from ..fields.fields import UNSET, Field, IdsField, SecretField
 from ..fields.options import Options, Parameter, name_of
 from ..fields.relations import Relation, ReverseRelation, target_of
 from ..fields.words import (
@@ -180,7 +180,8 @@ def resource(
                     default = UNSET if attribute.default is attrs.NOTHING else attribute.default
                     if attribute.name in inherited and attribute.name not in cls.__annotations__:
                         default = inherited[attribute.name].default  # attrs has only UNSET of it
-                    kind = SecretField if says.get("secret") else Field
+                    kind = IdsField if says.get("of") else Field
+                    kind = SecretField if says.get("secret") else kind
                     own[attribute.name] = kind(attribute.name, cls, default=default, **says)
                 needed = attribute.default is attrs.NOTHING and attribute.init
                 seen.append(attribute if needed else attribute.evolve(default=UNSET))

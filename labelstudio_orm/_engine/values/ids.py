@@ -22,6 +22,11 @@ def as_id(value: Any) -> Any:
     return value
 
 
+def as_ids(value: Any) -> Any:
+    """Return the ids in a list of objects or of their ids; anything else as it is."""
+    return [as_id(one) for one in value] if isinstance(value, list) else value
+
+
 def is_object(value: Any) -> bool:
     """Return whether a value is an object of a resource, and not an id or another value."""
     return hasattr(type(value), "_saved_id")
