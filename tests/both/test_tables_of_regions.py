@@ -15,6 +15,7 @@ from pyarrow import parquet
 
 from labelstudio_orm import FieldError, LabelStudio, Project, User
 from labelstudio_orm._engine.models.queryset import QuerySet
+from labelstudio_orm._engine.reading import columns
 
 XML = """
 <View>
@@ -183,6 +184,19 @@ def test_the_table_is_the_same_in_each_library(
         if name in ("points", "value"):
             column = [None if one is None else json.loads(one) for one in column]
         assert column == [one for (one,) in records(table, name)], name
+
+
+@pytest.mark.parametrize("ls", ["fake"], indirect=True)
+@pytest.mark.parametrize(("page", "rows"), [(1, 1), (1, 3), (2, 5), (2, 8), (100, 7)])
+@pytest.mark.parametrize("case", PERS)
+def test_batches_of_any_size_are_one_table(
+    case: str, page: int, rows: int, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queryset, names, per = PERS[case](project)
+    whole = queryset.to_arrow(*names, per=per)
+    monkeypatch.setattr(columns, "PAGE", page)
+    monkeypatch.setattr(columns, "ROWS", rows)
+    assert queryset.to_arrow(*names, per=per).equals(whole)
 
 
 @pytest.mark.parametrize("ls", ["fake"], indirect=True)

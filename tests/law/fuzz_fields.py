@@ -175,8 +175,11 @@ def alone(*objects: Any) -> QuerySet[Any]:
 
 
 def tables(obj: Any) -> Any:
-    """A table of pandas, which takes its time."""
-    return alone(obj).to_pandas()
+    """Tables, which take their time: of pandas, of Arrow, and of regions."""
+    found = [alone(obj).to_pandas(), alone(obj).to_arrow()]
+    if "result" in options_of(obj).fields:
+        found.append(alone(obj).to_arrow(per="region"))
+    return found
 
 
 def attempt(read: Read, obj: Any) -> str | None:

@@ -20,6 +20,7 @@ from ..conditions.tree import EVERYTHING
 from ..fields.fields import Field
 from ..fields.options import options_of
 from ..http.connection import number_of_workers
+from ..http.page_sizes import PAGE
 from ..pages.sources import chunked
 from ..values.codec import parts
 from ..values.declared import Record
@@ -33,7 +34,7 @@ Per: TypeAlias = Literal["object", "annotation", "region"]
 """What a table has a row for."""
 
 ROWS: Final = 5_000
-"""Objects of a batch."""
+"""Rows of a batch."""
 
 SAMPLE: Final = 100
 """Objects that say which keys JSON has, where a table has no row: one page."""
@@ -170,15 +171,16 @@ class Layout:
 
         Which keys JSON has, other objects of the project show then: one more request.
         """
-        is_empty, query = True, self.query
-        workers = number_of_workers(None, query.client)
-        for some in chunked(reader.objects(query, workers), ROWS):
-            units = list(self.units(some))
-            if units:
+        is_empty, query, units = True, self.query, list[Unit]()
+        objects = reader.objects(query, number_of_workers(None, query.client))
+        for some in chunked(objects, PAGE):
+            units += self.units(some)
+            while len(units) >= ROWS:
                 is_empty = False
-                yield self._batch(units)
-        if is_empty:
-            yield self._empty()
+                yield self._batch(units[:ROWS])
+                del units[:ROWS]
+        if units or is_empty:
+            yield self._batch(units) if units else self._empty()
 
     def _batch(self, units: Sequence[Unit]) -> Batch:
         found = {
