@@ -14,8 +14,8 @@ from measure import equal, items, main
 
 
 def connect(url: str, api_key: str) -> LabelStudio:
-    """A client."""
-    return LabelStudio(base_url=url, api_key=api_key)
+    """A client, which gives a busy machine more time than its default of 60 s."""
+    return LabelStudio(base_url=url, api_key=api_key, timeout=600)
 
 
 def light(client: LabelStudio, project: int, **options: Any) -> int:
