@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 import requests
-from measure import equal, items, main
+from measure import FEW, equal, items, main
 from replay import OMITTED, REQUESTS
 
 PAGE = 1000
@@ -91,9 +91,15 @@ def single(client: Client, project: int) -> int:
     return found
 
 
-def imports(client: Client, project: int) -> None:
+def imports(client: Client, project: int, most: int | None = None) -> None:
     """All items in one request."""
-    client.send("POST", f"/api/projects/{project}/import?return_task_ids=true", json=items())
+    path = f"/api/projects/{project}/import?return_task_ids=true"
+    client.send("POST", path, json=items()[:most])
+
+
+def imports_few(client: Client, project: int) -> None:
+    """A few items, after which a client has loaded what an import needs."""
+    imports(client, project, FEW)
 
 
 def delete(client: Client, project: int) -> None:
@@ -112,5 +118,5 @@ def update(client: Client, project: int) -> None:
 
 
 if __name__ == "__main__":
-    works = (light, embedded, ids, matching, single, imports, delete, update)
-    main(Client, {work.__name__: work for work in works})
+    works = (light, embedded, ids, matching, single, imports, imports_few, delete, update)
+    main(Client, {work.__name__.replace("_", "-"): work for work in works})

@@ -15,6 +15,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+FEW = 20
+"""Items of an import that is not measured."""
+
 TICKS = os.sysconf("SC_CLK_TCK")
 
 

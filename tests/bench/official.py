@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 from label_studio_sdk import LabelStudio
-from measure import equal, items, main
+from measure import FEW, equal, items, main
 
 
 def connect(url: str, api_key: str) -> LabelStudio:
@@ -83,9 +83,14 @@ def single(client: LabelStudio, project: int) -> int:
     return found
 
 
-def imports(client: LabelStudio, project: int) -> None:
+def imports(client: LabelStudio, project: int, most: int | None = None) -> None:
     """All items in one request."""
-    client.projects.import_tasks(project, request=items(), return_task_ids=True)
+    client.projects.import_tasks(project, request=items()[:most], return_task_ids=True)
+
+
+def imports_few(client: LabelStudio, project: int) -> None:
+    """A few items, after which a client has loaded what an import needs."""
+    imports(client, project, FEW)
 
 
 def delete(client: LabelStudio, project: int) -> None:
@@ -116,7 +121,7 @@ def update(client: LabelStudio, project: int) -> None:
 if __name__ == "__main__":
     works = (
         *(light, light_big, light_asked, embedded, embedded_big, ids, matching, matching_plain),
-        *(single, imports, delete, delete_each, update),
+        *(single, imports, imports_few, delete, delete_each, update),
     )
     by_name: dict[str, Callable[[Any, int], object]] = {
         work.__name__.replace("_", "-"): work for work in works

@@ -14,7 +14,7 @@ from collections.abc import Callable
 if os.environ.get("NO_ORJSON"):
     sys.modules["orjson"] = None  # type: ignore[assignment]
 
-from measure import items, main
+from measure import FEW, items, main
 
 from labelstudio_orm import LabelStudio
 from labelstudio_orm._engine.http.session import QuickAck
@@ -68,9 +68,14 @@ def single(ls: LabelStudio, project: int) -> int:
     return found
 
 
-def imports(ls: LabelStudio, project: int) -> None:
+def imports(ls: LabelStudio, project: int, most: int | None = None) -> None:
     """All items, in requests as large as the server is quick."""
-    ls.projects.ref(project).tasks.bulk_create(items())
+    ls.projects.ref(project).tasks.bulk_create(items()[:most])
+
+
+def imports_few(ls: LabelStudio, project: int) -> None:
+    """A few items, after which a client has loaded what an import needs."""
+    imports(ls, project, FEW)
 
 
 def imports_at_once(ls: LabelStudio, project: int) -> None:
@@ -104,6 +109,6 @@ def memory(ls: LabelStudio, project: int) -> tuple[int, int]:
 if __name__ == "__main__":
     works: tuple[Callable[[LabelStudio, int], object], ...] = (
         *(light, embedded, memory, ids, matching, single),
-        *(imports, imports_at_once, delete, update),
+        *(imports, imports_few, imports_at_once, delete, update),
     )
     main(LabelStudio, {work.__name__.replace("_", "-"): work for work in works})

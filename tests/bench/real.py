@@ -223,7 +223,7 @@ class Bench:
 
         def run() -> Figures:
             project = self.ls.projects.create(title="imported", label_config=CONFIG)
-            figures = self.program(way, project)()
+            figures = self.program(way, project, warm="imports-few")()
             figures["found"] = project.tasks.count()
             project.delete()
             return figures
