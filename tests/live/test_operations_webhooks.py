@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 
 from labelstudio_orm import DoesNotExist, LabelStudio, NotSupportedByServer, Project
+from labelstudio_orm._engine.http.releases import PROJECT_WEBHOOKS
+from tests.helpers import is_on_tested_release
 from tests.live.parts.webhook_receiver import WebhookReceiver
 
 pytestmark = pytest.mark.live
@@ -73,5 +75,10 @@ def test_what_webhooks_can_be_told(ls: LabelStudio) -> None:
 
 
 def test_there_are_none_for_the_organization(receiver: WebhookReceiver, ls: LabelStudio) -> None:
+    if not is_on_tested_release(PROJECT_WEBHOOKS):
+        webhook = ls.webhooks.create(url=receiver.hook)
+        assert ls.webhooks.get(webhook.id).project_id is None
+        webhook.delete()
+        return
     with pytest.raises(NotSupportedByServer, match="project"):
         ls.webhooks.create(url=receiver.hook)

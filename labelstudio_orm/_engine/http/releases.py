@@ -138,6 +138,12 @@ STATES: Final = Feature(
         *(f"POST /api/fsm/entities/{entity}/{{}}/transition/" for entity in _STATEFUL),
     ),
 )
+PROJECT_WEBHOOKS: Final = Feature(
+    "webhooks of projects alone",
+    (1, 20),
+    "project of POST /api/webhooks/",
+    "one without a project is created, for the whole organization",
+)
 SESSION_POLICY: Final = Feature(
     "the session policy",
     (1, 20),
