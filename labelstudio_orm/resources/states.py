@@ -43,7 +43,13 @@ class _State(CreatedAt):
     key="uuid",
 )
 class TaskState(_State, Resource):
-    """A state that a task came into: ``[state.state for state in task.states.all()]``."""
+    """A state that a task came into, and by which transition.
+
+    Servers record states from 1.22 on, and only where that feature is on.
+
+    >>> [one.state for one in task.states.all()]
+    []
+    """
 
     task: ForeignKey[Task] = readonly_foreign_key()
     task_id = task.id
@@ -57,7 +63,11 @@ class TaskState(_State, Resource):
     key="uuid",
 )
 class AnnotationState(_State, Resource):
-    """A state that an annotation came into."""
+    """A state that an annotation came into.
+
+    >>> [one.triggered_by_id for one in annotation.states.filter(state="SUBMITTED")]
+    []
+    """
 
     annotation: ForeignKey[Annotation] = readonly_foreign_key()
     annotation_id = annotation.id
@@ -71,7 +81,11 @@ class AnnotationState(_State, Resource):
     key="uuid",
 )
 class ProjectState(_State, Resource):
-    """A state that a project came into."""
+    """A state that a project came into.
+
+    >>> project.states.count()
+    0
+    """
 
     project: ForeignKey[Project] = readonly_foreign_key()
     project_id = project.id
