@@ -178,7 +178,7 @@ def _export(call: Call, path: Path) -> Path:
     *SERVER,
 )
 def import_(call: Call) -> Any:
-    """Import tasks from JSON, JSON lines, CSV or TSV.
+    """Import tasks from JSON, JSON lines, CSV, TSV or Parquet.
 
     A task is its data, or a full form with its data under "data", and "meta", "annotations",
     "predictions"; or what export wrote as JSON. The cells of a table are texts, and its first line

@@ -146,6 +146,7 @@ PERS: dict[str, Callable[[Project], Any]] = {
 }
 
 
+@pytest.mark.parametrize("ls", ["fake"], indirect=True)
 @pytest.mark.parametrize("case", PERS)
 def test_without_a_row_columns_and_types_are_the_same(case: str, project: Project) -> None:
     queryset, names, per = PERS[case](project)
@@ -170,6 +171,7 @@ FACES: dict[str, Callable[[QuerySet[Any], tuple[str, ...], Any, Path], pyarrow.T
 }
 
 
+@pytest.mark.parametrize("ls", ["fake"], indirect=True)
 @pytest.mark.parametrize("face", FACES)
 @pytest.mark.parametrize("case", PERS)
 def test_the_table_is_the_same_in_each_library(
@@ -219,6 +221,7 @@ def test_a_table_takes_as_many_requests_as_a_loop(
         assert len(requests) <= number, (name, requests)
 
 
+@pytest.mark.parametrize("ls", ["fake"], indirect=True)
 def test_what_a_table_cannot_have_is_refused(project: Project, ls: LabelStudio) -> None:
     with pytest.raises(ValueError, match='Projects have no rows per="region"'):
         ls.projects.all().to_pandas(per="region")
