@@ -490,6 +490,64 @@ def test_a_server_that_does_not_filter_is_noticed(
     assert not [one for one in fake.requests if one.method == "DELETE"]
 
 
+SCOPED: dict[str, tuple[str, str, Callable[[Any, Any], Any]]] = {
+    "comments of an annotation": (
+        *("/api/comments/", "annotation"),
+        lambda run, comment: comment.annotation.comments,
+    ),
+    "comments of a project": ("/api/comments/", "project", lambda run, _: run.project.comments),
+    "export storages": (
+        *("*/export/s3s*", "project"),
+        lambda run, _: run.project.export_storages.s3s,
+    ),
+    "import storages": (
+        *("*/storages/s3s*", "project"),
+        lambda run, _: run.project.import_storages.s3s,
+    ),
+    "pauses of a project": ("*/pauses*", "project", lambda run, _: run.project.pauses),
+    "pauses of a user": ("*/pauses*", "user", lambda run, _: run.project.pauses),
+    "projects": ("/api/projects/", "workspace", lambda run, _: run.project.workspace.projects),
+    "runs": (
+        *("*/inference-runs", "model_version"),
+        lambda run, _: run.version.runs.filter(project=run.project, project_subset="All"),
+    ),
+    "versions": (
+        *("*/versions", "parent_model"),
+        lambda run, _: run.version.parent_model.versions,
+    ),
+}
+"""Listings of the edition that are of something: their paths, and the field that says of what."""
+
+
+@pytest.mark.parametrize("listing", SCOPED)
+def test_rows_of_something_else_are_an_error(
+    listing: str,
+    fake: FakeLabelStudio,
+    ls: LabelStudio,
+    run: PromptRun,
+    annotation: Annotation,
+    user: User,
+) -> None:
+    project: Any = run.project
+    project.workspace = ls.workspaces.create(title="Vision")
+    project.save()
+    for family in (project.import_storages, project.export_storages):
+        family.s3s.create(bucket="b", role_arn="arn:1")
+    project.pauses.create(user=user, reason="MANUAL")
+    comment = annotation.comments.create(text="Mine")
+    path, wire, of = SCOPED[listing]
+    queryset = of(run, comment)
+    if "pauses" in path:
+        queryset = queryset.filter(user=user)
+    (row,) = [one.raw for one in queryset.all()]
+    body = json.dumps([{**row, wire: row[wire] + 7}])
+    if listing == "projects":
+        body = f'{{"count": 1, "next": null, "results": {body}}}'
+    fake.fault("GET", path, Fault.answer(200, body, headers=_JSON))
+    with pytest.raises(LabelStudioError, match=f"the server gave .* {row[wire] + 7}"):
+        list(queryset.all())
+
+
 def test_a_count_of_another_workspace_is_noticed(fake: FakeLabelStudio, ls: LabelStudio) -> None:
     workspace = ls.workspaces.create(title="Vision")
     inside = ls.projects.create(title="inside", workspace=workspace)
