@@ -422,6 +422,9 @@ class Task(Dated, Resource):
         """
         return _tasks.media.download_one(self, key, to, item_index)
 
+    def _repr_html_(self) -> str:
+        return _tasks.showing.html_of(self)
+
     def _get_row(self, doing: str) -> dict[str, Any]:
         return _tasks.stored.as_stored(self._client, super()._get_row(doing), doing)
 
@@ -454,6 +457,9 @@ class Labelled:
             kind = LabelStudioError if self._is_saved else ValueError
             raise kind(f"{self!r} has no project whose labelling config could explain it")
         return project.config.values(self.result or [])
+
+    def _repr_html_(self) -> str:
+        return _tasks.showing.html_of(self)
 
 
 class Annotations(LabelledSet["Annotation"]):

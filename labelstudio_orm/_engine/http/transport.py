@@ -62,6 +62,7 @@ from .outcome import (
 )
 from .paths import checked_path
 from .payload import decode, encode
+from .rationed import spend
 from .required import check_address, query_of
 from .session import new_session, no_netrc, user_agent
 
@@ -215,6 +216,7 @@ class Transport:
 
         >>> transport.request("PATCH", "/api/projects/1/", json={"title": "Abc"}, doing="saving")
         """
+        spend(doing)
         call = self._call(
             method,
             path,
@@ -292,6 +294,7 @@ class Transport:
     def _streamed(
         self, call: Call, authorize: Callable[[], Secret] | None
     ) -> Iterator[requests.Response]:
+        spend(call.doing)
         with until(call.bound):
             response = self._perform(evolve(call, stream=True), authorize).response
         response.raw = CheckedBody(response.raw, call)

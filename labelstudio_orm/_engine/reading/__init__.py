@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from . import explain as explain
     from . import forward as forward
     from . import planner as planner
+    from . import preview as preview
     from . import reader as reader
     from . import rows as rows
     from . import tables as tables

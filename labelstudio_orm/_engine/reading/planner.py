@@ -12,6 +12,7 @@ from ..conditions.query import Query
 from ..conditions.tree import EVERYTHING, describe, leaves
 from ..http.connection import facts_of, require, server_of
 from ..http.paths import at
+from ..http.rationed import is_rationed
 from ..http.releases import DATA_COLUMNS, NEWEST_SERVER, PAIRED_FILTERS
 from ..plans.alternatives import Alternative
 from ..plans.columns import UNDEFINED, Terms, never
@@ -71,6 +72,9 @@ def plan_with_requests(query: Query, *, by_columns: bool = False) -> Plan:
     """
     if any(map(is_beyond, query.scope.values())):
         return Plan(nothing=True)
+    if is_rationed() and not _depends_on_release(query, planned := plan_without_request(query)):
+        _check_scores(query)
+        return planned
     known = _with_config(query) if wants_config(query) else query
     asked = list(leaves(query.where))
     for one in asked:

@@ -500,16 +500,26 @@ class ReadingQuerySet(Selection[R]):
     # -- showing ----------------------------------------------------------------------------------
 
     def __repr__(self) -> str:
-        query = self._query
         if self._cache is None:
-            order = f" by {', '.join(map(str, query.ordering))}" if query.ordering else ""
-            order += " reversed" if query.from_end else ""
-            stop = "" if query.stop is None else query.stop
-            cut = f" [{query.start}:{stop}]" if query.is_slice else ""
-            return f"<QuerySet of {query.description}{order}{cut}>"
+            return self._title()
         shown = ", ".join(map(repr, self._cache[:REPR_ROWS]))
         more = ", ..." if len(self._cache) > REPR_ROWS else ""
         return f"<QuerySet [{shown}{more}]>"
+
+    def _title(self) -> str:
+        query = self._query
+        order = f" by {', '.join(map(str, query.ordering))}" if query.ordering else ""
+        order += " reversed" if query.from_end else ""
+        stop = "" if query.stop is None else query.stop
+        cut = f" [{query.start}:{stop}]" if query.is_slice else ""
+        return f"<QuerySet of {query.description}{order}{cut}>"
+
+    def _repr_html_(self) -> str:
+        """Return the first ten objects as a table, for a notebook.
+
+        One request at most, and none where they are loaded.
+        """
+        return reading.preview.preview(self._title(), self._query, self._cache)
 
 
 def _is_condition(value: object) -> TypeGuard[Q]:
