@@ -97,6 +97,19 @@ class Tasks(InFormats["Task"]):
         return _tasks.updating.TaskUpdate(self, values)
 
     @one_call
+    def sample(self, size: int, *, seed: int | str = 0) -> Self:
+        """Return a queryset of ``size`` of the tasks, chosen at random; of all if there are fewer.
+
+        The ids are listed at once. A hash of ``seed`` and of the id decides, so that the same seed
+        gives the same tasks, and the tasks of a smaller sample are also in a larger one. Raises
+        TypeError for a slice.
+
+        >>> len(project.tasks.sample(2, seed=1))
+        2
+        """
+        return _tasks.sampling.sample(self, size, seed)
+
+    @one_call
     def bulk_create(
         self,
         items: Iterable[Mapping[str, Any] | Task] | str | os.PathLike[str] | Table,

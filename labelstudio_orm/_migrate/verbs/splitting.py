@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from fractions import Fraction
 from functools import partial
 from hashlib import blake2b
 from itertools import accumulate
@@ -23,6 +25,7 @@ from ..._reports import Loss, Report
 from ...client import LabelStudio, labelstudio_of
 from ...progress import Progress
 from ...resources._tasks.existing import ItemKey
+from ...resources.labelled import values_of
 from ..engine.fingerprints import digest
 from ..engine.journal import open_journal
 from ..engine.keys import asking, fingerprint, first_rows, no_key
@@ -72,6 +75,8 @@ def split(
     into: str | Place | LabelStudio = "data.split",
     key: str | Place | None = None,
     seed: int | str = 0,
+    exact: bool = False,
+    stratify: str | Place | None = None,
     missing_users: MissingUsers = "refuse",
     journal: str | os.PathLike[str] | None = None,
     workers: int | None = None,
@@ -89,6 +94,13 @@ def split(
     nothing, new tasks leave the others where they are, and if the shares change, as few tasks move
     as possible. The sizes of the parts are random: within about one hundredth for 10,000 tasks.
 
+    ``exact=True``: the sizes are the shares, but for what is less than a task (with a ``key``, they
+    are numbers of its values). ``stratify``: a key, ``"data.lang"``, or a control of the labelling
+    config, ``"sentiment"``; of the tasks with each value, each part has its share within two tasks,
+    and the sizes are exact. The answer to a control is that of the newest annotation which is not
+    skipped; reading them is one more pass. Here tasks change their parts when others come or go, or
+    when answers change; the same tasks and answers have the same parts.
+
     ``into``: the key that is set, ``"data.split"`` or ``"meta.split"``; or a client, for new
     projects on its server, ``"Reviews: train"`` ..., made by ``copy_project`` without the storages
     (``missing_users`` is passed to it); the project itself stays as it is. ``journal``: then a
@@ -105,7 +117,8 @@ def split(
 
     Raises ValueError for shares that do not add up to 1, for tasks without the ``key``, for a key
     as ``by`` that no task has, and, naming the task, for a function that raises an error;
-    JournalMismatch for a journal of another split. Nothing is written then.
+    UnknownControl for ``stratify``; JournalMismatch for a journal of another split (of exact sizes,
+    also if the parts are others now). Nothing is written then.
 
     >>> report = split(project, {"train": 0.8, "test": 0.2}, key="data.text", seed=7)
     >>> project.tasks.filter(data__split="test").count() == report.parts["test"]
@@ -115,26 +128,32 @@ def split(
     own = ItemKey.of(tasks, by) if isinstance(by, (str, Place)) else None
     hashed = None if key is None else ItemKey.of(tasks, key)
     where = None if isinstance(into, LabelStudio) else ItemKey.of(tasks, into)
+    stratum = None if stratify is None else _stratum(project, stratify)
     keys = {one.way.field.name for one in (own, hashed, where) if one is not None}
-    listed = tasks.only(*(keys or {"id"}))
+    if isinstance(stratum, ItemKey):
+        keys.add(stratum.way.field.name)
+    listed: Iterable[Task] = tasks.only(*(keys or {"id"})).iterator()
     name_part: NamePart
     if isinstance(by, Mapping):
         if not math.isclose(math.fsum(by.values()), 1) or min(by.values()) < 0:
             raise ValueError(f"split(): shares are numbers that add up to 1, not {dict(by)}")
         name_part = partial(_part_by_shares, tasks, by, hashed, seed)
-    elif key is not None:
-        raise ValueError("split(): key= is only for shares")
+        if exact or stratum is not None:
+            listed = list(listed)
+            name_part = _dealt(tasks, listed, by, hashed, seed, stratum)
+    elif key is not None or exact or stratify is not None:
+        raise ValueError("split(): key=, exact= and stratify= are only for shares")
     elif own is not None:
         name_part = partial(_part_by_value, own)
     elif callable(by):
-        name_part, listed = partial(_part_by_function, by), tasks
+        name_part, listed = partial(_part_by_function, by), tasks.iterator()
     else:
         raise TypeError(f"split(): by is shares, a key or a function of a task, not {by!r:.80}")
     if where is not None and journal is not None:
         raise ValueError("split(): journal= is only for parts that become projects")
     if where is not None and where == own:
         raise ValueError(f"split(): {into} has the parts already")
-    parts, left = _parts(listed.iterator(), name_part, where)
+    parts, left = _parts(listed, name_part, where)
     if left and not parts and own is not None:
         what = f"split(): none of the {left} tasks of {project!r} has anything under"
         raise no_key(own, what, first_rows(tasks))
@@ -143,6 +162,8 @@ def split(
     else:
         assert isinstance(into, LabelStudio)
         how = {"by": _description(by), "key": None if key is None else text_of(key), "seed": seed}
+        if exact or stratify is not None:  # the parts depend on all tasks, which may have changed
+            how["parts"] = digest({name: part.ids for name, part in parts.items()})
         done = _copy(project, parts, into, journal, how, missing_users, progress)
     counts = {**done.counts, "tasks in no part": Summary(skipped=left)} if left else done.counts
     return attrs.evolve(done, counts=counts)
@@ -166,10 +187,15 @@ def _part_by_function(by: NamePart, task: Task) -> str | None:
 def _part_by_shares(
     tasks: Tasks, shares: Mapping[str, float], key: ItemKey | None, seed: int | str, task: Task
 ) -> str:
+    return part_of(_hashed(tasks, key, task), shares, seed)
+
+
+def _hashed(tasks: Tasks, key: ItemKey | None, task: Task) -> Any:
+    """Return the value whose hash decides; raise ValueError for a task without one."""
     value = task.id if key is None else key.way.value(task)
     if key is not None and fingerprint(value) is None:
         raise no_key(key, f"split(): {task!r} has nothing under", first_rows(tasks))
-    return part_of(value, shares, seed)
+    return value
 
 
 def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str:
@@ -178,11 +204,74 @@ def part_of(value: Any, shares: Mapping[str, float], seed: int | str = 0) -> str
     >>> part_of("a.png", {"train": 0.8, "test": 0.2}, seed=7)
     'train'
     """
-    text = f"{seed} {fingerprint(value)}"
-    place = int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big") / 2**56
+    place = _place(value, seed) / 2**56
     names = [name for name, share in shares.items() if share]
     ends = accumulate(shares[name] for name in names)
     return next((name for name, end in zip(names, ends, strict=True) if place < end), names[-1])
+
+
+def _place(value: Any, seed: int | str) -> int:
+    text = f"{seed} {fingerprint(value)}"
+    return int.from_bytes(blake2b(text.encode(), digest_size=7).digest(), "big")
+
+
+# -- parts of exact sizes --------------------------------------------------------------------------
+
+
+def _stratum(project: Project, stratify: str | Place) -> ItemKey | Callable[[Task], Any]:
+    """Return the key, or what gives the answer of a task to the control."""
+    if isinstance(stratify, Place) or stratify.partition(".")[0] in ("data", "meta"):
+        return ItemKey.of(project.tasks, stratify)
+    control = project.config[stratify].name
+    newest: dict[int | None, tuple[int, str]] = {}
+    for one in project.annotations.only("task", "result", "was_cancelled").iterator():
+        if not one.was_cancelled and newest.get(one.task_id, (0,))[0] < one.id:
+            found = {digest(value) for value in values_of(one.result, project.config, control)}
+            newest[one.task_id] = one.id, digest(sorted(found))
+    return lambda task: newest.get(task.id, (0, None))[1]
+
+
+def _dealt(
+    tasks: Tasks,
+    listed: Sequence[Task],
+    shares: Mapping[str, float],
+    key: ItemKey | None,
+    seed: int | str,
+    stratum: ItemKey | Callable[[Task], Any] | None,
+) -> NamePart:
+    """Deal the tasks, or the values of the key, out to the parts, one stratum after the other."""
+    strata: defaultdict[str | None, dict[str | None, int]] = defaultdict(dict)
+    known: set[str | None] = set()
+    for task in listed:
+        value = _hashed(tasks, key, task)
+        name = fingerprint(value)
+        if name not in known:
+            known.add(name)
+            of = stratum.way.value if isinstance(stratum, ItemKey) else stratum
+            strata[None if of is None else fingerprint(of(task))][name] = _place(value, seed)
+    order = [
+        name
+        for _, some in sorted(strata.items(), key=lambda pair: pair[0] or "")
+        for name in sorted(some, key=lambda name: (some[name], name))
+    ]
+    dealt = dict(zip(order, _turns(shares, len(order)), strict=True))
+    return lambda task: dealt[fingerprint(_hashed(tasks, key, task))]
+
+
+def _turns(shares: Mapping[str, float], number: int) -> Iterator[str]:
+    """Yield whose turn it is so that after each turn every part has its share, within one.
+
+    This is the quota method of Balinski and Young (1974), in whole numbers.
+    """
+    exact = {name: Fraction(str(float(share))) for name, share in shares.items() if share}
+    scale = math.lcm(*(share.denominator for share in exact.values()))
+    weights = {name: int(share * scale) for name, share in exact.items()}
+    total, given = sum(weights.values()), dict.fromkeys(weights, 0)
+    for turn in range(1, number + 1):
+        open_to = (name for name in weights if given[name] * total < weights[name] * turn)
+        name = max(open_to, key=lambda name: weights[name] / (given[name] + 1))
+        given[name] += 1
+        yield name
 
 
 @attrs.define
