@@ -415,7 +415,7 @@ VERBS = {
         _delete_some,
         3,
         done={"tasks": [TASKS[0], TASKS[4]]},
-        landed={"tasks": [TASKS[0], *TASKS[3:]]},
+        landed={"tasks": [*TASKS[:2], TASKS[4]]},
     ),
     "delete what fits": Verb(
         "action",
@@ -427,11 +427,11 @@ VERBS = {
     ),
     "delete some tasks, the last": Verb(
         "delete",
-        ("DELETE", "/api/tasks/4/", 0),
+        ("DELETE", "/api/tasks/2/", 0),
         _delete_some,
         3,
         done={"tasks": [TASKS[0], TASKS[4]]},
-        undone={"tasks": [TASKS[0], *TASKS[3:]]},
+        undone={"tasks": [*TASKS[:2], TASKS[4]]},
     ),
     "create a project": Verb(
         "create",
