@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import attrs
 
+from . import _html
 from ._engine.values.brief import brief, cut
 from ._engine.values.ids import id_text
 from ._engine.values.summary import Summary
@@ -157,6 +158,20 @@ class Report:
 
     def __str__(self) -> str:
         return self._text(f"{self.what}: {'ok' if self.ok else 'NOT THE SAME'}")
+
+    def _repr_html_(self) -> str:
+        counts = {kind: done.describe(skipped=self.unchanged) for kind, done in self.counts.items()}
+        headline = f"{self.what}: {'ok' if self.ok else 'NOT THE SAME'}"
+        found = [_html.markup.tag("div", headline, class_="lso-title"), _html.tables.pairs(counts)]
+        listed: dict[str, list[object]] = {
+            f"{self.different:,} differences": [*self.differences[:10]],
+            "failed": [one for done in self.counts.values() for one in done.failed[:5]],
+            "not kept by the server": [*self.losses],
+        }
+        for name, some in listed.items():
+            if some:
+                found.append(_html.tables.table([name], [[str(one)] for one in some]))
+        return _html.markup.framed(*found)
 
     def describe_plan(self) -> str:
         """Return the text for a dry run, in which nothing is confirmed as the same."""

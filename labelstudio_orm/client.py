@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from . import resources
+from . import _html, resources
 from ._engine import models
-from ._engine.http.connection import Connection, set_default
+from ._engine.http.connection import Connection, facts_of, set_default
 from ._engine.models.queryset import QuerySet, queryset_of
 from ._engine.models.roots import Root
 from ._engine.records.inside import client_of, from_row, refetch
@@ -72,6 +72,12 @@ class LabelStudio(Connection):
     ...     print(ls.projects.count())
     1
     """
+
+    def _repr_html_(self) -> str:
+        html, server = _html.markup, facts_of(self).server
+        release = None if server is None else f"{server.edition} {server.release}"
+        said = None if release is None else html.tag("div", release)
+        return html.framed(html.tag("div", repr(self), class_="lso-title"), said)
 
     # -- the nouns --------------------------------------------------------------------------------
 

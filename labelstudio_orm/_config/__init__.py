@@ -7,6 +7,7 @@ from .._engine.values.lazy import importer
 if TYPE_CHECKING:
     from . import labelconfig as labelconfig
     from . import markup as markup
+    from . import picture as picture
     from . import results as results
 else:
     __getattr__ = importer(__name__)

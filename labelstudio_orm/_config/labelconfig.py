@@ -14,7 +14,7 @@ from .._engine.values.brief import brief, joined
 from .._engine.values.codec import copy_json, same_json
 from .._engine.values.near import unknown
 from ..errors import LabelStudioError, MissingSizeWarning
-from . import building, editing, rules, union
+from . import building, editing, picture, rules, union
 from .building import TagForm
 from .check import DIRECTIONS, Check, without_sizes
 from .controls import Control
@@ -232,6 +232,9 @@ class LabelConfig(ParsedConfig):
         lacking = [] if item is NOTHING else Check(self).without_size(item)
         if lacking:
             warnings.warn(without_sizes(lacking), MissingSizeWarning, stacklevel=2)
+
+    def _repr_html_(self) -> str:
+        return picture.picture(self)
 
     # -- edits: of the XML as text, so that all the rest of it stays as it is ---------------------
 

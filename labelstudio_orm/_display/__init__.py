@@ -1,4 +1,4 @@
-"""Pictures in HTML: tables of objects, and tasks with their regions. All from plain values."""
+"""Tasks and their regions as pictures in HTML, from plain values."""
 
 from typing import TYPE_CHECKING
 
@@ -7,7 +7,5 @@ from .._engine.values.lazy import importer
 if TYPE_CHECKING:
     from . import chips as chips
     from . import labelled as labelled
-    from . import markup as markup
-    from . import tables as tables
 else:
     __getattr__ = importer(__name__)

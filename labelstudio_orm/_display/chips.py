@@ -8,8 +8,8 @@ from typing import Final
 from .._config.parsed import ParsedConfig
 from .._config.shapes import Passage, Span, Track
 from .._engine.values.brief import brief
+from .._html.markup import Html, colour, joined, tag
 from .._tables.regions import RegionRow
-from .markup import Html, colour, joined, tag
 
 MOST: Final = 300
 """The regions of a control that are shown."""

@@ -9,11 +9,11 @@ from attrs import field, frozen
 
 from .._config.parsed import ParsedConfig
 from .._config.tags import ObjectTag
+from .._html.markup import Html, joined, tag, text
+from .._html.tables import pairs
 from .._tables.regions import RegionRow, region_rows
 from . import media, texts
 from .chips import Colours, chips
-from .markup import Html, joined, tag, text
-from .tables import pairs
 
 Address = Callable[[str], "str | None"]
 """A function that returns where a browser finds a file that a task names; None for no address."""

@@ -9,10 +9,10 @@ from attrs import frozen
 
 from .._config import geometry
 from .._config.shapes import Box, Ellipse, KeyPoint, Polygon, Span, Vector
+from .._html.markup import Html, Medium, joined, number, source, tag
+from .._html.tables import cell
 from .._tables.regions import RegionRow
 from .chips import MOST, Colours, name_of
-from .markup import Html, Medium, joined, number, source, tag
-from .tables import cell
 
 Points = list[tuple[float, float]]
 

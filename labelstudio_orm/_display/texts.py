@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from .._config.shapes import Passage, Span
+from .._html.markup import Html, joined, tag, text
+from .._html.tables import cell
 from .._tables.regions import RegionRow
 from .chips import MOST, Colours, name_of
-from .markup import Html, joined, tag, text
-from .tables import cell
 
 LONGEST: Final = 20_000
 """The most characters of a text that are shown."""

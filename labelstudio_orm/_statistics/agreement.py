@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from attrs import field, frozen
 
-from .. import _statistics
+from .. import _html, _statistics
 from . import coefficients
 from .answers import Item, Metric
 from .coefficients import Level, Ratings, mean
@@ -161,6 +161,9 @@ class Agreement(Generic[S]):
     def _figures(self) -> tuple[str, str]:
         """The names of the figures of a pair."""
         return ("observed", "f1") if self._of_regions else ("observed", "cohen_kappa")
+
+    def _repr_html_(self) -> str:
+        return _html.markup.written(repr(self))
 
     def __repr__(self) -> str:
         said = {

@@ -9,7 +9,7 @@ from datetime import date
 from itertools import product
 from typing import TYPE_CHECKING, Any, Final
 
-from .. import _statistics
+from .. import _html, _statistics
 from .._engine.conditions.ordering import sortable
 from .._engine.values.brief import cut
 from .._engine.values.extras import extra
@@ -102,15 +102,30 @@ class Counts(Mapping[Any, int]):
         return found[0], sorted(found[1], key=order)
 
     def __repr__(self) -> str:
+        head, rows, more = self._table()
+        left = 1 if len(self.names) == 2 else len(self.names)
+        return text_table(head, rows, left) + (f"\n({more})" if more else "")
+
+    def _repr_html_(self) -> str:
+        head, rows, more = self._table()
+        if len(rows) > _ROWS:
+            more = f"{len(rows) - _ROWS:,} rows more" + (f", {more}" if more else "")
+        return _html.markup.framed(_html.tables.table(head, rows[:_ROWS]), more)
+
+    def _table(self) -> tuple[list[str], list[list[str]], str]:
+        """Return the heading, the rows, and what is said of columns that are not shown."""
         if len(self.names) != 2:
             rows = [[*map(shown, row), str(self._counts[key])] for key, row in self._rows]
-            return text_table([*self.names, "count"], rows, len(self.names))
+            return [*self.names, "count"], rows, ""
         values, across = self.cross()
         head = [" / ".join(self.names), *map(shown, across[:SHOWN])]
         rows = [[shown(one), *(str(self[one, by]) for by in across[:SHOWN])] for one in values]
         more = len(across) - SHOWN
-        return text_table(head, rows, 1) + (f"\n({more:,} columns more)" if more > 0 else "")
+        return head, rows, f"{more:,} columns more" if more > 0 else ""
 
+
+_ROWS: Final = 50
+"""Rows that a notebook shows."""
 
 _WIDE: Final = 40
 """Characters of a cell, at most."""

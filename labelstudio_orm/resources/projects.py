@@ -201,6 +201,9 @@ class Project(CreatedBy, Resource):
             body["label_config"] = _config.markup.without_declaration(body["label_config"])
         return body
 
+    def _repr_html_(self) -> str:
+        return _tasks.showing.html_of_project(self)
+
     @property
     def config(self) -> LabelConfig:
         """The labelling config as objects. Costs no request.

@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from labelstudio_orm import LabelStudio
-from labelstudio_orm._display.markup import colour, source, tag
+from labelstudio_orm._engine.values.summary import Failure, Summary
+from labelstudio_orm._html.markup import colour, source, tag
+from labelstudio_orm._reports import Difference, Loss, Report
 from labelstudio_orm.config import LabelConfig, Span, choices, labels
 from labelstudio_orm.resources.tasks import Task
 from labelstudio_orm.testing import FakeLabelStudio
@@ -51,8 +53,9 @@ ATTRIBUTES = {
     "vector-effect", "viewbox",
 }  # fmt: skip
 ELEMENTS = {
-    "audio", "b", "details", "div", "iframe", "img", "mark", "path", "polygon", "polyline", "span",
-    "style", "summary", "sup", "svg", "table", "tbody", "td", "th", "thead", "title", "tr", "video",
+    "audio", "b", "details", "div", "iframe", "img", "mark", "path", "polygon", "polyline", "pre",
+    "span", "style", "summary", "sup", "svg", "table", "tbody", "td", "th", "thead", "title", "tr",
+    "video",
 }  # fmt: skip
 
 
@@ -257,3 +260,58 @@ def test_a_queryset_costs_one_request_at_most(
 
 def test_an_error_is_shown_in_place_of_the_rows(ls: LabelStudio) -> None:
     assert "NotFound" in shown(ls.projects.ref(99).tasks).text
+
+
+def test_a_project_has_a_bar_of_the_counters_that_it_has(
+    ls: LabelStudio, fake: FakeLabelStudio
+) -> None:
+    project = ls.projects.create(title="<Half>", label_config=str(TEXTS))
+    first, _ = project.tasks.bulk_create([{"text": "a"}, {"text": "b"}])
+    first.annotations.create(result=TEXTS.regions({"mood": "good"}))
+    found = ls.projects.get(id=project.id)
+    fake.requests.clear()
+    parsed = shown(found)
+    assert "1 of 2 tasks finished (50 %)" in parsed.text
+    assert "<Half>" in parsed.text
+    assert "width:50.0%" in [one.get("style") for one in parsed.all("div")]
+    assert "finished" not in shown(ls.projects.ref(project.id)).text
+    assert str(ls.url) in shown(ls).text
+    assert not fake.requests
+
+
+def test_a_config_shows_its_labels_in_their_colours() -> None:
+    found = shown(CONFIG)
+    chips = {one["style"] for one in found.all("span") if one.get("class") == "lso-chip"}
+    assert "--lso-c:red" in chips
+    assert "car" in found.text
+    assert "$text" in found.text
+
+
+def test_results_of_verbs_are_tables_and_one_line(ls: LabelStudio) -> None:
+    project = ls.projects.create(title="<b>", label_config=str(TEXTS))
+    made = project.tasks.bulk_create(
+        [*({"text": f"text {n}"} for n in range(1000)), {"<i>": 1}], on_error="collect"
+    )
+    assert repr(made) == "[<Task 1>, <Task 2>, <Task 3>, ... 997 more]"
+    found = shown(made)
+    assert "created1,000failed1" in found.text
+    assert "{'<i>': 1}" in found.text
+    assert "and 990 more" in found.text
+    assert "created1,000" in shown(made.summary).text
+    assert "text 01" in (counts := shown(project.tasks.count_by("data__text"))).text
+    assert "950 rows more" in counts.text
+
+
+def test_reports_are_tables() -> None:
+    failed = Failure(0, "<b>", "<script>")
+    difference = Difference("tasks", 1, 2, "data", "<i>", "</td>")
+    report = Report(
+        what="copying <Project>",
+        counts={"tasks": Summary(created=4, failed=[failed])},
+        differences=[difference],
+        losses=[Loss("tasks", "created_at", 4, "<no>")],
+    )
+    found = shown(report)
+    for text in ("copying <Project>: NOT THE SAME", "4 created, 1 failed", "<script>", "<no>"):
+        assert text in found.text
+    assert str(difference) in found.text

@@ -9,7 +9,8 @@ from typing import Any, Final, TypeVar
 import attrs
 
 from ... import _display, _tables
-from ..._display.markup import Html, framed, joined, tag
+from ..._html.markup import Html, framed, joined, tag
+from ..._html.tables import table
 from ..conditions.query import Query
 from ..fields.fields import Field
 from ..http.deadline import Allowance
@@ -39,11 +40,11 @@ def preview(title: str, query: Query, cache: list[Any] | None) -> Html:
     """Return the first objects as a table below a title; what fails is said there."""
     rows, note = (cache[:ROWS], "") if cache is not None else _first(query)
     with at_most(0):
-        table = _table(query, rows) if rows else None
+        found = _table(query, rows) if rows else None
         if not note:
             note = _count(len(rows), None if cache is None else len(cache))
         heading = tag("div", cut(title, 300), class_="lso-title")
-        return framed(heading, table, _display.labelled.note(note))
+        return framed(heading, found, _display.labelled.note(note))
 
 
 def _count(shown: int, known: int | None) -> str:
@@ -91,7 +92,7 @@ def _table(query: Query, rows: list[Any]) -> Html:
         name: some for name, some in columns.items() if not all(one in (None, "") for one in some)
     }
     shown = dict(islice(kept.items(), _COLUMNS))
-    return _display.tables.table(list(shown), zip(*shown.values(), strict=True))
+    return table(list(shown), zip(*shown.values(), strict=True))
 
 
 def _fields(query: Query, rows: list[Any]) -> list[Field]:

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import attrs
+
+from ... import _html
+from .brief import cut
+
+if TYPE_CHECKING:
+    from ..._html.markup import Html
 
 R = TypeVar("R")
 
@@ -81,6 +87,9 @@ class Summary(int):
     def __repr__(self) -> str:
         return f"<Summary: {self.describe()}>"
 
+    def _repr_html_(self) -> str:
+        return _html.markup.framed(_picture(self))
+
     def __str__(self) -> str:
         return int.__repr__(self)
 
@@ -88,12 +97,31 @@ class Summary(int):
         return _summary, (vars(self),)
 
 
+_FAILURES = 10
+"""Failures, and objects, that a notebook shows."""
+
+
+def _picture(summary: Summary) -> Html:
+    tables = _html.tables
+    names = ("created", "updated", "deleted", "skipped")
+    counts = {name: f"{getattr(summary, name):,}" for name in names if getattr(summary, name)}
+    failed = {"failed": f"{len(summary.failed):,}"} if summary.failed else {}
+    found = [tables.pairs({**counts, **failed} or {"summary": summary.describe()})]
+    if summary.failed:
+        rows = [(one.place, repr(one.item), one.reason) for one in summary.failed[:_FAILURES]]
+        found.append(tables.table(("place", "item", "reason"), rows))
+    return _html.markup.joined(found)
+
+
 def _summary(parts: dict[str, Any]) -> Summary:
     return Summary(**parts)
 
 
-SHOWN = 20
+SHOWN = 3
 """Objects that the repr of ``Created`` shows."""
+
+_WIDE = 60
+"""Characters of each of them."""
 
 
 class Created(list[R]):
@@ -109,6 +137,12 @@ class Created(list[R]):
         self.summary = Summary(created=len(self)) if summary is None else summary
 
     def __repr__(self) -> str:
-        shown = ", ".join(map(repr, self[:SHOWN]))
+        shown = ", ".join(cut(repr(one), _WIDE) for one in self[:SHOWN])
         more = f", ... {len(self) - SHOWN:,} more" if len(self) > SHOWN else ""
         return f"[{shown}{more}]"
+
+    def _repr_html_(self) -> str:
+        rows = [(place, repr(one)) for place, one in enumerate(self[:_FAILURES])]
+        table = _html.tables.table(("", "object"), rows) if rows else None
+        more = f"and {len(self) - len(rows):,} more" if len(self) > len(rows) else None
+        return _html.markup.framed(_picture(self.summary), table, more)

@@ -1,4 +1,4 @@
-"""Tasks, annotations and predictions as pictures: what is loaded of them, and nothing more."""
+"""Tasks, their results and projects as pictures: what is loaded of them, and nothing more."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from ... import _display
 from ..._display.labelled import Answer, Labelled
-from ..._display.markup import Html, framed
 from ..._engine.http.rationed import at_most
 from ..._engine.reading.preview import attempt, loaded
 from ..._engine.records.inside import client_of
 from ..._engine.values.brief import cut
+from ..._html.markup import Html, framed, tag
+from ..._html.tables import pairs
 from .media import address_of
 
 Task = Any
@@ -78,3 +79,38 @@ def _addresses(task: Task) -> Any:
         return found.text if found.path is None else f"{server}{found.path}"
 
     return address
+
+
+# -- projects --------------------------------------------------------------------------------------
+
+_COUNTERS = {
+    "num_tasks_with_annotations": "tasks with annotations",
+    "total_annotations_number": "annotations",
+    "skipped_annotations_number": "cancelled annotations",
+    "total_predictions_number": "predictions",
+}
+
+
+def html_of_project(project: Any) -> Html:
+    """Return a project with a bar of what is done, by the counters that it has."""
+    with at_most(0):
+        title = tag("div", cut(repr(project), 200), class_="lso-title")
+        counters = {said: loaded(project, name) for name, said in _COUNTERS.items()}
+        controls = loaded(loaded(project, "config"), "controls") or {}
+        said = {
+            "description": loaded(project, "description") or None,
+            **{name: f"{one:,}" for name, one in counters.items() if isinstance(one, int)},
+            "controls": ", ".join(map(str, controls.values())) or None,
+        }
+        done, of = loaded(project, "finished_task_number"), loaded(project, "task_number")
+        return framed(title, _bar(done, of), pairs({k: v for k, v in said.items() if v}))
+
+
+def _bar(done: Any, of: Any) -> Html | None:
+    if not isinstance(of, int):
+        return None
+    if not isinstance(done, int):
+        return tag("div", f"{of:,} tasks")
+    part = min(100.0, 100 * done / of) if of > 0 else 0.0
+    bar = tag("div", tag("div", class_="lso-done", style=f"width:{part:.1f}%"), class_="lso-bar")
+    return tag("div", f"{done:,} of {of:,} tasks finished ({int(part)} %)", bar)

@@ -67,6 +67,11 @@ def framed(*inside: object) -> Html:
     return tag("div", tag("style", Html(STYLE)), *inside, class_="lso")
 
 
+def written(said: object) -> Html:
+    """Return a text of several lines for a notebook."""
+    return framed(tag("pre", text(said, 50_000)))
+
+
 def page(title: str, *inside: object) -> Html:
     """Return a whole document, which runs no script and loads nothing but media."""
     policy = "; ".join(
