@@ -687,6 +687,38 @@ class Predictions(LabelledSet["Prediction"]):
         return run.summary()
 
     @one_call
+    def promote(
+        self,
+        *,
+        author: User | int | None = None,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+        **fields: Any,
+    ) -> Created[Annotation]:
+        """Create an annotation from each prediction; return them, with a ``summary``.
+
+        ``author``: who is its ``completed_by`` (default: the current user); ``fields`` are those of
+        an Annotation, ``ground_truth=True`` for example. It has the result of the prediction, which
+        is its ``parent_prediction``. A prediction has one such annotation, whoever the author is:
+        those that have it are skipped, so that a run may be repeated, or overlap with another one.
+
+        The predictions are listed, and one request each creates the annotations, sent by
+        ``workers`` at once (default: the client's). Refused without a condition, unless ``all()``
+        confirmed it. Errors as for ``create_annotations``.
+
+        >>> guessed = ls.projects.create(title="Guesses", label_config=project.label_config)
+        >>> _ = guessed.tasks.create(data={"text": "fine"}).predictions.create(score=0.95)
+        >>> guessed.predictions.filter(score__gte=0.9).promote().summary
+        <Summary: 1 created>
+        >>> guessed.predictions.filter(score__gte=0.9).promote().summary
+        <Summary: 1 skipped>
+        """
+        run = self._run("promoting", workers, on_error, progress)
+        said = fields if author is None else {"completed_by": author, **fields}
+        return _tasks.promoting.promote(self, said, run)
+
+    @one_call
     def delete_duplicates(
         self,
         *,
