@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 from .._engine.conditions.q import Q
@@ -64,14 +64,53 @@ class Views(QuerySet["View"]):
 
         >>> project.views.create(title="Todo", filters=Q(total_annotations=0), ordering="-id")
         """
-        data = dict(fields.pop("data", None) or {})
-        if title is not None:
-            data["title"] = title
-        if filters is not None:
-            data["filters"] = view_filters(filters, self.client.url)
-        if ordering is not None:
-            data["ordering"] = [view_ordering(ordering)]
+        data = self._data(fields.pop("data", None), title, filters, ordering)
         return super().create(*given, data=data, **fields)
+
+    @one_call
+    def get_or_create(
+        self,
+        *conditions: Q | Mapping[str, Any] | None,
+        title: str | None = None,
+        filters: Q | None = None,
+        ordering: str | None = None,
+        **lookups: Any,
+    ) -> tuple[View, bool]:
+        """Return the one view that matches, or a new one, as ``(view, created)``.
+
+        With a ``title``, the view of this title; a new one has ``filters`` and ``ordering``, which
+        a view that exists keeps as they are. Else as for every queryset.
+
+        >>> view, created = project.views.get_or_create(title="Unsure", filters=Q(overlap=2))
+        >>> project.views.get_or_create(title="Unsure") == (view, False)
+        True
+        """
+        if title is None and filters is None and ordering is None:
+            return super().get_or_create(*conditions, **lookups)
+        if title is None or conditions or lookups:
+            raise TypeError(
+                "views.get_or_create(): with title=, filters= or ordering= the title says which "
+                "view is meant, and there are no other conditions"
+            )
+        data = self._data(None, title, filters, ordering)
+        return super().get_or_create({"data": data}, data__title=title)
+
+    def _data(
+        self,
+        data: Mapping[str, Any] | None,
+        title: str | None,
+        filters: Q | None,
+        ordering: str | None,
+    ) -> dict[str, Any]:
+        """Return the data of a view of this title, condition and order."""
+        made = dict(data or {})
+        if title is not None:
+            made["title"] = title
+        if filters is not None:
+            made["filters"] = view_filters(filters, self.client.url)
+        if ordering is not None:
+            made["ordering"] = [view_ordering(ordering)]
+        return made
 
     @one_call
     def delete(self, **options: Any) -> Summary:
@@ -130,6 +169,16 @@ class View(Resource):
             require(self._client, PAIRED_FILTERS, f"saving {self!r}")
 
     @property
+    def title(self) -> str | None:
+        """``data["title"]``, the name of the tab; assigning one changes ``data``."""
+        found = self.data.get("title") if isinstance(self.data, dict) else None
+        return found if isinstance(found, str) else None
+
+    @title.setter
+    def title(self, title: str) -> None:
+        self._own_data()["title"] = title
+
+    @property
     def filters(self) -> Q:
         """The condition of ``data["filters"]``; assigning one changes ``data``. Costs no request.
 
@@ -150,9 +199,12 @@ class View(Resource):
 
     @filters.setter
     def filters(self, condition: Q) -> None:
+        self._own_data()["filters"] = view_filters(condition, self._server)
+
+    def _own_data(self) -> dict[str, Any]:
         if not isinstance(self.data, dict):
             raise LabelStudioError(f"{self!r}: its data is {self.data!r:.80}, not a JSON object")
-        self.data["filters"] = view_filters(condition, self._server)
+        return self.data
 
     @property
     def tasks(self) -> Tasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -100,10 +100,14 @@ def _writable(queryset: ReadingQuerySet[Any], name: str) -> None:
 
 @attrs.frozen
 class Assignment:
-    """``data__split="train"``: a value for a field, or for a key inside of it."""
+    """``data__split="train"``: a value for a field, or for a key inside of it.
+
+    ``function`` gives the value for each object instead.
+    """
 
     key: Key
     value: Any
+    function: Callable[[Any], Any] | None = None
 
     @classmethod
     def of(cls, queryset: ReadingQuerySet[Any], text: str | Place, value: Any) -> Assignment:
@@ -116,6 +120,13 @@ class Assignment:
         if key.descending:
             raise FieldError(f"update(): {text} is an order; a value has no minus")
         _writable(queryset, key.field.name)
+        if callable(value):
+            return cls(key, None, lambda obj: cls._checked(queryset, key, text, value(obj)))
+        return cls(key, cls._checked(queryset, key, text, value))
+
+    @staticmethod
+    def _checked(queryset: ReadingQuerySet[Any], key: Key, text: str | Place, value: Any) -> Any:
+        """Return a value as it is kept; raise TypeError or ValueError if it cannot be set."""
         model = queryset.model
         value = plain_json(value)
         try:
@@ -128,7 +139,7 @@ class Assignment:
                 encode(body_of(probe, [key.field]), str(text))
         except (TypeError, ValueError) as error:
             raise type(error)(f"update({text}=...): {error}") from error
-        return cls(key, key.field.keep(value))
+        return key.field.keep(value)
 
     @property
     def is_text_in_data(self) -> bool:
@@ -141,10 +152,21 @@ class Assignment:
         """The field and the keys into it."""
         return self.key.field.name, *self.key.path
 
-    def apply(self, obj: Any) -> None:
+    def value_for(self, obj: Any) -> Any:
+        """Return the value for an object; raise ValueError for a function that raises an error."""
+        if self.function is None:
+            return self.value
+        try:
+            return self.function(obj)
+        except LabelStudioError:
+            raise
+        except Exception as error:
+            raise ValueError(f"update({self.key}=...) raised {error!r} for {obj!r:.200}") from error
+
+    def apply(self, obj: Any, value: Any) -> None:
         """Set the value on an object. Raises ValueError where nothing can hold the key."""
         *steps, last = self.way
-        value = copy_json(reveal(self.value))
+        value = copy_json(reveal(value))
         if not steps:
             setattr(obj, last, value)
             return
@@ -210,7 +232,9 @@ class Update:
         refuse_ambiguous(query_of(queryset), (one.key for one in self.assignments))
         self.names = {one.key.field.name for one in self.assignments}
         self.merges = any(one.key.path for one in self.assignments)
-        light = evolved(queryset, fields=frozenset({"id", *self.names}), relations=frozenset())
+        self.is_computed = any(one.function for one in self.assignments)
+        fields = None if self.is_computed else frozenset({"id", *self.names})
+        light = evolved(queryset, fields=fields, relations=frozenset())
         self.is_of_caller = query_of(queryset).loaded is not None
         """Whether the objects are the caller's own, and were read at some time before."""
         self.listed = queryset if self.is_of_caller else light
@@ -274,6 +298,8 @@ class Update:
             left = left[done:]
 
     def _may_change(self, obj: Any) -> bool:
+        if self.is_computed:  # a function is asked once about an object as it was read
+            return True
         try:
             return self._apply(obj)
         except (LabelStudioError, TypeError, ValueError):
@@ -296,7 +322,7 @@ class Update:
 
     def _change(self, target: Target) -> bool:
         obj = target.obj
-        if not self._apply(obj):
+        if not (self.merges and self.is_computed) and not self._apply(obj):
             return False
         if self.merges:
             obj = target.current if target.is_fresh else self.reread(obj)
@@ -312,9 +338,14 @@ class Update:
 
     def _apply(self, obj: Any) -> bool:
         """Set the values on an object; return whether that changes it."""
-        for one in self.assignments:
-            one.apply(obj)
+        self.assign(obj)
         return bool(chosen(obj, self.names))
+
+    def assign(self, obj: Any) -> None:
+        """Set the values on an object; functions get it as it was before."""
+        values = [one.value_for(obj) for one in self.assignments]
+        for one, value in zip(self.assignments, values, strict=True):
+            one.apply(obj, value)
 
 
 def _total(queryset: ReadingQuerySet[Any]) -> int | None:

@@ -234,6 +234,10 @@ class QuerySet(SummarizingQuerySet[R]):
         ``data={...}`` set a field as a whole; ``{data["src__id"]: 7}`` sets a key that has other
         signs in it. Raises FieldError for ``data__a__b`` where a task has a key ``a__b``.
 
+        A function gives the value for each object: ``data__image=lambda task: ...``. It gets the
+        object with all its fields, as it was read last, and ValueError names the one for which it
+        raises an error.
+
         The objects are listed, light, and those that have the values already are skipped. A text
         for a key of the data of tasks, other than those that the labelling config shows, is set by
         the server's own action, 1,000 tasks a request: it leaves ``updated_at`` as it is, and no

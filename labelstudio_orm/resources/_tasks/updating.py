@@ -31,8 +31,7 @@ class TaskUpdate(Update):
         for tasks in chunked(objects, BATCH):
             ids = []
             for task in tasks:
-                for one in self.assignments:
-                    one.apply(task)
+                self.assign(task)
                 if changed(task):
                     ids.append(task.id)
             chosen = {"selectedItems": {"all": False, "included": ids}}
@@ -75,7 +74,7 @@ class TaskUpdate(Update):
     def _matching(self) -> Any:
         tasks = self.queryset
         scope = {"project": query_of(tasks).scope["project"]}
-        fields = frozenset({"id", *self.names})
+        fields = None if self.is_computed else frozenset({"id", *self.names})
         found = type(tasks)(tasks.model, tasks.client, scope=scope, fields=fields)
         parts = parts_of(self.where)
         return evolved(found, where=conjunction(*(one for one in parts if not _is_about_id(one))))
