@@ -274,6 +274,10 @@ class LabelConfig(ParsedConfig):
         """Return a config without a label and its branches; arguments as for ``renamed``."""
         return type(self)(editing.without_label(self, label, control))
 
+    def __or__(self, other: LabelConfig) -> LabelConfig:
+        """Return ``self.union(other)``: ``config | other``."""
+        return self.union(other) if isinstance(other, LabelConfig) else NotImplemented
+
     def union(
         self, *others: LabelConfig | str, conflicts: Literal["raise", "first"] = "raise"
     ) -> LabelConfig:

@@ -44,6 +44,17 @@ def test_labels_keep_all_that_is_said_of_them() -> None:
     assert joined.union(CONFIG, with_labels(bus, van)) == joined
 
 
+def test_the_operator_joins_as_the_method_does() -> None:
+    config = LabelConfig.parse(CONFIG)
+    other = LabelConfig.parse(with_labels('<Label value="Van"/>'))
+    assert config | other == config.union(other)
+    with pytest.raises(ValueError, match="the hotkey of 'Car'"):
+        _ = config | LabelConfig.parse(with_labels('<Label value="Car" hotkey="d"/>'))
+    text: Any = CONFIG
+    with pytest.raises(TypeError, match="unsupported operand"):
+        _ = config | text
+
+
 def test_branches_and_controls_come_whole() -> None:
     tree = '<Taxonomy name="t" toName="image">{}</Taxonomy></View>'
     small = CONFIG.replace("</View>", tree.format('<Choice value="A"><Choice value="1"/></Choice>'))
