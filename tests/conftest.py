@@ -186,4 +186,6 @@ def _operations_that_a_mark_names(request: pytest.FixtureRequest) -> Iterator[No
     finally:
         log.removeFilter(note)
         log.setLevel(level)
+    if REFUSED in dict(request.node.user_properties):
+        return  # and what would have come after
     assert named <= done, f"marked, but not done: {named - done}"

@@ -62,7 +62,7 @@ def test_authors_that_are_gone(
         for user in (ann, bob, eve)
     )
     for user in (ann, bob):
-        ls.organizations.first().members.get(user.id).delete()  # type: ignore[union-attr]
+        ls.organizations.first().members.ref(user.id).delete()  # type: ignore[union-attr]
     eve.delete()
     with pytest.raises(UnknownUsers) as caught:
         copy_project(project, to=there)

@@ -138,6 +138,12 @@ STATES: Final = Feature(
         *(f"POST /api/fsm/entities/{entity}/{{}}/transition/" for entity in _STATEFUL),
     ),
 )
+LAST_VIEWS: Final = Feature(
+    "new views behind those that a project has",
+    (1, 21),
+    "order of POST /api/dm/views/",
+    "they come first; a migration puts them in their place by one request more",
+)
 PROJECT_WEBHOOKS: Final = Feature(
     "webhooks of projects alone",
     (1, 20),
