@@ -635,6 +635,9 @@ class Predictions(LabelledSet["Prediction"]):
         (``summary.deleted``). What a process sent that was killed may be stored after that; see
         ``delete_duplicates``. Without ``"skip"`` all are created, again too.
 
+        An input with a length is validated as a whole before the first request; of any other as
+        many are held as a batch has, and ``on_conflict`` is settled for each batch.
+
         One more request counts the project's predictions: a batch whose answer is lost is looked
         for by that count, or with ``"skip"`` by its content, and never sent twice; OutcomeUnknown
         is raised where that does not settle it.

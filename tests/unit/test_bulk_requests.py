@@ -544,3 +544,32 @@ def test_an_import_keeps_its_objects_where_they_are_wanted(
     )  # fmt: skip
     assert (again.summary.created, again.summary.skipped) == (2, 301)
     assert len(again) == (303 if returning else 0)
+
+
+@pytest.mark.parametrize("on_conflict", [None, "skip"])
+def test_predictions_of_a_generator_are_sent_as_they_come(
+    filled: Project, fake: FakeLabelStudio, on_conflict: Any
+) -> None:
+    tasks = list(filled.tasks)
+    sent = []
+
+    def guesses() -> Iterator[Any]:
+        for task in [*tasks[:25], *tasks[:5]]:
+            sent.append(sum("import/predictions" in one.path for one in fake.requests))
+            yield task, region(filled), 0.5
+
+    done = filled.predictions.bulk_create(
+        guesses(), model_version="v9", on_conflict=on_conflict, batch_size=10
+    )
+    assert sent == [0] * 10 + [1] * 10 + [2] * 10
+    repeated = 0 if on_conflict is None else 5
+    assert (done.created, done.skipped) == (30 - repeated, repeated)
+    assert filled.predictions.filter(model_version="v9").count() == 30 - repeated
+
+
+def test_annotations_that_are_deleted_are_listed_by_their_ids(
+    filled: Project, fake: FakeLabelStudio
+) -> None:
+    assert filled.annotations.all().delete() == 4
+    [listing] = [one for one in fake.requests if one.path == "/api/tasks/"]
+    assert set(listing.query["include"].split(",")) == {"annotations", "annotations.id", "id"}

@@ -9,6 +9,7 @@ from ...errors import DoesNotExist
 from .. import bulk, models
 from ..fields.options import options_of
 from ..http.deadline import one_call
+from ..pages.sources import Embedded
 from ..reading.by_id import parents_in
 from ..reading.summaries import SummarizingQuerySet
 from ..records.inside import bind, drop_prefetched_of_parents, restored_on_failure, set_parents
@@ -277,8 +278,13 @@ class QuerySet(SummarizingQuerySet[R]):
         """
         self._query.require_confirmation("delete()")
         with self._run("deleting", workers, on_error, progress) as run:
-            bulk.deletion.delete_each(list(self), run)
+            bulk.deletion.delete_each(list(self._light()), run)
         return run.summary()
+
+    def _light(self) -> QuerySet[R]:
+        """Return the same objects with their ids alone, where that saves the server most work."""
+        is_inside = isinstance(self._query.options.pages, Embedded)
+        return self.only("id") if is_inside and self._cache is None else self
 
     def _updating(self, values: Mapping[Any, Any]) -> Update:
         return bulk.updating.Update(self, values)

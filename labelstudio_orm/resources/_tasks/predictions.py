@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Sized
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from ..._config.check import Check
@@ -83,18 +83,14 @@ def create_predictions(
                 return None
             return Item(number, item, made, where, hashable_key=_hashable_key(made))
 
-        forms = [made for n, item in enumerate(items) if (made := form(n, item)) is not None]
-        run.total = len(forms) + len(run.failed)
+        forms = (made for n, item in enumerate(items) if (made := form(n, item)) is not None)
+        parts: Iterable[list[Item]] = chunked(forms, batch_size)
+        if isinstance(items, Sized):  # as a whole before the first request
+            found = list(forms)
+            run.total, parts = len(found) + len(run.failed), [found] if found else ()
         sending = _Sending(predictions, project, run, once=on_conflict == "skip")
-        if forms:
-            sending.count()  # before it looks: what others store from then on changes the number
-        if sending.once:
-            forms = sending.unknown(forms)
-        for batch in chunked(forms, batch_size):
-            send_isolating_failures(batch, sending.send, refused, run)
-            run.report()
-        if sending.once and forms:
-            sending.delete_duplicates(forms)
+        for part in parts:
+            sending.create(part, batch_size)
     drop_prefetched_in(parents_in(query_of(predictions).scope), predictions.model)
     return run.summary()
 
@@ -110,6 +106,17 @@ class _Sending:
     ) -> None:
         self.client, self.project, self.run = client_with_nouns(predictions), project, run
         self.once, self.stored = once, 0
+
+    def create(self, items: list[Item], batch_size: int) -> None:
+        """Create the predictions of items, as far as they are not there."""
+        self.count()  # before it looks: what others store from then on changes the number
+        if self.once:
+            items = self.unknown(items)
+        for batch in chunked(items, batch_size):
+            send_isolating_failures(batch, self.send, refused, self.run)
+            self.run.report()
+        if self.once and items:
+            self.delete_duplicates(items)
 
     def unknown(self, items: list[Item]) -> list[Item]:
         """Return the items that are new: by task and model version, also among themselves."""
@@ -158,7 +165,8 @@ class _Sending:
         found = [(row["id"], _hashable_key(row)) for row in self._there(sent, "model_version")]
         ids = _younger((id, key) for id, key in found if key in keys)
         skipped = self.run.skipped  # of the input; others may have deleted some of these
-        self.run.total = (self.run.total or 0) + len(ids)
+        if self.run.total is not None:
+            self.run.total += len(ids)
         delete_each([self.client.predictions.ref(id) for id in ids], self.run)
         self.run.skipped = skipped
 
@@ -280,9 +288,8 @@ def delete_predictions(queryset: QuerySet[Any], run: BulkRun) -> None:
 
 def delete_duplicates(queryset: QuerySet[Any], run: BulkRun) -> None:
     """Delete duplicates: ``Predictions.delete_duplicates``."""
-    found = {one.id: one for one in queryset.iterator()}
-    ids = _younger((one.id, (one.task_id, one.model_version)) for one in found.values())
-    delete_each([found[id] for id in ids], run)
+    ids = _younger((one.id, (one.task_id, one.model_version)) for one in queryset.iterator())
+    delete_each([queryset.ref(id) for id in ids], run)
     drop_prefetched_in(parents_in(query_of(queryset).scope), queryset.model)
 
 
