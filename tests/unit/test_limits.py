@@ -32,6 +32,7 @@ from labelstudio_orm import (
 )
 from labelstudio_orm._engine.http.download import JsonEnd
 from labelstudio_orm._engine.http.transport import Retry
+from labelstudio_orm._engine.pages import ranges
 from labelstudio_orm.testing import FakeLabelStudio, Fault
 from tests.law.fuzz_answers import fuzz
 
@@ -432,3 +433,23 @@ def test_a_view_of_no_project_is_told() -> None:
         tasks = LabelStudio(url, TOKEN).views.ref(1).tasks
         with pytest.raises(LabelStudioError, match="listing Tasks of view 1 failed"):
             list(tasks)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_fewer_of_very_large_rows_are_asked_for_at_once(
+    fake: FakeLabelStudio, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    monkeypatch.setattr(ranges, "MOST_BYTES", 40_000)
+    monkeypatch.setattr(ranges, "PAGE_BYTES", 10_000)
+    ls = fake.client(max_answer=500_000)
+    project = ls.projects.create(title="Large")
+    project.tasks.bulk_create({"text": "x" * (100_000 if n == 20 else 5_000)} for n in range(30))
+    project.tasks.bulk_create({"text": "y"} for n in range(200))
+    fake.requests.clear()
+    lengths = [len(task.data["text"]) for task in project.tasks.iterator(workers=workers)]
+    assert lengths == [100_000 if n == 20 else 5_000 for n in range(30)] + [1] * 200
+    sizes = [int(one.query["page_size"]) for one in fake.requests]
+    assert sizes[:2] == [100, 10]
+    assert len(sizes) < 60
+    with pytest.raises(ConnectionFailed, match="exceeds the limit of 60,000 bytes"):
+        list(fake.client(max_answer=60_000).tasks.filter(project=project).iterator())

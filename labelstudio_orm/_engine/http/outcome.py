@@ -107,6 +107,10 @@ class Answer:
         return body
 
 
+class AnswerTooLarge(ConnectionFailed):
+    """An answer has more bytes than are read into memory."""
+
+
 class AttemptFailed(Exception):
     """An attempt without a usable answer; another one may succeed if ``retryable``.
 
@@ -120,6 +124,7 @@ class AttemptFailed(Exception):
         may_be_done: bool,
         retryable: bool = True,
         timeout: bool = False,
+        too_large: bool = False,
         retry_after: float | None = None,
         root: BaseException | None = None,
         hint: str = "",
@@ -130,6 +135,7 @@ class AttemptFailed(Exception):
         self.may_be_done = may_be_done
         self.retryable = retryable
         self.timeout = timeout
+        self.too_large = too_large
         self.retry_after = retry_after
         self.root = root
 
@@ -239,6 +245,8 @@ def final_error(call: Call, failure: AttemptFailed, tries: int, lost: bool) -> L
     ``lost``: the answer to an earlier try may have been lost.
     """
     kind = Timeout if failure.timeout else ConnectionFailed
+    if failure.too_large:
+        kind = AnswerTooLarge
     text = failure.text + (f", {tries} times" if tries > 1 else "")
     return kind(call.failed(text, failure.hint), request=call.name, repeated=lost)
 
@@ -281,6 +289,7 @@ def _too_large(call: Call) -> AttemptFailed:
         f"the answer exceeds the limit of {call.max_answer:,} bytes",
         may_be_done=True,
         retryable=False,
+        too_large=True,
         hint="Ask for less at once, or raise the limit: LabelStudio(max_answer=...).",
     )
 

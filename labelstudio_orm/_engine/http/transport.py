@@ -195,6 +195,7 @@ class Transport:
         idempotent: bool | None = None,
         expect: Expected = None,
         received: Callable[[int], object] | None = None,
+        max_answer: int | None = None,
     ) -> Any:
         """Return the parsed JSON of the answer, or None for an empty one.
 
@@ -207,6 +208,7 @@ class Transport:
         * ``idempotent``: whether doing it twice is the same as once; by default, unless a POST.
         * ``expect``: what the answer must be: ``list``, or the keys that an object must have. Any
           other answer counts as lost. None accepts everything, also an empty answer.
+        * ``max_answer``: a limit for this answer below the transport's own.
 
         Raises an ``APIError`` for an answer that is not a success, ``ConnectionFailed`` or
         ``Timeout`` where nothing is known to have changed or repeating is harmless,
@@ -228,7 +230,8 @@ class Transport:
             headers=headers,
             timeout=timeout,
         )
-        call = evolve(call, expect=expect, max_answer=self.max_answer)
+        most = min(self.max_answer, max_answer or self.max_answer)
+        call = evolve(call, expect=expect, max_answer=most)
         if idempotent is not None:
             call = evolve(call, idempotent=idempotent)
         with until(call.bound):

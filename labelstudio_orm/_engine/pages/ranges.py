@@ -17,6 +17,7 @@ import attrs
 
 from ...errors import NotFound
 from ..conditions.tree import Leaf, Node, parts_of
+from ..http.outcome import AnswerTooLarge
 from ..http.page_sizes import FIRST_PAGE, IDS, PAGE
 from ..plans.plan import Plan
 from ..values.codec import Row
@@ -48,6 +49,12 @@ PAGE_SECONDS = 4.0
 
 PAGE_BYTES = 8_000_000
 """Bytes that a page of tasks should have at most, judging by the rows of the page before."""
+
+MOST_BYTES = 4 * PAGE_BYTES
+"""Bytes of a page above which fewer rows are asked for instead."""
+
+FEWER = 10
+"""How many times fewer."""
 
 FILL = 0.8
 """How full a page of a range of ids should be, so that it mostly holds all of them."""
@@ -177,12 +184,17 @@ class TaskListing:
 
         The ids are behind ``after`` and not beyond ``until``.
         """
+        most = None if size == 1 or number > 1 or select.query.client.page_size else MOST_BYTES
         for _ in range(TRIES):
             weights: list[int] = []
             asked = time.monotonic()
-            answer = ask(
-                select, size, between(select, after, until), number, received=weights.append
-            )
+            where = between(select, after, until)
+            try:
+                answer = ask(select, size, where, number, received=weights.append, most=most)
+            except AnswerTooLarge:
+                if most is None:
+                    raise
+                return self.page(select, after, until, max(1, size // FEWER))
             rows, total = cast("list[Row]", answer["tasks"]), cast(int, answer["total"])
             if len(rows) >= total:
                 rows.sort(key=lambda row: row["id"], reverse=select.backwards)  # they all are here

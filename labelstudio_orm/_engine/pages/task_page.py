@@ -52,11 +52,13 @@ def ask(
     order: str | None = None,
     tries: int = TRIES,
     received: Callable[[int], object] | None = None,
+    most: int | None = None,
 ) -> Any:
     """Return one page of tasks.
 
     ``ids`` is a further condition, ``order`` another order than by id, and ``received`` is called
-    with the size of the answer. Repeated where a task was deleted while the server made the page.
+    with the size of the answer, of which ``most`` bytes are read. Repeated where a task was deleted
+    while the server made the page.
     """
     query: dict[str, Any] = {
         "ordering": [order or ("-tasks:id" if select.backwards else "tasks:id")]
@@ -88,12 +90,12 @@ def ask(
     try:
         answer = select.query.client.request(
             "GET", PATH, params=address, json=body, doing=select.doing, expect=ANSWER,
-            received=received,
+            received=received, max_answer=most,
         )  # fmt: skip
     except ServerError as error:
         if tries == 1 or not lost_a_task(error):
             raise
-        return ask(select, size, ids, number, order, tries - 1, received)
+        return ask(select, size, ids, number, order, tries - 1, received, most)
     rows = answer["tasks"] = checked_rows(answer["tasks"], select)
     _check_asked(rows, select, ids)
     return answer
