@@ -6,9 +6,11 @@ from datetime import datetime
 from typing import Any
 
 from .. import _config
+from .._engine.records.inside import client_of, saved_id, url_of
+from .._engine.records.record import Record
 from ..orm import fields, readonly
 
-__all__ = ["NO_TOKEN", "CreatedAt", "Dated", "Enterprise", "valid_result"]
+__all__ = ["NO_TOKEN", "CreatedAt", "Dated", "Enterprise", "valid_result", "web_address"]
 
 NO_TOKEN = "no token: a dry run"
 """Stands for a token that a dry run cannot know."""
@@ -17,6 +19,15 @@ NO_TOKEN = "no token: a dry run"
 def valid_result(value: Any, what: str, before: Any) -> None:
     """Raise for a result that no server can use, as a field's ``validator``."""
     _config.results.check_result(value, what, before)
+
+
+def web_address(obj: Record, name: str, template: str) -> str:
+    """Return an address in the web interface, with the ids of an object filled in.
+
+    Raises ValueError for an object that is not saved.
+    """
+    saved_id(obj, name)
+    return f"{client_of(obj).url}{url_of(obj, template)}"
 
 
 class Enterprise:

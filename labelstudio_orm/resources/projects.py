@@ -36,7 +36,7 @@ from ..progress import Progress
 from . import _tasks
 from ._transitions import transition_of
 from .authored import CreatedBy
-from .common import Dated, Enterprise
+from .common import Dated, Enterprise, web_address
 
 if TYPE_CHECKING:
     import os
@@ -203,6 +203,15 @@ class Project(CreatedBy, Resource):
 
     def _repr_html_(self) -> str:
         return _tasks.showing.html_of_project(self)
+
+    @property
+    def url(self) -> str:
+        """The address of the project in the web interface. Costs no request.
+
+        >>> project.url
+        'http://localhost:8080/projects/1/data/'
+        """
+        return web_address(self, "url", "/projects/{id}/data/")
 
     @property
     def config(self) -> LabelConfig:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from .._engine.bulk import BATCH_BYTES
@@ -19,6 +20,7 @@ from .._engine.pages.sources import Embedded
 from .._engine.reading.by_id import in_scope
 from .._engine.reading.selection import evolved, query_of
 from .._engine.values.ids import id_of as id_in
+from .._engine.values.misuse import check_number
 from .._engine.values.registry import registry
 from ..errors import LabelStudioError
 from ..orm import (
@@ -36,7 +38,7 @@ from ..orm import (
 from ..progress import Progress
 from . import _tasks
 from ._transitions import transition_of
-from .common import Dated, valid_result
+from .common import Dated, valid_result, web_address
 from .drafts import keeping_drafts
 from .formats import InFormats
 from .labelled import LabelledSet
@@ -44,6 +46,7 @@ from .labelled import LabelledSet
 if TYPE_CHECKING:
     from typing_extensions import Self
 
+    from .._config.labelconfig import LabelConfig
     from .._engine.conditions.places import Place
     from .._engine.conditions.q import Q
     from .._engine.http.connection import Connection
@@ -364,6 +367,19 @@ class Tasks(InFormats["Task"]):
         run = self._run("downloading files of", workers, on_error, progress)
         return _tasks.media.download_all(self, Path(folder), run, key)
 
+    @one_call
+    def show(self, most: int, path: str | os.PathLike[str]) -> Path:
+        """Write pictures of the first tasks, with their results, to a file of HTML.
+
+        A contact sheet of at most ``most`` tasks. The requests of a loop over so many, and one for
+        the project where it is not loaded. Returns the path.
+
+        >>> project.tasks.show(12, "sheet.html")
+        PosixPath('sheet.html')
+        """
+        check_number("the number of tasks", most)
+        return _tasks.showing.show_sheet(self, most, Path(path))
+
 
 @resource(
     "/api/tasks/{id}/",
@@ -435,6 +451,53 @@ class Task(Dated, Resource):
         """
         return _tasks.media.download_one(self, key, to, item_index)
 
+    @property
+    def url(self) -> str:
+        """The address of the task in the web interface.
+
+        Costs no request where the project is known, as it is of ``project.tasks``.
+
+        >>> task.url
+        'http://localhost:8080/projects/1/data/?task=4'
+        """
+        return web_address(self, "url", "/projects/{project}/data/?task={id}")
+
+    @one_call
+    def annotate(
+        self, values: Mapping[str, Any] = MappingProxyType({}), /, **by_control: Any
+    ) -> Annotation:
+        """Create an annotation of values by the names of controls; return it.
+
+        The values are those of ``LabelConfig.regions``: a text for choices, a number for a rating,
+        a list of ``Span`` or ``Box`` for marks. A control whose name is no word of Python goes into
+        ``values``. One request, and one more for the project where it is not loaded.
+
+        Raises UnknownControl and ValueError, before anything is sent, for a control or a label that
+        the labelling config does not have, naming what is near. For the other fields of an
+        annotation: ``task.annotations.create(result=project.config.regions(...), lead_time=2)``.
+
+        >>> moods = ls.projects.create(title="Moods", label_config=project.label_config)
+        >>> task = moods.tasks.create(data={"text": "so so"})
+        >>> task.annotate(sentiment="Neutral").values()
+        {'sentiment': 'Neutral'}
+        """
+        project = self.project
+        assert project is not None  # it is required
+        result = project.config.regions({**values, **by_control})
+        return self.annotations.create(result=result)
+
+    @one_call
+    def show(self, path: str | os.PathLike[str]) -> Path:
+        """Write a picture of the task, with all annotations and predictions, to a file of HTML.
+
+        It is what a notebook shows of it. One request for the annotations and one for the
+        predictions, and those for what is not loaded. Returns the path.
+
+        >>> task.show("task.html")
+        PosixPath('task.html')
+        """
+        return _tasks.showing.show(self, Path(path))
+
     def _repr_html_(self) -> str:
         return _tasks.showing.html_of(self)
 
@@ -462,6 +525,9 @@ class Labelled:
         >>> annotation.values()["sentiment"]
         'Positive'
         """
+        return self._config().values(self.result or [])
+
+    def _config(self) -> LabelConfig:
         assert isinstance(self, (Annotation, Prediction))
         project = self.project
         if project is None and self.task is not None:
@@ -469,7 +535,18 @@ class Labelled:
         if project is None:
             kind = LabelStudioError if self._is_saved else ValueError
             raise kind(f"{self!r} has no project whose labelling config could explain it")
-        return project.config.values(self.result or [])
+        return project.config
+
+    def show(self, path: str | os.PathLike[str]) -> Path:
+        """Write a picture of the result on its task to a file of HTML; return the path.
+
+        It is what a notebook shows of it. Costs no request where the task and the project are
+        loaded.
+
+        >>> annotation.show("annotation.html")
+        PosixPath('annotation.html')
+        """
+        return _tasks.showing.show(self, Path(path))
 
     def _repr_html_(self) -> str:
         return _tasks.showing.html_of(self)
@@ -574,6 +651,28 @@ class Annotation(Dated, Labelled, Resource):
     comments: ClassVar[HasMany[Comments]] = HasMany()
     states: ClassVar[HasMany[AnnotationState]] = HasMany()
     transition = transition_of("annotation")
+
+    @one_call
+    def update_values(
+        self, values: Mapping[str, Any] = MappingProxyType({}), /, **by_control: Any
+    ) -> Self:
+        """Change what the annotation says by some controls, save it, and return it.
+
+        Values are those of ``task.annotate``; None takes back what a control says. Regions whose
+        values do not change stay as they are, and so do those of other controls. Requests are those
+        of ``save``; errors those of ``task.annotate``.
+
+        >>> moods = ls.projects.create(title="Moods", label_config=project.label_config)
+        >>> annotation = moods.tasks.create(data={"text": "hm"}).annotate(sentiment="Positive")
+        >>> annotation.update_values(sentiment="Neutral").values()
+        {'sentiment': 'Neutral'}
+        """
+        config, given = self._config(), {**values, **by_control}
+        for name in given:
+            config[name]  # raises for one that there is not, also where it is taken back
+        merged = {**config.values(self.result), **given}
+        self.result = config.regions({k: v for k, v in merged.items() if v is not None})
+        return self.save()
 
     @one_call
     def save(

@@ -35,6 +35,7 @@ from ..orm import (
     readonly_foreign_key,
     resource,
 )
+from .common import web_address
 
 if TYPE_CHECKING:
     from typing_extensions import Never
@@ -177,6 +178,17 @@ class View(Resource):
     @title.setter
     def title(self, title: str) -> None:
         self._own_data()["title"] = title
+
+    @property
+    def url(self) -> str:
+        """The address of the view in the web interface.
+
+        Costs no request where the project is known, as it is of ``project.views``.
+
+        >>> view.url
+        'http://localhost:8080/projects/1/data/?tab=1'
+        """
+        return web_address(self, "url", "/projects/{project}/data/?tab={id}")
 
     @property
     def filters(self) -> Q:

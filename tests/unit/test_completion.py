@@ -41,20 +41,21 @@ OF_A_QUERYSET = {
 }
 OF_AN_OBJECT = {"objects", "save", "delete", "refresh", "changes", "raw", "extra"}
 FURTHER: dict[str, set[str]] = {
-    "Annotation": {"transition", "values"},
+    "Annotation": {"show", "transition", "update_values", "values"},
     "Export": {"convert", "download", "wait"},
     "FileUpload": {"download", "name", "open", "replace"},
     "ImportJob": {"wait"},
     "MLBackend": {"model_versions", "predict_interactive", "train"},
-    "Prediction": {"values"},
+    "Prediction": {"show", "values"},
     "Project": {
-        *("agreement", "annotators", "config", "export", "labels", "transition", "validate_config"),
+        *("agreement", "annotators", "config", "export", "labels", "transition", "url"),
+        "validate_config",
     },
     "PromptRun": {"submit_failed_predictions", "submit_predictions", "wait"},
     "PromptVersion": {"cost_estimate", "get_refined_prompt", "refine"},
-    "Task": {"download", "transition"},
+    "Task": {"annotate", "download", "show", "transition", "url"},
     "User": {"get_hotkeys", "get_token", "reset_token", "update_hotkeys"},
-    "View": {"filters", "tasks"},
+    "View": {"filters", "tasks", "title", "url"},
 }
 OF_A_STORAGE = {"sync", "validate", "wait"}
 FURTHER_OF_QUERYSETS: dict[str, set[str]] = {
@@ -67,11 +68,12 @@ FURTHER_OF_QUERYSETS: dict[str, set[str]] = {
     "OrganizationMembers": {"with_projects"},
     "Organizations": {"get_invite", "reset_token"},
     "Pauses": {"with_deleted"},
-    "Predictions": {"delete_duplicates"},
+    "Predictions": {"delete_duplicates", "promote"},
     "Projects": {"counts"},
     "Tasks": {
         *("create_annotations", "download", "export", "from_coco", "from_conll", "from_yolo"),
         *("perform", "to_coco", "to_conll", "to_jsonl", "to_masks", "to_voc", "to_yolo", "upload"),
+        *("sample", "show"),
     },
     "Users": {"me"},
     "Views": {"set_order"},

@@ -5,15 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from labelstudio_orm import LabelStudio
+from labelstudio_orm import LabelStudio, Project, View
 from labelstudio_orm._engine.values.summary import Failure, Summary
 from labelstudio_orm._html.markup import colour, source, tag
 from labelstudio_orm._reports import Difference, Loss, Report
-from labelstudio_orm.config import LabelConfig, Span, choices, labels
+from labelstudio_orm.config import LabelConfig, Span, UnknownControl, choices, labels
 from labelstudio_orm.resources.tasks import Task
 from labelstudio_orm.testing import FakeLabelStudio
 
@@ -315,3 +316,96 @@ def test_reports_are_tables() -> None:
     for text in ("copying <Project>: NOT THE SAME", "4 created, 1 failed", "<script>", "<no>"):
         assert text in found.text
     assert str(difference) in found.text
+
+
+# -- addresses and files --------------------------------------------------------------------------
+
+
+def test_addresses_of_the_web_interface_cost_no_request(
+    ls: LabelStudio, fake: FakeLabelStudio
+) -> None:
+    project = ls.projects.create(title="Moods", label_config=str(TEXTS))
+    made = project.tasks.create(data={"text": "a"})
+    view = project.views.create(title="All")
+    fake.requests.clear()
+    base = f"{fake.url}/projects/{project.id}/data/"
+    for thing, address in ((project, ""), (made, f"?task={made.id}"), (view, f"?tab={view.id}")):
+        assert thing.url == base + address
+    assert not fake.requests
+    for unsaved in (Project(title="x"), Task(project=1, data={}), View(project=1)):
+        with pytest.raises(ValueError, match=r"url needs a saved"):
+            _ = unsaved.url
+
+
+def test_a_task_is_written_with_results_that_were_not_loaded(
+    ls: LabelStudio, task: Task, tmp_path: Path
+) -> None:
+    path = tmp_path / "task.html"
+    assert ls.tasks.get(task.id).show(path) == path
+    html = path.read_text(encoding="utf-8")
+    parsed = Parsed(html)
+    assert "stars: ★★★★" in parsed.text
+    policy = parsed.all("meta")[1]
+    assert policy["http-equiv"] == "Content-Security-Policy"
+    assert policy["content"].startswith("default-src 'none'; ")
+    assert not parsed.all("script")
+    (annotation,) = task.annotations
+    annotation.show(path)
+    assert len(Parsed(path.read_text(encoding="utf-8")).all("polygon")) == 3
+
+
+def test_a_contact_sheet_has_the_first_tasks_by_few_requests(
+    ls: LabelStudio, fake: FakeLabelStudio, tmp_path: Path
+) -> None:
+    project = ls.projects.create(title="Moods", label_config=str(TEXTS))
+    for made in project.tasks.bulk_create([{"text": f"text {n}"} for n in range(20)]):
+        made.annotations.create(result=TEXTS.regions({"mood": "good"}))
+    fake.requests.clear()
+    path = project.tasks.show(12, tmp_path / "sheet.html")
+    assert len(fake.requests) == 1
+    parsed = Parsed(path.read_text(encoding="utf-8"))
+    assert parsed.text.count("mood: good") == 12
+    with pytest.raises(ValueError, match="number of tasks"):
+        project.tasks.show(0, path)
+
+
+# -- values by the names of controls --------------------------------------------------------------
+
+
+@pytest.fixture
+def note(ls: LabelStudio) -> Task:
+    project = ls.projects.create(title="Notes", label_config=str(TEXTS))
+    return project.tasks.create(data={"text": "Ann saw Oslo"})
+
+
+def test_annotations_are_made_and_changed_by_the_names_of_controls(
+    note: Task, fake: FakeLabelStudio
+) -> None:
+    fake.requests.clear()
+    made = note.annotate(mood="good", ner=[Span(0, 3, labels=("Person",))])
+    assert len(fake.requests) == 1
+    person = made.result[1]
+    assert made.update_values(mood="bad") is made
+    stored = note.annotations.get(id=made.id)
+    assert stored.values()["mood"] == "bad"
+    assert stored.result[1] == person
+    stored.update_values({"mood": None})
+    assert [*note.annotations.get(id=made.id).values()] == ["ner"]
+
+
+def test_values_of_no_control_and_no_label_are_refused_before_anything_is_sent(
+    note: Task, fake: FakeLabelStudio
+) -> None:
+    made = note.annotate(mood="good")
+    fake.requests.clear()
+    for write in (note.annotate, made.update_values):
+        with pytest.raises(UnknownControl, match=r"'mod'.*did you mean 'mood'"):
+            write(mod="good")
+        with pytest.raises(ValueError, match=r"no label 'god'.*did you mean 'good'"):
+            write(mood="god")
+        with pytest.raises(TypeError, match="mood"):
+            write(mood=5)
+    with pytest.raises(UnknownControl):
+        made.update_values(mod=None)
+    assert made.values() == {"mood": "good"}
+    assert not fake.requests

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import nullcontext
+from pathlib import Path
 from typing import Any
 
 from ... import _display
@@ -12,7 +12,8 @@ from ..._engine.http.rationed import at_most
 from ..._engine.reading.preview import attempt, loaded
 from ..._engine.records.inside import client_of
 from ..._engine.values.brief import cut
-from ..._html.markup import Html, framed, tag
+from ..._engine.values.files import whole_file
+from ..._html.markup import Html, framed, page, tag
 from ..._html.tables import pairs
 from .media import address_of
 
@@ -26,9 +27,36 @@ def html_of(obj: Any) -> Html:
         return framed(_display.labelled.picture(shown(obj)))
 
 
-def shown(obj: Any, *, loads: bool = False) -> Labelled:
-    """Return what is shown of an object; ``loads``: also what is not loaded yet."""
-    with nullcontext() if loads else at_most(0):
+def show(obj: Any, path: Path) -> Path:
+    """Write an object to a file, with what has to be loaded for it."""
+    results: list[Result] | None = None
+    owner = obj
+    if hasattr(type(obj), "result"):
+        _ = obj.task.data
+        owner = obj if obj.project is not None else obj.task
+    else:
+        results = [*obj.annotations, *obj.predictions]
+    _ = owner.project.config
+    return _written(path, repr(obj), _display.labelled.picture(shown(obj, results)))
+
+
+def show_sheet(tasks: Any, most: int, path: Path) -> Path:
+    """Write the first tasks to a file, beside each other."""
+    found = list(tasks.prefetch("annotations", "predictions")[:most])
+    for task in found:
+        _ = task.project.config
+    return _written(path, repr(tasks), _display.labelled.sheet(map(shown, found)))
+
+
+def _written(path: Path, title: str, picture: Html) -> Path:
+    with whole_file(path, shared=True) as file:
+        file.write(page(cut(title, 200), picture).encode())
+    return path
+
+
+def shown(obj: Any, results: list[Result] | None = None) -> Labelled:
+    """Return what is shown of an object, by what is loaded; of a task also given results."""
+    with at_most(0):
         is_task = not hasattr(type(obj), "result")
         task = obj if is_task else loaded(obj, "task")
         project = loaded(obj, "project") or loaded(task, "project")
@@ -36,14 +64,14 @@ def shown(obj: Any, *, loads: bool = False) -> Labelled:
             cut(repr(obj), 200),
             _mapping(loaded(task, "data")),
             loaded(project, "config"),
-            _answers(obj) if is_task else [Answer("result", loaded(obj, "result"))],
+            _answers(obj, results) if is_task else [Answer("result", loaded(obj, "result"))],
             {} if is_task else _facts(obj),
             _addresses(task),
         )
 
 
-def _answers(task: Task) -> list[Answer]:
-    found: Iterable[Result] = (
+def _answers(task: Task, results: list[Result] | None) -> list[Answer]:
+    found: Iterable[Result] = results or (
         *(attempt(lambda: list(task.annotations)) or ()),
         *(attempt(lambda: list(task.predictions)) or ()),
     )
