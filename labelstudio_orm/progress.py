@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 import time
+import warnings
 from collections.abc import Callable
-from functools import wraps
+from functools import cache, wraps
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 if TYPE_CHECKING:
@@ -18,8 +20,8 @@ __all__ = ["Progress", "Reporter", "ends_line", "reporter"]
 T = TypeVar("T")
 
 Progress: TypeAlias = "bool | Callable[[int, int | None], object] | None"
-"""True for a line on stderr, or a function ``(done, total)``; the total may be None when it is not
-known.
+"""True for a bar of tqdm where that is installed (the extra ``[progress]``), else a line on stderr;
+or a function ``(done, total)``; the total may be None when it is not known.
 """
 
 
@@ -82,11 +84,52 @@ class _Line(Reporter):
             print(file=sys.stderr, flush=True)
 
 
+class _Bar(Reporter):
+    """A bar of tqdm, with the time that is left; in a notebook one of its widgets."""
+
+    def __init__(self, make: Callable[..., Any], what: str) -> None:
+        self._make, self._what = make, what
+        self._bar: Any = None
+        self._last: tuple[int, int | None] | None = None
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if (done, total) == self._last:
+            return
+        self._last = done, total
+        if self._bar is None:
+            self._bar = self._make(total=total, desc=self._what, initial=done, file=sys.stderr)
+        self._bar.total = total
+        self._bar.update(done - self._bar.n)
+        if done == total:
+            self.close()
+
+    def close(self) -> None:
+        bar, self._bar = self._bar, None
+        if bar is not None:
+            bar.close()
+
+
+@cache
+def _bars() -> Callable[..., Any] | None:
+    """Return the class of bars that this interpreter shows; None without tqdm."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of a notebook without widgets: it has plain bars then
+            found = import_module("tqdm.auto").tqdm
+    except ImportError:
+        return None
+    # Without a thread of its own, which would be there for as long as the process.
+    return type("Bar", (found,), {"monitor_interval": 0})
+
+
 def reporter(progress: Progress, what: str) -> Reporter:
     """Return the reporter for a ``progress`` argument; ``what`` begins its line."""
     if callable(progress):
         return _Function(progress)
-    return _Line(what) if progress else QUIET
+    if not progress:
+        return QUIET
+    bars = _bars()
+    return _Line(what) if bars is None else _Bar(bars, what)
 
 
 def ends_line(name: str) -> Callable[[Callable[P, T]], Callable[P, T]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import sys
 from collections.abc import Callable
 from contextlib import redirect_stderr, suppress
 from pathlib import Path
@@ -11,7 +12,15 @@ from typing import Any
 
 import pytest
 
-from labelstudio_orm import FieldError, LabelStudio, LabelStudioError, Project, QuerySet, Task
+from labelstudio_orm import (
+    FieldError,
+    LabelStudio,
+    LabelStudioError,
+    Project,
+    QuerySet,
+    Task,
+    progress,
+)
 from labelstudio_orm._cli import main
 from labelstudio_orm._engine.bulk.jobs import wait_for
 from labelstudio_orm._engine.fields.options import options_of
@@ -302,6 +311,7 @@ RUNS: dict[str, Callable[[Any], Any]] = {
 
 
 @pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("bars", [True, False], ids=["a bar", "a line"])
 @pytest.mark.parametrize("fails", [False, True], ids=["", "refused"])
 @pytest.mark.parametrize("what", RUNS)
 def test_a_line_of_progress_is_ended(
@@ -309,10 +319,13 @@ def test_a_line_of_progress_is_ended(
     project: Project,
     what: str,
     fails: bool,
+    bars: bool,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    if not bars:
+        monkeypatch.setattr(progress, "_bars", lambda: None)
     project.tasks[0].annotations.create(result=[project.config["sentiment"].choice("Positive")])
     if fails:
         for method in ("POST", "PATCH", "DELETE"):
@@ -323,6 +336,42 @@ def test_a_line_of_progress_is_ended(
     text = shown.getvalue()
     assert not text or text.endswith("\n")
     assert "\n\n" not in text
+    assert ("|" in text) <= bars
+
+
+def test_a_bar_says_what_is_done_of_how_much_and_is_closed() -> None:
+    made: list[Any] = []
+
+    class Bar:
+        def __init__(self, **options: Any) -> None:
+            self.n, self.total, self.closed = options["initial"], options["total"], False
+            self.description = options["desc"]
+            made.append(self)
+
+        def update(self, more: int) -> None:
+            self.n += more
+
+        def close(self) -> None:
+            self.closed = True
+
+    with suppress(RuntimeError), progress._Bar(Bar, "reading") as report:
+        report(5, None)
+        report(7, 10)
+        (bar,) = made
+        assert (bar.description, bar.n, bar.total, bar.closed) == ("reading", 7, 10, False)
+        raise RuntimeError
+    assert bar.closed
+    with progress._Bar(Bar, "reading") as report:
+        report(2, 2)
+        assert made[1].closed
+
+
+def test_without_tqdm_there_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "tqdm.auto", None)
+    monkeypatch.setattr(progress, "_bars", progress._bars.__wrapped__)
+    assert isinstance(progress.reporter(True, "reading"), progress._Line)
+    monkeypatch.undo()
+    assert isinstance(progress.reporter(True, "reading"), progress._Bar)
 
 
 # -- what is shown --------------------------------------------------------------------------------
@@ -331,7 +380,7 @@ def test_a_line_of_progress_is_ended(
 def test_what_was_created_is_shown_in_few_words(fake: FakeLabelStudio, project: Project) -> None:
     made = project.tasks.bulk_create([{"text": f"{n}"} for n in range(1000)])
     assert len(repr(made)) < 500
-    assert "980 more" in repr(made)
+    assert "997 more" in repr(made)
     assert repr(made[:2]) == "[<Task 4>, <Task 5>]"
     few = project.tasks.bulk_create([{"text": "a"}])
     assert repr(few) == "[<Task 1004>]"
