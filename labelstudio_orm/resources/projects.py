@@ -15,6 +15,7 @@ from .._engine.http.deadline import one_call
 from .._engine.http.releases import EVALUATION
 from .._engine.pages.sources import NUMBERED
 from .._engine.records.inside import kept_with
+from .._engine.values.ids import id_given
 from ..errors import LabelStudioError, NotSupportedByServer
 from ..orm import (
     ForeignKey,
@@ -44,6 +45,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
     from .._config.labelconfig import LabelConfig
+    from .._engine.conditions.q import Q
+    from .._engine.values.summary import OnError, Summary
     from .._statistics.agreement import Agreement
     from .._statistics.answers import Metric
     from .._statistics.coefficients import Level
@@ -269,6 +272,43 @@ class Project(CreatedBy, Resource):
         return self.annotations.agreement(
             control, metric=metric, level=level, threshold=threshold, model_version=model_version
         )
+
+    @one_call
+    def reassign(
+        self,
+        author: User | int,
+        *,
+        to: User | int,
+        where: Q | None = None,
+        backup: str | os.PathLike[str] | None = None,
+        workers: int | None = None,
+        on_error: OnError = "raise",
+        progress: Progress = None,
+    ) -> Summary:
+        """Make another user the author of annotations; return a summary with ``updated``.
+
+        All annotations of the author in the project, or those that ``where`` is true of
+        (``Q(was_cancelled=False)``). Their drafts are kept, as ``save`` of an annotation does.
+
+        ``backup``: a file to which each annotation is added before anything is changed, as a line
+        of JSON with its ``id``, ``task`` and ``completed_by``; ``where=Q(id__in=...)`` with these
+        ids gives them back.
+
+        The annotations are listed, and each takes two requests, and two more for each of its
+        drafts, sent by ``workers`` at once (default: the client's). Errors as for ``bulk_update``.
+        It may be run again: those that were changed are no longer the author's.
+
+        >>> bob, ann = ls.users.create(email="bob@x.co"), ls.users.create(email="ann@x.co")
+        >>> task.annotations.create(result=[], completed_by=bob)
+        >>> project.reassign(bob, to=ann, backup="authors.jsonl")
+        <Summary: 1 updated>
+        """
+        if id_given(author, "reassign(): the author") == id_given(to, "reassign(): to"):
+            raise ValueError(f"reassign(): the annotations of {author!r} are theirs already")
+        conditions = () if where is None else (where,)
+        annotations = self.annotations.filter(*conditions, completed_by=author)
+        path = None if backup is None else Path(backup)
+        return _tasks.reassigning.reassign(annotations, to, path, workers, on_error, progress)
 
     @action(
         "POST",

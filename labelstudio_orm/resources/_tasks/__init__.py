@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import media as media
     from . import predictions as predictions
     from . import promoting as promoting
+    from . import reassigning as reassigning
     from . import sampling as sampling
     from . import showing as showing
     from . import stored as stored
