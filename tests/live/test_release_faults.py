@@ -47,8 +47,11 @@ def local(request: pytest.FixtureRequest, disk: Disk) -> Iterator[LocalLabelStud
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OldServerWarning)
-        with LocalLabelStudio(version=request.param, settings=files) as server:
-            yield server
+        server = LocalLabelStudio(version=request.param, settings=files)
+        try:
+            yield server.start(timeout=600)
+        finally:
+            server.stop()
 
 
 @pytest.fixture
@@ -103,6 +106,7 @@ def test_addresses_of_storages_are_kept(
     old: LabelStudio, project: Project, place: Callable[[str], Place]
 ) -> None:
     """In their place the server gives links that soon end, which were saved."""
+    place("s3").put("a", "a.json", {})
     project.import_storages.s3.create(**place("s3").fields("a"), use_blob_urls=True)
     task = old.tasks.get(present(project.tasks.first()).id)
     for number, one in enumerate((task, task.refresh(), old.tasks.get(task.id))):

@@ -83,11 +83,12 @@ class Plain:
     def _rows(self, select: Select) -> list[Row]:
         pages.select.require_scope(select, self.scoped_by)
         params = {**({} if select.plan.params else self.unfiltered), **select.filters}
+        unsaid = dict[str, Any]()
         client = select.query.client
         if self.renamed and facts_of(client).may_be_old:
             for name, (feature, other) in self.renamed.items():
                 if name in params and not has(client, feature):
-                    params[other] = params.pop(name)
+                    params[other] = unsaid[name] = params.pop(name)
         try:
             rows = select.ask(select.path, params=params, expect=None if self.single else list)
         except BadRequest as error:
@@ -105,6 +106,8 @@ class Plain:
             if isinstance(row, dict):
                 row.setdefault(select.options.key_wire, row.get(self.key_from))
         rows = pages.checks.checked_rows(rows, select)
+        for row in rows if unsaid else ():
+            row.update(unsaid)
         in_path = select.scope.keys() & set(names_in(select.options.collection))
         for row in rows if in_path else ():
             for name in in_path:  # the address says it, the rows need not

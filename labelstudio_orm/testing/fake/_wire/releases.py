@@ -63,6 +63,7 @@ LACKS = (
     Lack((1, 12), path=r"/api/predictions/.*", field="model"),
     Lack((1, 12), path=r"/api/predictions/.*", field="model_run"),
     Lack((1, 10), "GET", r"/api/predictions/?", parameter="project"),
+    Lack((1, 10), path=r"/api/predictions/.*", field="project"),
 )
 
 QUIRKS = {"undefined data": (1, 15), "numbers for booleans": (1, 14)}
