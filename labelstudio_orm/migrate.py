@@ -15,7 +15,7 @@ from ._migrate.engine.zipped import BadSnapshot, Limits
 from ._migrate.verbs.archive import restore, snapshot
 from ._migrate.verbs.copying import copy_project
 from ._migrate.verbs.deduping import Deduped, dedupe
-from ._migrate.verbs.merging import merge
+from ._migrate.verbs.merging import Merged, merge
 from ._migrate.verbs.splitting import Split, split
 from ._migrate.verbs.steps import Migration, Step, StepFailed, step
 from ._migrate.verbs.syncing import sync
@@ -35,6 +35,7 @@ __all__ = [
     "Limits",
     "LiveSource",
     "Loss",
+    "Merged",
     "Migration",
     "Report",
     "Source",

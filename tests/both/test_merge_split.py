@@ -21,7 +21,7 @@ from labelstudio_orm._migrate.verbs.splitting import part_of, split
 from labelstudio_orm.migrate import ArchiveSource, JournalMismatch, snapshot
 from labelstudio_orm.testing import FakeLabelStudio
 from labelstudio_orm.testing.fake import Fault
-from tests.helpers import client_of
+from tests.helpers import client_of, present
 
 Asked = Callable[[], list[str]]
 
@@ -297,6 +297,11 @@ def test_a_function_decides_which_data_stay(make: Callable[..., Project]) -> Non
     )
     assert report.ok
     assert {task.data["text"]: task.data["n"] for task in both.tasks} == {"a": 9, "b": 1}
+    (conflict,) = report.conflicts
+    assert (conflict.here, conflict.there) == (5, 9)
+    assert conflict.field == "data.n"
+    assert conflict.place in report.as_json()["conflicts"]
+    assert str(present(one.tasks.first()).id) in conflict.place
     with pytest.raises(ValueError, match="none of the tasks"):
         merge([one], into=make(), key="data.text", prefer=lambda tasks: {"data": {}})
     with pytest.raises(ValueError, match=r"prefer raised KeyError\('x'\) for .*'text': 'a'"):

@@ -62,6 +62,30 @@ LOST: Final[Mapping[tuple[str, str], str]] = {
 """What cannot be kept, and why."""
 
 
+@attrs.frozen(kw_only=True)
+class Merged(Report):
+    """What ``merge`` did."""
+
+    @property
+    def conflicts(self) -> tuple[Difference, ...]:
+        """Where tasks of one key differ: the first thousand of ``data``, and of ``meta``.
+
+        Each has the id and project of the task whose value is gone (``source``), the id in the
+        target, the ``field`` with its key, the value that is gone (``here``) and the one that
+        stays (``there``).
+        """
+        return tuple(
+            one
+            for loss in self.losses
+            if loss.kind == "tasks" and loss.field in ("data", "meta")
+            for one in loss.differences
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as JSON, with the places of the ``conflicts``."""
+        return {**super().as_json(), "conflicts": [one.place for one in self.conflicts]}
+
+
 def merge(
     projects: Iterable[Project | Source],
     *,
@@ -72,7 +96,7 @@ def merge(
     files: bool = True,
     workers: int | None = None,
     progress: Progress = None,
-) -> Report:
+) -> Merged:
     """Merge the tasks of several projects, also of other servers, into one project.
 
     Tasks with the same value under ``key`` become one task with the annotations, predictions and
@@ -96,7 +120,8 @@ def merge(
     this again, also after more work in the projects: what the target has already is recognised by
     its content. In the end everything is read again: what is not in the target is listed in
     ``report.differences``; what a server cannot keep, and where tasks of one key differ, in
-    ``report.losses``, with the ids, the fields and both values.
+    ``report.losses``, with the ids, the fields and both values; the latter are
+    ``report.conflicts``.
 
     Requests: every project is listed with few fields; then the tasks with their annotations and
     predictions, 300 a request. Uploaded files are read once to be copied, and once where another
@@ -249,7 +274,7 @@ class _Merging(Applier):
         """Return whether a file of the target was uploaded by this merge, or equals such a one."""
         return any(one.map("files").old(file) is not None for one in self.journals.values())
 
-    def run(self) -> Report:
+    def run(self) -> Merged:
         configs = {side.name: side.source.settings()["label_config"] for side in self.sides}
         check_configs(configs, self.into)
         self._look()
@@ -274,7 +299,7 @@ class _Merging(Applier):
             for groups in self._groups():
                 self._remove_duplicates(groups)
                 self._compare(groups, differences)
-        return Report(
+        return Merged(
             what=f"merging of {', '.join(configs)} into {self.target.name}",
             counts=self.counts(),
             differences=differences.listed,
