@@ -202,6 +202,21 @@ def test_hostile_texts_stay_texts(text: str, ls: LabelStudio) -> None:
         assert shown(thing).text
 
 
+@pytest.mark.parametrize("text", HOSTILE)
+def test_hostile_configs_stay_texts(text: str, ls: LabelStudio) -> None:
+    clean = "".join(one for one in text if one.isprintable())
+    label = ("Label", {"value": clean, "background": clean}, ())
+    config = LabelConfig.build(
+        {"text": "Text", clean: ("Labels", {"toName": "text"}, (label,))}, title=clean
+    )
+    project = ls.projects.create(title="Hostile", label_config=str(config))
+    task = project.tasks.create(data={"text": "abc"})
+    span = Span(0, 2, labels=(clean,))
+    assert clean in shown(config).text
+    assert clean in shown(task.annotate({clean: [span]})).text
+    assert shown(project).text
+
+
 HOSTILE_COLOURS = ("red;x:url(//a)", "url(javascript:1)", "expression(1)", "</style>", "#zzz", "")
 
 

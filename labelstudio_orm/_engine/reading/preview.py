@@ -48,9 +48,11 @@ def preview(title: str, query: Query, cache: list[Any] | None) -> Html:
 
 
 def _count(shown: int, known: int | None) -> str:
-    if known is not None:
-        return f"{known:,} objects" + (f", the first {shown} shown" if known > shown else "")
-    return f"the first {shown}" if shown == ROWS else f"{shown} objects" if shown else "no objects"
+    if known is None and shown == ROWS:
+        return f"the first {shown}"
+    number = shown if known is None else known
+    said = "1 object" if number == 1 else f"{number:,} objects" if number else "no objects"
+    return said + (f", the first {shown} shown" if number > shown else "")
 
 
 def _first(query: Query) -> tuple[list[Any], str]:
