@@ -89,6 +89,7 @@ def test_a_view_says_only_what_the_server_says_exactly(project: Project) -> None
     assert list(project.views) == []
 
 
+@pytest.mark.needs("PAIRED_FILTERS")
 def test_a_view_gives_its_condition_back(project: Project, tasks: Tasks) -> None:
     condition = (Q(total_annotations=0) & ~Q(annotators=7)) | Q(id__in=[tasks[0].id])
     view = project.views.create(title="x", filters=condition)
@@ -120,6 +121,7 @@ def test_what_only_the_server_evaluates_stays_a_condition(project: Project, task
             list(project.tasks.filter(impossible))
 
 
+@pytest.mark.needs("PAIRED_FILTERS")
 def test_two_comparisons_of_one_line_are_about_one_prediction(
     project: Project, tasks: Tasks
 ) -> None:
