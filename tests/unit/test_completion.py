@@ -48,7 +48,7 @@ FURTHER: dict[str, set[str]] = {
     "MLBackend": {"model_versions", "predict_interactive", "train"},
     "Prediction": {"show", "values"},
     "Project": {
-        *("agreement", "annotators", "config", "export", "labels", "transition", "url"),
+        *("agreement", "annotators", "config", "export", "labels", "reassign", "transition", "url"),
         "validate_config",
     },
     "PromptRun": {"submit_failed_predictions", "submit_predictions", "wait"},

@@ -81,7 +81,7 @@ def test_every_verb_of_a_queryset_is_measured() -> None:
         "ref", "strict", "to_dask", "update_or_create",
         "download", "from_coco", "from_conll", "from_yolo", "to_coco", "to_conll", "to_jsonl",
         "to_masks", "to_parquet", "to_voc", "to_yolo", "upload",
-        "aggregate", "per_day", "to_datasets", "to_polars",
+        "aggregate", "per_day", "sample", "show", "to_datasets", "to_polars",
     }  # fmt: skip
     assert {name for name in dir(Tasks) if not name.startswith("_")} - measured <= others
 
