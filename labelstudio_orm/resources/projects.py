@@ -195,7 +195,7 @@ class Project(CreatedBy, Resource):
     webhooks: ClassVar[HasMany[Webhooks]] = HasMany()
     comments: ClassVar[HasMany[Comments]] = HasMany()
     pauses: ClassVar[HasMany[Pauses]] = HasMany()
-    states: ClassVar[HasMany[ProjectState]] = HasMany()
+    states: ClassVar[HasMany[ProjectState]] = HasMany(is_inside=False)
     transition = transition_of("project")
 
     def _body(self, chosen: Iterable[Field]) -> dict[str, Any]:

@@ -427,7 +427,7 @@ class Task(Dated, Resource):
 
     annotations: ClassVar[HasMany[Annotations]] = HasMany()
     predictions: ClassVar[HasMany[Predictions]] = HasMany()
-    states: ClassVar[HasMany[TaskState]] = HasMany()
+    states: ClassVar[HasMany[TaskState]] = HasMany(is_inside=False)
     transition = transition_of("task")
 
     @one_call
@@ -649,7 +649,7 @@ class Annotation(Dated, Labelled, Resource):
     state: str | None = readonly()
 
     comments: ClassVar[HasMany[Comments]] = HasMany()
-    states: ClassVar[HasMany[AnnotationState]] = HasMany()
+    states: ClassVar[HasMany[AnnotationState]] = HasMany(is_inside=False)
     transition = transition_of("annotation")
 
     @one_call

@@ -142,7 +142,7 @@ def test_the_same_file_imported_twice(
     assert [one for one in writes if not one.endswith("/annotations/")] == [
         f"POST /api/projects/{cars.id}/import/predictions",
         "POST /api/dm/actions/",
-        f"DELETE /api/tasks/{copies[-1]}/",
+        f"DELETE /api/tasks/{copies[0]}/",
     ]
 
     assert report.ok, str(report)

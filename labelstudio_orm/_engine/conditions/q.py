@@ -241,9 +241,9 @@ def leaf(model: type[Record], key: str, value: Any, server: str | None = None) -
     names = [place.head, *place.keys]
     relation = None
     owner = model
-    if names[0] in options_of(model).sets and len(names) > 1:
+    if names[0] in options_of(model).inside and len(names) > 1:
         relation = names.pop(0)
-        owner = options_of(model).sets[relation].target
+        owner = options_of(model).inside[relation].target
         if names[0] in LOOKUPS:
             raise FieldError(
                 f"{key}: {relation} are objects, which cannot be compared with a value; "
@@ -378,9 +378,10 @@ def find_field(model: type[Record], name: str, key: str | None = None) -> Field:
         return options.fields[name]
     except KeyError:
         if name in options.sets:
+            how = f"; filter() takes {name}__<field>, prefetch({name!r}) loads them"
             raise FieldError(
                 f"{key or name!r}: {name} are related objects, not a field of "
-                f"{model.__name__}; filter() takes {name}__<field>, prefetch({name!r}) loads them"
+                f"{model.__name__}{how * (name in options.inside)}"
             ) from None
         known = [*options.fields, *options.relations]
         where = f" in {key!r}" if key not in (None, name) else ""

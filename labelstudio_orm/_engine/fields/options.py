@@ -116,7 +116,12 @@ class Options:
     @cached_property
     def embedded(self) -> frozenset[str]:
         """The row keys that hold related rows and not a field: a task's annotations."""
-        return frozenset(self.sets) - set(self.wires)
+        return frozenset(self.inside) - set(self.wires)
+
+    @cached_property
+    def inside(self) -> dict[str, ReverseRelation]:
+        """The relations whose rows may come inside those of this resource."""
+        return {name: relation for name, relation in self.sets.items() if relation.is_inside}
 
     @cached_property
     def secret_wires(self) -> frozenset[str]:

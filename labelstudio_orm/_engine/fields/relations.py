@@ -40,10 +40,13 @@ class Relation:
 
 
 class ReverseRelation:
-    """A relation to the objects that point to its owner, found by the type of their relation."""
+    """A relation to the objects that point to its owner, found by the type of their relation.
 
-    def __init__(self) -> None:
-        self.name = ""
+    ``is_inside``: whether a listing can bring their rows inside those of their owners.
+    """
+
+    def __init__(self, *, is_inside: bool = True) -> None:
+        self.name, self.is_inside = "", is_inside
         self.owner: type[Any]
 
     def __set_name__(self, owner: type[Any], name: str) -> None:

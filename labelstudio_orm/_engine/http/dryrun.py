@@ -31,7 +31,7 @@ class Write:
     """A request that a dry run did not send.
 
     ``body`` is its JSON without secrets, or the names of its files; ``doing`` describes its
-    purpose.
+    purpose. ``selected``: the number of objects that it is about, where filters in it select them.
     """
 
     method: str
@@ -39,6 +39,7 @@ class Write:
     query: Mapping[str, Any]
     body: Any = attrs.field(repr=lambda body: f"{body!r:.200}")
     doing: str
+    selected: int | None = None
 
     @property
     def what(self) -> str:
@@ -51,7 +52,7 @@ class Write:
         if isinstance(self.body, list):
             return len(self.body)
         selected = self.body.get("selectedItems") if isinstance(self.body, dict) else None
-        return len(selected["included"]) if selected and not selected["all"] else None
+        return len(selected["included"]) if selected and not selected["all"] else self.selected
 
 
 class DryRun:
@@ -98,7 +99,8 @@ class DryRun:
             body = hidden_in(decode(encode(body, doing)))
         shown = body if body is not None else _form(options)
         query = _query(options.get("params"))
-        self.writes.append(Write(method, path, query, masked(shown), doing))
+        selected = dry.get("processed_items") if isinstance(dry, dict) else None
+        self.writes.append(Write(method, path, query, masked(shown), doing, selected))
         if callable(dry):
             return dry()
         return copy_json(dry) if dry is not ECHO else self._echo(method, path, body)

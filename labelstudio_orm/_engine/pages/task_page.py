@@ -234,7 +234,7 @@ def _omitted(select: Select) -> list[str]:
 
     It makes the predictions even of a listing that does not show them.
     """
-    names = {*select.options.sets} - select.relations
+    names = {*select.options.inside} - select.relations
     return sorted(names | TEXTS | (DRAFTS - select.wanted) if _is_full(select) else names)
 
 

@@ -227,7 +227,7 @@ class Selection(Generic[R_co]):
     @property
     def _prefetchable(self) -> Mapping[str, Any]:
         options = self._query.options
-        return options.sets if options.pages.filters_tasks else {}
+        return options.inside if options.pages.filters_tasks else {}
 
     # -- how it is read ---------------------------------------------------------------------------
 
