@@ -8,6 +8,7 @@ from typing import Any
 from .. import _config
 from .._engine.records.inside import client_of, saved_id, url_of
 from .._engine.records.record import Record
+from ..errors import LabelStudioError
 from ..orm import fields, readonly
 
 __all__ = ["NO_TOKEN", "CreatedAt", "Dated", "Enterprise", "valid_result", "web_address"]
@@ -24,10 +25,14 @@ def valid_result(value: Any, what: str, before: Any) -> None:
 def web_address(obj: Record, name: str, template: str) -> str:
     """Return an address in the web interface, with the ids of an object filled in.
 
-    Raises ValueError for an object that is not saved.
+    Raises ValueError for an object that is not saved, and AttributeError, so that tools can look at
+    it, for one whose row does not say what it is of.
     """
     saved_id(obj, name)
-    return f"{client_of(obj).url}{url_of(obj, template)}"
+    try:
+        return f"{client_of(obj).url}{url_of(obj, template)}"
+    except LabelStudioError as error:
+        raise AttributeError(f"{obj!r}.{name} is unknown: {error}") from error
 
 
 class Enterprise:
