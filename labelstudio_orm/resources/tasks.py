@@ -221,8 +221,8 @@ class Tasks(InFormats["Task"]):
         file unless ``data`` has it. A file whose key a task has already is skipped and not sent, so
         that a run that was stopped can be repeated.
 
-        Raises FileNotFoundError where there is no file, and ValueError for two files with one key;
-        errors otherwise as for ``bulk_create``.
+        Raises FileNotFoundError where there is no file, and ValueError for two files with one key
+        and for ``data`` under the key of the address; errors otherwise as for ``bulk_create``.
 
         >>> xml = '<View><Image name="image" value="$image"/></View>'
         >>> photos = ls.projects.create(title="Photos", label_config=xml)

@@ -89,6 +89,14 @@ REFUSED: dict[str, tuple[Callable[[Project, Path], Any], type[Exception], str]] 
         lambda p, path: p.tasks.upload(f"{path}/**/*.png", key="data.name"),
         ValueError, "have the same data.name, '2.png'",
     ),
+    "data instead of the address": (
+        lambda p, path: p.tasks.upload(path / "1.png", data={"image": "1.png"}),
+        ValueError, "'image' of .*1.png is the address that the file gets",
+    ),
+    "the address as the key": (
+        lambda p, path: p.tasks.upload(path / "1.png", key="data.image"),
+        ValueError, "key= is one of these",
+    ),
     "no size": (
         lambda p, path: p.tasks.upload(
             _text(path), annotations=lambda file: [{"result": [], "lead_time": file.size[0]}]

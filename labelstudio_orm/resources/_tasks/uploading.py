@@ -80,6 +80,12 @@ def upload(
     size = AT_ONCE if at_once is None else check_number("at_once", at_once)
     item_key = None if key is None else ItemKey.of(tasks, key)
     own = [_own_data(file, data, item_key) for file in found]
+    for file, given in zip(found, own, strict=True):
+        if shown in given:
+            raise ValueError(
+                f"upload(): {shown!r:.80} of {file.path} is the address that the file gets; data= "
+                'sets other keys, and key= is one of these, such as "data.name"'
+            )
     there = {} if item_key is None else _existing(tasks, found, own, item_key)
     todo = [place for place in range(len(found)) if place not in there]
 
