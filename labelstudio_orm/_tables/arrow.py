@@ -109,6 +109,7 @@ def _type(sort: Sort) -> Any:
         Sort.NOTHING: pyarrow.null(),
         Sort.BOOL: pyarrow.bool_(),
         Sort.INT: pyarrow.int64(),
+        Sort.LONG: pyarrow.int64(),
         Sort.FLOAT: pyarrow.float64(),
         Sort.TEXT: pyarrow.string(),
         Sort.DATETIME: pyarrow.timestamp("us", tz="UTC"),

@@ -20,6 +20,7 @@ class Sort(Enum):
     NOTHING = "nothing"
     BOOL = "true or false"
     INT = "whole numbers"
+    LONG = "whole numbers that are no floats"
     FLOAT = "numbers"
     TEXT = "texts"
     DATETIME = "datetimes"
@@ -65,6 +66,7 @@ _TYPES: Final[Mapping[frozenset[type], Sort]] = {
 }
 _WIDER: Final = {
     frozenset({Sort.INT, Sort.FLOAT}): Sort.FLOAT,
+    frozenset({Sort.INT, Sort.LONG}): Sort.LONG,
 }
 
 
@@ -92,9 +94,12 @@ def sort_of(values: Sequence[Any], declared: Sort) -> Sort:
         return declared if is_as_declared else Sort.JSON
     found = _TYPES.get(types, Sort.JSON)
     if found in (Sort.INT, Sort.FLOAT):
-        most = _EXACT if found is Sort.FLOAT or declared is Sort.FLOAT else _LONGEST
-        if any(type(one) is int and not -most <= one < most for one in values):
+        whole = [one for one in values if type(one) is int]
+        low, high = min(whole, default=0), max(whole, default=0)
+        if not -_LONGEST <= low <= high < _LONGEST:
             return Sort.JSON
+        if not -_EXACT <= low <= high <= _EXACT:
+            found = Sort.JSON if found is Sort.FLOAT else Sort.LONG
     if found is Sort.TEXT and not _is_utf8(values):
         return Sort.JSON
     return wider(declared, found)

@@ -94,6 +94,16 @@ def test_a_file_has_every_value_where_later_batches_are_wider(parts: int, tmp_pa
     assert [one.name for one in tmp_path.iterdir()] == ["a.parquet"]
 
 
+def test_whole_numbers_that_are_no_floats_are_kept_beside_floats(tmp_path: Path) -> None:
+    for values in ([2**53 + 1], [0.5]), ([0.5], [2**53 + 1]), ([1], [2**53 + 1], [0.5]):
+        batches = [[{"a": value} for value in some] for some in values]
+        to_parquet(map(batch, batches), tmp_path / "a.parquet")
+        file = parquet.ParquetFile(tmp_path / "a.parquet")
+        assert all_same(list(rows_of(file.iter_batches())), batches)
+        assert [*to_pandas(map(batch, batches))["a"]] == [one for some in values for one in some]
+    assert to_arrow([batch([{"a": 2**53 + 1}])], "")["a"].type == pyarrow.int64()
+
+
 def test_a_file_that_fails_leaves_nothing(tmp_path: Path) -> None:
     def failing() -> Any:
         yield batch([{"a": 1}])

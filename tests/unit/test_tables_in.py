@@ -178,6 +178,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "the column 'lang' is no field of a task.*name it data__lang",
     ),
+    "two columns of one name": (
+        lambda: pandas.DataFrame([["a", "b"]], columns=["text", "text"]),
+        ValueError,
+        "several columns are named 'text'",
+    ),
     "a value that JSON does not have": (
         lambda: pandas.DataFrame({"text": ["a", b"b"]}),
         TypeError,
@@ -248,6 +253,11 @@ def test_a_file_is_taken_by_its_path(
 BROKEN = {
     "a.jsonl": ('{"text": "a"}\n{', r"a\.jsonl: line 2: "),
     "a.csv": ("text,n\na,1\nb\n", r"a\.csv: line 3 does not have as many cells"),
+    "b.csv": ("text,text\na,b\n", r"b\.csv: several columns are named 'text'"),
+    "c.csv": (
+        "data__text,annotations\na,\nb,[\n",
+        r"c\.csv: line 3: the column 'annotations' must hold JSON, not '\['",
+    ),
     "a.json": ("[", r"a\.json: "),
     "a.parquet": ("PAR", r"a\.parquet: "),
 }

@@ -49,7 +49,7 @@ def _series(values: list[Any], dtype: Any) -> pandas.Series:
 
 
 _EXAMPLES: Final[Mapping[Sort, Any]] = {
-    Sort.INT: 1, Sort.FLOAT: 0.5, Sort.BOOL: True, Sort.TEXT: "",
+    Sort.INT: 1, Sort.LONG: 1, Sort.FLOAT: 0.5, Sort.BOOL: True, Sort.TEXT: "",
     Sort.DATETIME: datetime(2000, 1, 1, tzinfo=timezone.utc),
 }  # fmt: skip
 

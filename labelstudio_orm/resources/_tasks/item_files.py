@@ -123,7 +123,11 @@ def _table(delimiter: str) -> Callable[[TextIO], Numbered]:
                     f"line {rows.line_num} does not have as many cells as the first line"
                 )
             make = make or item_of(rows.fieldnames or [])
-            yield rows.line_num, make(dict(row))
+            try:
+                item = make(dict(row))
+            except ValueError as error:
+                raise ValueError(f"line {rows.line_num}: {error}") from error
+            yield rows.line_num, item
 
     return read
 

@@ -6,6 +6,7 @@ A library whose table is given was imported by the one who made it.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date, time
 from decimal import Decimal
@@ -148,6 +149,9 @@ def item_of(names: Sequence[Any]) -> Callable[[dict[str, Any]], Any]:
     they are the data and meta, and the other fields of a task, which the server sets, are left out.
     Else the row is an item as it is. Raises ValueError for a column that would be lost.
     """
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ValueError(f"several columns are named {twice[0]!r:.80}; a row has one of each name")
     places = {name: Place.of(name) for name in names if isinstance(name, str)}
     inside = {name: one for name, one in places.items() if one.head in _KEYED and one.keys}
     if not any(one.head == "data" for one in inside.values()):
@@ -163,7 +167,8 @@ def item_of(names: Sequence[Any]) -> Callable[[dict[str, Any]], Any]:
             )
 
     def make(row: dict[str, Any]) -> dict[str, Any]:
-        item = {name: _nested(row[name]) for name in kept if row[name] is not None}
+        cells = {name: _nested(name, row[name]) for name in kept}
+        item = {name: cell for name, cell in cells.items() if cell is not None}
         for name, place in inside.items():
             target = item.setdefault(place.head, {})
             for key in place.keys[:-1]:
@@ -174,9 +179,19 @@ def item_of(names: Sequence[Any]) -> Callable[[dict[str, Any]], Any]:
     return make
 
 
-def _nested(value: Any) -> Any:
-    """Return what a table has as the text of JSON, since its library has no other way."""
-    return json.loads(value) if isinstance(value, str) else value
+def _nested(name: str, value: Any) -> Any:
+    """Return what a table has as the text of JSON, since its library has no other way.
+
+    An empty text is null, as files of CSV have it.
+    """
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value) if value else None
+    except ValueError as error:
+        raise ValueError(
+            f"the column {name!r} must hold JSON, not {value!r:.80}: {error}"
+        ) from None
 
 
 _KEYED: Final = frozenset({"data", "meta"})
