@@ -7,7 +7,7 @@ texts are read with one between tokens.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ def write(walk: Walk, path: Path, keys: dict[str, str]) -> FormatReport:
             for row in task.rows:
                 on.setdefault(row.object, []).append(row)
             for name, key in keys.items():
-                text = task.data.get(key)
+                text = _at(task.data, key)
                 rows = on.pop(name, []) if isinstance(text, str) else []
                 if isinstance(text, str):
                     spans = [*_spans(rows, text, tally)]
@@ -49,6 +49,12 @@ def write(walk: Walk, path: Path, keys: dict[str, str]) -> FormatReport:
             for row in (row for rows in on.values() for row in rows):
                 tally.leave_out(row, "it is on no text")
     return tally.report()
+
+
+def _at(data: Any, key: str) -> Any:
+    for step in key.split("."):
+        data = data.get(step) if isinstance(data, Mapping) else None
+    return data
 
 
 def _spans(rows: Sequence[RegionRow], text: str, tally: Tally) -> Iterator[tuple[int, int, str]]:
@@ -93,11 +99,19 @@ def tagged(text: str, spans: Sequence[tuple[int, int, str]]) -> Iterator[tuple[s
 def labels_in(path: Path) -> list[str]:
     """Return the labels of a file, in the order in which they come."""
     tags = (line.split()[-1] for line in _lines(path) if line.strip())
-    return [*dict.fromkeys(tag[2:] for tag in tags if tag[:2] in ("B-", "I-", "S-", "E-"))]
+    return [*dict.fromkeys(tag[2:] for tag in tags if _is_of_span(tag))]
+
+
+_BEGINS: Final = "BISEUL"
+"""What tags of spans begin with: those of IOB, and of IOBES or BILOU for single and last tokens."""
+
+
+def _is_of_span(tag: str) -> bool:
+    return len(tag) > 2 and tag[0] in _BEGINS and tag[1] == "-"
 
 
 def _lines(path: Path) -> Iterator[str]:
-    with path.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8-sig") as file:
         for line in file:
             if not line.startswith(_START):
                 yield line
@@ -114,6 +128,9 @@ def read(path: Path, config: LabelConfig, reading: Reading) -> Iterator[Item]:
             starts.append(starts[-1] + len(word) + 1)
         text = " ".join(words)
         regions: list[dict[str, Any]] = []
+        for word, tag in tokens:
+            if tag != "O" and not _is_of_span(tag):
+                reading.tally.skip(word, f"{tag!r:.80} is not a tag of a span")
         for first, last, label in _chunks([tag for _, tag in tokens]):
             start, end = starts[first], starts[last] + len(words[last])
             name = names.get(label, label)
@@ -138,9 +155,9 @@ def _chunks(tags: Sequence[str]) -> Iterator[tuple[int, int, str]]:
     first: int | None = None
     for place, tag in enumerate((*tags, "O")):
         kind, label = tag[:1], tag[2:]
-        goes_on = kind in "IE" and first is not None and tags[first][2:] == label
+        goes_on = kind in "IEL" and first is not None and tags[first][2:] == label
         if first is not None and not goes_on:
             yield first, place - 1, tags[first][2:]
             first = None
-        if first is None and kind in ("B", "I", "S", "E") and label:
+        if first is None and _is_of_span(tag):
             first = place

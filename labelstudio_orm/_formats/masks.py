@@ -34,9 +34,10 @@ def write(walk: Walk, path: Path) -> FormatReport:
                 continue
             of = "annotation" if row.annotation is not None else "prediction"
             labels = "-".join(row.labels) or "no label"
-            name = f"task-{row.task}-{of}-{row.annotation or row.prediction}-{row.control}-{labels}"
+            number_of = row.annotation or row.prediction
+            name = safe_name(f"task-{row.task}-{of}-{number_of}-{row.control}-{labels}")
             numbers[name.lower()] = number = numbers.get(name.lower(), -1) + 1
-            with whole_file(path / f"{safe_name(name)}-{number}.png", shared=True) as out:
+            with whole_file(path / f"{name}-{number}.png", shared=True) as out:
                 out.write(content)
             tally.regions += 1
     return tally.report()

@@ -9,7 +9,6 @@ from typing import Any, Final, Literal, TypeAlias
 import attrs
 
 from .._config.labelconfig import LabelConfig
-from .._engine.http.paths import safe_name
 from .._tables.regions import RegionRow, region_rows
 from .images import size_of
 from .report import Tally
@@ -81,12 +80,19 @@ class Walk:
 
 _IMAGE: Final = "image"
 
+_BEYOND_TASKS: Final = 1_000_000_000
+"""More than any id of a task, so that no two images have one id."""
+
 
 @attrs.frozen
 class Picture:
-    """An image of a task, with its regions; ``size`` in pixels is None where nothing has it."""
+    """An image of a task, with its regions; ``size`` in pixels is None where nothing has it.
+
+    ``place`` is its place among the images of the task, from 0.
+    """
 
     task: int
+    place: int
     key: str
     item_index: int | None
     address: str
@@ -97,8 +103,8 @@ class Picture:
 
     @property
     def number(self) -> int:
-        """The id of the image: that of the task, with four digits for its place in a list."""
-        return self.task if self.item_index is None else self.task * 10_000 + self.item_index
+        """The id of the image: that of the task, for its first image."""
+        return self.task + self.place * _BEYOND_TASKS
 
     def score(self, row: RegionRow) -> float | None:
         """Return the score of a region, else that of its prediction."""
@@ -146,7 +152,7 @@ def _pictures(walk: Walk, tally: Tally, name_of: Callable[[str, int], str]) -> I
             # Several tasks may name one image, and each has labels of its own.
             before = f"{task.id}-{number}" if number else f"{task.id}"
             name = f"{before}-{name_of(address, task.id)}"
-            yield Picture(task.id, key, place, address, name, rows, size, task.scores)
+            yield Picture(task.id, number, key, place, address, name, rows, size, task.scores)
         for row in (row for rows in on.values() for row in rows):
             tally.leave_out(row, "the task has no such image")
 
@@ -193,4 +199,4 @@ class Categories:
 
 def stem(name: str) -> str:
     """Return the name of a file without its suffix."""
-    return safe_name(name.rpartition(".")[0] or name)
+    return name.rpartition(".")[0] or name

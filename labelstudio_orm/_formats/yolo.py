@@ -7,8 +7,10 @@ A data set has one form: ``detect`` (upright boxes), ``obb`` (boxes by their cor
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import takewhile
 from pathlib import Path
 from typing import Final, Literal, TypeAlias, get_args
 
@@ -25,6 +27,8 @@ from .walk import Categories, Fetch, Picture, Walk, label_of, pictures, stem
 Form: TypeAlias = Literal["detect", "obb", "segment"]
 
 _SUFFIXES: Final = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".avif")
+_CLASSES: Final = "classes.txt"
+"""The names of labels, which some programs put beside the labels."""
 
 
 def write(
@@ -42,7 +46,7 @@ def write(
             out.write("".join(f"{line}\n" for line in lines).encode())
         tally.regions += len(lines)
     names = [*categories.ids]
-    _write(path / "classes.txt", "".join(f"{' '.join(name.split())}\n" for name in names))
+    _write(path / _CLASSES, "".join(f"{' '.join(name.split())}\n" for name in names))
     quoted = {id: json.dumps(name, ensure_ascii=False) for name, id in categories.ids.items()}
     listed = "".join(f"  {id}: {name}\n" for id, name in quoted.items())
     _write(path / "data.yaml", f"path: .\ntrain: images\nval: images\nnames:\n{listed}")
@@ -100,40 +104,64 @@ def _numbers(row: RegionRow, picture: Picture, tally: Tally, form: Form) -> list
 
 def labels_in(path: Path) -> list[str]:
     """Return the labels of a data set, by their numbers: of ``data.yaml``, else ``classes.txt``."""
-    classes, described = path / "classes.txt", path / "data.yaml"
-    names = _names(described.read_text("utf-8")) if described.is_file() else []
+    classes, described = path / _CLASSES, path / "data.yaml"
+    names = _names(described.read_text("utf-8-sig")) if described.is_file() else []
     if not names and classes.is_file():
-        lines = classes.read_text("utf-8").splitlines()
+        lines = classes.read_text("utf-8-sig").splitlines()
         names = [line.strip() for line in lines if line.strip()]
     if not names:
         raise ValueError(f"{path} has neither data.yaml nor classes.txt that name its labels")
     return names
 
 
+_NAME: Final = re.compile(
+    r"""(?:(\d+)\s*:\s+|-\s+)?("(?:\\.|[^"\\])*"|'(?:''|[^'])*'|[^\s"'#][^\n]*?)\s*(?:\s\#.*)?$"""
+)
+"""A line of a description: a number or a dash, perhaps, then a name, and a comment."""
+
+_INLINE: Final = re.compile(
+    r"""(?:(\d+)\s*:\s+)?("(?:\\.|[^"\\])*"|'(?:''|[^'])*'|[^\s"',\[\]{}][^,\[\]{}]*?)\s*(?=[,\]}])"""
+)
+"""The same between commas in brackets."""
+
+
 def _names(text: str) -> list[str]:
-    """Return the names in a description, as Ultralytics and other programs write them."""
-    inline = next((line for line in text.splitlines() if line.startswith("names:")), "")
-    rest = inline.removeprefix("names:").strip()
-    if rest.startswith("["):
-        return [*map(_plain, rest.strip("[]").split(","))]
-    names, inside = [], False
-    for line in text.splitlines():
-        if line.startswith("names:"):
-            inside = True
-        elif inside and line[:1] in (" ", "-"):
-            value = line.strip().removeprefix("- ")
-            value = value.partition(":")[2] if value.split(":")[0].isdecimal() else value
-            names.append(_plain(value))
-        elif line.strip():
-            inside = False
-    return names
+    """Return the names in a description, as Ultralytics and other programs write them.
+
+    Raises ValueError for names that are not numbered from 0.
+    """
+    begin = re.search(r"^names:[ \t]*", text, re.MULTILINE)
+    if begin is None:
+        return []
+    rest = text[begin.end() :]
+    if rest[:1] in ("[", "{"):
+        found = [one.groups() for one in _INLINE.finditer(rest, 1, _end_of(rest))]
+    else:
+        lines = takewhile(lambda line: line[:1] in ("", " ", "-", "#"), rest.splitlines()[1:])
+        matches = (_NAME.match(line.strip()) for line in lines if line.strip()[:1] not in ("", "#"))
+        found = [one.groups() for one in matches if one]
+    numbers = [place if number is None else int(number) for place, (number, _) in enumerate(found)]
+    if sorted(numbers) != [*range(len(numbers))]:
+        raise ValueError("the names in data.yaml are not numbered from 0 without gaps")
+    names = dict(zip(numbers, (_plain(name) for _, name in found), strict=True))
+    return [names[number] for number in range(len(names))]
+
+
+def _end_of(text: str) -> int:
+    """Return where a list or an object in brackets ends, behind its last bracket."""
+    inside = re.compile(r"""[^"'\]}]|"(?:\\.|[^"\\])*"|'(?:''|[^'])*'|['"]""")
+    at = 0
+    while (one := inside.match(text, at)) is not None:
+        at = one.end()
+    return at + 1
 
 
 def _plain(text: str) -> str:
-    text = text.strip()
     with suppress(ValueError):
-        return str(json.loads(text)) if text.startswith('"') else text.strip("'")
-    return text
+        if text.startswith('"'):
+            return str(json.loads(text))
+    is_quoted = len(text) > 1 and text[0] == text[-1] == "'"
+    return text[1:-1].replace("''", "'") if is_quoted else text
 
 
 def read(
@@ -141,32 +169,35 @@ def read(
 ) -> Iterator[Item]:
     """Yield the images of a data set: ``Tasks.from_yolo``.
 
-    Without ``images`` the files of labels are taken, whose images have the same names.
+    Images of a name have the labels of that name, also in folders (``train``, ``val``). Without
+    ``images`` the files of labels are taken, whose images have the same names.
     """
     check_form(form)
     names = labels_in(path)
     folder = path / "labels"
     if not folder.is_dir():
         raise ValueError(f"{path} has no folder labels")
-    local = (
-        {}
-        if images is None
-        else {
-            stem(one.name): one
-            for one in sorted(images.iterdir())
-            if one.suffix.lower() in _SUFFIXES
-        }
-    )
-    for name in sorted({*local, *(one.stem for one in folder.glob("*.txt"))}):
-        image, lines = local.get(name), folder / f"{name}.txt"
-        size = None if image is None else size_of(image)
-        shown = name if image is None else image.name
-        drawing = Drawing(config, reading, size, shown, scale=size or (100, 100))
-        text = lines.read_text("utf-8") if lines.is_file() else ""
+    local: dict[str, list[str | None]] = {}
+    for name in [] if images is None else _files(images, _SUFFIXES):
+        local.setdefault(stem(name), []).append(name)
+    for name in _files(folder, (".txt",)):
+        if name != _CLASSES:
+            local.setdefault(stem(name), [None])
+    for name, image in sorted((name, one) for name, several in local.items() for one in several):
+        lines = folder / f"{name}.txt"
+        size = None if image is None or images is None else size_of(images / image)
+        drawing = Drawing(config, reading, size, image or name, scale=size or (100, 100))
+        text = lines.read_text("utf-8-sig") if lines.is_file() else ""
         for number, line in enumerate(text.splitlines(), start=1):
             if line.strip():
-                _draw(drawing, line.split(), names, f"{lines.name}, line {number}", form)
+                _draw(drawing, line.split(), names, f"{name}.txt, line {number}", form)
         yield drawing.item()
+
+
+def _files(folder: Path, suffixes: Sequence[str]) -> list[str]:
+    """Return the files in a folder and those in it, below it: ``train/a.png``."""
+    found = (one for one in folder.rglob("*") if one.suffix.lower() in suffixes and one.is_file())
+    return sorted(one.relative_to(folder).as_posix() for one in found)
 
 
 def _draw(

@@ -61,9 +61,10 @@ class InFormats(QuerySet[R]):
     ) -> FormatReport:
         """Write boxes, polygons and brush masks as COCO: a ``.json`` file, or one in a folder.
 
-        Ids of images are those of the tasks. A box that is rotated has its corners as segmentation
-        and its rotation under ``attributes``. Predictions have their ``score``. A label's attribute
-        ``category`` in the config is its id. Arguments and report: as ``InFormats`` says.
+        The id of the first image of a task is that of the task. A box that is rotated has its
+        corners as segmentation and its rotation under ``attributes``. Predictions have their
+        ``score``. A label's attribute ``category`` in the config is its id. Arguments and report:
+        as ``InFormats`` says.
 
         >>> report = boxes.tasks.to_coco("coco", images=True)
         >>> report.regions, report.left_out
@@ -225,7 +226,8 @@ class InFormats(QuerySet[R]):
 
         ``form``: as for ``to_yolo``. ``images``: the folder of the images, to be uploaded (default:
         ``images`` beside the labels), or what their addresses begin with; then the names are those
-        of the files of labels without a suffix. Everything else: as for ``from_coco``.
+        of the files of labels without a suffix. Folders inside them (``images/train``) are read,
+        too. Everything else: as for ``from_coco``.
 
         >>> _ = boxes.tasks.to_yolo("yolo", images=True)
         >>> pictures = ls.projects.create(title="Pictures")

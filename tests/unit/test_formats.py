@@ -491,6 +491,30 @@ def test_files_name_no_other_folder(ls: LabelStudio, tmp_path: Path) -> None:
         project.tasks.from_coco(tmp_path / "in" / "a.json")
 
 
+def test_texts_are_found_as_the_config_names_them(ls: LabelStudio, tmp_path: Path) -> None:
+    config = '<View><Text name="text" value="$a.text"/></View>'
+    project = ls.projects.create(title="Nested", label_config=config)
+    project.tasks.create(data={"a": {"text": "Ann ran"}})
+    project.tasks.to_conll(tmp_path / "a.conll")
+    assert "Ann -X- _ O\nran -X- _ O\n" in (tmp_path / "a.conll").read_text()
+    project.label_config = config.replace("/>", ' valueType="url"/>')
+    project.save()
+    with pytest.raises(ValueError, match="shows no text of the data"):
+        project.tasks.to_conll(tmp_path / "b.conll")
+
+
+def test_masks_of_labels_that_differ_by_signs_are_all_kept(tmp_path: Path) -> None:
+    pixels = bytes([0, 255])
+    several = [
+        CONFIG["brush"].brush("Car", rle=rle.encode(pixels), size=(2, 1), id=f"m{number}")
+        for number in range(2)
+    ]
+    for region, label in zip(several, ("a/b", "a:b"), strict=True):
+        region["value"]["brushlabels"] = [label]
+    report = masks_of.write(walk(several), tmp_path)
+    assert report.regions == len([*tmp_path.iterdir()]) == 2
+
+
 def test_masks_become_images(ls: LabelStudio, tmp_path: Path) -> None:
     project = ls.projects.create(title="Masks", label_config=str(CONFIG))
     pixels = bytes([0, 255, 255, 0, 0, 255])
@@ -551,6 +575,9 @@ def test_pillow_is_named_where_it_is_missing(
 YAML = {
     'names:\n  0: Car\n  1: "a: b"\n': ["Car", "a: b"],
     "nc: 2\nnames: ['Car', \"Person\"]\nval: x\n": ["Car", "Person"],
+    "names: ['a, b',\n  'it''s'] # all\nval: [x]\n": ["a, b", "it's"],
+    "names: {1: Bus, 0: Car}\n": ["Car", "Bus"],
+    "names:\n  # vehicles\n  1: Bus # long\n\n  0: C#, D [x]\ntrain: x\n": ["C#, D [x]", "Bus"],
     "names:\n- Car\n- Traffic light\ntrain: x\n": ["Car", "Traffic light"],
     "train: x\n": [],
 }
@@ -568,6 +595,48 @@ def test_labels_of_a_data_set(text: str, tmp_path: Path) -> None:
     assert yolo.labels_in(tmp_path) == ["Car", "Bus"]
 
 
+def test_labels_of_a_data_set_have_no_gaps(tmp_path: Path) -> None:
+    (tmp_path / "data.yaml").write_text("names:\n  0: Car\n  2: Bus\n")
+    with pytest.raises(ValueError, match="not numbered from 0 without gaps"):
+        yolo.labels_in(tmp_path)
+
+
+def test_images_of_a_data_set_have_the_labels_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "classes.txt").write_text("Car\n")
+    for name in ("a.png", "a.bmp", "train/a.png", "two  words .png"):
+        for path in (tmp_path / "images" / name, (tmp_path / "labels" / name).with_suffix(".txt")):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(images.png(9, 9, bytes(81)))
+            if path.suffix == ".txt":
+                path.write_text("0 .5 .5 .1 .1\n")
+    (tmp_path / "labels" / "classes.txt").write_text("Car\n")
+    reading = Reading(Tally(tmp_path))
+    found = [*yolo.read(tmp_path, CONFIG, reading, "detect", tmp_path / "images")]
+    assert [(one.name, len(one.regions)) for one in found] == [
+        ("a.bmp", 1), ("a.png", 1), ("train/a.png", 1), ("two  words .png", 1),
+    ]  # fmt: skip
+
+
+def test_images_of_two_tags_have_ids_of_their_own(tmp_path: Path) -> None:
+    config = LabelConfig.build({"left": ("Image", {"value": "$a"}), "right": "Image"})
+    found = walk([], [], config=config, a="/data/a.png", right="/data/b.png")
+    coco.write(found, tmp_path / "a.json", None, NAMED)
+    content = json.loads((tmp_path / "a.json").read_text())
+    assert len({one["id"] for one in content["images"]}) == len(content["images"]) == 4
+
+
+def test_tags_of_other_schemes_are_read_or_listed(tmp_path: Path) -> None:
+    path = tmp_path / "a.conll"
+    path.write_text("\ufeffAnn U-PER\nin O\nNew B-LOC\nYork L-LOC\nBob PER\n")
+    assert conll.labels_in(path) == ["PER", "LOC"]
+    tally = Tally(path)
+    (item,) = conll.read(path, TEXTS, Reading(tally))
+    assert [one["value"]["text"] for one in item.regions] == ["Ann", "New York"]
+    assert [(one.place, one.reason) for one in tally.left_out] == [
+        ("Bob", "'PER' is not a tag of a span")
+    ]
+
+
 def test_each_image_of_a_list_has_its_regions(tmp_path: Path) -> None:
     config = LabelConfig.parse(
         '<View><Image name="image" valueList="$pages"/>'
@@ -579,10 +648,10 @@ def test_each_image_of_a_list_has_its_regions(tmp_path: Path) -> None:
     report = coco.write(found, tmp_path / "a.json", None, NAMED)
     assert (report.images, report.regions, report.left_out) == (3, 3, ())
     content = json.loads((tmp_path / "a.json").read_text())
-    assert [one["id"] for one in content["images"]] == [10_000, 10_001, 10_002]
+    assert [one["id"] for one in content["images"]] == [1, 1_000_000_001, 2_000_000_001]
     assert len({one["file_name"] for one in content["images"]}) == 3
     on = {one["region"]: one["image_id"] for one in content["annotations"]}
-    assert [on[one["id"]] for one in result] == [10_001, 10_000, 10_000]
+    assert [on[one["id"]] for one in result] == [1_000_000_001, 1, 1]
 
 
 def _odd(region: dict[str, Any], **value: Any) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from ..._config.building import labels as labels_tag
 from ..._config.labelconfig import LabelConfig
 from ..._engine.bulk.workers import each
 from ..._engine.http.connection import number_of_workers
+from ..._engine.http.paths import safe_name
 from ..._engine.pages.sources import chunked
 from ..._formats.read import Item, Reading
 from ..._formats.report import FormatReport, Imported, Tally
@@ -86,7 +87,7 @@ def named(tasks: QuerySet[Any]) -> Callable[[str, int], str]:
         try:
             return copy_name(address_of(address, server, task), server)
         except ValueError:
-            return address.rpartition("/")[2] or "file"
+            return safe_name(address.rpartition("/")[2])
 
     return name
 
@@ -123,10 +124,14 @@ def to_conll(found: Walk, path: Path) -> FormatReport:
     keys = {
         name: value[1:]
         for name, tag in found.config.objects.items()
-        if tag.tag.lower() == "text" and (value := tag.value or "").startswith("$")
+        if tag.tag.lower() == "text"
+        and (value := tag.value or "").startswith("$")
+        and tag.attributes.get("valueType", "").lower() != "url"  # the text is elsewhere
     }
     if not keys:
-        raise ValueError("the labelling config shows no text, so there is nothing to write")
+        raise ValueError(
+            "the labelling config shows no text of the data, so there is nothing to write"
+        )
     return _formats.conll.write(found, path, keys)
 
 
