@@ -28,7 +28,8 @@ class Counts(Mapping[Any, int]):
 
     With several ``names`` the keys are tuples, a value of each. ``str()`` and ``repr()`` are the
     table as text, of two names with a column for each value of the second one. A list among the
-    values is a tuple, an object of JSON its text.
+    values is a tuple, an object of JSON its text; ``True`` and ``1`` count as one value, as in
+    every dict.
 
     >>> project.tasks.count_by("data__lang")
     data__lang  count

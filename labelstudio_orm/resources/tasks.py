@@ -481,6 +481,7 @@ class Task(Dated, Resource):
         >>> task.annotate(sentiment="Neutral").values()
         {'sentiment': 'Neutral'}
         """
+        self._saved_id("annotate()")
         project = self.project
         assert project is not None  # it is required
         result = project.config.regions({**values, **by_control})
@@ -817,6 +818,8 @@ class Predictions(LabelledSet["Prediction"]):
         <Summary: 1 skipped>
         """
         run = self._run("promoting", workers, on_error, progress)
+        if author is not None and not fields.keys().isdisjoint(("completed_by", "completed_by_id")):
+            raise TypeError("promote(): author is the completed_by; give one of them")
         said = fields if author is None else {"completed_by": author, **fields}
         return _tasks.promoting.promote(self, said, run)
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
 from labelstudio_orm import LabelStudio, Project, Q
+from labelstudio_orm.resources._tasks.updating import TaskUpdate
 from labelstudio_orm.testing import FakeLabelStudio
 from tests.conftest import CONFIG
 
@@ -49,6 +51,23 @@ def test_a_function_is_asked_once_about_each_state(project: Project) -> None:
     assert data_of(project, "n")[0] == 2
 
 
+def test_a_function_of_a_whole_field_gets_what_was_saved_since(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = TaskUpdate.reread_many
+
+    def later(update: TaskUpdate, objects: Sequence[Any]) -> Mapping[Any, Any] | None:
+        for task in project.tasks.all():
+            task.data["late"] = True
+            task.save()
+        return read(update, objects)
+
+    monkeypatch.setattr(TaskUpdate, "reread_many", later)
+    done = project.tasks.all().update(data=lambda task: {**task.data, "n": 9})
+    assert done.updated == 5
+    assert (data_of(project, "late"), data_of(project, "n")) == ([True] * 5, [9] * 5)
+
+
 def test_functions_see_the_task_before_the_update(project: Project) -> None:
     project.tasks.all().update(data__a=1, data__b=2)
     project.tasks.all().update(
@@ -60,7 +79,7 @@ def test_functions_see_the_task_before_the_update(project: Project) -> None:
 def test_a_function_that_fails_is_named_with_its_task(project: Project) -> None:
     with pytest.raises(ValueError, match=r"data__x=.* raised KeyError\('missing'\) for <Task"):
         project.tasks.all().update(data__x=lambda task: task.data["missing"])
-    with pytest.raises(ValueError, match="data__x"):
+    with pytest.raises(ValueError, match=r"^<Task \d+>: update\(data__x=...\): data__x"):
         project.tasks.all().update(data__x=lambda task: float("nan"))
     assert data_of(project, "x") == [None] * 5
     done = project.tasks.all().update(

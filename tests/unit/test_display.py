@@ -408,6 +408,13 @@ def test_annotations_are_made_and_changed_by_the_names_of_controls(
     assert [*note.annotations.get(id=made.id).values()] == ["ner"]
 
 
+def test_a_task_that_is_not_saved_has_no_annotation_yet(note: Task) -> None:
+    assert note.project is not None
+    unsaved = Task(project=note.project, data={"text": "a"})
+    with pytest.raises(ValueError, match=r"annotate\(\) needs a saved Task"):
+        unsaved.annotate(mood="good")
+
+
 def test_values_of_no_control_and_no_label_are_refused_before_anything_is_sent(
     note: Task, fake: FakeLabelStudio
 ) -> None:

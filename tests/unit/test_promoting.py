@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -53,3 +53,16 @@ def test_all_of_them_and_those_of_no_author(project: Project) -> None:
     with pytest.raises(BadRequest, match="completed_by"):
         project.predictions.all().promote(author=nobody)
     assert project.annotations.count() == 0
+
+
+def test_what_follows_from_the_prediction_is_not_given(
+    project: Project, fake: FakeLabelStudio
+) -> None:
+    before, promote = len(fake.requests), cast("Any", project.predictions.all().promote)
+    for name in ("result", "task", "parent_prediction_id", "unique_id"):
+        with pytest.raises(TypeError, match=f"takes no {name}: "):
+            promote(**{name: None})
+    for name in ("completed_by", "completed_by_id"):
+        with pytest.raises(TypeError, match="author is the completed_by"):
+            promote(author=1, **{name: 1})
+    assert len(fake.requests) == before

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Sized
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -102,12 +103,13 @@ def _writable(queryset: ReadingQuerySet[Any], name: str) -> None:
 class Assignment:
     """``data__split="train"``: a value for a field, or for a key inside of it.
 
-    ``function`` gives the value for each object instead.
+    ``function`` gives the value for each object instead, and ``check`` returns it as it is kept.
     """
 
     key: Key
     value: Any
     function: Callable[[Any], Any] | None = None
+    check: Callable[[Any], Any] | None = None
 
     @classmethod
     def of(cls, queryset: ReadingQuerySet[Any], text: str | Place, value: Any) -> Assignment:
@@ -121,7 +123,7 @@ class Assignment:
             raise FieldError(f"update(): {text} is an order; a value has no minus")
         _writable(queryset, key.field.name)
         if callable(value):
-            return cls(key, None, lambda obj: cls._checked(queryset, key, text, value(obj)))
+            return cls(key, None, value, partial(cls._checked, queryset, key, text))
         return cls(key, cls._checked(queryset, key, text, value))
 
     @staticmethod
@@ -148,20 +150,33 @@ class Assignment:
         return in_data and isinstance(self.value, str)
 
     @property
+    def depends_on_the_stored(self) -> bool:
+        """Whether what is saved holds parts of a nested field that another one may have changed."""
+        return bool(self.key.path) or (self.function is not None and self.key.field.nested)
+
+    @property
     def way(self) -> tuple[str, ...]:
         """The field and the keys into it."""
         return self.key.field.name, *self.key.path
 
     def value_for(self, obj: Any) -> Any:
-        """Return the value for an object; raise ValueError for a function that raises an error."""
-        if self.function is None:
+        """Return the value for an object.
+
+        Raises ValueError for a function that raises an error, TypeError and ValueError for what it
+        returns if that cannot be set.
+        """
+        if self.function is None or self.check is None:
             return self.value
         try:
-            return self.function(obj)
+            value = self.function(obj)
         except LabelStudioError:
             raise
         except Exception as error:
             raise ValueError(f"update({self.key}=...) raised {error!r} for {obj!r:.200}") from error
+        try:
+            return self.check(value)
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{obj!r:.200}: {error}") from error
 
     def apply(self, obj: Any, value: Any) -> None:
         """Set the value on an object. Raises ValueError where nothing can hold the key."""
@@ -215,7 +230,8 @@ class Update:
     """An ``update`` of the objects of a queryset: the values, and how they are set.
 
     A PATCH replaces a nested field, which may have been saved since it was listed. So where a key
-    is set, an object is read again not more than ``FRESH`` seconds before.
+    is set, or a function gives such a field, an object is read again not more than ``FRESH``
+    seconds before.
 
     A resource whose server can do more overrides ``set_many``, ``reread`` and ``reread_many``.
     """
@@ -231,7 +247,7 @@ class Update:
                 raise ValueError(f"update(): {one.key} is set as a whole and in part")
         refuse_ambiguous(query_of(queryset), (one.key for one in self.assignments))
         self.names = {one.key.field.name for one in self.assignments}
-        self.merges = any(one.key.path for one in self.assignments)
+        self.merges = any(one.depends_on_the_stored for one in self.assignments)
         self.is_computed = any(one.function for one in self.assignments)
         fields = None if self.is_computed else frozenset({"id", *self.names})
         light = evolved(queryset, fields=fields, relations=frozenset())

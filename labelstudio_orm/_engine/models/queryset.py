@@ -236,17 +236,18 @@ class QuerySet(SummarizingQuerySet[R]):
         signs in it. Raises FieldError for ``data__a__b`` where a task has a key ``a__b``.
 
         A function gives the value for each object: ``data__image=lambda task: ...``. It gets the
-        object with all its fields, as it was read last, and ValueError names the one for which it
-        raises an error.
+        object with all its fields, as it was read last; ValueError names the object for which it
+        raises an error, or TypeError the one for which it returns what cannot be set.
 
         The objects are listed, light, and those that have the values already are skipped. A text
         for a key of the data of tasks, other than those that the labelling config shows, is set by
         the server's own action, 1,000 tasks a request: it leaves ``updated_at`` as it is, and no
         webhook is sent. Of all others each is one PATCH, sent by ``workers`` at once (default: the
         client's). A PATCH replaces a nested field, and the server has no conditional writes; so
-        where a key is set, each object is read again before, and skipped when it is gone or matches
-        the conditions no more: tasks many in one request, not more than 5 s before, other objects
-        one by one. What others save in between is lost; ``save(check=True)`` of one object looks.
+        where a key is set, or a function gives a nested field, each object is read again before,
+        and skipped when it is gone or matches the conditions no more: tasks many in one request,
+        not more than 5 s before, other objects one by one. What others save in between is lost;
+        ``save(check=True)`` of one object looks.
 
         Errors as for ``bulk_update``. It may be run again.
 

@@ -18,10 +18,17 @@ if TYPE_CHECKING:
 PROMOTED: Final = uuid.UUID("6f0d1c1e-3c55-4b8f-9d3e-2f4a7f1f5b11")
 """The namespace of the unique ids of these annotations: a server stores no second one of an id."""
 
+_GIVEN: Final = frozenset({
+    "parent_prediction", "parent_prediction_id", "result", "task", "task_id", "unique_id",
+})  # fmt: skip
+"""The fields that follow from the prediction."""
+
 
 def promote(predictions: QuerySet[Any], fields: dict[str, Any], run: BulkRun) -> Created[Any]:
     """Create an annotation from each prediction: ``Predictions.promote``."""
     query_of(predictions).require_confirmation("promote()")
+    for name in _GIVEN & fields.keys():
+        raise TypeError(f"promote() takes no {name}: it is set from the prediction")
     annotations = client_with_nouns(predictions).annotations
 
     def create(prediction: Any) -> Any:
