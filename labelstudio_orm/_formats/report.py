@@ -96,9 +96,11 @@ class Tally:
         if self.left_out:
             reasons = Counter(one.reason for one in self.left_out)
             shown = "; ".join(f"{count:,} of them: {why}" for why, count in reasons.most_common(3))
+            number = len(self.left_out)
+            several = "1 region is" if number == 1 else f"{number:,} regions are"
+            form = "it is" if number == 1 else "they are"
             warnings.warn(
-                f"{self.path}: {len(self.left_out):,} regions are not in it as they are ({shown}); "
-                "report.left_out lists them",
+                f"{self.path}: {several} not in it as {form} ({shown}); report.left_out lists them",
                 LeftOutWarning,
                 stacklevel=3,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,7 @@ from .report import FormatReport, Tally
 from .walk import Fetch, Picture, Walk, label_of, pictures, stem
 
 _DEPTH: Final = "3"
+_NOT_IN_XML: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def write(
@@ -65,6 +67,9 @@ def _add_object(root: Element, row: RegionRow, size: tuple[int, int], tally: Tal
         return
     label = label_of(row, tally)
     if label is None:
+        return
+    if _NOT_IN_XML.search(label):
+        tally.leave_out(row, "its label has characters that XML cannot have")
         return
     box = place.scaled(size[0] / 100, size[1] / 100)
     ends = (box.x, box.y, box.x + box.width, box.y + (box.height or 0))

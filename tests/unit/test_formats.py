@@ -503,6 +503,18 @@ def test_texts_are_found_as_the_config_names_them(ls: LabelStudio, tmp_path: Pat
         project.tasks.to_conll(tmp_path / "b.conll")
 
 
+def test_labels_that_xml_cannot_have_are_listed(tmp_path: Path) -> None:
+    regions = [box(), box()]
+    regions[0]["value"]["rectanglelabels"] = ["a\x0bb"]
+    with pytest.warns(LeftOutWarning, match="1 region is not in it as it is"):
+        report = voc.write(walk(regions), tmp_path, None, NAMED)
+    assert (report.regions, [one.reason for one in report.left_out]) == (
+        1, ["its label has characters that XML cannot have"],
+    )  # fmt: skip
+    (path,) = (tmp_path / "Annotations").iterdir()
+    assert [one.text for one in ElementTree.parse(path).iter("name")] == ["Car"]
+
+
 def test_masks_of_labels_that_differ_by_signs_are_all_kept(tmp_path: Path) -> None:
     pixels = bytes([0, 255])
     several = [

@@ -178,6 +178,11 @@ REFUSED: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "the column 'lang' is no field of a task.*name it data__lang",
     ),
+    "a column inside another one": (
+        lambda: pandas.DataFrame({"data__a__b": [1], "data__a": ["x"]}),
+        ValueError,
+        "the column 'data__a__b' is a part of the column 'data__a'",
+    ),
     "two columns of one name": (
         lambda: pandas.DataFrame([["a", "b"]], columns=["text", "text"]),
         ValueError,

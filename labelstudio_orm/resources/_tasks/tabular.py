@@ -156,6 +156,7 @@ def item_of(names: Sequence[Any]) -> Callable[[dict[str, Any]], Any]:
     inside = {name: one for name, one in places.items() if one.head in _KEYED and one.keys}
     if not any(one.head == "data" for one in inside.values()):
         return lambda row: row
+    _refuse_overlap(inside)
     options = options_of(registry["Task"])
     kept = [name for name in places if name in _KEPT and name not in inside]
     for name in names:
@@ -177,6 +178,18 @@ def item_of(names: Sequence[Any]) -> Callable[[dict[str, Any]], Any]:
         return item
 
     return make
+
+
+def _refuse_overlap(columns: Mapping[str, Place]) -> None:
+    """Raise ValueError for a column of a key that is inside the value of another column."""
+    names = {(one.head, *one.keys): name for name, one in columns.items()}
+    for keys, name in names.items():
+        for end in range(2, len(keys)):
+            if keys[:end] in names:
+                raise ValueError(
+                    f"the column {name!r:.80} is a part of the column {names[keys[:end]]!r:.80}; "
+                    "leave one of them out"
+                )
 
 
 def _nested(name: str, value: Any) -> Any:
