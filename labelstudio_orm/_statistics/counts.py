@@ -110,7 +110,7 @@ class Counts(Mapping[Any, int]):
     def _repr_html_(self) -> str:
         head, rows, more = self._table()
         if len(rows) > _ROWS:
-            more = f"{len(rows) - _ROWS:,} rows more" + (f", {more}" if more else "")
+            more = f"{len(rows) - _ROWS:,} more rows" + (f", {more}" if more else "")
         return _html.markup.framed(_html.tables.table(head, rows[:_ROWS]), more)
 
     def _table(self) -> tuple[list[str], list[list[str]], str]:
@@ -122,7 +122,7 @@ class Counts(Mapping[Any, int]):
         head = [" / ".join(self.names), *map(shown, across[:SHOWN])]
         rows = [[shown(one), *(str(self[one, by]) for by in across[:SHOWN])] for one in values]
         more = len(across) - SHOWN
-        return head, rows, f"{more:,} columns more" if more > 0 else ""
+        return head, rows, f"{more:,} more columns" if more > 0 else ""
 
 
 _ROWS: Final = 50
@@ -192,7 +192,7 @@ def text_table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int) ->
         for row in table
     ]
     more = len(rows) - SHOWN
-    return "\n".join([*lines, *([f"({more:,} rows more)"] if more > 0 else [])])
+    return "\n".join([*lines, *([f"({more:,} more rows)"] if more > 0 else [])])
 
 
 def as_table(columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> pandas.DataFrame:

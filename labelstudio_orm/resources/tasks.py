@@ -801,10 +801,11 @@ class Predictions(LabelledSet["Prediction"]):
     ) -> Created[Annotation]:
         """Create an annotation from each prediction; return them, with a ``summary``.
 
-        ``author``: who is its ``completed_by`` (default: the current user); ``fields`` are those of
-        an Annotation, ``ground_truth=True`` for example. It has the result of the prediction, which
-        is its ``parent_prediction``. A prediction has one such annotation, whoever the author is:
-        those that have it are skipped, so that a run may be repeated, or overlap with another one.
+        ``author`` is the ``completed_by`` of the annotations (default: the current user);
+        ``fields`` are further fields of an Annotation, such as ``ground_truth=True``. Each has the
+        result of its prediction, which is its ``parent_prediction``. A prediction gets one such
+        annotation, whatever its author: predictions that have one are skipped, so that a run may be
+        repeated, or overlap with another one.
 
         The predictions are listed, and one request each creates the annotations, sent by
         ``workers`` at once (default: the client's). Refused without a condition, unless ``all()``

@@ -129,9 +129,9 @@ def _fields(operation: Operation) -> Mapping[str, str]:
 
 def difference_table() -> str:
     """Return a line for each operation of the Enterprise edition."""
-    lines = ["| operation | the newest client | here |", "|---|---|---|"]
+    lines = ["| operation | the newest client | this library |", "|---|---|---|"]
     for name in enterprise():
-        said = "; ".join(differences(name)) or "the same"
+        said = "; ".join(differences(name)) or "no difference"
         lines.append(f"| {name} | {said} | {DONE.get(name, '')} |")
     return "\n".join(lines)
 

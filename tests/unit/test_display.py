@@ -315,7 +315,7 @@ def test_results_of_verbs_are_tables_and_one_line(ls: LabelStudio) -> None:
     assert "and 990 more" in found.text
     assert "created1,000" in shown(made.summary).text
     assert "text 01" in (counts := shown(project.tasks.count_by("data__text"))).text
-    assert "950 rows more" in counts.text
+    assert "950 more rows" in counts.text
 
 
 def test_reports_are_tables() -> None:

@@ -313,7 +313,7 @@ def test_counts_as_text_and_as_a_table(labelled: Project) -> None:
 def test_long_tables_are_cut(ls: LabelStudio) -> None:
     counts = counted(["a", "b"], ([[n], [m]] for n in range(25) for m in range(25)))
     lines = repr(counts).splitlines()
-    assert (len(lines), lines[-2:]) == (23, ["(5 rows more)", "(5 columns more)"])
+    assert (len(lines), lines[-2:]) == (23, ["(5 more rows)", "(5 more columns)"])
     path = repr(counted(["a"], [[[["Animal", "Dog"]]]]))
     assert path.splitlines()[1] == "Animal > Dog      1"
     assert repr(counted(["a", "b", "c"], [])) == "a  b  c  count"
@@ -330,7 +330,7 @@ def test_long_tables_are_cut(ls: LabelStudio) -> None:
         (lambda p: p.tasks.aggregate(n="id"), TypeError, "takes Count, Sum, Avg"),
         (lambda p: p.tasks.aggregate(Min("id"), Min("id")), TypeError, "one name"),
         (lambda p: p.tasks.aggregate(Sum("data__text")), TypeError, "'text' is not a number"),
-        (lambda p: p.tasks.per_day(field="id"), FieldError, "id is no time"),
+        (lambda p: p.tasks.per_day(field="id"), FieldError, "id is not a time"),
         (lambda p: Count(distinct=True), TypeError, "needs the name"),
     ],
 )

@@ -108,7 +108,7 @@ class SummarizingQuerySet(ReadingQuerySet[R]):
         def days(obj: Any) -> Iterator[Any]:
             for value in time.values(obj):
                 if value is not None and not isinstance(value, datetime):
-                    raise FieldError(f"per_day(): {field} is no time: {value!r:.80}")
+                    raise FieldError(f"per_day(): {field} is not a time: {value!r:.80}")
                 yield None if value is None else value.astimezone(tz).date()
 
         found = (
