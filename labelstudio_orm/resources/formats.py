@@ -165,7 +165,8 @@ class InFormats(QuerySet[R]):
     def to_jsonl(self, path: PathLike) -> FormatReport:
         """Write the tasks as JSON Lines, with everything in them that ``bulk_create`` takes.
 
-        Authors of annotations are written as their ids.
+        But for ``allow_skip``, which no listing has. Authors of annotations are written as their
+        ids.
 
         >>> project.tasks.to_jsonl("tasks.jsonl").tasks
         4

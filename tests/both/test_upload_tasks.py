@@ -132,6 +132,13 @@ def test_the_key_of_the_address_is_that_of_the_config(ls: LabelStudio, folder: P
     assert made[0].data.keys() == {"image", "text"}
 
 
+def test_the_address_is_where_the_config_shows_it(ls: LabelStudio, folder: Path) -> None:
+    config = IMAGES.replace("$image", "$a.image")
+    project = ls.projects.create(title="Nested", label_config=config)
+    (made,) = project.tasks.upload(folder / "0.png", data={"a": {"day": 1}})
+    assert made.data["a"].keys() == {"day", "image"}
+
+
 @pytest.mark.parametrize("ls", ["fake"], indirect=True)
 def test_without_pillow_it_says_what_to_install(
     project: Project, folder: Path, monkeypatch: pytest.MonkeyPatch

@@ -480,6 +480,25 @@ def test_labels_are_added_to_a_config(ls: LabelStudio, tmp_path: Path) -> None:
     assert one.values()["ner"][0].text == "Ann Lee"
 
 
+@pytest.mark.parametrize(
+    ("shown", "data"),
+    [
+        ('value="$a.image"', {"a": {"image": "s3://b/a.png"}}),
+        ('valueList="$pages"', {"pages": ["s3://b/a.png"]}),
+    ],
+)
+def test_images_are_where_the_config_shows_them(
+    shown: str, data: dict[str, Any], ls: LabelStudio, tmp_path: Path
+) -> None:
+    config = f'<View><Image name="image" {shown}/></View>'
+    project = ls.projects.create(title="Images", label_config=config)
+    image = {"id": 1, "file_name": "a.png", "width": 9, "height": 9}
+    content = {"images": [image], "annotations": [], "categories": []}
+    (tmp_path / "a.json").write_text(json.dumps(content))
+    project.tasks.from_coco(tmp_path / "a.json", images="s3://b", labels="add")
+    assert project.tasks.get().data == data
+
+
 def test_files_name_no_other_folder(ls: LabelStudio, tmp_path: Path) -> None:
     image = {"id": 1, "width": 10, "height": 10, "file_name": "../secret.png"}
     content = {"images": [image], "annotations": [], "categories": []}

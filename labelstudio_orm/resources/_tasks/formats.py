@@ -23,6 +23,7 @@ from ..._formats.report import FormatReport, Imported, Tally
 from ..._formats.walk import Of, Picture, Walk
 from ...progress import Progress, reporter
 from ..files import stored_at
+from .forms import data_with
 from .media import MediaFile, address_of, copy_name, fetch
 from .nouns import Project, project_of
 
@@ -250,13 +251,14 @@ def _created(
         raise ValueError(f'of must be "annotations" or "predictions", not {of!r:.80}')
     project = project_of(tasks)
     config = _fitted(project, needs, shows, labels, control)
-    values = (tag.value for tag in config.objects.values() if tag.tag.lower() == shows)
-    key = (next(values, None) or f"${shows}")[1:]
+    tag = next((tag for tag in config.objects.values() if tag.tag.lower() == shows), None)
+    key = ((tag and tag.value) or f"${shows}")[1:]
+    is_list = tag is not None and "valueList" in tag.attributes
     reading = Reading(Tally(path), control)
     found = items(config, reading)
     made = (
         {
-            "data": {key: value},
+            "data": data_with({}, key, [value] if is_list else value),
             **({of: [_answer(item, of, model_version)]} if item.regions else {}),
         }
         for item, value in _with_addresses(project, found, folder, images)

@@ -131,6 +131,19 @@ def refuse_unskippable(client: Connection, form: Mapping[str, Any], where: str) 
         require(client, UNSKIPPABLE, f"{where}, allow_skip")
 
 
+def data_with(data: Mapping[str, Any], key: str, value: Any) -> dict[str, Any]:
+    """Return data with a value under a key as a labelling config names it: ``a.image``.
+
+    >>> data_with({"a": {"day": 1}}, "a.image", "/a.png")
+    {'a': {'day': 1, 'image': '/a.png'}}
+    """
+    first, _, rest = key.partition(".")
+    inner = data.get(first)
+    if rest:
+        value = data_with(inner if isinstance(inner, Mapping) else {}, rest, value)
+    return {**data, first: value}
+
+
 def job_of(answer: dict[str, Any], client: Connection, project: Any) -> Any:
     """Return the ImportJob of the answer to an import.
 

@@ -23,6 +23,7 @@ from ..._formats.images import size_of
 from ..files import stored_at
 from .creation import create_tasks
 from .existing import ExistingTasks, ItemKey, hashable_key
+from .forms import data_with
 from .nouns import Project, project_of
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def upload(
     item_key = None if key is None else ItemKey.of(tasks, key)
     own = [_own_data(file, data, item_key) for file in found]
     for file, given in zip(found, own, strict=True):
-        if shown in given:
+        if _has(given, shown):
             raise ValueError(
                 f"upload(): {shown!r:.80} of {file.path} is the address that the file gets; data= "
                 'sets other keys, and key= is one of these, such as "data.name"'
@@ -93,7 +94,7 @@ def upload(
         for some in chunked(todo, size):
             addresses = stored_at(project, [found[place].path for place in some])
             for place, address in zip(some, addresses, strict=True):
-                item: dict[str, Any] = {"data": {shown: address, **own[place]}}
+                item: dict[str, Any] = {"data": data_with(own[place], shown, address)}
                 if annotations is not None:
                     item["annotations"] = _sized(annotations(found[place]), found[place])
                 yield item
@@ -125,7 +126,10 @@ def _paths(files: Paths) -> list[Path]:
 
 def _shown_key(project: Project, to: str | None) -> str:
     """Return the key of data that gets the address: the one that the labelling config shows."""
-    keys = sorted(project.config.data_keys)
+    config = project.config
+    paths = {".".join(one.path) for one in config.shown.values() if "$" not in one.path[0]}
+    heads = {path.partition(".")[0] for path in paths}
+    keys = sorted(paths | (config.data_keys - heads))
     if len(keys) > 1:
         raise ValueError(
             f"upload(): the labelling config of {project!r} shows {', '.join(keys):.200}, and the "
@@ -138,6 +142,14 @@ def _shown_key(project: Project, to: str | None) -> str:
             'that gets the address of a file: upload(..., to="image")'
         )
     return keys[0] if to is None else to
+
+
+def _has(data: Any, key: str) -> bool:
+    first, _, rest = key.partition(".")
+    is_there = isinstance(data, Mapping) and first in data
+    return is_there and (
+        not rest or not isinstance(data[first], Mapping) or _has(data[first], rest)
+    )
 
 
 def _own_data(file: LocalFile, data: Data, key: ItemKey | None) -> dict[str, Any]:
