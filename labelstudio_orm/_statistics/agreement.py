@@ -173,9 +173,8 @@ class Agreement(Generic[S]):
             f"Krippendorff's alpha ({self.level})": self.krippendorff_alpha,
         }
         told = ", ".join(f"{name} {one:.3f}" for name, one in said.items() if one is not None)
-        head = (
-            f"Agreement on {self.control}: {len(self.per_task):,} tasks, {len(self.raters)} raters"
-        )
+        tasks, raters = _number(len(self.per_task), "task"), _number(len(self.raters), "rater")
+        head = f"Agreement on {self.control}: {tasks}, {raters}"
         figures = self._figures
         rows = [
             [*map(shown, pair), f"{one.tasks:,}", *(_cell(getattr(one, name)) for name in figures)]
@@ -183,6 +182,10 @@ class Agreement(Generic[S]):
         ]
         table = text_table(["first", "second", "tasks", *figures], rows, 2)
         return "\n".join([head, *([told] if told else []), *([table] if rows else [])])
+
+
+def _number(number: int, of: str) -> str:
+    return f"{number:,} {of}" if number == 1 else f"{number:,} {of}s"
 
 
 def _cell(value: float | None) -> str:

@@ -264,7 +264,7 @@ class Project(CreatedBy, Resource):
         them for some authors or tasks.
 
         >>> project.agreement("sentiment", model_version="v1")
-        Agreement on sentiment: 1 tasks, 2 raters
+        Agreement on sentiment: 1 task, 2 raters
         observed 1.000
         first  second  tasks  observed  cohen_kappa
         1      v1          1     1.000
