@@ -263,6 +263,7 @@ BROKEN = {
         "data__text,annotations\na,\nb,[\n",
         r"c\.csv: line 3: the column 'annotations' must hold JSON, not '\['",
     ),
+    "d.csv": (f"text\n{'x' * 200_000}\n", r"d\.csv: .*field_size_limit\(10\*\*8\)"),
     "a.json": ("[", r"a\.json: "),
     "a.parquet": ("PAR", r"a\.parquet: "),
 }

@@ -52,7 +52,9 @@ class ItemFiles(ItemNames):
                         self._lines.append(line)
                         yield item
                 except (ValueError, csv.Error) as error:
-                    raise ValueError(f"{path}: {error}") from error
+                    is_long = isinstance(error, csv.Error) and "field limit" in str(error)
+                    way_out = "; csv.field_size_limit(10**8) lets Python read it" if is_long else ""
+                    raise ValueError(f"{path}: {error}{way_out}") from error
 
     @staticmethod
     def kind(path: str) -> str:
