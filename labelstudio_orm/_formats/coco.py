@@ -93,7 +93,7 @@ def _annotations(
 
 
 def _shape(row: RegionRow, picture: Picture, tally: Tally) -> dict[str, Any] | None:
-    """Return the place of a shape; None for what COCO cannot say."""
+    """Return the place of a shape; None for what COCO cannot express."""
     place, size = row.geometry, picture.size
     if isinstance(row.mark, Brush) and size is not None:
         return _mask(row, row.mark, size, tally)

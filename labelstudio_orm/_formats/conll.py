@@ -1,6 +1,6 @@
 """CoNLL 2003: a token a line with the label of its span, ``B-`` at its beginning and ``I-`` inside.
 
-Tokens are words and single other signs, cut where spans begin and end. Spaces are not in the file:
+Tokens are words and single other characters, cut where spans begin and end. No spaces are in it:
 texts are read with one between tokens.
 """
 

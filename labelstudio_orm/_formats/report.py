@@ -1,4 +1,4 @@
-"""What a format holds of the regions, and what it cannot say."""
+"""What a format holds of the regions, and what it cannot express."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ R = TypeVar("R")
 
 @attrs.frozen
 class LeftOut:
-    """A region, or a part of one, that a format cannot say; ``reason`` says why.
+    """A region, or a part of one, that a format cannot express; ``reason`` says why.
 
     ``place`` is where it was read, in the file of the other program.
 
@@ -41,7 +41,7 @@ class LeftOut:
 
 @attrs.frozen
 class FormatReport:
-    """What was written, or read: numbers, and the regions that the format cannot say.
+    """What was written, or read: numbers, and the regions that the format cannot express.
 
     ``path`` is the file or the folder, ``images`` the number of images, ``regions`` that of the
     regions in it.

@@ -74,7 +74,7 @@ def _lines(picture: Picture, categories: Categories, tally: Tally, form: Form) -
 
 
 def _numbers(row: RegionRow, picture: Picture, tally: Tally, form: Form) -> list[float]:
-    """Return the fractions of the image that a line has; none for what it cannot say."""
+    """Return the fractions of the image that a line has; none for what it cannot express."""
     place, mark = row.geometry, row.mark
     if not isinstance(mark, (Box, Polygon)) or place is None:
         tally.leave_out(row, f"YOLO has no {row.kind}")

@@ -29,7 +29,7 @@ class InFormats(QuerySet[R]):
 
     The files are written here, without the server's export, from the annotations of any tasks, or
     from their predictions. Each verb returns a ``FormatReport``, and warns by ``LeftOutWarning`` if
-    the format cannot say a region: ``report.left_out`` has the ids and the reason.
+    the format cannot express a region: ``report.left_out`` has the ids and the reason.
 
     What these verbs take:
 
@@ -132,7 +132,7 @@ class InFormats(QuerySet[R]):
     ) -> FormatReport:
         """Write labelled spans of texts as a file in the form of CoNLL 2003, in tags of IOB2.
 
-        Tokens are words and single other signs, and are cut where a span begins or ends. Of spans
+        Tokens are words and single other characters, cut where a span begins or ends. Of spans
         that overlap the first is written. Arguments and report: as ``InFormats`` says.
 
         >>> project.tasks.to_conll("reviews.conll", control=[]).tasks
