@@ -312,6 +312,8 @@ def test_what_does_not_count(world: World) -> None:
     assert found.krippendorff_alpha == 1
     one = project.annotations.filter(completed_by=world.people[0]).agreement("mood")
     assert (one.raters, one.observed, one.fleiss_kappa) == ((world.people[0],), None, None)
+    with pytest.raises(ValueError, match="no prediction of model_version 'v9'"):
+        project.agreement("mood", model_version="v9")
     with pytest.raises(KeyError, match="answered no task together"):
         one.between(world.people[0], world.people[1])
     world.fake.store.execute(

@@ -202,6 +202,15 @@ def test_hostile_texts_stay_texts(text: str, ls: LabelStudio) -> None:
         assert shown(thing).text
 
 
+@pytest.mark.parametrize("path", ["/logout", "/api/projects/1/", "/data/upload/../../logout"])
+def test_a_picture_asks_the_server_for_files_alone(path: str, ls: LabelStudio) -> None:
+    config = '<View><Image name="image" value="$image"/></View>'
+    project = ls.projects.create(title="Pictures", label_config=config)
+    for address in (path, f"{ls.url}{path}", f"{ls.url.upper()}{path}"):
+        task = project.tasks.create(data={"image": address})
+        assert all(ls.url not in (one.get("src") or "").lower() for one in shown(task).all("img"))
+
+
 @pytest.mark.parametrize("text", HOSTILE)
 def test_hostile_configs_stay_texts(text: str, ls: LabelStudio) -> None:
     clean = "".join(one for one in text if one.isprintable())

@@ -805,5 +805,10 @@ def origin(parts: SplitResult) -> tuple[str, str | None, int | None]:
     return parts.scheme, parts.hostname, parts.port or {"http": 80, "https": 443}.get(parts.scheme)
 
 
+def is_same_server(one: str, other: str) -> bool:
+    """Return whether two addresses are of one server."""
+    return origin(urlsplit(one)) == origin(urlsplit(other))
+
+
 def _is_upgrade(here: str, target: SplitResult) -> bool:
     return urlsplit(here).scheme == "http" and target.scheme == "https"

@@ -43,9 +43,11 @@ def agreement(
     ratings = _newest(made, answer)
     if model_version is not None:
         predictions = project.predictions.filter(model_version=model_version).iterator()
-        for task, of in _newest(
-            ((o.task_id, model_version, o) for o in predictions), answer
-        ).items():
+        rated = _newest(((one.task_id, model_version, one) for one in predictions), answer)
+        if not rated:
+            what = f"prediction of model_version {model_version!r:.80}"
+            raise ValueError(f"{project!r} has no {what}")
+        for task, of in rated.items():
             if task in ratings:
                 ratings[task].update(of)
 

@@ -9,6 +9,7 @@ from typing import Any
 from ... import _display
 from ..._display.labelled import Answer, Labelled
 from ..._engine.http.rationed import at_most
+from ..._engine.http.transport import is_same_server
 from ..._engine.reading.preview import attempt, loaded
 from ..._engine.records.inside import client_of
 from ..._engine.values.brief import cut
@@ -95,7 +96,10 @@ def _mapping(data: Any) -> Mapping[str, Any] | None:
 
 
 def _addresses(task: Task) -> Any:
-    """Return a function that gives the address of a file in the browser, if it has one."""
+    """Return a function that gives the address of a file in the browser, if it has one.
+
+    The server's own addresses are those of files alone: a browser sends its cookies along.
+    """
     server = attempt(lambda: client_of(task).url) or ""
     id_ = loaded(task, "id") or 0
 
@@ -104,7 +108,9 @@ def _addresses(task: Task) -> Any:
             found = address_of(value, server, id_)
         except ValueError:
             return None
-        return found.text if found.path is None else f"{server}{found.path}"
+        if found.path is not None:
+            return f"{server}{found.path}"
+        return None if is_same_server(found.text, server) else found.text
 
     return address
 
