@@ -595,8 +595,8 @@ def test_fill_metadata(api: Server, cars: Cars, script: Script, tmp_path: Path) 
     updated, skipped = map(int, re.findall(r"\d+", first))
     assert (updated, updated + skipped) == (len(done.writes), 100)
     assert 40 <= saved + updated <= 40 + 4  # what was under way may come twice
-    told = done.err.split("filling tasks: ")[1:]
-    assert (told[0], told[-1]) == (f"0 of {updated}\n", f"{updated} of {updated}\n")
+    told = re.findall(r"(\d+)/(\d+)", done.err)
+    assert (told[0], told[-1]) == (("0", f"{updated}"), (f"{updated}", f"{updated}"))
     names = ", ".join(sorted(image for image, _, _ in unknown))
     assert last == f"no task has these 37: {names}"
     assert said_of(api, cars.project) == expected

@@ -15,7 +15,7 @@ from labelstudio_orm._engine.values.codec import parts
 from labelstudio_orm._engine.values.registry import registry
 
 assert labelstudio_orm  # importing it declares them all
-UNDESCRIBED = {"Draft"}  # the schema leaves out their addresses
+UNDESCRIBED = {"Draft", "TaskState", "AnnotationState", "ProjectState"}  # by the schema
 MODELS = {
     name: model
     for name, model in registry.items()

@@ -149,7 +149,8 @@ def test_what_mypy_infers(tmp_path: Path) -> None:
     code.write_text(USER_CODE)
     settings = tmp_path / "mypy.ini"  # an installed package's own imports are not looked at
     settings.write_text(
-        "[mypy]\n[mypy-dask.*,pandas]\nfollow_imports = skip\nignore_missing_imports = true\n"
+        "[mypy]\n[mypy-dask.*,datasets,pandas,pyarrow.*]\n"
+        "follow_imports = skip\nignore_missing_imports = true\n"
     )
     run = subprocess.run(
         [sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--no-incremental", code],

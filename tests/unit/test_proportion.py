@@ -33,7 +33,7 @@ def ratio(world: World, subject: proportion.Subject, verb: proportion.Verb | Non
     found = TOO_MUCH
     for _ in range(3):
         few, many = proportion.measure(world, subject, verb, SIZES)
-        found = min(found, many / max(few, 0.001))
+        found = min(found, many / max(few, 0.01))
         if found < TOO_MUCH / 1.5:
             break
     return found

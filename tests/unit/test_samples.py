@@ -34,10 +34,10 @@ def project(ls: LabelStudio) -> Project:
 def test_a_sample_is_the_same_for_the_same_seed(project: Project, fake: FakeLabelStudio) -> None:
     before = len(fake.requests)
     sample = project.tasks.sample(50, seed=1)
-    ids = sample.values_list("id", flat=True)
+    ids = list(sample.values_list("id", flat=True))
     requests = len(fake.requests) - before
     assert len(set(ids)) == 50
-    assert list(project.tasks.sample(50, seed=1).values_list("id", flat=True)) == list(ids)
+    assert list(project.tasks.sample(50, seed=1).values_list("id", flat=True)) == ids
     assert set(project.tasks.sample(20, seed=1).values_list("id", flat=True)) < set(ids)
     assert set(project.tasks.sample(50, seed=2).values_list("id", flat=True)) != set(ids)
     before = len(fake.requests)

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from .source import Source
 
 
+OF_SOME_EDITIONS: Final = ("annotation_limit_count", "annotation_limit_percent")
+"""Settings that only some servers have. They are set once the project is made, so that one which is
+dropped is reported and does not end the copy.
+"""
+
 LATE_SETTINGS: Final = ("label_config", "control_weights", "model_version", "description")
 """Settings that depend on others, or on the tasks."""
 
@@ -174,7 +179,7 @@ def _project(source: Source, client: LabelStudio, journal: Journal) -> Project:
     first = {
         name: value
         for name, value in wanted_settings(source.settings(), journal).items()
-        if value is not None and name not in LATE_SETTINGS
+        if value is not None and name not in LATE_SETTINGS and name not in OF_SOME_EDITIONS
     }
     first["description"] = journal.get("marker")
 

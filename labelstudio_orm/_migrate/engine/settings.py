@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from ..._engine.pages.sources import chunked
+from ..._engine.values.summary import Failure
 from ...errors import BadRequest, NotSupportedByServer
 from .diff3 import NEVER, Base, Change, Fields
 from .fingerprints import digest, settings_content
@@ -95,7 +96,7 @@ class Settings:
             setattr(project, name, value)
             self.overlaps.save([name])
         except (BadRequest, NotSupportedByServer, TypeError) as error:
-            tally.fail(len(tally.failed), name, error)
+            tally.failed.append(Failure(len(tally.failed), name, str(error)))
             project.refresh()
             return False
         tally.updated += 1

@@ -274,7 +274,8 @@ class Copy:
             if Overlaps(self.context).save(names):
                 self.importer.mark_all_incomplete()
         except (BadRequest, NotSupportedByServer) as error:
-            self.context.tallies["settings"].fail(0, ", ".join(names), error)
+            failed = self.context.tallies["settings"].failed
+            failed.append(Failure(len(failed), ", ".join(names), str(error)))
             self.context.project.refresh()
 
     def _bring(self, *, listeners: bool) -> None:

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 PIECE = 10_000
 """Tasks that one request deletes: each brings the states of all tasks of a project up to date."""
 
+COUNTED = 3_000
+"""Ids that are counted on the server, 300 a request; of more, those that are there are listed."""
+
 
 def delete_tasks(queryset: QuerySet[Any], run: BulkRun) -> None:
     """Delete tasks: ``Tasks.delete``."""
@@ -112,7 +115,10 @@ def _counted(queryset: QuerySet[Any], planned: Plan) -> list[Counted]:
     query = query_of(queryset)
     if planned.counts and is_exact(queryset, planned):
         select = Select.of(query, planned)
-        pieces = chunked(ids_asked_for(planned)[1], PIECE)
+        ids = ids_asked_for(planned)[1]
+        if len(ids) > COUNTED:
+            return []
+        pieces = chunked(ids, PIECE)
         return [Counted.of(with_ids(select, ids)) for ids in pieces] or [Counted.of(select)]
     narrower = None if query.is_slice or query.is_of_view else certain(planned)
     if narrower is None or ids_asked_for(narrower)[1]:
