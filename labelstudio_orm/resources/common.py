@@ -22,17 +22,24 @@ def valid_result(value: Any, what: str, before: Any) -> None:
     _config.results.check_result(value, what, before)
 
 
+class NoAddress(LabelStudioError, AttributeError):
+    """An object does not say what it is of, which its address in the web interface names.
+
+    It is an AttributeError too, so that tools can look at the object.
+    """
+
+
 def web_address(obj: Record, name: str, template: str) -> str:
     """Return an address in the web interface, with the ids of an object filled in.
 
-    Raises ValueError for an object that is not saved, and AttributeError, so that tools can look at
-    it, for one whose row does not say what it is of.
+    Raises ValueError for an object that is not saved, and NoAddress for one whose row does not say
+    what it is of.
     """
     saved_id(obj, name)
     try:
         return f"{client_of(obj).url}{url_of(obj, template)}"
     except LabelStudioError as error:
-        raise AttributeError(f"{obj!r}.{name} is unknown: {error}") from error
+        raise NoAddress(f"{obj!r}.{name} is unknown: {error}") from error
 
 
 class Enterprise:

@@ -76,8 +76,9 @@ def to_parquet(batches: Iterable[Batch], path: Path) -> Path:
 
 def to_polars(batches: Iterable[Batch]) -> polars.DataFrame:
     """Return a dataframe of polars, of batches."""
-    polars = extra("polars", "polars", "to_polars()")
-    return polars.from_arrow(arrow.to_arrow(batches, "to_polars()"))
+    library = extra("polars", "polars", "to_polars()")
+    made: polars.DataFrame = library.from_arrow(arrow.to_arrow(batches, "to_polars()"))
+    return made
 
 
 def to_datasets(batches: Iterable[Batch]) -> datasets.Dataset:
