@@ -8,7 +8,6 @@ from typing import Any
 from .. import _config
 from .._engine.records.inside import client_of, saved_id, url_of
 from .._engine.records.record import Record
-from ..errors import LabelStudioError
 from ..orm import fields, readonly
 
 __all__ = ["NO_TOKEN", "CreatedAt", "Dated", "Enterprise", "valid_result", "web_address"]
@@ -22,24 +21,14 @@ def valid_result(value: Any, what: str, before: Any) -> None:
     _config.results.check_result(value, what, before)
 
 
-class NoAddress(LabelStudioError, AttributeError):
-    """An object does not say what it is of, which its address in the web interface names.
-
-    It is an AttributeError too, so that tools can look at the object.
-    """
-
-
 def web_address(obj: Record, name: str, template: str) -> str:
     """Return an address in the web interface, with the ids of an object filled in.
 
-    Raises ValueError for an object that is not saved, and NoAddress for one whose row does not say
-    what it is of.
+    Raises ValueError for an object that is not saved, and NoParent for one whose row does not say
+    what it belongs to.
     """
     saved_id(obj, name)
-    try:
-        return f"{client_of(obj).url}{url_of(obj, template)}"
-    except LabelStudioError as error:
-        raise NoAddress(f"{obj!r}.{name} is unknown: {error}") from error
+    return f"{client_of(obj).url}{url_of(obj, template)}"
 
 
 class Enterprise:

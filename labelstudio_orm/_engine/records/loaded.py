@@ -32,6 +32,13 @@ class NoId(ValueError, AttributeError):
     """
 
 
+class NoParent(LabelStudioError, AttributeError):
+    """A row of the server does not say what its object belongs to, which an address names.
+
+    It is an AttributeError too, so that tools can look at the object.
+    """
+
+
 class Loaded(Stored):
     """An object that reads its fields from a row when they are touched, and fetches missing ones.
 
@@ -212,7 +219,7 @@ class Loaded(Stored):
         value = getattr(self, relation.id_name)
         if value is None:
             if self._is_saved:
-                raise LabelStudioError(f"a request about it: {self!r} has no {name}")
+                raise NoParent(f"a request about it: {self!r} has no {name}")
             raise ValueError(f"{self!r} has no {name}; set it, or create it through its {name}")
         self._as_id("a request about it", relation.id_name, value)
         loaded = parents_of(self).get(name) or kept_with(self).get(name)
